@@ -1,0 +1,1 @@
+"""Parameters and shapes: the layers, the networks made of them, and the record of what flows through."""

@@ -1,0 +1,31 @@
+"""Initial weights of a KAN layer: the power law of Rigas et al., or the scheme of the KAN paper."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+
+# Exponents of the power law, S. Rigas et al., "Initialization schemes for KANs" (arXiv 2509.03417, ICLR 2026):
+# best for function fitting at (0.25, 1.0); bases first, splines second.
+POWER_BASE, POWER_SPLINE = 0.25, 1.0
+INITS = ("power", "paper")
+
+
+def initial_weights(
+    in_features: int, basis_count: int, out_features: int, *, init: str, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draws `coef` (in, n, out) and `base` (in, out) in float64, so that a seed means the same in every dtype.
+
+    "power": both normal with standard deviation (in * (n + 1))^-exponent, where n = grid_size + degree.
+    "paper": coef ~ N(0, 0.1^2), base by Xavier (normal, variance 2 / (in + out)); Liu et al., section 2.2.
+    """
+    shapes = (in_features, basis_count, out_features), (in_features, out_features)
+    coef, base = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    if init == "power":
+        fan = in_features * (basis_count + 1)
+        return coef * fan**-POWER_SPLINE, base * fan**-POWER_BASE
+    if init == "paper":
+        return coef * 0.1, base * math.sqrt(2 / (in_features + out_features))
+    raise InputError(f"init must be one of {', '.join(INITS)}, got {init!r}")

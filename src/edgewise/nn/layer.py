@@ -1,0 +1,118 @@
+"""A layer of learnable edges: every input meets every output through a function of its own."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from edgewise.errors import InputError
+from edgewise.nn.config import KANConfig
+from edgewise.nn.initial import initial_weights
+from edgewise.ops import knots as knot_vectors
+from edgewise.ops.bspline import basis, spline_domain
+from edgewise.ops.contract import spline_sum
+
+
+class KANLayer(nn.Module):
+    """y_o = sum_i mask_io (base_io b(x_i) + spline_io(x_i)), with b the base function (SiLU in the paper).
+
+    Outside its domain a spline continues as the straight line of its end point.
+
+    Args:
+        in_features, out_features: number of inputs and outputs.
+        grid_size: knot intervals over the domain.
+        degree: polynomial degree, 0 .. 5.
+        domain: (low, high) of every input's grid, or a tensor (in, 2). Left out, the grid starts on [-1, 1] and
+            the first `fit` moves it to where the data are.
+        base: "silu", "identity" or "zero" (no base function; `base` is then None).
+        init: "power" or "paper", see `initial_weights`.
+        generator: source of the initial weights; torch's global one by default, as in `nn.Linear`.
+
+    Parameters: `coef` (in, grid_size + degree, out), `base` (in, out).
+    Buffers: `knots` (in, grid_size + 2 degree + 1), `mask` (in, out) of 0 and 1, `domain_is_set` (a bool).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        grid_size: int = 5,
+        degree: int = 3,
+        domain: Sequence[float] | Tensor | None = None,
+        base: str = "silu",
+        init: str = "power",
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        KANConfig((in_features, out_features), grid_size, degree, base)  # its checks
+        self.degree = degree
+        self.base_function = base
+        coef, weight = initial_weights(in_features, grid_size + degree, out_features, init=init, generator=generator)
+        dtype = torch.get_default_dtype() if dtype is None else dtype
+        self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
+        self.base = None if base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
+        knots = knot_vectors.uniform(_domain_tensor(domain, in_features), grid_size, degree)
+        self.register_buffer("knots", knots.to(dtype=dtype, device=device))
+        self.register_buffer("mask", torch.ones(in_features, out_features, dtype=dtype, device=device))
+        self.register_buffer("domain_is_set", torch.tensor(domain is not None, device=device))
+
+    in_features = property(lambda self: self.coef.shape[0])
+    out_features = property(lambda self: self.coef.shape[2])
+    grid_size = property(lambda self: self.coef.shape[1] - self.degree)
+
+    @property
+    def domain(self) -> Tensor:
+        """Ends of every input's grid, (in, 2)."""
+        return torch.stack(spline_domain(self.knots, self.degree), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        flat = x.reshape(-1, x.shape[-1])
+        y = spline_sum(flat, self.coef * self.mask[:, None, :], self.knots, self.degree)
+        if self.base is not None:
+            y = y + self._base_values(flat) @ (self.base * self.mask)
+        return y.reshape(*x.shape[:-1], y.shape[-1])
+
+    def edges(self, x: Tensor) -> Tensor:
+        """The value of every edge, x (batch, in) -> (batch, in, out). Costs `in` times the memory of `forward`."""
+        values = (basis(x, self.knots, self.degree).transpose(0, 1) @ self.coef).transpose(0, 1)
+        if self.base is not None:
+            values = values + self._base_values(x)[..., None] * self.base
+        return values * self.mask
+
+    def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
+        """Rows d(sum_o sensitivity[b,o] y[b,o]) / d(parameter) of each sample, by parameter name.
+
+        Args:
+            x: the layer's input, (batch, in).
+            sensitivity: what is differentiated, by the layer's output, (batch, out).
+
+        Returns:
+            "coef": (batch, in, n, out); "base": (batch, in, out), absent where there is no base function.
+        """
+        pulled = sensitivity[:, None, :] * self.mask  # (batch, in, out)
+        rows = {"coef": basis(x, self.knots, self.degree)[..., None] * pulled[:, :, None, :]}
+        if self.base is not None:
+            rows["base"] = self._base_values(x)[..., None] * pulled
+        return rows
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_features} -> {self.out_features}, grid_size={self.grid_size}, degree={self.degree}, "
+            f"base={self.base_function}"
+        )
+
+    def _base_values(self, x: Tensor) -> Tensor:
+        return silu(x) if self.base_function == "silu" else x
+
+
+def _domain_tensor(domain: Sequence[float] | Tensor | None, in_features: int) -> Tensor:
+    ends = torch.as_tensor((-1.0, 1.0) if domain is None else domain, dtype=torch.float64)
+    ends = ends.expand(in_features, 2) if ends.shape in ((2,), (in_features, 2)) else ends
+    if ends.shape != (in_features, 2) or not bool((ends[:, 0] < ends[:, 1]).all() & ends.isfinite().all()):
+        raise InputError(f"domain must be (low, high) with low < high, or one such row per input, got {domain!r}")
+    return ends

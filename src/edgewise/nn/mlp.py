@@ -1,0 +1,128 @@
+"""The baseline: a multilayer perceptron with the interface of a KAN."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu, silu
+
+from edgewise.nn.config import MLPConfig, check_input
+from edgewise.nn.trace import Trace, trace_layers
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": _identity,
+    "silu": silu,
+    "tanh": torch.tanh,
+    "relu": relu,
+}
+
+
+class DenseLayer(nn.Module):
+    """y_o = bias_o + sum_i weight_io a(x_i): a KAN layer whose edges are multiples of one fixed function a.
+
+    The activation acts on the layer's input ("identity" in the first layer of an `MLP`).
+    Parameters: `weight` (in, out), `bias` (out,).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activation: str = "identity",
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        self.activation = activation
+        dtype = torch.get_default_dtype() if dtype is None else dtype
+        # Glorot and Bengio, AISTATS 2010, eq. (16); drawn in float64 so that a seed means the same in every dtype.
+        bound = math.sqrt(6 / (in_features + out_features))
+        weight = torch.rand(in_features, out_features, generator=generator, dtype=torch.float64)
+        self.weight = nn.Parameter((bound * (2 * weight - 1)).to(dtype=dtype, device=device))
+        self.bias = nn.Parameter(torch.zeros(out_features, dtype=dtype, device=device))
+
+    in_features = property(lambda self: self.weight.shape[0])
+    out_features = property(lambda self: self.weight.shape[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        return _FUNCTIONS[self.activation](x) @ self.weight + self.bias
+
+    def edges(self, x: Tensor) -> Tensor:
+        """weight_io a(x_i) of every edge, x (batch, in) -> (batch, in, out)."""
+        return _FUNCTIONS[self.activation](x)[..., None] * self.weight
+
+    def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
+        """As `KANLayer.jacobian_rows`: "weight" (batch, in, out) and "bias" (batch, out)."""
+        value = _FUNCTIONS[self.activation](x)
+        return {"weight": value[..., None] * sensitivity[:, None, :], "bias": sensitivity}
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} -> {self.out_features}, activation={self.activation}"
+
+
+class MLP(nn.Module):
+    """A multilayer perceptron, initialised from `seed` alone.
+
+    Args:
+        width: nodes per layer, inputs first, as [2, 100, 100, 1].
+        activation: "silu", "tanh" or "relu".
+        seed: of the initial weights.
+    """
+
+    def __init__(
+        self,
+        width: Sequence[int],
+        *,
+        activation: str = "silu",
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        config = MLPConfig(width, activation)
+        generator = torch.Generator().manual_seed(seed)
+        self.layers = nn.ModuleList(
+            DenseLayer(
+                *ends,
+                activation=activation if number else "identity",
+                generator=generator,
+                dtype=dtype,
+                device=device,
+            )
+            for number, ends in enumerate(pairwise(config.width))
+        )
+        self._activation = activation
+
+    @classmethod
+    def from_config(cls, config: MLPConfig, **settings) -> "MLP":
+        """A fresh MLP of a given shape; `settings` are the other arguments of `MLP`."""
+        return cls(config.width, activation=config.activation, **settings)
+
+    @property
+    def config(self) -> MLPConfig:
+        """The shape, read off the layers."""
+        layers = list(self.layers)
+        width = (layers[0].in_features, *(layer.out_features for layer in layers))
+        return MLPConfig(width, self._activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, width[0]) -> (*batch, width[-1])."""
+        check_input(x, self.layers[0].in_features, self.layers[0].weight.dtype)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def trace(self, x: Tensor) -> Trace:
+        """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""
+        check_input(x, self.layers[0].in_features, self.layers[0].weight.dtype)
+        return trace_layers(self.layers, x)

@@ -1,0 +1,170 @@
+"""Sums of splines, differentiable to any order, in reverse and forward mode, whichever kernel runs.
+
+All that a KAN layer needs is a partial derivative of one multilinear form,
+
+    F_d(u, v, x, coef) = sum_{b,i,g,o} u[b,o] v[b,i] B_g^(d)(x[b,i]) coef[i,g,o],
+
+namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
+closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
+A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`).
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from edgewise.errors import InputError
+from edgewise.ops.kernels import reference as kernel
+
+
+class _Contraction(Function):
+    """What the three have in common: `inputs` are tensors (or None), then degree and order."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.degree, ctx.order = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+
+class _ToOutput(_Contraction):
+    @staticmethod
+    def forward(v, x, coef, knots, degree, order):
+        return kernel.to_output(v, x, coef, knots, degree, order)
+
+    @staticmethod
+    def backward(ctx, u):
+        v, x, coef, knots = ctx.saved_tensors
+        want_v, want_x, want_coef = ctx.needs_input_grad[:3]
+        grad_v = _to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
+        grad_x = _times(v, _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
+        grad_coef = _to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
+        return grad_v, grad_x, grad_coef, None, None, None
+
+    @staticmethod
+    def jvp(ctx, dv, dx, dcoef, *_):
+        v, x, coef, knots = ctx.saved_tensors
+        change = _zeros_like_output(x, coef)
+        if dv is not None:
+            change = change + _to_output(dv, x, coef, knots, ctx.degree, ctx.order)
+        if dx is not None:
+            change = change + _to_output(_times(v, dx), x, coef, knots, ctx.degree, ctx.order + 1)
+        if dcoef is not None:
+            change = change + _to_output(v, x, dcoef, knots, ctx.degree, ctx.order)
+        return change
+
+
+class _ToInput(_Contraction):
+    @staticmethod
+    def forward(u, x, coef, knots, degree, order):
+        return kernel.to_input(u, x, coef, knots, degree, order)
+
+    @staticmethod
+    def backward(ctx, w):
+        u, x, coef, knots = ctx.saved_tensors
+        want_u, want_x, want_coef = ctx.needs_input_grad[:3]
+        grad_u = _to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
+        grad_x = w * _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
+        grad_coef = _to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
+        return grad_u, grad_x, grad_coef, None, None, None
+
+    @staticmethod
+    def jvp(ctx, du, dx, dcoef, *_):
+        u, x, coef, knots = ctx.saved_tensors
+        change = torch.zeros_like(x)
+        if du is not None:
+            change = change + _to_input(du, x, coef, knots, ctx.degree, ctx.order)
+        if dx is not None:
+            change = change + dx * _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
+        if dcoef is not None:
+            change = change + _to_input(u, x, dcoef, knots, ctx.degree, ctx.order)
+        return change
+
+
+class _ToCoef(_Contraction):
+    @staticmethod
+    def forward(u, v, x, knots, degree, order):
+        return kernel.to_coef(u, v, x, knots, degree, order)
+
+    @staticmethod
+    def backward(ctx, c):
+        u, v, x, knots = ctx.saved_tensors
+        want_u, want_v, want_x = ctx.needs_input_grad[:3]
+        grad_u = _to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
+        grad_v = _to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
+        grad_x = _times(v, _to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
+        return grad_u, grad_v, grad_x, None, None, None
+
+    @staticmethod
+    def jvp(ctx, du, dv, dx, *_):
+        u, v, x, knots = ctx.saved_tensors
+        n = knots.shape[-1] - ctx.degree - 1
+        change = x.new_zeros(x.shape[1], n, u.shape[1])
+        if du is not None:
+            change = change + _to_coef(du, v, x, knots, ctx.degree, ctx.order)
+        if dv is not None:
+            change = change + _to_coef(u, dv, x, knots, ctx.degree, ctx.order)
+        if dx is not None:
+            change = change + _to_coef(u, _times(v, dx), x, knots, ctx.degree, ctx.order + 1)
+        return change
+
+
+def _to_output(v, x, coef, knots, degree, order):
+    return _ToOutput.apply(v, x, coef, knots, degree, order)
+
+
+def _to_input(u, x, coef, knots, degree, order):
+    return _ToInput.apply(u, x, coef, knots, degree, order)
+
+
+def _to_coef(u, v, x, knots, degree, order):
+    return _ToCoef.apply(u, v, x, knots, degree, order)
+
+
+def _times(v: Tensor | None, other: Tensor) -> Tensor:
+    return other if v is None else v * other
+
+
+def _zeros_like_output(x: Tensor, coef: Tensor) -> Tensor:
+    return x.new_zeros(x.shape[0], coef.shape[2])
+
+
+def spline_sum(
+    x: Tensor, coef: Tensor, knots: Tensor, degree: int, *, weight: Tensor | None = None, order: int = 0
+) -> Tensor:
+    """Sum over inputs of weighted splines, or of their derivatives: y[b,o] = sum_i v[b,i] s_io^(order)(x[b,i]).
+
+    Differentiable to any order in `x`, `coef` and `weight`; `knots` are constants.
+
+    Args:
+        x: points, (batch, in).
+        coef: spline coefficients, (in, n, out).
+        knots: increasing knots of each input, (in, n + degree + 1).
+        degree: 0 .. 5.
+        weight: v, (batch, in); ones when left out.
+        order: derivative order; above `degree` the sum is zero.
+
+    Returns:
+        (batch, out), in the dtype of `x`.
+
+    Raises:
+        InputError: a shape does not fit.
+    """
+    _check(x, coef, knots, degree, weight)
+    if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
+        return kernel.to_output(weight, x, coef, knots, degree, order)
+    return _to_output(weight, x, coef, knots, degree, order)
+
+
+def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor | None) -> None:
+    if coef.ndim != 3:
+        raise InputError(f"coef must have shape (in, n, out), got {tuple(coef.shape)}")
+    if x.ndim != 2 or x.shape[1] != coef.shape[0]:
+        raise InputError(f"x must have shape (batch, {coef.shape[0]}), got {tuple(x.shape)}")
+    expected = (coef.shape[0], coef.shape[1] + degree + 1)
+    if tuple(knots.shape) != expected:
+        raise InputError(f"knots must have shape {expected} for degree {degree}, got {tuple(knots.shape)}")
+    if weight is not None and weight.shape != x.shape:
+        raise InputError(f"weight must have the shape of x, {tuple(x.shape)}, got {tuple(weight.shape)}")
