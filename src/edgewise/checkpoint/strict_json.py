@@ -1,0 +1,139 @@
+"""JSON as checkpoints use it: parsed strictly, and a tree form that keeps tensors, tuples and every float exactly."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from edgewise.errors import CheckpointError, InputError
+
+MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
+
+# Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
+_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def parse(text: str, what: str) -> Any:
+    """The value of a JSON text; `what` names it in errors, which are the second half of a sentence about a file.
+
+    Stricter than the standard library: no repeated keys, no NaN or Infinity, no number beyond float64, at most
+    `MAX_DEPTH` levels. Raises CheckpointError.
+    """
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise CheckpointError(f"must have a {what} nested at most {MAX_DEPTH} levels deep, got a deeper one")
+
+    def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            raise CheckpointError(f"must give each key of its {what} once, got one twice")
+        return result
+
+    def refuse(constant: str) -> Any:
+        raise CheckpointError(f"must have JSON numbers in its {what}, got {constant}")
+
+    def finite_float(digits: str) -> float:
+        value = float(digits)
+        return value if math.isfinite(value) else refuse(digits[:20])
+
+    try:
+        return json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse, parse_float=finite_float)
+    except ValueError as error:  # JSONDecodeError, and whole numbers of thousands of digits
+        raise CheckpointError(f"must have a {what} in JSON, got something else ({error})") from error
+
+
+def dump(value: Any) -> str:
+    """Compact JSON in ASCII; the same value always gives the same text."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+
+
+def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: str = "", depth: int = 1) -> Any:
+    """`value` as plain JSON values; the tensors in it go into `tensors` under `prefix` and a number.
+
+    What JSON lacks is an object with one key that starts with "$": {"$float": "nan"}, {"$tuple": [...]},
+    {"$tensor": name}, and {"$dict": [[key, value], ...]} for dictionaries with keys other than plain text. With
+    `tensors=None` tensors are refused. Raises InputError for types that have no form here.
+    """
+    if depth > MAX_DEPTH // 3:  # a level takes up to three brackets, those of "$dict"
+        raise InputError(f"{what} must nest at most {MAX_DEPTH // 3} levels deep, it nests deeper")
+
+    def inner(item: Any) -> Any:
+        return encode(item, what, tensors, prefix=prefix, depth=depth + 1)
+
+    if isinstance(value, np.generic):  # a numpy number is as good as Python's
+        value = value.item()
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        if abs(value) >= 1 << 1024:  # Python refuses to read thousands of digits
+            raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": str(float(value))}
+    if isinstance(value, Tensor) and tensors is not None:
+        name = f"{prefix}{len(tensors)}"
+        tensors[name] = value
+        return {"$tensor": name}
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) and not key.startswith("$") for key in value):
+            return {str(key): inner(item) for key, item in value.items()}
+        return {"$dict": [[inner(key), inner(item)] for key, item in value.items()]}
+    if isinstance(value, list):
+        return [inner(item) for item in value]
+    if isinstance(value, tuple):
+        return {"$tuple": [inner(item) for item in value]}
+    kinds = "dictionaries, lists, tuples, numbers, text and None" + ("" if tensors is None else " and tensors")
+    raise InputError(f"{what} must be made of {kinds}, got {type(value).__module__}.{type(value).__qualname__}")
+
+
+def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
+    """The inverse of `encode`; takes each tensor it meets out of `tensors`. Raises CheckpointError on other forms."""
+
+    def inner(item: Any) -> Any:
+        return decode(item, what, tensors)
+
+    if isinstance(value, list):
+        return [inner(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if not any(key.startswith("$") for key in value):
+        return {key: inner(item) for key, item in value.items()}
+    if len(value) == 1:
+        [(form, content)] = value.items()
+        if form == "$float" and isinstance(content, str) and content in _NON_FINITE:
+            return _NON_FINITE[content]
+        if form == "$tuple" and isinstance(content, list):
+            return tuple(inner(item) for item in content)
+        if form == "$dict" and isinstance(content, list):
+            return _decode_pairs(content, what, inner)
+        if form == "$tensor" and isinstance(content, str):
+            if content not in tensors:
+                raise CheckpointError(f"must name each tensor of its {what} once, got {content[:40]!a}")
+            return tensors.pop(content)
+    raise CheckpointError(f"must have known forms in its {what}, got {min(value)[:40]!a}")
+
+
+def _decode_pairs(content: list[Any], what: str, inner: Callable[[Any], Any]) -> dict[Any, Any]:
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in content):
+        raise CheckpointError(f"must give dictionaries in its {what} as pairs, got something else")
+    pairs = [(inner(key), inner(item)) for key, item in content]
+    if not all(_is_key(key) for key, _ in pairs):
+        raise CheckpointError(f"must have numbers or text as keys in its {what}, got something else")
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise CheckpointError(f"must give each key of its {what} once, got one twice")
+    return result
+
+
+def _is_key(key: Any) -> bool:
+    if isinstance(key, tuple):
+        return all(_is_key(part) for part in key)
+    return key is None or isinstance(key, bool | int | float | str)

@@ -1,0 +1,108 @@
+"""Reads a whole file and replaces one atomically, with a one-sentence `FileError` for all that can go wrong."""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from edgewise.errors import FileError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "no such file",
+    errno.ENOTDIR: "a part of its path is not a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "its symbolic links go in a circle",
+    errno.EFBIG: "the file would be too large",
+}
+
+
+def reason(error: OSError) -> str:
+    """What an operating-system error means, in words for a sentence such as "cannot write x: the disk is full"."""
+    return _REASONS.get(error.errno, error.strerror or type(error).__name__)
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of the regular file at `path`.
+
+    Raises FileError where it is missing, a folder, a device or pipe, or may not be read.
+    """
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISDIR(kind):
+            raise FileError(f"cannot read {os.fspath(path)}: expected a file, got a folder")
+        # Opening a named pipe would wait for a writer, for ever if none comes.
+        if not stat.S_ISREG(kind):
+            raise FileError(f"cannot read {os.fspath(path)}: expected a file, got a device or pipe")
+        with open(path, "rb") as file:
+            return file.read()
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot read {os.fspath(path)}: {reason(error)}") from error
+    except ValueError as error:
+        raise FileError(f"cannot read {os.fspath(path)!r}: the name holds a null character") from error
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Puts `data` at `path` as a whole or not at all: a file beside it is written, synced, and renamed onto it.
+
+    An existing file keeps its mode, and stays as it was until the new one is complete; a symbolic link keeps pointing
+    to its target, which is replaced. Raises FileError where the folder is missing or not writable, `path` is a folder
+    or device, or the disk is full; nothing half-written stays behind.
+    """
+    # Through symbolic links, so that the link survives and the rename stays within one file system.
+    try:
+        target = Path(os.path.realpath(path))
+        exists = target.exists()
+    except ValueError as error:
+        raise FileError(f"cannot write {os.fspath(path)!r}: the name holds a null character") from error
+    except OSError as error:
+        raise FileError(f"cannot write {os.fspath(path)}: {reason(error)}") from error
+    if exists and not target.is_file():
+        came = "a folder" if target.is_dir() else "a device or pipe"
+        raise FileError(f"cannot write {os.fspath(path)}: expected the name of a file, got {came}")
+    if not target.parent.is_dir():
+        raise FileError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}")
+    temporary = target.parent / f".edgewise-{secrets.token_hex(8)}.tmp"
+    try:
+        _write_and_rename(temporary, target, data, keep_mode=exists)
+    except OSError as error:
+        raise FileError(f"cannot write {os.fspath(path)}: {reason(error)}") from error
+
+
+def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: bool) -> None:
+    """The steps of `write_bytes` that may fail half-way; removes the temporary file if they do."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    # 0o666 less the umask, as for any new file; tempfile's 0o600 would surprise colleagues who share a folder.
+    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep_mode:
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:  # Ctrl-C too must leave no litter; re-raised as it came
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename survive a power cut where the system can sync folders; elsewhere the rename alone must do."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
