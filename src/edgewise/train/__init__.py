@@ -1,0 +1,1 @@
+"""Problems, methods and `fit`: how a network learns from data."""
