@@ -1,0 +1,65 @@
+"""The knot table: 8,000 hyperbolic knots, 17 geometric invariants each, and the signature to predict from them."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+# The inputs of A. Davies et al., Nature 600 (2021) 70-74, in the order of the columns of their table.
+KNOT_FEATURES = (
+    "chern_simons",
+    "cusp_volume",
+    "hyperbolic_adjoint_torsion_degree",
+    "hyperbolic_torsion_degree",
+    "injectivity_radius",
+    "longitudinal_translation",
+    "meridinal_translation_imag",
+    "meridinal_translation_real",
+    "short_geodesic_imag_part",
+    "short_geodesic_real_part",
+    "Symmetry_0",
+    "Symmetry_D3",
+    "Symmetry_D4",
+    "Symmetry_D6",
+    "Symmetry_D8",
+    "Symmetry_Z/2 + Z/2",
+    "volume",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Knots:
+    """X (8000, 17) float64, columns named by feature_names; y (8000,) int64, the signature, an even integer;
+    group (8000,) int64: knots of one group share volume, cusp volume and translations (mutants), so a split that
+    keeps groups together leaks nothing.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+    feature_names: tuple[str, ...]
+
+
+def knots_path() -> AbstractContextManager[Path]:
+    """The packaged table as a file: `with knots_path() as path: ...`. See PROVENANCE.md beside it for its columns."""
+    return as_file(files("edgewise.datasets") / "data" / "knots_sample.csv.gz")
+
+
+def load_knots() -> Knots:
+    """The packaged table as arrays; needs numpy only."""
+    with knots_path() as path, gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        header = file.readline().rstrip("\r\n").split(",")
+        used = [header.index(name) for name in (*KNOT_FEATURES, "signature", "group")]
+        values = np.loadtxt(file, delimiter=",", usecols=used, dtype=np.float64, comments=None)
+    n = len(KNOT_FEATURES)
+    return Knots(
+        X=np.ascontiguousarray(values[:, :n]),
+        y=values[:, n].astype(np.int64),
+        group=values[:, n + 1].astype(np.int64),
+        feature_names=KNOT_FEATURES,
+    )

@@ -1,0 +1,133 @@
+"""The column to predict: regression or classification, and its values as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.tables.inputs import check_text, known_numbers, present
+from edgewise.tables.table import Table
+from edgewise.tables.values import quoted
+
+# A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to learn.
+MAX_NUMERIC_CLASSES = 20
+MIN_ROWS_PER_NUMERIC_CLASS = 5
+MAX_CLASSES = 1_000
+TASKS = ("regression", "classification")
+
+
+@dataclass(frozen=True)
+class Target:
+    """name: the column; task: "regression" or "classification"; classes: labels in ascending order (int, float or
+    str), empty for regression.
+    """
+
+    name: str
+    task: str
+    classes: tuple[int | float | str, ...] = ()
+
+    def encode(self, table: Table) -> np.ndarray:
+        """(n_rows,) float64 for regression, int64 positions in `classes` for classification."""
+        column = present(table, self.name)
+        missing = _missing(column)
+        if missing.any():
+            row = table.rows[int(missing.argmax())]
+            raise InputError(f"target {quoted(self.name)} must be known in every row, got a missing value in row {row}")
+        if self.task == "regression":
+            return known_numbers(table, self.name)
+        position = {label: i for i, label in enumerate(self.classes)}
+        labels = _as_labels(column, text=bool(self.classes) and isinstance(self.classes[0], str))
+        codes = np.array([position.get(label, -1) for label in labels], dtype=np.int64)
+        if (codes < 0).any():
+            first = int((codes < 0).argmax())
+            raise InputError(
+                f"target {quoted(self.name)} must be one of the {len(self.classes)} classes seen in training, "
+                f"got {quoted(labels[first])} in row {table.rows[first]}"
+            )
+        return codes
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Positions (N,) -> labels (N,): int64, float64 or object array of str."""
+        kind = object if isinstance(self.classes[0], str) else None
+        return np.array(self.classes, dtype=kind)[np.asarray(codes)]
+
+
+def rows_with_target(table: Table, name: str) -> np.ndarray:
+    """(n_rows,) bool, where the target is known."""
+    return ~_missing(present(table, name))
+
+
+def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, list[str]]:
+    """(the target of a table in which it is known in every row, sentences for the report)."""
+    column = table.columns[name]
+    if table.n_rows < 2:
+        raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
+    if column.dtype == object and task != "classification":
+        if task == "regression":
+            known_numbers(table, name)
+        check_text(table, name)
+    values = column if column.dtype == object else known_numbers(table, name)
+    labels = sorted(set(_as_labels(values, text=column.dtype == object)))
+    if len(labels) < 2:
+        raise InputError(f"target {quoted(name)} must have different values, got {quoted(labels[0])} in every row")
+    if task == "regression" or (task is None and not _is_classes(values, labels)):
+        why = "" if task else "; --task classification would make each value a class"
+        if not task and len(labels) > MAX_NUMERIC_CLASSES:
+            why = ""
+        return Target(name, "regression"), [f"Target {quoted(name)} is a number, so this is regression{why}."]
+    _check_classes(name, labels, table.n_rows)
+    return Target(name, "classification", tuple(labels)), _class_notes(table, name, task, labels)
+
+
+def _is_classes(values: np.ndarray, labels: list) -> bool:
+    if values.dtype == object:
+        return True
+    whole = all(isinstance(label, int) for label in labels)
+    return whole and len(labels) <= MAX_NUMERIC_CLASSES and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
+
+
+def _check_classes(name: str, labels: list, rows: int) -> None:
+    if len(labels) > MAX_CLASSES or (len(labels) == rows and rows > 2 * MAX_NUMERIC_CLASSES):
+        what = "a number, for regression, or " if not isinstance(labels[0], str) else ""
+        raise InputError(
+            f"target {quoted(name)} must be {what}a category with at most {MAX_CLASSES:,} classes that repeat, "
+            f"got {len(labels):,} different values in {rows:,} rows"
+        )
+
+
+def _class_notes(table: Table, name: str, task: str | None, labels: list) -> list[str]:
+    column = table.columns[name]
+    notes = [f"Target {quoted(name)} has {len(labels)} classes, so this is classification."]
+    if column.dtype != object and task is None:
+        notes = [
+            f"Target {quoted(name)} has {len(labels)} different whole numbers, so this is classification; "
+            "--task regression would treat them as quantities."
+        ]
+    found = _as_labels(column, text=column.dtype == object)
+    counts = dict.fromkeys(labels, 0)
+    for label in found:
+        counts[label] += 1
+    single = [quoted(label) for label in labels if counts[label] == 1]
+    if single:
+        shown = ", ".join(single[:5]) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
+        notes.append(
+            f"Class{'es' if len(single) > 1 else ''} {shown} of target {quoted(name)} occur"
+            f"{'' if len(single) > 1 else 's'} in one row only, too few to learn and to test."
+        )
+    return notes
+
+
+def _missing(column: np.ndarray) -> np.ndarray:
+    if column.dtype == object:
+        return np.array([cell is None for cell in column], dtype=bool)
+    return np.isnan(column)
+
+
+def _as_labels(column: np.ndarray, *, text: bool) -> list:
+    """The values as Python labels: whole numbers as int, others as float, text as it is."""
+    if column.dtype == object:
+        return list(column)
+    numbers = [int(value) if float(value).is_integer() else float(value) for value in column]
+    return [str(value) for value in numbers] if text else numbers
