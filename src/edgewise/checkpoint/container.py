@@ -7,6 +7,7 @@ One of the metadata, "sha256", seals the rest: an altered byte anywhere is notic
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -137,7 +138,7 @@ def _check_version(version: str | None) -> None:
     """Version 1 alone is known; of higher numbers the user should learn that a newer Edgewise reads them."""
     if version == "1":
         return
-    if version is not None and version.isascii() and version.isdigit() and 1 < len(version.lstrip("0")) + 1 < 12:
+    if version is not None and re.fullmatch("[1-9][0-9]{0,8}", version):
         raise CheckpointError(
             f"must have format version 1, got {version}: it comes from a newer Edgewise, which can read it"
         )

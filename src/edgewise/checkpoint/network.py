@@ -154,7 +154,7 @@ def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig 
     try:
         return config_class(**{name: tuple(item) if isinstance(item, list) else item for name, item in value.items()})
     except InputError as error:
-        raise CheckpointError(f"must have a valid config: {error}") from error
+        raise CheckpointError(f"must have a valid config: {str(error)[:200]}") from error
 
 
 def _fault(tensors: Mapping[str, Tensor]) -> str | None:

@@ -1,0 +1,233 @@
+"""Model files: bit-equal after a round trip, equal bytes for equal contents, one sentence for what cannot be saved."""
+
+import copy
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewise.checkpoint import Checkpoint, from_bytes, load, network, save, to_bytes
+from edgewise.errors import CheckpointError, FileError, InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+DTYPES = [torch.float32, torch.float64]
+
+
+def bits(tensor):
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+
+
+def assert_same_network(a, b):
+    assert type(a) is type(b)
+    assert a.config == b.config
+    assert [(n, p.requires_grad) for n, p in a.named_parameters()] == [
+        (n, p.requires_grad) for n, p in b.named_parameters()
+    ]
+    ours, theirs = a.state_dict(), b.state_dict()
+    assert list(ours) == list(theirs)
+    for name in ours:
+        assert ours[name].dtype == theirs[name].dtype
+        assert ours[name].shape == theirs[name].shape
+        assert torch.equal(bits(ours[name]), bits(theirs[name])), name
+
+
+def uneven(model, seed=0):
+    """Moves every knot, masks an edge, marks the domains as set, freezes a parameter: all that init does not do."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.layers:
+        steps = torch.rand(layer.knots.shape, generator=generator, dtype=torch.float64) + 0.1
+        layer.knots.copy_((steps.cumsum(1) - 1).to(layer.knots.dtype))
+        layer.mask[0, 0] = 0
+        layer.domain_is_set.fill_(True)
+    model.layers[0].coef.requires_grad_(False)
+    return model
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    grid_size=st.integers(1, 5),
+    degree=st.integers(0, 5),
+    base=st.sampled_from(["silu", "identity", "zero"]),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 1000),
+)
+def test_a_kan_comes_back_bit_for_bit(width, grid_size, degree, base, dtype, seed):
+    model = uneven(KAN(width, grid_size, degree, base=base, seed=seed, dtype=dtype), seed)
+    restored = from_bytes(to_bytes(model)).model
+    assert_same_network(restored, model)
+    x = torch.randn(5, width[0], generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    assert torch.equal(restored(x), model(x))
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
+def test_an_mlp_comes_back_bit_for_bit(dtype, activation):
+    model = MLP([3, 4, 2], activation=activation, dtype=dtype, seed=3)
+    model.layers[1].bias.requires_grad_(False)
+    assert_same_network(from_bytes(to_bytes(model)).model, model)
+
+
+def test_grids_that_differ_between_layers_come_back():
+    model = KAN([2, 3, 1], [4, 9], degree=2, dtype=torch.float64)
+    assert_same_network(from_bytes(to_bytes(model)).model, model)
+
+
+def test_weights_that_became_nan_come_back():
+    model = KAN([2, 1])
+    model.layers[0].coef.data[0, 0, 0] = torch.nan
+    model.layers[0].coef.data[0, 1, 0] = -torch.inf
+    assert_same_network(from_bytes(to_bytes(model)).model, model)
+
+
+def test_extra_and_state_come_back(tmp_path):
+    extra = {"features": ["a", "ü", "\ud800"], "shift": float("nan"), "classes": ("x", 1), "n": {1: None}}
+    moments = {0: {"step": torch.tensor(2.0), "exp_avg": torch.randn(3, 2, dtype=torch.float64)}}
+    state = {"optimiser": moments, "rng": torch.Generator().manual_seed(3).get_state(), "empty": torch.empty(0, 2)}
+    save(tmp_path / "m", KAN([2, 1]), extra=extra, state=state)
+    checkpoint = load(str(tmp_path / "m"))
+    assert isinstance(checkpoint, Checkpoint)
+    assert repr(checkpoint.extra) == repr(extra)  # nan differs from itself
+    assert checkpoint.state.keys() == state.keys()
+    assert torch.equal(checkpoint.state["optimiser"][0]["exp_avg"], moments[0]["exp_avg"])
+    assert torch.equal(checkpoint.state["rng"], state["rng"])
+    assert checkpoint.state["empty"].shape == (0, 2)
+    assert load(tmp_path / "m").state["optimiser"][0]["step"].item() == 2.0
+
+
+def test_what_was_not_given_is_empty_or_none():
+    checkpoint = from_bytes(to_bytes(KAN([2, 1])))
+    assert checkpoint.extra == {}
+    assert checkpoint.state is None
+
+
+def test_views_and_repeated_tensors_in_a_state_come_back_apart():
+    base = torch.arange(6.0).reshape(2, 3)
+    state = from_bytes(to_bytes(KAN([1, 1]), state={"a": base.T, "b": base, "c": base[:, 1]})).state
+    assert torch.equal(state["a"], base.T)
+    assert torch.equal(state["c"], base[:, 1])
+    state["b"].zero_()
+    assert torch.equal(state["a"], base.T)
+
+
+def test_loading_touches_neither_global_randomness_nor_the_default_dtype():
+    data = to_bytes(KAN([2, 3, 1], dtype=torch.float64))
+    before = torch.get_rng_state(), torch.get_default_dtype()
+    from_bytes(data)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.get_default_dtype() == before[1]
+
+
+def test_any_safetensors_reader_opens_a_file(tmp_path):
+    model = KAN([2, 3, 1])
+    save(tmp_path / "m.safetensors", model)
+    with safetensors.safe_open(tmp_path / "m.safetensors", framework="pt") as file:
+        assert file.metadata()["format"] == "edgewise"
+        assert torch.equal(file.get_tensor("model.layers.1.coef"), model.layers[1].coef)
+
+
+def test_equal_contents_give_equal_bytes_in_every_process():
+    program = (
+        "import hashlib; from edgewise.nn.model import KAN; from edgewise.checkpoint import to_bytes;"
+        "print(hashlib.sha256(to_bytes(KAN([2, 3, 1]), extra={'b': 1, 'a': 2})).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_saving_changes_nothing(tmp_path):
+    model = uneven(KAN([2, 3, 1]))
+    twin = copy.deepcopy(model)
+    state = {"a": torch.ones(2, requires_grad=True)}
+    save(tmp_path / "m", model, state=state)
+    assert_same_network(model, twin)
+    assert state["a"].requires_grad
+
+
+class Derived(KAN):
+    """A user's own kind of KAN."""
+
+
+@pytest.mark.parametrize(
+    "model", [torch.nn.Linear(2, 1), torch.nn.DataParallel(KAN([2, 1])), Derived([2, 1]), "KAN", None]
+)
+def test_other_modules_are_refused(model, tmp_path):
+    with pytest.raises(InputError, match=r"^model must be a KAN or MLP itself"):
+        save(tmp_path / "m", model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_that_a_file_cannot_describe_are_refused():
+    mixed = KAN([2, 3, 1])
+    mixed.layers[1].double()
+    with pytest.raises(InputError, match="all of one dtype"):
+        to_bytes(mixed)
+    grown = KAN([2, 1])
+    grown.register_buffer("more", torch.zeros(2))
+    with pytest.raises(InputError, match="that its config implies"):
+        to_bytes(grown)
+    broken = KAN([2, 1])
+    broken.layers[0].knots[0, 3] = 7.0
+    with pytest.raises(InputError, match="increasing knots"):
+        to_bytes(broken)
+    half = KAN([2, 1])
+    half.layers[0].mask[0, 0] = 0.5
+    with pytest.raises(InputError, match="masks of 0 and 1"):
+        to_bytes(half)
+
+
+def test_bad_extra_and_state_are_refused():
+    with pytest.raises(InputError, match=r"^extra must be a dictionary, got list"):
+        to_bytes(KAN([1, 1]), extra=[1])
+    with pytest.raises(InputError, match=r"^state must be a dictionary, got int"):
+        to_bytes(KAN([1, 1]), state=3)
+    with pytest.raises(InputError, match=r"^extra must be made of"):
+        to_bytes(KAN([1, 1]), extra={"a": torch.zeros(1)})
+    with pytest.raises(InputError, match="must have one of the dtypes"):
+        to_bytes(KAN([1, 1]), state={"a": torch.zeros(1, dtype=torch.complex64)})
+
+
+@pytest.mark.parametrize("model", [KAN([2, 3, 1], [2, 4], 1, base="zero"), KAN([4, 1], degree=0), MLP([2, 5, 3])])
+def test_the_layout_is_that_of_a_fresh_network(model):
+    expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
+    assert network.layout(model.config, torch.float32) == expected
+
+
+def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    save(path, KAN([2, 1], seed=1))
+    old = path.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match=r"m\.safetensors: the disk is full$"):
+        save(path, KAN([2, 1], seed=2))
+    assert path.read_bytes() == old
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_errors_of_load_name_the_file(tmp_path):
+    with pytest.raises(FileError, match=r"cannot read .*absent: no such file"):
+        load(tmp_path / "absent")
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"^model file .*empty must be .*, got an empty file$"):
+        load(tmp_path / "empty")
