@@ -111,7 +111,10 @@ class TableEncoder:
                 f"{table.source} must have the {len(self.columns)} columns of the training table, "
                 f"got none called {shown}{more}{_nearest(lacking[0], table.names)}"
             )
-        return np.concatenate([one.encode(table) for one in self.inputs], axis=1), self.feature_names
+        parts = []
+        for one in self.inputs:
+            parts.append(one.encode(table))
+        return np.concatenate(parts, axis=1), self.feature_names
 
     def rows_with_target(self, table: Table) -> np.ndarray:
         """(n_rows,) bool: where the target is known. Use `table.take(...)` before `encode_target`."""

@@ -119,13 +119,13 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
 def check_text(table: Table, name: str) -> None:
     """InputError where a text column is a column of dates, or of numbers with some text in between."""
     cells = [(row, cell) for row, cell in zip(table.rows, table.columns[name], strict=True) if cell is not None]
+    numeric = {cell: number(cell) is not None for _, cell in cells}
     # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
-    distinct = {cell: number(cell) is not None for _, cell in cells}
-    if sum(distinct.values()) > len(distinct) / 2 and sum(distinct[cell] for _, cell in cells) > len(cells) / 2:
+    if sum(numeric.values()) > len(numeric) / 2 and sum(numeric[cell] for _, cell in cells) > len(cells) / 2:
         known_numbers(table, name)
-    dates = [(row, cell) for row, cell in cells if is_date(cell)]
-    if len(dates) > len(cells) / 2:
-        row, cell = dates[0]
+    date = {cell: is_date(cell) for cell in numeric}
+    if sum(date[cell] for _, cell in cells) > len(cells) / 2:
+        row, cell = next((row, cell) for row, cell in cells if date[cell])
         raise InputError(
             f"column {quoted(name)} holds dates or times ({quoted(cell)} in row {row}), "
             f"expected numbers or categories: {_WAY_OUT}"

@@ -135,4 +135,5 @@ def _quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
     level = share * below[-1]
     left = min(np.searchsorted(below, level, side="left"), len(values) - 1)
     right = min(np.searchsorted(below, level, side="right"), len(values) - 1)
-    return values[left] / 2 + values[right] / 2
+    # Halves are exact but for the smallest float64, so a value that is both stays what it is.
+    return values[left] if left == right else values[left] / 2 + values[right] / 2
