@@ -1,0 +1,46 @@
+# Everything from a fresh clone: `make demo`, `make test`. The environment is .venv in the checkout.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread per test process: the two processes of `make test` share the cores, and results do not depend on them.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test clean
+
+help:
+	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
+	@echo "make test     install, check style, run all tests, check wheel and editable installs"
+	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
+	@echo "make clean    remove what the other targets made"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Edgewise needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing torch into $(VENV) (1 of 2, the large one) ..."
+	@$(BIN)/python -m pip install torch
+	@echo "Installing Edgewise and what its tests need (2 of 2) ..."
+	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+demo: install
+	$(BIN)/edgewise fit knots --target signature --out demo
+	@echo "Open demo/report.html in a browser."
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n 2
+	tools/check_install.sh
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

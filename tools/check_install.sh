@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Checks that a wheel, an editable install, and an install from a clone without write access each work.
+#
+# Run by `make test` after `make install`. Each kind gets a fresh environment; the dependencies are those of the
+# checkout's .venv, lent by a .pth file once Edgewise is in, so nothing but the build backend is downloaded.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=$root/.venv/bin/python
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+
+say() { printf 'install check: %s\n' "$*"; }
+fail() { printf 'install check failed: %s\n' "$*" >&2; exit 1; }
+
+[ -x "$python" ] || fail "there is no .venv in the checkout: run 'make install' first"
+version=$("$python" -c 'import tomllib, sys; print(tomllib.load(open(sys.argv[1], "rb"))["project"]["version"])' \
+  "$root/pyproject.toml")
+dependencies=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+# A fresh environment without pip; the checkout's pip installs into it.
+fresh() { "$python" -m venv --without-pip "$work/$1"; }
+pip_into() { local name=$1; shift; "$python" -m pip --quiet --python "$work/$name/bin/python" "$@"; }
+lend_dependencies() {
+  local own
+  own=$("$work/$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  echo "$dependencies" > "$own/zz_lent.pth"
+}
+
+# check NAME FOLDER: Edgewise imports from FOLDER, is whole and typed, computes, and its command runs.
+check() {
+  (cd "$work" && "$work/$1/bin/python" -W error - "$2" "$version" <<'PY'
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+
+import torch
+
+import edgewise
+
+folder, version = sys.argv[1:]
+home = Path(edgewise.__file__).resolve()
+assert home.is_relative_to(Path(folder).resolve()), f"edgewise comes from {home}, expected it below {folder}"
+assert edgewise.__version__ == metadata.version("edgewise") == version, "versions differ"
+package = resources.files("edgewise")
+for name in ("py.typed", "datasets/data/knots_sample.csv.gz", "datasets/data/PROVENANCE.md"):
+    assert package.joinpath(name).is_file(), f"{name} is missing from the package"
+assert edgewise.KAN([2, 3, 1])(torch.zeros(4, 2)).shape == (4, 1)
+PY
+  ) || fail "$1"
+  local said
+  said=$(cd "$work" && "$work/$1/bin/edgewise" --version) || fail "$1: the command 'edgewise --version' does not run"
+  case $said in *"$version"*) ;; *) fail "$1: 'edgewise --version' must say $version, it says $said" ;; esac
+}
+
+# A copy of the checkout as git sees it: tracked and new files, none of the ignored ones.
+copy() {
+  mkdir "$work/$1"
+  (cd "$root" && git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+    [ ! -e "$file" ] || printf '%s\0' "$file"
+  done | tar --null --files-from=- --create --file=-) | tar --extract --file=- --directory="$work/$1"
+}
+listing() { (cd "$1" && find . -printf '%p %M\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+say "a wheel"
+copy source
+"$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/dist" "$work/source"
+"$python" - "$work/dist" <<'PY' || fail "wheel"
+import sys
+import zipfile
+from pathlib import Path
+
+[wheel] = Path(sys.argv[1]).glob("*.whl")
+names = zipfile.ZipFile(wheel).namelist()
+stray = [name for name in names if not name.startswith("edgewise")]
+assert not stray, f"the wheel must hold the package only, it also has {stray}"
+assert any(name.endswith("licenses/LICENSE") for name in names), "the licence is missing from the wheel"
+PY
+fresh wheel
+pip_into wheel install --no-deps "$work"/dist/*.whl
+lend_dependencies wheel
+check wheel "$work/wheel"
+
+say "an editable install"
+fresh editable
+pip_into editable install --no-deps --editable "$work/source"
+lend_dependencies editable
+check editable "$work/source/src"
+
+say "an install from a clone without write access"
+copy clone
+chmod -R a-w "$work/clone"
+# The superuser may write whatever the modes say, unless that capability is dropped.
+as_reader=()
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+  as_reader=(setpriv --bounding-set=-dac_override,-dac_read_search,-fowner --)
+  "${as_reader[@]}" true 2> /dev/null || as_reader=()
+fi
+if "${as_reader[@]}" touch "$work/clone/probe" 2> /dev/null; then
+  rm -f "$work/clone/probe"
+  say "this user may write everywhere; that nothing is written is checked all the same"
+fi
+before=$(listing "$work/clone")
+fresh reader
+"${as_reader[@]}" "$python" -m pip --quiet --python "$work/reader/bin/python" install --no-deps "$work/clone"
+lend_dependencies reader
+check reader "$work/reader"
+[ "$before" = "$(listing "$work/clone")" ] || fail "the install changed the clone"
+
+say "all three work"
