@@ -199,13 +199,18 @@ def _strings(values: tuple) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
+def _is_number(value: object) -> bool:
+    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
+    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
+
+
 def _target_from(data: Mapping) -> Target:
     target = Target(data["name"], data["task"], tuple(data["classes"]))
     labels = target.classes
     _expect(isinstance(target.name, str) and target.task in TASKS)
     _expect((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
-    _expect(_strings(labels) or all(type(label) in (int, float) for label in labels))
-    _expect(len(set(labels)) == len(labels) and all(label == label for label in labels))
+    _expect(_strings(labels) or all(_is_number(label) for label in labels))
+    _expect(len(set(labels)) == len(labels))
     return target
 
 
@@ -215,7 +220,7 @@ def _input_from(data: Mapping) -> NumberInput | CategoryInput:
     _expect(isinstance(fields["name"], str))
     if kind == "number":
         one = NumberInput(**fields)
-        _expect(type(one.median) in (int, float) and bool(np.isfinite(one.median)))
+        _expect(_is_number(one.median))
         _expect(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
         return one
     _expect(kind == "category")

@@ -126,8 +126,8 @@ def _missing(column: np.ndarray) -> np.ndarray:
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:
-    """The values as Python labels: whole numbers as int, others as float, text as it is."""
+    """The values as Python labels: whole numbers (as far as float64 holds them all) as int, others as float, text as is."""
     if column.dtype == object:
         return list(column)
-    numbers = [int(value) if float(value).is_integer() else float(value) for value in column]
+    numbers = [int(v) if v.is_integer() and abs(v) < 2**53 else v for v in column.tolist()]
     return [str(value) for value in numbers] if text else numbers

@@ -15,7 +15,7 @@ _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = re.compile(
     rf"\d{{4}}[-/.]{_DAY}([-/.]{_DAY})?([t ]\s*{_CLOCK})?"  # 2024-05-31, 2024/05/31, 2024-05, with or without a time
-    rf"|{_DAY}([-/.]){_DAY}\9(\d{{4}}|\d{{2}})([t ]\s*{_CLOCK})?"  # 31.05.2024, 05/31/24
+    rf"|{_DAY}(?P<mark>[-/.]){_DAY}(?P=mark)(\d{{4}}|\d{{2}})([t ]\s*{_CLOCK})?"  # 31.05.2024, 05/31/24
     rf"|{_DAY}[- ]{_MONTH}[- ,]+(\d{{4}}|\d{{2}})"  # 31 May 2024, 31-May-24
     rf"|{_MONTH}\s+{_DAY},?\s+\d{{4}}"  # May 31, 2024
     rf"|{_CLOCK}",

@@ -1,0 +1,376 @@
+"""TableEncoder: decisions about columns and target, their notes, and one sentence for each table it can't use."""
+
+import contextlib
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewise.errors import CheckpointError, EdgewiseWarning, InputError
+from edgewise.tables import Table, TableEncoder
+
+
+def table(**columns):
+    arrays = {}
+    for name, cells in columns.items():
+        if any(isinstance(cell, str) for cell in cells):
+            arrays[name] = np.array([*cells, None], dtype=object)[:-1]
+        else:
+            arrays[name] = np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+    return Table(tuple(arrays), arrays, source="t.csv")
+
+
+def sentence(call, *arguments, **options):
+    with pytest.raises(InputError) as caught:
+        call(*arguments, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+Y = [0.5, 1.5, 2.25, 3.0, 4.0, 5.5]
+X = [1.0, 7.0, 2.0, 9.0, 4.0, 5.0]
+
+
+def refused(target="y", drop=(), task=None, **columns):
+    return sentence(TableEncoder.fit, table(**columns), target, drop=drop, task=task)
+
+
+def test_numbers_pass_through():
+    data = table(b=X, y=Y, a=Y[::-1])
+    encoder = TableEncoder.fit(data, "y")
+    x, names = encoder.transform(data)
+    assert names == ("b", "a")
+    assert x.dtype == np.float64
+    assert x.tolist() == [[b, a] for b, a in zip(X, Y[::-1], strict=True)]
+    assert encoder.encode_target(data).tolist() == Y
+    assert encoder.task == "regression"
+    assert encoder.notes == (
+        "Target 'y' is a number, so this is regression; --task classification would make each value a class.",
+    )
+
+
+def test_missing_numbers():
+    data = table(a=[1, None, 3, 100, None, 2], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    x, names = encoder.transform(data)
+    assert names == ("a", "a is missing")
+    assert x[:, 0].tolist() == [1, 2.5, 3, 100, 2.5, 2]
+    assert x[:, 1].tolist() == [0, 1, 0, 0, 1, 0]
+    assert "Column 'a': 2 missing of 6 values were replaced by the median 2.5, and the input" in encoder.notes[-1]
+
+
+def test_numbers_missing_only_at_predict():
+    encoder = TableEncoder.fit(table(a=X, y=Y), "y")
+    with pytest.warns(EdgewiseWarning, match="column 'a' had no missing value in training and has 1 here; its median"):
+        x, _ = encoder.transform(table(a=[None, 3]))
+    assert x.tolist() == [[4.5], [3]]
+
+
+def test_category_with_levels():
+    data = table(colour=["red", "blue", "green", "red", "blue", "red"], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    x, names = encoder.transform(data)
+    assert names == ("colour=blue", "colour=green", "colour=red")
+    assert x.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 0, 1]]
+    with pytest.warns(EdgewiseWarning, match="values such as 'pink' in 1 rows .* count as 'red'"):
+        assert encoder.transform(table(colour=["pink"]))[0].tolist() == [[0, 0, 1]]
+    with pytest.warns(EdgewiseWarning, match="missing values in 2 rows"):
+        assert encoder.transform(table(colour=[None, None]))[0].tolist() == [[0, 0, 1]] * 2
+
+
+def test_category_with_missing_values():
+    data = table(colour=["red", None, "green", "red", "green", "red"], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    x, names = encoder.transform(data)
+    assert names == ("colour=green", "colour=red", "colour is missing")
+    assert x[1].tolist() == [0, 0, 1]
+    assert "2 levels and 1 missing values, which count as a level of their own" in encoder.notes[-1]
+
+
+def test_two_levels_give_one_input():
+    data = table(flag=["True", "False", "True", "True", "False", "False"], y=Y)
+    x, names = TableEncoder.fit(data, "y").transform(data)
+    assert names == ("flag=True",)
+    assert x[:, 0].tolist() == [1, 0, 1, 1, 0, 0]
+
+
+def test_level_that_reads_as_a_number():
+    data = table(group=["0", "D3", "0", "0", "0", "Z/2"], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.feature_names == ("group=0", "group=D3", "group=Z/2")
+    assert encoder.transform(table(group=[0.0]))[0].tolist() == [[1, 0, 0]]
+
+
+def test_columns_that_say_nothing():
+    data = table(a=X, same=[3] * 6, empty=[None] * 6, word=["x"] * 6, who=list("abcdef"), blank=[None] * 5 + ["z"], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.feature_names == ("a", "blank is missing")
+    notes = " ".join(encoder.notes)
+    assert "'same' was left out: it is 3 in every row" in notes
+    assert "'empty' was left out: it has no value in any row" in notes
+    assert "'word' was left out: it is 'x' in every row" in notes
+    assert "'who' was left out: its text is different in every row" in notes
+
+
+def test_constant_number_with_gaps_keeps_the_gaps():
+    data = table(a=[3, None, 3, 3, None, 3], y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.feature_names == ("a is missing",)
+    assert encoder.transform(data)[0][:, 0].tolist() == [0, 1, 0, 0, 1, 0]
+
+
+def test_too_many_levels():
+    words = [f"w{i % 60}" for i in range(240)]
+    encoder = TableEncoder.fit(table(a=np.arange(240) % 7, words=words, y=np.arange(240) * 0.5), "y")
+    assert encoder.columns == ("a",)
+    assert "'words' was left out: it has 60 different texts in 240 rows" in encoder.notes[-1]
+
+
+def test_row_counter_is_pointed_out():
+    encoder = TableEncoder.fit(table(id=range(20), y=np.sqrt(np.arange(20))), "y")
+    assert encoder.columns == ("id",)
+    assert "counts the rows" in encoder.notes[-1]
+
+
+def test_names_are_made_different():
+    data = table(**{"c=b": X, "c": list("abcabc"), "c=c": X}, y=Y)
+    assert TableEncoder.fit(data, "y").feature_names == ("c=b", "c=a", "c=b'", "c=c", "c=c'")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2024-05-01", "2024-05-02", "2024-5-3", None, "2024-12-31", "2024-01-01"],
+        ["2024-05-01T10:00:00Z", "2024-05-02 10:00", "2024-05-02T10:00:00.123+02:00"] * 2,
+        ["01.02.2024", "31.12.99", "5.6.2024"] * 2,
+        ["5/31/2024", "05/30/24 5:15 PM", "1/1/2024 00:00:00"] * 2,
+        ["31 May 2024", "31-May-24", "May 31, 2024"] * 2,
+        ["10:15", "10:15:30", "9:05 am"] * 2,
+        ["2024-05", "2024-06"] * 3,
+    ],
+)
+def test_dates(cells):
+    message = refused(a=X, when=cells, y=Y)
+    assert f"column 'when' holds dates or times ({cells[0]!r} in row 1), expected numbers or categories: " in message
+    assert message.endswith("leave it out (--drop) or convert it to a number")
+    assert TableEncoder.fit(table(a=X, when=cells, y=Y), "y", drop=["when"]).columns == ("a",)
+    assert "holds dates" in refused(target="when", a=X, when=cells)
+
+
+def test_refused_columns_of_parquet():
+    data = Table(("a", "day", "y"), {"a": np.array(X), "y": np.array(Y)}, refused={"day": "dates or times"})
+    assert "column 'day' holds dates or times, expected" in sentence(TableEncoder.fit, data, "y")
+    assert "column 'day' holds dates or times, expected" in sentence(TableEncoder.fit, data, "day")
+    encoder = TableEncoder.fit(data, "y", drop="day")
+    assert encoder.transform(data)[0].shape == (6, 1)
+
+
+@pytest.mark.parametrize("version", ["1.2.3-beta", "10.20.30.40", "3/4", "a-b-c", "99-99-9999"])
+def test_not_dates(version):
+    data = table(a=X, v=[version, "other"] * 3, y=Y)
+    assert "v" in TableEncoder.fit(data, "y").columns
+
+
+def test_text_among_numbers():
+    message = refused(a=["1", "2", "3", None, "oops", "6"], y=Y)
+    assert message.startswith("column 'a' must hold numbers, got 'oops' in row 5; correct it")
+    encoder = TableEncoder.fit(table(a=X, y=Y), "y")
+    assert "got 'oops' in row 2" in sentence(encoder.transform, table(a=["1", "oops"]))
+    assert encoder.transform(table(a=["1", "2"]))[0].tolist() == [[1], [2]]
+    assert "column 'y' must hold numbers, got 'x' in row 6" in refused(a=X, y=["1", "2", "3", "4", "5", "x"])
+
+
+def test_row_numbers_are_those_of_the_file():
+    assert "'oops' in row 5" in refused(a=["1", "2", "3", "4", "oops", "6"], y=[None, None, 1, 2.5, 3, 4])
+    assert "inf in row 4" in refused(a=[1, 2, 3, np.inf, 5, 6], y=[None, None, 1, 2.5, 3, 4])
+
+
+def test_infinities():
+    assert refused(a=[1, 2, -np.inf, 4, 5, 6], y=Y) == "column 'a' must hold finite numbers, got -inf in row 3"
+    assert "column 'y' must hold finite numbers, got inf in row 2" in refused(a=X, y=[1, np.inf, 3, 4, 5, 6])
+    encoder = TableEncoder.fit(table(a=X, y=Y), "y")
+    assert "got inf in row 1" in sentence(encoder.transform, table(a=[np.inf]))
+
+
+def test_arguments():
+    data = table(alpha=X, beta=X, y=Y)
+    message = sentence(TableEncoder.fit, data, "Alfa")
+    assert message == "target must name a column of t.csv, got 'Alfa'; the nearest names are 'alpha'"
+    assert "; its columns are 'alpha', 'beta', 'y'" in sentence(TableEncoder.fit, data, "zzzzzz")
+    assert "drop must name a column of t.csv, got 'bet'" in sentence(TableEncoder.fit, data, "y", drop=["bet"])
+    assert "drop must not name the target, got 'y'" in sentence(TableEncoder.fit, data, "y", drop=["y"])
+    assert "task must be 'regression' or 'classification'" in sentence(TableEncoder.fit, data, "y", task="x")
+
+
+def test_useless_targets():
+    assert refused(a=X, y=[2] * 6) == "target 'y' must have different values, got '2' in every row"
+    assert refused(a=X, y=["b"] * 6) == "target 'y' must have different values, got 'b' in every row"
+    assert refused(a=X, y=[None] * 6) == "target 'y' must have values, got missing values in all 6 rows"
+    assert refused(a=X, y=[None] * 5 + [1]) == "at least two rows with a known target 'y' were expected, got 1"
+    assert refused(a=[1], y=[1]) == "at least two rows with a known target 'y' were expected, got 1"
+    many = refused(a=range(50), y=[f"n{i}" for i in range(50)])
+    assert many.startswith("target 'y' must be a category with at most 1,000 classes that repeat, got 50 different")
+    assert "must be a number, for regression" in refused(a=range(50), y=range(50), task="classification")
+    assert "column 'y' must hold numbers, got 'u' in row 1" in refused(a=X, y=list("uvuvuv"), task="regression")
+
+
+def test_no_usable_column():
+    assert "at least one usable column beside the target 'y' was expected, got none" in refused(y=Y)
+    assert "it is 1 in every row" in refused(a=[1] * 6, y=Y)
+
+
+def test_rows_without_target():
+    data = table(a=[1, 2, 3, 4, 5, 600], y=[None, 1, 2.5, 3, 4, None])
+    encoder = TableEncoder.fit(data, "y")
+    assert "2 of 6 rows were left out: their target 'y' is missing." in encoder.notes
+    assert encoder.inputs[0].median == 3.5
+    assert sentence(encoder.encode_target, data) == (
+        "target 'y' must be known in every row, got a missing value in row 1"
+    )
+    rows = encoder.rows_with_target(data)
+    assert rows.tolist() == [False, True, True, True, True, False]
+    assert encoder.encode_target(data.take(rows)).tolist() == [1, 2.5, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "cells, task, expected",
+    [
+        ([1, 2, 3] * 5, None, "classification"),
+        ([1, 2, 3] * 4, None, "regression"),
+        ([1, 2, 3] * 4, "classification", "classification"),
+        ([1, 2, 3] * 5, "regression", "regression"),
+        ([1.5, 2] * 20, None, "regression"),
+        ([1.5, 2] * 20, "classification", "classification"),
+        (list(range(20)) * 5, None, "classification"),
+        (list(range(21)) * 5, None, "regression"),
+        (["u", "v"] * 3, None, "classification"),
+    ],
+)
+def test_task(cells, task, expected):
+    encoder = TableEncoder.fit(table(a=np.arange(len(cells)) % 5, y=cells), "y", task=task)
+    assert encoder.task == expected
+    assert f"so this is {expected}" in encoder.notes[0]
+    assert bool(encoder.classes) == (expected == "classification")
+
+
+@pytest.mark.parametrize(
+    "cells, kind, classes",
+    [
+        ([2, -4, 0] * 5, int, (-4, 0, 2)),
+        (["b", "a", "10"] * 5, str, ("10", "a", "b")),
+        ([0.5, 2, 0.25] * 5, float, (0.25, 0.5, 2)),
+    ],
+)
+def test_labels_keep_their_type(cells, kind, classes):
+    data = table(a=np.arange(15) % 4, y=cells)
+    encoder = TableEncoder.fit(data, "y", task="classification")
+    encoder = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert encoder.classes == classes
+    assert isinstance(encoder.classes[0], kind)
+    codes = encoder.encode_target(data)
+    assert codes.dtype == np.int64
+    assert encoder.decode_target(codes).tolist() == cells
+
+
+def test_text_classes_that_look_like_numbers_at_predict():
+    encoder = TableEncoder.fit(table(a=X, y=["1", "b", "b", "1", "c", "c"]), "y")
+    assert encoder.encode_target(table(a=[1.0], y=[1.0])).tolist() == [0]
+
+
+def test_unknown_class_at_predict():
+    encoder = TableEncoder.fit(table(a=X, y=list("uvuvuv")), "y")
+    message = sentence(encoder.encode_target, table(a=[1, 2], y=["u", "w"]))
+    assert message == "target 'y' must be one of the 2 classes seen in training, got 'w' in row 2"
+
+
+def test_class_with_one_row_is_kept():
+    encoder = TableEncoder.fit(table(a=X, y=list("uvuvuw")), "y")
+    assert encoder.classes == ("u", "v", "w")
+    assert encoder.notes[1] == "Class 'w' of target 'y' occurs in one row only, too few to learn and to test."
+
+
+def test_columns_at_predict():
+    encoder = TableEncoder.fit(table(alpha=X, beta=Y, y=Y), "y")
+    x, names = encoder.transform(table(beta=[1], more=[5], alpha=[2]))
+    assert (x.tolist(), names) == ([[2, 1]], ("alpha", "beta"))
+    assert sentence(encoder.transform, table(alfa=[1], beta=[2])) == (
+        "t.csv must have the 2 columns of the training table, got none called 'alpha'; the nearest names are 'alfa'"
+    )
+    assert "target must name a column" in sentence(encoder.encode_target, table(alpha=[1], beta=[2]))
+
+
+def test_long_and_odd_names_stay_on_one_short_line():
+    message = refused(**{"a\nb" + "c" * 500: ["1", "2", "3", "4", "5", "x\ny" * 100]}, y=Y)
+    assert len(message) < 200
+
+
+cells = st.one_of(st.none(), st.floats(-1e6, 1e6), st.integers(-2, 2).map(float))
+words = st.one_of(st.none(), st.sampled_from(["red", "green", "blue", "0", "-", "", "Zürich", "a\nb"]))
+
+
+@st.composite
+def tables(draw):
+    rows = draw(st.integers(4, 25))
+    columns = {
+        "y": draw(st.one_of(st.just([float(i) / 2 for i in range(rows)]), st.just(["u", "v", *"u" * (rows - 2)])))
+    }
+    for name in draw(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4, unique=True)):
+        if name != "y":
+            columns[name] = draw(st.lists(draw(st.sampled_from([cells, words])), min_size=rows, max_size=rows))
+    return table(steady=np.arange(rows) % 3, **{name: c for name, c in columns.items() if name != "steady"})
+
+
+@given(tables())
+@settings(max_examples=150)
+def test_any_table_gives_finite_inputs_and_round_trips(data):
+    try:
+        encoder = TableEncoder.fit(data, "y")
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    x, names = encoder.transform(data)
+    assert x.shape == (data.n_rows, len(names))
+    assert x.dtype == np.float64
+    assert np.isfinite(x).all()
+    assert len(set(names)) == len(names)
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert again == encoder
+    # The order of the rows decides nothing but the remark on columns that count the rows.
+    shuffled = data.take(np.random.default_rng(0).permutation(data.n_rows))
+    assert TableEncoder.fit(shuffled, "y").inputs == encoder.inputs
+
+
+def mutations(value):
+    """Every JSON value with one of its parts replaced or removed."""
+    if isinstance(value, dict):
+        for key in value:
+            yield {k: v for k, v in value.items() if k != key}
+            yield from ({**value, key: part} for part in mutations(value[key]))
+    elif isinstance(value, list):
+        yield []
+        for i, one in enumerate(value):
+            yield from ([*value[:i], part, *value[i + 1 :]] for part in mutations(one))
+    yield from (None, 3, -1.5, True, "x", [[]], {"a": 1}, float("nan"), 10**400)
+
+
+def test_altered_json():
+    data = table(a=[1, None, 3, 4, 5, 6], c=list("uvwuvw"), y=list("ababab"))
+    stored = TableEncoder.fit(data, "y").to_json()
+    refused = 0
+    for altered in mutations(stored):
+        try:
+            encoder = TableEncoder.from_json(altered)
+        except CheckpointError as error:
+            assert "a table encoder" in str(error)
+            refused += 1
+            continue
+        # What is accepted works, or says what is wrong with the table.
+        with warnings.catch_warnings(), contextlib.suppress(InputError):
+            warnings.simplefilter("ignore", EdgewiseWarning)
+            assert np.isfinite(encoder.transform(data)[0]).all()
+            encoder.encode_target(data)
+    assert refused > 200
