@@ -82,6 +82,7 @@ def test_subnormal_width_gives_finite_output():
 
 
 @given(columns, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_weights_are_repeats_in_any_order(x, random):
     weight = np.array([random.randrange(4) for _ in x], dtype=float)
     weight[0] = max(weight[0], 1)
@@ -99,6 +100,7 @@ def test_weights_are_repeats_in_any_order(x, random):
 
 
 @given(columns, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_fractional_weights_do_not_depend_on_the_order_of_rows(x, random):
     weight = np.array([random.random() + 0.01 for _ in x])
     order = np.array(random.sample(range(len(x)), len(x)))
@@ -108,7 +110,7 @@ def test_fractional_weights_do_not_depend_on_the_order_of_rows(x, random):
 
 
 @given(columns)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_shapes_inverse_and_json(x):
     fitted = AffineScaling.fit(x)
     z = fitted.transform(x)

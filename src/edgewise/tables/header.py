@@ -26,7 +26,9 @@ def check_names(path: Path, names: Sequence[str]) -> None:
     seen: dict[str, int] = {}
     for i, name in enumerate(names, start=1):
         if not name.strip():
-            raise FileError(f"{path}: a name for every column was expected, got an empty one for column {i}")
+            # What pandas writes for its row index, so often the reason that it is worth naming.
+            hint = "; if it is a row index, leave it out" if i == 1 else ""
+            raise FileError(f"{path}: a name for every column was expected, got an empty one for column {i}{hint}")
         if name in seen:
             raise FileError(
                 f"{path}: every column must have its own name, got {quoted(name)} for columns {seen[name]} and {i}"

@@ -126,7 +126,7 @@ def _missing(column: np.ndarray) -> np.ndarray:
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:
-    """The values as Python labels: whole numbers (as far as float64 holds them all) as int, others as float, text as is."""
+    """The values as Python labels: int where float64 holds all whole numbers, else float; text as it is."""
     if column.dtype == object:
         return list(column)
     numbers = [int(v) if v.is_integer() and abs(v) < 2**53 else v for v in column.tolist()]
