@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 MAX_DEGREE = 5
 
@@ -42,47 +41,54 @@ def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[
     """
     assert 0 <= order <= degree
     low, high = spline_domain(knots, degree)
-    inside = torch.minimum(torch.maximum(x, low), high)
-    beyond = (x - inside)[..., None]
+    inside = x.clamp(low, high)  # slope 1 at both ends too: plain autograd meets the inner polynomial there
+    beyond = x - inside
     interval = locate(inside, knots, degree)
     window = _knot_window(knots, degree, interval)
-    point = inside[..., None]
-    values = torch.ones_like(point)
-    slope = torch.zeros_like(point)  # of a spline of degree 0, a step
+    values = [inside * 0 + 1]  # not ones_like: a NaN must come out as NaN at every order
+    slope = [torch.zeros_like(x)]  # of a spline of degree 0, a step
     for level in range(1, degree + 1):
-        left, right = window[..., degree - level : degree], window[..., degree : degree + level]
-        share = values / (right - left)
+        left, right = window[degree - level : degree], window[degree : degree + level]
+        share = [value / (r - l) for value, l, r in zip(values, left, right, strict=True)]
         if level > degree - max(order, 1):  # the last level's difference is also the slope of the line outside
-            slope = level * (pad(share, (1, 0)) - pad(share, (0, 1)))
+            slope = _overlap([level * s for s in share], [-level * s for s in share])
         if level > degree - order:
             values = slope
         else:
-            values = pad(share * (right - point), (0, 1)) + pad(share * (point - left), (1, 0))
+            rise = [s * (inside - l) for s, l in zip(share, left, strict=True)]
+            fall = [s * (r - inside) for s, r in zip(share, right, strict=True)]
+            values = _overlap(rise, fall)
     if order == 0:
-        values = values + beyond * slope
+        values = [value + beyond * s for value, s in zip(values, slope, strict=True)]
     elif order >= 2:
-        values = torch.where(beyond == 0, values, torch.zeros_like(values))
-    return interval, values
+        outside = beyond.abs() > 0
+        values = [value.masked_fill(outside, 0) for value in values]
+    return interval, torch.stack(values, -1)
 
 
 def basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> Tensor:
     """Every basis function (or its `order`-th derivative) at x: (batch, in) -> (batch, in, n), mostly zeros.
 
-    Orders above `degree` give zeros. See `local_basis` for the arguments.
+    Orders above `degree` give zeros (NaN where x is). See `local_basis` for the arguments.
     """
     n = knots.shape[-1] - degree - 1
     if order > degree:
-        return x[..., None] * x.new_zeros(n)
+        return x.clamp(0, 0)[..., None] * x.new_zeros(n)  # clamped: infinity * 0 would be NaN
     interval, values = local_basis(x, knots, degree, order)
     position = interval[..., None] + torch.arange(degree + 1, device=x.device)
     dense = torch.zeros_like(values[..., :1]).expand(*values.shape[:-1], n)
     return dense.scatter(-1, position, values)
 
 
-def _knot_window(knots: Tensor, degree: int, interval: Tensor) -> Tensor:
-    """The 2 degree knots around each interval, (batch, in, 2 degree): t[s - degree + 1] .. t[s + degree]."""
+def _overlap(rise: list[Tensor], fall: list[Tensor]) -> list[Tensor]:
+    """One function more than there are shares: each rises with the share on its left and falls with its own."""
+    return [fall[0], *(r + f for r, f in zip(rise[:-1], fall[1:], strict=True)), rise[-1]]
+
+
+def _knot_window(knots: Tensor, degree: int, interval: Tensor) -> tuple[Tensor, ...]:
+    """The 2 degree knots around each interval, t[s - degree + 1] .. t[s + degree], each (batch, in)."""
     grid_size = knots.shape[-1] - 2 * degree - 1
     if degree == 0:
-        return knots.new_zeros(*interval.shape, 0)
+        return ()
     windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)], -1)
-    return windows[torch.arange(knots.shape[0], device=knots.device), interval]
+    return windows[torch.arange(knots.shape[0], device=knots.device), interval].unbind(-1)

@@ -7,13 +7,18 @@ All that a KAN layer needs is a partial derivative of one multilinear form,
 namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
 closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
 A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`).
+
+Under autocast the contractions keep the dtype of their inputs: bfloat16 has 8 bits for a position among the knots.
 """
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from edgewise.errors import InputError
+from edgewise.ops.bspline import MAX_DEGREE
 from edgewise.ops.kernels import reference as kernel
 
 
@@ -112,15 +117,23 @@ class _ToCoef(_Contraction):
 
 
 def _to_output(v, x, coef, knots, degree, order):
-    return _ToOutput.apply(v, x, coef, knots, degree, order)
+    with _without_autocast(x):
+        return _ToOutput.apply(v, x, coef, knots, degree, order)
 
 
 def _to_input(u, x, coef, knots, degree, order):
-    return _ToInput.apply(u, x, coef, knots, degree, order)
+    with _without_autocast(x):
+        return _ToInput.apply(u, x, coef, knots, degree, order)
 
 
 def _to_coef(u, v, x, knots, degree, order):
-    return _ToCoef.apply(u, v, x, knots, degree, order)
+    with _without_autocast(x):
+        return _ToCoef.apply(u, v, x, knots, degree, order)
+
+
+def _without_autocast(x: Tensor) -> AbstractContextManager:
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def _times(v: Tensor | None, other: Tensor) -> Tensor:
@@ -147,18 +160,23 @@ def spline_sum(
         order: derivative order; above `degree` the sum is zero.
 
     Returns:
-        (batch, out), in the dtype of `x`.
+        (batch, out), in the dtype of `x`, under autocast too.
 
     Raises:
-        InputError: a shape does not fit.
+        InputError: a shape or dtype does not fit, or degree or order is not as above.
     """
-    _check(x, coef, knots, degree, weight)
+    _check(x, coef, knots, degree, weight, order)
     if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
-        return kernel.to_output(weight, x, coef, knots, degree, order)
+        with _without_autocast(x):
+            return kernel.to_output(weight, x, coef, knots, degree, order)
     return _to_output(weight, x, coef, knots, degree, order)
 
 
-def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor | None) -> None:
+def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor | None, order: int) -> None:
+    if degree not in range(MAX_DEGREE + 1):
+        raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
+    if not isinstance(order, int) or order < 0:
+        raise InputError(f"order must be an integer, 0 or more, got {order!r}")
     if coef.ndim != 3:
         raise InputError(f"coef must have shape (in, n, out), got {tuple(coef.shape)}")
     if x.ndim != 2 or x.shape[1] != coef.shape[0]:
@@ -168,3 +186,6 @@ def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor |
         raise InputError(f"knots must have shape {expected} for degree {degree}, got {tuple(knots.shape)}")
     if weight is not None and weight.shape != x.shape:
         raise InputError(f"weight must have the shape of x, {tuple(x.shape)}, got {tuple(weight.shape)}")
+    for name, tensor in (("coef", coef), ("knots", knots), ("weight", weight)):
+        if tensor is not None and tensor.dtype != x.dtype:
+            raise InputError(f"{name} must have the dtype of x, {x.dtype}, got {tensor.dtype}")

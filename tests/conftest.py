@@ -1,0 +1,12 @@
+"""Settings that every test shares: one thread, and hypothesis without clock, chance or files."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts, and for the processes that tests start
+
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("edgewise", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("edgewise")
