@@ -31,6 +31,7 @@ from edgewise import files
 from edgewise.checkpoint import container, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.errors import CheckpointError, InputError
+from edgewise.train.progress import StepEvent
 
 __all__ = ["Checkpoint", "Checkpointer", "load", "save"]
 
@@ -83,6 +84,32 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         return from_bytes(data)
     except CheckpointError as error:
         raise CheckpointError(f"model file {os.fspath(path)} {error}") from error
+
+
+@dataclass(frozen=True)
+class Checkpointer:
+    """A callback of `fit` that saves the model as it is and the state of the fit, so that it can be resumed.
+
+    After a crash, `fit(model, ..., resume=load(path).state)` with the same settings gives the bits of one
+    uninterrupted fit; the steps since the last save are made again.
+
+    path: the model file, replaced as a whole by each save.
+    every: steps between saves; the last planned step is saved as well. A save writes everything, so let some seconds
+        of work lie between two.
+    extra: stored with every save, see `save`.
+    """
+
+    path: str | os.PathLike[str]
+    every: int = 10
+    extra: Mapping[str, Any] | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
+            raise InputError(f"every must be a positive integer, got {self.every!r}")
+
+    def __call__(self, event: StepEvent) -> None:
+        if event.step % self.every == 0 or event.step == event.steps:
+            save(self.path, event.model, extra=self.extra, state=event.state())
 
 
 def to_bytes(

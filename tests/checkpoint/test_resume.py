@@ -1,0 +1,112 @@
+"""A fit resumed from a model file ends with the bits of one that was never interrupted."""
+
+import pytest
+import torch
+
+from edgewise.checkpoint import Checkpointer, load
+from edgewise.errors import FileError, InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.train.fit import fit
+from edgewise.train.lbfgs import LBFGS
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import Adam
+from edgewise.train.penalty import Sparsity
+from edgewise.train.problem import Regression
+
+
+def problem(dtype=torch.float64):
+    generator = torch.Generator().manual_seed(5)
+    x = 2 * torch.rand(60, 2, generator=generator, dtype=dtype) - 1
+    return Regression(x, (torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2), validation=0.25, seed=1)
+
+
+def same(a, b):
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        (Adam(lr=1e-2), {"batch_size": 16}),
+        (Adam(lr=1e-2), {"penalty": Sparsity(1e-3)}),
+        (LBFGS(), {"penalty": Sparsity(1e-4)}),
+        (LevenbergMarquardt(), {}),
+    ],
+    ids=["minibatches", "adam", "lbfgs", "levenberg-marquardt"],
+)
+@pytest.mark.parametrize("kind", ["KAN", "MLP"])
+def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
+    def fresh(seed=0):
+        if kind == "KAN":
+            return KAN([2, 3, 1], 4, seed=seed, dtype=torch.float64)
+        return MLP([2, 6, 1], seed=seed, dtype=torch.float64)
+
+    settings = settings | {"method": method, "steps": 20, "tolerance": 0.0}
+    whole = fresh()
+    report = fit(whole, problem(), **settings)
+    assert report.steps == 20
+
+    def crash(event):
+        if event.step == 10:
+            raise RuntimeError("power cut")
+
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(fresh(), problem(), callbacks=[Checkpointer(path, every=7), crash], **settings)
+    checkpoint = load(path)
+    assert checkpoint.state["step"] == 7
+    resumed = checkpoint.model
+    assert not same(resumed, whole)
+    second = fit(resumed, problem(), resume=checkpoint.state, **settings)
+    assert same(resumed, whole)
+    assert second.steps == 20
+    assert [record.loss for record in second.history] == [record.loss for record in report.history]
+
+    # The state alone is enough: it replaces whatever the model was.
+    other = fresh(seed=9)
+    fit(other, problem(), resume=load(path).state, **settings)
+    assert same(other, whole)
+
+
+def test_saves_come_every_few_steps_and_after_the_last(tmp_path):
+    path = tmp_path / "m.safetensors"
+    seen = []
+
+    def look(event):
+        seen.append(load(path).state["step"] if path.exists() else None)
+
+    saver = Checkpointer(path, every=3, extra={"note": 1})
+    fit(KAN([2, 1], 3), problem(torch.float32), Adam(), steps=7, callbacks=[saver, look])
+    assert seen == [None, None, 3, 3, 3, 6, 7]
+    assert load(path).extra == {"note": 1}
+
+
+def test_the_saved_model_is_the_one_of_the_step(tmp_path):
+    models = []
+    fit(
+        KAN([2, 1], 3),
+        problem(torch.float32),
+        Adam(),
+        steps=4,
+        callbacks=[Checkpointer(tmp_path / "m", every=2), lambda event: models.append(event.state()["model"])],
+    )
+    tensors = load(tmp_path / "m").model.state_dict()
+    assert all(torch.equal(tensors[name], models[3][name]) for name in tensors)
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.0, True, None])
+def test_bad_intervals(every):
+    with pytest.raises(InputError, match=r"^every must be a positive integer"):
+        Checkpointer("m", every)
+
+
+def test_an_unwritable_path_ends_the_fit_with_a_sentence(tmp_path):
+    with pytest.raises(FileError, match="there is no folder"):
+        fit(
+            KAN([2, 1], 3),
+            problem(torch.float32),
+            steps=2,
+            callbacks=[Checkpointer(tmp_path / "absent" / "m", every=1)],
+        )

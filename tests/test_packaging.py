@@ -1,0 +1,131 @@
+"""The core needs torch, numpy and safetensors alone; what lacks an optional package says how to get it."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import edgewise
+
+ROOT = Path(__file__).parents[1]
+READERS = {"sklearn", "scipy", "pandas", "polars", "pyarrow"}
+OPTIONAL = READERS | {"matplotlib", "typer", "rich", "onnx", "onnxscript", "onnxruntime", "hypothesis", "pytest"}
+
+
+def exists(module):
+    return find_spec(module) is not None
+
+
+def run(program, *, without=()):
+    """Standard output of a program in a fresh interpreter in which some packages cannot be imported."""
+    blocker = f"import sys\nfor name in {sorted(without)!r}:\n    sys.modules[name] = None\n"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocker + program], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_core_works_without_any_optional_package(tmp_path):
+    program = f"""
+import torch, edgewise
+from edgewise.checkpoint import load, save
+from edgewise.train.fit import fit
+from edgewise.train.problem import Regression
+x = torch.linspace(-1, 1, 20)[:, None]
+model = edgewise.KAN([1, 2, 1])
+report = fit(model, Regression(x, x**2), steps=3)
+save({str(tmp_path / "m")!r}, model)
+assert torch.equal(load({str(tmp_path / "m")!r}).model(x), model(x))
+print(report.steps)
+"""
+    assert run(program, without=OPTIONAL) == "3\n"
+
+
+def test_importing_edgewise_loads_nothing_heavy():
+    program = """
+import torch, numpy
+before = set(sys.modules)
+import edgewise, json
+print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - before})))
+"""
+    loaded = set(json.loads(run(program)))
+    assert not loaded & (OPTIONAL | {"sympy", "safetensors"})
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'absent'"):
+        _ = edgewise.absent
+
+
+NO_ESTIMATOR = pytest.mark.skipif(not exists("edgewise.estimator"), reason="the estimators are not written yet")
+NO_COMMAND = pytest.mark.skipif(not exists("edgewise.cli"), reason="the command line is not written yet")
+
+
+@pytest.mark.parametrize(
+    ("package", "program", "extra"),
+    [
+        pytest.param("sklearn", "edgewise.KANRegressor()", "sklearn", marks=NO_ESTIMATOR),
+        pytest.param("sklearn", "edgewise.KANClassifier()", "sklearn", marks=NO_ESTIMATOR),
+        ("matplotlib", "from edgewise.plot import network_diagram", "plot"),
+        ("pyarrow", "from edgewise.tables import read_table; read_table(PARQUET)", "tables"),
+        ("onnx", "from edgewise.export import to_onnx; to_onnx(edgewise.KAN([1, 1]), 'm.onnx')", "onnx"),
+    ],
+)
+def test_a_missing_extra_is_answered_with_the_pip_line(tmp_path, package, program, extra):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and so on PAR1")
+    said = run(
+        f"""
+import edgewise
+PARQUET = {str(tmp_path / "t.parquet")!r}
+try:
+    {program}
+except edgewise.MissingExtraError as error:
+    print(error)
+""",
+        without=[package],
+    )
+    assert said.endswith(f"which is not installed: pip install 'edgewise[{extra}]'\n"), said
+
+
+@NO_COMMAND
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_the_command_without_its_extra_says_the_pip_line(package):
+    program = """
+import io, contextlib
+from edgewise.cli import main
+said = io.StringIO()
+code = 0
+with contextlib.redirect_stderr(said):
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code
+assert code not in (0, None), code
+print(said.getvalue() if isinstance(code, int) else code)
+"""
+    said = run(program, without=[package])
+    assert "pip install 'edgewise[cli]'" in said
+    assert "Traceback" not in said
+
+
+def test_the_metadata_are_those_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert edgewise.__version__ == project["version"] == metadata.version("edgewise")
+    core = {re.match("[a-z]+", requirement)[0] for requirement in project["dependencies"]}
+    assert core == {"torch", "numpy", "safetensors"}
+
+
+def test_every_extra_that_an_error_names_exists():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    called = []
+    for path in (ROOT / "src").rglob("*.py"):
+        called += re.findall(r'missing_extra\(\s*"?[\w-]+"?,\s*"(\w+)"', path.read_text(encoding="utf-8"))
+    assert "onnx" in called
+    assert set(called) <= set(extras)
