@@ -1,0 +1,16 @@
+"""Figures of networks, functions, training and predictions; all are matplotlib `Figure`s, none touches pyplot."""
+
+from importlib.util import find_spec
+
+from edgewise.errors import missing_extra
+
+if find_spec("matplotlib") is None:
+    raise missing_extra("matplotlib", "plot", "Drawing a figure")
+
+from edgewise.plot.curves import edge_curves, effect_curves
+from edgewise.plot.diagram import network_diagram
+from edgewise.plot.history import training_history
+from edgewise.plot.parity import confusion, parity
+from edgewise.plot.style import save
+
+__all__ = ["confusion", "edge_curves", "effect_curves", "network_diagram", "parity", "save", "training_history"]
