@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.train.batches import FullBatch, LoaderBatches, batches_of, joined
+from edgewise.train.batches import FullBatch, LoaderBatches, batches_of, joined, peek
 from edgewise.train.door import check_kinds, prepare
 from edgewise.train.fit_report import FitReport, StepRecord
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.methods import Method, check_count, is_number
-from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.objective import Evaluation, Objective, unwrapped
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Problem
 from edgewise.train.progress import Callback, StepEvent
@@ -88,7 +88,7 @@ def fit(
     if resume is None:
         prepare(model, problem, adapt_domain)
     else:
-        _load_state_dict_(model, _entry(resume, "model"))
+        _load_state_dict_(unwrapped(model), _entry(resume, "model"))
         prepare(model, problem, False)
     training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks))
     if resume is not None:
@@ -104,6 +104,7 @@ class _Training:
         self.settings, self.callbacks = settings, callbacks
         self.steps = settings["steps"]
         self.objective = Objective(model, problem, penalty)
+        self.network = self.objective.network
         self.method_run = method.start(self.objective, steps=self.steps)
         self.whole = isinstance(batches, FullBatch)
         self.every = settings["evaluate_every"] or (1 if self.whole else batches.per_epoch or 100)
@@ -122,8 +123,7 @@ class _Training:
                 stop = self._record(self._evaluated())
             while stop is None and self.step < self.steps:
                 stop = self._advance()
-            if stop is None:
-                stop = "max_steps", f"All {self.steps} steps were made."
+            stop = stop or ("max_steps", f"The planned steps, {self.steps}, were made.")
         except KeyboardInterrupt:
             stop = "interrupted", f"Interrupted after step {self.step}; the model is the best so far."
         return self._finish(*stop)
@@ -141,7 +141,7 @@ class _Training:
 
     def state(self) -> dict:
         return {
-            "model": _state_dict(self.model),
+            "model": _state_dict(self.network),
             "method": self.method_run.state(),
             "batches": self.batches.state(),
             "step": self.step,
@@ -175,30 +175,25 @@ class _Training:
         return stop
 
     def _evaluated(self) -> Evaluation:
-        """Loss and penalty of the model as it is; with a loader, the mean over the batches since the last record."""
-        if self.problem.train is not None and (self.whole or not self._has_validation() or not self.since):
-            return self.objective.evaluate(self.problem.train)
-        if not self.since:
-            return Evaluation(math.nan)
-        count = len(self.since)
-        return Evaluation(sum(e.loss for e in self.since) / count, sum(e.penalty for e in self.since) / count)
+        """Loss and penalty of the model as it is; the mean over the batches since the last record where judging the
+        model is left to validation data, or where only a loader has the samples."""
+        train = self.problem.train
+        if self.since and (train is None or self._has_validation()):
+            count = len(self.since)
+            return Evaluation(sum(e.loss for e in self.since) / count, sum(e.penalty for e in self.since) / count)
+        return self.objective.evaluate(peek(self.problem) if train is None else train)
 
     def _record(self, evaluation: Evaluation) -> tuple[str, str] | None:
         """Notes an evaluation, keeps the model if it is the best; says why to stop, or None."""
         validation_loss = self._validation_loss()
-        first_of_loader = self.step == 0 and self.problem.train is None
         score = (evaluation.loss if validation_loss is None else validation_loss) + evaluation.penalty
         record = StepRecord(self.step, evaluation.loss, validation_loss, evaluation.penalty, self._seconds())
         self.history.append(record)
         self.latest, self.since = evaluation, []
-        if first_of_loader:  # nothing was seen yet to judge it by
-            self.best = _state_dict(self.model)
-            return None
         if not math.isfinite(score):
-            self.best = self.best or _state_dict(self.model)
             return self._nonfinite(f"step {self.step}", score)
-        if score < self.best_score or self.best is None:
-            self.best, self.best_score, self.best_step, self.stale = _state_dict(self.model), score, self.step, 0
+        if score < self.best_score:
+            self.best, self.best_score, self.best_step, self.stale = _state_dict(self.network), score, self.step, 0
         else:
             self.stale += 1
         return self._stalled(evaluation)
@@ -209,7 +204,7 @@ class _Training:
             kind = "validation" if self._has_validation() else "training"
             return (
                 "no_progress",
-                f"The {kind} loss has not improved for {patience} evaluations; the model is that of step {self.best_step}.",
+                f"No better {kind} loss in {patience} evaluations; the model is that of step {self.best_step}.",
             )
         if not self.method.monotone or self.step == 0:
             return None
@@ -263,7 +258,7 @@ class _Training:
 
     def _finish(self, stopped: str, message: str) -> FitReport:
         if self.best is not None:
-            _load_state_dict_(self.model, self.best)
+            _load_state_dict_(self.network, self.best)
         for parameter in self.objective.parameters.values():
             parameter.grad = None
         record = next((r for r in self.history if r.step == self.best_step), None)

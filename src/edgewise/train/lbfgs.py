@@ -72,13 +72,14 @@ class LBFGSRun:
             return StepResult(Evaluation(math.nan, start.penalty))
         if not bool(gradient.any()):
             return StepResult(start, "converged", "The gradient is zero.")
-        found = self._search(data, start, gradient)
+        origin = flattened(self._parameters)
+        found = self._search(data, origin, start, gradient)
         if found is None and self._moves:  # the memory may mislead near rounding: once more by steepest descent
             self._moves, self._changes = [], []
-            found = self._search(data, start, gradient)
+            found = self._search(data, origin, start, gradient)
         if found is None:
             return StepResult(start, "no_progress", "No step along the gradient lowers the loss any further.")
-        self._remember(found.length, found.gradient - gradient)
+        self._remember(found.point - origin, found.gradient - gradient)
         self._here = found.evaluation, found.gradient
         return StepResult(found.evaluation)
 
@@ -95,9 +96,8 @@ class LBFGSRun:
         zeros = (torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters)
         return evaluation, flattened(zeros)
 
-    def _search(self, data: Data, start: Evaluation, gradient: Tensor) -> _Trial | None:
-        """Moves the parameters along the quasi-Newton direction, or leaves them and returns None."""
-        origin = flattened(self._parameters)
+    def _search(self, data: Data, origin: Tensor, start: Evaluation, gradient: Tensor) -> _Trial | None:
+        """Moves the parameters along the quasi-Newton direction, or leaves them at `origin` and returns None."""
         direction = self._direction(gradient)
         slope = float(direction @ gradient)
         if not slope < 0:
@@ -111,16 +111,10 @@ class LBFGSRun:
 
         # Without memory nothing is known about the scale: the first trial moves by at most 1 (sum of |changes|).
         first = 1.0 if self._moves else min(1.0, 1 / float(gradient.abs().sum()))
-        try:
-            found = strong_wolfe(attempt, start.total, slope, first, self._settings.evaluations)
-        except KeyboardInterrupt:
-            write_(self._parameters, origin)
-            raise
-        if found is None or torch.equal(found.point, origin):
-            write_(self._parameters, origin)
-            return None
-        write_(self._parameters, found.point)
-        self._last_move = found.point - origin
+        found = strong_wolfe(attempt, start.total, slope, first, self._settings.evaluations)
+        if found is not None and torch.equal(found.point, origin):
+            found = None
+        write_(self._parameters, origin if found is None else found.point)
         return found
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -137,8 +131,7 @@ class LBFGSRun:
             q = q + move * (shares.pop() - (change @ q) / (move @ change))
         return -q
 
-    def _remember(self, length: float, change: Tensor) -> None:
-        move = self._last_move
+    def _remember(self, move: Tensor, change: Tensor) -> None:
         # Wolfe's conditions make the curvature positive, but for rounding.
         floor = torch.finfo(move.dtype).eps * float(move.norm()) * float(change.norm())
         if float(move @ change) > floor:

@@ -281,10 +281,11 @@ def _count_classes(y) -> int:
 
 
 def _same_columns(train: Data, validation: Data) -> None:
-    same_y = train.y.shape[1:] == validation.y.shape[1:]
-    if train.x.shape[1] != validation.x.shape[1] or train.x.dtype != validation.x.dtype or not same_y:
+    if train.x.shape[1] != validation.x.shape[1] or train.x.dtype != validation.x.dtype:
         raise InputError(
-            f"validation must have the columns and dtype of the training data, x (N, {train.x.shape[1]}) "
-            f"{train.x.dtype} and y (N{''.join(f', {n}' for n in train.y.shape[1:])}), got x {tuple(validation.x.shape)} "
-            f"{validation.x.dtype} and y {tuple(validation.y.shape)}"
+            f"validation x must have shape (N, {train.x.shape[1]}) and dtype {train.x.dtype} like the training data, "
+            f"got {tuple(validation.x.shape)} and {validation.x.dtype}"
         )
+    if train.y.shape[1:] != validation.y.shape[1:]:
+        expected = ", ".join(["N", *map(str, train.y.shape[1:])])
+        raise InputError(f"validation y must have shape ({expected}), got {tuple(validation.y.shape)}")
