@@ -7,19 +7,26 @@ from edgewise.ops.bspline import basis
 
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o]; v None means ones. (batch, out)."""
-    return _weighted(v, x, knots, degree, order).flatten(1) @ coef.flatten(0, 1)
+    matrix = _matrix(coef)
+    return _weighted(v, x, knots, degree, order).reshape(x.shape[0], matrix.shape[0]) @ matrix
 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o]. (batch, in)."""
-    pulled = (u @ coef.flatten(0, 1).mT).reshape(*x.shape, coef.shape[1])
+    pulled = (u @ _matrix(coef).mT).reshape(*x.shape, coef.shape[1])
     return (basis(x, knots, degree, order) * pulled).sum(-1)
 
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]); v None means ones. (in, n, out)."""
     weighted = _weighted(v, x, knots, degree, order)
-    return (weighted.flatten(1).mT @ u).reshape(*weighted.shape[1:], u.shape[1])
+    inputs, n = weighted.shape[1:]
+    return (weighted.reshape(x.shape[0], inputs * n).mT @ u).reshape(inputs, n, u.shape[1])
+
+
+def _matrix(coef: Tensor) -> Tensor:
+    # Not flatten: the older vmap in torch.autograd.functional does not know it.
+    return coef.reshape(-1, coef.shape[2])
 
 
 def _weighted(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
