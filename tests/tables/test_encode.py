@@ -82,6 +82,15 @@ def test_category_with_levels():
         assert encoder.transform(table(colour=[None, None]))[0].tolist() == [[0, 0, 1]] * 2
 
 
+def test_unseen_levels_count_as_the_most_frequent_one():
+    encoder = TableEncoder.fit(table(c=["a", "c", "a", "b", "c", "a"], y=Y), "y")
+    with pytest.warns(EdgewiseWarning, match="count as 'a', the most frequent value"):
+        assert encoder.transform(table(c=["z", "b"]))[0].tolist() == [[1, 0, 0], [0, 1, 0]]
+    flags = TableEncoder.fit(table(c=["n", "y", "n", "n", "y", "n"], y=Y), "y")
+    with pytest.warns(EdgewiseWarning, match="count as 'n'"):
+        assert flags.transform(table(c=["z", "y"]))[0].tolist() == [[0], [1]]
+
+
 def test_category_with_missing_values():
     data = table(colour=["red", None, "green", "red", "green", "red"], y=Y)
     encoder = TableEncoder.fit(data, "y")

@@ -1,5 +1,6 @@
 """AffineScaling: typical data in [-1, 1], outliers beyond, weights that stand for repeats, extreme units."""
 
+import itertools
 import json
 
 import numpy as np
@@ -107,6 +108,19 @@ def test_fractional_weights_do_not_depend_on_the_order_of_rows(x, random):
     first, second = AffineScaling.fit(x, weight), AffineScaling.fit(x[order], weight[order])
     assert first.shift.tobytes() == second.shift.tobytes()
     assert first.scale.tobytes() == second.scale.tobytes()
+
+
+def test_rounding_of_summed_weights_does_not_depend_on_the_order_of_rows():
+    # The three equal rows hold one twentieth of the weight: the last bit of 0.6 + 0.6 + 0.5, which depends on the
+    # order of adding, decides whether they are within the tail, and moves the scale from 5 to 318.
+    x = np.r_[[-1000.0] * 3, np.arange(1.0, 11.0)][:, None]
+    weight = np.r_[0.6, 0.6, 0.5, [3.23] * 10]
+    fits = set()
+    for first in itertools.permutations(range(3)):
+        order = [*first, *range(3, 13)]
+        fitted = AffineScaling.fit(x[order], weight[order])
+        fits.add((fitted.shift.tobytes(), fitted.scale.tobytes()))
+    assert len(fits) == 1
 
 
 @given(columns)
