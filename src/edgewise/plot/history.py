@@ -11,6 +11,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from edgewise.errors import InputError
 from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, plain, styled
 
+_STEPS = 2000
+
 
 def training_history(report: Any, *, best_step: int | None = None, loss_name: str = "loss") -> Figure:
     """Training and validation loss by step, on a logarithmic axis (if all are positive), the kept step marked.
@@ -25,6 +27,8 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         InputError: there is no record with a finite loss.
     """
     records: Sequence[Any] = getattr(report, "history", report)
+    if len(records) > _STEPS:  # more than a line can show, and megabytes of vector drawing
+        records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
     best_step = getattr(report, "best_step", None) if best_step is None else best_step
     steps, loss, validation = (
         np.array([_number(r, key) for r in records]) for key in ("step", "loss", "validation_loss")

@@ -26,6 +26,7 @@ BLUE, ORANGE = COLORS[:2]
 # White to blue: lightness falls steadily, so that it reads in grey too.
 SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#7fb8d9", "#0072B2", "#003a5d"])
 WIDTH = 7.0  # inches: the text width of a page
+_READER_FONTS = b"STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif"
 FORMATS = (".svg", ".pdf", ".png")
 
 # STIX comes with matplotlib, so the layout is the same everywhere; DejaVu Sans fills in for letters STIX lacks.
@@ -103,7 +104,9 @@ def render(figure: Figure, suffix: str) -> bytes:
     page = "white" if suffix == ".png" else "none"
     with styled():
         figure.savefig(buffer, format=suffix[1:], metadata=_NO_DATE[suffix], facecolor=page)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    # Readers seldom have STIX; their Times has its widths, and must come before the wider fallback of the layout.
+    return data.replace(b"'STIXGeneral', 'DejaVu Sans', serif", _READER_FONTS) if suffix == ".svg" else data
 
 
 def plain(text: object, limit: int = 40) -> str:

@@ -1,0 +1,6 @@
+"""A report about one fit: a single HTML file that needs nothing else, to read, print or send."""
+
+from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure
+from edgewise.report.page import write_report
+
+__all__ = ["ClassResult", "ModelResult", "ReportContent", "ReportFigure", "write_report"]

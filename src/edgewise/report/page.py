@@ -1,0 +1,178 @@
+"""Lays a report out as one HTML page: no scripts, no other files, every text escaped."""
+
+import html
+import os
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from string import Template
+
+from edgewise.files import write_bytes
+from edgewise.report.content import FIGURES, ReportContent
+from edgewise.report.standing import shown, standing
+from edgewise.report.vector import inline_svg
+
+
+def write_report(path: str | os.PathLike[str], content: ReportContent) -> None:
+    """Writes the report as one self-contained HTML file, whole or not at all; the same content gives the same bytes.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    write_bytes(path, page(content).encode("utf-8"))
+
+
+def page(content: ReportContent) -> str:
+    """The report as HTML."""
+    drawn = _figures(content)
+    sections = [
+        ("Result", [_comparison(content), *drawn["result"], _classes(content)]),
+        ("What the prediction depends on", [_inputs(content), *drawn["inputs"]]),
+        ("The network", drawn["network"]),
+        ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
+        ("How it was trained", [_facts(content.training), *drawn["training"]]),
+        ("To repeat it", [_command(content), _facts(content.versions)]),
+    ]
+    sections = [(title, "\n".join(filter(None, parts))) for title, parts in sections]
+    body = "\n".join(
+        f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{n}. {title}</h2>\n{inner}\n</section>'
+        for n, (title, inner) in enumerate(((title, inner) for title, inner in sections if inner), start=1)
+    )
+    abstract = " ".join([*content.summary, *standing(content)])
+    opening = f'<p class="abstract">{_text(abstract)}</p>' if abstract else ""
+    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=_text(content.title), opening=opening, body=body)
+
+
+def _text(value: object) -> str:
+    """Plain text made safe for HTML; what cannot be printed becomes the replacement mark."""
+    return html.escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value)))
+
+
+def _figures(content: ReportContent) -> dict[str, list[str]]:
+    """The figures of each section, numbered in the order of the page."""
+    placed: dict[str, list[str]] = {section: [] for section, _, _ in FIGURES.values()}
+    ordered = sorted(content.figures, key=lambda figure: list(placed).index(FIGURES[figure.kind][0]))
+    for number, figure in enumerate(ordered, start=1):
+        section, caption, alt = FIGURES[figure.kind]
+        caption = f"<figcaption><b>Figure {number}.</b> {_text(figure.caption or caption)}</figcaption>"
+        drawing = inline_svg(figure.figure, f"f{number}", figure.alt or alt)
+        placed[section].append(f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{caption}\n</figure>')
+    return placed
+
+
+def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:
+    """A table of cells that are HTML already; the first column names the rows, row `marked` is set off."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    lines = [
+        ('<tr class="ours">' if n == marked else "<tr>")
+        + f'<th scope="row">{row[0]}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in row[1:])
+        + "</tr>"
+        for n, row in enumerate(rows)
+    ]
+    body = "\n".join(lines)
+    return (
+        f'<div class="wide"><table>\n<caption>{caption}</caption>\n<thead><tr>{top}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
+
+
+def _comparison(content: ReportContent) -> str:
+    if not content.models:
+        return ""
+    sign = -1 if content.higher_is_better else 1
+    ours = content.models[0]
+    order = sorted(content.models, key=lambda m: (m.score is None, sign * (m.score or 0.0)))
+    rows = []
+    for model in order:
+        score = shown(content, model.score)
+        if model.error is not None and model.score is not None:
+            score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
+        parameters = "–" if model.parameters is None else f"{model.parameters:,}"
+        seconds = "–" if model.seconds is None else _seconds(model.seconds)
+        remark = f"<br><small>{_text(model.remark)}</small>" if model.remark else ""
+        rows.append([_text(model.name) + remark, score, parameters, seconds])
+    better = "higher" if content.higher_is_better else "lower"
+    caption = (
+        f"The same training and test rows for each model, best first. {_text(content.score_name)}: {better} is better"
+    )
+    caption += "; ± is one standard error." if any(m.error is not None for m in order) else "."
+    head = ["model", _text(content.score_name), "parameters", "seconds to fit"]
+    return _table(caption, head, rows, marked=order.index(ours))
+
+
+def _classes(content: ReportContent) -> str:
+    if not content.classes:
+        return ""
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1%}".replace("%", " %")
+
+    rows = [[_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
+    caption = (
+        "Each class on the test rows: the share of its rows that was found, and of its predictions that was right."
+    )
+    return _table(caption, ["class", "rows", "found (recall)", "right (precision)"], rows)
+
+
+def _inputs(content: ReportContent) -> str:
+    if not content.inputs:
+        return ""
+    top = max((score for _, score in content.inputs), default=0.0) or 1.0
+    rows = [
+        [_text(name), f"{score:.3g}", f'<span class="bar" style="width:{100 * max(score, 0) / top:.1f}%"></span>']
+        for name, score in content.inputs
+    ]
+    caption = (
+        "Strongest inputs. The score follows the variation of the outputs back through the network (KAN 2.0, "
+        "arXiv 2408.10205, section 4.1): it tells what this model uses, not what causes what."
+    )
+    return _table(caption, ["input", "score", '<span class="unseen">score as a bar</span>'], rows).replace(
+        "<table>", '<table class="bars">'
+    )
+
+
+def _split(content: ReportContent) -> str:
+    if not content.split:
+        return ""
+    total = sum(content.split.values())
+    parts = [f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items()]
+    return f"<p>The {total:,} rows were split into {_sentence(parts)}.</p>"
+
+
+def _sentence(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _facts(facts: Mapping[str, object]) -> str:
+    if not facts:
+        return ""
+    rows = "\n".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(_number(value))}</dd></div>" for name, value in facts.items()
+    )
+    return f"<dl>\n{rows}\n</dl>"
+
+
+def _list(sentences: Iterable[str]) -> str:
+    items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
+    return f"<ul>\n{items}\n</ul>" if items else ""
+
+
+def _command(content: ReportContent) -> str:
+    parts = [f"<pre><code>{_text(content.command)}</code></pre>"] if content.command else []
+    if content.seed is not None:
+        same = "the same seed, versions and number of threads give the same model on the same machine"
+        parts.append(f"<p>Seed {content.seed}; {same}.</p>")
+    return "\n".join(parts)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
