@@ -1,0 +1,197 @@
+"""Levenberg-Marquardt against scipy, and on problems that are degenerate on purpose."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import least_squares
+
+from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.ops.bspline import basis
+from edgewise.train import levenberg_marquardt as module
+from edgewise.train.fit import fit
+from edgewise.train.grid import adapt_domain_, refine
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import flattened, write_
+from edgewise.train.objective import Objective
+from edgewise.train.penalty import Ridge, Roughness, Sparsity
+from edgewise.train.problem import Classification, Regression
+
+
+def samples(n=80, columns=2, seed=0, dtype=torch.float64):
+    return 2 * torch.rand(n, columns, generator=torch.Generator().manual_seed(seed), dtype=dtype) - 1
+
+
+def target(x):
+    return torch.exp(torch.sin(math.pi * x[:, :1]) + x[:, 1:2] ** 2)
+
+
+def run_of(model, problem, penalty=None, **settings):
+    return LevenbergMarquardt(**settings).start(Objective(model, problem, penalty), steps=100)
+
+
+def test_reaches_the_minimum_that_scipy_finds():
+    x = samples()
+    noise = torch.randn(80, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    problem = Regression(x, target(x) + 0.1 * noise)
+    model = MLP([2, 2, 1], activation="tanh", seed=2, dtype=torch.float64)
+    twin = copy.deepcopy(model)
+    fit(model, problem, LevenbergMarquardt(), steps=300, tolerance=1e-12)
+
+    def residuals(vector):
+        write_(list(twin.parameters()), torch.from_numpy(vector))
+        with torch.no_grad():
+            return problem.residuals(twin(x), problem.train).numpy().ravel()
+
+    scipy = least_squares(residuals, flattened(model.parameters()).numpy(), xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    ours = Objective(model, problem).loss(problem.train)
+    assert ours == pytest.approx(2 * scipy.cost, rel=1e-7)  # scipy, started here, finds nothing better
+
+
+def test_a_linear_problem_is_solved_like_lstsq():
+    x = samples(200, 1)
+    y = torch.sin(4 * x)
+    model = KAN([1, 1], 8, base="zero", domain=(-1, 1), dtype=torch.float64)
+    fit(model, Regression(x, y), LevenbergMarquardt(), steps=60, tolerance=0.0)
+    matrix = basis(x, model.layers[0].knots, 3)[:, 0].numpy()
+    best = np.linalg.lstsq(matrix, y.numpy()[:, 0], rcond=None)[0]
+    assert np.abs(model.layers[0].coef.detach().numpy()[0, :, 0] - best).max() < 1e-7
+
+
+@pytest.mark.parametrize("penalty", [Ridge(1e-2), Roughness(1e-3), Ridge(1e-2) + Roughness(1e-3)], ids=str)
+def test_quadratic_penalties_are_exact(penalty):
+    """A problem linear in the parameters with a quadratic penalty: undamped, one step must reach the minimum."""
+    x = samples(100, 1)
+    model = KAN([1, 1], 6, domain=(-1, 1), dtype=torch.float64)
+    problem = Regression(x, torch.sin(4 * x))
+    run = run_of(model, problem, penalty, damping=1e-13)
+    run.step(problem.train)
+    objective = Objective(model, problem, penalty)
+    objective.backward(problem.train)
+    assert all(float(p.grad.abs().max()) < 1e-10 for p in model.parameters())
+
+
+@pytest.mark.parametrize("penalty", [None, Sparsity(1e-2), Sparsity(1e-3) + Roughness(1e-5) + Ridge(1e-5)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_no_step_raises_the_objective(penalty, dtype):
+    x = samples(dtype=dtype)
+    model = KAN([2, 3, 1], 4, dtype=dtype)
+    report = fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=25, penalty=penalty)
+    totals = [record.loss + record.penalty for record in report.history]
+    assert len(totals) > 5
+    assert all(b < a for a, b in zip(totals, totals[1:], strict=False))
+    assert totals[-1] < 0.1 * totals[0]
+    assert {p.dtype for p in model.parameters()} == {dtype}
+
+
+def test_sparsity_is_minimised_as_far_as_lbfgs_gets():
+    x = samples(40)
+    problem = Regression(x, x[:, :1].sin())
+    first, second = (KAN([2, 2, 1], 3, dtype=torch.float64, seed=1) for _ in range(2))
+    ours = fit(first, problem, LevenbergMarquardt(), steps=25, penalty=Sparsity(1e-3), tolerance=0.0)
+    theirs = fit(second, problem, steps=150, penalty=Sparsity(1e-3), tolerance=0.0)
+    totals = [min(r.loss + r.penalty for r in report.history) for report in (ours, theirs)]
+    assert totals[0] < 1.1 * totals[1]
+
+
+@pytest.mark.parametrize("penalty", [None, Sparsity(1e-3) + Ridge(1e-4)], ids=str)
+def test_chunks_change_nothing_but_rounding(monkeypatch, penalty):
+    x = samples()
+    problem = Regression(x, target(x).expand(-1, 2), weight=x[:, 0].abs())
+    model = KAN([2, 2, 2], 3, dtype=torch.float64)
+    whole = run_of(model, problem, penalty)._linearise(problem.train)
+    monkeypatch.setattr(module, "CHUNK_NUMBERS", 7 * flattened(model.parameters()).numel())
+    parts = run_of(model, problem, penalty)._linearise(problem.train)
+    assert torch.allclose(whole.matrix, parts.matrix, rtol=1e-9, atol=1e-13)
+    assert torch.allclose(whole.gradient, parts.gradient, rtol=1e-9, atol=1e-13)
+    objective = Objective(model, problem, penalty)
+    assert whole.evaluation.total == pytest.approx(objective.backward(problem.train).total, rel=1e-12)
+    truth = flattened(p.grad for p in model.parameters())
+    assert torch.allclose(whole.gradient, truth, rtol=1e-9, atol=1e-13)
+
+
+def test_masked_and_frozen_parameters_stay():
+    x = samples()
+    model = KAN([2, 3, 1], 4, dtype=torch.float64)
+    model.layers[0].mask[1, 1] = 0
+    model.layers[1].base.requires_grad_(False)
+    before = copy.deepcopy(model)
+    fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=5)
+    assert torch.equal(model.layers[1].base, before.layers[1].base)
+    assert torch.equal(model.layers[0].coef[1, :, 1], before.layers[0].coef[1, :, 1])
+    assert not torch.equal(model.layers[0].coef[1, :, 0], before.layers[0].coef[1, :, 0])
+    assert not model.layers[1].base.requires_grad
+
+
+def test_any_module_can_be_trained():
+    x = samples()
+    model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters()):
+            parameter.copy_(samples(parameter.numel(), 1, seed=number).view_as(parameter))
+    report = fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=40)
+    assert report.loss < 1e-3 * report.history[0].loss
+
+
+DEGENERATE = {
+    "duplicates": lambda: (samples(1).expand(30, 2), torch.ones(30, 1, dtype=torch.float64)),
+    "few samples": lambda: (samples(3), target(samples(3))),
+    "one sample": lambda: (samples(1), target(samples(1))),
+    "constant target": lambda: (samples(50), torch.full((50, 1), 3.0, dtype=torch.float64)),
+    "zero target": lambda: (samples(50), torch.zeros(50, 1, dtype=torch.float64)),
+    "constant column": lambda: (samples(50) * torch.tensor([0.0, 1.0]), target(samples(50))),
+    "huge target": lambda: (samples(50), 1e150 * target(samples(50))),
+    "tiny target": lambda: (samples(50), 1e-150 * target(samples(50))),
+}
+
+
+@pytest.mark.parametrize("kind", DEGENERATE)
+def test_degenerate_problems_end_cleanly(kind):
+    x, y = DEGENERATE[kind]()
+    model = KAN([2, 3, 1], 4, dtype=torch.float64)
+    report = fit(model, Regression(x, y), LevenbergMarquardt(), steps=30)
+    assert report.stopped in ("converged", "max_steps", "no_progress")
+    assert report.message.endswith(".")
+    assert report.loss <= report.history[0].loss
+    assert all(bool(p.isfinite().all()) for p in model.parameters())
+    if kind in ("few samples", "one sample", "duplicates"):
+        assert report.loss < 1e-12
+
+
+def test_a_start_that_overflows_is_reported_and_left_alone():
+    x = samples(20)
+    model = KAN([2, 2, 1], 3, dtype=torch.float64)
+    problem = Regression(x, 1e200 * target(x))
+    before = flattened(model.parameters())
+    report = fit(model, problem, LevenbergMarquardt(), steps=5)
+    assert report.stopped == "nonfinite"
+    assert "at the start" in report.message
+    assert torch.equal(flattened(model.parameters()), before)
+
+
+def test_refused_with_a_sentence():
+    x = samples(10)
+    labels = torch.arange(10) % 2
+    with pytest.raises(InputError, match=r"needs a problem with residuals, which Classification has not"):
+        fit(KAN([2, 2], dtype=torch.float64), Classification(x, labels), LevenbergMarquardt())
+    with pytest.raises(InputError, match="at most max_parameters = 10 trainable parameters, got 18"):
+        fit(KAN([2, 1], dtype=torch.float64), Regression(x, target(x)), LevenbergMarquardt(max_parameters=10))
+    with pytest.raises(InputError, match="damping must be a positive number"):
+        LevenbergMarquardt(damping=0)
+
+
+def test_refinement_brings_the_precision_that_cubic_splines_have():
+    """exp(sin(pi x) + y^2) in its own shape: below 1e-6 on 1,500 samples, in seconds."""
+    x = samples(1500)
+    problem = Regression(x, target(x))
+    model = KAN([2, 1, 1], 3, dtype=torch.float64)
+    for size in (3, 6, 12, 24, 48):
+        model = refine(model, size)
+        for steps in (12, 12, 20):
+            adapt_domain_(model, x)
+            report = fit(model, problem, LevenbergMarquardt(), steps=steps)
+    assert report.metric[1] < 1e-6
