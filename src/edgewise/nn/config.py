@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
+
+import torch
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.ops.bspline import MAX_DEGREE
@@ -34,12 +38,13 @@ class KANConfig:
             raise InputError(
                 f"grid_size must be a positive integer, or one for each of the {layers} layers, got {self.grid_size!r}"
             )
-        if isinstance(self.degree, bool) or self.degree not in range(MAX_DEGREE + 1):
+        if not _is_integer(self.degree) or self.degree not in range(MAX_DEGREE + 1):
             raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {self.degree!r}")
         if self.base not in BASES:
             raise InputError(f"base must be one of {', '.join(BASES)}, got {self.base!r}")
         object.__setattr__(self, "width", width)
-        object.__setattr__(self, "grid_size", sizes)
+        object.__setattr__(self, "grid_size", tuple(int(size) for size in sizes))
+        object.__setattr__(self, "degree", int(self.degree))
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,13 @@ def check_width(width: Sequence[int]) -> tuple[int, ...]:
     """
     if not isinstance(width, list | tuple) or len(width) < 2 or not all(_is_count(n) for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
-    return tuple(width)
+    return tuple(int(n) for n in width)
 
 
-def check_input(x, features: int, dtype) -> None:
-    """The one check at a network's door: a tensor (*batch, features) of the network's dtype."""
+def check_input(x: Tensor, features: int, dtype: torch.dtype) -> None:
+    """The one check at a layer's door: a tensor (*batch, features) of the layer's dtype."""
+    if not isinstance(x, Tensor):
+        raise InputError(f"x must be a torch tensor, got {type(x).__name__}")
     if x.ndim == 0 or x.shape[-1] != features:
         raise InputError(f"x must have shape (*batch, {features}), got {tuple(x.shape)}")
     if x.dtype != dtype:
@@ -75,4 +82,8 @@ def check_input(x, features: int, dtype) -> None:
 
 
 def _is_count(number) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+    return _is_integer(number) and number >= 1
+
+
+def _is_integer(number) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)  # numpy's integers too

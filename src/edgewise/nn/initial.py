@@ -1,6 +1,7 @@
-"""Initial weights of a KAN layer: the power law of Rigas et al., or the scheme of the KAN paper."""
+"""What a network starts from: seed, dtype, and the weights by the power law of Rigas et al. or as in the KAN paper."""
 
 import math
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -11,6 +12,29 @@ from edgewise.errors import InputError
 # best for function fitting at (0.25, 1.0); bases first, splines second.
 POWER_BASE, POWER_SPLINE = 0.25, 1.0
 INITS = ("power", "paper")
+
+
+def seeded_generator(seed: int) -> torch.Generator:
+    """A generator of its own for the weights of one network.
+
+    Raises:
+        InputError: seed is no integer from 0 to 2**63 - 1.
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise InputError(f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}")
+    return torch.Generator().manual_seed(int(seed))
+
+
+def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
+    """`dtype`, or torch's default one for None.
+
+    Raises:
+        InputError: it is neither float32 nor float64; less precision than that loses points among knots.
+    """
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if dtype not in (torch.float32, torch.float64):
+        raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
+    return dtype
 
 
 def initial_weights(

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig
-from edgewise.nn.initial import initial_weights
+from edgewise.nn.config import KANConfig, check_input
+from edgewise.nn.initial import float_dtype, initial_weights
 from edgewise.ops import knots as knot_vectors
 from edgewise.ops.bspline import basis, spline_domain
 from edgewise.ops.contract import spline_sum
@@ -48,15 +48,16 @@ class KANLayer(nn.Module):
         device: torch.device | str | None = None,
     ):
         super().__init__()
-        KANConfig((in_features, out_features), grid_size, degree, base)  # its checks
+        config = KANConfig((in_features, out_features), grid_size, degree, base)  # for its checks
+        (in_features, out_features), (grid_size,), degree = config.width, config.grid_size, config.degree
+        dtype = float_dtype(dtype)
+        knots = _starting_knots(domain, in_features, grid_size, degree, dtype)
         self.degree = degree
         self.base_function = base
         coef, weight = initial_weights(in_features, grid_size + degree, out_features, init=init, generator=generator)
-        dtype = torch.get_default_dtype() if dtype is None else dtype
         self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
         self.base = None if base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
-        knots = knot_vectors.uniform(_domain_tensor(domain, in_features), grid_size, degree)
-        self.register_buffer("knots", knots.to(dtype=dtype, device=device))
+        self.register_buffer("knots", knots.to(device=self.coef.device))
         self.register_buffer("mask", torch.ones(in_features, out_features, dtype=dtype, device=device))
         self.register_buffer("domain_is_set", torch.tensor(domain is not None, device=device))
 
@@ -71,6 +72,7 @@ class KANLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
+        check_input(x, self.in_features, self.coef.dtype)
         flat = x.reshape(-1, x.shape[-1])
         y = spline_sum(flat, self.coef * self.mask[:, None, :], self.knots, self.degree)
         if self.base is not None:
@@ -110,9 +112,20 @@ class KANLayer(nn.Module):
         return silu(x) if self.base_function == "silu" else x
 
 
-def _domain_tensor(domain: Sequence[float] | Tensor | None, in_features: int) -> Tensor:
-    ends = torch.as_tensor((-1.0, 1.0) if domain is None else domain, dtype=torch.float64)
+def _starting_knots(
+    domain: Sequence[float] | Tensor | None, in_features: int, grid_size: int, degree: int, dtype: torch.dtype
+) -> Tensor:
+    """Uniform knots over the domain, computed in float64, so that they mean the same in every dtype."""
+    try:
+        ends = torch.as_tensor((-1.0, 1.0) if domain is None else domain, dtype=torch.float64, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"domain must be (low, high), or one such row per input, got {domain!r}") from error
+    came = ends.tolist()
     ends = ends.expand(in_features, 2) if ends.shape in ((2,), (in_features, 2)) else ends
     if ends.shape != (in_features, 2) or not bool((ends[:, 0] < ends[:, 1]).all() & ends.isfinite().all()):
-        raise InputError(f"domain must be (low, high) with low < high, or one such row per input, got {domain!r}")
-    return ends
+        raise InputError(f"domain must be (low, high) with low < high, or one such row per input, got {came}")
+    knots = knot_vectors.uniform(ends, grid_size, degree).to(dtype)
+    # Far from zero neighbours in `dtype` are far apart, and knots that coincide would divide by zero.
+    if not bool((knots.diff() > 0).all() & knots.isfinite().all()):
+        raise InputError(f"domain must leave room for {grid_size} distinct intervals in {dtype}, got {came}")
+    return knots

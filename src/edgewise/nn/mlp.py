@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu, silu
 
 from edgewise.nn.config import MLPConfig, check_input
+from edgewise.nn.initial import float_dtype, seeded_generator
 from edgewise.nn.trace import Trace, trace_layers
 
 
@@ -43,7 +44,7 @@ class DenseLayer(nn.Module):
     ):
         super().__init__()
         self.activation = activation
-        dtype = torch.get_default_dtype() if dtype is None else dtype
+        dtype = float_dtype(dtype)
         # Glorot and Bengio, AISTATS 2010, eq. (16); drawn in float64 so that a seed means the same in every dtype.
         bound = math.sqrt(6 / (in_features + out_features))
         weight = torch.rand(in_features, out_features, generator=generator, dtype=torch.float64)
@@ -55,6 +56,7 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
+        check_input(x, self.in_features, self.weight.dtype)
         return _FUNCTIONS[self.activation](x) @ self.weight + self.bias
 
     def edges(self, x: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ class MLP(nn.Module):
     ):
         super().__init__()
         config = MLPConfig(width, activation)
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded_generator(seed)
         self.layers = nn.ModuleList(
             DenseLayer(
                 *ends,
@@ -117,7 +119,6 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, width[0]) -> (*batch, width[-1])."""
-        check_input(x, self.layers[0].in_features, self.layers[0].weight.dtype)
         for layer in self.layers:
             x = layer(x)
         return x

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.config import KANConfig, check_input
+from edgewise.nn.initial import seeded_generator
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.trace import Trace, trace_layers
 
@@ -45,7 +46,7 @@ class KAN(nn.Module):
     ):
         super().__init__()
         config = KANConfig(width, grid_size, degree, base)
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded_generator(seed)
         self.layers = nn.ModuleList(
             KANLayer(
                 *ends,
@@ -76,7 +77,6 @@ class KAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, width[0]) -> (*batch, width[-1])."""
-        check_input(x, self.layers[0].in_features, self.layers[0].coef.dtype)
         for layer in self.layers:
             x = layer(x)
         return x

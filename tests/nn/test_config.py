@@ -1,0 +1,77 @@
+"""Shapes as data: what is accepted, what it becomes, and one sentence for everything else."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.config import KANConfig, MLPConfig, check_input
+
+
+def test_lists_and_numpy_integers_become_plain_ints():
+    config = KANConfig([np.int64(2), 3, 1], np.int32(4), np.int64(2))
+    assert config == KANConfig((2, 3, 1), (4, 4), 2, "silu")
+    assert all(type(n) is int for n in (*config.width, *config.grid_size, config.degree))
+    assert KANConfig([2, 1], [7]).grid_size == (7,)
+    assert MLPConfig([2, 1]) == MLPConfig((2, 1), "silu")
+
+
+def test_is_a_value():
+    config = KANConfig((2, 1))
+    assert hash(config) == hash(KANConfig([2, 1]))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.degree = 2
+    assert dataclasses.replace(config, degree=2) == KANConfig((2, 1), degree=2)
+
+
+@pytest.mark.parametrize(
+    "width", [[2], [], [2, 0], [2, -1], [2, 1.0], [2, True], "21", 2, None, np.array([2, 1]), {2, 1}]
+)
+def test_bad_width(width):
+    message = f"width must list at least two positive integers, inputs first, got {width!r}"
+    for config in (KANConfig, MLPConfig):
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            config(width)
+
+
+@pytest.mark.parametrize("grid_size", [0, -1, 2.0, True, "5", None, (), (3,), (3, 4, 5), (3, 0)])
+def test_bad_grid_size(grid_size):
+    message = f"grid_size must be a positive integer, or one for each of the 2 layers, got {grid_size!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        KANConfig((2, 3, 1), grid_size)
+
+
+@pytest.mark.parametrize("degree", [-1, 6, 3.0, True, "3", None, [3]])
+def test_bad_degree(degree):
+    message = f"degree must be an integer from 0 to 5, got {degree!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        KANConfig((2, 1), degree=degree)
+
+
+@pytest.mark.parametrize("name", ["gelu", "", None, ["silu"]])
+def test_bad_names(name):
+    with pytest.raises(InputError, match=f"^{re.escape(f'base must be one of silu, identity, zero, got {name!r}')}$"):
+        KANConfig((2, 1), base=name)
+    message = f"activation must be one of silu, tanh, relu, got {name!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        MLPConfig((2, 1), name)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([[1.0, 2.0]], "x must be a torch tensor, got list"),
+        (np.zeros((3, 2)), "x must be a torch tensor, got ndarray"),
+        (torch.tensor(1.0), "x must have shape (*batch, 2), got ()"),
+        (torch.zeros(6, 3), "x must have shape (*batch, 2), got (6, 3)"),
+        (torch.zeros(6, 0), "x must have shape (*batch, 2), got (6, 0)"),
+        (torch.zeros(2).double(), "x must have the model's dtype torch.float32, got torch.float64"),
+        (torch.zeros(2).long(), "x must have the model's dtype torch.float32, got torch.int64"),
+    ],
+)
+def test_bad_input(x, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        check_input(x, 2, torch.float32)

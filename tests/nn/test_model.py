@@ -1,0 +1,270 @@
+"""The network: shapes, seeds, what it leaves alone, and what survives copies, pickles and exports."""
+
+import copy
+import pickle
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.func import functional_call, stack_module_state, vmap
+
+from edgewise.errors import InputError
+from edgewise.nn.config import KANConfig
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+MODELS = {"KAN": KAN, "MLP": MLP}
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS.keys())
+def kind(request):
+    return request.param
+
+
+def points(*shape, dtype=torch.float32):
+    return (2 * torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 1).to(dtype)
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (7,), (2, 3), (0,), (2, 0, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("width", [[3, 4, 2], [1, 1], [1, 2, 1, 1]])
+def test_any_batch_shape(kind, batch, dtype, width):
+    y = kind(width, dtype=dtype)(points(*batch, width[0], dtype=dtype))
+    assert y.shape == (*batch, width[-1])
+    assert y.dtype == dtype
+
+
+@given(
+    width=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    degree=st.integers(0, 5),
+    base=st.sampled_from(["silu", "identity", "zero"]),
+    data=st.data(),
+)
+def test_any_config_comes_back_from_its_model(width, degree, base, data):
+    grid_size = data.draw(st.lists(st.integers(1, 6), min_size=len(width) - 1, max_size=len(width) - 1))
+    config = KANConfig(width, grid_size, degree, base)
+    model = KAN.from_config(config, seed=3, dtype=torch.float64)
+    assert model.config == config
+    direct = KAN(width, grid_size, degree, base=base, seed=3, dtype=torch.float64)
+    x = points(5, width[0], dtype=torch.float64)
+    assert torch.equal(model(x), direct(x))
+    count = sum(
+        i * o * (g + degree + (base != "zero")) for i, o, g in zip(width[:-1], width[1:], grid_size, strict=True)
+    )
+    assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_one_grid_size_for_all_layers_or_one_each():
+    assert KAN([2, 3, 1], 4).config.grid_size == (4, 4)
+    assert [layer.grid_size for layer in KAN([2, 3, 1], [4, 7]).layers] == [4, 7]
+
+
+def test_the_seed_alone_decides_the_weights(kind):
+    first, again, other = kind([2, 3, 1], seed=5), kind([2, 3, 1], seed=5), kind([2, 3, 1], seed=6)
+    x = points(4, 2)
+    assert torch.equal(first(x), again(x))
+    assert not torch.equal(first(x), other(x))
+
+
+def test_layers_of_one_model_differ():
+    first, second = KAN([2, 2, 2]).layers
+    assert not torch.equal(first.coef, second.coef)
+
+
+def test_float32_weights_are_the_rounded_float64_ones(kind):
+    single, double = kind([2, 3, 1], dtype=torch.float32), kind([2, 3, 1], dtype=torch.float64)
+    for name, value in double.state_dict().items():
+        assert torch.equal(single.state_dict()[name], value.to(single.state_dict()[name].dtype)), name
+    x = points(50, 2, dtype=torch.float64)
+    assert torch.allclose(single(x.float()).double(), double(x), rtol=1e-5, atol=1e-6)
+
+
+def test_default_dtype_is_torchs(kind):
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        model = kind([2, 1])
+    finally:
+        torch.set_default_dtype(before)
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+
+
+def test_building_and_running_moves_no_global_generator_and_writes_no_file(kind, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    model = kind([2, 3, 1])
+    model(points(4, 2)).sum().backward()
+    model.trace(points(4, 2))
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    assert (np.random.get_state()[1] == states[1]).all()  # noqa: NPY002
+    assert random.getstate() == states[2]
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_arguments_stay_as_they_were():
+    width, grid_size, domain = [2, 3, 1], [4, 5], [[-1.0, 1.0], [0.0, 2.0]]
+    KAN(width, grid_size, domain=domain)
+    assert (width, grid_size, domain) == ([2, 3, 1], [4, 5], [[-1.0, 1.0], [0.0, 2.0]])
+
+
+def test_forward_and_trace_have_no_memory(kind):
+    model = kind([2, 3, 1])
+    x = points(4, 2)
+    first = model(x)
+    attributes = {name: set(vars(module)) for name, module in model.named_modules()}
+    state = copy.deepcopy(model.state_dict())
+    model(points(9, 2) + 3), model.trace(points(9, 2) - 3)
+    assert torch.equal(model(x), first)
+    assert {name: set(vars(module)) for name, module in model.named_modules()} == attributes
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_training_and_evaluation_mode_agree(kind):
+    model = kind([2, 3, 1])
+    assert torch.equal(model.train()(points(4, 2)), model.eval()(points(4, 2)))
+
+
+def test_copies_are_equal_and_independent(kind):
+    model = kind([2, 3, 1])
+    x = points(4, 2)
+    before = model(x)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.config == model.config
+        assert torch.equal(twin(x), before)
+        with torch.no_grad():
+            next(twin.parameters()).add_(1)
+        assert torch.equal(model(x), before)
+
+
+def test_state_dict_carries_everything_but_the_shape():
+    model = KAN([2, 3, 1], [3, 4], domain=(0, 5), seed=1)
+    model.layers[0].mask[1, 2] = 0
+    fresh = KAN.from_config(model.config, seed=2)
+    fresh.load_state_dict(model.state_dict())
+    x = points(9, 2) * 4
+    assert torch.equal(fresh(x), model(x))
+    assert fresh.layers[0].domain.tolist() == [[0.0, 5.0]] * 2
+    assert fresh.layers[0].domain_is_set
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        KAN([2, 3, 1], [3, 5]).load_state_dict(model.state_dict())
+
+
+def test_to_double_and_back(kind):
+    model = kind([2, 3, 1])
+    x = points(4, 2)
+    before = model(x)
+    assert torch.equal(model.double().float()(x), before)
+    assert model.double()(x.double()).dtype == torch.float64
+
+
+def test_only_the_first_layer_takes_the_domain():
+    first, second = KAN([2, 3, 1], domain=(0, 5)).layers
+    assert first.domain.tolist() == [[0.0, 5.0]] * 2
+    assert second.domain.tolist() == [[-1.0, 1.0]] * 3
+    assert first.domain_is_set and not second.domain_is_set
+
+
+def test_schemes_of_initial_weights():
+    power, paper = KAN([50, 50]), KAN([50, 50], init="paper")
+    assert power.layers[0].coef.std().item() == pytest.approx(1 / (50 * 9), rel=0.05)
+    assert paper.layers[0].coef.std().item() == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": [2]}, "width must list at least two positive integers, inputs first, got [2]"),
+        ({"grid_size": 0}, "grid_size must be a positive integer, or one for each of the 1 layers, got 0"),
+        ({"degree": 6}, "degree must be an integer from 0 to 5, got 6"),
+        ({"base": "relu"}, "base must be one of silu, identity, zero, got 'relu'"),
+        ({"init": "xavier"}, "init must be one of power, paper, got 'xavier'"),
+        ({"seed": -1}, "seed must be an integer from 0 to 2**63 - 1, got -1"),
+        ({"dtype": torch.int32}, "dtype must be torch.float32 or torch.float64, got torch.int32"),
+        (
+            {"domain": (1, 0)},
+            "domain must be (low, high) with low < high, or one such row per input, got [1.0, 0.0]",
+        ),
+    ],
+)
+def test_bad_arguments_get_one_sentence(arguments, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        KAN(**{"width": [2, 1], **arguments})
+
+
+@pytest.mark.parametrize("method", ["forward", "trace"])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.zeros(4, 3), "x must have shape (*batch, 2), got (4, 3)"),
+        (torch.tensor(0.0), "x must have shape (*batch, 2), got ()"),
+        (np.zeros((4, 2)), "x must be a torch tensor, got ndarray"),
+        (torch.zeros(4, 2).double(), "x must have the model's dtype torch.float32, got torch.float64"),
+    ],
+)
+def test_bad_input_gets_one_sentence(kind, method, x, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        getattr(kind([2, 1]), method)(x)
+
+
+def test_gradients_to_second_order():
+    model = KAN([2, 3, 1], degree=4, dtype=torch.float64, init="paper")
+    x = (0.37 * points(3, 2, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, *_: model(x), (x, *model.parameters()))
+    assert torch.autograd.gradcheck(model, (x,), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(model, (x,))
+
+
+def test_functional_transforms():
+    model = KAN([2, 3, 1], dtype=torch.float64, init="paper")
+    x = points(5, 2, dtype=torch.float64)
+    hessian = vmap(torch.func.hessian(lambda p: model(p)[0]))(x)
+    assert torch.allclose(hessian, hessian.mT, rtol=1e-10)
+    step = 1e-4
+    shift = step * torch.eye(2, dtype=torch.float64)
+    second = (model(x + shift[0]) - 2 * model(x) + model(x - shift[0]))[:, 0] / step**2
+    assert torch.allclose(hessian[:, 0, 0], second, rtol=1e-4, atol=1e-5)
+
+
+def test_ensembles_by_stacked_state(kind):
+    models = [kind([2, 3, 1], seed=seed) for seed in range(3)]
+    parameters, buffers = stack_module_state(models)
+    x = points(5, 2)
+    stacked = vmap(lambda p, b: functional_call(models[0], (p, b), (x,)))(parameters, buffers)
+    for k, model in enumerate(models):
+        assert torch.allclose(stacked[k], model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_compiles_as_one_graph(kind):
+    model = kind([2, 3, 1])
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    x = points(5, 2)
+    gradients = []
+    for run in (model, compiled):
+        model.zero_grad()
+        run(x).square().sum().backward()
+        gradients.append([p.grad for p in model.parameters()])
+    for eager, fast in zip(*gradients, strict=True):
+        assert torch.allclose(eager, fast, rtol=1e-4, atol=1e-6)
+
+
+def test_exports_with_a_dynamic_batch(kind):
+    model = kind([2, 3, 1])
+    program = torch.export.export(model, (points(4, 2),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for count in (2, 9):
+        x = points(count, 2)
+        assert torch.allclose(program.module()(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_autocast_gives_close_outputs_and_full_precision_gradients(kind):
+    model = kind([2, 3, 1])
+    x = points(20, 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = model(x)
+    y.square().sum().backward()
+    assert torch.allclose(y.float(), model(x), rtol=0.02, atol=0.02)
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())

@@ -1,0 +1,56 @@
+"""The trace holds what flowed: inputs and edges of every layer, which sum to the layer's output."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+
+@pytest.fixture(params=[KAN, MLP])
+def model(request):
+    return request.param([3, 4, 2], seed=1, dtype=torch.float64)
+
+
+def points(*shape):
+    return 4 * torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 2
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (7,), (2, 3), (0,)])
+def test_shapes_with_the_batch_flattened(model, batch):
+    count = torch.Size(batch).numel()
+    trace = model.trace(points(*batch, 3))
+    assert [tuple(value.shape) for value in trace.inputs] == [(count, 3), (count, 4)]
+    assert [tuple(value.shape) for value in trace.edges] == [(count, 3, 4), (count, 4, 2)]
+    assert trace.output.shape == (count, 2)
+
+
+def test_output_and_layer_outputs_are_those_of_forward(model):
+    x = points(7, 3)
+    trace = model.trace(x)
+    assert torch.equal(trace.output, model(x))
+    assert torch.equal(trace.inputs[0], x)
+    assert torch.equal(trace.inputs[1], model.layers[0](x))
+    assert len(trace.outputs) == 2
+    assert trace.outputs[0] is trace.inputs[1]
+    assert trace.outputs[1] is trace.output
+
+
+def test_edges_sum_to_layer_outputs(model):
+    trace = model.trace(points(7, 3))
+    for layer, edges, output in zip(model.layers, trace.edges, trace.outputs, strict=True):
+        assert torch.allclose(edges.sum(1) + getattr(layer, "bias", 0), output, rtol=1e-13, atol=1e-14)
+
+
+def test_is_differentiable(model):
+    loss = sum(edges.abs().mean() for edges in model.trace(points(7, 3)).edges)
+    loss.backward()
+    gradients = [parameter.grad for name, parameter in model.named_parameters() if not name.endswith("1.bias")]
+    assert all(gradient is not None and gradient.any() for gradient in gradients)
+
+
+def test_cannot_be_changed(model):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        model.trace(points(2, 3)).output = None
