@@ -22,6 +22,7 @@ from edgewise.plot.style import (
     labels,
     panels,
     plain,
+    settled,
     styled,
     title,
 )
@@ -93,14 +94,13 @@ def edge_curves(
             title(panel, names[i], 6.6 / min(3, len(order)) - 0.75)
             panel.set_title(f"score {rank[i]:.2g}", loc="right", fontsize=8, color=GREY)
         what = ends[0] if layer == depth - 1 and len(ends) == 1 else "output" if layer == depth - 1 else "s.d. of node"
-        _finish(
+        return _finish(
             figure,
             axes,
             [shift[i] + scale[i] * inputs[:, i] for i in order],
             f"contribution ({what})",
             top=_HEAD * (len(ends) > 1),
         )
-    return figure
 
 
 def effect_curves(
@@ -165,8 +165,7 @@ def effect_curves(
             title(panel, names[i], 6.4 / min(3, len(found)))
         if count > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(strongest))
-        _finish(figure, axes, [X[:, row[1]] for row in found], plain(target), zero=False)
-    return figure
+        return _finish(figure, axes, [X[:, row[1]] for row in found], plain(target), zero=False)
 
 
 def _individual_curves(predict, few: np.ndarray, column: int, points: np.ndarray) -> np.ndarray:
@@ -191,7 +190,7 @@ def _function(panel: Axes, x: np.ndarray, y: np.ndarray, discrete: bool, place: 
 
 def _finish(
     figure: Figure, axes: list[Axes], data: list[np.ndarray], what: str, *, zero: bool = True, top: float = 0.0
-) -> None:
+) -> Figure:
     low, high = axes[0].get_ylim()
     unit = (high - low) / (1 - _ROOM - top)
     axes[0].set_ylim(low - _ROOM * unit, high + top * unit)
@@ -201,6 +200,7 @@ def _finish(
         panel.locator_params(axis="x", nbins=5)
         density(panel, values)
     figure.supylabel(what, fontsize=9.5)
+    return settled(figure)
 
 
 def _check_scaling(scaling, count: int) -> tuple[np.ndarray, np.ndarray]:

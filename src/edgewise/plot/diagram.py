@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -12,9 +14,10 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribute import edge_scores, node_scores
 from edgewise.nn.trace import Trace
 from edgewise.plot.layout import GRAPH_EDGES, LABEL_SIZE, Layout, Shown, crossed, graph
-from edgewise.plot.style import BLUE, GREY, INK, labels, range_of, styled
+from edgewise.plot.style import BLUE, GREY, INK, labels, range_of, styled, text_width
 
 _POINTS = 41
+_TINY = np.finfo(float).tiny
 _FAINTEST = 0.12  # the least ink, so that a weak edge is still seen to be there
 
 
@@ -52,10 +55,13 @@ def network_diagram(
     """
     check_trace(model, trace)
     width = [values.shape[1] for values in (*trace.inputs, trace.output)]
+    if not beta > 0 or max_nodes < 1 or max_curves < 1:
+        raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
     names = labels(names, width[0], "x", "names")
     outputs = labels(outputs, width[-1], "y", "outputs")
-    shown, notes = _choose(model, trace, names, outputs, beta, max_nodes, max_curves)
-    small = max(len(edges) for edges in shown.edges) <= GRAPH_EDGES
+    small = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
+    chosen, notes = _choose(model, trace, beta, max_nodes, max_curves, by_score=not small)
+    shown = Shown(**chosen, names=names, outputs=outputs)
     with styled():
         layout = (graph if small else crossed)(shown)
         return _draw(layout, shown, _curves(model, trace, shown), notes)
@@ -84,41 +90,38 @@ def edge_functions(layer: nn.Module, points: np.ndarray) -> np.ndarray:
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
 
 
-def _choose(model, trace, names, outputs, beta, max_nodes, max_curves) -> tuple[Shown, list[str]]:
-    """The strongest nodes and edges that fit, and a sentence for each kind left out."""
+def _nodes(ranks: list[np.ndarray], most: int, *, by_score: bool) -> tuple[list[tuple[int, ...]], list[str]]:
+    """The nodes to show of each layer, and a sentence for each layer where some are left out."""
+    nodes, notes = [], []
+    last = len(ranks) - 1
+    for layer, rank in enumerate(ranks):
+        kept = np.argsort(-rank, kind="stable")[:most]
+        # Outputs keep their order: it may mean something, and each scores 1.
+        nodes.append(tuple((kept if by_score and layer < last else np.sort(kept)).tolist()))
+        if len(kept) < len(rank):
+            kind = "inputs" if layer == 0 else f"nodes of hidden layer {layer}"
+            share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
+            strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)"
+            notes.append(f"the first {most} of {len(rank)} outputs" if layer == last else strongest)
+    return nodes, notes
+
+
+def _choose(model, trace, beta, max_nodes, max_curves, *, by_score: bool) -> tuple[dict, list[str]]:
+    """What of the network to show, as arguments of `Shown`, and a sentence for each kind of thing left out."""
     scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
     ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
+    nodes, notes = _nodes(ranks, max_nodes, by_score=by_score)
+    strength = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
     masks = [mask_of(layer) for layer in model.layers]
-    small = max(int(mask.sum()) for mask in masks) <= GRAPH_EDGES and max(map(len, ranks)) <= max_nodes
-    nodes, notes = [], []
-    for layer, rank in enumerate(ranks):
-        kept = np.sort(np.argsort(-rank, kind="stable")[:max_nodes])
-        if not small and layer < len(ranks) - 1:
-            kept = kept[np.argsort(-rank[kept], kind="stable")]
-        nodes.append(tuple(int(node) for node in kept))
-        if len(kept) < len(rank):
-            kind = (
-                "inputs" if layer == 0 else "outputs" if layer == len(ranks) - 1 else f"nodes of hidden layer {layer}"
-            )
-            share = 1 - rank[kept].sum() / max(rank.sum(), np.finfo(float).tiny)
-            notes.append(f"the {len(kept)} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)")
-    strength = [np.tanh(beta * score / max(score.max(), np.finfo(float).tiny)) for score in scores]
     found = [
-        (strength[layer][i, o], layer, i, o)
-        for layer in range(len(scores))
-        for i in nodes[layer]
-        for o in nodes[layer + 1]
-        if masks[layer][i, o]
+        (layer, i, o) for layer, mask in enumerate(masks) for i in nodes[layer] for o in nodes[layer + 1] if mask[i, o]
     ]
-    kept = sorted(found, key=lambda edge: -edge[0])[:max_curves]
+    kept = set(sorted(found, key=lambda edge: -strength[edge[0]][edge[1:]])[:max_curves])
     if len(kept) < len(found):
         notes.append(f"the {len(kept)} strongest of {len(found)} functions between them")
-    chosen = {edge[1:] for edge in kept}
-    edges = tuple(
-        tuple((i, o) for _, at, i, o in found if at == layer and (at, i, o) in chosen) for layer in range(len(scores))
-    )
-    node_strength = tuple(np.tanh(beta * rank / max(rank.max(), np.finfo(float).tiny)) for rank in ranks)
-    return Shown(tuple(nodes), edges, node_strength, tuple(strength), names, outputs), notes
+    edges = tuple(tuple(edge[1:] for edge in found if edge[0] == layer and edge in kept) for layer in range(len(masks)))
+    node_strength = tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks)
+    return {"nodes": tuple(nodes), "edges": edges, "node_strength": node_strength, "edge_strength": strength}, notes
 
 
 def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray]:
@@ -140,48 +143,53 @@ def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray
 
 def _draw(layout: Layout, shown: Shown, curves: dict, notes: list[str]) -> Figure:
     foot = 0.2 * len(notes) + (0.08 if notes else 0.0)
-    size = (max(layout.width, 4.6 if notes else 0.0), layout.height + foot)
-    figure = Figure(figsize=size)
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(-foot, layout.height))
+    notes = [
+        ("Shown: " if n == 0 else "") + note + (";" if n < len(notes) - 1 else ".") for n, note in enumerate(notes)
+    ]
+    width = max([layout.width, *(text_width(note, 8.5) + 0.2 for note in notes)])
+    figure = Figure(figsize=(width, layout.height + foot))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-foot, layout.height))
     axes.set_axis_off()
-    ink = np.array([max(strength, _FAINTEST) for _, strength in layout.wires])
-    axes.add_collection(
-        LineCollection(
-            [points for points, _ in layout.wires], colors=GREY, alpha=ink, linewidths=0.4 + 0.7 * ink, zorder=1
-        )
-    )
-    frames, lines, strengths = [], [], []
+    ink = _ink([strength for _, strength in layout.wires])
+    wires = [points for points, _ in layout.wires]
+    axes.add_collection(LineCollection(wires, colors=_colors(GREY, ink), linewidths=0.4 + 0.7 * ink, zorder=1))
+    _draw_functions(axes, layout, shown, curves)
+    x, y = np.array([point for point, _ in layout.dots]).T
+    ink = _ink([strength for _, strength in layout.dots])
+    axes.scatter(x, y, s=6 + 14 * ink, color="white", linewidths=0, zorder=5)
+    axes.scatter(x, y, s=6 + 14 * ink, color=_colors(INK, ink), linewidths=0, zorder=6)
+    for point, text, horizontal, vertical, angle in layout.texts:
+        # Wires pass behind a label, not through it.
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+        mode = "anchor" if angle % 90 else "default"
+        place = {"ha": horizontal, "va": vertical, "rotation": angle, "rotation_mode": mode}
+        axes.text(*point, text, size=LABEL_SIZE, zorder=7, bbox=behind, **place)
+    for line, note in enumerate(notes):
+        axes.text(0.1, -0.1 - 0.2 * line, note, ha="left", va="center", size=8.5, color=GREY, zorder=7)
+    return figure
+
+
+def _draw_functions(axes: Axes, layout: Layout, shown: Shown, curves: dict) -> None:
+    frames, lines = [], []
     for (layer, i, o), (x, y) in layout.cells.items():
         w, h = layout.cell[layer]
         frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
         lines.append((curves[layer, i, o] - 0.5) * (w * 0.84, h * 0.74) + (x, y))
-        strengths.append(max(shown.edge_strength[layer][i, o], _FAINTEST))
-    strengths = np.array(strengths)
-    axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2, gid="frames"))
+    ink = _ink([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
+    thin, strong = 0.5, 0.7 + 0.6 * ink
+    axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2))
     axes.add_collection(
-        PolyCollection(frames, facecolors="none", edgecolors=GREY, alpha=strengths, linewidths=0.5, zorder=3)
+        PolyCollection(frames, facecolors="none", edgecolors=_colors(GREY, ink), linewidths=thin, zorder=3)
     )
-    axes.add_collection(
-        LineCollection(lines, colors=BLUE, alpha=strengths, linewidths=0.7 + 0.6 * strengths, zorder=4, gid="functions")
-    )
-    x, y = np.array([point for point, _ in layout.dots]).T
-    ink = np.array([max(strength, _FAINTEST) for _, strength in layout.dots])
-    axes.scatter(x, y, s=6 + 14 * ink, color="white", linewidths=0, zorder=5)
-    axes.scatter(x, y, s=6 + 14 * ink, color=INK, alpha=ink, linewidths=0, zorder=6)
-    for point, text, horizontal, vertical, angle in layout.texts:
-        axes.text(
-            *point,
-            text,
-            ha=horizontal,
-            va=vertical,
-            rotation=angle,
-            rotation_mode="anchor" if angle not in (0.0, 90.0) else "default",
-            size=LABEL_SIZE,
-            zorder=7,
-            # Wires pass behind a label, not through it.
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
-        )
-    for line, note in enumerate(notes):
-        text = ("Shown: " if line == 0 else "") + note + (";" if line < len(notes) - 1 else ".")
-        axes.text(0.1, -0.1 - 0.2 * line, text, ha="left", va="center", size=8.5, color=GREY, zorder=7)
-    return figure
+    functions = LineCollection(lines, colors=_colors(BLUE, ink), linewidths=strong, zorder=4)
+    functions.set_gid("functions")
+    axes.add_collection(functions)
+
+
+def _ink(strengths: list[float]) -> np.ndarray:
+    return np.maximum(np.array(strengths, dtype=float), _FAINTEST)
+
+
+def _colors(color: str, ink: np.ndarray) -> np.ndarray:
+    """The color (n, 4) at each of the opacities (n,)."""
+    return np.column_stack([np.broadcast_to(to_rgb(color), (len(ink), 3)), ink])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, plain, styled
+from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, plain, settled, styled
 
 _STEPS = 2000
 
@@ -54,7 +54,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         axes.set_ylabel(plain(loss_name))
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
-    return figure
+        return settled(figure)
 
 
 def _plain_ticks(axes: Axes) -> None:

@@ -18,6 +18,7 @@ from edgewise.plot.style import (
     labels,
     panels,
     plain,
+    settled,
     styled,
     text_width,
 )
@@ -55,7 +56,7 @@ def parity(y, prediction, *, names: Sequence[str] | None = None, unit: str = "")
             panel.set_title(title, loc="left")
             panel.set_xlabel("observed" + suffix)
             panel.set_ylabel("predicted" + suffix)
-    return figure
+        return settled(figure)
 
 
 def _parity_panel(panel: Axes, seen: np.ndarray, said: np.ndarray) -> None:
@@ -96,7 +97,8 @@ def confusion(y, prediction, *, classes: Sequence | None = None) -> Figure:
     classes = np.unique(np.concatenate([y, prediction])) if classes is None else np.asarray(classes)
     counts = _count(y, prediction, classes)
     with styled():
-        return _table(counts, [plain(name, 18) for name in classes.tolist()], _headline(counts, classes))
+        names = [plain(name, 18) for name in classes.tolist()]
+        return settled(_table(counts, names, _headline(counts, classes)))
 
 
 def _count(y: np.ndarray, prediction: np.ndarray, classes: np.ndarray) -> np.ndarray:

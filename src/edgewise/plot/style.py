@@ -138,6 +138,13 @@ def text_width(text: str, size: float) -> float:
     return width / 72
 
 
+def settled(figure: Figure) -> Figure:
+    """The figure with its layout made once and for all: a second drawing, or another format, looks the same."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def title(axes: Axes, text: str, width: float) -> None:
     """A title at the left, set smaller where it would be wider than `width` inches."""
     size = min(9.5, 9.5 * width / max(text_width(text, 9.5), 0.01))

@@ -93,10 +93,8 @@ def _comparison(content: ReportContent) -> str:
         remark = f"<br><small>{_text(model.remark)}</small>" if model.remark else ""
         rows.append([_text(model.name) + remark, score, parameters, seconds])
     better = "higher" if content.higher_is_better else "lower"
-    caption = (
-        f"The same training and test rows for each model, best first. {_text(content.score_name)}: {better} is better"
-    )
-    caption += "; ± is one standard error." if any(m.error is not None for m in order) else "."
+    caption = f"Every model had the same training and test rows. Best first: {better} is better"
+    caption += ", ± is one standard error." if any(model.error is not None for model in order) else "."
     head = ["model", _text(content.score_name), "parameters", "seconds to fit"]
     return _table(caption, head, rows, marked=order.index(ours))
 

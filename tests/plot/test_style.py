@@ -1,0 +1,109 @@
+"""Tests of what all figures share: files, bytes, fonts, and leaving matplotlib as it was."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from edgewise.errors import FileError, InputError
+from edgewise.plot import parity, save
+from edgewise.plot.style import density, grid_of, labels, panels, plain, range_of, render, styled, text_width
+
+
+@pytest.fixture
+def figure():
+    return parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suffix, start):
+    for name in ("a", "b"):
+        save(figure, tmp_path / f"{name}.{suffix}")
+    first, second = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("a", "b"))
+    assert first.startswith(start)
+    assert first == second
+
+
+def test_two_figures_of_the_same_data_have_the_same_bytes(figure):
+    again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
+    assert render(figure, ".svg") == render(again, ".svg")
+
+
+def test_text_in_svg_is_text_and_there_is_no_date(figure):
+    svg = render(figure, ".svg").decode()
+    assert "observed (km)</text>" in svg
+    assert "<dc:date>" not in svg
+    assert "STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif" in svg
+
+
+def test_save_refuses_other_names_and_leaves_nothing_behind(figure, tmp_path):
+    with pytest.raises(InputError, match=r"must end in \.svg, \.pdf or \.png"):
+        save(figure, tmp_path / "figure.docx")
+    with pytest.raises(FileError, match="there is no folder"):
+        save(figure, tmp_path / "missing" / "figure.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_the_user_stay_and_do_not_show(figure):
+    with mpl.rc_context({"font.size": 30.0, "axes.facecolor": "red"}):
+        before = dict(mpl.rcParams)
+        again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
+        assert render(again, ".svg") == render(figure, ".svg")
+        assert dict(mpl.rcParams) == before
+
+
+def in_a_fresh_interpreter(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_pyplot_is_never_imported():
+    code = "import sys, edgewise.plot; print('matplotlib.pyplot' in sys.modules)"
+    assert in_a_fresh_interpreter(code).stdout.strip() == "False"
+
+
+def test_without_matplotlib_the_pip_line_is_given():
+    run = in_a_fresh_interpreter("import sys; sys.modules['matplotlib'] = None; import edgewise.plot")
+    assert run.stderr.strip().endswith("pip install 'edgewise[plot]'")
+
+
+def test_plain_text_is_one_printable_line_without_formulas():
+    assert plain("a\nb\x00") == "a b\ufffd"
+    assert plain("price $5 or $6") == r"price \$5 or \$6"
+    assert plain("-12") == "−12"
+    assert plain("x" * 100, 20) == "x" * 13 + "…" + "x" * 6
+
+
+def test_text_width_grows_with_text_and_size():
+    assert 0 < text_width("a", 9) < text_width("ab", 9) < text_width("ab", 12)
+    assert text_width(r"\$", 9) == text_width("5", 9)  # one sign, and in this font as wide as a digit
+    assert text_width("$h_1$", 9) < text_width("h_1111", 9)
+
+
+def test_labels():
+    assert labels(None, 1, "y", "outputs") == ["$y$"]
+    assert labels(None, 2, "x", "names") == ["$x_{1}$", "$x_{2}$"]
+    with pytest.raises(InputError, match="names must hold 2 names, got"):
+        labels("ab", 2, "x", "names")
+
+
+def test_range_and_grid():
+    values = np.concatenate([np.linspace(0, 1, 2000), [1e9]])
+    assert range_of(values)[1] < 1.01  # one outlier among many is left out
+    assert range_of(np.array([3.0, 3.0])) == (2.5, 3.5)
+    rare = np.array([0.0] * 999 + [1.0])
+    assert range_of(rare) == (0.0, 1.0)
+    assert grid_of(rare)[1]
+    np.testing.assert_array_equal(grid_of(rare)[0], [0.0, 1.0])
+    assert not grid_of(np.linspace(0, 1, 50))[1]
+
+
+def test_density_counts_the_data():
+    with styled():
+        _, (axes,) = panels(1, 1, 2.0)
+        axes.set_xlim(0, 40)
+        values = np.repeat(np.arange(20) + 0.5, np.arange(20))
+        density(axes, values, 1.0)
+    (patch,) = axes.patches
+    np.testing.assert_allclose(patch.get_data().values[:20], np.arange(20) / 19)

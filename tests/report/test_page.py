@@ -1,0 +1,176 @@
+"""Tests of the report as a file: self-contained, well-formed, escaped, repeatable, and not too large."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from edgewise.errors import FileError, InputError
+from edgewise.nn.model import KAN
+from edgewise.plot import confusion, network_diagram, training_history
+from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
+from edgewise.report.page import page
+
+EVIL = "<script>alert('x')</script>"
+VOID = {"meta", "br", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, ids, text and attributes, and checks that every element is closed in turn."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.ids, self.attributes, self.text = [], Counter(), [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += [(tag, *pair) for pair in attrs]
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def read(text):
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def full_report():
+    model = KAN([2, 2, 1], seed=0)
+    trace = model.trace(torch.randn(30, 2, generator=torch.Generator().manual_seed(0)))
+    history = [{"step": k, "loss": 1 / (k + 1), "validation_loss": None} for k in range(5)]
+    return ReportContent(
+        title=f"Fit of {EVIL}",
+        summary=[f"The column {EVIL} & others."],
+        models=[
+            ModelResult("KAN", 0.81, 120, 3.25, 0.01),
+            ModelResult(EVIL, 0.85, None, 0.123, remark=f"needs {EVIL}"),
+            ModelResult("MLP", None, 33, 250.0),
+        ],
+        score_name="R²",
+        classes=[ClassResult(EVIL, 3, 0.5, None)],
+        inputs=[(EVIL, 0.5), ("b", 0.25)],
+        figures=[
+            ReportFigure("network", network_diagram(model, trace, names=[EVIL, "b"])),
+            ReportFigure("history", training_history(history, best_step=4), caption=f"A caption with {EVIL}."),
+            ReportFigure("confusion", confusion(np.array(["a", EVIL]), np.array(["a", "a"]))),
+        ],
+        data={"rows": 8000, EVIL: EVIL},
+        split={"training": 6400, "test": 1600},
+        notes=[f"{EVIL} was dropped."],
+        training={"steps": 5, "penalty": 1e-3, "early": True},
+        versions={"edgewise": "0.1.0"},
+        command=f"edgewise fit '{EVIL}'",
+        seed=7,
+    )
+
+
+@pytest.fixture(scope="module")
+def report():
+    return page(full_report())
+
+
+def test_no_text_of_the_user_becomes_markup(report):
+    reader = read(report)
+    assert reader.tags["script"] == 0
+    assert reader.text.count(EVIL) >= 12
+    assert not [a for a in reader.attributes if a[1].startswith("on")]
+
+
+def test_nothing_is_loaded_from_elsewhere(report):
+    links = [value for _, name, value in read(report).attributes if name in ("src", "href", "xlink:href", "data")]
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+    assert not re.search(r"@import|url\((?!#)", report)
+
+
+def test_ids_are_unique_and_references_find_them(report):
+    reader = read(report)
+    assert [name for name, times in Counter(reader.ids).items() if times > 1] == []
+    used = set(re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', report))
+    assert used and used <= set(reader.ids)
+
+
+def test_what_is_there_and_in_which_order(report):
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", report)
+    assert headings == [
+        "1. Result",
+        "2. What the prediction depends on",
+        "3. The network",
+        "4. The data",
+        "5. How it was trained",
+        "6. To repeat it",
+    ]
+    reader = read(report)
+    assert [f"Figure {n}." in reader.text for n in (1, 2, 3, 4)] == [True, True, True, False]
+    assert reader.text.index("Figure 1.") < reader.text.index("observed class (rows)") < reader.text.index("Figure 2.")
+    assert "the R² of the KAN is 0.81. It is 0.04 behind the other model," in reader.text
+    assert "The 8,000 rows were split into 6,400 training (80 %) and 1,600 test (20 %)." in reader.text
+    assert "Seed 7" in reader.text
+
+
+def test_models_are_ordered_by_score_and_the_kan_is_set_off(report):
+    table = report[report.index("<table>") : report.index("</table>")]
+    rows = re.findall(r"<tr( class=\"ours\")?><th scope=\"row\">(.*?)(?:<br>.*?)?</th><td>(.*?)</td>", table)
+    assert [(bool(ours), score) for ours, _, score in rows] == [(False, "0.85"), (True, "0.81 ± 0.01"), (False, "–")]
+    assert ">250<" in table and ">3.2<" in table and ">0.12<" in table
+
+
+def test_figures_and_tables_speak_to_those_who_cannot_see(report):
+    reader = read(report)
+    images = [value for tag, name, value in reader.attributes if tag == "svg" and name == "aria-label"]
+    assert len(images) == reader.tags["svg"] == reader.tags["figcaption"] == 3
+    assert all(images)
+    assert reader.tags["caption"] == reader.tags["table"] == 3
+    assert ("html", "lang", "en") in reader.attributes
+
+
+def test_the_same_content_gives_the_same_bytes(report):
+    assert page(full_report()) == report
+
+
+def test_the_smallest_report_has_no_empty_sections():
+    reader = read(page(ReportContent("Nothing yet")))
+    assert reader.tags["section"] == reader.tags["table"] == 0
+
+
+def test_a_crowd_of_points_is_pixels_and_the_figure_stays_as_it_was():
+    figure = Figure()
+    points = np.random.default_rng(0).normal(size=(50_000, 2))
+    crowd = figure.subplots().scatter(*points.T)
+    text = page(ReportContent("Crowd", figures=[ReportFigure("parity", figure)]))
+    assert len(text) < 300_000
+    assert "data:image/png;base64," in text
+    assert not crowd.get_rasterized()
+    read(text)
+
+
+def test_control_characters_and_half_letters_are_replaced(tmp_path):
+    write_report(tmp_path / "report.html", ReportContent("a\x00b\ud800"))
+    assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(FileError, match="there is no folder"):
+        write_report(tmp_path / "missing" / "report.html", ReportContent("x"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_kind_of_figure_is_refused():
+    with pytest.raises(InputError, match="kind must be one of parity"):
+        ReportFigure("pie", Figure())

@@ -1,0 +1,55 @@
+"""Tests of the sentences that set the KAN beside the other models."""
+
+import pytest
+
+from edgewise.report import ModelResult, ReportContent
+from edgewise.report.standing import standing
+
+
+def say(*models, **settings):
+    return " ".join(standing(ReportContent("t", models=models, **settings)))
+
+
+def test_ahead_and_behind_are_said_in_the_same_words():
+    ahead = say(ModelResult("KAN", 0.9), ModelResult("MLP", 0.88), score_name="accuracy", score_percent=True)
+    behind = say(ModelResult("KAN", 0.86), ModelResult("MLP", 0.88), score_name="accuracy", score_percent=True)
+    assert ahead == (
+        "On the test rows the accuracy of the KAN is 90.0 %. "
+        "It is 2.0 percentage points ahead of the other model, MLP (88.0 %)."
+    )
+    assert behind == (
+        "On the test rows the accuracy of the KAN is 86.0 %. "
+        "It is 2.0 percentage points behind the other model, MLP (88.0 %)."
+    )
+
+
+def test_the_best_of_the_others_is_named():
+    text = say(ModelResult("KAN", 0.5), ModelResult("MLP", 0.4), ModelResult("trees", 0.6), split={"test": 1600})
+    assert text.startswith("On the 1,600 test rows")
+    assert "0.1 behind the best of the other models, trees (0.6)" in text
+
+
+@pytest.mark.parametrize(("ours", "word"), [(1.0, "1 ahead of"), (3.0, "1 behind")])
+def test_an_error_is_better_when_lower(ours, word):
+    text = say(ModelResult("KAN", ours), ModelResult("MLP", 2.0), ModelResult("linear", 9.0), higher_is_better=False)
+    assert f"It is {word} the best of the other models, MLP (2)" in text
+
+
+def test_equal_to_the_digits_shown_is_equal():
+    text = say(ModelResult("KAN", 0.91234), ModelResult("gradient boosting", 0.91231), score_percent=True)
+    assert text.endswith("Gradient boosting, the other model, does equally well.")
+
+
+def test_a_difference_within_two_standard_errors_may_be_chance():
+    def both(gap):
+        models = ModelResult("KAN", 0.8, error=0.03), ModelResult("MLP", 0.8 + gap, error=0.04)
+        return say(*models, score_percent=True)
+
+    assert "difference of up to 10.0 percentage points may be chance" in both(0.09)
+    assert "chance" not in both(0.11)
+
+
+def test_missing_scores():
+    assert say() == ""
+    assert say(ModelResult("KAN", None)) == ""
+    assert say(ModelResult("KAN", 0.5), ModelResult("MLP", None), ModelResult("x", float("nan"))).endswith("is 0.5.")
