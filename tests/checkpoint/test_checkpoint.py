@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise.checkpoint import Checkpoint, from_bytes, load, network, save, to_bytes
+from edgewise.checkpoint import Checkpoint, container, from_bytes, load, network, save, to_bytes
 from edgewise.errors import CheckpointError, FileError, InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -68,7 +68,7 @@ def test_a_kan_comes_back_bit_for_bit(width, grid_size, degree, base, dtype, see
     assert torch.equal(restored(x), model(x))
 
 
-@pytest.mark.parametrize("dtype", [*DTYPES, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
 def test_an_mlp_comes_back_bit_for_bit(dtype, activation):
     model = MLP([3, 4, 2], activation=activation, dtype=dtype, seed=3)
@@ -109,6 +109,15 @@ def test_what_was_not_given_is_empty_or_none():
     assert checkpoint.state is None
 
 
+@pytest.mark.parametrize("dtype", container.DTYPES.values())
+def test_a_state_may_hold_tensors_of_every_dtype(dtype):
+    tensor = torch.tensor([[0, 1], [1, 0]]).to(dtype)
+    state = from_bytes(to_bytes(KAN([1, 1]), state={"a": tensor, "b": tensor[0, 1], "c": tensor[:0]})).state
+    for name, expected in {"a": tensor, "b": tensor[0, 1], "c": tensor[:0]}.items():
+        assert state[name].dtype == dtype
+        assert torch.equal(state[name], expected)
+
+
 def test_views_and_repeated_tensors_in_a_state_come_back_apart():
     base = torch.arange(6.0).reshape(2, 3)
     state = from_bytes(to_bytes(KAN([1, 1]), state={"a": base.T, "b": base, "c": base[:, 1]})).state
@@ -132,6 +141,13 @@ def test_any_safetensors_reader_opens_a_file(tmp_path):
     with safetensors.safe_open(tmp_path / "m.safetensors", framework="pt") as file:
         assert file.metadata()["format"] == "edgewise"
         assert torch.equal(file.get_tensor("model.layers.1.coef"), model.layers[1].coef)
+
+
+def test_tensors_are_aligned_so_that_a_file_can_be_mapped():
+    data = to_bytes(KAN([2, 3, 1]), state={"a": torch.ones(3, dtype=torch.uint8), "b": torch.ones(1, dtype=torch.int64)})
+    start = 8 + int.from_bytes(data[:8], "little")
+    for entry in container.unpack(data).entries.values():
+        assert (start + entry.start) % entry.dtype.itemsize == 0
 
 
 def test_equal_contents_give_equal_bytes_in_every_process():
@@ -179,6 +195,8 @@ def test_networks_that_a_file_cannot_describe_are_refused():
     mixed.layers[1].double()
     with pytest.raises(InputError, match="all of one dtype"):
         to_bytes(mixed)
+    with pytest.raises(InputError, match=r"^model must have dtype float64 or float32, got torch.float16$"):
+        to_bytes(KAN([2, 1]).half())
     grown = KAN([2, 1])
     grown.register_buffer("more", torch.zeros(2))
     with pytest.raises(InputError, match="that its config implies"):

@@ -5,8 +5,9 @@ header's metadata, all text, are
 
     format    "edgewise"
     version   "1"; a file with a higher number is refused with a sentence
-    model     JSON {"kind": "KAN" | "MLP", "config": the fields of KANConfig | MLPConfig, "dtype": "float32" | ...,
-              "frozen": names of the parameters with requires_grad False, "finite": whether all numbers are}
+    model     JSON {"kind": "KAN" | "MLP", "config": the fields of KANConfig | MLPConfig,
+              "dtype": "float32" | "float64", "frozen": names of the parameters with requires_grad False,
+              "finite": whether all numbers are}
     extra     JSON tree: what the caller gave (names, scaling, classes, metrics)
     state     JSON tree with references to tensors, or null: the state of a training
     sha256    of all the rest; a damaged byte is noticed, whoever means harm can of course compute it anew

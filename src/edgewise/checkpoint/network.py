@@ -21,7 +21,7 @@ _KINDS: dict[str, tuple[type[KAN] | type[MLP], type[KANConfig] | type[MLPConfig]
     "KAN": (KAN, KANConfig),
     "MLP": (MLP, MLPConfig),
 }
-_DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
@@ -37,7 +37,7 @@ def describe(model: Network) -> dict[str, Any]:
         )
     dtype = next(model.parameters()).dtype
     if dtype not in _DTYPE_NAMES:
-        raise InputError(f"model must have one of the dtypes {', '.join(_DTYPES)}, got {dtype}")
+        raise InputError(f"model must have dtype {' or '.join(_DTYPES)}, got {dtype}")
     tensors = model.state_dict()
     have = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
     if have != layout(model.config, dtype):
@@ -126,7 +126,7 @@ def read_description(value: Any, tensor_count: int) -> Description:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise CheckpointError(f"must hold a network of kind {' or '.join(_KINDS)}, got {str(kind)[:40]!a}")
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise CheckpointError(f"must hold a network of dtype {', '.join(_DTYPES)}, got {str(dtype)[:40]!a}")
+        raise CheckpointError(f"must hold a network of dtype {' or '.join(_DTYPES)}, got {str(dtype)[:40]!a}")
     if type(value["finite"]) is not bool:
         raise CheckpointError("must say as true or false whether its weights are finite, got something else")
     if not isinstance(value["frozen"], list) or not all(isinstance(name, str) for name in value["frozen"]):
