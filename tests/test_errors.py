@@ -1,0 +1,39 @@
+"""The errors: their families, and the sentence for a missing extra."""
+
+import pickle
+
+import pytest
+
+from edgewise.errors import (
+    CheckpointError,
+    EdgewiseError,
+    EdgewiseWarning,
+    FileError,
+    InputError,
+    MissingExtraError,
+    missing_extra,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "families"),
+    [
+        (InputError, (EdgewiseError, ValueError)),
+        (FileError, (EdgewiseError, OSError)),
+        (CheckpointError, (FileError, EdgewiseError, OSError)),
+        (MissingExtraError, (EdgewiseError, ImportError)),
+        (EdgewiseWarning, (UserWarning,)),
+    ],
+)
+def test_each_error_is_also_of_the_kind_that_python_programs_expect(error, families):
+    assert issubclass(error, families)
+    raised = error("x must be positive, got -1")
+    assert str(raised) == "x must be positive, got -1"
+    twin = pickle.loads(pickle.dumps(raised))  # errors cross process borders in a grid search
+    assert (type(twin), str(twin)) == (error, str(raised))
+
+
+def test_missing_extra_ends_with_the_pip_line():
+    error = missing_extra("pyarrow", "tables", "Reading Parquet")
+    assert isinstance(error, MissingExtraError)
+    assert str(error) == "Reading Parquet needs pyarrow, which is not installed: pip install 'edgewise[tables]'"
