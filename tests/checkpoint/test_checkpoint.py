@@ -144,7 +144,8 @@ def test_any_safetensors_reader_opens_a_file(tmp_path):
 
 
 def test_tensors_are_aligned_so_that_a_file_can_be_mapped():
-    data = to_bytes(KAN([2, 3, 1]), state={"a": torch.ones(3, dtype=torch.uint8), "b": torch.ones(1, dtype=torch.int64)})
+    state = {"a": torch.ones(3, dtype=torch.uint8), "b": torch.ones(1, dtype=torch.int64)}
+    data = to_bytes(KAN([2, 3, 1]), state=state)
     start = 8 + int.from_bytes(data[:8], "little")
     for entry in container.unpack(data).entries.values():
         assert (start + entry.start) % entry.dtype.itemsize == 0
