@@ -101,6 +101,7 @@ def test_an_input_with_few_values_is_shown_as_points():
     assert titles(figure)[0] == "flag"
     np.testing.assert_array_equal(line.get_xdata(), [0, 1])
     assert line.get_marker() == "o"
+    np.testing.assert_array_equal(figure.axes[0].get_xticks(), [0, 1])
 
 
 def test_scores_decide_what_is_tried():

@@ -162,7 +162,7 @@ def effect_curves(
                         points, *np.quantile(own, [0.1, 0.9], axis=1), color=BLUE, alpha=0.16, linewidth=0
                     )
                 _function(panel, points, effect, discrete, place, ends[o])
-            title(panel, names[i], 6.4 / min(3, len(found)))
+            title(panel, names[i], 5.9 / min(3, len(found)))
         if count > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(strongest))
         return _finish(figure, axes, [X[:, row[1]] for row in found], plain(target), zero=False)
@@ -197,7 +197,11 @@ def _finish(
     for panel, values in zip(axes, data, strict=True):
         if zero:
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
-        panel.locator_params(axis="x", nbins=5)
+        levels = np.unique(values)
+        if len(levels) in (2, 3, 4):  # 0 and 1 of a flag: no 0.25 between them
+            panel.set_xticks(levels)
+        else:
+            panel.locator_params(axis="x", nbins=5)
         density(panel, values)
     figure.supylabel(what, fontsize=9.5)
     return settled(figure)
