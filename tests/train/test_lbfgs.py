@@ -1,6 +1,7 @@
 """L-BFGS: quadratics, Rosenbrock, small losses, and losses that are not numbers."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_rosenbrock_is_solved_without_raising_the_loss():
         if result.stopped:
             break
     assert len(losses) < 60
-    assert all(b <= a for a, b in zip(losses, losses[1:], strict=False))
+    assert all(b <= a for a, b in pairwise(losses))
     assert torch.allclose(model.point, torch.ones(2, dtype=torch.float64), atol=1e-8)
 
 

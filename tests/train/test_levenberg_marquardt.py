@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_no_step_raises_the_objective(penalty, dtype):
     report = fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=25, penalty=penalty)
     totals = [record.loss + record.penalty for record in report.history]
     assert len(totals) > 5
-    assert all(b < a for a, b in zip(totals, totals[1:], strict=False))
+    assert all(b < a for a, b in pairwise(totals))
     assert totals[-1] < 0.1 * totals[0]
     assert {p.dtype for p in model.parameters()} == {dtype}
 

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import torch
@@ -14,9 +15,9 @@ from edgewise.train.door import check_kinds, prepare
 from edgewise.train.fit_report import FitReport, StepRecord
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.methods import Method, check_count, is_number
-from edgewise.train.objective import Evaluation, Objective, unwrapped
+from edgewise.train.objective import Evaluation, Objective, mean_over_processes, unwrapped
 from edgewise.train.penalty import Penalty
-from edgewise.train.problem import Problem
+from edgewise.train.problem import Data, Problem
 from edgewise.train.progress import Callback, StepEvent
 
 # A method has converged when this many steps together lowered the objective by less than `tolerance` of it.
@@ -162,7 +163,7 @@ class _Training:
         if result.stopped is not None:
             return result.stopped, result.reason
         if not result.evaluation.is_finite:
-            return self._nonfinite(f"step {self.step + 1}", result.evaluation.total)
+            return self._nonfinite(self.step + 1, result.evaluation.total)
         self.step += 1
         self.latest = result.evaluation
         self.since.append(result.evaluation)
@@ -187,11 +188,12 @@ class _Training:
         """Notes an evaluation, keeps the model if it is the best; says why to stop, or None."""
         validation_loss = self._validation_loss()
         score = (evaluation.loss if validation_loss is None else validation_loss) + evaluation.penalty
+        score = mean_over_processes(self.model, score)
         record = StepRecord(self.step, evaluation.loss, validation_loss, evaluation.penalty, self._seconds())
         self.history.append(record)
         self.latest, self.since = evaluation, []
         if not math.isfinite(score):
-            return self._nonfinite(f"step {self.step}", score)
+            return self._nonfinite(self.step, score)
         if score < self.best_score:
             self.best, self.best_score, self.best_step, self.stale = _state_dict(self.network), score, self.step, 0
         else:
@@ -210,15 +212,16 @@ class _Training:
             return None
         if evaluation.total == 0:
             return "converged", f"The loss is zero after step {self.step}."
-        earlier = [record for record in self.history if record.step <= self.step - WINDOW]
-        if earlier and earlier[-1].loss + earlier[-1].penalty - evaluation.total < tolerance * abs(evaluation.total):
+        earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
+        if earlier and earlier.loss + earlier.penalty - evaluation.total < tolerance * abs(evaluation.total):
             return "converged", f"The last {WINDOW} steps lowered the loss by less than {tolerance:g} of it."
         return None
 
-    def _nonfinite(self, where: str, value: float) -> tuple[str, str]:
-        if self.step == 0:
+    def _nonfinite(self, step: int, value: float) -> tuple[str, str]:
+        if step == 0:
             return "nonfinite", f"The loss is {value} at the start; the model is unchanged."
-        return "nonfinite", f"The loss became {value} at {where}; the model is that of step {self.best_step}."
+        what = f"The loss or its gradient became {value} at step {step}"
+        return "nonfinite", f"{what}; the model is that of step {self.best_step}."
 
     def _has_validation(self) -> bool:
         return self.problem.validation is not None or self.problem.validation_loader is not None
@@ -226,21 +229,19 @@ class _Training:
     def _validation_loss(self) -> float | None:
         if not self._has_validation():
             return None
-        training = self.model.training
-        self.model.eval()
-        try:
+        with _evaluating(self.model):
             if self.problem.validation is not None:
                 return self.objective.loss(self.problem.validation)
-            return self._loader_loss()
-        finally:
-            self.model.train(training)
+            total, count = 0.0, 0
+            for batch in self._validation_batches():
+                total += len(batch) * self.objective.loss(batch)
+                count += len(batch)
+            if count == 0:
+                raise InputError("the validation DataLoader must yield at least one batch, got none")
+            return total / count
 
-    def _loader_loss(self) -> float:
-        total, count = 0.0, 0
-        for batch in LoaderBatches(self.problem, self.problem.validation_loader, seed=0).epoch():
-            total += len(batch) * self.objective.loss(batch)
-            count += len(batch)
-        return total / count if count else math.nan
+    def _validation_batches(self) -> Iterator[Data]:
+        return LoaderBatches(self.problem, self.problem.validation_loader, seed=0).epoch()
 
     def _event(self) -> StepEvent:
         validation_loss = self.history[-1].validation_loss if self.history else None
@@ -281,8 +282,11 @@ class _Training:
     def _metric(self) -> tuple[str, float] | None:
         data = self.problem.validation or self.problem.train
         if self.problem.validation_loader is not None:
-            data = joined(list(LoaderBatches(self.problem, self.problem.validation_loader, seed=0).epoch()))
-        return None if data is None else self.problem.metric(self.objective.predict(data.x), data)
+            data = joined(list(self._validation_batches()))
+        if data is None:
+            return None
+        with _evaluating(self.model):
+            return self.problem.metric(self.objective.predict(data.x), data)
 
     def _plan(self) -> dict:
         data, validation = self.problem.train, self.problem.validation
@@ -299,6 +303,17 @@ class _Training:
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.began
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the mode from before after."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _state_dict(model: nn.Module) -> dict[str, Tensor]:

@@ -36,6 +36,16 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
+def mean_over_processes(model: nn.Module, value: float) -> float:
+    """The mean of each process's value where they train one DistributedDataParallel model, so that all of them decide
+    alike; the value itself otherwise."""
+    if unwrapped(model) is model:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=next(model.parameters()).device)
+    torch.distributed.all_reduce(total, group=model.process_group)
+    return float(total) / torch.distributed.get_world_size(model.process_group)
+
+
 class Objective:
     """What a method makes small: problem.loss(model(x), data) + penalty.
 
