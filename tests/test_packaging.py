@@ -50,9 +50,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 NO_ESTIMATOR = pytest.mark.skipif("KANRegressor" not in edgewise.__all__, reason="the estimators are not written yet")
-NO_COMMAND = pytest.mark.skipif(
-    not (ROOT / "src/edgewise/cli/__init__.py").exists(), reason="the command line is not written yet"
-)
+CLI = ROOT / "src/edgewise/cli/__init__.py"
+NO_COMMAND = pytest.mark.skipif(not CLI.exists(), reason="the command line is not written yet")
 
 
 @pytest.mark.parametrize(
