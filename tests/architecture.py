@@ -1,0 +1,184 @@
+"""Reads a module's source and says, one sentence each, what breaks the rules that ARCHITECTURE.md states."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+# Imports point down; folders of one rank don't see each other. The first name under `edgewise` decides.
+RANKS = (
+    {"errors"},
+    {"files"},
+    {"ops"},
+    {"nn"},
+    {"train"},
+    {"interpret"},
+    {"pde", "theory", "datasets"},
+    {"checkpoint", "export", "plot", "tables"},
+    {"estimator", "baselines"},
+    {"advise", "report"},
+    {"experiments"},
+    {"cli"},
+)
+RANK = {part: number for number, parts in enumerate(RANKS) for part in parts}
+GUESTS = {"experiments", "cli"}  # they may use the public names of `edgewise` itself
+
+# Third-party packages, and the modules that may import them; () for nowhere. What is not listed is refused too.
+EVERYWHERE = {"torch", "numpy"}
+HEAVY = {
+    "click": ("cli",),
+    "matplotlib": ("plot", "report"),
+    "onnx": ("export",),
+    "onnxscript": ("export",),
+    "pandas": ("tables",),
+    "polars": ("tables",),
+    "pyarrow": ("tables",),
+    "rich": ("cli",),
+    "safetensors": ("checkpoint",),
+    "scipy": (),
+    "sklearn": ("estimator", "baselines", "experiments"),
+    "sympy": ("interpret.formula", "export"),
+    "triton": ("ops.kernels.triton",),
+    "typer": ("cli",),
+}
+# Standard modules, and parts of allowed packages, that have no place here.
+FORBIDDEN = {
+    "pickle": "pickle runs code from files",
+    "shelve": "pickle runs code from files",
+    "matplotlib.pyplot": "pyplot is global state",
+}
+FORBIDDEN_CALLS = {
+    "torch.manual_seed": "moves the global generator",
+    "torch.random.manual_seed": "moves the global generator",
+    "torch.cuda.manual_seed": "moves the global generator",
+    "torch.cuda.manual_seed_all": "moves the global generator",
+    "np.random.seed": "moves the global generator",
+    "numpy.random.seed": "moves the global generator",
+    "random.seed": "moves the global generator",
+    "torch.set_default_dtype": "changes a global setting",
+    "torch.set_default_device": "changes a global setting",
+    "torch.load": "may run code from a file",
+    "print": "a library does not print",
+    "eval": "runs text as code",
+    "exec": "runs text as code",
+}
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "misc", "common"}
+FILE_LINES, FUNCTION_LINES, CLASS_LINES = 400, 60, {"KAN": 150}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def problems(path: str, source: str) -> list[str]:
+    """What is wrong with the module at `path` (below src/edgewise, as "ops/knots.py")."""
+    tree = ast.parse(source)
+    found = [
+        *_file_problems(path, source, tree),
+        *_import_problems(path, tree),
+        *_size_problems(tree),
+        *_habit_problems(tree),
+    ]
+    return [f"{path}: {problem}" for problem in found]
+
+
+def _file_problems(path: str, source: str, tree: ast.Module) -> Iterator[str]:
+    lines = len(source.splitlines())
+    if lines > FILE_LINES:
+        yield f"{lines} lines, at most {FILE_LINES}"
+    if not (ast.get_docstring(tree) or "").strip():
+        yield "opens without a docstring"
+    for part in PurePosixPath(path).with_suffix("").parts:
+        if part.strip("_") in FORBIDDEN_NAMES:
+            yield f"is called {part}, which says nothing"
+
+
+def _import_problems(path: str, tree: ast.Module) -> Iterator[str]:
+    module = ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
+    for line, target in _imports(tree):
+        top, *rest = target.split(".")
+        for name, why in FORBIDDEN.items():
+            if _is_within(target, name):
+                yield f"line {line} imports {name}: {why}"
+        if target.startswith("."):
+            yield f"line {line} imports relatively ({target})"
+        elif top == "edgewise":
+            yield from _rank_problems(module, line, rest)
+        elif top in HEAVY:
+            if not any(_is_within(module, place) for place in HEAVY[top]):
+                yield f"line {line} imports {top}, allowed in {', '.join(HEAVY[top]) or 'no module'}"
+        elif top not in EVERYWHERE and top not in sys.stdlib_module_names:
+            yield f"line {line} imports {top}, which no rule allows"
+
+
+def _rank_problems(module: str, line: int, rest: list[str]) -> Iterator[str]:
+    part = module.split(".")[0]
+    if part == "__init__":
+        return
+    if part not in RANK:
+        yield f"{part} has no rank"
+    elif not rest or rest[0] not in RANK:
+        if part not in GUESTS:
+            yield f"line {line} imports from edgewise itself: {'.'.join(rest) or 'the package'}"
+    elif rest[0] != part and RANK[rest[0]] >= RANK[part]:
+        yield f"line {line} imports {rest[0]}, which does not rank below {part}"
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and dotted target of every import, those inside functions and by import_module(text) too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and _dotted(node.func).split(".")[-1] in ("import_module", "__import__"):
+            text = node.args[0] if node.args else None
+            text = text.values[0] if isinstance(text, ast.JoinedStr) else text
+            if isinstance(text, ast.Constant):
+                yield node.lineno, str(text.value).rstrip(".")
+
+
+def _size_problems(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            lines, limit = _lines_without_docstring(node), FUNCTION_LINES
+        elif isinstance(node, ast.ClassDef) and node.name in CLASS_LINES:
+            lines, limit = node.end_lineno - node.lineno + 1, CLASS_LINES[node.name]
+        else:
+            continue
+        if lines > limit:
+            yield f"{node.name} has {lines} lines, at most {limit}"
+
+
+def _lines_without_docstring(node: Function) -> int:
+    lines = node.end_lineno - node.lineno + 1
+    if ast.get_docstring(node) is not None:
+        lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+    return lines
+
+
+def _habit_problems(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+            if node.type is None or not any(isinstance(inner, ast.Raise) for inner in ast.walk(node)):
+                yield f"line {node.lineno} catches every error and raises none"
+        elif isinstance(node, ast.Call) and _dotted(node.func) in FORBIDDEN_CALLS:
+            name = _dotted(node.func)
+            yield f"line {node.lineno} calls {name}: {FORBIDDEN_CALLS[name]}"
+        elif isinstance(node, ast.Attribute | ast.Name) and _dotted(node).split(".")[-1].startswith("nan_to_num"):
+            yield f"line {node.lineno} hides numbers that are none (nan_to_num)"
+
+
+def _catches_all(kind: ast.expr | None) -> bool:
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(one is None or _dotted(one) in ("Exception", "BaseException") for one in kinds)
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c` of a chain of attributes; of anything longer only what follows the last call or index."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"
+
+
+def _is_within(name: str, place: str) -> bool:
+    return name == place or name.startswith(place + ".")
