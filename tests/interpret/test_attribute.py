@@ -59,6 +59,15 @@ def test_what_does_not_vary_scores_zero(dtype):
     assert torch.equal(edge_scores(trace_of(cancelling[:1]))[0], torch.zeros(2, 1, dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_single_constant_edge_scores_exactly_zero(dtype):
+    # torch.std of equal numbers is not always 0; an edge with nothing but this rounding would then score 1.
+    values = 1000 * torch.rand(50, generator=torch.Generator().manual_seed(0)).to(dtype)
+    for rows in (3, 1234):
+        for value in values:
+            assert edge_scores(trace_of(value.expand(rows, 1, 1)))[0] == 0
+
+
 def test_a_masked_edge_and_an_unused_input_score_zero():
     model = KAN([3, 4, 2], seed=1, dtype=torch.float64)
     with torch.no_grad():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribute import edge_scores
@@ -41,6 +42,9 @@ def test_every_function_is_drawn_and_no_texts_overlap(width):
     with styled():
         renderer = FigureCanvasAgg(figure).get_renderer()
         boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts if not text.get_rotation() % 90]
+    to_page = figure.axes[0].transData
+    curves = [Bbox(to_page.transform([s.min(0), s.max(0)])) for s in drawn(figure, "functions").get_segments()]
+    assert not any(box.overlaps(curve) for box in boxes for curve in curves)
     page = figure.bbox
     assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
     assert not any(a.shrunk(0.9, 0.6).overlaps(b.shrunk(0.9, 0.6)) for a, b in combinations(boxes, 2))

@@ -6,6 +6,7 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import FileError, InputError
 from edgewise.plot import parity, save
@@ -29,6 +30,10 @@ def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suff
 def test_two_figures_of_the_same_data_have_the_same_bytes(figure):
     again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
     assert render(figure, ".svg") == render(again, ".svg")
+
+
+def test_the_layout_is_settled_once(figure):
+    assert not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
 
 
 def test_text_in_svg_is_text_and_there_is_no_date(figure):
