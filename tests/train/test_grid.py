@@ -1,0 +1,193 @@
+"""Domains from data, and finer grids: the same function to rounding, or with the error that the report names."""
+
+import copy
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch.func import hessian, vmap
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.grid import adapt_domain_, data_domain, refine
+
+
+def points(count, features=2, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand(count, features, generator=generator, dtype=torch.float64) - 1
+
+
+def make_model(grid_size=3, dtype=torch.float64, **settings):
+    return KAN([2, 3, 1], grid_size, init="paper", dtype=dtype, **settings)
+
+
+@pytest.mark.parametrize("degree", range(6))
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_a_multiple_of_the_grid_size_keeps_the_function_to_rounding(degree, parts):
+    model = make_model(degree=degree)
+    adapt_domain_(model, points(100))
+    finer, report = refine(model, 3 * parts, report=True)
+    assert (report.exact, report.max_error) == (True, 0.0)
+    assert finer.config.grid_size == (3 * parts, 3 * parts)
+    x = 1.5 * points(200, seed=2)  # beyond the domain too
+    assert torch.allclose(finer(x), model(x), rtol=0, atol=1e-13)
+    if degree >= 3:
+        second = [vmap(hessian(lambda p, m=m: m(p)[0]))(x) for m in (model, finer)]
+        assert torch.allclose(*second, rtol=0, atol=1e-10 * second[0].abs().max().item())
+
+
+def test_refining_in_float32_up_to_grid_200():
+    """The KAN paper's own schedule, where a refit by least squares gets worse again at grid 200."""
+    model = make_model(5, torch.float32)
+    x = points(500).float()
+    finer = model
+    for grid_size in (10, 50, 100, 200):
+        finer = refine(finer, grid_size)
+        assert torch.allclose(finer(x), model(x), rtol=0, atol=2e-6)
+
+
+def test_any_other_size_reports_its_error_and_gets_better_with_size():
+    model = make_model(4)
+    x = points(400)
+    errors = []
+    for grid_size in (5, 9, 33, 65):
+        finer, report = refine(model, grid_size, report=True)
+        assert not report.exact
+        errors.append(report.max_error)
+        assert len(report.errors) == 2
+        assert 0 < (finer(x) - model(x)).abs().max() < 20 * report.max_error
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_refine_returns_a_new_model_with_the_same_settings():
+    model = make_model(domain=(-2, 3), base="identity")
+    model.layers[0].mask[1, 1] = 0
+    model.layers[1].coef.requires_grad_(False)
+    state = copy.deepcopy(model.state_dict())
+    finer = refine(model, [6, 9])
+    assert finer.config == type(model.config)((2, 3, 1), (6, 9), 3, "identity")
+    assert torch.equal(finer.layers[0].mask, model.layers[0].mask)
+    assert torch.equal(finer.layers[0].domain, model.layers[0].domain)
+    assert finer.layers[0].domain_is_set and not finer.layers[1].domain_is_set
+    assert finer.layers[0].coef.requires_grad and not finer.layers[1].coef.requires_grad
+    with torch.no_grad():
+        for parameter in finer.parameters():
+            parameter.add_(1)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_refine_to_the_same_size_changes_nothing():
+    model = make_model(4)
+    same, report = refine(model, 4, report=True)
+    assert report.exact
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in same.state_dict().items())
+
+
+@pytest.mark.parametrize("grid_size", [0, 2.0, (6, 6, 6), None])
+def test_bad_grid_size_gets_one_sentence(grid_size):
+    message = f"grid_size must be a positive integer, or one for each of the 2 layers, got {grid_size!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        refine(make_model(), grid_size)
+
+
+def test_domain_is_the_range_of_the_data():
+    x = points(100)
+    assert torch.equal(data_domain(x), torch.stack([x.amin(0), x.amax(0)], 1))
+
+
+def test_an_outlier_does_not_stretch_the_domain():
+    x = points(1000, 1)
+    x[17] = 1e9
+    low, high = data_domain(x)[0].tolist()
+    assert low == x.min()
+    assert 1 <= high < 6  # Tukey's fence: third quartile + 3 times the interquartile range
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -1e-9, 1e12])
+def test_a_constant_column_gets_an_interval_around_its_value(value):
+    low, high = data_domain(torch.full((10, 1), value, dtype=torch.float64))[0].tolist()
+    assert low < value < high
+
+
+def test_a_column_of_mostly_one_value_keeps_its_range():
+    x = torch.zeros(100, 1)
+    x[:10, 0] = torch.linspace(1, 2, 10)
+    assert data_domain(x).tolist() == [[0.0, 2.0]]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 50, 51])
+def test_the_fences_are_tukeys(count):
+    x = points(count, 3).numpy() ** 9  # heavy tails
+    first, third = np.percentile(x, [25, 75], axis=0)
+    reach = 3 * (third - first)
+    expected = np.stack([np.maximum(x.min(0), first - reach), np.minimum(x.max(0), third + reach)], 1)
+    assert np.abs(data_domain(torch.from_numpy(x)).numpy() - expected).max() < 1e-14
+
+
+@pytest.mark.parametrize("grid_size", [5, 100, 200])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 8.0, 20.0, 1e3])
+def test_domains_have_room_for_their_intervals_in_float32(spread, grid_size):
+    """Numbers near 1e6 are 1/16 apart in float32; knots that coincide would divide by zero."""
+    model = KAN([1, 1], grid_size)
+    x = 1e6 + spread * torch.linspace(0, 1, 50)[:, None]
+    adapt_domain_(model, x)
+    assert (model.layers[0].knots.diff() > 0).all()
+    assert model(x).isfinite().all()
+
+
+def test_hidden_domains_hold_the_activations_with_a_margin():
+    model = make_model()
+    x = points(300)
+    adapt_domain_(model, x, margin=0.3)
+    hidden = model.trace(x).inputs[1]
+    width = hidden.amax(0) - hidden.amin(0)
+    expected = torch.stack([hidden.amin(0) - 0.3 * width, hidden.amax(0) + 0.3 * width], 1)
+    assert torch.allclose(model.layers[1].domain, expected, rtol=1e-12)
+    assert all(layer.domain_is_set for layer in model.layers)
+
+
+def test_unset_layers_keep_coefficients_and_set_layers_their_function():
+    x = points(300)
+    fresh = make_model(8)
+    before = fresh.layers[0].coef.detach().clone()
+    adapt_domain_(fresh, x)
+    assert torch.equal(fresh.layers[0].coef, before)
+
+    y = fresh(x)
+    adapt_domain_(fresh, x)  # the same data again: the same grids, the same function
+    assert torch.allclose(fresh(x), y, rtol=0, atol=1e-12)
+    smaller = 0.5 * x  # half the domain and as many knots: a finer grid than before
+    y = fresh(smaller)
+    adapt_domain_(fresh, smaller)
+    assert fresh.layers[0].domain.abs().max() <= 0.5
+    assert torch.allclose(fresh(smaller), y, rtol=0, atol=0.1 * y.std().item())
+
+
+def test_unset_only_leaves_given_domains_alone():
+    model = make_model(domain=(-5, 5))
+    adapt_domain_(model, points(50), unset_only=True)
+    assert model.layers[0].domain.tolist() == [[-5.0, 5.0]] * 2
+    assert model.layers[1].domain_is_set
+
+
+def test_adapt_keeps_weights_trainable_and_x_unchanged():
+    model, x = make_model(), points(50)
+    before = x.clone()
+    adapt_domain_(model, x)
+    assert torch.equal(x, before)
+    assert all(parameter.requires_grad and parameter.is_leaf for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("x", [torch.zeros(0, 2), torch.tensor([[0.0, torch.nan]]), torch.tensor([[0.0, torch.inf]])])
+def test_no_domain_from_nothing_or_from_numbers_that_are_none(x):
+    message = "^x must hold at least one sample and only finite values to set a domain from$"
+    with pytest.raises(InputError, match=message):
+        adapt_domain_(make_model(), x.double())
+
+
+def test_wrong_shape_gets_one_sentence():
+    with pytest.raises(InputError, match=r"^x must have shape \(\*batch, 2\), got \(4, 3\)$"):
+        adapt_domain_(make_model(), torch.zeros(4, 3, dtype=torch.float64))
+    with pytest.raises(InputError, match=r"^x must be a torch tensor, got ndarray$"):
+        adapt_domain_(make_model(), np.zeros((4, 2)))
