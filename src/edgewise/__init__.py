@@ -1,5 +1,8 @@
 """Edgewise: Kolmogorov-Arnold networks that are accurate, fast, and can be read edge by edge."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from edgewise.errors import (
     CheckpointError,
     EdgewiseError,
@@ -13,20 +16,76 @@ from edgewise.nn.layer import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.nn.trace import Trace
+from edgewise.train.fit import fit
+from edgewise.train.fit_report import FitReport
+from edgewise.train.grid import RefineReport, adapt_domain_, refine
+from edgewise.train.lbfgs import LBFGS
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import Adam
+from edgewise.train.penalty import Ridge, Roughness, Sparsity
+from edgewise.train.problem import Classification, Regression
+
+if TYPE_CHECKING:  # heavy: loaded when first asked for
+    from edgewise.checkpoint import Checkpointer, load, save
+    from edgewise.estimator import KANClassifier, KANRegressor, load_estimator, save_estimator
+    from edgewise.export import to_onnx
 
 __version__ = "0.1.0"
 
+_LAZY = {
+    "Checkpointer": "edgewise.checkpoint",
+    "load": "edgewise.checkpoint",
+    "save": "edgewise.checkpoint",
+    "KANClassifier": "edgewise.estimator",
+    "KANRegressor": "edgewise.estimator",
+    "load_estimator": "edgewise.estimator",
+    "save_estimator": "edgewise.estimator",
+    "to_onnx": "edgewise.export",
+}
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
 __all__ = [
     "KAN",
+    "LBFGS",
     "MLP",
+    "Adam",
     "CheckpointError",
+    "Checkpointer",
+    "Classification",
     "EdgewiseError",
     "EdgewiseWarning",
     "FileError",
+    "FitReport",
     "InputError",
+    "KANClassifier",
     "KANConfig",
     "KANLayer",
+    "KANRegressor",
+    "LevenbergMarquardt",
     "MLPConfig",
     "MissingExtraError",
+    "RefineReport",
+    "Regression",
+    "Ridge",
+    "Roughness",
+    "Sparsity",
     "Trace",
+    "adapt_domain_",
+    "fit",
+    "load",
+    "load_estimator",
+    "refine",
+    "save",
+    "save_estimator",
+    "to_onnx",
 ]

@@ -1,0 +1,124 @@
+"""scikit-learn estimators: a KAN for a table, with nothing that has to be chosen."""
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from edgewise.errors import InputError
+from edgewise.estimator.base import KANEstimator
+from edgewise.estimator.rows import canonical_rows
+from edgewise.tables.scaling import AffineScaling
+from edgewise.train.problem import Classification, Regression
+
+PARAMETERS = """
+    Scaling is inside, robust against outliers; duplicates and the order of rows make no difference; a weight of 2 is
+    the same as the row twice. Shape, grid and strength of regularisation are chosen by held-out loss; Ctrl-C keeps
+    the best model so far.
+
+    Args:
+        hidden: nodes of the hidden layers, as (5,), () for an additive model; "auto" chooses.
+        grid_size: knot intervals of every edge; "auto" chooses.
+        degree: of the splines, 0 .. 5.
+        regularization: strength of smoothness and shrinkage, for inputs and targets of order 1; "auto" chooses.
+        budget: work allowed for choosing and training; 1 is at most about a minute on two cores, small tables take
+            seconds. It counts work, not time, so the same data give the same model.
+        time_limit: seconds; only decides whether another candidate is tried.
+        random_state: integer, generator or None (a new seed each time).
+        warm_start: let `fit` go on from the present model if it fits the new data's shape, with its scaling.
+        progress: called with a `ProgressEvent` after every step.
+
+    Attributes:
+        model_: the `KAN`, float64, on scaled inputs.
+        input_scaling_: `AffineScaling` from the user's units to the network's.
+        search_: `SearchReport`, what was tried and why this was chosen.
+        report_: `FitReport` of the last fit. n_iter_: its steps.
+        parameter_count_: trainable numbers.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+"""
+
+
+class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
+    __doc__ = f"""A Kolmogorov-Arnold network that fits y (N,) or (N, out) by least squares.
+    {PARAMETERS}
+        target_scaling_: `AffineScaling` of the targets: the network's output is (y - shift) / scale.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """X (N, d), y (N,) or (N, out), sample_weight (N,). Returns self."""
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        self._single = y.ndim == 1
+        y = y.astype(np.float64).reshape(len(X), -1)
+        X, y, weight = canonical_rows(X, y, self._checked_weight(sample_weight, X))
+        warm = self._can_continue(X, y.shape[1])
+        x = self._scale_inputs(X, weight, warm)
+        if not warm:
+            self.target_scaling_ = _standardising(y, weight)
+        target = torch.from_numpy(self.target_scaling_.transform(y))
+        self._train(Regression(x, target, weight=_relative(weight)), y.shape[1], warm)
+        return self
+
+    def predict(self, X) -> np.ndarray:
+        """X (N, d) -> (N,), or (N, out) where y had two dimensions."""
+        y = (
+            self.target_scaling_.inverse(self._network_output(X))
+            if hasattr(self, "model_")
+            else self._network_output(X)
+        )
+        return y[:, 0] if self._single else y
+
+
+class KANClassifier(ClassifierMixin, KANEstimator):
+    __doc__ = f"""A Kolmogorov-Arnold network that gives the probability of each class.
+    {PARAMETERS}
+        classes_: (C,), sorted; numbers or strings.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """X (N, d), y (N,) of at least two classes, sample_weight (N,). Returns self."""
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        classes, labels = np.unique(y, return_inverse=True)
+        X, labels, weight = canonical_rows(X, labels[:, None], self._checked_weight(sample_weight, X))
+        kept, labels = np.unique(labels[:, 0], return_inverse=True)  # a class may have had no weight
+        if len(kept) < 2:
+            raise InputError("y must hold at least two classes with positive weight, got one class")
+        warm = self._can_continue(X, len(kept)) and np.array_equal(self.classes_, classes[kept.astype(int)])
+        self.classes_ = classes[kept.astype(int)]
+        x = self._scale_inputs(X, weight, warm)
+        problem = Classification(x, torch.from_numpy(labels), classes=len(kept), weight=_relative(weight))
+        self._train(problem, len(kept), warm)
+        return self
+
+    def decision_function(self, X) -> np.ndarray:
+        """Logits (N, C); for two classes (N,), the log-odds of the second."""
+        logits = self._network_output(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X) -> np.ndarray:
+        """X (N, d) -> probabilities (N, C) in the order of `classes_`."""
+        return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+
+    def predict(self, X) -> np.ndarray:
+        """X (N, d) -> the likeliest class of each row (N,)."""
+        best = self._network_output(X).argmax(1)
+        return self.classes_[best]
+
+
+def _standardising(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
+    """Weighted mean and standard deviation of each column; a constant column gets scale 1."""
+    share = weight[:, None] / weight.sum()
+    size = np.abs(y).max(axis=0)
+    size = np.where(size > 0, size, 1.0)  # so that squares of large targets can't overflow
+    mean = (share * (y / size)).sum(axis=0)
+    deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
+    # Below that a spread is rounding, not signal.
+    scale = np.where(deviation > 1e-14, deviation, 1.0) * size
+    return AffineScaling(mean * size, np.where(deviation > 1e-14, scale, 1.0))
+
+
+def _relative(weight: np.ndarray) -> torch.Tensor | None:
+    """Weights as a problem takes them; None where all are the same."""
+    return None if (weight == weight[0]).all() else torch.from_numpy(weight)

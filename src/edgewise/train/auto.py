@@ -1,0 +1,116 @@
+"""From data to a trained KAN with nothing to choose: search, then the final fit on all samples."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from edgewise.nn.model import KAN
+from edgewise.train.candidate import Candidate, train_candidate, work_of
+from edgewise.train.fit_report import FitReport
+from edgewise.train.problem import Problem
+from edgewise.train.search import ProgressEvent, Search, SearchReport, part_of
+
+# A search on more samples costs more and chooses the same; the final fit sees all of them.
+SEARCH_SAMPLES = 20_000
+STARTS = 3  # of a model with hidden layers, as far as the budget goes; the best objective is kept
+
+
+@dataclass(frozen=True)
+class AutoResult:
+    """model: trained on all samples (on a part of them if interrupted before). report: of its last fit.
+    search: what was tried and why this was chosen."""
+
+    model: KAN
+    report: FitReport
+    search: SearchReport
+
+
+def auto_fit(
+    problem: Problem,
+    *,
+    outputs: int,
+    hidden: tuple[int, ...] | None = None,
+    grid_size: int | None = None,
+    strength: float | None = None,
+    degree: int = 3,
+    budget: float = 1.0,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Callable[[ProgressEvent], None] | None = None,
+) -> AutoResult:
+    """Chooses what is None by held-out loss, then trains on all samples of problem.train.
+
+    Inputs and regression targets should be of order 1. Ctrl-C keeps the best model so far.
+
+    Args:
+        outputs: of the model: classes, or columns of y.
+        hidden, grid_size, strength, degree: see `Candidate`; hidden () is an additive model.
+        budget: work allowed; 1 is up to about a minute on two cores, less for small tables.
+        time_limit: seconds; decides between stages only, so a limit that is not hit changes nothing.
+        seed: of folds and initial weights.
+        progress: told of every step.
+    """
+    plan = Candidate(degree=degree)
+    plan = replace(
+        plan,
+        hidden=plan.hidden if hidden is None else hidden,
+        grid_size=plan.grid_size if grid_size is None else grid_size,
+        strength=plan.strength if strength is None else strength,
+    )
+    search = Search(
+        _sampled(problem, seed),
+        outputs=outputs,
+        start=plan,
+        search_hidden=hidden is None,
+        search_grid=grid_size is None,
+        search_strength=strength is None,
+        budget=budget,
+        time_limit=time_limit,
+        seed=seed,
+        progress=progress,
+    )
+    found = search.run()
+    if found.stopped == "interrupted":
+        return AutoResult(*search.fallback, found)
+    search.stage = f"final fit: {found.chosen.says()}"
+    model, report, spent = _final(problem, found, outputs, seed, search)
+    search.report(report.loss, math.inf)
+    return AutoResult(model, report, replace(found, work=found.work + spent))
+
+
+def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, search: Search):
+    """The chosen candidate on all samples, from several starts if it has hidden layers and the budget allows."""
+    cost = work_of(problem, found.chosen, final=True)
+    starts = 1
+    if found.chosen.hidden and found.stopped != "time":
+        starts = max(1, min(STARTS, int((search.limit - found.work) / cost)))
+    best, best_score, spent = None, math.inf, 0.0
+    for start in range(starts):
+        model, report = train_candidate(
+            problem,
+            found.chosen,
+            outputs=outputs,
+            seed=seed + start,
+            final=True,
+            callback=lambda event, before=spent: search.report(
+                event.loss, before + cost * event.step / max(event.steps, 1)
+            ),
+        )
+        spent += cost
+        score = report.history[-1].loss + report.history[-1].penalty if report.history else math.inf
+        if best is None or score < best_score:
+            best, best_score = (model, report), score
+        if report.stopped == "interrupted":
+            best = best[0], replace(best[1], stopped="interrupted", message=report.message)
+            break
+    return *best, spent
+
+
+def _sampled(problem: Problem, seed: int) -> Problem:
+    rows = len(problem.train)
+    if rows <= SEARCH_SAMPLES:
+        return problem
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:SEARCH_SAMPLES]
+    return part_of(problem, order.sort().values)

@@ -1,0 +1,168 @@
+"""One candidate of a search: a shape, a grid and a strength of regularisation, and how a model of it is trained."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from edgewise.nn.model import KAN
+from edgewise.train.fit import fit
+from edgewise.train.fit_report import FitReport
+from edgewise.train.grid import adapt_domain_, refine
+from edgewise.train.lbfgs import LBFGS
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import Method
+from edgewise.train.penalty import Penalty, Ridge, Roughness
+from edgewise.train.problem import Problem
+from edgewise.train.progress import StepEvent
+
+FIRST_GRID = 4
+# Share of the strength that weighs the roughness; the ridge holds what has no curvature. Measured on the five
+# tables of `edgewise reproduce tables`: 0.01 to 1 gave the same scores within their errors.
+ROUGHNESS_SHARE = 0.1
+# The normal equations cost the square of the parameters: up to here Levenberg-Marquardt beats L-BFGS on tables.
+LEVENBERG_MARQUARDT_LIMIT = 1200
+# Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
+OVERHEAD = 3e6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """hidden: nodes of the hidden layers, () for an additive model. grid_size, degree: of all edges.
+    strength: of the regularisation, relative to a loss of order 1."""
+
+    hidden: tuple[int, ...] = ()
+    grid_size: int = FIRST_GRID
+    strength: float = 1e-4
+    degree: int = 3
+
+    def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        return (inputs, *self.hidden, outputs)
+
+    def parameters(self, inputs: int, outputs: int) -> int:
+        """Trainable numbers of the model."""
+        width = self.width(inputs, outputs)
+        edges = sum(a * b for a, b in pairwise(width))
+        return edges * (self.grid_size + self.degree + 1)
+
+    def penalty(self) -> Penalty:
+        # Finer grids have more coefficients for the same function: their ridge is scaled to weigh it alike.
+        per_coefficient = (FIRST_GRID + self.degree) / (self.grid_size + self.degree)
+        return Ridge(self.strength * per_coefficient) + Roughness(self.strength * ROUGHNESS_SHARE)
+
+    def grids(self) -> tuple[int, ...]:
+        """The grid sizes to train on one after another, each the double of the one before, up to `grid_size`."""
+        sizes = [self.grid_size]
+        while sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
+            sizes.insert(0, sizes[0] // 2)
+        return tuple(sizes)
+
+    def says(self) -> str:
+        shape = "additive" if not self.hidden else f"{len(self.hidden)} hidden layer of {self.hidden[0]} nodes"
+        if len(self.hidden) > 1:
+            shape = f"hidden layers of {', '.join(map(str, self.hidden))} nodes"
+        return f"{shape}, grid {self.grid_size}, strength {self.strength:.0e}"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Most steps of one training: before hidden domains are moved to where the activations went, and after."""
+
+    first: int
+    then: int
+
+
+def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
+    """Levenberg-Marquardt for small least-squares problems, L-BFGS for the others.
+
+    An additive model is linear in its parameters: with hardly any damping the first step solves it.
+    """
+    if problem.residuals is None or parameters > LEVENBERG_MARQUARDT_LIMIT:
+        return LBFGS()
+    return LevenbergMarquardt(damping=1e-9 if linear else 1e-2)
+
+
+def schedule_for(method: Method, *, final: bool) -> Schedule:
+    """Steps for a trial, or for the final model."""
+    if isinstance(method, LevenbergMarquardt):
+        return Schedule(20, 60) if final else Schedule(12, 20)
+    return Schedule(80, 300) if final else Schedule(50, 80)
+
+
+def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> float:
+    """Multiply-adds, about, of training a candidate on the problem's data. Counted, never timed: the same table and
+    budget give the same plan on every machine."""
+    data = problem.train
+    rows, inputs = data.x.shape
+    outputs = getattr(problem, "classes", None) or data.y.shape[1]
+    total = 0.0
+    for grid_size in candidate.grids():
+        parameters = replace(candidate, grid_size=grid_size).parameters(inputs, outputs)
+        method = method_for(problem, parameters, linear=not candidate.hidden)
+        plan = schedule_for(method, final=final)
+        steps = plan.then + (plan.first if candidate.hidden else 0)
+        if isinstance(method, LevenbergMarquardt):
+            steps = steps if candidate.hidden else 4
+            each = (rows * outputs * parameters**2 / 2 + parameters**3 / 3) / 4  # matrix products run that much faster
+        else:
+            each = 6 * rows * parameters
+        total += steps * (each + OVERHEAD)
+    return total
+
+
+def train_candidate(
+    problem: Problem,
+    candidate: Candidate,
+    *,
+    outputs: int,
+    seed: int,
+    warm: KAN | None = None,
+    final: bool = False,
+    callback: Callable[[StepEvent], bool | None] | None = None,
+) -> tuple[KAN, FitReport]:
+    """A model of `candidate` trained on problem.train, and the report of its last phase.
+
+    Args:
+        outputs: the model's; seed: of its initial weights.
+        warm: a trained model of the same shape whose grid divides the candidate's: training goes on from a copy.
+        final: more steps.
+        callback: told of every step.
+    """
+    inputs = problem.train.x.shape[1]
+    sizes = candidate.grids()
+    if warm is not None:
+        model = refine(warm, candidate.grid_size)
+        sizes = (candidate.grid_size,)
+    else:
+        model = KAN(
+            candidate.width(inputs, outputs), sizes[0], candidate.degree, seed=seed, dtype=problem.train.x.dtype
+        )
+    report = None
+    for size in sizes:
+        model = model if size == model.config.grid_size[0] else refine(model, size)
+        stage = replace(candidate, grid_size=size)
+        report = _phases(model, problem, stage, final, callback)
+        if report.stopped in ("interrupted", "nonfinite"):
+            break
+    return model, report
+
+
+def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, callback) -> FitReport:
+    """Trains at one grid size: hidden domains follow the activations after the first steps."""
+    parameters = sum(p.numel() for p in model.parameters())
+    method = method_for(problem, parameters, linear=not stage.hidden)
+    plan = schedule_for(method, final=final)
+    settings = {"penalty": stage.penalty(), "callbacks": () if callback is None else (callback,)}
+    if stage.hidden:
+        report = fit(model, problem, method, steps=plan.first, tolerance=1e-4, **settings)
+        if report.stopped in ("interrupted", "nonfinite"):
+            return report
+        # The first layer's grid lies on the data already; moving it again could only lose accuracy.
+        _adapt_hidden_(model, problem)
+    return fit(model, problem, method, steps=plan.then, tolerance=1e-6 if final else 1e-5, **settings)
+
+
+def _adapt_hidden_(model: KAN, problem: Problem) -> None:
+    first = copy.deepcopy(model.layers[0])
+    adapt_domain_(model, problem.train.x)
+    model.layers[0] = first

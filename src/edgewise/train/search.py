@@ -1,0 +1,322 @@
+"""Chooses shape, grid and regularisation of a KAN for given data, by held-out loss, within a budget of work."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from edgewise.nn.model import KAN
+from edgewise.train.candidate import Candidate, train_candidate, work_of
+from edgewise.train.fit_report import FitReport
+from edgewise.train.problem import Classification, Data, Problem, Regression
+
+WORK = 8e10  # multiply-adds of a budget of 1: about half a minute on two cores
+HIDDEN_SIZES = (5, 10, 20)
+INTERRUPTED = "Interrupted during the search; the model is the best so far, trained on a part of the data"
+STRONGEST, WEAKEST = 1.0, 1e-10
+# A larger model must lower the held-out loss by half a standard error of the difference: ties go to the simpler one.
+MARGIN = 0.5
+# One that is worse by so many standard errors is not tried at other strengths.
+HOPELESS = 2.0
+# Held-out loss, relative to a target of order 1, that float64 can't improve on.
+PERFECT = 1e-24
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """Where a search stands: stage in words, share of the planned work that is done (0 .. 1), latest training loss,
+    best held-out loss so far, seconds since the start."""
+
+    stage: str
+    done: float
+    loss: float
+    best: float
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """Time to the end of the planned work at the pace so far; less if the search ends early."""
+        return self.seconds * (1 - self.done) / max(self.done, 1e-9)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, its work."""
+
+    candidate: Candidate
+    loss: float
+    error: float
+    parameters: int
+    work: float
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """What a search tried and why it chose what it chose.
+
+    chosen: the candidate. trials: all, in order. sentences: the reasons. folds: of the cross-validation, 1 for a
+    single held-out part. work: multiply-adds, about. stopped: "finished", "budget", "time" or "interrupted".
+    """
+
+    chosen: Candidate
+    trials: tuple[Trial, ...]
+    sentences: tuple[str, ...]
+    folds: int
+    work: float
+    stopped: str
+
+
+@dataclass
+class _Tried:
+    trial: Trial
+    losses: Tensor  # of every held-out sample, in a fixed order
+    models: list[KAN] = field(default_factory=list)
+
+
+class _Stop(Exception):
+    """The search ends here: budget, time, or the user."""
+
+
+class Search:
+    """One search. `run()` gives the report; `fallback` then is the best model met, trained on a part of the data."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        outputs: int,
+        start: Candidate,
+        search_hidden: bool = True,
+        search_grid: bool = True,
+        search_strength: bool = True,
+        budget: float = 1.0,
+        time_limit: float | None = None,
+        seed: int = 0,
+        progress: Callable[[ProgressEvent], None] | None = None,
+    ):
+        """Starts from `start` and changes only what is to be searched."""
+        self.problem, self.outputs, self.seed, self.start = problem, outputs, seed, start
+        self.search_hidden, self.search_grid = search_hidden, search_grid
+        self.search_strength = search_strength
+        self.folds = _folds(problem.train, problem, seed)
+        self.limit = budget * _reasonable_work(problem.train, outputs)
+        self.time_limit, self.progress = time_limit, progress
+        self.work, self.began, self.stage = 0.0, time.perf_counter(), "search"
+        self.tried: dict[Candidate, _Tried] = {}
+        self.best: _Tried | None = None
+        self.sentences: list[str] = []
+        self.fallback: tuple[KAN, FitReport] | None = None  # the best model so far, if there is no time for more
+        self.stopped = "finished"
+
+    def run(self) -> SearchReport:
+        if not (self.search_hidden or self.search_grid or self.search_strength):
+            return SearchReport(self.start, (), ("Shape, grid and strength were given.",), 0, 0.0, "finished")
+        try:
+            self._strengths(self._first())
+            if self.search_hidden:
+                self._shapes()
+            if self.search_grid:
+                self._grids()
+        except _Stop:
+            pass
+        chosen = self.start if self.best is None else self.best.trial.candidate
+        trials = tuple(tried.trial for tried in self.tried.values())
+        if len(trials) > 1:
+            self.sentences.append(f"Chosen of {len(trials)} candidates: {chosen.says()}.")
+        return SearchReport(chosen, trials, tuple(self.sentences), len(self.folds), self.work, self.stopped)
+
+    def report(self, loss: float, share: float) -> None:
+        """Tells the progress callback; share: of the current piece of work (0 .. 1)."""
+        if self.progress is not None:
+            best = math.nan if self.best is None else self.best.trial.loss
+            done = min((self.work + share) / self.limit, 1.0)
+            self.progress(ProgressEvent(self.stage, done, loss, best, time.perf_counter() - self.began))
+
+    def _first(self) -> _Tried:
+        self.best = self._try(self.start)
+        return self.best
+
+    def _strengths(self, at: _Tried) -> _Tried:
+        """Walks the strength down, or else up, by tens while the held-out loss falls.
+
+        Returns the strongest of those walked that is no worse than the best by more than the margin.
+        """
+        if not self.search_strength:
+            return at
+        walked = [at]
+        for factor in (0.1, 10.0):
+            while STRONGEST >= walked[-1].trial.candidate.strength * factor >= WEAKEST * 0.99:
+                candidate = walked[-1].trial.candidate
+                strength = float(f"{candidate.strength * factor:.0e}")
+                there = self._try(replace(candidate, strength=strength), warm=walked[-1])
+                if there.trial.loss >= walked[-1].trial.loss:
+                    walked.insert(0, there)
+                    break
+                if walked[-1] is self.best:  # the same shape and grid, so no margin is asked for
+                    self.best = there
+                walked.append(there)
+        best = min(walked, key=lambda tried: tried.trial.loss)
+        strongest = max(
+            (tried for tried in walked if _is_tie(tried, best)), key=lambda tried: tried.trial.candidate.strength
+        )
+        if self.best is best:
+            self.best = strongest
+        return strongest
+
+    def _shapes(self) -> None:
+        """Hidden layers, larger and larger, while they pay."""
+        for size in HIDDEN_SIZES:
+            if not self._richer(self.best, hidden=(size,)):
+                return
+
+    def _grids(self) -> None:
+        """Grids of double size, exact refinements of the best, while the held-out loss falls."""
+        while self.best.trial.parameters * 2 <= len(self.problem.train) * self.outputs:
+            size = 2 * self.best.trial.candidate.grid_size
+            if not self._richer(self.best, grid_size=size):
+                return
+
+    def _richer(self, simple: _Tried, **changes) -> bool:
+        """Tries a richer candidate at several strengths; whether it pays and is now the best."""
+        if simple.trial.loss < PERFECT:
+            self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: there is nothing left to gain.")
+        # A grid goes on from the coarser model; another shape starts anew.
+        first = self._try(replace(simple.trial.candidate, **changes), warm=None if "hidden" in changes else simple)
+        taken = self._take(simple, first)  # at once if it pays already: the budget may end the walk
+        gain, error = _gain(simple.losses, first.losses)
+        if gain < -HOPELESS * error:
+            return False
+        walked = self._strengths(first)
+        return (walked is not first and self._take(simple, walked)) or taken
+
+    def _take(self, simple: _Tried, rich: _Tried) -> bool:
+        """Makes the richer model the best if it pays; says so either way."""
+        gain, error = _gain(simple.losses, rich.losses)
+        pays = gain > MARGIN * error
+        if rich is not self.best:
+            self.sentences.append(
+                f"{rich.trial.candidate.says()}: held-out loss {rich.trial.loss:.3g} with {rich.trial.parameters} "
+                f"parameters against {simple.trial.loss:.3g} with {simple.trial.parameters} "
+                f"(standard error of the difference {error:.2g}): {'taken' if pays else 'not taken'}."
+            )
+        if pays and rich.trial.loss <= self.best.trial.loss:
+            self.best = rich
+        return pays
+
+    def _try(self, candidate: Candidate, warm: _Tried | None = None) -> _Tried:
+        """Trains a candidate on every fold and scores it on what was held out."""
+        if candidate in self.tried:
+            return self.tried[candidate]
+        problems = [part_of(self.problem, train) for train, _ in self.folds]
+        expected = sum(work_of(problem, candidate) for problem in problems)
+        self._afford(candidate, expected)
+        self.stage = candidate.says()
+        losses, models, reports = [], [], []
+        for number, (problem, (_, held)) in enumerate(zip(problems, self.folds, strict=True)):
+            share = expected / len(problems)
+            model, report = train_candidate(
+                problem,
+                candidate,
+                outputs=self.outputs,
+                seed=self.seed,
+                warm=warm.models[number] if warm is not None and warm.models else None,
+                callback=lambda event, part=share: self.report(event.loss, part * event.step / max(event.steps, 1)),
+            )
+            self.work += share
+            if self.fallback is None or (report.stopped == "interrupted" and self.best is None):
+                self.fallback = model, report
+            if report.stopped == "interrupted":
+                self.fallback = self.fallback[0], replace(report, message=f"{INTERRUPTED}.")
+                self._stop("interrupted", f"{INTERRUPTED}.")
+            losses.append(sample_losses(self.problem, model, self.problem.train.select(held)))
+            models.append(model)
+            reports.append(report)
+        return self._noted(candidate, torch.cat(losses), models, reports, expected)
+
+    def _noted(self, candidate: Candidate, losses: Tensor, models: list, reports: list, work: float) -> _Tried:
+        finite = bool(losses.isfinite().all())
+        mean = float(losses.mean()) if finite else math.inf
+        error = float(losses.std() / len(losses) ** 0.5) if finite and len(losses) > 1 else math.inf
+        parameters = sum(p.numel() for p in models[0].parameters())
+        tried = _Tried(Trial(candidate, mean, error, parameters, work), losses, models)
+        if self.best is None or mean < self.best.trial.loss:
+            self.fallback = models[0], reports[0]
+        self.tried[candidate] = tried
+        return tried
+
+    def _afford(self, candidate: Candidate, expected: float) -> None:
+        """Ends the search where the next trial and the final fit would exceed what may be spent."""
+        if self.best is None:
+            return  # the first trial always runs
+        final = work_of(self.problem, candidate, final=True)
+        if self.work + expected + final > self.limit:
+            self._stop("budget", f"The budget of work ends the search before: {candidate.says()}.")
+        if self.time_limit is not None and time.perf_counter() - self.began > self.time_limit:
+            self._stop("time", f"The time limit of {self.time_limit:g} s ends the search before: {candidate.says()}.")
+
+    def _stop(self, why: str, sentence: str) -> None:
+        self.stopped = why
+        self.sentences.append(sentence)
+        raise _Stop
+
+
+def sample_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
+    """The loss of every sample, (N,), times its weight (mean 1 over the data)."""
+    with torch.no_grad():
+        prediction = model(data.x)
+        if isinstance(problem, Classification):
+            each = cross_entropy(prediction, data.y, reduction="none")
+        else:
+            each = (prediction - data.y).square().mean(1)
+    return each if data.weight is None else each * data.weight
+
+
+def _gain(simple: Tensor, rich: Tensor) -> tuple[float, float]:
+    """How much lower the second model's held-out loss is, and the standard error of that paired difference."""
+    change = simple - rich
+    if not bool(change.isfinite().all()):
+        return (-math.inf if not bool(rich.isfinite().all()) else math.inf), 0.0
+    return float(change.mean()), float(change.std() / len(change) ** 0.5) if len(change) > 1 else math.inf
+
+
+def _is_tie(tried: _Tried, best: _Tried) -> bool:
+    gain, error = _gain(tried.losses, best.losses)
+    return tried is best or gain <= MARGIN * error
+
+
+def _reasonable_work(data: Data, outputs: int) -> float:
+    """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
+    rows, inputs = data.x.shape
+    return min(WORK, 5e8 + 4e6 * rows * (inputs + outputs))
+
+
+def part_of(problem: Problem, index: Tensor) -> Problem:
+    """The problem with only the training samples at `index`."""
+    data = problem.train.select(index)
+    if isinstance(problem, Classification):
+        return Classification(data.x, data.y, classes=problem.classes, weight=data.weight)
+    return Regression(data.x, data.y, weight=data.weight)
+
+
+def _folds(data: Data, problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
+    """Pairs of training and held-out indices; every class is spread over the folds.
+
+    Five folds for up to 500 samples (three below 60, where five would hold out a handful), three up to 3,000, one
+    held-out fifth beyond.
+    """
+    rows = len(data)
+    parts = 3 if rows < 60 else 5 if rows <= 500 else 3 if rows <= 3000 else 5
+    parts = min(parts, rows)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(rows)
+    if isinstance(problem, Classification):  # stable: each class stays shuffled and is dealt out in turn
+        order = order[np.argsort(data.y.numpy()[order], kind="stable")]
+    fold = np.empty(rows, dtype=np.int64)
+    fold[order] = np.arange(rows) % parts
+    chosen = range(1 if rows > 3000 else parts)
+    return [tuple(torch.from_numpy(np.flatnonzero(side)) for side in (fold != k, fold == k)) for k in chosen]
