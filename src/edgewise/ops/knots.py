@@ -56,11 +56,8 @@ def blossom_coef(coef: Tensor, knots: Tensor, finer: Tensor, degree: int) -> Ten
     """
     count = finer.shape[1] - degree - 1
     arguments = torch.stack([finer[:, 1 + r : 1 + r + count] for r in range(degree)], -1) if degree else None
+    # A middle beyond the domain counts to the outermost interval, which is the part of the support inside.
     middle = (finer[:, :count] + finer[:, degree + 1 :]) / 2
-    low, high = finer[:, degree : degree + 1], finer[:, count : count + 1]
-    # A support that reaches beyond the domain is represented by the part inside it.
-    start, stop = torch.maximum(finer[:, :count], low), torch.minimum(finer[:, degree + 1 :], high)
-    middle = torch.where((start > finer[:, :count]) | (stop < finer[:, degree + 1 :]), (start + stop) / 2, middle)
     interval = locate(middle.mT, knots, degree).mT  # (in, m)
     inputs = torch.arange(coef.shape[0], device=coef.device)[:, None, None]
     offsets = torch.arange(degree + 1, device=coef.device)
