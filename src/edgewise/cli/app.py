@@ -1,0 +1,193 @@
+"""The commands; each hands over to a function in the file of its name, which is loaded only then."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edgewise.cli import options
+from edgewise.cli.guard import guard
+from edgewise.errors import InputError
+
+app = typer.Typer(
+    name="edgewise",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _examples(*lines: str, after: str = "") -> str:
+    """An epilog; blank lines between the lines, for without them they would be run together."""
+    return "Examples:\n\n" + "\n\n".join(lines) + (f"\n\n{after}" if after else "")
+
+
+@app.callback(
+    epilog="Exit codes: 0 done, 1 something is wrong with input or files, 2 wrong usage, 70 a bug, 130 interrupted "
+    "with nothing kept. Each command has examples: edgewise fit --help"
+)
+def _edgewise(context: typer.Context, version: options.Version = False, debug: options.Debug = False) -> None:
+    """Kolmogorov-Arnold networks: accurate models of tables that can be read edge by edge."""
+    context.obj = {"debug": debug}
+
+
+@app.command(
+    "fit",
+    epilog=_examples(
+        "edgewise fit knots --out knots",
+        "edgewise fit houses.csv --target price --out houses",
+        "edgewise fit patients.parquet --target outcome --drop id --group hospital",
+        after="Ctrl-C ends the training and keeps the best model so far; the results are still written (exit code 0).",
+    ),
+)
+def _fit(
+    context: typer.Context,
+    data: options.Data,
+    target: options.Target = None,
+    out: options.OutFolder = None,
+    task: options.Task = None,
+    drop: options.Drop = None,
+    features: options.Features = None,
+    group: options.Group = None,
+    test: options.Test = 0.2,
+    delimiter: options.Delimiter = None,
+    hidden: options.Hidden = None,
+    grid_size: options.GridSize = None,
+    budget: options.Budget = 1.0,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = 0,
+    no_baselines: options.NoBaselines = False,
+    quiet: options.Quiet = False,
+    force: options.Force = False,
+) -> None:
+    """Learn to predict a column of a table; test the model and compare it with others."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.fit import fit
+        from edgewise.cli.folder import ResultFolder
+        from edgewise.cli.job import FitJob
+        from edgewise.cli.source import listed
+
+        job = FitJob(
+            data=data,
+            target=target,
+            task=None if task is None else task.value,
+            drop=listed(drop, "--drop"),
+            features=listed(features, "--features"),
+            group=group,
+            test=test,
+            delimiter=delimiter,
+            hidden=_widths(hidden),
+            grid_size=grid_size,
+            budget=budget,
+            time_limit=time_limit,
+            seed=seed,
+            baselines=not no_baselines,
+        )
+        fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
+
+
+@app.command(
+    "predict",
+    epilog=_examples(
+        "edgewise predict houses new_houses.csv",
+        "edgewise predict houses/model.safetensors new_houses.csv --out predictions.csv",
+    ),
+)
+def _predict(
+    context: typer.Context,
+    model: options.Model,
+    data: options.Data,
+    out: options.OutCsv = None,
+    delimiter: options.Delimiter = None,
+    quiet: options.QuietErrors = False,
+) -> None:
+    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.predict import predict
+
+        predict(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _emit)
+
+
+@app.command("info", epilog=_examples("edgewise info houses"))
+def _info(context: typer.Context, model: options.Model) -> None:
+    """Show what a model file holds: network, training, test score, inputs."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.info import info
+
+        info(model, Screen())
+
+
+@app.command(
+    "plot",
+    epilog=_examples(
+        "edgewise plot houses --data houses.csv",
+        "edgewise plot houses --data houses.csv --kind effects --out effects.pdf",
+    ),
+)
+def _plot(
+    context: typer.Context,
+    model: options.Model,
+    data: options.OptionalData = None,
+    out: options.OutFigure = "network.svg",
+    kind: options.Kind = options.KindName.network,
+    delimiter: options.Delimiter = None,
+) -> None:
+    """Draw a model with the functions it learned."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.plot import plot
+
+        plot(model, data, out, kind.value, delimiter, Screen())
+
+
+@app.command(
+    "reproduce",
+    epilog=_examples(
+        "edgewise reproduce --list",
+        "edgewise reproduce tables --quick",
+        "edgewise reproduce tables --out results",
+        after="With --out every finished fit is stored at once; the same command later goes on where it stopped.",
+    ),
+)
+def _reproduce(
+    context: typer.Context,
+    name: options.Experiment = None,
+    list_names: options.ListNames = False,
+    quick: options.Quick = False,
+    out: options.OutResults = None,
+    seed: options.ExperimentSeed = 0,
+) -> None:
+    """Run an experiment again whose numbers the documentation shows."""
+    if name is None and not list_names:
+        raise typer.BadParameter("name an experiment, or use --list", param_hint="NAME")
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.reproduce import reproduce, show_names
+
+        if list_names:
+            show_names(Screen())
+        else:
+            reproduce(name, Screen(), quick=quick, out=out, seed=seed)
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    """The numbers in "5,3"; "none" is no hidden layer."""
+    if text is None:
+        return None
+    if text.strip().lower() == "none":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= 10_000 for part in parts):
+        raise InputError(f'--hidden must be positive whole numbers as in "5,3", or "none", got {text!r:.60}')
+    return tuple(int(part) for part in parts)
+
+
+def _emit(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,103 @@
+"""The folder that --out names: checked before the work, written as a whole after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgewise.errors import FileError
+from edgewise.files import reason, write_bytes
+
+NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
+_PROBE = 1 << 20  # bytes: more than a usual result but for its report; a disk without that much room is full
+
+
+class ResultFolder:
+    """A folder for the four files of a fit. Other files in it are never touched."""
+
+    def __init__(self, path: str | os.PathLike[str], *, force: bool = False):
+        self.path = Path(path)
+        self.force = force
+
+    def check(self) -> None:
+        """Raises FileError if the results could not be written here; leaves nothing behind."""
+        with _one_sentence(self.path):
+            place = Path(os.path.abspath(self.path))
+            if place.exists() and not place.is_dir():
+                raise FileError(f"--out must be a folder, got the file {self.path}")
+            self._check_owner()
+            while not place.exists():
+                place = place.parent
+            if not place.is_dir():
+                raise FileError(f"cannot make the folder {self.path}: {place} is a file")
+            probe = place / f".edgewise-{secrets.token_hex(8)}.probe"
+        try:
+            write_bytes(probe, b"\0" * _PROBE)
+        except FileError as error:
+            why = reason(error.__cause__) if isinstance(error.__cause__, OSError) else "files cannot be made there"
+            raise FileError(f"cannot write results to {self.path}: {why}") from error
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def write(self, files: Mapping[str, Callable[[Path], None]]) -> None:
+        """Writes the files, each by a function that is given the path: all of them, or none.
+
+        They are made in a temporary folder. That becomes the folder if there was none; else its files are moved into
+        it one by one, each replacing its predecessor as a whole.
+        """
+        with _one_sentence(self.path):
+            exists = self.path.exists()
+            # Inside an existing folder, since that may be another disk than the one above it.
+            beside = self.path if exists else Path(os.path.abspath(self.path)).parent
+            beside.mkdir(parents=True, exist_ok=True)
+            staging = beside / f".edgewise-{secrets.token_hex(8)}.tmp"
+            staging.mkdir()
+            try:
+                for name, make in files.items():
+                    make(staging / name)
+                if not exists:
+                    staging.rename(self.path)
+                    return
+                for name in files:
+                    os.replace(staging / name, self.path / name)
+            except FileError as error:
+                # In the words of the folder the user named, not of the temporary one.
+                raise FileError(str(error).replace(str(staging), str(self.path))) from error
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+
+    def _check_owner(self) -> None:
+        """FileError where files of these names are there that no fit wrote."""
+        found = [name for name in NAMES if (self.path / name).exists()]
+        if not found or self.force or self._is_ours():
+            return
+        raise FileError(
+            f"--out must be a new folder, or one of edgewise, got {self.path} with a {found[0]} from elsewhere; "
+            "--force replaces it"
+        )
+
+    def _is_ours(self) -> bool:
+        try:
+            content = json.loads((self.path / "metrics.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(content, dict) and "edgewise" in content
+
+
+@contextmanager
+def _one_sentence(path: Path):
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write results to {path}: {reason(error)}") from error
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+        raise FileError(f"cannot write results to {str(path)!r}: the name holds a null character") from error

@@ -1,0 +1,131 @@
+"""The options of the commands, each written once: name, value and help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from edgewise import __version__
+
+
+class TaskName(StrEnum):
+    """What kind of target."""
+
+    regression = "regression"
+    classification = "classification"
+
+
+class KindName(StrEnum):
+    """What to draw."""
+
+    network = "network"
+    edges = "edges"
+    effects = "effects"
+
+
+def _given(*names: str, help: str, metavar: str | None = None, **settings):
+    """An option that has no default worth showing."""
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **settings)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgewise {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV (any delimiter, .gz too) or Parquet file with column names, or the name of a packaged table: knots.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The folder that `edgewise fit --out` wrote, or the model.safetensors in it.",
+        show_default=False,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    _given(
+        "--delimiter", metavar="CHAR", help='Of a CSV file: one character, "tab" or "whitespace"; found if not given.'
+    ),
+]
+
+Target = Annotated[str | None, _given("--target", "-t", metavar="COL", help="The column to predict.")]
+OutFolder = Annotated[
+    str | None,
+    _given(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder for model.safetensors, metrics.json, predictions.csv, report.html; else nothing is written.",
+    ),
+]
+Task = Annotated[
+    TaskName | None,
+    _given("--task", metavar="KIND", help="regression or classification; decided from the target if not given."),
+]
+Drop = Annotated[str | None, _given("--drop", metavar="A,B", help="Columns not to use.")]
+Features = Annotated[str | None, _given("--features", metavar="A,B", help="The only columns to learn from.")]
+Group = Annotated[
+    str | None,
+    _given("--group", metavar="COL", help="Rows with the same value here stay together in the split; never an input."),
+]
+Test = Annotated[float, typer.Option("--test", metavar="SHARE", help="Share of the rows kept for the test.")]
+Hidden = Annotated[
+    str | None,
+    _given(
+        "--hidden",
+        metavar="5,3",
+        help='Nodes of the hidden layers, or "none"; if not given, cross-validation on the training rows chooses.',
+    ),
+]
+GridSize = Annotated[
+    int | None, _given("--grid-size", metavar="N", min=1, max=1000, help="Knot intervals of each edge; likewise.")
+]
+Budget = Annotated[
+    float, typer.Option("--budget", metavar="WORK", help="Work allowed; 1 is up to about a minute on two cores.")
+]
+TimeLimit = Annotated[
+    float | None,
+    _given("--time-limit", metavar="SECONDS", help="Start nothing new after so long; what is begun is finished."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the split and of the training.")]
+NoBaselines = Annotated[
+    bool, typer.Option("--no-baselines", help="Don't train a linear model, an MLP and boosting for comparison.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Let --out replace files of these names that edgewise didn't write.")
+]
+
+OutCsv = Annotated[str | None, _given("--out", "-o", metavar="FILE", help="CSV file to write; else stdout.")]
+QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+
+OptionalData = Annotated[
+    str | None, _given("--data", "-d", metavar="DATA", help="Table whose rows the functions are drawn on.")
+]
+OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="A .svg, .pdf or .png.")]
+Kind = Annotated[
+    KindName,
+    typer.Option(
+        "--kind", metavar="KIND", help="network (the diagram), edges (the first layer) or effects (of each input)."
+    ),
+]
+
+Experiment = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; see --list.", show_default=False)]
+ListNames = Annotated[bool, typer.Option("--list", help="Show the experiments.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A small version that takes seconds.")]
+OutResults = Annotated[str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results as JSON.")]
+ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of splits and training.")]

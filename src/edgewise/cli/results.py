@@ -1,0 +1,321 @@
+"""What a fit leaves behind: model file, metrics, predictions of the test rows, and the content of the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+import edgewise
+from edgewise.baselines import BaselineResult
+from edgewise.cli.folder import ResultFolder
+from edgewise.cli.job import Prepared, Trained
+from edgewise.estimator import save_estimator
+from edgewise.files import write_bytes
+from edgewise.interpret.attribute import input_scores
+from edgewise.plot import confusion, edge_curves, effect_curves, network_diagram, parity, training_history
+from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
+
+TITLES = {
+    "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
+    "MLP": {"regression": "MLP, 64-64", "classification": "MLP, 64-64"},
+    "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
+    "slope rule": {"classification": "Slope rule"},
+}
+_SEEN = 2_000  # training rows that figures and scores look at: more would not change what is seen
+_SHOWN = 20  # inputs in the report's list; metrics.json has them all
+_MOST_CLASSES = 40  # a table of more could not be read
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All of a fit. inputs: (name, score), strongest first."""
+
+    ready: Prepared
+    trained: Trained
+    baselines: Sequence[BaselineResult]
+    inputs: Sequence[tuple[str, float]]
+
+    @classmethod
+    def of(cls, ready: Prepared, trained: Trained, baselines: Sequence[BaselineResult]) -> Results:
+        """Ranks the inputs by what the KAN does with the training rows."""
+        trace = trained.estimator.trace(seen_rows(ready))
+        scores = input_scores(trace).tolist()
+        ranked = sorted(zip(ready.encoder.feature_names, scores, strict=True), key=lambda pair: -pair[1])
+        return cls(ready, trained, baselines, ranked)
+
+    @property
+    def notes(self) -> list[str]:
+        """Every sentence there is to say about table, training and comparison."""
+        return [*self.ready.notes, *self.trained.notes, *(note for one in self.baselines for note in one.notes)]
+
+    def write(self, folder: ResultFolder) -> None:
+        """The four files, all or none. Raises FileError."""
+        content = self.content(figures=True)
+        folder.write(
+            {
+                "model.safetensors": self.save_model,
+                "predictions.csv": lambda path: write_bytes(path, predictions_csv(self).encode()),
+                "report.html": lambda path: write_report(path, content),
+                # Last: it marks the folder as one of ours, so it must not be there without the others.
+                "metrics.json": lambda path: write_bytes(path, (json.dumps(metrics(self), indent=2) + "\n").encode()),
+            }
+        )
+
+    def save_model(self, path: Path) -> None:
+        """The estimator with what `edgewise predict` and `info` need to know."""
+        summary = metrics(self)
+        kept = {key: summary[key] for key in ("edgewise", "data", "command", "score", "metrics", "rows", "inputs")}
+        save_estimator(path, self.trained.estimator, extra={"table": self.ready.encoder.to_json(), "fit": kept})
+
+    def content(self, *, figures: bool = False) -> ReportContent:
+        """The report, drawn only if `figures`."""
+        ready, trained = self.ready, self.trained
+        target, model = ready.encoder.target.name, trained.estimator.model_
+        count = len(ready.encoder.feature_names)
+        shape = list(model.config.width)
+        what = f"{len(ready.labels)} classes of {target!r}" if ready.labels else repr(target)
+        summary = (
+            f"A Kolmogorov-Arnold network of shape {shape} learned to predict {what} from {count} inputs, "
+            f"on {len(ready.train):,} rows of {ready.source.table.source}."
+        )
+        return ReportContent(
+            title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
+            summary=[summary, *([INTERRUPTED] if trained.interrupted else [])],
+            models=model_rows(self),
+            score_name="accuracy" if ready.labels else "R²",
+            score_percent=bool(ready.labels),
+            classes=class_results(self),
+            inputs=self.inputs[:_SHOWN],
+            figures=draw(self) if figures else (),
+            data={
+                "table": ready.job.data,
+                "rows in the table": ready.source.table.n_rows,
+                "columns in the table": len(ready.source.table.names),
+                "target": target,
+                "inputs": count,
+                "split": split_sentence(ready),
+            },
+            split={"training": len(ready.train), "test": len(ready.test)},
+            notes=self.notes,
+            training=training_facts(trained),
+            versions=versions(),
+            command=ready.job.command,
+            seed=ready.job.seed,
+        )
+
+
+INTERRUPTED = "The training was interrupted; the model is the best up to then."
+
+
+def seen_rows(ready: Prepared) -> np.ndarray:
+    """Training rows for figures and scores, evenly picked if there are many."""
+    rows = ready.train
+    return ready.X[rows[np.linspace(0, len(rows) - 1, min(_SEEN, len(rows))).astype(int)]]
+
+
+def split_sentence(ready: Prepared) -> str:
+    """How rows were divided."""
+    how = "at random"
+    if ready.grouped:
+        how = f"by {ready.grouped!r}, so that no group is on both sides"
+    elif ready.labels:
+        how = "at random within each class"
+    return f"{len(ready.train):,} rows to train, {len(ready.test):,} to test, {how} (seed {ready.job.seed})"
+
+
+def model_rows(results: Results) -> list[ModelResult]:
+    """The comparison, the KAN first."""
+    trained, task = results.trained, results.ready.task
+    rows = [
+        ModelResult(
+            "KAN",
+            _finite(trained.score),
+            trained.estimator.parameter_count_,
+            trained.seconds,
+            _finite(trained.error),
+            "interrupted" if trained.interrupted else "",
+        )
+    ]
+    for one in results.baselines:
+        remark = "could not be fitted" if math.isnan(one.score) and not one.metrics else ""
+        name = TITLES[one.name][task]
+        rows.append(ModelResult(name, _finite(one.score), one.parameters, one.seconds, _finite(one.error), remark))
+    return rows
+
+
+def class_results(results: Results) -> list[ClassResult]:
+    """Recall and precision of each class; empty for regression and for very many classes."""
+    ready = results.ready
+    truth, said = ready.y[ready.test], results.trained.prediction
+    found = []
+    for label in ready.labels if len(ready.labels) <= _MOST_CLASSES else ():
+        mine, called = truth == label, said == label
+        right = int((mine & called).sum())
+        recall = right / int(mine.sum()) if mine.any() else None
+        precision = right / int(called.sum()) if called.any() else None
+        found.append(ClassResult(str(label), int(mine.sum()), recall, precision))
+    return found
+
+
+def training_facts(trained: Trained) -> dict[str, object]:
+    """How the model was found and trained."""
+    estimator, config = trained.estimator, trained.estimator.model_.config
+    grids = sorted(set(config.grid_size))
+    return {
+        "shape": str(list(config.width)),
+        "knot intervals per edge": ", ".join(map(str, grids)),
+        "degree of the splines": config.degree,
+        "parameters": estimator.parameter_count_,
+        "why this model": " ".join(estimator.search_.sentences),
+        "candidates tried": len(estimator.search_.trials),
+        "end of the training": estimator.report_.message,
+        "seconds": round(trained.seconds, 1),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"edgewise": edgewise.__version__, "python": platform.python_version()}
+    for package in ("torch", "numpy", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a copy without metadata
+            continue
+    return found
+
+
+def draw(results: Results) -> list[ReportFigure]:
+    """All figures of the report."""
+    ready, trained = results.ready, results.trained
+    estimator, names = trained.estimator, ready.encoder.feature_names
+    X, target = seen_rows(ready), ready.encoder.target.name
+    trace = estimator.trace(X)
+    outputs = [str(label) for label in ready.labels] or [target]
+    truth, scaling = ready.y[ready.test], estimator.input_scaling_
+    figures = []
+    if not ready.labels:
+        figures.append(ReportFigure("parity", parity(truth, trained.prediction)))
+    elif len(ready.labels) <= _MOST_CLASSES:
+        shown = confusion(truth, trained.prediction, classes=np.array(ready.labels, dtype=ready.y.dtype))
+        figures.append(ReportFigure("confusion", shown))
+    figures.append(ReportFigure("effects", effects(estimator, X, names, ready.labels, target)))
+    figures.append(ReportFigure("network", network_diagram(estimator.model_, trace, names=names, outputs=outputs)))
+    ends = outputs if len(estimator.model_.layers) == 1 else None
+    figures.append(
+        ReportFigure(
+            "edges",
+            edge_curves(estimator.model_, trace, names=names, outputs=ends, scaling=(scaling.shift, scaling.scale)),
+        )
+    )
+    history = estimator.report_.history
+    if any(math.isfinite(record.loss) for record in history):
+        loss = "cross-entropy" if ready.labels else "mean squared error (scaled)"
+        figures.append(ReportFigure("history", training_history(estimator.report_, loss_name=loss)))
+    return figures
+
+
+def effects(estimator, X: np.ndarray, names: Sequence[str], labels: Sequence, target: str):
+    """The figure of partial dependence: of the prediction, of the expected value of numeric classes, or of the
+    probabilities of named ones."""
+    scores = input_scores(estimator.trace(X)).tolist()
+    if not labels:
+        return effect_curves(estimator.predict, X, names=names, target=target, scores=scores)
+    if not isinstance(labels[0], str) and len(labels) > 2:
+        values = np.asarray(estimator.classes_, dtype=np.float64)
+
+        def expected(rows: np.ndarray) -> np.ndarray:
+            return estimator.predict_proba(rows) @ values
+
+        return effect_curves(expected, X, names=names, target=f"expected {target}", scores=scores)
+    kept = [str(label) for label in estimator.classes_]
+    if len(kept) == 2:
+        return effect_curves(
+            lambda rows: estimator.predict_proba(rows)[:, 1],
+            X,
+            names=names,
+            target=f"probability of {kept[1]}",
+            scores=scores,
+        )
+    return effect_curves(estimator.predict_proba, X, names=names, outputs=kept, target="probability", scores=scores)
+
+
+def metrics(results: Results) -> dict:
+    """metrics.json: everything about the fit in plain JSON; null where a number has no meaning."""
+    ready, trained = results.ready, results.trained
+    estimator, config = trained.estimator, trained.estimator.model_.config
+    return {
+        "edgewise": edgewise.__version__,
+        "data": ready.job.data,
+        "command": ready.job.command,
+        "target": ready.encoder.target.name,
+        "task": ready.task,
+        "classes": list(ready.encoder.classes),
+        "rows": {"table": ready.source.table.n_rows, "training": len(ready.train), "test": len(ready.test)},
+        "split": {"seed": ready.job.seed, "test": ready.job.test, "group": ready.grouped},
+        "score": {
+            "name": next(iter(trained.metrics)),
+            "value": _finite(trained.score),
+            "error": _finite(trained.error),
+        },
+        "metrics": {name: _finite(value) for name, value in trained.metrics.items()},
+        "comparison": [
+            {
+                "model": row.name,
+                "score": row.score,
+                "standard_error": row.error,
+                "parameters": row.parameters,
+                "seconds": round(row.seconds, 3),
+                "metrics": {name: _finite(value) for name, value in one.metrics.items()},
+                "settings": dict(getattr(one, "settings", {})),
+            }
+            for row, one in zip(model_rows(results), [trained, *results.baselines], strict=True)
+        ],
+        "model": {
+            "width": list(config.width),
+            "grid_size": list(config.grid_size),
+            "degree": config.degree,
+            "parameters": estimator.parameter_count_,
+        },
+        "training": {
+            "stopped": estimator.report_.stopped,
+            "message": estimator.report_.message,
+            "interrupted": trained.interrupted,
+            "steps": estimator.report_.steps,
+            "why": list(estimator.search_.sentences),
+        },
+        "inputs": [{"name": name, "score": _finite(score)} for name, score in results.inputs],
+        "notes": results.notes,
+        "versions": versions(),
+    }
+
+
+def predictions_csv(results: Results) -> str:
+    """predictions.csv: the test rows with their numbers in the file, truth, prediction and probabilities."""
+    ready, trained = results.ready, results.trained
+    order = ready.test
+    return table_csv(ready.rows[order], trained.prediction, trained.probabilities, ready.labels, truth=ready.y[order])
+
+
+def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: Sequence, truth=None) -> str:
+    """Predictions as CSV: row, truth (if known), prediction, and a column p(class) for each class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    known = truth is not None
+    writer.writerow(["row", *(["truth"] if known else []), "prediction", *(f"p({label})" for label in labels)])
+    columns = [rows.tolist(), *([truth.tolist()] if known else []), prediction.tolist()]
+    columns += [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()] if labels else []
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
