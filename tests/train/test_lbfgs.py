@@ -72,6 +72,22 @@ def test_line_search_meets_both_wolfe_conditions(length):
     assert abs(found.slope) <= CURVATURE
 
 
+def test_line_search_does_not_take_a_value_that_is_not_a_number():
+    def attempt(t):
+        return _Trial(t, math.nan if t > 0.5 else -t + t * t, 0.0 if t > 0.5 else 2 * t - 1, point=t)
+
+    assert 0 < strong_wolfe(attempt, 0.0, -1.0, 1.0, 25).length <= 0.5
+
+
+def test_line_search_turns_back_where_the_slope_has_changed_its_sign():
+    def attempt(t):  # lower than at 0, but steep, beyond the minimum at 1.1
+        return _Trial(t, -t + 5 * max(t - 1, 0) ** 2, -1 + 10 * max(t - 1, 0), point=t)
+
+    found = strong_wolfe(attempt, 0.0, -1.0, 1.3, 10)
+    assert 1 < found.length < 1.2
+    assert abs(found.slope) <= CURVATURE
+
+
 def test_line_search_gives_up_where_nothing_falls():
     assert strong_wolfe(lambda t: _Trial(t, 1.0 + t, 1.0, point=t), 1.0, -1.0, 1.0, 25) is None
     assert strong_wolfe(lambda t: _Trial(t, math.nan, math.nan, point=t), 1.0, -1.0, 1.0, 25) is None

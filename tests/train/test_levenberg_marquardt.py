@@ -89,6 +89,14 @@ def test_no_step_raises_the_objective(penalty, dtype):
     assert {p.dtype for p in model.parameters()} == {dtype}
 
 
+def test_the_reported_loss_is_that_of_the_rounded_parameters():
+    x = samples(dtype=torch.float32)
+    model, problem = KAN([2, 3, 1], 4, dtype=torch.float32), Regression(x, target(x))
+    report = fit(model, problem, LevenbergMarquardt(), steps=10)
+    exact = Objective(model.double(), problem.to(torch.float64)).loss(problem.train.to(torch.float64))
+    assert report.loss == pytest.approx(exact, rel=1e-12)
+
+
 def test_sparsity_is_minimised_as_far_as_lbfgs_gets():
     x = samples(40)
     problem = Regression(x, x[:, :1].sin())

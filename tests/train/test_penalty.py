@@ -120,6 +120,23 @@ def test_curvature_of_quadratic_penalties_is_exact(penalty):
         assert torch.allclose(gradient, values[name], rtol=1e-12, atol=1e-13)
 
 
+def test_curvature_of_sparsity_is_that_of_reweighted_least_squares():
+    model = KAN([2, 2], 3, dtype=torch.float64)
+    x = samples()
+    layer, trace = model.layers[0], model.trace(x)
+    rows = layer.jacobian_rows(x, torch.ones(40, 2, dtype=torch.float64))
+    gram = torch.einsum("bigo,biho->iogh", rows["coef"], rows["coef"]) / 40
+    size = edge_magnitudes(trace)[0].detach()
+    share = size / size.sum()
+    entropy = -(share * share.log()).sum()
+    slope = 0.5 * (2 - 3 * (share.log() + entropy) / size.sum())  # of weight * (l1 |Phi| + entropy S) by hand
+    entries = Sparsity(0.5, l1=2.0, entropy=3.0).bind(model).curvature([size], [{"coef": gram}])
+    assert [entry.name for entry in entries] == ["layers.0.coef"]
+    expected = (slope.clamp(min=0) / size)[..., None, None] * gram
+    assert bool((slope > 0).any())
+    assert torch.allclose(entries[0].values, expected, rtol=1e-10)
+
+
 def test_sums():
     model = KAN([2, 3, 1], dtype=torch.float64)
     trace = model.trace(samples())

@@ -135,12 +135,13 @@ class _SparsityTerm(Term):
         )
 
     def curvature(self, magnitudes, grams):
-        """A majorising quadratic, up to the dependence between layers.
+        """c / s times the gram of each edge, with c = d penalty / d |phi|_1 where that is positive, and s = |phi|_1.
 
-        The entropy is concave in the magnitudes, so its tangent lies above it; that leaves a sum of c |phi|_1
-        with c = d penalty / d |phi|_1, and |z| <= z^2 / (2 s) + s / 2 for every s > 0 (iteratively reweighted
-        least squares: Hunter and Li, Annals of Statistics 33, 2005), here with s the edge's magnitude. The floor
-        under s keeps dying edges from dominating the normal equations. Where c < 0 nothing is added.
+        The entropy is concave in the magnitudes, so its tangent lies above it; that leaves a sum of c |phi|_1, and
+        |z| <= z^2 / (2 s) + s / 2 for every s > 0: iteratively reweighted least squares, as in D. Hunter and R. Li,
+        Annals of Statistics 33 (2005). Not a strict majoriser, since all samples of an edge share one s and layers
+        are taken one by one; a method must still compare values. The floor under s keeps dying edges from dominating
+        the normal equations.
         """
         entries = []
         for number, (size, gram) in enumerate(zip(magnitudes, grams, strict=True)):
