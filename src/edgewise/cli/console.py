@@ -15,13 +15,15 @@ from edgewise.cli.guard import printable
 from edgewise.report import ModelResult, ReportContent
 from edgewise.report.standing import shown
 
-_BAR = 24
+_BAR = 24  # characters
+_PIPE = 120  # width of tables in a pipe or file, which has none of its own; sentences stay on one line there
 
 
 def console(*, stderr: bool = False) -> Console:
     """Plain text in, no markup and no colouring of numbers; long lines are left to the reader of a pipe."""
     made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    made.soft_wrap = not made.is_terminal
+    if not made.is_terminal:
+        made.width = _PIPE
     return made
 
 
@@ -59,9 +61,9 @@ class Screen:
         self.console.print(hanging, style="dim")
 
     def table(self, grid: Grid) -> None:
-        """A table, never cut off in a pipe."""
+        """A table, unless --quiet."""
         if not self.quiet:
-            self.console.print(grid, width=None if self.console.is_terminal else 100)
+            self.console.print(grid)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Bar | None]:
