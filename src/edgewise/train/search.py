@@ -19,9 +19,11 @@ WORK = 8e10  # multiply-adds of a budget of 1: about half a minute on two cores
 HIDDEN_SIZES = (5, 10, 20)
 INTERRUPTED = "Interrupted during the search; the model is the best so far, trained on a part of the data"
 STRONGEST, WEAKEST = 1.0, 1e-10
-# A larger model must lower the held-out loss by half a standard error of the difference: ties go to the simpler one.
-MARGIN = 0.5
-# One that is worse by so many standard errors is not tried at other strengths.
+# A larger or less regularised model must lower the held-out loss by a standard error of the difference: ties go to the
+# simpler one (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, 3.4.3).
+MARGIN = 1.0
+# One that is worse by so many standard errors on the first fold is not trained on the others, nor tried at other
+# strengths (a race, as in Maron and Moore, "Hoeffding races", 1994).
 HOPELESS = 2.0
 # Held-out loss, relative to a target of order 1, that float64 can't improve on.
 PERFECT = 1e-24
@@ -46,13 +48,14 @@ class ProgressEvent:
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, its work."""
+    """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, and the folds it
+    was trained on (one if it was clearly worse there)."""
 
     candidate: Candidate
     loss: float
     error: float
     parameters: int
-    work: float
+    folds: int
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class Search:
             while STRONGEST >= walked[-1].trial.candidate.strength * factor >= WEAKEST * 0.99:
                 candidate = walked[-1].trial.candidate
                 strength = float(f"{candidate.strength * factor:.0e}")
-                there = self._try(replace(candidate, strength=strength), warm=walked[-1])
+                there = self._try(replace(candidate, strength=strength), warm=walked[-1], rival=walked[-1])
                 if there.trial.loss >= walked[-1].trial.loss:
                     walked.insert(0, there)
                     break
@@ -186,10 +189,10 @@ class Search:
         if simple.trial.loss < PERFECT:
             self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: there is nothing left to gain.")
         # A grid goes on from the coarser model; another shape starts anew.
-        first = self._try(replace(simple.trial.candidate, **changes), warm=None if "hidden" in changes else simple)
+        warm = None if "hidden" in changes else simple
+        first = self._try(replace(simple.trial.candidate, **changes), warm=warm, rival=simple)
         taken = self._take(simple, first)  # at once if it pays already: the budget may end the walk
-        gain, error = _gain(simple.losses, first.losses)
-        if gain < -HOPELESS * error:
+        if _is_hopeless(simple, first.losses):
             return False
         walked = self._strengths(first)
         return (walked is not first and self._take(simple, walked)) or taken
@@ -208,8 +211,8 @@ class Search:
             self.best = rich
         return pays
 
-    def _try(self, candidate: Candidate, warm: _Tried | None = None) -> _Tried:
-        """Trains a candidate on every fold and scores it on what was held out."""
+    def _try(self, candidate: Candidate, *, warm: _Tried | None = None, rival: _Tried | None = None) -> _Tried:
+        """Trains a candidate on every fold and scores it on what was held out; the first fold may be the last."""
         if candidate in self.tried:
             return self.tried[candidate]
         problems = [part_of(self.problem, train) for train, _ in self.folds]
@@ -224,7 +227,7 @@ class Search:
                 candidate,
                 outputs=self.outputs,
                 seed=self.seed,
-                warm=warm.models[number] if warm is not None and warm.models else None,
+                warm=warm.models[number] if warm is not None and number < len(warm.models) else None,
                 callback=lambda event, part=share: self.report(event.loss, part * event.step / max(event.steps, 1)),
             )
             self.work += share
@@ -236,14 +239,18 @@ class Search:
             losses.append(sample_losses(self.problem, model, self.problem.train.select(held)))
             models.append(model)
             reports.append(report)
-        return self._noted(candidate, torch.cat(losses), models, reports, expected)
+            if rival is not None and number == 0 and _is_hopeless(rival, losses[0]):
+                break
+        return self._noted(candidate, torch.cat(losses), models, reports, rival)
 
-    def _noted(self, candidate: Candidate, losses: Tensor, models: list, reports: list, work: float) -> _Tried:
+    def _noted(self, candidate: Candidate, losses: Tensor, models: list, reports: list, rival: _Tried | None) -> _Tried:
         finite = bool(losses.isfinite().all())
         mean = float(losses.mean()) if finite else math.inf
+        if finite and rival is not None and len(losses) < len(rival.losses):
+            mean = rival.trial.loss - _gain(rival.losses, losses)[0]  # the folds differ; the difference is fair
         error = float(losses.std() / len(losses) ** 0.5) if finite and len(losses) > 1 else math.inf
         parameters = sum(p.numel() for p in models[0].parameters())
-        tried = _Tried(Trial(candidate, mean, error, parameters, work), losses, models)
+        tried = _Tried(Trial(candidate, mean, error, parameters, len(models)), losses, models)
         if self.best is None or mean < self.best.trial.loss:
             self.fallback = models[0], reports[0]
         self.tried[candidate] = tried
@@ -277,11 +284,18 @@ def sample_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
 
 
 def _gain(simple: Tensor, rich: Tensor) -> tuple[float, float]:
-    """How much lower the second model's held-out loss is, and the standard error of that paired difference."""
-    change = simple - rich
+    """How much lower the second model's held-out loss is, and the standard error of that paired difference, on the
+    samples that both have."""
+    count = min(len(simple), len(rich))
+    change, rich = simple[:count] - rich[:count], rich[:count]
     if not bool(change.isfinite().all()):
         return (-math.inf if not bool(rich.isfinite().all()) else math.inf), 0.0
     return float(change.mean()), float(change.std() / len(change) ** 0.5) if len(change) > 1 else math.inf
+
+
+def _is_hopeless(rival: _Tried, losses: Tensor) -> bool:
+    gain, error = _gain(rival.losses, losses)
+    return gain < -HOPELESS * error
 
 
 def _is_tie(tried: _Tried, best: _Tried) -> bool:
@@ -292,7 +306,7 @@ def _is_tie(tried: _Tried, best: _Tried) -> bool:
 def _reasonable_work(data: Data, outputs: int) -> float:
     """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
     rows, inputs = data.x.shape
-    return min(WORK, 5e8 + 4e6 * rows * (inputs + outputs))
+    return min(WORK, 5e8 + 1.5e6 * rows * (inputs + outputs))
 
 
 def part_of(problem: Problem, index: Tensor) -> Problem:
