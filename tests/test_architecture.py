@@ -12,6 +12,7 @@ MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*
 
 # Parts of a folder that are tested through its door: the module, and the file that tests it.
 TESTED_BY = {
+    "cli/options.py": "cli/test_app.py",
     "ops/kernels/reference.py": "ops/test_kernels.py",  # one contract for all kernels
     "checkpoint/container.py": "checkpoint/test_hostile.py",
     "checkpoint/network.py": "checkpoint/test_checkpoint.py",

@@ -72,11 +72,11 @@ class Screen:
             yield None
             return
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(_BAR),
             TextColumn("{task.percentage:>3.0f} %"),
             _TimeLeft(),
-            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[loss]}", markup=False),
             console=self.console,
             transient=True,
         ) as bars:
@@ -96,7 +96,7 @@ class Bar:
         self._bars.update(
             self._task,
             completed=min(max(done, 0.0), 1.0),
-            description=Text(printable(stage)[:44].ljust(30)),
+            description=printable(stage)[:44].ljust(30),
             loss=f"loss {loss:.4g}" if known else "",
         )
 

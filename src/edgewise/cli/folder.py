@@ -27,6 +27,10 @@ class ResultFolder:
     def check(self) -> None:
         """Raises FileError if the results could not be written here; leaves nothing behind."""
         with _one_sentence(self.path):
+            if "\0" in str(self.path):
+                raise FileError(
+                    f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
+                )
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
                 raise FileError(f"--out must be a folder, got the file {self.path}")
@@ -39,7 +43,10 @@ class ResultFolder:
         try:
             write_bytes(probe, b"\0" * _PROBE)
         except FileError as error:
-            why = reason(error.__cause__) if isinstance(error.__cause__, OSError) else "files cannot be made there"
+            cause = error.__cause__
+            # Where a folder is there and a file in it "does not exist" (/proc), the system's word for it misleads.
+            known = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+            why = reason(cause) if known else "no file can be made there"
             raise FileError(f"cannot write results to {self.path}: {why}") from error
         finally:
             probe.unlink(missing_ok=True)
@@ -97,7 +104,3 @@ def _one_sentence(path: Path):
         raise
     except OSError as error:
         raise FileError(f"cannot write results to {path}: {reason(error)}") from error
-    except ValueError as error:
-        if "null" not in str(error):
-            raise
-        raise FileError(f"cannot write results to {str(path)!r}: the name holds a null character") from error

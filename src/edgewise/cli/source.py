@@ -42,7 +42,7 @@ def select(table: Table, names: Sequence[str], option: str) -> Table:
         if name not in table.names:
             shown = ", ".join(quoted(other) for other in table.names[:5]) + (", ..." if len(table.names) > 5 else "")
             raise InputError(
-                f"{option} must name columns of {table.source}, got {quoted(name)}; its columns are {shown}"
+                f"{option} must name a column of {table.source}, got {quoted(name)}; its columns are {shown}"
             )
         if name in names[:i]:
             raise InputError(f"{option} must name each column once, got {quoted(name)} twice")

@@ -1,5 +1,12 @@
 """A report about one fit: a single HTML file that needs nothing else, to read, print or send."""
 
+from importlib.util import find_spec
+
+from edgewise.errors import missing_extra
+
+if find_spec("matplotlib") is None:
+    raise missing_extra("matplotlib", "plot", "Writing a report")
+
 from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure
 from edgewise.report.page import write_report
 

@@ -1,0 +1,66 @@
+"""The commands as a user meets them: help, version, usage errors, what is missing."""
+
+import subprocess
+import sys
+
+import pytest
+
+import edgewise as package
+from edgewise.cli import main
+
+
+@pytest.mark.parametrize("command", ["fit", "predict", "info", "plot", "reproduce"])
+def test_help_has_examples(edgewise, command):
+    done = edgewise(command, "--help")
+    assert done.code == 0
+    assert "Examples:" in done.out
+    assert f"edgewise {command}" in done.out.partition("Examples:")[2]
+
+
+def test_help_and_version(edgewise):
+    done = edgewise("--help")
+    assert done.code == 0
+    assert "Exit codes: 0 done, 1" in done.out
+    assert edgewise("--version").out == f"edgewise {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bake"],
+        ["fit"],
+        ["fit", "a.csv", "--test", "x"],
+        ["fit", "a.csv", "--task", "cooking"],
+        ["fit", "a.csv", "--grid-size", "0"],
+        ["predict", "m"],
+        ["reproduce"],
+    ],
+)
+def test_wrong_usage(edgewise, words):
+    done = edgewise(*words)
+    assert done.code == 2
+    assert "Usage: edgewise" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra(monkeypatch, missing):
+    monkeypatch.setattr("edgewise.cli.find_spec", lambda name: None if name == missing else object())
+    with pytest.raises(SystemExit) as caught:
+        main()
+    expected = f"edgewise: The command line needs {missing}, which is not installed: pip install 'edgewise[cli]'"
+    assert caught.value.code == expected
+
+
+@pytest.mark.parametrize(("package_name", "extra"), [("sklearn", "sklearn"), ("matplotlib", "plot")])
+def test_without_another_extra(tmp_path, package_name, extra):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    code = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        f"sys.modules[{package_name!r}] = None\n"
+        f"u.find_spec = lambda name, *a: None if name == {package_name!r} else real(name, *a)\n"
+        "from edgewise.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "fit", str(tmp_path / "t.csv"), "--target", "b"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f"pip install 'edgewise[{extra}]'\n"), done.stderr

@@ -1,0 +1,37 @@
+"""`edgewise info`: what it tells of a model, and that a hostile file can neither stop it nor move the cursor."""
+
+from edgewise import checkpoint
+from edgewise.estimator import load_estimator, save_estimator
+from edgewise.nn.mlp import MLP
+
+
+def test_a_fitted_model(edgewise, models):
+    done = edgewise("info", models / "kinds")
+    assert done.code == 0
+    for text in ("KAN [2, 4]", "degree 3, 2 knot intervals", "'kind', 4 classes", "high, low, middle, odd", "--hidden"):
+        assert text in done.out
+    assert "accuracy" in done.out and "on 12 rows, after 49 to train" in done.out
+    assert "a: a number" in done.out
+
+
+def test_categories(edgewise, models):
+    assert "colour: one of blue, red" in edgewise("info", models / "numbers").out
+
+
+def test_a_bare_network(edgewise, tmp_path):
+    checkpoint.save(tmp_path / "m", MLP([2, 3, 1]))
+    done = edgewise("info", tmp_path / "m")
+    assert done.code == 0 and "MLP [2, 3, 1]" in done.out and "parameters  13" in done.out
+
+
+def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):
+    estimator, extra = load_estimator(models / "kinds" / "model.safetensors")
+    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone"}
+    for fit in (about, [1], "text"):
+        save_estimator(tmp_path / "m", estimator, extra={**extra, "fit": fit})
+        done = edgewise("info", tmp_path / "m")
+        assert done.code == 0 and "\x1b" not in done.out
+
+
+def test_no_model(refused, tmp_path):
+    assert "no such file" in refused("info", tmp_path / "m")

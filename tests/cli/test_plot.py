@@ -1,0 +1,46 @@
+"""`edgewise plot`: each kind of figure in each format."""
+
+import pytest
+
+from edgewise.estimator import load_estimator, save_estimator
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "suffix", "start"),
+    [
+        ("numbers", "network", ".svg", b"<?xml"),
+        ("kinds", "network", ".pdf", b"%PDF"),
+        ("kinds", "effects", ".png", b"\x89PNG"),
+        ("numbers", "effects", ".svg", b"<?xml"),
+        ("numbers", "edges", ".svg", b"<?xml"),
+    ],
+)
+def test_figures(edgewise, models, tmp_path, name, kind, suffix, start):
+    out = tmp_path / f"figure{suffix}"
+    done = edgewise("plot", models / name, "--data", models / f"{name}.csv", "--kind", kind, "--out", out)
+    assert done.code == 0, done
+    assert out.read_bytes().startswith(start)
+    assert f"Wrote {out}" in done.out
+
+
+def test_without_data(edgewise, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = edgewise("plot", models / "numbers")
+    assert done.code == 0 and "points spread evenly over the model's domain" in done.out
+    text = (tmp_path / "network.svg").read_text()
+    assert "colour=red" in text and ">y<" in text
+
+
+def test_a_model_without_names(edgewise, models, tmp_path):
+    estimator, _ = load_estimator(models / "kinds" / "model.safetensors")
+    save_estimator(tmp_path / "m", estimator)
+    for kind in ("network", "effects", "edges"):
+        assert edgewise("plot", tmp_path / "m", "--kind", kind, "--out", tmp_path / f"{kind}.svg").code == 0
+
+
+def test_bad_names(refused, edgewise, models, tmp_path):
+    out = tmp_path / "figure.bmp"
+    assert "--out must end in .svg, .pdf or .png" in refused("plot", models / "numbers", "--out", out)
+    assert "there is no folder" in refused("plot", models / "numbers", "--out", tmp_path / "no" / "f.svg")
+    assert edgewise("plot", models / "numbers", "--kind", "cake").code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,32 @@
+"""The classical rule for the signature of a knot."""
+
+import numpy as np
+import pytest
+
+from edgewise.datasets import load_knots
+from edgewise.datasets.slope_rule import COLUMNS, SlopeRule, natural_slope
+
+
+def test_slope_is_the_real_part_of_longitude_by_meridian():
+    translations = np.random.default_rng(0).normal(size=(20, 3))
+    longitude, real, imaginary = translations.T
+    assert natural_slope(translations) == pytest.approx((longitude / (real + 1j * imaginary)).real)
+
+
+def test_it_finds_the_line():
+    translations = np.random.default_rng(0).normal(size=(50, 3)) + np.array([5, 0, 2])
+    signature = 0.5 * natural_slope(translations) - 0.25
+    rule = SlopeRule.fit(translations, signature)
+    assert (rule.factor, rule.offset) == pytest.approx((0.5, -0.25))
+    said = rule.predict(translations)
+    assert said.dtype == np.int64 and not (said % 2).any()
+    assert np.abs(said - signature).max() <= 1 + 1e-9
+
+
+def test_on_the_knots():
+    # All 313,209 knots gave 0.4321 slope - 0.016 and 85.2 %; the sample comes close.
+    knots = load_knots()
+    translations = knots.X[:, [knots.feature_names.index(column) for column in COLUMNS]]
+    rule = SlopeRule.fit(translations, knots.y)
+    assert rule.factor == pytest.approx(0.4321, abs=0.002) and rule.offset == pytest.approx(-0.016, abs=0.01)
+    assert (rule.predict(translations) == knots.y).mean() == pytest.approx(0.852, abs=0.01)

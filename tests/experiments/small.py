@@ -1,0 +1,15 @@
+"""A small table in place of the real ones, and little tuning, so that an experiment takes a second."""
+
+import numpy as np
+
+from edgewise.experiments import tables
+
+
+def one_small_table(monkeypatch):
+    """Replaces the tables of the experiment by one of 60 rows."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 2))
+    table = tables.Table(X, X[:, 0] + 0.1 * generator.normal(size=60), "regression")
+    monkeypatch.setattr(tables, "tables", lambda quick: {"small": lambda: table})
+    monkeypatch.setattr("edgewise.baselines._EPOCHS", 10)
+    monkeypatch.setattr("edgewise.baselines._ROUNDS", 10)
