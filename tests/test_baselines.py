@@ -85,6 +85,18 @@ def test_classes_with_one_row_and_labels_of_text(short):
         assert one.score > 0.6, one
 
 
+@pytest.mark.parametrize("rows", [40, 1000])  # five folds, and one part held back
+def test_rows_held_back_never_hold_all_of_a_class(rows):
+    y = np.arange(rows) % 3
+    y[0], y[1:3] = 7, 8
+    data = baselines._Data.checked(np.zeros((rows, 1)), y, np.zeros((1, 1)), y[:1], "classification", 0)
+    splits = data.splits()
+    assert len(splits) == {40: 5, 1000: 1}[rows]
+    for fit, judge in splits:
+        assert sorted([*fit, *judge]) == list(range(rows)) and len(judge) > 0
+        assert set(data.y[fit]) == set(data.y)
+
+
 @pytest.mark.parametrize("rows", [2, 5, 12])
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_few_rows(short, rows, task):

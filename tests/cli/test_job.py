@@ -56,6 +56,12 @@ def test_notes_about_the_target_count_all_rows(tmp_path):
     assert "1 of 30 rows were left out: their target 'y' is missing." in prepare(FitJob(str(path), target="y")).notes
 
 
+def test_a_column_that_counts_the_rows_is_noticed_after_the_split(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,a,y\n" + "".join(f"{i + 100},{i % 7},{i % 5 + 0.5}\n" for i in range(30)))
+    assert any("Column 'id' counts the rows" in note for note in prepare(FitJob(str(path), target="y")).notes)
+
+
 def test_features_and_drop(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('a,b,"c,d",y\n' + "".join(f"{i % 5},{i % 7},{i % 3},{i + 0.5}\n" for i in range(30)))

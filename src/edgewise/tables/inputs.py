@@ -161,8 +161,8 @@ def _learn_number(table: Table, name: str) -> tuple[NumberInput | None, str]:
             f"Column {quoted(name)}: {missing} missing of {len(column)} values were replaced by the median "
             f"{median:.6g}, and the input {quoted(name + ' is missing')} says where."
         )
-    steps = np.diff(column)
-    if len(column) >= 10 and (steps == 1).all():
+    # By the rows' numbers in the file: some of its rows may have gone to a test.
+    if len(column) >= 10 and (np.diff(column) == np.diff(table.rows)).all():
         return spec, (
             f"Column {quoted(name)} counts the rows; if it only numbers them, leave it out (--drop), since the order "
             "of a file can give the answer away."
