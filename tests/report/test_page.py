@@ -144,6 +144,11 @@ def test_the_same_content_gives_the_same_bytes(report):
     assert page(full_report()) == report
 
 
+def test_background_follows_the_summary_in_paragraphs_of_its_own():
+    text = page(ReportContent(title="t", summary=["Done."], background=["Knots & links.", "More."]))
+    assert '<p class="abstract">Done.</p>\n<p>Knots &amp; links.</p>\n<p>More.</p>' in text
+
+
 def test_the_smallest_report_has_no_empty_sections():
     reader = read(page(ReportContent("Nothing yet")))
     assert reader.tags["section"] == reader.tags["table"] == 0

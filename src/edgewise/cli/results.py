@@ -90,6 +90,7 @@ class Results:
         return ReportContent(
             title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
             summary=[summary, *([INTERRUPTED] if trained.interrupted else [])],
+            background=about(ready),
             models=model_rows(self),
             score_name="accuracy" if ready.labels else "R²",
             score_percent=bool(ready.labels),
@@ -111,6 +112,11 @@ class Results:
             command=ready.job.command,
             seed=ready.job.seed,
         )
+
+
+def about(ready: Prepared) -> tuple[str, ...]:
+    """What a packaged table is about, where it is used for what it is there for."""
+    return ready.source.about if ready.encoder.target.name == ready.source.target else ()
 
 
 INTERRUPTED = "The training was interrupted; the model is the best up to then."

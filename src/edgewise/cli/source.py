@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgewise.datasets import KNOT_FEATURES, knots_path
+from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.tables import Table, read_table
 from edgewise.tables.values import quoted
@@ -15,13 +15,15 @@ PACKAGED = ("knots",)
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A table and what is known about it: which column to predict, from which, and what must stay together."""
+    """A table and what is known about it: which column to predict, from which, what must stay together, and what it is
+    about (sentences)."""
 
     name: str
     table: Table
     target: str | None = None
     features: tuple[str, ...] = ()
     group: str | None = None
+    about: tuple[str, ...] = ()
 
 
 def open_source(data: str, delimiter: str | None = None) -> Source:
@@ -32,7 +34,7 @@ def open_source(data: str, delimiter: str | None = None) -> Source:
     if data in PACKAGED:
         with knots_path() as path:
             table = replace(read_table(path), source="the knot table")
-        return Source(data, table, "signature", KNOT_FEATURES, "group")
+        return Source(data, table, "signature", KNOT_FEATURES, "group", KNOTS_ABOUT)
     return Source(data, read_table(data, delimiter=delimiter))
 
 

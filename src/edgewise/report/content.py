@@ -96,6 +96,7 @@ class ReportContent:
     """What `write_report` lays out; texts are plain, never HTML. Empty parts are left out of the page.
 
     title, summary: what was done, in sentences; the standing among the baselines is added by itself.
+    background: paragraphs about the subject, after the summary.
     models: the KAN first, then the baselines, all on the same test rows; score_name: as "accuracy" or "R²";
         score_percent: the score is a share, to be shown in per cent; higher_is_better: False for an error.
     inputs: (name, score) of the strongest inputs, as from `input_scores`.
@@ -106,6 +107,7 @@ class ReportContent:
 
     title: str
     summary: Sequence[str] = ()
+    background: Sequence[str] = ()
     models: Sequence[ModelResult] = ()
     score_name: str = "score"
     score_percent: bool = False

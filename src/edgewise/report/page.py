@@ -39,6 +39,7 @@ def page(content: ReportContent) -> str:
     )
     abstract = " ".join([*content.summary, *standing(content)])
     opening = f'<p class="abstract">{_text(abstract)}</p>' if abstract else ""
+    opening += "".join(f"\n<p>{_text(paragraph)}</p>" for paragraph in content.background)
     template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(title=_text(content.title), opening=opening, body=body)
 
