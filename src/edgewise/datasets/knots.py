@@ -33,15 +33,16 @@ KNOT_FEATURES = (
 
 # What the table is about, for a reader of a report.
 KNOTS_ABOUT = (
-    "Each row is a hyperbolic knot of at most 15 crossings: its complement carries a complete metric of constant "
-    "curvature \u22121, unique by Mostow\u2019s rigidity. Volume, cusp translations, shortest geodesic, "
-    "Chern\u2013Simons invariant and symmetry group are read off that metric; the signature comes from the surfaces that "
-    "the knot bounds. That one says much about the other was found with the help of machine learning (A. Davies et al., Nature 600, "
-    "2021): the signature \u03c3 is near half the natural slope Re(\u03bb/\u03bc) of the longitudinal and meridional "
-    "translations \u03bb and \u03bc of the cusp, and |2\u03c3 \u2212 slope| is bounded by a constant times "
-    "volume / (injectivity radius)\u00b3 (A. Davies, A. Juh\u00e1sz, M. Lackenby, N. Toma\u0161ev, arXiv 2111.15323).",
-    "The slope rule, where it stands among the results, is the least-squares line through that slope, rounded to the "
-    "nearest even number: what can be had with two learned numbers.",
+    "Each row is a hyperbolic knot of at most 15 crossings: its complement carries a complete metric of "
+    "constant curvature \u22121, unique by Mostow\u2019s rigidity. Volume, cusp translations, shortest "
+    "geodesic, Chern\u2013Simons invariant and symmetry group are read off that metric; the signature comes "
+    "from the surfaces that the knot bounds. That one says much about the other was found with the help of "
+    "machine learning (A. Davies et al., Nature 600, 2021): the signature \u03c3 is near half the natural "
+    "slope Re(\u03bb/\u03bc) of the longitudinal and meridional translations \u03bb and \u03bc of the cusp, "
+    "and |2\u03c3 \u2212 slope| is bounded by a constant times volume / (injectivity radius)\xb3 (A. Davies, "
+    "A. Juh\xe1sz, M. Lackenby, N. Toma\u0161ev, arXiv 2111.15323).",
+    "The slope rule, where it stands among the results, is the least-squares line through that slope, rounded "
+    "to the nearest even number: what can be had with two learned numbers.",
 )
 
 
