@@ -1,5 +1,7 @@
 """scikit-learn estimators: a KAN for a table, with nothing that has to be chosen."""
 
+from numbers import Number
+
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
@@ -47,6 +49,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def fit(self, X, y, sample_weight=None):
         """X (N, d), y (N,) or (N, out), sample_weight (N,). Returns self."""
+        settings = self._settings()
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
         self._single = y.ndim == 1
         y = y.astype(np.float64).reshape(len(X), -1)
@@ -56,7 +59,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if not warm:
             self.target_scaling_ = _standardising(y, weight)
         target = torch.from_numpy(self.target_scaling_.transform(y))
-        self._train(Regression(x, target, weight=_relative(weight)), y.shape[1], warm)
+        self._train(Regression(x, target, weight=_relative(weight)), y.shape[1], warm, settings)
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -77,9 +80,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def fit(self, X, y, sample_weight=None):
         """X (N, d), y (N,) of at least two classes, sample_weight (N,). Returns self."""
+        settings = self._settings()
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
         y = column_or_1d(y, warn=True)
+        _check_one_kind(y)
+        check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
         X, labels, weight = canonical_rows(X, labels[:, None], self._checked_weight(sample_weight, X))
         kept, labels = np.unique(labels[:, 0], return_inverse=True)  # a class may have had no weight
@@ -89,7 +94,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         self.classes_ = classes[kept.astype(int)]
         x = self._scale_inputs(X, weight, warm)
         problem = Classification(x, torch.from_numpy(labels), classes=len(kept), weight=_relative(weight))
-        self._train(problem, len(kept), warm)
+        self._train(problem, len(kept), warm, settings)
         return self
 
     def decision_function(self, X) -> np.ndarray:
@@ -105,6 +110,14 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """X (N, d) -> the likeliest class of each row (N,)."""
         best = self._network_output(X).argmax(1)
         return self.classes_[best]
+
+
+def _check_one_kind(y: np.ndarray) -> None:
+    """Labels that can't be sorted, as None among strings, would else fail deep inside numpy."""
+    if y.dtype == object and not all(isinstance(label, Number) for label in y):
+        kinds = sorted({type(label).__name__ for label in y})
+        if len(kinds) > 1:
+            raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
 
 
 def _standardising(y: np.ndarray, weight: np.ndarray) -> AffineScaling:

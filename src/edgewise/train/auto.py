@@ -10,7 +10,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.candidate import Candidate, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
 from edgewise.train.problem import Problem
-from edgewise.train.search import ProgressEvent, Search, SearchReport, part_of
+from edgewise.train.search import ProgressEvent, Search, SearchReport, part_of, sample_losses
 
 # A search on more samples costs more and chooses the same; the final fit sees all of them.
 SEARCH_SAMPLES = 20_000
@@ -76,7 +76,6 @@ def auto_fit(
         return AutoResult(*search.fallback, found)
     search.stage = f"final fit: {found.chosen.says()}"
     model, report, spent = _final(problem, found, outputs, seed, search)
-    search.report(report.loss, math.inf)
     return AutoResult(model, report, replace(found, work=found.work + spent))
 
 
@@ -87,25 +86,44 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
     if found.chosen.hidden and found.stopped != "time":
         starts = max(1, min(STARTS, int((search.limit - found.work) / cost)))
     best, best_score, spent = None, math.inf, 0.0
-    for start in range(starts):
-        model, report = train_candidate(
-            problem,
-            found.chosen,
-            outputs=outputs,
-            seed=seed + start,
-            final=True,
-            callback=lambda event, before=spent: search.report(
-                event.loss, before + cost * event.step / max(event.steps, 1)
-            ),
-        )
-        spent += cost
-        score = report.history[-1].loss + report.history[-1].penalty if report.history else math.inf
-        if best is None or score < best_score:
-            best, best_score = (model, report), score
-        if report.stopped == "interrupted":
-            best = best[0], replace(best[1], stopped="interrupted", message=report.message)
-            break
+    try:
+        for start in range(starts):
+            model, report = train_candidate(
+                problem,
+                found.chosen,
+                outputs=outputs,
+                seed=seed + start,
+                final=True,
+                progress=lambda loss, share, before=spent: search.report(loss, before + cost * share),
+            )
+            spent += cost
+            score = report.history[-1].loss + report.history[-1].penalty if report.history else math.inf
+            if best is None or score < best_score:
+                best, best_score = (model, report), score
+            if report.stopped == "interrupted":
+                raise KeyboardInterrupt
+        search.report(best[1].loss, math.inf)
+    except KeyboardInterrupt:
+        best = _kept(problem, best, search)
     return *best, spent
+
+
+def _kept(problem: Problem, final: tuple[KAN, FitReport] | None, search: Search) -> tuple[KAN, FitReport]:
+    """After Ctrl-C: the better of what the final fit has reached, on all samples, and the search had found."""
+    found = search.fallback
+    if final is None:
+        if found is None:
+            raise KeyboardInterrupt
+        return found
+    model, report = final
+    if report.stopped != "interrupted":  # an earlier start that was completed
+        told = "Interrupted; the model is the best of the starts that were completed."
+        return model, replace(report, stopped="interrupted", message=told)
+    return final if found is None or _loss(problem, model) <= _loss(problem, found[0]) else found
+
+
+def _loss(problem: Problem, model: KAN) -> float:
+    return float(sample_losses(problem, model, problem.train).mean())
 
 
 def _sampled(problem: Problem, seed: int) -> Problem:

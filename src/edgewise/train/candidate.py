@@ -24,6 +24,7 @@ ROUGHNESS_SHARE = 0.1
 LEVENBERG_MARQUARDT_LIMIT = 1200
 # Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
 OVERHEAD = 3e6
+BASIS = 300  # of the basis functions and their derivatives at one value, about
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ class Candidate:
         return tuple(sizes)
 
     def says(self) -> str:
-        shape = "additive" if not self.hidden else f"{len(self.hidden)} hidden layer of {self.hidden[0]} nodes"
-        if len(self.hidden) > 1:
-            shape = f"hidden layers of {', '.join(map(str, self.hidden))} nodes"
+        """The candidate in words, as "1 hidden layer of 5 nodes, grid 4, strength 1e-04"."""
+        shape = "additive"
+        if self.hidden:
+            layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
+            nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
+            shape = f"{layers} of {nodes}"
         return f"{shape}, grid {self.grid_size}, strength {self.strength:.0e}"
 
 
@@ -105,7 +109,7 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
             steps = steps if candidate.hidden else 4
             each = (rows * outputs * parameters**2 / 2 + parameters**3 / 3) / 4  # matrix products run that much faster
         else:
-            each = 6 * rows * parameters
+            each = 6 * rows * parameters + BASIS * rows * sum(candidate.width(inputs, outputs)[:-1])
         total += steps * (each + OVERHEAD)
     return total
 
@@ -118,7 +122,7 @@ def train_candidate(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    callback: Callable[[StepEvent], bool | None] | None = None,
+    progress: Callable[[float, float], None] | None = None,
 ) -> tuple[KAN, FitReport]:
     """A model of `candidate` trained on problem.train, and the report of its last phase.
 
@@ -126,7 +130,7 @@ def train_candidate(
         outputs: the model's; seed: of its initial weights.
         warm: a trained model of the same shape whose grid divides the candidate's: training goes on from a copy.
         final: more steps.
-        callback: told of every step.
+        progress: told the loss and the share of the planned steps (0 .. 1) after every step.
     """
     inputs = problem.train.x.shape[1]
     sizes = candidate.grids()
@@ -138,28 +142,56 @@ def train_candidate(
             candidate.width(inputs, outputs), sizes[0], candidate.degree, seed=seed, dtype=problem.train.x.dtype
         )
     report = None
-    for size in sizes:
+    for number, size in enumerate(sizes):
         model = model if size == model.config.grid_size[0] else refine(model, size)
         stage = replace(candidate, grid_size=size)
-        report = _phases(model, problem, stage, final, callback)
+        part = None if progress is None else _part(progress, number, len(sizes))
+        report = _phases(model, problem, stage, final, part)
         if report.stopped in ("interrupted", "nonfinite"):
             break
     return model, report
 
 
-def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, callback) -> FitReport:
+def _part(progress: Callable[[float, float], None], number: int, parts: int) -> Callable[[float, float], None]:
+    """Progress of one of several equal parts, told as progress of the whole."""
+    return lambda loss, share: progress(loss, (number + share) / parts)
+
+
+def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progress) -> FitReport:
     """Trains at one grid size: hidden domains follow the activations after the first steps."""
     parameters = sum(p.numel() for p in model.parameters())
     method = method_for(problem, parameters, linear=not stage.hidden)
     plan = schedule_for(method, final=final)
-    settings = {"penalty": stage.penalty(), "callbacks": () if callback is None else (callback,)}
+    before = plan.first if stage.hidden else 0
+
+    def tell(event: StepEvent, earlier: int) -> None:
+        if progress is not None:
+            progress(event.loss, (earlier + event.step) / (before + plan.then))
+
+    penalty = stage.penalty()
     if stage.hidden:
-        report = fit(model, problem, method, steps=plan.first, tolerance=1e-4, **settings)
+        report = fit(
+            model,
+            problem,
+            method,
+            steps=plan.first,
+            tolerance=1e-4,
+            penalty=penalty,
+            callbacks=[lambda event: tell(event, 0)],
+        )
         if report.stopped in ("interrupted", "nonfinite"):
             return report
         # The first layer's grid lies on the data already; moving it again could only lose accuracy.
         _adapt_hidden_(model, problem)
-    return fit(model, problem, method, steps=plan.then, tolerance=1e-6 if final else 1e-5, **settings)
+    return fit(
+        model,
+        problem,
+        method,
+        steps=plan.then,
+        tolerance=1e-6 if final else 1e-5,
+        penalty=penalty,
+        callbacks=[lambda event: tell(event, before)],
+    )
 
 
 def _adapt_hidden_(model: KAN, problem: Problem) -> None:

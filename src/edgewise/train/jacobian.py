@@ -22,13 +22,15 @@ class ParameterSlots:
             self.size += parameter.numel()
 
 
-def residual_rows(network: nn.Module, slots: ParameterSlots, problem: Problem, data: Data) -> Rows:
+def residual_rows(
+    network: nn.Module, slots: ParameterSlots, problem: Problem, data: Data, *, chain: bool | None = None
+) -> Rows:
     """For each residual column: the rows d residual / d parameters (b, size), and the residuals (b,).
 
     A chain of layers with `jacobian_rows` (KAN, MLP) is done layer by layer; any other module by torch.func, which
-    needs a forward pass that torch.func can transform.
+    needs a forward pass that torch.func can transform. `chain` is the answer of `is_chain` if that was asked before.
     """
-    if is_chain(network, slots, data.x[:2]):
+    if is_chain(network, slots, data.x[:2]) if chain is None else chain:
         return _chain_rows(network, slots, problem, data)
     return _generic_rows(network, slots, problem, data)
 

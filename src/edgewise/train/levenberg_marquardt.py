@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.train.jacobian import ParameterSlots, residual_rows
+from edgewise.train.jacobian import ParameterSlots, is_chain, residual_rows
 from edgewise.train.methods import Method, StepResult, check_count, flattened, is_number, write_
 from edgewise.train.objective import Evaluation, Objective
 from edgewise.train.penalty import Curvature
@@ -92,6 +92,7 @@ class LevenbergMarquardtRun:
         self._objective = objective.twin(twin, torch.float64)
         self._twins = list(self._objective.parameters.values())
         self._slots = ParameterSlots(self._objective.parameters)
+        self._chain: bool | None = None  # asked once: on small tables the answer took a fifth of a step
         self._rows = max(1, CHUNK_NUMBERS // self._slots.size)
 
     def step(self, data: Data) -> StepResult:
@@ -142,15 +143,18 @@ class LevenbergMarquardtRun:
         return move if bool(move.isfinite().all()) else None
 
     def _linearise(self, data: Data) -> _Normal:
-        size = self._slots.size
+        size, objective = self._slots.size, self._objective
+        if self._chain is None:
+            self._chain = is_chain(objective.network, self._slots, data.x[:2])
         matrix, gradient, loss = data.x.new_zeros(size, size), data.x.new_zeros(size), 0.0
         grams: list[dict[str, Tensor]] = []
         for part, share in data.chunks(self._rows):
-            for rows, residuals in residual_rows(self._objective.network, self._slots, self._objective.problem, part):
+            columns = residual_rows(objective.network, self._slots, objective.problem, part, chain=self._chain)
+            for rows, residuals in columns:
                 matrix.addmm_(rows.mT, rows, alpha=2 * share)
                 gradient.addmv_(rows.mT, residuals, alpha=2 * share)
                 loss += share * float(residuals @ residuals)
-            if self._objective.needs_trace:
+            if objective.needs_trace:
                 grams = _summed(grams, self._edge_grams(part), share)
         floor = FLOOR * float(matrix.diagonal().mean())
         penalty = self._add_penalty(matrix, gradient, data, grams)

@@ -15,14 +15,16 @@ from edgewise.train.candidate import Candidate, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
 from edgewise.train.problem import Classification, Data, Problem, Regression
 
-WORK = 8e10  # multiply-adds of a budget of 1: about half a minute on two cores
+WORK = 1e11  # multiply-adds of a budget of 1: about half a minute on two cores
 HIDDEN_SIZES = (5, 10, 20)
-INTERRUPTED = "Interrupted during the search; the model is the best so far, trained on a part of the data"
+INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
 STRONGEST, WEAKEST = 1.0, 1e-10
+# Hidden layers start no stronger: what suits an additive model that explains nothing would flatten them.
+STRONGEST_HIDDEN = 1e-3
 # A larger or less regularised model must lower the held-out loss by a standard error of the difference: ties go to the
 # simpler one (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, 3.4.3).
 MARGIN = 1.0
-# One that is worse by so many standard errors on the first fold is not trained on the others, nor tried at other
+# One that is worse by so many standard errors on the first folds is not trained on the others, nor tried at other
 # strengths (a race, as in Maron and Moore, "Hoeffding races", 1994).
 HOPELESS = 2.0
 # Held-out loss, relative to a target of order 1, that float64 can't improve on.
@@ -49,7 +51,7 @@ class ProgressEvent:
 @dataclass(frozen=True)
 class Trial:
     """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, and the folds it
-    was trained on (one if it was clearly worse there)."""
+    was trained on (not all if it was clearly worse on the first)."""
 
     candidate: Candidate
     loss: float
@@ -78,7 +80,8 @@ class SearchReport:
 class _Tried:
     trial: Trial
     losses: Tensor  # of every held-out sample, in a fixed order
-    models: list[KAN] = field(default_factory=list)
+    models: list[KAN] = field(default_factory=list)  # of the folds
+    report: FitReport | None = None  # of the first model
 
 
 class _Stop(Exception):
@@ -86,7 +89,8 @@ class _Stop(Exception):
 
 
 class Search:
-    """One search. `run()` gives the report; `fallback` then is the best model met, trained on a part of the data."""
+    """One search. `run()` gives the report; `fallback` then is a model of the chosen candidate, trained on a part of
+    the data."""
 
     def __init__(
         self,
@@ -108,17 +112,23 @@ class Search:
         self.search_strength = search_strength
         self.folds = _folds(problem.train, problem, seed)
         self.limit = budget * _reasonable_work(problem.train, outputs)
+        # The first trial and the final fit are made in any case.
+        least = len(self.folds) * work_of(problem, start) + work_of(problem, start, final=True)
+        self.planned = max(self.limit, least)
         self.time_limit, self.progress = time_limit, progress
         self.work, self.began, self.stage = 0.0, time.perf_counter(), "search"
         self.tried: dict[Candidate, _Tried] = {}
         self.best: _Tried | None = None
         self.sentences: list[str] = []
-        self.fallback: tuple[KAN, FitReport] | None = None  # the best model so far, if there is no time for more
+        self.first: tuple[KAN, FitReport] | None = None  # of the first trial, until that is complete
         self.stopped = "finished"
 
     def run(self) -> SearchReport:
         if not (self.search_hidden or self.search_grid or self.search_strength):
             return SearchReport(self.start, (), ("Shape, grid and strength were given.",), 0, 0.0, "finished")
+        if not self.folds:
+            only = "There is only one distinct sample, so nothing was held out and nothing searched."
+            return SearchReport(self.start, (), (only,), 0, 0.0, "finished")
         try:
             self._strengths(self._first())
             if self.search_hidden:
@@ -127,17 +137,28 @@ class Search:
                 self._grids()
         except _Stop:
             pass
+        except KeyboardInterrupt:
+            if self.fallback is None:
+                raise
+            self.stopped = "interrupted"
+            self.sentences.append(f"Interrupted at: {self.stage}.")
         chosen = self.start if self.best is None else self.best.trial.candidate
         trials = tuple(tried.trial for tried in self.tried.values())
         if len(trials) > 1:
             self.sentences.append(f"Chosen of {len(trials)} candidates: {chosen.says()}.")
         return SearchReport(chosen, trials, tuple(self.sentences), len(self.folds), self.work, self.stopped)
 
-    def report(self, loss: float, share: float) -> None:
-        """Tells the progress callback; share: of the current piece of work (0 .. 1)."""
+    @property
+    def fallback(self) -> tuple[KAN, FitReport] | None:
+        """The best model so far, where there is no time for more; None before there is any."""
+        found = self.first if self.best is None else (self.best.models[0], self.best.report)
+        return found and (found[0], replace(found[1], stopped="interrupted", message=INTERRUPTED))
+
+    def report(self, loss: float, work: float) -> None:
+        """Tells the progress callback; work: of the current piece so far."""
         if self.progress is not None:
             best = math.nan if self.best is None else self.best.trial.loss
-            done = min((self.work + share) / self.limit, 1.0)
+            done = min((self.work + work) / self.planned, 1.0)
             self.progress(ProgressEvent(self.stage, done, loss, best, time.perf_counter() - self.began))
 
     def _first(self) -> _Tried:
@@ -174,7 +195,10 @@ class Search:
     def _shapes(self) -> None:
         """Hidden layers, larger and larger, while they pay."""
         for size in HIDDEN_SIZES:
-            if not self._richer(self.best, hidden=(size,)):
+            strength = self.best.trial.candidate.strength
+            if self.search_strength:
+                strength = min(strength, STRONGEST_HIDDEN)
+            if not self._richer(self.best, hidden=(size,), strength=strength):
                 return
 
     def _grids(self) -> None:
@@ -212,7 +236,8 @@ class Search:
         return pays
 
     def _try(self, candidate: Candidate, *, warm: _Tried | None = None, rival: _Tried | None = None) -> _Tried:
-        """Trains a candidate on every fold and scores it on what was held out; the first fold may be the last."""
+        """Trains a candidate on every fold and scores it on what was held out; where it is hopeless on the first
+        folds, the others are left out."""
         if candidate in self.tried:
             return self.tried[candidate]
         problems = [part_of(self.problem, train) for train, _ in self.folds]
@@ -228,18 +253,16 @@ class Search:
                 outputs=self.outputs,
                 seed=self.seed,
                 warm=warm.models[number] if warm is not None and number < len(warm.models) else None,
-                callback=lambda event, part=share: self.report(event.loss, part * event.step / max(event.steps, 1)),
+                progress=lambda loss, done, work=share: self.report(loss, work * done),
             )
             self.work += share
-            if self.fallback is None or (report.stopped == "interrupted" and self.best is None):
-                self.fallback = model, report
+            self.first = self.first or (model, report)
             if report.stopped == "interrupted":
-                self.fallback = self.fallback[0], replace(report, message=f"{INTERRUPTED}.")
-                self._stop("interrupted", f"{INTERRUPTED}.")
+                raise KeyboardInterrupt
             losses.append(sample_losses(self.problem, model, self.problem.train.select(held)))
             models.append(model)
             reports.append(report)
-            if rival is not None and number == 0 and _is_hopeless(rival, losses[0]):
+            if rival is not None and _is_hopeless(rival, torch.cat(losses)):
                 break
         return self._noted(candidate, torch.cat(losses), models, reports, rival)
 
@@ -250,9 +273,7 @@ class Search:
             mean = rival.trial.loss - _gain(rival.losses, losses)[0]  # the folds differ; the difference is fair
         error = float(losses.std() / len(losses) ** 0.5) if finite and len(losses) > 1 else math.inf
         parameters = sum(p.numel() for p in models[0].parameters())
-        tried = _Tried(Trial(candidate, mean, error, parameters, len(models)), losses, models)
-        if self.best is None or mean < self.best.trial.loss:
-            self.fallback = models[0], reports[0]
+        tried = _Tried(Trial(candidate, mean, error, parameters, len(models)), losses, models, reports[0])
         self.tried[candidate] = tried
         return tried
 
@@ -306,7 +327,9 @@ def _is_tie(tried: _Tried, best: _Tried) -> bool:
 def _reasonable_work(data: Data, outputs: int) -> float:
     """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
     rows, inputs = data.x.shape
-    return min(WORK, 5e8 + 1.5e6 * rows * (inputs + outputs))
+    # Few columns interact as well as many do; more columns than a quarter of the rows can't be told apart.
+    columns = max(min(inputs, rows // 4) + outputs, 8)
+    return min(WORK, 5e8 + 1.5e6 * rows * columns)
 
 
 def part_of(problem: Problem, index: Tensor) -> Problem:
@@ -318,12 +341,14 @@ def part_of(problem: Problem, index: Tensor) -> Problem:
 
 
 def _folds(data: Data, problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
-    """Pairs of training and held-out indices; every class is spread over the folds.
+    """Pairs of training and held-out indices; every class is spread over the folds. None for a single sample.
 
     Five folds for up to 500 samples (three below 60, where five would hold out a handful), three up to 3,000, one
     held-out fifth beyond.
     """
     rows = len(data)
+    if rows < 2:
+        return []
     parts = 3 if rows < 60 else 5 if rows <= 500 else 3 if rows <= 3000 else 5
     parts = min(parts, rows)
     rng = np.random.default_rng(seed)

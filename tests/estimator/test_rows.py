@@ -1,0 +1,56 @@
+"""Tests of edgewise.estimator.rows: what counts as the same data becomes the same arrays."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgewise.estimator.rows import canonical_rows
+
+NUMBERS = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 1e-300, 2.5])
+
+
+@st.composite
+def tables(draw):
+    rows = draw(st.integers(1, 8))
+    cells = draw(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=rows, max_size=rows))
+    weight = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows).filter(any))
+    order = draw(st.permutations(range(rows)))
+    cells = np.array(cells)
+    return cells[:, :2], cells[:, 2:], np.array(weight, dtype=float), np.array(order)
+
+
+def same_bits(left, right):
+    return all(a.tobytes() == b.tobytes() and a.shape == b.shape for a, b in zip(left, right, strict=True))
+
+
+@given(tables())
+def test_order_and_repetition_are_forgotten_bit_for_bit(table):
+    x, y, weight, order = table
+    expected = canonical_rows(x, y, weight)
+    assert same_bits(canonical_rows(x[order], y[order], weight[order]), expected)
+    repeated = np.repeat(np.arange(len(x)), weight.astype(int))
+    assert same_bits(canonical_rows(x[repeated], y[repeated], None), expected)
+
+
+@given(tables())
+def test_rows_are_distinct_sorted_and_keep_the_whole_weight(table):
+    x, y, weight, _ = table
+    inputs, targets, mass = canonical_rows(x, y, weight)
+    rows = [tuple(row) for row in np.hstack([inputs, targets])]
+    assert rows == sorted(set(rows))
+    assert set(rows) == {tuple(row) for row in np.hstack([x, y])[weight > 0]}
+    assert mass.sum() == weight.sum() and (mass > 0).all()
+
+
+def test_order_is_forgotten_for_weights_whose_sum_rounds():
+    weight = np.array([0.1, 0.2, 0.3, 1e17])
+    x = y = np.zeros((4, 1))
+    totals = {float(canonical_rows(x, y, weight[np.roll(np.arange(4), k)])[2][0]) for k in range(4)}
+    assert len(totals) == 1
+
+
+def test_the_caller_keeps_his_arrays():
+    x, y, weight = np.array([[2.0], [-0.0]]), np.array([[1.0], [0.0]]), np.array([1.0, 2.0])
+    kept = x.copy(), y.copy(), weight.copy()
+    canonical_rows(x, y, weight)
+    assert same_bits((x, y, weight), kept)
