@@ -64,11 +64,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def predict(self, X) -> np.ndarray:
         """X (N, d) -> (N,), or (N, out) where y had two dimensions."""
-        y = (
-            self.target_scaling_.inverse(self._network_output(X))
-            if hasattr(self, "model_")
-            else self._network_output(X)
-        )
+        z = self._network_output(X)
+        with np.errstate(over="ignore"):  # targets near the largest float64: infinity says it
+            y = self.target_scaling_.inverse(z)
         return y[:, 0] if self._single else y
 
 

@@ -1,5 +1,6 @@
 """Estimators in model files: the network with its scaling, classes, names and reports, never pickled."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +18,8 @@ from edgewise.train.search import SearchReport, Trial
 
 KINDS = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
 PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")
+CLASS_KINDS = "biufUO"  # of numpy's dtypes
+LONGEST_CLASS = 4096
 
 
 def save_estimator(path: str | os.PathLike[str], estimator: KANEstimator, *, extra: Mapping | None = None) -> None:
@@ -31,23 +34,39 @@ def save_estimator(path: str | os.PathLike[str], estimator: KANEstimator, *, ext
     """
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
         raise InputError(f"estimator must be a fitted KANRegressor or KANClassifier, got {estimator!r}")
-    parameters = {name: getattr(estimator, name) for name in PARAMETERS}
+    checkpoint.save(path, estimator.model_, extra={"estimator": _fields(estimator), "extra": dict(extra or {})})
+
+
+def _fields(estimator: KANEstimator) -> dict:
+    """All of a fitted estimator but its network, as plain values."""
+    parameters = {name: _plain(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
+    names = getattr(estimator, "feature_names_in_", None)
     fields = {
         "kind": type(estimator).__name__,
         "parameters": parameters,
         "input_scaling": estimator.input_scaling_.to_json(),
-        "feature_names": list(getattr(estimator, "feature_names_in_", [])) or None,
+        "feature_names": None if names is None else names.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
     }
     if isinstance(estimator, KANClassifier):
-        fields["classes"] = {"dtype": estimator.classes_.dtype.str, "values": estimator.classes_.tolist()}
+        dtype, values = estimator.classes_.dtype, estimator.classes_.tolist()
+        if dtype.kind not in CLASS_KINDS or not all(isinstance(value, str | bool | int | float) for value in values):
+            raise InputError(f"classes must be text or numbers to be stored, got {dtype}")
+        fields["classes"] = {"dtype": dtype.str, "values": values}
     else:
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
-    checkpoint.save(path, estimator.model_, extra={"estimator": fields, "extra": dict(extra or {})})
+    return fields
+
+
+def _plain(value):
+    """Numbers of numpy as those of Python."""
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict]:
@@ -58,15 +77,16 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict]:
         CheckpointError: it is damaged, or holds a network without an estimator.
     """
     file = checkpoint.load(path)
-    if "estimator" not in file.extra:
+    if "estimator" not in file.extra or not isinstance(file.extra.get("extra"), dict):
         raise CheckpointError(
             f"model file {os.fspath(path)} must hold an estimator, as `edgewise fit` writes it, got a bare network"
         )
     try:
         estimator = _rebuilt(file)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, CheckpointError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
         raise CheckpointError(
-            f"model file {os.fspath(path)} must describe a complete estimator, got {type(error).__name__}: {error}"
+            f"model file {os.fspath(path)} must describe a complete estimator, got {what[:200]}"
         ) from error
     return estimator, file.extra["extra"]
 
@@ -74,44 +94,90 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict]:
 def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     fields = file.extra["estimator"]
     estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
-    width = file.model.config.width
+    config = file.model.config
+    inputs, outputs = config.width[0], config.width[-1]
     estimator.model_ = file.model
-    estimator.n_features_in_ = width[0]
+    estimator.n_features_in_ = inputs
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
-    _expect(len(estimator.input_scaling_.shift), width[0], "input scaling")
+    _expect(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
     if fields["feature_names"] is not None:
-        estimator.feature_names_in_ = np.array([str(name) for name in fields["feature_names"]], dtype=object)
-        _expect(len(estimator.feature_names_in_), width[0], "feature names")
+        names = [_is(name, str, "a feature name") for name in _is(fields["feature_names"], list, "the feature names")]
+        _expect(len(names) == inputs, "another number of feature names")
+        estimator.feature_names_in_ = np.array(names, dtype=object)
     if isinstance(estimator, KANClassifier):
-        estimator.classes_ = _classes(fields["classes"])
-        _expect(len(estimator.classes_), width[-1], "classes")
+        estimator.classes_ = _classes(fields["classes"], outputs)
     else:
         estimator.target_scaling_ = AffineScaling.from_json(fields["target_scaling"])
-        _expect(len(estimator.target_scaling_.shift), width[-1], "target scaling")
-        estimator._single = bool(fields["single"])
+        _expect(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
+        estimator._single = _is(fields["single"], bool, "single")
+        _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
     estimator.report_ = FitReport.from_json(fields["report"])
-    estimator.n_iter_ = max(estimator.report_.steps, 1)
+    steps = estimator.report_.steps
+    _expect(_is(steps, int, "a number of steps") >= 0, "a negative number of steps")
+    estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
+    chosen = estimator.search_.chosen
+    _expect(chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network")
     return estimator
 
 
-def _classes(stored: Mapping) -> np.ndarray:
-    dtype = np.dtype(stored["dtype"])
-    if dtype.kind not in "biufUO":
-        raise ValueError(f"classes of dtype {dtype}")
-    return np.array(stored["values"], dtype=dtype)
+def _classes(stored: Mapping, count: int) -> np.ndarray:
+    values, dtype = _is(stored["values"], list, "the classes"), np.dtype(_is(stored["dtype"], str, "a dtype"))
+    _expect(len(values) == count, "another number of classes")
+    kinds = {"U": str, "O": str | bool | int | float, "b": bool, "f": float}
+    _expect(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
+    for value in values:
+        _is(value, kinds.get(dtype.kind, int), "a class")
+    if dtype.kind == "U":  # the dtype says how many bytes numpy takes for each
+        _expect(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
+    classes = np.array(values, dtype=dtype)
+    _expect(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
+    return classes
 
 
 def _search(stored: Mapping) -> SearchReport:
-    trials = tuple(Trial(**{**trial, "candidate": _candidate(trial["candidate"])}) for trial in stored["trials"])
-    rest = {name: stored[name] for name in ("folds", "work", "stopped")}
-    return SearchReport(_candidate(stored["chosen"]), trials, tuple(stored["sentences"]), **rest)
+    sentences = tuple(_is(sentence, str, "a sentence") for sentence in _is(stored["sentences"], tuple, "the sentences"))
+    trials = tuple(_trial(trial) for trial in _is(stored["trials"], tuple, "the trials"))
+    return SearchReport(
+        chosen=_candidate(stored["chosen"]),
+        trials=trials,
+        sentences=sentences,
+        folds=_is(stored["folds"], int, "the folds"),
+        work=_is(stored["work"], float, "the work"),
+        stopped=_is(stored["stopped"], str, "the end of the search"),
+    )
+
+
+def _trial(stored: Mapping) -> Trial:
+    return Trial(
+        candidate=_candidate(stored["candidate"]),
+        loss=_is(stored["loss"], float, "a loss"),
+        error=_is(stored["error"], float, "a standard error"),
+        parameters=_is(stored["parameters"], int, "a number of parameters"),
+        folds=_is(stored["folds"], int, "the folds"),
+    )
 
 
 def _candidate(stored: Mapping) -> Candidate:
-    return Candidate(**{**stored, "hidden": tuple(stored["hidden"])})
+    hidden = tuple(_is(nodes, int, "a hidden width") for nodes in _is(stored["hidden"], tuple, "the hidden widths"))
+    found = Candidate(
+        hidden,
+        _is(stored["grid_size"], int, "a grid size"),
+        _is(stored["strength"], float, "a strength"),
+        _is(stored["degree"], int, "a degree"),
+    )
+    _expect(all(0 < number < 2**31 for number in (*hidden, found.grid_size)), "sizes out of range")
+    _expect(0 <= found.degree <= 5 and 0 <= found.strength < math.inf, "a degree or strength out of range")
+    return found
 
 
-def _expect(came: int, expected: int, what: str) -> None:
-    if came != expected:
-        raise ValueError(f"{what} for {came} columns instead of {expected}")
+def _is(value, kind, what: str):
+    """The value, if it is of the kind; True is no number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float)):
+        raise ValueError(f"{type(value).__name__} as {what}")
+    return value
+
+
+def _expect(holds: bool, came: str) -> None:
+    if not holds:
+        raise ValueError(came)

@@ -146,7 +146,8 @@ def train_candidate(
         model = model if size == model.config.grid_size[0] else refine(model, size)
         stage = replace(candidate, grid_size=size)
         part = None if progress is None else _part(progress, number, len(sizes))
-        report = _phases(model, problem, stage, final, part)
+        # A final model that goes on has its hidden domains where they belong, and moving them costs accuracy.
+        report = _phases(model, problem, stage, final, part, settled=warm is not None and final)
         if report.stopped in ("interrupted", "nonfinite"):
             break
     return model, report
@@ -157,19 +158,19 @@ def _part(progress: Callable[[float, float], None], number: int, parts: int) -> 
     return lambda loss, share: progress(loss, (number + share) / parts)
 
 
-def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progress) -> FitReport:
-    """Trains at one grid size: hidden domains follow the activations after the first steps."""
+def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progress, *, settled: bool) -> FitReport:
+    """Trains at one grid size: hidden domains follow the activations after the first steps, unless they are settled."""
     parameters = sum(p.numel() for p in model.parameters())
     method = method_for(problem, parameters, linear=not stage.hidden)
     plan = schedule_for(method, final=final)
-    before = plan.first if stage.hidden else 0
+    before = plan.first if stage.hidden and not settled else 0
 
     def tell(event: StepEvent, earlier: int) -> None:
         if progress is not None:
             progress(event.loss, (earlier + event.step) / (before + plan.then))
 
     penalty = stage.penalty()
-    if stage.hidden:
+    if before:
         report = fit(
             model,
             problem,

@@ -1,0 +1,230 @@
+"""Tests of edgewise.estimator.storage: estimators come back from files bit for bit, and bad files are refused."""
+
+import copy
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+
+from edgewise import checkpoint
+from edgewise.errors import CheckpointError, FileError, InputError
+from edgewise.estimator import KANClassifier, KANRegressor, load_estimator, save_estimator, storage
+from edgewise.nn.model import KAN
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+Y = X[:, 0] + np.sin(X[:, 1])
+LABELS = {
+    "strings": np.where(Y > 0, "yes", "no"),
+    "objects": np.where(Y > 0, "yes", "no").astype(object),
+    "bools": Y > 0,
+    "integers": np.digitize(Y, [-1, 1]) * 10 - 7,
+    "unsigned": (Y > 0).astype(np.uint8),
+    "floats": np.where(Y > 0, 1.0, -2.0),
+}
+QUICK = {"budget": 0.01}
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    return KANRegressor(**QUICK, hidden=(2,)).fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return KANClassifier(**QUICK).fit(X, LABELS["strings"])
+
+
+def there_and_back(estimator, tmp_path, **extra):
+    save_estimator(tmp_path / "model.safetensors", estimator, **extra)
+    return load_estimator(tmp_path / "model.safetensors")
+
+
+def same(one, other):
+    """Equal with equal types, NaN included."""
+    return repr(one) == repr(other) and type(one) is type(other)
+
+
+def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
+    loaded, extra = there_and_back(regressor, tmp_path, extra={"note": [1, "two", None]})
+    assert extra == {"note": [1, "two", None]}
+    assert type(loaded) is KANRegressor
+    assert loaded.predict(X).tobytes() == regressor.predict(X).tobytes()
+    assert same(loaded.get_params(), regressor.get_params())
+    assert same(loaded.search_, regressor.search_)
+    assert same(loaded.report_, regressor.report_)
+    assert vars(loaded).keys() == vars(regressor).keys()
+    for name in ("n_features_in_", "n_iter_", "parameter_count_", "_single"):
+        assert same(getattr(loaded, name), getattr(regressor, name)), name
+    for name in ("input_scaling_", "target_scaling_"):
+        assert same(getattr(loaded, name).to_json(), getattr(regressor, name).to_json()), name
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
+    fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, LABELS[kind])
+    loaded, _ = there_and_back(fitted, tmp_path)
+    assert loaded.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
+    assert loaded.classes_.dtype == fitted.classes_.dtype
+    assert loaded.predict(X).tolist() == fitted.predict(X).tolist()
+
+
+def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
+    import pandas
+
+    def stop(event):
+        raise KeyboardInterrupt
+
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    fitted = KANRegressor(progress=stop).fit(frame, np.column_stack([Y, -Y]))
+    loaded, _ = there_and_back(fitted, tmp_path)
+    assert loaded.predict(frame).tobytes() == fitted.predict(frame).tobytes()
+    assert loaded.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert loaded.report_.stopped == loaded.search_.stopped == "interrupted"
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(frame[["b", "a", "c"]])
+
+
+def test_parameters_of_numpy_types_are_stored(tmp_path):
+    fitted = KANRegressor(
+        hidden=(np.int64(2),),
+        grid_size=np.int32(3),
+        degree=np.int64(2),
+        regularization=np.float32(1e-3),
+        budget=np.int64(1),
+        time_limit=np.float32(9),
+        random_state=np.int64(3),
+        warm_start=np.bool_(False),
+    ).fit(X, Y)
+    loaded, _ = there_and_back(fitted, tmp_path)
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.predict(X).tobytes() == fitted.predict(X).tobytes()
+
+
+@pytest.mark.parametrize("state", [None, np.random.default_rng(0), np.random.RandomState(0)])
+def test_a_generator_is_not_stored(state, tmp_path):
+    fitted = KANRegressor(**QUICK, hidden=(), regularization=1e-2, random_state=state).fit(X, Y)
+    assert there_and_back(fitted, tmp_path)[0].random_state is None
+
+
+def test_a_loaded_estimator_goes_on(regressor, tmp_path):
+    loaded, _ = there_and_back(copy.deepcopy(regressor).set_params(warm_start=True), tmp_path)
+    before = loaded.report_.history[loaded.report_.best_step]
+    first = loaded.fit(X, Y).report_.history[0]
+    assert math.isclose(first.loss + first.penalty, before.loss + before.penalty, rel_tol=1e-9)
+    after = loaded.report_
+    assert after.history[after.best_step].loss + after.history[after.best_step].penalty <= first.loss + first.penalty
+
+
+@pytest.mark.parametrize("thing", [KANRegressor(), "model", None])
+def test_only_fitted_estimators_are_saved(thing, tmp_path):
+    with pytest.raises(InputError, match="fitted"):
+        save_estimator(tmp_path / "m", thing)
+    assert not (tmp_path / "m").exists()
+
+
+def test_extra_that_is_no_json_is_refused_and_leaves_the_older_file(regressor, tmp_path):
+    save_estimator(tmp_path / "m", regressor, extra={"a": 1})
+    with pytest.raises(InputError):
+        save_estimator(tmp_path / "m", regressor, extra={"a": object()})
+    assert load_estimator(tmp_path / "m")[1] == {"a": 1}
+
+
+def test_a_bare_network_is_refused_with_a_sentence(tmp_path):
+    checkpoint.save(tmp_path / "m", KAN((2, 1)))
+    with pytest.raises(CheckpointError, match=r"must hold an estimator.*got a bare network$"):
+        load_estimator(tmp_path / "m")
+
+
+def test_missing_and_cut_files(regressor, tmp_path):
+    with pytest.raises(FileError, match="missing"):
+        load_estimator(tmp_path / "missing")
+    save_estimator(tmp_path / "m", regressor)
+    whole = (tmp_path / "m").read_bytes()
+    (tmp_path / "m").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError):
+        load_estimator(tmp_path / "m")
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+    "",
+    "auto",
+    "O",
+    "KANRegressor",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+]
+ODD += ["<U4", "<i2", [5], [0.5, "x"], [1, 2, 3], [None] * 3, "x" * 10_000]
+
+
+def places(value, path=()):
+    """The paths of all values in a tree of lists and dicts."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from places(item, (*path, key))
+
+
+def mutated(fields, rng):
+    """A copy with one value, anywhere, replaced, removed or doubled."""
+    fields = copy.deepcopy(fields)
+    *path, last = rng.choice([path for path in places(fields) if path])
+    inner = fields
+    for key in path:
+        inner = inner[key]
+    kind = rng.randrange(4)
+    if kind == 0:
+        del inner[last]
+    elif kind == 1 and isinstance(inner, list):
+        inner.append(copy.deepcopy(inner[last]))
+    else:
+        inner[last] = rng.choice(ODD)
+    return fields
+
+
+def stored_fields(estimator, tmp_path):
+    save_estimator(tmp_path / "m", estimator)
+    file = checkpoint.load(tmp_path / "m")
+    return file.model, file.extra["estimator"]
+
+
+@pytest.mark.parametrize("which", ["regressor", "classifier"])
+def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
+    estimator = request.getfixturevalue(which)
+    model, fields = stored_fields(estimator, tmp_path)
+    report = json.loads(fields["report"])
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(1000):
+        if rng.random() < 0.2:
+            extra = {"estimator": {**fields, "report": json.dumps(mutated(report, rng))}, "extra": {}}
+        else:
+            extra = mutated({"estimator": fields, "extra": {}}, rng)
+        file = checkpoint.Checkpoint(model, extra, None)
+        monkeypatch.setattr(storage.checkpoint, "load", lambda path, file=file: file)
+        try:
+            loaded, _ = load_estimator("m")
+        except CheckpointError as error:
+            assert "\n" not in str(error) and len(str(error)) < 500
+            refused += 1
+            continue
+        # Whatever was accepted must work.
+        assert len(loaded.predict(X)) == len(X)
+        assert isinstance(loaded.search_.chosen.says(), str) and isinstance(loaded.n_iter_, int)
+        assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
+        assert all(isinstance(trial.candidate.says(), str) for trial in loaded.search_.trials)
+        storage._fields(loaded)
+    assert refused > 400
