@@ -19,7 +19,7 @@ struct Columns {
   int64_t first, width;
 };
 
-template <class T, int lanes, int vectors, int R, bool based>
+template <class T, int lanes, int vectors, int R, bool based, bool partial = false>
 struct Tile {
   typedef Vector<T, lanes> V;
   V row[R][vectors];
@@ -28,14 +28,23 @@ struct Tile {
     return (based && j == R - 1 ? rows.base : rows.coef + (interval + j) * rows.stride) + columns.first;
   }
 
+  EDGEWISE_INLINE static V get(const T* from, int64_t left) {
+    if constexpr (partial) return load_some<V>(from, left);
+    return load<V>(from);
+  }
+  EDGEWISE_INLINE static void put(T* to, V value, int64_t left) {
+    if constexpr (partial) return store_some(to, value, left);
+    store(to, value);
+  }
+
   // The rows of an interval, masked.
   EDGEWISE_INLINE void read(const Rows<T>& rows, int64_t interval, const Columns& columns) {
     for (int k = 0; k < vectors; k++) {
       int64_t left = columns.width - k * lanes;
       V mask = V{} + T(1);
-      if (rows.mask) mask = load_some<V>(rows.mask + columns.first + k * lanes, left);
+      if (rows.mask) mask = get(rows.mask + columns.first + k * lanes, left);
       for (int j = 0; j < R; j++) {
-        row[j][k] = load_some<V>(address(rows, interval, j, columns) + k * lanes, left);
+        row[j][k] = get(address(rows, interval, j, columns) + k * lanes, left);
         if (rows.mask) row[j][k] *= mask;
       }
     }
@@ -51,11 +60,11 @@ struct Tile {
     for (int k = 0; k < vectors; k++) {
       int64_t left = columns.width - k * lanes;
       V mask = V{} + T(1);
-      if (rows.mask) mask = load_some<V>(rows.mask + columns.first + k * lanes, left);
+      if (rows.mask) mask = get(rows.mask + columns.first + k * lanes, left);
       for (int j = 0; j < R; j++) {
         if (rows.mask) row[j][k] *= mask;
         T* to = address(rows, interval, j, columns) + k * lanes;
-        store_some(to, load_some<V>(to, left) + row[j][k], left);
+        put(to, get(to, left) + row[j][k], left);
       }
     }
   }
@@ -146,12 +155,12 @@ EDGEWISE_INLINE void for_tiles(int64_t outputs, const Act& act) {
   const int64_t rest = outputs - first;
   if (rest == 0) return;
   if constexpr (lanes >= 4 * least_lanes<T>) {
-    if (rest <= lanes / 4) return act(Kind<Tile<T, lanes / 4, 1, R, based>>(), Columns{first, rest});
+    if (rest <= lanes / 4) return act(Kind<Tile<T, lanes / 4, 1, R, based, true>>(), Columns{first, rest});
   }
   if constexpr (lanes >= 2 * least_lanes<T>) {
-    if (rest <= lanes / 2) return act(Kind<Tile<T, lanes / 2, 1, R, based>>(), Columns{first, rest});
+    if (rest <= lanes / 2) return act(Kind<Tile<T, lanes / 2, 1, R, based, true>>(), Columns{first, rest});
   }
-  act(Kind<Tile<T, lanes, 1, R, based>>(), Columns{first, rest});
+  act(Kind<Tile<T, lanes, 1, R, based, true>>(), Columns{first, rest});
 }
 
 // Columns that the tiles touch, padding included: what a row of outputs must have room for.

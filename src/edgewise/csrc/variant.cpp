@@ -27,7 +27,7 @@ class Scratch {
     int64_t most_runs = intervals < samples ? intervals : samples;
     most_runs = (most_runs + padding) / padding * padding;
     const int64_t K = problem.degree + 1, wide = pad_rows ? padded<T>(problem.outputs) : 0;
-    const int64_t reals = samples * (6 + 2 * rows) + most_runs * (K * K + 2) + (samples - padding) * wide;
+    const int64_t reals = samples * (6 + 2 * rows) + most_runs * (2 * K * K + 2) + (samples - padding) * wide;
     const int64_t indices = samples * 2 + (most_runs + padding) * 2 + intervals + padding;
     memory_ = static_cast<char*>(malloc(size_t(reals) * sizeof(T) + size_t(indices) * sizeof(int32_t)));
     if (!memory_) return;
@@ -44,6 +44,7 @@ class Scratch {
     pieces.left = take(most_runs);
     pieces.per_width = take(most_runs);
     pieces.piece = take(most_runs * K * K);
+    pieces.derived = take(most_runs * K * K);
     padded_rows = pad_rows ? take((samples - padding) * wide) : nullptr;
     pitch = samples;
     pieces.pitch = most_runs;

@@ -5,10 +5,12 @@
 namespace edgewise::EDGEWISE_VARIANT {
 
 // Polynomial pieces in t = (x - left end) / width: piece[(j * K + k) * pitch + r] is the coefficient of t^k of function
-// j on run r; with even knots only r = 0 is there. `left` and `per_width` belong to each run.
+// j on run r; with even knots only r = 0 is there. `left` and `per_width` belong to each run. `derived` has room for
+// the pieces of a derivative.
 template <class T>
 struct Pieces {
   T* piece;
+  T* derived;
   T* left;
   T* per_width;
   int64_t pitch;
@@ -75,39 +77,50 @@ void make_pieces(const Grid<T>& grid, const Runs<T>& runs, Pieces<T>& pieces) {
   }
 }
 
-// The order-th derivative of function j on table r, as coefficients of t^0 .. t^(K-1-order); zeros above the degree.
-template <class T, int K>
-EDGEWISE_INLINE void differentiate(const Pieces<T>& pieces, int64_t r, int j, int order, T scale, T (&out)[K]) {
-  for (int k = 0; k < K; k++) out[k] = 0;
-  for (int k = order; k < K; k++) {
-    T factor = scale;
-    for (int d = 0; d < order; d++) factor *= T(k - d);
-    out[k - order] = factor * pieces.piece[(j * K + k) * pieces.pitch + r];
-  }
-}
-
-template <class T>
-EDGEWISE_INLINE T power(T base, int exponent) {
-  T product = 1;
+template <class V>
+EDGEWISE_INLINE V power(V base, int exponent) {
+  V product = base * 0 + 1;
   for (int k = 0; k < exponent; k++) product *= base;
   return product;
 }
 
-// weight[j * pitch + p] for the samples of one run (or of all runs, where the pieces are shared).
+// The pieces of the order-th derivative by x, laid out as `piece` is; all zero above the degree.
 template <class T, int K>
-EDGEWISE_INLINE void run_weights(const Pieces<T>& pieces, int64_t r, int order, const T* t, int64_t begin, int64_t end,
-                                 T* weight, int64_t pitch) {
+const T* derive(const Pieces<T>& pieces, const Runs<T>& runs, int order) {
   constexpr int lanes = full_lanes<T>;
   typedef Vector<T, lanes> V;
-  const T scale = power(pieces.per_width[r], order);
-  for (int j = 0; j < K; j++) {
-    T c[K];
-    differentiate<T, K>(pieces, pieces.shared ? 0 : r, j, order, scale, c);
-    // Writes up to a vector beyond the end: the next run overwrites it, and the arrays are padded.
-    for (int64_t p = begin; p < end; p += lanes) {
-      V at = load<V>(t + p);
-      V value = at * T(0);  // a NaN must come out as NaN at every order
-      for (int k = K - 1; k >= 0; k--) value = value * at + c[k];
+  if (order == 0) return pieces.piece;
+  const int64_t tables = pieces.shared ? 1 : runs.count;
+  for (int64_t first = 0; first < tables; first += lanes) {
+    const V scale = power(load<V>(pieces.per_width + first), order);
+    for (int j = 0; j < K; j++) {
+      for (int k = 0; k < K; k++) {
+        V value = V{};
+        if (k + order < K) {
+          T factor = 1;
+          for (int d = 0; d < order; d++) factor *= T(k + order - d);
+          value = scale * factor * load<V>(pieces.piece + (j * K + k + order) * pieces.pitch + first);
+        }
+        store(pieces.derived + (j * K + k) * pieces.pitch + first, value);
+      }
+    }
+  }
+  return pieces.derived;
+}
+
+// weight[j * pitch + p] for the samples begin .. end - 1 of one table, polynomials of C coefficients.
+template <class T, int K, int C>
+EDGEWISE_INLINE void table_weights(const T* table, int64_t tables, const T* t, int64_t begin, int64_t end, T* weight,
+                                   int64_t pitch) {
+  constexpr int lanes = full_lanes<T>;
+  typedef Vector<T, lanes> V;
+  // Writes up to a vector beyond the end: the next run overwrites it, and the arrays are padded.
+  for (int64_t p = begin; p < end; p += lanes) {
+    V at = load<V>(t + p);
+    for (int j = 0; j < K; j++) {
+      V value = V{} + table[(j * K + C - 1) * tables];
+      if (C == 1) value += at * T(0);  // a NaN must come out as NaN where no power of t is left
+      for (int k = C - 2; k >= 0; k--) value = value * at + table[(j * K + k) * tables];
       store(weight + j * pitch + p, value);
     }
   }
@@ -116,15 +129,16 @@ EDGEWISE_INLINE void run_weights(const Pieces<T>& pieces, int64_t r, int order, 
 // Weights of samples beyond the domain: value and slope of the end point, zero above order 1.
 template <class T, int K>
 void straighten(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, int order, T* weight, int64_t pitch) {
+  const T* slopes = order == 0 ? derive<T, K>(pieces, runs, 1) : nullptr;
   for (int64_t r = 0; r < runs.count; r++) {
+    const int64_t of = pieces.shared ? 0 : r;
     for (int32_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
       T beyond = runs.x[p] - runs.inside[p];
       if (!(beyond < 0 || beyond > 0)) continue;
       for (int j = 0; j < K; j++) {
         if (order == 0) {
-          T c[K], slope = 0;
-          differentiate<T, K>(pieces, pieces.shared ? 0 : r, j, 1, pieces.per_width[r], c);
-          for (int k = K - 1; k >= 0; k--) slope = slope * t[p] + c[k];
+          T slope = 0;
+          for (int k = K - 1; k >= 0; k--) slope = slope * t[p] + slopes[(j * K + k) * pieces.pitch + of];
           weight[j * pitch + p] += beyond * slope;
         } else if (order >= 2) {
           weight[j * pitch + p] = 0;
@@ -144,14 +158,28 @@ void positions(const Pieces<T>& pieces, const Runs<T>& runs, T* t) {
       store(t + p, (load<V>(runs.inside + p) - pieces.left[r]) * pieces.per_width[r]);
 }
 
+template <class T, int K, int C>
+void weights_of(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, const T* table, T* weight, int64_t pitch) {
+  if (pieces.shared) {
+    if (runs.count > 0) table_weights<T, K, C>(table, pieces.pitch, t, 0, runs.samples, weight, pitch);
+    return;
+  }
+  for (int64_t r = 0; r < runs.count; r++)
+    table_weights<T, K, C>(table + r, pieces.pitch, t, runs.begin[r], runs.begin[r + 1], weight, pitch);
+}
+
+// weight[j * pitch + p]: the order-th derivative of the j-th active function at the sample in sorted position p.
 template <class T, int K>
 void spline_weights(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, int order, T* weight, int64_t pitch) {
-  if (pieces.shared) {
-    if (runs.count > 0) run_weights<T, K>(pieces, 0, order, t, 0, runs.samples, weight, pitch);
-  } else {
-    for (int64_t r = 0; r < runs.count; r++)
-      run_weights<T, K>(pieces, r, order, t, runs.begin[r], runs.begin[r + 1], weight, pitch);
-  }
+  const T* table = derive<T, K>(pieces, runs, order);
+  if (order == 0)
+    weights_of<T, K, K>(pieces, runs, t, table, weight, pitch);
+  else if (order == 1)
+    weights_of<T, K, (K > 1 ? K - 1 : 1)>(pieces, runs, t, table, weight, pitch);
+  else if (order < K - 1)
+    weights_of<T, K, (K > 2 ? K - 2 : 1)>(pieces, runs, t, table, weight, pitch);
+  else
+    weights_of<T, K, 1>(pieces, runs, t, table, weight, pitch);
   if (runs.outside) straighten<T, K>(pieces, runs, t, order, weight, pitch);
 }
 

@@ -60,7 +60,9 @@ def _sources() -> str:
 
 _LIBRARY, _MISSING = _load()
 if _LIBRARY is None:
-    warnings.warn(f"{_MISSING}. The slower reference kernel runs.", EdgewiseWarning, stacklevel=1)
+    warnings.warn(
+        f"{_MISSING[0].upper()}{_MISSING[1:]}. The slower reference kernel runs.", EdgewiseWarning, stacklevel=1
+    )
 
 
 def variants() -> list[str]:
