@@ -18,7 +18,8 @@ help:
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+# The C++ sources too: an editable install is built anew when they change.
+$(STAMP): pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Edgewise needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
 	  exit 1; }

@@ -14,6 +14,7 @@ MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*
 TESTED_BY = {
     "cli/options.py": "cli/test_app.py",
     "ops/kernels/reference.py": "ops/test_kernels.py",  # one contract for all kernels
+    "ops/kernels/cpu.py": "ops/test_kernels.py",
     "checkpoint/container.py": "checkpoint/test_hostile.py",
     "checkpoint/network.py": "checkpoint/test_checkpoint.py",
     "plot/layout.py": "plot/test_diagram.py",

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that a wheel, an editable install, and an install from a clone without write access each work.
+# Checks that a wheel, an editable install, an install from a clone without write access, and one without a compiler
+# each work.
 #
 # Run by `make test` after `make install`. Each kind gets a fresh environment; the dependencies are those of the
 # checkout's .venv, lent by a .pth file once Edgewise is in, so nothing but the build backend is downloaded.
@@ -27,18 +28,27 @@ lend_dependencies() {
   echo "$dependencies" > "$own/zz_lent.pth"
 }
 
-# check NAME FOLDER: Edgewise imports from FOLDER, is whole and typed, computes, and its command runs.
+# check NAME FOLDER KERNEL: Edgewise imports from FOLDER, is whole and typed, computes by KERNEL ("compiled", or
+# "reference" after one warning), and its command runs.
 check() {
-  (cd "$work" && "$work/$1/bin/python" -W error - "$2" "$version" <<'PY'
+  (cd "$work" && "$work/$1/bin/python" -W error - "$2" "$version" "$3" <<'PY'
 import sys
+import warnings
 from importlib import metadata, resources
 from pathlib import Path
 
 import torch
 
-import edgewise
-
-folder, version = sys.argv[1:]
+folder, version, kernel = sys.argv[1:]
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import edgewise
+    from edgewise.ops.kernels import cpu
+said = [str(warning.message) for warning in caught]
+if kernel == "compiled":
+    assert cpu.variants() and not said, f"the compiled kernel is not there: {said}"
+else:
+    assert not cpu.variants() and len(said) == 1 and said[0].startswith("The CPU kernel"), said
 home = Path(edgewise.__file__).resolve()
 assert home.is_relative_to(Path(folder).resolve()), f"edgewise comes from {home}, expected it below {folder}"
 assert edgewise.__version__ == metadata.version("edgewise") == version, "versions differ"
@@ -74,18 +84,21 @@ from pathlib import Path
 names = zipfile.ZipFile(wheel).namelist()
 stray = [name for name in names if not name.startswith("edgewise")]
 assert not stray, f"the wheel must hold the package only, it also has {stray}"
+assert not [name for name in names if "csrc" in name], "C++ sources are in the wheel"
 assert any(name.endswith("licenses/LICENSE") for name in names), "the licence is missing from the wheel"
 PY
 fresh wheel
 pip_into wheel install --no-deps "$work"/dist/*.whl
 lend_dependencies wheel
-check wheel "$work/wheel"
+check wheel "$work/wheel" compiled
 
 say "an editable install"
 fresh editable
 pip_into editable install --no-deps --editable "$work/source"
 lend_dependencies editable
-check editable "$work/source/src"
+check editable "$work/source/src" compiled
+echo "// changed" >> "$work/source/src/edgewise/csrc/problem.h"
+check editable "$work/source/src" reference  # a library older than its sources is not used
 
 say "an install from a clone without write access"
 copy clone
@@ -104,7 +117,13 @@ before=$(listing "$work/clone")
 fresh reader
 "${as_reader[@]}" "$python" -m pip --quiet --python "$work/reader/bin/python" install --no-deps "$work/clone"
 lend_dependencies reader
-check reader "$work/reader"
+check reader "$work/reader" compiled
 [ "$before" = "$(listing "$work/clone")" ] || fail "the install changed the clone"
 
-say "all three work"
+say "an install without a compiler"
+fresh plain
+CXX=$work/no-compiler pip_into plain install --no-deps "$work/clone"
+lend_dependencies plain
+check plain "$work/plain" reference
+
+say "all four work"

@@ -10,8 +10,9 @@ from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
 
 from edgewise.errors import InputError
 from edgewise.ops import contract
+from edgewise.ops.backend import use_kernel
 from edgewise.ops.contract import spline_sum
-from edgewise.ops.kernels import reference
+from edgewise.ops.kernels import cpu, reference
 from tests.ops.splines import UNEVEN, make_knots, scipy_basis
 
 BATCH, INPUTS, GRID, OUTPUTS = 4, 2, 3, 2
@@ -42,14 +43,14 @@ def contraction(name, weighted, degree, order):
     """The contraction as a function of its differentiable tensors, and those tensors."""
     u, v, x, coef, knots = make_case(degree)
     if name == "to_output" and weighted:
-        return lambda v, x, coef: contract._to_output(v, x, coef, knots, degree, order), (v, x, coef)
+        return lambda v, x, coef: contract.to_output(v, x, coef, knots, degree, order), (v, x, coef)
     if name == "to_output":
-        return lambda x, coef: contract._to_output(None, x, coef, knots, degree, order), (x, coef)
+        return lambda x, coef: contract.to_output(None, x, coef, knots, degree, order), (x, coef)
     if name == "to_input":
-        return lambda u, x, coef: contract._to_input(u, x, coef, knots, degree, order), (u, x, coef)
+        return lambda u, x, coef: contract.to_input(u, x, coef, knots, degree, order), (u, x, coef)
     if weighted:
-        return lambda u, v, x: contract._to_coef(u, v, x, knots, degree, order), (u, v, x)
-    return lambda u, x: contract._to_coef(u, None, x, knots, degree, order), (u, x)
+        return lambda u, v, x: contract.to_coef(u, v, x, knots, degree, order), (u, v, x)
+    return lambda u, x: contract.to_coef(u, None, x, knots, degree, order), (u, x)
 
 
 each_contraction = pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_only_the_gradients_asked_for_are_computed():
     u, v, x, coef, knots = make_case(3)
     for wanted in (v, x, coef):
         leaves = [tensor.detach().requires_grad_(tensor is wanted) for tensor in (v, x, coef)]
-        contract._to_output(*leaves, knots, 3, 0).backward(u.detach())
+        contract.to_output(*leaves, knots, 3, 0).backward(u.detach())
         assert [leaf.grad is not None for leaf in leaves] == [tensor is wanted for tensor in (v, x, coef)]
 
 
@@ -200,7 +201,9 @@ def test_exports_with_a_dynamic_batch_to_plain_torch():
     assert not re.search("edgewise", str(program.graph), re.IGNORECASE)
     for count in (2, 11):
         points = x.detach()[:1].expand(count, -1).contiguous()
-        assert torch.equal(program.module()(points), module(points))
+        with use_kernel("reference"):
+            assert torch.equal(program.module()(points), module(points))
+        assert torch.allclose(program.module()(points), module(points), rtol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -230,19 +233,28 @@ def test_compiled_autocast_too():
     assert torch.allclose(y, spline_sum(x, coef, knots, 3), rtol=1e-5)
 
 
-def test_the_reference_kernel_ran(monkeypatch):
-    """What runs is the kernel named in `contract`, not plain autograd around it."""
+@pytest.mark.parametrize("name", ["reference", "cpu", None])
+def test_the_intended_kernel_ran(monkeypatch, name):
+    if name != "reference" and not cpu.variants():
+        pytest.skip("the CPU kernel is not built")
     calls = []
-
-    class Recorder:
-        def __getattr__(self, name):
-            calls.append(name)
-            return getattr(reference, name)
-
-    monkeypatch.setattr(contract, "kernel", Recorder())
+    for module in (reference, cpu):
+        for function in ("to_output", "to_input", "to_coef"):
+            monkeypatch.setattr(module, function, recorded(calls, module, function))
     _, _, x, coef, knots = make_case(3)
-    spline_sum(x, coef, knots, 3).sum().backward()
-    assert calls == ["to_output", "to_input", "to_coef"]
+    with use_kernel(name):
+        spline_sum(x, coef, knots, 3).sum().backward()
+    assert calls == [(name or "cpu", function) for function in ("to_output", "to_input", "to_coef")]
+
+
+def recorded(calls, module, function):
+    original = getattr(module, function)
+
+    def record(*arguments):
+        calls.append((module.__name__.rpartition(".")[2], function))
+        return original(*arguments)
+
+    return record
 
 
 def test_ensembles_by_functional_call():

@@ -1,16 +1,46 @@
-"""The contract of every kernel: three contractions, against numpy's einsum over scipy's basis. Join by KERNELS."""
+"""The contract of every kernel that is here: three contractions, against numpy's einsum over scipy's basis."""
 
 import numpy as np
 import pytest
 import torch
 
 from edgewise.ops.bspline import MAX_DEGREE
-from edgewise.ops.kernels import reference
+from edgewise.ops.kernels import cpu, reference
 from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
-KERNELS = [reference]
+
+class Variant:
+    """The CPU kernel with one instruction set."""
+
+    def __init__(self, name):
+        self.__name__ = f"cpu_{name}"
+        self.name = name
+
+    def to_output(self, v, x, coef, knots, degree, order):
+        return cpu.layer(x, coef, knots, degree, v=v, order=order, variant=self.name)
+
+    def to_input(self, u, x, coef, knots, degree, order):
+        wanted = (True, False, False)
+        return cpu.layer_gradients(u, x, coef, knots, degree, x_order=order, wanted=wanted, variant=self.name)[0]
+
+    def to_coef(self, u, v, x, knots, degree, order):
+        wanted = (False, True, False)
+        return cpu.layer_gradients(u, x, None, knots, degree, v=v, order=order, wanted=wanted, variant=self.name)[1]
+
+
+KERNELS = [reference, *([cpu] if cpu.variants() else []), *map(Variant, cpu.variants())]
 ORDERS = [(degree, order) for degree in range(MAX_DEGREE + 1) for order in range(degree + 2)]
-SHAPES = [(3, 4, 2), (1, 5, 3), (3, 1, 1), (1, 1, 1), (2, 30, 4)]  # inputs, grid_size, outputs
+SHAPES = [
+    (3, 4, 2),
+    (1, 5, 3),
+    (3, 1, 1),
+    (1, 1, 1),
+    (2, 30, 4),
+    (2, 3, 7),
+    (1, 4, 16),
+    (2, 3, 81),
+    (1, 200, 33),
+]  # inputs, grid_size, outputs
 
 pytestmark = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__.rpartition(".")[2])
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
@@ -12,6 +11,7 @@ from edgewise.nn.initial import float_dtype, initial_weights
 from edgewise.ops import knots as knot_vectors
 from edgewise.ops.bspline import basis, spline_domain
 from edgewise.ops.contract import spline_sum
+from edgewise.ops.layer_sum import base_values, layer_sum
 
 
 class KANLayer(nn.Module):
@@ -74,16 +74,18 @@ class KANLayer(nn.Module):
         """(*batch, in) -> (*batch, out)."""
         check_input(x, self.in_features, self.coef.dtype)
         flat = x.reshape(-1, x.shape[-1])
-        y = spline_sum(flat, self.coef * self.mask[:, None, :], self.knots, self.degree)
-        if self.base is not None:
-            y = y + self._base_values(flat) @ (self.base * self.mask)
+        y = layer_sum(flat, self.coef, self.base, self.mask, self.knots, self.degree, self.base_function)
+        if y is None:  # no kernel for the whole layer
+            y = spline_sum(flat, self.coef * self.mask[:, None, :], self.knots, self.degree)
+            if self.base is not None:
+                y = y + base_values(flat, self.base_function) @ (self.base * self.mask)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def edges(self, x: Tensor) -> Tensor:
         """The value of every edge, x (batch, in) -> (batch, in, out). Costs `in` times the memory of `forward`."""
         values = (basis(x, self.knots, self.degree).transpose(0, 1) @ self.coef).transpose(0, 1)
         if self.base is not None:
-            values = values + self._base_values(x)[..., None] * self.base
+            values = values + base_values(x, self.base_function)[..., None] * self.base
         return values * self.mask
 
     def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
@@ -99,7 +101,7 @@ class KANLayer(nn.Module):
         pulled = sensitivity[:, None, :] * self.mask  # (batch, in, out)
         rows = {"coef": basis(x, self.knots, self.degree)[..., None] * pulled[:, :, None, :]}
         if self.base is not None:
-            rows["base"] = self._base_values(x)[..., None] * pulled
+            rows["base"] = base_values(x, self.base_function)[..., None] * pulled
         return rows
 
     def extra_repr(self) -> str:
@@ -107,9 +109,6 @@ class KANLayer(nn.Module):
             f"{self.in_features} -> {self.out_features}, grid_size={self.grid_size}, degree={self.degree}, "
             f"base={self.base_function}"
         )
-
-    def _base_values(self, x: Tensor) -> Tensor:
-        return silu(x) if self.base_function == "silu" else x
 
 
 def _starting_knots(

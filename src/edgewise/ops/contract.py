@@ -6,7 +6,8 @@ All that a KAN layer needs is a partial derivative of one multilinear form,
 
 namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
 closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
-A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`).
+A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`, `kernels/cpu.py`), and
+`backend` chooses one for the tensors that come: under vmap they are batched, and the reference runs.
 
 Under autocast the contractions keep the dtype of their inputs: bfloat16 has 8 bits for a position among the knots.
 """
@@ -18,8 +19,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from edgewise.errors import InputError
+from edgewise.ops.backend import choose
 from edgewise.ops.bspline import MAX_DEGREE
-from edgewise.ops.kernels import reference as kernel
+from edgewise.ops.kernels import reference
 
 
 class _Contraction(Function):
@@ -37,15 +39,15 @@ class _Contraction(Function):
 class _ToOutput(_Contraction):
     @staticmethod
     def forward(v, x, coef, knots, degree, order):
-        return kernel.to_output(v, x, coef, knots, degree, order)
+        return choose(degree, v, x, coef, knots).to_output(v, x, coef, knots, degree, order)
 
     @staticmethod
     def backward(ctx, u):
         v, x, coef, knots = ctx.saved_tensors
         want_v, want_x, want_coef = ctx.needs_input_grad[:3]
-        grad_v = _to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
-        grad_x = _times(v, _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
-        grad_coef = _to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
+        grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
+        grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)) if want_x else None
+        grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order) if want_coef else None
         return grad_v, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -53,26 +55,26 @@ class _ToOutput(_Contraction):
         v, x, coef, knots = ctx.saved_tensors
         change = _zeros_like_output(x, coef)
         if dv is not None:
-            change = change + _to_output(dv, x, coef, knots, ctx.degree, ctx.order)
+            change = change + to_output(dv, x, coef, knots, ctx.degree, ctx.order)
         if dx is not None:
-            change = change + _to_output(_times(v, dx), x, coef, knots, ctx.degree, ctx.order + 1)
+            change = change + to_output(_times(v, dx), x, coef, knots, ctx.degree, ctx.order + 1)
         if dcoef is not None:
-            change = change + _to_output(v, x, dcoef, knots, ctx.degree, ctx.order)
+            change = change + to_output(v, x, dcoef, knots, ctx.degree, ctx.order)
         return change
 
 
 class _ToInput(_Contraction):
     @staticmethod
     def forward(u, x, coef, knots, degree, order):
-        return kernel.to_input(u, x, coef, knots, degree, order)
+        return choose(degree, u, x, coef, knots).to_input(u, x, coef, knots, degree, order)
 
     @staticmethod
     def backward(ctx, w):
         u, x, coef, knots = ctx.saved_tensors
         want_u, want_x, want_coef = ctx.needs_input_grad[:3]
-        grad_u = _to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
-        grad_x = w * _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
-        grad_coef = _to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
+        grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
+        grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1) if want_x else None
+        grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order) if want_coef else None
         return grad_u, grad_x, grad_coef, None, None, None
 
     @staticmethod
@@ -80,26 +82,26 @@ class _ToInput(_Contraction):
         u, x, coef, knots = ctx.saved_tensors
         change = torch.zeros_like(x)
         if du is not None:
-            change = change + _to_input(du, x, coef, knots, ctx.degree, ctx.order)
+            change = change + to_input(du, x, coef, knots, ctx.degree, ctx.order)
         if dx is not None:
-            change = change + dx * _to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
+            change = change + dx * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
         if dcoef is not None:
-            change = change + _to_input(u, x, dcoef, knots, ctx.degree, ctx.order)
+            change = change + to_input(u, x, dcoef, knots, ctx.degree, ctx.order)
         return change
 
 
 class _ToCoef(_Contraction):
     @staticmethod
     def forward(u, v, x, knots, degree, order):
-        return kernel.to_coef(u, v, x, knots, degree, order)
+        return choose(degree, u, v, x, knots).to_coef(u, v, x, knots, degree, order)
 
     @staticmethod
     def backward(ctx, c):
         u, v, x, knots = ctx.saved_tensors
         want_u, want_v, want_x = ctx.needs_input_grad[:3]
-        grad_u = _to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
-        grad_v = _to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
-        grad_x = _times(v, _to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
+        grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
+        grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order) if want_v else None
+        grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1)) if want_x else None
         return grad_u, grad_v, grad_x, None, None, None
 
     @staticmethod
@@ -108,30 +110,34 @@ class _ToCoef(_Contraction):
         n = knots.shape[-1] - ctx.degree - 1
         change = x.new_zeros(x.shape[1], n, u.shape[1])
         if du is not None:
-            change = change + _to_coef(du, v, x, knots, ctx.degree, ctx.order)
+            change = change + to_coef(du, v, x, knots, ctx.degree, ctx.order)
         if dv is not None:
-            change = change + _to_coef(u, dv, x, knots, ctx.degree, ctx.order)
+            change = change + to_coef(u, dv, x, knots, ctx.degree, ctx.order)
         if dx is not None:
-            change = change + _to_coef(u, _times(v, dx), x, knots, ctx.degree, ctx.order + 1)
+            change = change + to_coef(u, _times(v, dx), x, knots, ctx.degree, ctx.order + 1)
         return change
 
 
-def _to_output(v, x, coef, knots, degree, order):
-    with _without_autocast(x):
+def to_output(v, x, coef, knots, degree, order):
+    """dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
+    with without_autocast(x):
         return _ToOutput.apply(v, x, coef, knots, degree, order)
 
 
-def _to_input(u, x, coef, knots, degree, order):
-    with _without_autocast(x):
+def to_input(u, x, coef, knots, degree, order):
+    """dF/dv, (batch, in); differentiable in u, x and coef."""
+    with without_autocast(x):
         return _ToInput.apply(u, x, coef, knots, degree, order)
 
 
-def _to_coef(u, v, x, knots, degree, order):
-    with _without_autocast(x):
+def to_coef(u, v, x, knots, degree, order):
+    """dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
+    with without_autocast(x):
         return _ToCoef.apply(u, v, x, knots, degree, order)
 
 
-def _without_autocast(x: Tensor) -> AbstractContextManager:
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """Switches autocast off on x's device, if it is on."""
     kind = x.device.type
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
@@ -167,9 +173,9 @@ def spline_sum(
     """
     _check(x, coef, knots, degree, weight, order)
     if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
-        with _without_autocast(x):
-            return kernel.to_output(weight, x, coef, knots, degree, order)
-    return _to_output(weight, x, coef, knots, degree, order)
+        with without_autocast(x):
+            return reference.to_output(weight, x, coef, knots, degree, order)
+    return to_output(weight, x, coef, knots, degree, order)
 
 
 def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor | None, order: int) -> None:

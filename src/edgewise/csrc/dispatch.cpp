@@ -1,0 +1,153 @@
+// The C interface: chooses the instruction set when it is first asked, and shares a call among threads.
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "problem.h"
+
+namespace edgewise {
+
+namespace baseline { extern const Variant variant; }
+#ifdef EDGEWISE_X86
+namespace avx2 { extern const Variant variant; }
+namespace avx512 { extern const Variant variant; }
+#endif
+
+namespace {
+
+// Multiply-adds per thread below which starting one (15 to 30 microseconds) does not pay.
+constexpr double least_work = 1 << 20;
+
+const Variant* const* supported() {
+  static const Variant* list[4] = {};
+  static const bool filled = [] {
+    int count = 0;
+#ifdef EDGEWISE_X86
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+      list[count++] = &avx512::variant;
+    if (avx2) list[count++] = &avx2::variant;
+#endif
+    list[count] = &baseline::variant;
+    return true;
+  }();
+  (void)filled;
+  return list;
+}
+
+const Variant* find(const char* name) {
+  for (const Variant* const* one = supported(); *one; one++)
+    if (!name || std::strcmp((*one)->name, name) == 0) return *one;
+  return nullptr;
+}
+
+using Function = int (*)(const Problem&, const Part&);
+
+// Runs the parts on a thread each, the last one here. A thread that cannot be started is done here too.
+int run(Function function, const Problem& problem, const std::vector<Part>& parts) {
+  std::vector<int> failed(parts.size(), 0);
+  std::vector<std::thread> threads;
+  size_t next = 0;
+  if (parts.size() > 1) {
+    threads.reserve(parts.size() - 1);
+    try {
+      for (; next + 1 < parts.size(); next++)
+        threads.emplace_back([&, next] { failed[next] = function(problem, parts[next]); });
+    } catch (const std::system_error&) {
+    }
+  }
+  for (; next < parts.size(); next++) failed[next] = function(problem, parts[next]);
+  for (std::thread& thread : threads) thread.join();
+  for (int one : failed)
+    if (one) return one;
+  return 0;
+}
+
+// Cuts `whole` along blocks or inputs into as many parts as threads are worth starting.
+std::vector<Part> cut(const Problem& problem, const Part& whole, bool by_blocks, int threads) {
+  const int64_t units = by_blocks ? whole.block_end : whole.input_end;
+  const double work = double(problem.batch) * double(problem.inputs) * double(problem.outputs + 8) * (problem.degree + 1);
+  int64_t count = threads;
+  if (double(count) > work / least_work) count = int64_t(work / least_work);
+  if (count > units) count = units;
+  if (count < 1) count = 1;
+  std::vector<Part> parts;
+  for (int64_t k = 0; k < count; k++) {
+    Part part = whole;
+    (by_blocks ? part.block_begin : part.input_begin) = units * k / count;
+    (by_blocks ? part.block_end : part.input_end) = units * (k + 1) / count;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+Part whole_of(const Problem& problem, const Variant& variant, int is_double) {
+  const int64_t block = variant.block_size(problem, is_double);
+  return {0, problem.batch ? (problem.batch - 1) / block + 1 : 0, 0, problem.inputs};
+}
+
+}  // namespace
+}  // namespace edgewise
+
+using edgewise::Part;
+using edgewise::Problem;
+using edgewise::Variant;
+
+#define EDGEWISE_EXPORT __attribute__((visibility("default")))
+
+extern "C" {
+
+// A hash of the sources this library was built from.
+EDGEWISE_EXPORT const char* edgewise_built_from() { return EDGEWISE_BUILT_FROM; }
+
+// Names of the instruction sets this processor has, best first; null after the last.
+EDGEWISE_EXPORT const char* edgewise_variant(int index) {
+  const Variant* const* list = edgewise::supported();
+  for (int k = 0; k <= index; k++)
+    if (!list[k]) return nullptr;
+  return list[index]->name;
+}
+
+// 0: done; 1: out of memory; 2: no such instruction set. `variant` null: the best.
+EDGEWISE_EXPORT int edgewise_forward(const Problem* problem, int is_double, int threads, const char* name) {
+  const Variant* variant = edgewise::find(name);
+  if (!variant) return 2;
+  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
+  try {
+    return edgewise::run(variant->forward[is_double], *problem, edgewise::cut(*problem, whole, true, threads));
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
+EDGEWISE_EXPORT int edgewise_backward(const Problem* problem, int is_double, int threads, const char* name) {
+  const Variant* variant = edgewise::find(name);
+  if (!variant) return 2;
+  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
+  const auto backward = variant->backward[is_double];
+  try {
+    // Together they share the sorting; with fewer inputs than threads the gradient by x is better cut along samples.
+    if (problem->grad_x && problem->grad_coef && (threads == 1 || problem->inputs >= threads))
+      return edgewise::run(backward, *problem, edgewise::cut(*problem, whole, false, threads));
+    int failed = 0;
+    if (problem->grad_x) {
+      Problem only_x = *problem;
+      only_x.grad_coef = only_x.grad_base = nullptr;
+      failed = edgewise::run(backward, only_x, edgewise::cut(*problem, whole, true, threads));
+    }
+    if (problem->grad_coef && !failed) {
+      Problem only_coef = *problem;
+      only_coef.grad_x = nullptr;
+      failed = edgewise::run(backward, only_coef, edgewise::cut(*problem, whole, false, threads));
+    }
+    return failed;
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+}

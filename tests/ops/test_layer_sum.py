@@ -1,0 +1,146 @@
+"""A layer in one pass equals the layer in plain torch: values, gradients of every order and mode."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.autograd import forward_ad, grad, gradcheck, gradgradcheck
+from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
+
+from edgewise.nn.layer import KANLayer
+from edgewise.ops.backend import use_kernel
+from edgewise.ops.kernels import cpu
+from edgewise.ops.layer_sum import layer_sum
+from tests.ops.splines import UNEVEN, make_knots
+
+pytestmark = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
+BASES = ["silu", "identity", "zero"]
+
+
+def make_layer(base="silu", dtype=torch.float64, inputs=2, outputs=3, degree=3):
+    generator = torch.Generator().manual_seed(11)
+    layer = KANLayer(inputs, outputs, grid_size=4, degree=degree, base=base, generator=generator, dtype=dtype)
+    layer.knots.copy_(make_knots(UNEVEN, 4, degree, inputs=inputs))
+    layer.mask[0, 1] = 0
+    x = 3 * torch.rand(7, inputs, generator=generator, dtype=torch.float64) - 1  # some outside, on both sides
+    return layer, x.to(dtype).requires_grad_()
+
+
+def arguments(layer, x):
+    base = () if layer.base is None else (layer.base,)
+
+    def function(x, coef, *base):
+        return layer_sum(x, coef, base[0] if base else None, layer.mask, layer.knots, layer.degree, layer.base_function)
+
+    return function, (x, layer.coef, *base)
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("degree", [0, 1, 3, 5])
+def test_equals_plain_torch_with_all_gradients(base, degree):
+    layer, x = make_layer(base, degree=degree)
+    results = []
+    for kernel in ("cpu", "reference"):
+        with use_kernel(kernel):
+            y = layer(x)
+            leaves = (x, *layer.parameters())
+            results.append((y, *grad(y.square().sum(), leaves)))
+    for fast, slow in zip(*results, strict=True):
+        assert torch.allclose(fast, slow, rtol=1e-12, atol=1e-13)
+    assert not torch.equal(results[0][0], torch.zeros_like(results[0][0]))
+
+
+def test_one_call_forward_and_one_backward(monkeypatch):
+    calls = []
+    for name in ("layer", "layer_gradients"):
+        original = getattr(cpu, name)
+        monkeypatch.setattr(cpu, name, lambda *a, _f=original, _n=name, **k: calls.append(_n) or _f(*a, **k))
+    layer, x = make_layer()
+    layer(x).sum().backward()
+    assert calls == ["layer", "layer_gradients"]
+    assert layer.coef.grad[0, :, 1].count_nonzero() == 0  # masked
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_gradcheck_and_gradgradcheck(base):
+    layer, x = make_layer(base)
+    function, tensors = arguments(layer, x)
+    assert gradcheck(function, tensors, check_forward_ad=True, check_batched_grad=True)
+    assert gradgradcheck(function, tensors, check_fwd_over_rev=True)
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 2])
+def test_only_the_gradients_asked_for(wanted):
+    layer, x = make_layer()
+    leaves = [tensor.detach().requires_grad_(k == wanted) for k, tensor in enumerate((x, layer.coef, layer.base))]
+    layer_sum(*leaves, layer.mask, layer.knots, 3, "silu").sum().backward()
+    assert [leaf.grad is not None for leaf in leaves] == [k == wanted for k in range(3)]
+
+
+def test_laplacian_and_its_gradient_equal_plain_torch():
+    layer, x = make_layer(degree=5)
+    results = []
+    for kernel in ("cpu", "reference"):
+        with use_kernel(kernel):
+            (slope,) = grad(layer(x).sum(), x, create_graph=True)
+            laplacian = sum(grad(slope[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2))
+            results.append((laplacian, *grad(laplacian.square().sum(), (x, *layer.parameters()))))
+    for fast, slow in zip(*results, strict=True):
+        assert torch.allclose(fast, slow, rtol=1e-10, atol=1e-11)
+
+
+def test_torch_func():
+    layer, x = make_layer()
+    x = x.detach()
+    by_hand = torch.stack([jacrev(layer)(row[None])[0, :, 0] for row in x])
+    for transform in (jacrev, jacfwd):
+        assert torch.allclose(vmap(transform(lambda row: layer(row[None])[0]))(x), by_hand, rtol=1e-12)
+    assert vmap(hessian(lambda row: layer(row[None])[0]))(x).shape == (7, 3, 2, 2)
+    stack = torch.stack([layer.coef.detach(), 2 * layer.coef.detach()])
+    both = vmap(lambda coef: functional_call(layer, {"coef": coef}, (x,)))(stack)
+    assert torch.allclose(both[0], layer(x), rtol=1e-12)
+
+
+def test_forward_mode_by_dual_numbers():
+    layer, x = make_layer()
+    direction = torch.ones_like(x)
+    with forward_ad.dual_level():
+        value, change = forward_ad.unpack_dual(layer(forward_ad.make_dual(x.detach(), direction)))
+    step = 1e-6
+    assert torch.allclose(change, (layer(x + step) - layer(x - step)) / (2 * step), rtol=1e-6, atol=1e-8)
+    assert torch.equal(value, layer(x))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_compute_the_same(copied):
+    layer, x = make_layer()
+    assert torch.equal(copied(layer)(x), layer(x))
+
+
+def test_compiled_layers_agree():
+    layer, x = make_layer()
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    assert torch.allclose(compiled(x), layer(x), rtol=1e-12)
+
+
+def test_autocast_changes_nothing():
+    layer, x = make_layer(dtype=torch.float32)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            y = layer(x)
+            (slope,) = grad(y.sum(), x, create_graph=True)
+        results.append((y, slope, *grad(slope.square().sum() + y.square().sum(), (x, *layer.parameters()))))
+    for plain, mixed in zip(*results, strict=True):
+        assert mixed.dtype == torch.float32
+        assert torch.equal(plain, mixed)
+
+
+def test_the_forward_saves_no_more_than_its_arguments():
+    layer, x = make_layer()
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+        layer(x)
+    inputs = (x, layer.coef, layer.base, layer.mask, layer.knots)
+    assert {tensor.data_ptr() for tensor in saved} <= {tensor.data_ptr() for tensor in inputs}
