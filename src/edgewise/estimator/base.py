@@ -58,7 +58,8 @@ class KANEstimator(BaseEstimator):
 
     def trace(self, X) -> Trace:
         """The inputs and outputs of every edge for X (N, d) in the user's units; edges see scaled inputs."""
-        return self.model_.trace(torch.from_numpy(self._scaled(X)))
+        with torch.no_grad():
+            return self.model_.trace(torch.from_numpy(self._scaled(X)))
 
     def _checked_weight(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
         if sample_weight is None:
@@ -171,6 +172,8 @@ def _seed(random_state) -> int:
     if isinstance(random_state, np.random.RandomState | np.random.Generator):
         draw = getattr(random_state, "integers", None) or random_state.randint
         return int(draw(2**31 - 1))
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state must be None, a non-negative integer or a generator, got {random_state!r}")
+    if not (_is_number(random_state, Integral) and 0 <= random_state < 2**32):
+        raise InputError(
+            f"random_state must be None, an integer from 0 to 2**32 - 1 or a generator, got {random_state!r}"
+        )
     return int(random_state)

@@ -92,7 +92,7 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
                 problem,
                 found.chosen,
                 outputs=outputs,
-                seed=seed + start,
+                seed=seed + (start << 32),  # so that neighbouring seeds share no start
                 final=True,
                 progress=lambda loss, share, before=spent: search.report(loss, before + cost * share),
             )

@@ -27,6 +27,8 @@ MARGIN = 1.0
 # One that is worse by so many standard errors on the first folds is not trained on the others, nor tried at other
 # strengths (a race, as in Maron and Moore, "Hoeffding races", 1994).
 HOPELESS = 2.0
+# A held-out squared error beyond this, ten variances of the target, is a miss; how far it misses says nothing.
+WORST = 10.0
 # Held-out loss, relative to a target of order 1, that float64 can't improve on.
 PERFECT = 1e-24
 
@@ -294,13 +296,18 @@ class Search:
 
 
 def sample_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
-    """The loss of every sample, (N,), times its weight (mean 1 over the data)."""
+    """The loss of every sample, (N,), times its weight (mean 1 over the data).
+
+    A squared error counts no more than WORST, or than that of predicting 0, the mean. So one sample far from all others
+    can't decide which candidate is better.
+    """
     with torch.no_grad():
         prediction = model(data.x)
         if isinstance(problem, Classification):
             each = cross_entropy(prediction, data.y, reduction="none")
         else:
-            each = (prediction - data.y).square().mean(1)
+            worst = data.y.square().clamp(min=WORST)
+            each = torch.minimum((prediction - data.y).square(), worst).mean(1)
     return each if data.weight is None else each * data.weight
 
 
