@@ -119,7 +119,7 @@ def _check_one_kind(y: np.ndarray) -> None:
 
 
 def _standardising(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
-    """Weighted mean and standard deviation of each column; a constant column gets scale 1."""
+    """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
     share = weight[:, None] / weight.sum()
     size = np.abs(y).max(axis=0)
     size = np.where(size > 0, size, 1.0)  # so that squares of large targets can't overflow
@@ -127,7 +127,7 @@ def _standardising(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
     deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
     # Below that a spread is rounding, not signal.
     scale = np.where(deviation > 1e-14, deviation, 1.0) * size
-    return AffineScaling(mean * size, np.where(deviation > 1e-14, scale, 1.0))
+    return AffineScaling(mean * size, scale)
 
 
 def _relative(weight: np.ndarray) -> torch.Tensor | None:

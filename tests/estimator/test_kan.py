@@ -1,0 +1,163 @@
+"""Tests of edgewise.estimator.kan: regression and classification on tables of every awkward kind."""
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier, KANRegressor
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 3))
+Y = np.sin(X[:, 0]) + X[:, 1]
+FIXED = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
+
+
+class TestRegressor:
+    def test_one_input(self):
+        x = np.linspace(0, 6, 80)[:, None]
+        assert KANRegressor(budget=0.3).fit(x, np.sin(x[:, 0])).score(x, np.sin(x[:, 0])) > 0.9999
+
+    def test_two_rows_lie_on_the_model(self):
+        fitted = KANRegressor().fit(X[:2], Y[:2])
+        assert np.isfinite(fitted.predict(X)).all()
+        assert fitted.score(X[:2], Y[:2]) > 0.9
+
+    def test_one_distinct_row_is_predicted_everywhere(self):
+        fitted = KANRegressor().fit(X[[0, 0, 0]], Y[[0, 0, 0]])
+        np.testing.assert_allclose(fitted.predict(X), Y[0], rtol=1e-12)
+        assert "only one distinct sample" in fitted.search_.sentences[0]
+
+    def test_equal_inputs_get_the_mean(self):
+        fitted = KANRegressor(budget=0.1).fit(np.ones((50, 2)), Y[:50])
+        np.testing.assert_allclose(fitted.predict(np.ones((1, 2))), Y[:50].mean(), atol=1e-3)
+
+    def test_repeated_rows_are_not_held_out_from_themselves(self):
+        """Ten rows, each ten times: as copies in training and held-out part they would reward any overfit."""
+        few = np.arange(100) % 10
+        fitted = KANRegressor(budget=0.1).fit(X[few], Y[few])
+        assert fitted.predict(X).tobytes() == KANRegressor(budget=0.1).fit(X[:10], Y[:10]).predict(X).tobytes()
+
+    @pytest.mark.parametrize("value", [0.0, 3.7, -1e150, 1e-300])
+    def test_a_constant_target(self, value):
+        predicted = KANRegressor(budget=0.1).fit(X, np.full(100, value)).predict(X)
+        np.testing.assert_allclose(predicted, value, rtol=1e-9, atol=1e-9 if value == 0 else 0)
+
+    @pytest.mark.parametrize("size", [1e-300, 1e150, 1e300])
+    def test_targets_of_any_size(self, size):
+        predicted = KANRegressor(**FIXED).fit(X, Y * size).predict(X)
+        np.testing.assert_allclose(predicted / size, KANRegressor(**FIXED).fit(X, Y).predict(X), atol=1e-9)
+
+    def test_a_small_signal_on_a_large_offset(self):
+        predicted = KANRegressor(**FIXED).fit(X, Y + 1e9).predict(X)
+        np.testing.assert_allclose(predicted - 1e9, KANRegressor(**FIXED).fit(X, Y).predict(X), atol=1e-5)
+
+    @pytest.mark.parametrize("kind", [int, bool, np.float32, np.int8])
+    def test_targets_of_other_types(self, kind):
+        y = np.round(3 * Y).astype(kind)
+        fitted = KANRegressor(**FIXED).fit(X, y)
+        assert fitted.predict(X).dtype == np.float64
+        assert fitted.predict(X).tobytes() == KANRegressor(**FIXED).fit(X, y.astype(float)).predict(X).tobytes()
+
+    def test_several_outputs(self):
+        y = np.column_stack([Y, 1e6 * X[:, 2], np.full(100, 5.0)])
+        predicted = KANRegressor(**FIXED).fit(X, y).predict(X)
+        assert predicted.shape == (100, 3)
+        assert np.square(predicted - y).mean(0)[0] < 0.01 and np.square(predicted / 1e6 - y / 1e6).mean(0)[1] < 0.01
+        np.testing.assert_allclose(predicted[:, 2], 5.0, rtol=1e-9)
+
+    def test_a_column_stays_a_column(self):
+        fitted = KANRegressor(**FIXED).fit(X, Y[:, None])
+        assert fitted.predict(X).shape == (100, 1)
+        assert fitted.predict(X)[:, 0].tobytes() == KANRegressor(**FIXED).fit(X, Y).predict(X).tobytes()
+
+    def test_more_columns_than_rows(self):
+        rng = np.random.default_rng(1)
+        wide = rng.normal(size=(60, 500))
+        fitted = KANRegressor(budget=0.1).fit(wide[:40], wide[:40, :20].sum(1))
+        assert np.isfinite(fitted.predict(wide)).all()
+        assert fitted.score(wide[40:], wide[40:, :20].sum(1)) > -0.2  # hardly anything to learn, but no nonsense
+
+    @pytest.mark.parametrize("y", [["a"] * 100, [None] * 100, np.ones(99), np.full(100, 1j)])
+    def test_targets_that_are_none(self, y):
+        with pytest.raises((ValueError, TypeError)):
+            KANRegressor(**FIXED).fit(X, y)
+
+    def test_inputs_beyond_float64s_useful_range_get_a_sentence(self):
+        with pytest.raises(InputError, match=r"^x must be finite and at most 1e300 in size, got "):
+            KANRegressor(**FIXED).fit(X * 1e305, Y)
+
+
+LABELS = {
+    "strings": np.where(Y > 0, "yes", "no"),
+    "objects": np.where(Y > 0, "yes", "no").astype(object),
+    "bools": Y > 0,
+    "integers": np.where(Y > 0, 7, -3),
+    "floats": np.where(Y > 0, 1.0, -2.0),
+}
+
+
+class TestClassifier:
+    @pytest.mark.parametrize("kind", LABELS)
+    def test_labels_of_any_kind(self, kind):
+        y = LABELS[kind]
+        fitted = KANClassifier(**FIXED).fit(X, y)
+        assert fitted.classes_.tolist() == sorted(set(y.tolist()))
+        assert fitted.predict(X).dtype == y.dtype
+        assert fitted.score(X, y) > 0.95
+
+    def test_probabilities(self):
+        y = np.digitize(Y, [-0.7, 0.7])
+        fitted = KANClassifier(**FIXED).fit(X, y)
+        shares = fitted.predict_proba(X)
+        np.testing.assert_allclose(shares.sum(1), 1)
+        assert (shares.argmax(1) == fitted.predict(X)).all() and (shares >= 0).all()
+        logits = fitted.decision_function(X)
+        np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), shares)
+
+    def test_the_decision_function_of_two_classes_is_the_log_odds(self):
+        fitted = KANClassifier(**FIXED).fit(X, LABELS["strings"])
+        shares = fitted.predict_proba(X)
+        np.testing.assert_allclose(fitted.decision_function(X), np.log(shares[:, 1] / shares[:, 0]), atol=1e-8)
+
+    def test_rare_classes(self):
+        """One row, and a handful among hundreds: there, ordered, and no more likely than they are."""
+        y = np.where(np.arange(100) < 5, "rare", "usual").astype("<U6")
+        y[-1] = "single"
+        fitted = KANClassifier(budget=0.1).fit(X, y)
+        assert fitted.classes_.tolist() == ["rare", "single", "usual"]
+        np.testing.assert_allclose(fitted.predict_proba(X).mean(0), [0.05, 0.01, 0.94], atol=0.02)
+
+    def test_thirty_classes(self):
+        rng = np.random.default_rng(3)
+        y = np.arange(300) % 30
+        x = np.column_stack([y % 6, y // 6]) + 0.1 * rng.normal(size=(300, 2))
+        fitted = KANClassifier(hidden=(10,), grid_size=4, regularization=1e-4, budget=0.1).fit(x, y)
+        assert fitted.predict_proba(x).shape == (300, 30) and fitted.score(x, y) > 0.9
+
+    def test_two_rows(self):
+        fitted = KANClassifier().fit(X[:2], ["a", "b"])
+        assert fitted.predict(X[:2]).tolist() == ["a", "b"]
+
+    def test_separable_classes_end_in_finite_numbers(self):
+        y = X[:, 0] > 0
+        fitted = KANClassifier(**{**FIXED, "regularization": 0.0}).fit(X, y)
+        assert fitted.score(X, y) == 1 and np.isfinite(fitted.decision_function(X * 1e6)).all()
+
+    def test_more_columns_than_rows(self):
+        wide = np.random.default_rng(1).normal(size=(60, 500))
+        y = wide[:, 0] > 0
+        assert KANClassifier(budget=0.05).fit(wide, y).score(wide, y) > 0.9
+
+    @pytest.mark.parametrize(
+        ("y", "sentence"),
+        [
+            (np.zeros(100, int), r"^y must hold at least two classes with positive weight, got one class$"),
+            (["a", None] * 50, r"^y must hold labels of one kind, got NoneType and str$"),
+            (Y, "continuous"),
+            (np.column_stack([Y > 0, Y > 1]), "1d array"),
+            (np.ones(99), "inconsistent numbers of samples"),
+        ],
+    )
+    def test_labels_that_are_none(self, y, sentence):
+        with pytest.raises(ValueError, match=sentence):
+            KANClassifier().fit(X, y)
