@@ -49,7 +49,7 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 	@$(PYTHON) -m venv benchmarks/.venv
 	@benchmarks/.venv/bin/python -m pip install torch
 	@benchmarks/.venv/bin/python -m pip install --quiet -r benchmarks/requirements.txt
-	@benchmarks/.venv/bin/python -m pip install --quiet .
+	@benchmarks/.venv/bin/python -m pip install --quiet --editable .
 	@touch $@
 
 clean:

@@ -54,7 +54,7 @@ def too_large(name: str, shape: tuple[int, int, int], grid_size: int, task: str,
 
 
 def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
-    """Median milliseconds of each task, the runs interleaved; every task runs three times or more, one above a second once."""
+    """Median milliseconds of each task, the runs interleaved: three or more, but one where it takes over a second."""
     clock = time.process_time if one_thread else time.perf_counter
     inner, times = {}, {name: [] for name in tasks}
     for name, task in tasks.items():
