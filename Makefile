@@ -8,11 +8,12 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test clean
+.PHONY: help install demo test bench clean
 
 help:
 	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
 	@echo "make test     install, check style, run all tests, check wheel and editable installs"
+	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; takes an hour"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
 
@@ -40,6 +41,17 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # one thread for each of two processes that share the cores
 	tools/check_install.sh
 
+# The peers pin old packages, so they and a second Edgewise live in an environment of their own.
+bench: benchmarks/.venv/.installed
+	benchmarks/.venv/bin/python benchmarks/speed.py $(BENCH)
+
+benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
+	@$(PYTHON) -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/python -m pip install torch
+	@benchmarks/.venv/bin/python -m pip install --quiet -r benchmarks/requirements.txt
+	@benchmarks/.venv/bin/python -m pip install --quiet --editable .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venv demo build dist .pytest_cache .ruff_cache .hypothesis
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

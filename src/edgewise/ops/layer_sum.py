@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from edgewise.ops import backend
-from edgewise.ops.contract import to_coef, to_input, to_output, without_autocast
+from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
 from edgewise.ops.kernels import cpu
 
 
@@ -64,6 +64,9 @@ class _LayerSum(Function):
         return change
 
 
+_LayerSumPlain = without_transforms(_LayerSum)
+
+
 def _gradients(u, x, coef, base, mask, knots, degree, base_function, wanted):
     """Differentiable gradients by x, coef and base, by the contractions."""
     grad_x = grad_coef = grad_base = None
@@ -84,11 +87,11 @@ def layer_sum(
 ) -> Tensor | None:
     """The layer's output (batch, out) from x (batch, in), coef (in, n, out), base and mask (in, out), knots (in, ...).
 
-    None where the kernel doesn't take the tensors, or torch compiles or exports: then the layer is plain torch and
-    `spline_sum`. Differentiable to any order in x, coef and base; mask and knots are constants.
+    None where the kernel doesn't take the tensors, and while torch compiles, exports or transforms: then the layer
+    is plain torch and `spline_sum`. Differentiable to any order in x, coef and base; mask and knots are constants.
     """
-    if torch.compiler.is_compiling() or mask.requires_grad:
+    if torch.compiler.is_compiling() or transforms_active() or mask.requires_grad:
         return None
     if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
-    return _LayerSum.apply(x, coef, base, mask, knots, degree, base_function)
+    return _LayerSumPlain.apply(x, coef, base, mask, knots, degree, base_function)

@@ -1,0 +1,197 @@
+"""Times KAN layers side by side: medians of interleaved runs in one process, as a table, JSON and a plot.
+
+python benchmarks/speed.py [--quick] [--out benchmarks/results]. One thread is measured in CPU milliseconds, which
+other programs disturb least; several in wall milliseconds. Memory bounds what is tried: see `LIMIT`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from layers import LAYERS, TASKS
+
+from edgewise.ops.kernels import cpu
+
+SHAPES = [
+    (1000, 2, 5),
+    (1000, 5, 1),
+    (1024, 64, 64),
+    (4096, 17, 14),
+    (1024, 256, 256),
+    (1024, 784, 64),
+    (65536, 32, 16),
+]
+GRIDS = [5, 20, 50, 200]
+LIMIT = 2e9  # bytes a dense layer may hold at once: batch x in x (grid + degree), some times over
+HELD = {"pykan 0.2.8": 12.0, "jaxKAN 0.3.7": 6.0, "flashkan 0.2.0": 6.0, "inkan 0.5.2": 4.0}
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def too_large(name: str, shape: tuple[int, int, int], grid_size: int, task: str, dtype: torch.dtype) -> bool:
+    """Layers that hold batch x in x (grid + degree) would fill the memory; a Laplacian by 64 inputs, a day."""
+    batch, inputs, outputs = shape
+    times = HELD.get(name, 6.0 if "reference" in name else 0)
+    wide = times * batch * inputs * (grid_size + 3) * dtype.itemsize
+    if name.startswith("jaxKAN") and batch * inputs * outputs > 1e6:
+        return True  # 2 to 18 seconds a call at 64 x 64
+    if name.startswith("pykan"):
+        wide += 4.0 * batch * inputs * outputs * dtype.itemsize
+    return wide > LIMIT or ("Laplacian" in task and inputs > 5)
+
+
+def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
+    """Median milliseconds of each task, the runs interleaved: three or more, but one where it takes over a second."""
+    clock = time.process_time if one_thread else time.perf_counter
+    inner, times = {}, {name: [] for name in tasks}
+    for name, task in tasks.items():
+        task()
+        start = clock()
+        task()
+        once = clock() - start
+        inner[name] = max(1, int(2e-3 / max(once, 1e-6)))
+        if once > 1:  # so slow that one run will do
+            times[name] = [once * 1e3]
+    slow = {name for name, values in times.items() if values}
+    end = time.perf_counter() + seconds
+    for repeat in range(31):
+        if repeat >= 3 and time.perf_counter() > end:
+            break
+        for name, task in tasks.items():
+            if name in slow:
+                continue
+            start = clock()
+            for _ in range(inner[name]):
+                task()
+            times[name].append((clock() - start) / inner[name] * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def run(settings: argparse.Namespace) -> list[dict]:
+    """One row per threads, dtype, shape, grid and layer."""
+    rows = []
+    for threads in settings.threads:
+        torch.set_num_threads(threads)
+        for dtype in settings.dtypes:
+            for shape in settings.shapes:
+                for grid_size in settings.grids:
+                    rows += side_by_side(threads, dtype, shape, grid_size, settings.seconds)
+                    for row in rows[-len(LAYERS) :]:
+                        if row["shape"] == shape and row["grid_size"] == grid_size:
+                            show(row)
+    return rows
+
+
+def side_by_side(threads: int, dtype: torch.dtype, shape, grid_size: int, seconds: float) -> list[dict]:
+    batch, inputs, outputs = shape
+    torch.compiler.reset()  # else a peer that compiles gives up after some shapes
+    x = torch.rand(batch, inputs, dtype=dtype) * 1.98 - 0.99
+    tasks, missing = {}, {}
+    for name, make in LAYERS.items():
+        if too_large(name, shape, grid_size, "", dtype):
+            missing[name] = "left out: too much memory or time"
+            continue
+        try:
+            for task, function in make(x, outputs, grid_size).items():
+                if function is not None and not too_large(name, shape, grid_size, task, dtype):
+                    function()
+                    tasks[name, task] = function
+        except Exception as error:  # a peer that fails is a result
+            missing[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}" if str(error) else "fails"
+            tasks = {key: function for key, function in tasks.items() if key[0] != name}
+    medians = measure(tasks, threads == 1, seconds)
+    common = {"threads": threads, "dtype": str(dtype)[6:], "shape": shape, "grid_size": grid_size}
+    return [
+        {
+            **common,
+            "layer": name,
+            "milliseconds": {task: medians[name, task] for task in TASKS if (name, task) in medians},
+            "missing": missing.get(name),
+        }
+        for name in LAYERS
+    ]
+
+
+def show(row: dict) -> None:
+    cells = "".join(
+        f"{row['milliseconds'][task]:12.3f}" if task in row["milliseconds"] else f"{'-':>12}" for task in TASKS
+    )
+    where = f"{row['threads']:2d} {row['dtype']} {row['shape']!s:16} {row['grid_size']:4d} {row['layer']:28}"
+    print(where, cells, row["missing"] or "", flush=True)
+
+
+def settings_of(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="float32, one thread, three shapes, half a second each")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    settings = parser.parse_args(arguments)
+    settings.threads = [1] if settings.quick else sorted({1, torch.get_num_threads()})
+    settings.dtypes = [torch.float32] if settings.quick else [torch.float32, torch.float64]
+    settings.shapes = [(1000, 2, 5), (1024, 64, 64), (65536, 32, 16)] if settings.quick else SHAPES
+    settings.grids = GRIDS
+    settings.seconds = 0.5 if settings.quick else 3.0
+    return settings
+
+
+def plot(rows: list[dict], path: Path) -> None:
+    """Cost of forward + backward against grid size, one panel per shape, float32, one thread."""
+    from matplotlib.figure import Figure
+
+    shapes = list(dict.fromkeys(tuple(row["shape"]) for row in rows))
+    figure = Figure(figsize=(3.2 * len(shapes), 3.4), layout="constrained")
+    for axes, shape in zip(figure.subplots(1, len(shapes), squeeze=False)[0], shapes, strict=True):
+        for name in LAYERS:
+            points = [
+                (row["grid_size"], row["milliseconds"][TASKS[1]])
+                for row in rows
+                if (row["layer"], tuple(row["shape"]), row["threads"], row["dtype"]) == (name, shape, 1, "float32")
+                and TASKS[1] in row["milliseconds"]
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
+        axes.set(xscale="log", yscale="log", title=f"batch {shape[0]}, {shape[1]} → {shape[2]}", xlabel="grid size")
+    figure.axes[0].set_ylabel("forward + backward, CPU ms, one thread")
+    figure.axes[0].legend(fontsize=7)
+    figure.savefig(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    settings = settings_of(arguments)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")  # the peers'
+    print(f"{'threads, dtype, shape, grid, layer':58}", "".join(f"{task[-12:]:>12}" for task in TASKS))
+    rows = run(settings)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    head = {
+        "machine": f"{processor()}, {torch.get_num_threads()} threads",
+        "instruction_sets": cpu.variants(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "quick": settings.quick,
+        "load_average": os.getloadavg()[1],  # at the end; far above the threads used, the machine was shared
+        "unit": "milliseconds, median; CPU time for one thread, wall time for more",
+    }
+    text = json.dumps({**head, "rows": rows}, indent=1)
+    (settings.out / "speed.json").write_text(text + "\n", encoding="utf-8")
+    plot(rows, settings.out / "cost_against_grid_size.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""The CPU kernel where compiled code goes wrong: odd numbers, odd memory, threads, processes, huge strides."""
+
+import multiprocessing
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from edgewise.nn.layer import KANLayer
+from edgewise.ops.backend import use_kernel
+from edgewise.ops.kernels import cpu, reference
+from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots
+
+pytestmark = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
+each_variant = pytest.mark.parametrize("variant", cpu.variants())
+
+
+def make_case(batch, inputs, outputs, grid_size, *, degree=3, kind=EVEN, dtype=torch.float64):
+    """u, x, coef, knots; the points reach beyond the domain on both sides."""
+    generator = torch.Generator().manual_seed(2)
+    knots = make_knots(kind, grid_size, degree, inputs=inputs)
+    low, high = knots[:, degree], knots[:, -degree - 1]
+    x = low + (high - low) * (1.4 * torch.rand(batch, inputs, generator=generator, dtype=torch.float64) - 0.2)
+    u = torch.randn(batch, outputs, generator=generator, dtype=torch.float64)
+    coef = torch.randn(inputs, grid_size + degree, outputs, generator=generator, dtype=torch.float64)
+    return tuple(tensor.to(dtype) for tensor in (u, x, coef, knots))
+
+
+def all_results(u, x, coef, knots, degree=3, variant=None):
+    """Value and gradients of a whole layer and of the plain sum."""
+    base, mask = torch.ones_like(coef[:, 0]), torch.ones_like(coef[:, 0])
+    whole = {"base": base, "mask": mask, "base_function": "silu", "variant": variant}
+    return (
+        cpu.layer(x, coef, knots, degree, **whole),
+        *cpu.layer_gradients(u, x, coef, knots, degree, **whole),
+        cpu.layer(x, coef, knots, degree, order=1, variant=variant),
+    )
+
+
+def relative(got, expected):
+    return ((got - expected).abs().max() / expected.abs().max()).item()
+
+
+@each_variant
+@pytest.mark.parametrize("kind", [EVEN, UNEVEN, STEEP])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (700, 3, 5), (5000, 2, 130), (3, 40, 18)])
+@pytest.mark.parametrize("grid_size", [1, 6, 200])
+def test_equals_the_reference_in_blocks_and_tiles(variant, kind, shape, grid_size):
+    u, x, coef, knots = make_case(*shape, grid_size, kind=kind)
+    y = cpu.layer(x, coef, knots, 3, variant=variant)
+    grad_x, grad_coef, _ = cpu.layer_gradients(u, x, coef, knots, 3, variant=variant)
+    assert relative(y, reference.to_output(None, x, coef, knots, 3, 0)) < 1e-12
+    assert relative(grad_x, reference.to_input(u, x, coef, knots, 3, 1)) < 1e-12
+    assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
+
+
+@each_variant
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_float32_is_as_good_on_200_intervals_as_on_5(variant, degree):
+    """Against float64 on the very same numbers. Measured: 2e-7 to 7e-7 for values, at both sizes."""
+    errors = []
+    for grid_size in (5, 200):
+        _, x, coef, knots = make_case(2000, 4, 16, grid_size, degree=degree, dtype=torch.float32)
+        expected = reference.to_output(None, x.double(), coef.double(), knots.double(), degree, 0)
+        errors.append(relative(cpu.layer(x, coef, knots, degree, variant=variant).double(), expected))
+    assert max(errors) < 2e-6
+    assert errors[1] < 3 * errors[0]
+
+
+@each_variant
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_infinities_leave_other_samples_alone(variant, dtype):
+    _, x, coef, knots = make_case(6, 2, 3, 4, dtype=dtype)
+    spoilt = x.clone()
+    spoilt[1, 0], spoilt[4, 1] = torch.inf, -torch.inf
+    others = [0, 2, 3, 5]
+    for order in range(4):
+        got = cpu.layer(spoilt, coef, knots, 3, order=order, variant=variant)
+        clean = cpu.layer(x, coef, knots, 3, order=order, variant=variant)
+        assert torch.equal(got[others], clean[others])
+        expected = reference.to_output(None, spoilt, coef, knots, 3, order)
+        assert torch.equal(got[[1, 4]].isfinite(), expected[[1, 4]].isfinite())
+
+
+@each_variant
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_denormal_numbers_are_numbers(variant, dtype):
+    _, x, coef, knots = make_case(50, 2, 7, 4, dtype=dtype)
+    tiny = torch.finfo(dtype).tiny / 64
+    y = cpu.layer(x, coef * tiny, knots, 3, variant=variant)
+    assert y.count_nonzero() == y.numel()
+    assert relative(y / tiny, cpu.layer(x, coef, knots, 3, variant=variant)) < 2e-4
+    at_zero = torch.full_like(x, torch.finfo(dtype).smallest_normal / 4)
+    expected = cpu.layer(torch.zeros_like(x), coef, knots, 3, variant=variant)
+    assert relative(cpu.layer(at_zero, coef, knots, 3, variant=variant), expected) < 1e-6
+
+
+@each_variant
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("where", [0, 3, 6, -1])
+def test_broken_knots_never_lead_out_of_the_arrays(variant, bad, where):
+    u, x, coef, knots = make_case(300, 2, 5, 9)
+    knots[:, where] = bad
+    for results in (
+        all_results(u, x, coef, knots, variant=variant),
+        all_results(u, x, coef, knots.flip(1).contiguous()),
+    ):
+        assert [result.shape for result in results] == [u.shape, x.shape, coef.shape, (2, 5), u.shape]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_inputs_need_not_be_contiguous(dtype):
+    u, x, coef, knots = make_case(40, 3, 5, 4, dtype=dtype)
+    v = torch.rand_like(x)
+    spread = [torch.stack([t, t + 1], -1)[..., 0] for t in (u, v, x, coef, knots)]
+    turned = [t.mT.contiguous().mT for t in (u, v, x, coef, knots)]
+    for other_u, other_v, other_x, other_coef, other_knots in (spread, turned):
+        assert not other_coef.is_contiguous()
+        for got, expected in (
+            (cpu.to_output(other_v, other_x, other_coef, other_knots, 3, 0), cpu.to_output(v, x, coef, knots, 3, 0)),
+            (cpu.to_input(other_u, other_x, other_coef, other_knots, 3, 1), cpu.to_input(u, x, coef, knots, 3, 1)),
+            (cpu.to_coef(other_u, other_v, other_x, other_knots, 3, 0), cpu.to_coef(u, v, x, knots, 3, 0)),
+        ):
+            assert torch.equal(got, expected)
+    expanded = torch.ones(1, 1, dtype=dtype).expand(40, 5)  # what `sum().backward()` sends
+    assert torch.equal(cpu.to_coef(expanded, None, x, knots, 3, 0), cpu.to_coef(expanded.clone(), None, x, knots, 3, 0))
+
+
+def test_strides_beyond_32_bits(tmp_path):
+    """A sparse file of 17 GB of addresses, of which a few pages are touched."""
+    far = 2**31 + 7
+    numbers = np.memmap(tmp_path / "sparse", dtype=np.float32, mode="w+", shape=2 * far + 100)
+    memory = torch.from_numpy(numbers)
+    u, x, coef, knots = make_case(3, 2, 4, 2, dtype=torch.float32)
+    wide_x = torch.as_strided(memory, (3, 2), (far, 1), 0)
+    wide_u = torch.as_strided(memory, (3, 4), (far, 1), 10)
+    wide_coef = torch.as_strided(memory, (2, 5, 4), (far, 4, 1), 20)
+    for wide, plain in ((wide_x, x), (wide_u, u), (wide_coef, coef)):
+        wide.copy_(plain)
+    wide_results = all_results(wide_u, wide_x, wide_coef, knots)
+    for got, expected in zip(wide_results, all_results(u, x, coef, knots), strict=True):
+        assert torch.equal(got, expected)
+    assert os.stat(tmp_path / "sparse").st_blocks * 512 < 2**20
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's threads; one again afterwards."""
+    yield torch.set_num_threads
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("shape", [(9000, 8, 16), (9000, 2, 40), (300, 64, 64), (70000, 1, 3)])
+def test_any_number_of_threads_gives_the_same_bits(threads, shape):
+    case = make_case(*shape, 20, dtype=torch.float32)
+    alone = all_results(*case)
+    for count in (2, 3, 8):
+        threads(count)
+        for _ in range(2):
+            for got, expected in zip(all_results(*case), alone, strict=True):
+                assert torch.equal(got, expected)
+
+
+def test_many_threads_may_call_at_once():
+    case = make_case(2000, 4, 9, 7)
+    expected, results = all_results(*case), {}
+
+    def work(name):
+        results[name] = [all_results(*case) for _ in range(20)]
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(results) == 8
+    assert all(
+        torch.equal(a, b) for runs in results.values() for run in runs for a, b in zip(run, expected, strict=True)
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_computes_with_threads_of_its_own(threads):
+    threads(2)
+    case = make_case(9000, 8, 16, 5)
+    expected = all_results(*case)  # threads have run here before the fork
+    child = os.fork()
+    if child == 0:
+        status = 1
+        signal.alarm(60)  # an end for a process that hangs
+        try:
+            # By numpy: torch's own threads (OpenMP) hang in a fork that comes after they have run.
+            same = [np.array_equal(a.numpy(), b.numpy()) for a, b in zip(all_results(*case), expected, strict=True)]
+            status = int(not all(same))
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+class Computed(Dataset):
+    """Items computed by the kernel, in whatever process asks."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        layer = KANLayer(2, 3, generator=torch.Generator().manual_seed(index))
+        with use_kernel("cpu"), torch.no_grad():
+            return layer(torch.full((5, 2), 0.1 * index))
+
+
+@pytest.mark.parametrize("start", sorted({"fork", "spawn"} & set(multiprocessing.get_all_start_methods())))
+def test_workers_of_a_data_loader(start):
+    loader = DataLoader(Computed(), batch_size=2, num_workers=1, multiprocessing_context=start)
+    items = torch.cat(list(loader))
+    assert torch.equal(items, torch.stack([Computed()[k] for k in range(4)]))
+
+
+def test_an_unknown_instruction_set_is_refused():
+    _, x, coef, knots = make_case(3, 1, 1, 1)
+    with pytest.raises(cpu.EdgewiseError, match="no variant 'mmx' on this processor"):
+        cpu.layer(x, coef, knots, 3, variant="mmx")
