@@ -49,6 +49,12 @@ def test_a_difference_within_two_standard_errors_may_be_chance():
     assert "chance" not in both(0.11)
 
 
+def test_worse_than_the_mean_is_said():
+    assert "Below 0 is worse than predicting the mean" in say(ModelResult("KAN", -0.2), score_name="R²")
+    assert "Below 0" not in say(ModelResult("KAN", 0.2), score_name="R²")
+    assert "Below 0" not in say(ModelResult("KAN", -0.2), score_name="log score")
+
+
 def test_missing_scores():
     assert say() == ""
     assert say(ModelResult("KAN", None)) == ""

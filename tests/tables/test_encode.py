@@ -39,6 +39,15 @@ def refused(target="y", drop=(), task=None, **columns):
     return sentence(TableEncoder.fit, table(**columns), target, drop=drop, task=task)
 
 
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_text_among_numbers_with_a_decimal_comma(target):
+    columns = {name: np.array([f"{k},5" for k in range(6)], dtype=object) for name in ("a", "y")}
+    columns["a"][3] = "kaputt"
+    commas = Table(("a", "y"), columns, source="t.csv", decimal=",")
+    message = sentence(TableEncoder.fit, commas, target)
+    assert message.startswith("column 'a' must hold numbers, got 'kaputt' in row 4")
+
+
 def test_numbers_pass_through():
     data = table(b=X, y=Y, a=Y[::-1])
     encoder = TableEncoder.fit(data, "y")

@@ -90,6 +90,7 @@ def test_decimal_comma(write):
     assert table.columns["a"].tolist() == [1.5, -22.5]
     assert table.columns["b"][0] == 2
     assert table.columns["c"].tolist() == ["x", "y,5"]
+    assert table.decimal == ","
     # Point and comma together: a guess could be wrong by a factor of a thousand, so this stays text.
     assert read_table(write("a;b\n1,5;1.234,5\n2,5;7,5\n")).columns["b"].dtype == object
 

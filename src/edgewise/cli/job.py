@@ -21,6 +21,8 @@ from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.values import quoted
 
+MOST_TEST = 0.9  # a model of fewer than a tenth of the rows says nothing about the table
+
 
 @dataclass(frozen=True)
 class FitJob:
@@ -143,8 +145,8 @@ def prepare(job: FitJob) -> Prepared:
 
 def _check_numbers(job: FitJob) -> None:
     """Before anything is read, let alone trained: the options that are numbers."""
-    if not 0 < job.test < 1:
-        raise InputError(f"--test must be a share between 0 and 1, got {job.test:g}")
+    if not 0 < job.test <= MOST_TEST:
+        raise InputError(f"--test must be a share above 0 and at most {MOST_TEST:g}, got {job.test:g}")
     for option, value in (("--budget", job.budget), ("--time-limit", job.time_limit)):
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{option} must be a positive number, got {value:g}")

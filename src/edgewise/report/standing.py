@@ -14,6 +14,8 @@ def standing(content: ReportContent) -> list[str]:
     place = f"On the {rows:,} test rows" if rows else "On the test rows"
     first = f"{place} the {content.score_name} of the {ours.name} is {shown(content, ours.score)}."
     others = [model for model in others if not _missing(model)]
+    if content.score_name == "R²" and ours.score < 0:
+        first += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
     if not others:
         return [first]
     best = max(others, key=lambda model: model.score if content.higher_is_better else -model.score)
@@ -45,11 +47,13 @@ def difference(content: ReportContent, gap: float) -> str:
 def _chance(ours: ModelResult, best: ModelResult, gap: float, content: ReportContent) -> list[str]:
     if ours.error is None or best.error is None:
         return []
+    # Both were tested on the same rows, so their errors mostly go together: this is an upper bound.
     doubt = 2 * math.hypot(ours.error, best.error)
     if gap > doubt:
         return []
     chance = difference(content, doubt)
-    return [f"On that many rows a difference of up to {chance} may be chance (two standard errors)."]
+    how = "two standard errors, as if the models erred independently"
+    return [f"On that many rows a difference of up to {chance} may be chance ({how})."]
 
 
 def _missing(model: ModelResult) -> bool:

@@ -45,7 +45,7 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
         with open_binary() as raw:
             names, columns, late = _read(path, _decoded(path, raw), delimiter, decimal, as_text)
         if not late:
-            return Table(names, dict(zip(names, columns, strict=True)), source=str(path))
+            return Table(names, dict(zip(names, columns, strict=True)), source=str(path), decimal=decimal)
         # Text turned up in columns whose first rows had already become numbers: once more, these as text.
         as_text |= late
 

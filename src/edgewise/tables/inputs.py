@@ -101,12 +101,13 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
     column = present(table, name)
     if column.dtype == object:
         for row, cell in zip(table.rows, column, strict=True):
-            if cell is not None and number(cell) is None:
+            if cell is not None and number(cell, table.decimal) is None:
                 raise InputError(
                     f"column {quoted(name)} must hold numbers, got {quoted(cell)} in row {row}; "
                     "correct it, empty the cell, or leave the column out (--drop)"
                 )
-        return np.array([np.nan if cell is None else number(cell) for cell in column], dtype=np.float64)
+        known = [np.nan if cell is None else number(cell, table.decimal) for cell in column]
+        return np.array(known, dtype=np.float64)
     infinite = np.isinf(column)
     if infinite.any():
         first = int(infinite.argmax())
@@ -119,7 +120,7 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
 def check_text(table: Table, name: str) -> None:
     """InputError where a text column is a column of dates, or of numbers with some text in between."""
     cells = [(row, cell) for row, cell in zip(table.rows, table.columns[name], strict=True) if cell is not None]
-    numeric = {cell: number(cell) is not None for _, cell in cells}
+    numeric = {cell: number(cell, table.decimal) is not None for _, cell in cells}
     # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
     if sum(numeric.values()) > len(numeric) / 2 and sum(numeric[cell] for _, cell in cells) > len(cells) / 2:
         known_numbers(table, name)

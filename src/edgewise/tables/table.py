@@ -14,7 +14,7 @@ class Table:
     names: all columns in file order. columns: name -> (n_rows,) float64 with NaN for missing, or object array of str
     with None for missing. refused: name -> what it holds instead, for columns that are neither ("dates"); such a
     column is in `names`, not in `columns`. rows: (n_rows,) int64, the number of each row in the file, from 1, the
-    header and blank lines not counted. source: the file, for messages.
+    header and blank lines not counted. source: the file, for messages. decimal: the mark in its numbers, "." or ",".
     """
 
     names: tuple[str, ...]
@@ -22,6 +22,7 @@ class Table:
     refused: dict[str, str] = field(default_factory=dict)
     rows: np.ndarray | None = None
     source: str = "the table"
+    decimal: str = "."
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in self.columns.values()}
