@@ -5,6 +5,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.trace import Trace
+from edgewise.train import penalty
 
 
 def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -53,7 +54,7 @@ def edge_magnitudes(trace: Trace) -> tuple[Tensor, ...]:
         InputError: the trace is empty or not finite.
     """
     _check(trace)
-    return tuple(edges.detach().abs().mean(0) for edges in trace.edges)
+    return tuple(magnitude.detach() for magnitude in penalty.edge_magnitudes(trace))
 
 
 @torch.no_grad()
