@@ -8,9 +8,12 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.initial import float_dtype, initial_weights
+from edgewise.nn.segments import Segments, spline_segments
 from edgewise.ops import knots as knot_vectors
+from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.bspline import basis, spline_domain
 from edgewise.ops.contract import spline_sum
+from edgewise.ops.jet import check_jet, compose, spline_jet
 from edgewise.ops.layer_sum import base_values, layer_sum
 
 
@@ -88,6 +91,14 @@ class KANLayer(nn.Module):
             values = values + base_values(x, self.base_function)[..., None] * self.base
         return values * self.mask
 
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        check_jet(x, self.in_features, self.coef.dtype, order)
+        y = spline_jet(x, self.coef * self.mask[:, None, :], self.knots, self.degree, order)
+        if self.base is None:
+            return y
+        return y + compose(x, activation_derivatives(x[0], self.base_function, order), order) @ (self.base * self.mask)
+
     def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
         """Rows d(sum_o sensitivity[b,o] y[b,o]) / d(parameter) of each sample, by parameter name.
 
@@ -103,6 +114,20 @@ class KANLayer(nn.Module):
         if self.base is not None:
             rows["base"] = base_values(x, self.base_function)[..., None] * pulled
         return rows
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """Rows d(sum_co sensitivity[c,b,o] y[c,b,o]) / d(parameter) of each sample, with y the jet of the output.
+
+        Args:
+            x: the jet of the layer's input, (C, batch, in); for a plain value C = 1 and order = 0.
+            sensitivity: what is differentiated, by the jet of the layer's output, (C, batch, out).
+            order: of the jets.
+
+        Returns:
+            "coef": for each input a run of the (degree + 1) * out coefficients that the sample meets; "base": one run
+            of all, absent where there is no base function.
+        """
+        return spline_segments(x, sensitivity, self.mask, self.knots, self.degree, self.base_function, order)
 
     def extra_repr(self) -> str:
         return (

@@ -1,28 +1,18 @@
 """The baseline: a multilayer perceptron with the interface of a KAN."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, silu
 
 from edgewise.nn.config import MLPConfig, check_input
 from edgewise.nn.initial import float_dtype, seeded_generator
+from edgewise.nn.segments import Segments, dense_segments
 from edgewise.nn.trace import Trace, trace_layers
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x
-
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": _identity,
-    "silu": silu,
-    "tanh": torch.tanh,
-    "relu": relu,
-}
+from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
+from edgewise.ops.jet import check_jet, compose, seed_jet
 
 
 class DenseLayer(nn.Module):
@@ -57,16 +47,26 @@ class DenseLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
         check_input(x, self.in_features, self.weight.dtype)
-        return _FUNCTIONS[self.activation](x) @ self.weight + self.bias
+        return ACTIVATIONS[self.activation](x) @ self.weight + self.bias
 
     def edges(self, x: Tensor) -> Tensor:
         """weight_io a(x_i) of every edge, x (batch, in) -> (batch, in, out)."""
-        return _FUNCTIONS[self.activation](x)[..., None] * self.weight
+        return ACTIVATIONS[self.activation](x)[..., None] * self.weight
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        check_jet(x, self.in_features, self.weight.dtype, order)
+        y = compose(x, activation_derivatives(x[0], self.activation, order), order) @ self.weight
+        return torch.cat([y[:1] + self.bias, y[1:]])
 
     def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
         """As `KANLayer.jacobian_rows`: "weight" (batch, in, out) and "bias" (batch, out)."""
-        value = _FUNCTIONS[self.activation](x)
+        value = ACTIVATIONS[self.activation](x)
         return {"weight": value[..., None] * sensitivity[:, None, :], "bias": sensitivity}
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """As `KANLayer.jacobian_segments`: "weight" and "bias", one full run each."""
+        return dense_segments(x, sensitivity, self.activation, order)
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, activation={self.activation}"
@@ -122,6 +122,13 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """As `KAN.jet`: x (batch, width[0]) -> (1 + D * order, batch, width[-1])."""
+        jet = seed_jet(x, directions, order)
+        for layer in self.layers:
+            jet = layer.jet(jet, order)
+        return jet
 
     def trace(self, x: Tensor) -> Trace:
         """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""

@@ -10,6 +10,7 @@ from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.initial import seeded_generator
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.trace import Trace, trace_layers
+from edgewise.ops.jet import seed_jet
 
 
 class KAN(nn.Module):
@@ -80,6 +81,22 @@ class KAN(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Value and derivatives of the outputs along directions, in one forward pass; differentiable.
+
+        Args:
+            x: (batch, width[0]).
+            directions: (D, width[0]); along each the network is differentiated 1 .. order times.
+            order: 0 or more.
+
+        Returns:
+            (1 + D * order, batch, width[-1]): the values, then for each direction the derivatives of order 1 .. order.
+        """
+        jet = seed_jet(x, directions, order)
+        for layer in self.layers:
+            jet = layer.jet(jet, order)
+        return jet
 
     def trace(self, x: Tensor) -> Trace:
         """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""

@@ -1,0 +1,112 @@
+"""Jets: a value with its derivatives along directions, carried through a function in one forward pass.
+
+A jet of order m along D directions is one tensor (C, batch, n) with C = 1 + D m: component 0 is the value, component
+1 + d m + (k - 1) the k-th derivative along direction d, k = 1 .. m, not divided by k!. Its fundamental rule is that of
+Faa di Bruno: along a line, (f o g)^(k) = sum_j f^(j)(g) B_kj(g', g'', ...), with the partial Bell polynomials B_kj
+(L. Comtet, "Advanced Combinatorics", 1974, section 3.4).
+"""
+
+from collections.abc import Sequence
+from math import comb
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.ops.contract import spline_sum
+
+
+def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+    """The jet of the points themselves, (C, batch, in): x moves along each direction at constant speed.
+
+    Args:
+        x: points, (batch, in).
+        directions: (D, in) in the dtype of x; None for none, and then C = 1.
+        order: most derivatives along each direction, 0 or more.
+
+    Raises:
+        InputError: a shape or dtype or the order is not as above.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 2:
+        came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise InputError(f"x must be a tensor of shape (batch, in), got {came}")
+    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        raise InputError(f"order must be an integer of at least 0, got {order!r}")
+    if directions is None or order == 0:
+        return x[None]
+    if not isinstance(directions, Tensor) or directions.ndim != 2 or directions.shape[1] != x.shape[1]:
+        came = tuple(directions.shape) if isinstance(directions, Tensor) else type(directions).__name__
+        raise InputError(f"directions must be a tensor of shape (D, {x.shape[1]}), got {came}")
+    if directions.dtype != x.dtype:
+        raise InputError(f"directions must have the dtype of x, {x.dtype}, got {directions.dtype}")
+    derivatives = x.new_zeros(len(directions), order, *x.shape)
+    derivatives[:, 0] = directions[:, None, :]
+    return torch.cat([x[None], derivatives.flatten(0, 1)])
+
+
+def along(jet: Tensor, order: int) -> Tensor:
+    """The derivatives of a jet (C, batch, n) of order 1 or more as (D, order, batch, n), a view."""
+    return jet[1:].unflatten(0, (-1, order))
+
+
+def check_jet(jet: Tensor, features: int, dtype: torch.dtype, order: int) -> None:
+    """The check at the door of a layer's `jet`.
+
+    Raises:
+        InputError: jet is no (1 + D order, batch, features) of this dtype.
+    """
+    if not isinstance(jet, Tensor) or jet.ndim != 3 or jet.shape[2] != features or (len(jet) - 1) % max(order, 1):
+        came = tuple(jet.shape) if isinstance(jet, Tensor) else type(jet).__name__
+        raise InputError(f"x must be a jet of shape (1 + D * {order}, batch, {features}), got {came}")
+    if jet.dtype != dtype:
+        raise InputError(f"x must have the model's dtype {dtype}, got {jet.dtype}")
+
+
+def bell(jet: Tensor, order: int) -> dict[tuple[int, int], Tensor]:
+    """Partial Bell polynomials of a jet's derivatives: {(k, j): B_kj, (D, batch, n)} for 1 <= j <= k <= order.
+
+    By the recurrence B_kj = sum_i C(k-1, i-1) g^(i) B_(k-i)(j-1), i = 1 .. k-j+1 (Comtet, section 3.3, eq. [3k]).
+    """
+    steps = along(jet, order).unbind(1)
+    found: dict[tuple[int, int], Tensor] = {(k, 1): step for k, step in enumerate(steps, 1)}
+    for j in range(2, order + 1):
+        for k in range(j, order + 1):
+            terms = [comb(k - 1, i - 1) * steps[i - 1] * found[k - i, j - 1] for i in range(1, k - j + 2)]
+            found[k, j] = sum(terms[1:], terms[0])
+    return found
+
+
+def compose(jet: Tensor, derivatives: Sequence[Tensor], order: int) -> Tensor:
+    """The jet (C, batch, n) of f(g), for a function f of each element and the jet of g.
+
+    Args:
+        jet: of g, (C, batch, n).
+        derivatives: f, f', ... f^(order) at the value of g, (batch, n) each.
+        order: of the jet.
+    """
+    assert len(derivatives) == order + 1
+    if len(jet) == 1:
+        return derivatives[0][None]
+    polynomials = bell(jet, order)
+    lines = [sum(derivatives[j] * polynomials[k, j] for j in range(1, k + 1)) for k in range(1, order + 1)]
+    return torch.cat([derivatives[0][None], torch.stack(lines, 1).flatten(0, 1)])
+
+
+def spline_jet(jet: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
+    """The jet (C, batch, out) of the sums of splines of `contract.spline_sum`, from the jet (C, batch, in) of x.
+
+    One sum per derivative order of the splines: its weights are the Bell polynomials that need it, side by side.
+    """
+    x = jet[0]
+    value = spline_sum(x, coef, knots, degree)
+    if len(jet) == 1:
+        return value[None]
+    polynomials = bell(jet, order)
+    lines = [value.new_zeros((len(jet) - 1) // order, *value.shape)] * order  # of each k, (D, batch, out)
+    for j in range(1, min(order, degree) + 1):
+        weights = torch.stack([polynomials[k, j] for k in range(j, order + 1)])  # (order - j + 1, D, batch, in)
+        points = x.expand_as(weights).reshape(-1, x.shape[1])
+        sums = spline_sum(points, coef, knots, degree, weight=weights.reshape(points.shape), order=j)
+        sums = sums.view(*weights.shape[:-1], coef.shape[2])
+        lines[j - 1 :] = [old + new for old, new in zip(lines[j - 1 :], sums, strict=True)]
+    return torch.cat([value[None], torch.stack(lines, 1).flatten(0, 1)])
