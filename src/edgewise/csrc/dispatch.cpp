@@ -125,6 +125,17 @@ EDGEWISE_EXPORT int edgewise_forward(const Problem* problem, int is_double, int 
   }
 }
 
+EDGEWISE_EXPORT int edgewise_basis(const Problem* problem, int is_double, int threads, const char* name) {
+  const Variant* variant = edgewise::find(name);
+  if (!variant) return 2;
+  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
+  try {
+    return edgewise::run(variant->basis[is_double], *problem, edgewise::cut(*problem, whole, true, threads));
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
 EDGEWISE_EXPORT int edgewise_backward(const Problem* problem, int is_double, int threads, const char* name) {
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;

@@ -29,6 +29,9 @@ struct Problem {
   int32_t grad_x_order;  // order of the derivative in grad_x
   void* grad_coef;      // (inputs, functions, outputs), contiguous; null: not wanted
   void* grad_base;      // (inputs, outputs), contiguous; null: not wanted
+  // basis
+  void* values;       // (order + 1, batch, inputs, degree + 1), contiguous: the active functions, orders 0 .. order
+  int64_t* interval;  // (batch, inputs), contiguous
 };
 
 // The part of a call that one thread does: blocks of samples and inputs, ends excluded.
@@ -42,6 +45,7 @@ struct Variant {
   int64_t (*block_size)(const Problem&, int is_double);
   int (*forward[2])(const Problem&, const Part&);
   int (*backward[2])(const Problem&, const Part&);
+  int (*basis[2])(const Problem&, const Part&);
 };
 
 }  // namespace edgewise

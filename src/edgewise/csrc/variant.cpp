@@ -81,6 +81,35 @@ void prepare(const Problem& problem, int64_t begin, int64_t samples, int64_t inp
   positions(scratch.pieces, scratch.runs, scratch.t);
 }
 
+// The active functions of every sample, all orders, and the intervals.
+template <class T, int K>
+int basis(const Problem& problem, const Part& part) {
+  const int64_t block = block_of<T>(problem);
+  Scratch<T> scratch(problem, K, false);
+  if (!scratch) return 1;
+  const Runs<T>& runs = scratch.runs;
+  for (int64_t index = part.block_begin; index < part.block_end; index++) {
+    const int64_t begin = index * block;
+    const int64_t samples = problem.batch - begin < block ? problem.batch - begin : block;
+    for (int64_t input = 0; input < problem.inputs; input++) {
+      prepare<T, K>(problem, begin, samples, input, scratch);
+      int64_t* interval = problem.interval + begin * problem.inputs + input;
+      for (int64_t r = 0; r < runs.count; r++)
+        for (int32_t p = runs.begin[r]; p < runs.begin[r + 1]; p++)
+          interval[runs.row[p] * problem.inputs] = runs.interval[r];
+      for (int order = 0; order <= problem.order; order++) {
+        spline_weights<T, K>(scratch.pieces, runs, scratch.t, order, scratch.weight, scratch.pitch);
+        T* values = static_cast<T*>(problem.values) + ((order * problem.batch + begin) * problem.inputs + input) * K;
+        for (int64_t p = 0; p < samples; p++) {
+          T* to = values + runs.row[p] * problem.inputs * K;
+          for (int j = 0; j < K; j++) to[j] = scratch.weight[j * scratch.pitch + p];
+        }
+      }
+    }
+  }
+  return 0;
+}
+
 // Weights of the rows: splines times v, then the base function.
 template <class T, int K, bool based>
 void fill_weights(const Problem& problem, int64_t begin, int64_t input, Scratch<T>& scratch) {
@@ -221,6 +250,13 @@ int backward_any(const Problem& problem, const Part& part) {
   return table[problem.base_kind != no_base][problem.degree](problem, part);
 }
 
+template <class T>
+int basis_any(const Problem& problem, const Part& part) {
+  static constexpr int (*table[6])(const Problem&, const Part&) = {basis<T, 1>, basis<T, 2>, basis<T, 3>,
+                                                                   basis<T, 4>, basis<T, 5>, basis<T, 6>};
+  return table[problem.degree](problem, part);
+}
+
 int64_t block_size(const Problem& problem, int is_double) {
   return is_double ? block_of<double>(problem) : block_of<float>(problem);
 }
@@ -231,6 +267,6 @@ int64_t block_size(const Problem& problem, int is_double) {
 #define EDGEWISE_TEXT(name) EDGEWISE_TEXT_OF(name)
 extern const Variant variant;
 const Variant variant = {EDGEWISE_TEXT(EDGEWISE_VARIANT), block_size, {forward_any<float>, forward_any<double>},
-                         {backward_any<float>, backward_any<double>}};
+                         {backward_any<float>, backward_any<double>}, {basis_any<float>, basis_any<double>}};
 
 }  // namespace edgewise::EDGEWISE_VARIANT

@@ -21,7 +21,7 @@ from edgewise.ops.bspline import MAX_DEGREE
 BASES = {"zero": 0, "identity": 1, "silu": 2}
 
 # csrc/problem.h, field by field, in the platform's own layout.
-_PROBLEM = struct.Struct("@4q3i P2q P2q P2q P P P P Pq P i P P 0q")
+_PROBLEM = struct.Struct("@4q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
 _INDEX_LIMIT = 2**31 - 1  # knot intervals are numbered with 32 bits
 _DTYPES = (torch.float32, torch.float64)
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -38,7 +38,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         return None, f"the CPU kernel does not load: {error}"
-    for function in (library.edgewise_forward, library.edgewise_backward):
+    for function in (library.edgewise_forward, library.edgewise_backward, library.edgewise_basis):
         function.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_char_p]
         function.restype = ctypes.c_int
     library.edgewise_variant.argtypes = [ctypes.c_int]
@@ -142,7 +142,7 @@ def layer(
         _LIBRARY.edgewise_forward,
         (x, knots, base, mask),
         (x.shape[0], inputs, n, outputs, degree, order, BASES[base_function]),
-        (v, coef, y, None, 0, None, 0, None, None),
+        (v, coef, y, None, 0, None, 0, None, None, None, None),
         variant,
     )
     return y
@@ -180,17 +180,33 @@ def layer_gradients(
         _LIBRARY.edgewise_backward,
         (x, knots, base, mask),
         (x.shape[0], inputs, n, outputs, degree, order, BASES[base_function]),
-        (v, coef, None, u, u.stride(0), grad_x, x_order, grad_coef, grad_base),
+        (v, coef, None, u, u.stride(0), grad_x, x_order, grad_coef, grad_base, None, None),
         variant,
     )
     return grad_x, grad_coef if want_coef else None, grad_base if want_base else None
 
 
+def active_basis(
+    x: Tensor, knots: Tensor, degree: int, orders: int, variant: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Interval (batch, in) of each x and the active functions' derivatives (orders + 1, batch, in, degree + 1)."""
+    values = x.new_empty(orders + 1, *x.shape, degree + 1)
+    interval = x.new_empty(x.shape, dtype=torch.int64)
+    _call(
+        _LIBRARY.edgewise_basis,
+        (x, knots, None, None),
+        (x.shape[0], x.shape[1], knots.shape[1] - degree - 1, 1, degree, orders, BASES["zero"]),
+        (None, None, None, None, 0, None, 0, None, None, values, interval),
+        variant,
+    )
+    return interval, values
+
+
 def _call(function, constants, sizes, rest, variant) -> None:
     x, knots, base, mask = constants
-    v, coef, y, u, u_row, grad_x, x_order, grad_coef, grad_base = rest
+    v, coef, y, u, u_row, grad_x, x_order, grad_coef, grad_base, values, interval = rest
     if 0 in (sizes[0], sizes[1], sizes[3]):  # sums over nothing
-        for result in (y, grad_x, grad_coef, grad_base):
+        for result in (y, grad_x, grad_coef, grad_base, values, interval):
             if result is not None:
                 result.zero_()
         return
@@ -214,6 +230,8 @@ def _call(function, constants, sizes, rest, variant) -> None:
         x_order,
         _pointer(grad_coef),
         _pointer(grad_base),
+        _pointer(values),
+        _pointer(interval),
     )
     is_double = x.dtype == torch.float64
     failed = function(problem, is_double, torch.get_num_threads(), None if variant is None else variant.encode())
