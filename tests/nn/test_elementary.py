@@ -1,0 +1,111 @@
+"""The table of elementary functions: values by scipy or numpy, derivatives by autograd, domains, additions."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.elementary import ELEMENTARY, Elementary, table
+
+# pykan's list (its SYMBOLIC_LIB), by this table's names.
+PYKAN = [
+    *("x", "x^2", "x^3", "x^4", "x^5", "1/x", "1/x^2", "1/x^3", "1/x^4", "1/x^5", "sqrt", "x^1.5", "1/sqrt", "exp"),
+    *("log", "abs", "sin", "cos", "tan", "tanh", "sgn", "arcsin", "arccos", "arctan", "arctanh", "0", "gaussian"),
+]
+
+
+def inside(row: Elementary) -> torch.Tensor:
+    """Points well within a row's domain, off its pole."""
+    low, high = max(row.low, -2.1), min(row.high, 2.3)
+    points = torch.linspace(low, high, 12, dtype=torch.float64)[1:-1]
+    return points[(points - (row.pole if row.pole is not None else 99.0)).abs() > 0.05]
+
+
+def test_holds_all_that_pykan_has_and_more():
+    assert set(PYKAN) <= set(ELEMENTARY)
+    assert {"sinh", "cosh", "J0"} <= set(ELEMENTARY)
+
+
+@pytest.mark.parametrize("row", ELEMENTARY.values(), ids=list(ELEMENTARY))
+def test_derivatives_equal_autograd(row):
+    x = inside(row).requires_grad_()
+    found = row.jet_derivatives(x, 4)
+    value = row.function(x)
+    for order, derivative in enumerate(found):
+        assert torch.allclose(derivative, value, rtol=1e-9, atol=1e-9), order
+        (value,) = torch.autograd.grad(value.sum(), x, create_graph=True) if value.requires_grad else (0 * x,)
+
+
+@pytest.mark.parametrize("row", ELEMENTARY.values(), ids=list(ELEMENTARY))
+def test_derivatives_are_differentiable_themselves(row):
+    x = inside(row).requires_grad_()
+    first = row.jet_derivatives(x, 2)
+    if first[1].requires_grad:
+        (slope,) = torch.autograd.grad(first[1].sum(), x)
+        assert torch.allclose(slope, first[2].detach(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("row", ELEMENTARY.values(), ids=list(ELEMENTARY))
+def test_domains_are_where_values_are_finite(row):
+    x = inside(row)
+    assert bool(row.function(x).isfinite().all())
+    for end in (row.low, row.high):
+        if math.isfinite(end):
+            outside = torch.tensor([end + math.copysign(0.1, end - 0.5)], dtype=torch.float64)
+            assert bool(row.function(outside).isnan())
+            assert not row.allows(end - 0.1, end + 0.1)
+            at = float(row.function(torch.tensor(end, dtype=torch.float64)))
+            assert math.isfinite(at) == (not row.open_ends)
+    if row.pole is not None:
+        assert not row.allows(row.pole - 0.1, row.pole + 0.1)
+
+
+def test_allows_says_where_poles_lie():
+    assert ELEMENTARY["tan"].allows(-1.5, 1.5)
+    assert ELEMENTARY["tan"].allows(1.6, 4.7)
+    assert not ELEMENTARY["tan"].allows(1.5, 1.6)
+    assert not ELEMENTARY["tan"].allows(4.7, 4.8)
+    assert ELEMENTARY["1/x"].allows(0.1, 5)
+    assert not ELEMENTARY["1/x"].allows(-1, 1)
+    assert ELEMENTARY["log"].allows(1e-9, 5)
+    assert not ELEMENTARY["log"].allows(0, 5)
+    assert ELEMENTARY["sqrt"].allows(0, 5)
+
+
+def test_domains_in_words():
+    words = {name: ELEMENTARY[name].domain for name in ("log", "sqrt", "arcsin", "exp", "1/x", "tan")}
+    assert words == {
+        "log": "x > 0",
+        "sqrt": "x >= 0",
+        "arcsin": "-1 <= x <= 1",
+        "exp": "every x",
+        "1/x": "x not at 0",
+        "tan": "x not at 1.5708 + k * 3.14159",
+    }
+
+
+def test_own_functions_join_by_a_new_table():
+    mine = Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))", 2)
+    grown = {**ELEMENTARY, **table([mine])}
+    assert grown["softplus"] is mine
+    assert "softplus" not in ELEMENTARY
+    x = torch.tensor([0.3], dtype=torch.float64)
+    value, slope, bend = mine.jet_derivatives(x, 2)
+    gate = torch.sigmoid(x)
+    assert torch.allclose(slope, gate) and torch.allclose(bend, gate * (1 - gate))
+    assert not value.requires_grad and not bend.requires_grad
+
+
+def test_a_name_comes_once():
+    with pytest.raises(InputError, match="got 'x' twice"):
+        table([ELEMENTARY["x"], ELEMENTARY["x"]])
+
+
+def test_rows_can_be_copied_and_pickled():
+    for row in ELEMENTARY.values():
+        for twin in (copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
+            assert twin.name == row.name
+            assert torch.equal(twin.function(inside(row)), row.function(inside(row)))
