@@ -1,31 +1,37 @@
 """Writes the tables of the README from the stored results: python tools/readme_tables.py
 
-A table stands between `<!-- table:NAME -->` and `<!-- end -->` and comes from results/NAME.json, so no number in it is
-typed by hand; tests/test_readme.py fails when the two differ.
+A table stands between `<!-- table:NAME -->` and `<!-- end -->` and comes from results/NAME.json, NAME being an
+experiment, so no number in it is typed by hand; tests/test_readme.py fails when the two differ.
 """
 
 import json
 import re
 from pathlib import Path
 
-from edgewise.experiments.tables import summary
+from edgewise.experiments import load_experiment
+from edgewise.experiments.outcome import ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
-SUMMARIES = {"tables": summary}
-BLOCK = re.compile(r"(<!-- table:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(readme: str) -> str:
     """The README's text with every table as the results have it."""
-    return BLOCK.sub(lambda found: f"{found[1]}{_markdown(found[2])}{found[3]}", readme)
+    return BLOCK.sub(lambda found: f"{found[1]}{_experiment(found[2])}{found[3]}", readme)
 
 
-def _markdown(name: str) -> str:
+def _experiment(name: str) -> str:
     stored = json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    outcome = SUMMARIES[name](stored["rows"])
-    lines = [outcome.columns, ["---", *["---:"] * (len(outcome.columns) - 1)], *outcome.rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{' '.join(outcome.sentences)}\n"
+    outcome = load_experiment(name).summary(stored["rows"])
+    parts = [_markdown(table) for table in outcome.tables]
+    return "\n\n".join([*parts, " ".join(outcome.sentences)]) + "\n"
+
+
+def _markdown(table: ResultTable) -> str:
+    lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
+    # A bar within a cell would end it.
+    text = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return f"**{table.title}**\n\n{text}" if table.title else text
 
 
 if __name__ == "__main__":

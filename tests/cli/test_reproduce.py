@@ -1,10 +1,16 @@
-"""`edgewise reproduce`: names, resuming, Ctrl-C."""
+"""`edgewise reproduce`: names, seeds, resuming, Ctrl-C, tables and figures."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
+from matplotlib.figure import Figure
 
+from edgewise.cli import reproduce
 from edgewise.experiments import tables
+from edgewise.experiments.jobs import Job, run_jobs
+from edgewise.experiments.outcome import Outcome, ResultTable
 from tests.experiments.small import one_small_table
 
 
@@ -15,7 +21,7 @@ def small(monkeypatch):
 
 def test_names(edgewise, refused):
     assert "tables  Five real tables" in edgewise("reproduce", "--list").out
-    assert "the experiment must be one of tables, got 'chairs'" in refused("reproduce", "chairs")
+    assert re.search("the experiment must be one of .*tables.*, got 'chairs'", refused("reproduce", "chairs"))
 
 
 def test_the_table_and_the_rows(edgewise, tmp_path):
@@ -45,6 +51,40 @@ def test_ctrl_c_keeps_the_finished_fits(edgewise, tmp_path, monkeypatch):
     assert done.code == 130
     assert "Interrupted; 2 results are in" in done.out
     assert len(json.loads((tmp_path / "tables-quick.json").read_text())["rows"]) == 2
+
+
+@pytest.fixture
+def squares(monkeypatch):
+    """An experiment of two tables and a figure, one row for each seed."""
+
+    def run(*, quick, store, seeds, progress):
+        jobs = [Job(f"seed {n}", {"seed": n}, lambda tell, n=n: {"square": n * n}) for n in seeds or (7, 8)]
+        rows = run_jobs(jobs, store, progress, line=lambda row: f"{row['seed']} squared is {row['square']}")
+        lines = tuple((str(row["seed"]), str(row["square"])) for row in rows)
+        shown = (ResultTable(("n", "n2"), lines, "Squares"), ResultTable(("quick",), ((str(quick),),)))
+        return Outcome(shown, ("A sentence.",), {"plot": Figure})
+
+    monkeypatch.setattr(reproduce, "load_experiment", lambda name: SimpleNamespace(run=run))
+
+
+@pytest.mark.parametrize(
+    ("words", "seeds"),
+    [((), [7, 8]), (("--seeds", "3"), [0, 1, 2]), (("--seed", "4"), [4]), (("--seed", "4", "--seeds", "2"), [4, 5])],
+)
+def test_seeds(edgewise, squares, words, seeds):
+    said = edgewise("reproduce", "squares", *words).out
+    assert [int(n) for n in re.findall(r"(\d+) squared is", said)] == seeds
+
+
+def test_tables_and_figures(edgewise, squares, tmp_path, monkeypatch):
+    said = edgewise("reproduce", "squares", "--out", tmp_path).out
+    assert re.search(r"Squares\nn +n2\n7 +49\n8 +64\n\nquick\nFalse\n\n  - A sentence.\n", said)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"squares{end}" for end in ("-plot.pdf", "-plot.svg", ".json")
+    ]
+    monkeypatch.chdir(tmp_path)
+    edgewise("reproduce", "squares", "--quick")
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_file_that_is_something_else(refused, tmp_path):

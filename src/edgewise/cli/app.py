@@ -151,8 +151,8 @@ def _plot(
     epilog=_examples(
         "edgewise reproduce --list",
         "edgewise reproduce tables --quick",
-        "edgewise reproduce tables --out results",
-        after="With --out every finished fit is stored at once; the same command later goes on where it stopped.",
+        "edgewise reproduce toy-functions --out results",
+        after="With --out every finished row is stored at once; the same command later goes on where it stopped.",
     ),
 )
 def _reproduce(
@@ -161,6 +161,7 @@ def _reproduce(
     list_names: options.ListNames = False,
     quick: options.Quick = False,
     out: options.OutResults = None,
+    seeds: options.Seeds = None,
     seed: options.ExperimentSeed = 0,
 ) -> None:
     """Run an experiment again whose numbers the documentation shows."""
@@ -173,7 +174,7 @@ def _reproduce(
         if list_names:
             show_names(Screen())
         else:
-            reproduce(name, Screen(), quick=quick, out=out, seed=seed)
+            reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -127,5 +127,10 @@ Kind = Annotated[
 Experiment = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; see --list.", show_default=False)]
 ListNames = Annotated[bool, typer.Option("--list", help="Show the experiments.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A small version that takes seconds.")]
-OutResults = Annotated[str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results as JSON.")]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of splits and training.")]
+OutResults = Annotated[
+    str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results: JSON, figures as SVG and PDF.")
+]
+Seeds = Annotated[
+    int | None, _given("--seeds", metavar="N", min=1, max=1000, help="How many; left out: what the experiment needs.")
+]
+ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The first one.")]

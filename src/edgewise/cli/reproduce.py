@@ -1,4 +1,4 @@
-"""`edgewise reproduce`: runs an experiment and shows its table."""
+"""`edgewise reproduce`: runs an experiment, shows its tables, writes its figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from rich.text import Text
 
 from edgewise.cli.console import Screen
 from edgewise.experiments import experiments, load_experiment
+from edgewise.experiments.jobs import Update
+from edgewise.experiments.outcome import Outcome, ResultTable
 from edgewise.experiments.store import Store
 
 
@@ -18,42 +20,61 @@ def show_names(screen: Screen) -> None:
     screen.table(grid)
 
 
-def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seed: int) -> None:
-    """Runs the experiment; with `out`, goes on from the rows that are there."""
+def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> None:
+    """Runs the experiment; with `out`, goes on from the rows that are there.
+
+    seeds: how many, None to leave it to the experiment, which then takes seed 0 and on; seed: the first.
+    """
     module = load_experiment(name)
     store = Store.open(out, f"{name}-quick" if quick else name)
     if store.rows:
         commits = sorted({str(row.get("commit"))[:10] for row in store.rows})
         screen.say(f"{len(store.rows)} results were there, from commit {', '.join(commits)}; they are kept.")
+    chosen = None if seeds is None and seed == 0 else tuple(range(seed, seed + (seeds or 1)))
     try:
         with screen.progress(name) as bar:
 
-            def tell(what: str, done: float, row: dict | None) -> None:
+            def tell(update: Update) -> None:
                 if bar is not None:
-                    bar.update(what, done)
-                if row is not None:
-                    screen.say(_line(row))
+                    bar.update(update.what, update.done, update.loss)
+                if update.line is not None:
+                    screen.say(update.line)
 
-            outcome = module.run(quick=quick, store=store, seed=seed, progress=tell)
+            outcome = module.run(quick=quick, store=store, seeds=chosen, progress=tell)
     except KeyboardInterrupt:
         if store.path is not None:
             screen.always(
                 f"Interrupted; {len(store.rows)} results are in {store.path}. The same command goes on there."
             )
         raise
-    grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for i, column in enumerate(outcome.columns):
-        grid.add_column(column, justify="right" if i else "left", no_wrap=True)
-    for row in outcome.rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    screen.say()
-    screen.table(grid)
+    for table in outcome.tables:
+        _show(table, screen)
     screen.say()
     screen.notes(outcome.sentences)
     if store.path is not None:
-        screen.say(f"Wrote {store.path}: every fit with seed, commit, machine and seconds.")
+        screen.say(f"Wrote {store.path}: every row with seed, commit, machine and seconds.")
+        _write_figures(outcome, store, screen)
 
 
-def _line(row: dict) -> str:
-    score = "no score" if row["score"] is None else f"{100 * row['score']:.1f} %"
-    return f"{row['table']}, fold {row['fold'] + 1} of {row['folds']}: {row['model']} {score}, {row['seconds']:.1f} s"
+def _show(table: ResultTable, screen: Screen) -> None:
+    grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    for i, column in enumerate(table.columns):
+        grid.add_column(column, justify="right" if i else "left", no_wrap=True)
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    screen.say()
+    if table.title:
+        screen.say(table.title, style="bold")
+    screen.table(grid)
+
+
+def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
+    """Beside the rows, each as SVG and PDF."""
+    if outcome.figures:
+        from edgewise.plot import save
+    for name, draw in outcome.figures.items():
+        figure = draw()
+        path = store.path.with_name(f"{store.path.stem}-{name}.svg")
+        save(figure, path)
+        save(figure, path.with_suffix(".pdf"))
+        screen.say(f"Wrote {path} and .pdf.")

@@ -1,7 +1,27 @@
 """Experiments whose numbers the documentation shows: one file each, guests of the public interface.
 
-A module here has a function `run(*, quick, store, seed, progress)` that gives an `Outcome`; its first sentence is what
-a list of experiments shows.
+A module here that has a function `run` is an experiment; `edgewise reproduce NAME` runs it, NAME being the module's
+name with hyphens. It has:
+
+- a docstring whose first sentence is what `edgewise reproduce --list` shows;
+- `run(*, quick, store, seeds, progress) -> Outcome`: measures the rows that the store lacks, and summarises all.
+  quick: a few problems and a small budget, seconds in all; store: a `Store`; seeds: a tuple of seeds, or None for as
+  many as the experiment finds right; progress: called with an `Update`. Ctrl-C ends it by KeyboardInterrupt: a row that
+  was cut short is never stored;
+- `summary(rows) -> Outcome`: tables, sentences and figures from stored rows alone; the README is written with it.
+
+Most experiments need nothing but a list of `Job`s for `run_jobs`, which does the storing, resuming and telling:
+
+    def run(*, quick, store, seeds, progress):
+        jobs = [
+            Job(f"{name}, seed {seed}", {"problem": name, "seed": seed, "quick": quick}, partial(_measure, name, seed))
+            for name in NAMES for seed in seeds or (0, 1, 2)
+        ]
+        return summary(run_jobs(jobs, store, progress, line=lambda row: f"{row['problem']}: {row['rmse']:.1e}"))
+
+where `_measure(name, seed, tell)` gives the measured numbers as a dict of plain JSON values and may call
+`tell(stage, share, loss)` as it goes. Figures are drawn by functions in edgewise/plot; an Outcome holds functions that
+draw them, since only `--out` needs them.
 """
 
 from __future__ import annotations
@@ -15,16 +35,14 @@ from types import ModuleType
 
 from edgewise.errors import InputError
 
-_MACHINERY = ("store",)  # modules that are no experiments
-
 
 def experiments() -> dict[str, str]:
     """Name and first sentence of each experiment; none of them is loaded for that."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name not in _MACHINERY:
-            source = Path(find_spec(f"{__name__}.{module.name}").origin).read_text(encoding="utf-8")
-            found[module.name] = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+        tree = ast.parse(Path(find_spec(f"{__name__}.{module.name}").origin).read_text(encoding="utf-8"))
+        if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in tree.body):
+            found[module.name.replace("_", "-")] = (ast.get_docstring(tree) or "").split("\n")[0]
     return found
 
 
@@ -33,4 +51,4 @@ def load_experiment(name: str) -> ModuleType:
     known = experiments()
     if name not in known:
         raise InputError(f"the experiment must be one of {', '.join(known)}, got {name!r:.60}")
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{name.replace('-', '_')}")

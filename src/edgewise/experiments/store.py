@@ -18,15 +18,6 @@ from edgewise.errors import FileError
 from edgewise.files import read_bytes, write_bytes
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an experiment shows. columns: of the table; rows: texts; sentences: what to know about it."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    sentences: tuple[str, ...] = ()
-
-
 @dataclass
 class Store:
     """Rows, each a dict of plain JSON values. path: the JSON file, None to keep them in memory only."""
@@ -55,10 +46,12 @@ class Store:
         """The row with these entries, or None."""
         return next((row for row in self.rows if all(row.get(name) == value for name, value in key.items())), None)
 
-    def add(self, row: Mapping) -> None:
-        """Keeps a row, with the commit and machine it comes from."""
-        self.rows.append({**row, "commit": commit(), "machine": machine()})
+    def add(self, row: Mapping) -> dict:
+        """Keeps a row, with the commit and machine it comes from, and gives it back."""
+        kept = {**row, "commit": commit(), "machine": machine()}
+        self.rows.append(kept)
         self._write()
+        return kept
 
     def _write(self) -> None:
         if self.path is not None:

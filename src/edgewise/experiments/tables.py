@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
@@ -21,7 +22,9 @@ from edgewise.baselines import iterate_baselines, measures
 from edgewise.datasets import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.experiments.store import Outcome, Store
+from edgewise.experiments.jobs import Progress, Update
+from edgewise.experiments.outcome import Outcome, ResultTable
+from edgewise.experiments.store import Store
 
 MODELS = ("KAN", "linear", "MLP", "boosting")
 QUICK = ("diabetes", "wine")
@@ -59,29 +62,25 @@ def tables(quick: bool) -> dict[str, Callable[[], Table]]:
     return {name: make for name, make in found.items() if not quick or name in QUICK}
 
 
-def run(*, quick: bool, store: Store, seed: int = 0, progress: Callable[[str, float, dict | None], None]) -> Outcome:
-    """Fits what is not yet in the store, and gives the table of means.
-
-    progress: called with what is being done, the share of all fits that is done, and a row when it is finished.
-    """
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """Fits what is not yet in the store, and gives the table of means; one seed unless told otherwise."""
     count, budget = (2, 0.02) if quick else (5, 1.0)
-    chosen = tables(quick)
-    planned, done = len(chosen) * count * len(MODELS), 0
-    for name, make in chosen.items():
+    chosen, seeds = tables(quick), seeds or (0,)
+    planned, done = len(seeds) * len(chosen) * count * len(MODELS), 0
+    for (name, make), seed in product(chosen.items(), seeds):
         table = make()
         for fold, (train, test) in enumerate(table.folds(count, seed)):
             key = {"table": name, "fold": fold, "folds": count, "seed": seed, "budget": budget}
             before = done
 
             def tell(what: str, share: float, name=name, fold=fold, before=before) -> None:
-                progress(f"{name}, fold {fold + 1}: {what}", (before + share) / planned, None)
+                progress(Update(f"{name}, fold {fold + 1}: {what}", (before + share) / planned))
 
             for row in _fits(table, train, test, key, store, tell):
-                store.add(row)
-                progress(f"{name}, fold {fold + 1}", done / planned, row)
+                progress(Update(f"{name}, fold {fold + 1}", done / planned, line=_line(store.add(row))))
             done += len(MODELS)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
-    return summary([row for row in rows if row.get("seed") == seed and row.get("table") in chosen])
+    return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])
 
 
 def _fits(table: Table, train, test, key: dict, store: Store, tell: Callable[[str, float], None]) -> Iterator[dict]:
@@ -166,13 +165,18 @@ def summary(rows: list[dict]) -> Outcome:
         rule = [row["score"] for row in mine if row["model"] == "slope rule"]
         if rule:
             sentences.append(f"The slope rule, two numbers, gives {100 * _mean(rule):.1f} % for {name}.")
-    folds = len({row["fold"] for row in rows})
+    folds = len({(row["fold"], row["seed"]) for row in rows})
     sentences.insert(
         0,
         f"Scores on test rows, accuracy or R², in per cent: means of {folds} folds. Gap: points from the best of the "
         "others to the KAN. Numbers, seconds: parameters of the KAN, wall time of its fit, search included.",
     )
-    return Outcome(columns, tuple(lines), tuple(sentences))
+    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences))
+
+
+def _line(row: dict) -> str:
+    score = "no score" if row["score"] is None else f"{100 * row['score']:.1f} %"
+    return f"{row['table']}, fold {row['fold'] + 1} of {row['folds']}: {row['model']} {score}, {row['seconds']:.1f} s"
 
 
 def _mean(values) -> float:
