@@ -16,6 +16,9 @@ from edgewise.nn.layer import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.nn.trace import Trace
+from edgewise.train.block_problem import BlockProblem
+from edgewise.train.blocks import ResidualBlock
+from edgewise.train.data import Data
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
 from edgewise.train.grid import RefineReport, adapt_domain_, refine
@@ -59,9 +62,11 @@ __all__ = [
     "LBFGS",
     "MLP",
     "Adam",
+    "BlockProblem",
     "CheckpointError",
     "Checkpointer",
     "Classification",
+    "Data",
     "EdgewiseError",
     "EdgewiseWarning",
     "FileError",
@@ -76,6 +81,7 @@ __all__ = [
     "MissingExtraError",
     "RefineReport",
     "Regression",
+    "ResidualBlock",
     "Ridge",
     "Roughness",
     "Sparsity",

@@ -157,6 +157,8 @@ def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
         return LoaderBatches(problem, problem.train_loader, seed)
     if batch_size is None:
         return FullBatch(problem.train)
+    if problem.by_blocks:
+        raise InputError(f"batch_size must be None for a problem of residual blocks, got {batch_size!r}")
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size must be a positive integer, got {batch_size!r}")
     return TensorBatches(problem.train, batch_size, seed)

@@ -81,7 +81,7 @@ def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
 
     An additive model is linear in its parameters: with hardly any damping the first step solves it.
     """
-    if problem.residuals is None or parameters > LEVENBERG_MARQUARDT_LIMIT:
+    if not problem.blocks() or parameters > LEVENBERG_MARQUARDT_LIMIT:
         return LBFGS()
     return LevenbergMarquardt(damping=1e-9 if linear else 1e-2)
 

@@ -15,7 +15,7 @@ from edgewise.train.door import check_kinds, prepare
 from edgewise.train.fit_report import FitReport, StepRecord
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.methods import Method, check_count, is_number
-from edgewise.train.objective import Evaluation, Objective, mean_over_processes, unwrapped
+from edgewise.train.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem
 from edgewise.train.progress import Callback, StepEvent
@@ -89,7 +89,7 @@ def fit(
     if resume is None:
         prepare(model, problem, adapt_domain)
     else:
-        _load_state_dict_(unwrapped(model), _entry(resume, "model"))
+        _load_(state_tensors(unwrapped(model), problem), _entry(resume, "model"))
         prepare(model, problem, False)
     training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks))
     if resume is not None:
@@ -142,7 +142,7 @@ class _Training:
 
     def state(self) -> dict:
         return {
-            "model": _state_dict(self.network),
+            "model": _copies(self.network, self.problem),
             "method": self.method_run.state(),
             "batches": self.batches.state(),
             "step": self.step,
@@ -195,7 +195,8 @@ class _Training:
         if not math.isfinite(score):
             return self._nonfinite(self.step, score)
         if score < self.best_score:
-            self.best, self.best_score, self.best_step, self.stale = _state_dict(self.network), score, self.step, 0
+            self.best = _copies(self.network, self.problem)
+            self.best_score, self.best_step, self.stale = score, self.step, 0
         else:
             self.stale += 1
         return self._stalled(evaluation)
@@ -259,7 +260,7 @@ class _Training:
 
     def _finish(self, stopped: str, message: str) -> FitReport:
         if self.best is not None:
-            _load_state_dict_(self.network, self.best)
+            _load_(state_tensors(self.network, self.problem), self.best)
         for parameter in self.objective.parameters.values():
             parameter.grad = None
         record = next((r for r in self.history if r.step == self.best_step), None)
@@ -316,13 +317,12 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def _state_dict(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+def _copies(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state_tensors(network, problem).items()}
 
 
-def _load_state_dict_(model: nn.Module, saved: dict[str, Tensor]) -> None:
+def _load_(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
     """Copies saved tensors into the model's own, so that everyone who holds a parameter sees them."""
-    own = model.state_dict()
     if set(own) != set(saved):
         raise InputError(f"resume must hold the tensors {sorted(own)} of the model, got {sorted(saved)}")
     with torch.no_grad():

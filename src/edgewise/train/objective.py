@@ -1,15 +1,16 @@
 """Loss plus penalty of one model on given data, with gradients, in bounded memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.train.data import Data
 from edgewise.train.penalty import Penalty, edge_magnitudes
-from edgewise.train.problem import Data, Problem
+from edgewise.train.problem import Problem
 
 # Numbers that the widest layer may hold for one chunk of samples (64 MiB in float64).
 CHUNK_NUMBERS = 2**23
@@ -46,12 +47,20 @@ def mean_over_processes(model: nn.Module, value: float) -> float:
     return float(total) / torch.distributed.get_world_size(model.process_group)
 
 
+def state_tensors(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
+    """All that training may change, by name: the network's tensors and the problem's unknowns; no copies."""
+    return {**network.state_dict(), **{f"unknowns.{name}": value.detach() for name, value in problem.unknowns.items()}}
+
+
 class Objective:
-    """What a method makes small: problem.loss(model(x), data) + penalty.
+    """What a method makes small: the problem's loss + penalty.
+
+    The loss is problem.loss(model(x), data); that of a problem of blocks is the sum over its blocks, whatever `data`.
 
     Attributes:
         model: what is called; network: the same without a DistributedDataParallel wrapper.
-        parameters: the trainable ones by name, in the network's order; frozen ones are left alone.
+        parameters: the trainable ones by name, in the network's order, then the problem's unknowns as
+            "unknowns.name"; frozen ones are left alone.
     """
 
     def __init__(self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None):
@@ -59,7 +68,8 @@ class Objective:
         self.problem, self.penalty = problem, penalty
         self.term = None if penalty is None else penalty.bind(self.network)
         self.needs_trace = penalty is not None and penalty.needs_trace
-        self.parameters = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        everything = [*self.network.named_parameters(), *((f"unknowns.{n}", p) for n, p in problem.unknowns.items())]
+        self.parameters = {name: p for name, p in everything if p.requires_grad}
         if not self.parameters:
             raise InputError("model must have a trainable parameter, got none with requires_grad")
         self.rows = rows or max(1024, CHUNK_NUMBERS // _numbers_per_row(self.network))
@@ -71,6 +81,8 @@ class Objective:
     def evaluate(self, data: Data) -> Evaluation:
         """Loss and penalty, without gradients."""
         with torch.no_grad():
+            if self.problem.by_blocks:
+                return Evaluation(self.loss(data), self._penalty_value(data))
             loss, sizes = 0.0, []
             for part, share in data.chunks(self.rows):
                 prediction, trace = self._forward(part)
@@ -82,9 +94,7 @@ class Objective:
     def loss(self, data: Data) -> float:
         """The loss alone, without gradients."""
         with torch.no_grad():
-            return sum(
-                share * float(self.problem.loss(self.model(part.x), part)) for part, share in data.chunks(self.rows)
-            )
+            return sum(float(value) for value in self._losses(data))
 
     def predict(self, x: Tensor) -> Tensor:
         """The model's outputs, (N, out), without gradients."""
@@ -95,13 +105,15 @@ class Objective:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
         for parameter in self.parameters.values():
             parameter.grad = None
-        if self.term is None or not self.needs_trace:
+        if self.problem.by_blocks or not self.needs_trace:
             loss = 0.0
-            for part, share in data.chunks(self.rows):
-                value = share * self.problem.loss(self.model(part.x), part)
+            for value in self._losses(data):
                 value.backward()
                 loss += float(value.detach())
-            return Evaluation(loss, self._pull_penalty(()))
+            if not self.needs_trace:
+                return Evaluation(loss, self._pull_penalty(()))
+            self.penalty_backward(data)
+            return Evaluation(loss, self._penalty_value(data))
         if len(data) > self.rows:
             return self._backward_in_two_passes(data)
         prediction, trace = self._forward(data)
@@ -131,6 +143,22 @@ class Objective:
                 for part, share in data.chunks(self.rows)
             ]
             return [sum(each) for each in zip(*sizes, strict=True)]
+
+    def _losses(self, data: Data) -> Iterator[Tensor]:
+        """Differentiable scalars that sum to the loss, one per chunk of samples."""
+        if not self.problem.by_blocks:
+            for part, share in data.chunks(self.rows):
+                yield share * self.problem.loss(self.model(part.x), part)
+            return
+        for block in self.problem.blocks():
+            for part, share in block.data.chunks(self.rows):
+                yield share * block.loss(self.model, part, self.problem.unknowns)
+
+    def _penalty_value(self, data: Data) -> float:
+        if self.term is None:
+            return 0.0
+        with torch.no_grad():
+            return float(self.term.value(self.magnitudes(data) if self.needs_trace else ()))
 
     def _forward(self, part: Data):
         if not self.needs_trace:

@@ -1,62 +1,35 @@
-"""What is to be learned: data with a loss, and residuals where the loss is a sum of squares."""
+"""What is to be learned: data with a loss, and blocks of residuals where the loss is a sum of squares."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Samples. x: (N, in); y: (N, out), or (N,) integer labels; weight: (N,) relative weights, None for ones."""
-
-    x: Tensor
-    y: Tensor
-    weight: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def select(self, index: Tensor | slice) -> "Data":
-        """The samples at `index`, in that order."""
-        weight = None if self.weight is None else self.weight[index]
-        return Data(self.x[index], self.y[index], weight)
-
-    def chunks(self, rows: int) -> Iterator[tuple["Data", float]]:
-        """The samples in order, at most `rows` at a time, each chunk with its share of all samples.
-
-        A loss is a mean over samples, so the loss of the whole is the sum of share times loss of a chunk.
-        """
-        if rows >= len(self):
-            yield self, 1.0
-            return
-        for start in range(0, len(self), rows):
-            part = self.select(slice(start, start + rows))
-            yield part, len(part) / len(self)
-
-    def to(self, dtype: torch.dtype) -> "Data":
-        """The same samples with floating-point tensors in `dtype`; labels stay integers."""
-        y = self.y.to(dtype) if self.y.is_floating_point() else self.y
-        return Data(self.x.to(dtype), y, None if self.weight is None else self.weight.to(dtype))
+from edgewise.train.blocks import ResidualBlock
+from edgewise.train.data import Data
 
 
 class Problem:
     """What every problem has in common: training and validation data, checked once.
 
-    Subclasses say what y looks like (`_check_y`), the `loss`, the `metric`, and `residuals` if there are any.
+    Subclasses say what y looks like (`_check_y`), the `loss`, the `metric`, and `blocks` if it is a sum of squares.
 
     Attributes:
         train: `Data`, or None where a DataLoader brings the samples.
         validation: `Data` or None.
         train_loader, validation_loader: DataLoader or None.
+        by_blocks: whether the loss is that of the `blocks()` and no function of predictions on `train`.
+        unknowns: numbers to be found besides the model's parameters, by name.
     """
 
     residuals = None
+    by_blocks = False
+    unknowns: Mapping[str, nn.Parameter] = MappingProxyType({})
 
     def __init__(self, x, y, weight, validation, seed: int):
         self.train = self.validation = self.train_loader = self.validation_loader = None
@@ -74,7 +47,11 @@ class Problem:
         """The scalar to be made small; a mean over samples."""
         raise NotImplementedError
 
-    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
+    def blocks(self) -> tuple[ResidualBlock, ...]:
+        """The training loss as sums of squares, on samples held as tensors; () where it is no such sum."""
+        return ()
+
+    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
         """Name and value of the measure a person would ask for."""
         raise NotImplementedError
 
@@ -167,6 +144,12 @@ class Regression(Problem):
         """(b, out), with a sum of squares equal to the loss."""
         scaled = (prediction - data.y) / (max(data.y.numel(), 1) ** 0.5)
         return scaled if data.weight is None else scaled * data.weight.sqrt()[:, None]
+
+    def blocks(self) -> tuple[ResidualBlock, ...]:
+        if self.train is None:
+            return ()
+        root = self.train.y.shape[1] ** 0.5  # the loss is a mean over outputs too
+        return (ResidualBlock("data", self.train, lambda jet, part: (jet[0] - part.y) / root),)
 
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("rmse", square root of the loss), in the units of y."""
