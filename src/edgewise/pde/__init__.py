@@ -1,0 +1,1 @@
+"""Differential equations: domains, conditions, problems that `fit` can train on, and `solve`."""

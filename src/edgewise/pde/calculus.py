@@ -1,0 +1,247 @@
+"""What equations are written with: fields with derivatives by name, read off jets along few directions."""
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import factorial
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.ops.jet import seed_jet
+
+Index = tuple[int, ...]  # how often each coordinate is differentiated by
+TIME = "t"  # the coordinate of this name is time, all others are space
+_COORDINATE = re.compile(r"[a-zA-Z]\d*")
+# A mixed derivative is a combination of pure ones along a few directions; the coefficients are ratios of small whole
+# numbers, so what is solved for comes out to rounding or not at all.
+_EXACT = 1e-9
+
+
+class Field:
+    """One component of the solution at some points: `u.xx`, `u.xy`, `u.t` are its derivatives, (b,) each.
+
+    It takes part in arithmetic and in torch functions like the tensor of its values, `u.value` (b,).
+
+    Args:
+        derivative: of a multi-index to the values (b,) of that derivative.
+        coordinates: their names in order; a letter and perhaps digits, as x, t, x10.
+    """
+
+    def __init__(self, derivative: Callable[[Index], Tensor], coordinates: Sequence[str]):
+        self._derivative, self._coordinates = derivative, tuple(coordinates)
+
+    @property
+    def value(self) -> Tensor:
+        """The values, (b,)."""
+        return self._derivative((0,) * len(self._coordinates))
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The names of the coordinates but time."""
+        return tuple(name for name in self._coordinates if name != TIME)
+
+    def derivative(self, *names: str) -> Tensor:
+        """The derivative by the coordinates of these names, one after the other, (b,)."""
+        return self._derivative(tuple(names.count(coordinate) for coordinate in self._coordinates))
+
+    def __getattr__(self, name: str) -> Tensor:
+        letters = _COORDINATE.findall(name)
+        if "".join(letters) != name or not set(letters) <= set(self._coordinates):
+            raise AttributeError(
+                f"a field has derivatives by {', '.join(self._coordinates)}, as u.{self._coordinates[0]}; got .{name}"
+            )
+        return self.derivative(*letters)
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        plain = {name: _values(option) for name, option in (options or {}).items()}
+        return function(*_values(arguments), **plain)
+
+    def __neg__(self):
+        return -self.value
+
+    def __abs__(self):
+        return self.value.abs()
+
+
+def _values(item):
+    """The same with the values of fields in place of the fields, in tuples and lists too."""
+    if isinstance(item, tuple | list):
+        return type(item)(_values(each) for each in item)
+    return item.value if isinstance(item, Field) else item
+
+
+def _forward(name: str):
+    function = getattr(operator, name)
+    return lambda self, other: function(self.value, _values(other))
+
+
+def _reflected(name: str):
+    function = getattr(operator, name)
+    return lambda self, other: function(_values(other), self.value)
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    setattr(Field, f"__{_name}__", _forward(_name))
+    setattr(Field, f"__r{_name}__", _reflected(_name))
+
+
+def gradient(u: Field) -> Tensor:
+    """The derivatives by every coordinate of space, (b, d)."""
+    return torch.stack([u.derivative(name) for name in u.space], -1)
+
+
+def laplacian(u: Field) -> Tensor:
+    """The sum of the second derivatives by every coordinate of space, (b,)."""
+    return sum(u.derivative(name, name) for name in u.space)
+
+
+def hessian(u: Field) -> Tensor:
+    """The second derivatives by the coordinates of space, (b, d, d)."""
+    return torch.stack([torch.stack([u.derivative(a, b) for b in u.space], -1) for a in u.space], -2)
+
+
+def divergence(*fields: Field) -> Tensor:
+    """Of a vector field, one `Field` per coordinate of space: u.x + v.y + ..., (b,)."""
+    _check_components("divergence", fields, (len(fields[0].space) if fields else 0,))
+    return sum(field.derivative(name) for field, name in zip(fields, fields[0].space, strict=True))
+
+
+def curl(*fields: Field) -> Tensor:
+    """Of a vector field in the plane, v.x - u.y, (b,); in space, the vector (b, 3)."""
+    _check_components("curl", fields, (2, 3))
+    _check_components("curl", fields, (len(fields[0].space),))
+    if len(fields) == 2:
+        (u, v), (x, y) = fields, fields[0].space
+        return v.derivative(x) - u.derivative(y)
+    (u, v, w), (x, y, z) = fields, fields[0].space
+    parts = [(w, y, v, z), (u, z, w, x), (v, x, u, y)]
+    return torch.stack([a.derivative(p) - b.derivative(q) for a, p, b, q in parts], -1)
+
+
+def _check_components(what: str, fields: Sequence[Field], expected: tuple[int, ...]) -> None:
+    if len(fields) not in expected:
+        counts = " or ".join(map(str, expected))
+        raise InputError(f"{what} takes {counts} fields, one per coordinate of space, got {len(fields)}")
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """How to read derivatives off a jet.
+
+    directions: (D, n) of the jet, float64; None where only values are needed.
+    order: of the jet.
+    recipes: for every multi-index, the components of the jet and their coefficients in its sum.
+    """
+
+    directions: Tensor | None
+    order: int
+    recipes: dict[Index, tuple[tuple[int, float], ...]]
+
+    def fields(self, jet: Tensor, coordinates: Sequence[str]) -> list[Field]:
+        """One field per output of a jet (C, b, out)."""
+        return [Field(self._reader(jet, output), coordinates) for output in range(jet.shape[2])]
+
+    def _reader(self, jet: Tensor, output: int) -> Callable[[Index], Tensor]:
+        def derivative(index: Index) -> Tensor:
+            recipe = self.recipes.get(index)
+            if recipe is None:
+                raise InputError(
+                    "the equation must ask for the same derivatives at all points, got one more than on its first call"
+                )
+            terms = [jet[c, :, output] if factor == 1 else factor * jet[c, :, output] for c, factor in recipe]
+            return sum(terms[1:], terms[0])
+
+        return derivative
+
+
+def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
+    """The stencil for these derivatives: pure ones along the axes, mixed ones by polarisation.
+
+    Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed one
+    is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
+    """
+    wanted = sorted(set(indices), key=lambda index: (sum(index), index))
+    order = max((sum(index) for index in wanted), default=0)
+    directions: list[Index] = []
+    combinations: dict[Index, list[tuple[Index, float]]] = {}
+    for index in wanted:
+        if sum(index):
+            combinations[index] = _combination(index, directions)
+            directions += [v for v, _ in combinations[index] if v not in directions]
+    recipes = {index: ((0, 1.0),) for index in wanted if not sum(index)}
+    for index, terms in combinations.items():
+        recipes[index] = tuple((1 + directions.index(v) * order + sum(index) - 1, factor) for v, factor in terms)
+    tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension) if directions else None
+    return Stencil(tensor, order, recipes)
+
+
+def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
+    """Directions and factors: the pure derivatives of order |index| along them sum to the derivative `index`."""
+    order, support = sum(index), [i for i, count in enumerate(index) if count]
+    if len(support) == 1:
+        return [(tuple(int(i == support[0]) for i in range(len(index))), 1.0)]
+    candidates = [v for v in taken if all(v[i] == 0 for i in range(len(index)) if i not in support)]
+    candidates += [v for v in _directions(support, len(index), order) if v not in candidates]
+    monomials = [a for a in product(range(order + 1), repeat=len(support)) if sum(a) == order]
+    target = torch.tensor([float(a == tuple(index[i] for i in support)) for a in monomials], dtype=torch.float64)
+    columns = torch.tensor([[_power(v, a, support) for v in candidates] for a in monomials], dtype=torch.float64)
+    keep = next(n for n in range(1, len(candidates) + 1) if _solved(columns[:, :n], target) is not None)
+    chosen = list(range(keep))
+    for number in reversed(range(keep)):  # drop what is not needed, the newest first
+        fewer = [c for c in chosen if c != number]
+        if fewer and _solved(columns[:, fewer], target) is not None:
+            chosen = fewer
+    factors = _solved(columns[:, chosen], target)
+    return [(candidates[c], float(factor)) for c, factor in zip(chosen, factors, strict=True)]
+
+
+def _solved(columns: Tensor, target: Tensor) -> Tensor | None:
+    """The least combination of columns that equals the target, or None."""
+    solution = torch.linalg.pinv(columns) @ target
+    return solution if float((columns @ solution - target).abs().max()) < _EXACT else None
+
+
+def _power(direction: Index, exponents: Index, support: list[int]) -> float:
+    """k!/a! v^a."""
+    value = factorial(sum(exponents))
+    for i, exponent in zip(support, exponents, strict=True):
+        value = value * direction[i] ** exponent / factorial(exponent)
+    return value
+
+
+def _directions(support: list[int], dimension: int, order: int) -> list[Index]:
+    """Whole directions within the support, small entries first; of each pair v, -v the one that starts positive."""
+    found = []
+    for entries in product(range(-order + 1, order), repeat=len(support)):
+        if next((entry for entry in entries if entry), -1) > 0:
+            direction = [0] * dimension
+            for i, entry in zip(support, entries, strict=True):
+                direction[i] = entry
+            found.append(tuple(direction))
+    return sorted(found, key=lambda v: (max(map(abs, v)), sum(map(abs, v)), [-entry for entry in v]))
+
+
+def function_jet(function: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+    """The jet (C, b, out) of any differentiable function (b, n) -> (b, out), by nested autograd: slow, for set-up."""
+    jet = seed_jet(x, directions, order)
+    with torch.enable_grad():
+        components = [function(x)]
+        for direction in () if len(jet) == 1 else directions:
+            s = torch.zeros(len(x), dtype=x.dtype, device=x.device, requires_grad=True)
+            columns = []
+            for column in function(x + s[:, None] * direction).unbind(1):
+                chain = []
+                for _ in range(order):
+                    if column.requires_grad:
+                        (column,) = torch.autograd.grad(column.sum(), s, create_graph=True, materialize_grads=True)
+                    else:
+                        column = torch.zeros_like(s)
+                    chain.append(column)
+                columns.append(torch.stack(chain))
+            components += torch.stack(columns, -1).unbind(0)
+    return torch.stack(components).detach()
