@@ -27,6 +27,7 @@ from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Adam
 from edgewise.train.penalty import Ridge, Roughness, Sparsity
 from edgewise.train.problem import Classification, Regression
+from edgewise.train.quasi_newton import SSBroyden
 
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from edgewise.checkpoint import Checkpointer, load, save
@@ -84,6 +85,7 @@ __all__ = [
     "ResidualBlock",
     "Ridge",
     "Roughness",
+    "SSBroyden",
     "Sparsity",
     "Trace",
     "adapt_domain_",

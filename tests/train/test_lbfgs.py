@@ -1,6 +1,5 @@
 """L-BFGS: quadratics, Rosenbrock, small losses, and losses that are not numbers."""
 
-import math
 from itertools import pairwise
 
 import pytest
@@ -9,7 +8,7 @@ from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.lbfgs import CURVATURE, DECREASE, LBFGS, _Trial, strong_wolfe
+from edgewise.train.lbfgs import LBFGS
 from edgewise.train.objective import Objective
 from edgewise.train.problem import Regression
 
@@ -58,39 +57,6 @@ def test_small_losses_do_not_stall():
         if result.stopped:
             break
     assert result.evaluation.loss < 1e-16
-
-
-@pytest.mark.parametrize("length", [0.01, 1.0, 1000.0])
-def test_line_search_meets_both_wolfe_conditions(length):
-    def attempt(t):  # falls from 0, minimum near 3.1, infinite beyond 5
-        value = -t * math.exp(-t / 3) + 0.01 * t * t if t < 5 else math.inf
-        slope = (t / 3 - 1) * math.exp(-t / 3) + 0.02 * t
-        return _Trial(t, value, slope, point=t)
-
-    found = strong_wolfe(attempt, 0.0, -1.0, length, 25)
-    assert found.value <= -DECREASE * found.length
-    assert abs(found.slope) <= CURVATURE
-
-
-def test_line_search_does_not_take_a_value_that_is_not_a_number():
-    def attempt(t):
-        return _Trial(t, math.nan if t > 0.5 else -t + t * t, 0.0 if t > 0.5 else 2 * t - 1, point=t)
-
-    assert 0 < strong_wolfe(attempt, 0.0, -1.0, 1.0, 25).length <= 0.5
-
-
-def test_line_search_turns_back_where_the_slope_has_changed_its_sign():
-    def attempt(t):  # lower than at 0, but steep, beyond the minimum at 1.1
-        return _Trial(t, -t + 5 * max(t - 1, 0) ** 2, -1 + 10 * max(t - 1, 0), point=t)
-
-    found = strong_wolfe(attempt, 0.0, -1.0, 1.3, 10)
-    assert 1 < found.length < 1.2
-    assert abs(found.slope) <= CURVATURE
-
-
-def test_line_search_gives_up_where_nothing_falls():
-    assert strong_wolfe(lambda t: _Trial(t, 1.0 + t, 1.0, point=t), 1.0, -1.0, 1.0, 25) is None
-    assert strong_wolfe(lambda t: _Trial(t, math.nan, math.nan, point=t), 1.0, -1.0, 1.0, 25) is None
 
 
 class Root(nn.Module):
