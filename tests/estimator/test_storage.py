@@ -62,6 +62,36 @@ def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
         assert same(getattr(loaded, name).to_json(), getattr(regressor, name).to_json()), name
 
 
+def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
+    loaded, _ = there_and_back(regressor, tmp_path)
+    assert loaded.error_bars_said_ == regressor.error_bars_said_
+    for one, other in zip(loaded.predict_interval(X, 0.8), regressor.predict_interval(X, 0.8), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert loaded.predict(X, return_std=True)[1].tobytes() == regressor.predict(X, return_std=True)[1].tobytes()
+
+
+def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_estimator(path, regressor)
+    file = checkpoint.load(path)
+    del file.extra["estimator"]["error_bars"]
+    checkpoint.save(path, file.model, extra=file.extra)
+    loaded, _ = load_estimator(path)
+    assert loaded.predict(X).tobytes() == regressor.predict(X).tobytes()
+    with pytest.raises(InputError, match="was written by an Edgewise that made none"):
+        loaded.predict_interval(X)
+
+
+def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_estimator(path, regressor)
+    file = checkpoint.load(path)
+    file.state["error_bars"]["noise"] = file.state["error_bars"]["noise"].repeat(2)
+    checkpoint.save(path, file.model, extra=file.extra, state=file.state)
+    with pytest.raises(CheckpointError, match="noise of the error bars must be finite, float64, of shape"):
+        load_estimator(path)
+
+
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, LABELS[kind])

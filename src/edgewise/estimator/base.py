@@ -79,7 +79,7 @@ class KANEstimator(BaseEstimator):
         with np.errstate(over="ignore"):  # far beyond, where it ends anyway
             return np.clip(self.input_scaling_.transform(X), -FARTHEST, FARTHEST)
 
-    def _train(self, problem: Problem, outputs: int, warm: bool, settings: dict) -> None:
+    def _train(self, problem: Problem, outputs: int, warm: bool, settings: dict) -> AutoResult:
         if warm:
             model, report = train_candidate(
                 problem,
@@ -90,11 +90,12 @@ class KANEstimator(BaseEstimator):
                 final=True,
                 progress=self._warm_progress(),
             )
-            result = AutoResult(model, report, self.search_)
+            result = AutoResult(model, report, self.search_, self.search_.chosen.penalty())
         else:
             result = auto_fit(problem, outputs=outputs, progress=self.progress, **settings)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.n_iter_ = max(result.report.steps, 1)
+        return result
 
     def _warm_progress(self) -> Callable[[float, float], None] | None:
         if self.progress is None:

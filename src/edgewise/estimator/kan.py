@@ -1,17 +1,21 @@
 """scikit-learn estimators: a KAN for a table, with nothing that has to be chosen."""
 
+from collections.abc import Callable
 from numbers import Number
+from statistics import NormalDist
 
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from edgewise.errors import InputError
+from edgewise.estimator.bars import fitted_bars
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.rows import canonical_rows
 from edgewise.tables.scaling import AffineScaling
+from edgewise.train.error_bars import ErrorBars
 from edgewise.train.problem import Classification, Regression
 
 PARAMETERS = """
@@ -45,6 +49,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     __doc__ = f"""A Kolmogorov-Arnold network that fits y (N,) or (N, out) by least squares.
     {PARAMETERS}
         target_scaling_: `AffineScaling` of the targets: the network's output is (y - shift) / scale.
+        error_bars_: `ErrorBars` in the network's units, None where there are none.
+        error_bars_said_: a sentence on how they were calibrated, or why there are none.
     """
 
     def fit(self, X, y, sample_weight=None):
@@ -59,14 +65,76 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if not warm:
             self.target_scaling_ = _standardising(y, weight)
         target = torch.from_numpy(self.target_scaling_.transform(y))
-        self._train(Regression(x, target, weight=_relative(weight)), y.shape[1], warm, settings)
+        problem = Regression(x, target, weight=_relative(weight))
+        result = self._train(problem, y.shape[1], warm, settings)
+        self.error_bars_, self.error_bars_said_ = fitted_bars(problem.train, result, float(weight.sum()))
         return self
 
-    def predict(self, X) -> np.ndarray:
-        """X (N, d) -> (N,), or (N, out) where y had two dimensions."""
+    def predict(self, X, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """X (N, d) -> (N,), or (N, out) where y had two dimensions.
+
+        return_std: also give the standard deviation of a new y around each prediction, noise included, in the same
+            shape; see `ErrorBars`.
+
+        Raises:
+            InputError: return_std, and the model has no error bars; the sentence says why.
+        """
         z = self._network_output(X)
         with np.errstate(over="ignore"):  # targets near the largest float64: infinity says it
-            y = self.target_scaling_.inverse(z)
+            y = self._in_shape(self.target_scaling_.inverse(z))
+            return (y, self._in_shape(self._deviation(X) * self.target_scaling_.scale)) if return_std else y
+
+    def predict_interval(self, X, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Ends (low, high) of intervals that hold a share `level` of new y, each in the shape of `predict`.
+
+        Calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like those of the
+        training data. For the function itself, without noise, see `predict_band`.
+
+        Raises:
+            InputError: the model has no error bars, or level is not in (0, 1) or higher than the rows can tell.
+        """
+        half = self._bars().half_width(self.model_, torch.from_numpy(self._scaled(X)), level).numpy()
+        return self._around(X, half)
+
+    def predict_band(self, X, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Ends (low, high) of a band for the function that is sampled, the mean of y, each in the shape of `predict`.
+
+        Pointwise: the function is within it at a share `level` of X, if the network can express it.
+
+        Raises:
+            InputError: the model has no error bars, or level is not in (0, 1).
+        """
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+            raise InputError(f"level must be a number in (0, 1), got {level!r}")
+        return self._around(X, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(X, noise=False))
+
+    def edge_std(self, X, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+        """For `edgewise.plot.edge_curves`: a function from points (p, in) of a layer's inputs, in the network's units,
+        to the standard deviation (p, in, out) of each edge's function, less its mean over X (N, d).
+
+        Raises:
+            InputError: the model has no error bars.
+        """
+        bars, inputs = self._bars(), self.trace(X).inputs[layer]
+        return lambda points: bars.edge_std(
+            self.model_, layer, torch.as_tensor(points, dtype=inputs.dtype), inputs
+        ).numpy()
+
+    def _around(self, X, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z = self._network_output(X)
+        with np.errstate(over="ignore"):
+            return tuple(self._in_shape(self.target_scaling_.inverse(end)) for end in (z - half, z + half))
+
+    def _bars(self) -> ErrorBars:
+        check_is_fitted(self)
+        if self.error_bars_ is None:
+            raise InputError(self.error_bars_said_)
+        return self.error_bars_
+
+    def _deviation(self, X, noise: bool = True) -> np.ndarray:
+        return self._bars().std(self.model_, torch.from_numpy(self._scaled(X)), noise=noise).numpy()
+
+    def _in_shape(self, y: np.ndarray) -> np.ndarray:
         return y[:, 0] if self._single else y
 
 

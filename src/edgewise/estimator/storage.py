@@ -13,6 +13,7 @@ from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.candidate import Candidate
+from edgewise.train.error_bars import ErrorBars
 from edgewise.train.fit_report import FitReport
 from edgewise.train.search import SearchReport, Trial
 
@@ -20,6 +21,7 @@ KINDS = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
 PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")
 CLASS_KINDS = "biufUO"  # of numpy's dtypes
 LONGEST_CLASS = 4096
+OLDER = "There are no error bars: the model file was written by an Edgewise that made none."
 
 
 def save_estimator(path: str | os.PathLike[str], estimator: KANEstimator, *, extra: Mapping | None = None) -> None:
@@ -34,7 +36,13 @@ def save_estimator(path: str | os.PathLike[str], estimator: KANEstimator, *, ext
     """
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
         raise InputError(f"estimator must be a fitted KANRegressor or KANClassifier, got {estimator!r}")
-    checkpoint.save(path, estimator.model_, extra={"estimator": _fields(estimator), "extra": dict(extra or {})})
+    bars = getattr(estimator, "error_bars_", None)
+    checkpoint.save(
+        path,
+        estimator.model_,
+        extra={"estimator": _fields(estimator), "extra": dict(extra or {})},
+        state=None if bars is None else {"error_bars": bars.fields()},
+    )
 
 
 def _fields(estimator: KANEstimator) -> dict:
@@ -59,6 +67,7 @@ def _fields(estimator: KANEstimator) -> dict:
     else:
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
+        fields["error_bars"] = estimator.error_bars_said_
     return fields
 
 
@@ -111,6 +120,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         _expect(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
         estimator._single = _is(fields["single"], bool, "single")
         _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
+        estimator.error_bars_, estimator.error_bars_said_ = _bars(file, fields, outputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
     _expect(_is(steps, int, "a number of steps") >= 0, "a negative number of steps")
@@ -119,6 +129,14 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     chosen = estimator.search_.chosen
     _expect(chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network")
     return estimator
+
+
+def _bars(file: checkpoint.Checkpoint, fields: Mapping, outputs: int) -> tuple[ErrorBars | None, str]:
+    said = _is(fields.get("error_bars", OLDER), str, "a sentence on error bars")
+    if file.state is None:
+        return None, said
+    count = sum(p.numel() for p in file.model.parameters() if p.requires_grad)
+    return ErrorBars.from_fields(file.state["error_bars"], count, outputs), said
 
 
 def _classes(stored: Mapping, count: int) -> np.ndarray:

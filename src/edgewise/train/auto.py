@@ -9,7 +9,8 @@ import torch
 from edgewise.nn.model import KAN
 from edgewise.train.candidate import Candidate, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
-from edgewise.train.problem import Problem
+from edgewise.train.penalty import Penalty
+from edgewise.train.problem import Data, Problem
 from edgewise.train.search import ProgressEvent, Search, SearchReport, part_of, sample_losses
 
 # A search on more samples costs more and chooses the same; the final fit sees all of them.
@@ -20,11 +21,14 @@ STARTS = 3  # of a model with hidden layers, as far as the budget goes; the best
 @dataclass(frozen=True)
 class AutoResult:
     """model: trained on all samples (on a part of them if interrupted before). report: of its last fit.
-    search: what was tried and why this was chosen."""
+    search: what was tried and why this was chosen. penalty: of that fit. held_out: samples with the residuals (as y)
+    of models that did not see them, None where there are none."""
 
     model: KAN
     report: FitReport
     search: SearchReport
+    penalty: Penalty | None = None
+    held_out: Data | None = None
 
 
 def auto_fit(
@@ -73,10 +77,11 @@ def auto_fit(
     )
     found = search.run()
     if found.stopped == "interrupted":
-        return AutoResult(*search.fallback, found)
+        return AutoResult(*search.fallback, found, found.chosen.penalty())
     search.stage = f"final fit: {found.chosen.says()}"
     model, report, spent = _final(problem, found, outputs, seed, search)
-    return AutoResult(model, report, replace(found, work=found.work + spent))
+    found = replace(found, work=found.work + spent)
+    return AutoResult(model, report, found, found.chosen.penalty(), search.held_out())
 
 
 def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, search: Search):

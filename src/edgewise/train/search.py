@@ -156,6 +156,19 @@ class Search:
         found = self.first if self.best is None else (self.best.models[0], self.best.report)
         return found and (found[0], replace(found[1], stopped="interrupted", message=INTERRUPTED))
 
+    def held_out(self) -> Data | None:
+        """The samples that the best candidate's models did not see, with their residuals as y; None where nothing was
+        held out, or the problem is no regression."""
+        if self.best is None or not isinstance(self.problem, Regression):
+            return None
+        parts = []
+        with torch.no_grad():
+            for model, (_, held) in zip(self.best.models, self.folds, strict=False):
+                seen = self.problem.train.select(held)
+                parts.append((seen.x, seen.y - model(seen.x), seen.weight))
+        x, y, weight = zip(*parts, strict=True)
+        return Data(torch.cat(x), torch.cat(y), None if weight[0] is None else torch.cat(weight))
+
     def report(self, loss: float, work: float) -> None:
         """Tells the progress callback; work: of the current piece so far."""
         if self.progress is not None:

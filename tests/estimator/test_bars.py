@@ -1,0 +1,118 @@
+"""Tests of edgewise.estimator.bars: intervals of KANRegressor cover what they promise, or a sentence says why not."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+
+from edgewise.errors import InputError
+from edgewise.estimator import KANRegressor, bars
+from edgewise.train import error_bars
+
+FUNCTIONS = {
+    "exp(sin(pi x) + y^2)": lambda x: np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2),
+    "x y": lambda x: x[:, 0] * x[:, 1],
+    "sin(3 x) + |y|": lambda x: np.sin(3 * x[:, 0]) + abs(x[:, 1]),
+}
+FIXED = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
+
+
+def noisy(function, rows: int, seed: int, noise: float = 0.1):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (rows, 2))
+    exact = function(X)
+    return X, exact, exact + noise * exact.std() * rng.normal(size=rows)
+
+
+def covered(ends, y) -> float:
+    return float(np.mean((ends[0] <= y) & (y <= ends[1])))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_intervals_cover_fresh_points(name):
+    """Calibrated by cross-validation (the search) and, shape given, by leaving rows out of the linearised model."""
+    X, _, y = noisy(FUNCTIONS[name], 400, 1)
+    Xt, exact, yt = noisy(FUNCTIONS[name], 4000, 2)
+    searched = KANRegressor(hidden=(3,), grid_size=4, budget=0.2).fit(X, y)
+    given = KANRegressor(hidden=(3,), grid_size=4, regularization=1e-5).fit(X, y)
+    assert "held out in cross-validation" in searched.error_bars_said_
+    assert "each left out of the linearised model" in given.error_bars_said_
+    for fitted in (searched, given):
+        assert 0.85 <= covered(fitted.predict_interval(Xt), yt) <= 0.95
+        assert 0.42 <= covered(fitted.predict_interval(Xt, 0.5), yt) <= 0.58
+        assert covered(fitted.predict_band(Xt), exact) > 0.6
+        prediction, deviation = fitted.predict(Xt, return_std=True)
+        assert prediction.tobytes() == fitted.predict(Xt).tobytes() and deviation.shape == prediction.shape
+        assert 0.8 < np.sqrt(np.mean(((yt - prediction) / deviation) ** 2)) < 1.2
+
+
+def test_intervals_cover_rows_of_the_diabetes_table():
+    X, y = load_diabetes(return_X_y=True)
+    held = np.arange(len(y)) % 3 == 0
+    fitted = KANRegressor(budget=0.1).fit(X[~held], y[~held])
+    assert 0.84 <= covered(fitted.predict_interval(X[held]), y[held]) <= 0.96
+    assert 0.4 <= covered(fitted.predict_interval(X[held], 0.5), y[held]) <= 0.6
+
+
+def test_units_columns_and_far_away():
+    X, _, y = noisy(FUNCTIONS["sin(3 x) + |y|"], 150, 3)
+    one = KANRegressor(**FIXED).fit(X, y)
+    both = KANRegressor(**FIXED).fit(X, np.column_stack([y, 1000 * y + 5]))
+    _, deviation = both.predict(X, return_std=True)
+    assert deviation.shape == (150, 2)
+    np.testing.assert_allclose(deviation[:, 1], 1000 * deviation[:, 0], rtol=1e-3)
+    low, high = one.predict_interval(X)
+    np.testing.assert_allclose(low + high, 2 * one.predict(X), atol=1e-12)
+    column = KANRegressor(**FIXED).fit(X, y[:, None])
+    assert column.predict_interval(X)[0].shape == (150, 1)
+    far = one.predict(10 * X, return_std=True)[1]
+    assert far.mean() > 2 * one.predict(X, return_std=True)[1].mean()
+
+
+def test_weights_are_repeats():
+    X, _, y = noisy(FUNCTIONS["x y"], 60, 4)
+    count = np.arange(60) % 3 + 1
+    weighted = KANRegressor(**FIXED).fit(X, y, sample_weight=count)
+    repeated = KANRegressor(**FIXED).fit(X.repeat(count, 0), y.repeat(count))
+    for one, other in zip(weighted.predict_interval(X, 0.8), repeated.predict_interval(X, 0.8), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_band_of_an_edge():
+    X, _, y = noisy(FUNCTIONS["sin(3 x) + |y|"], 200, 5)
+    fitted = KANRegressor(**FIXED).fit(X, y)
+    few = fitted.edge_std(X)(np.linspace(-1, 1, 7)[:, None].repeat(2, 1))
+    assert few.shape == (7, 2, 1) and (few > 0).all()
+    more = KANRegressor(**FIXED).fit(*noisy(FUNCTIONS["sin(3 x) + |y|"], 2000, 5)[::2])
+    assert more.edge_std(X)(np.linspace(-1, 1, 7)[:, None].repeat(2, 1)).mean() < few.mean() / 2
+
+
+def test_without_bars_a_sentence_says_why(monkeypatch):
+    X, _, y = noisy(FUNCTIONS["x y"], 60, 6)
+    few = KANRegressor(**FIXED).fit(X[:9], y[:9])
+    assert few.error_bars_ is None
+    monkeypatch.setattr(error_bars, "MOST_PARAMETERS", 15)
+    many = KANRegressor(**FIXED).fit(X, y)
+    for fitted, why in ((few, "they need 10 distinct rows, there are 9"), (many, "the network has 16 parameters")):
+        for ask in (lambda f: f.predict(X, return_std=True), KANRegressor.predict_interval, KANRegressor.predict_band):
+            with pytest.raises(InputError, match=f"^There are no error bars: {why}"):
+                ask(fitted) if ask.__name__ == "<lambda>" else ask(fitted, X)
+        assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_a_fit_that_ended_badly_has_none(monkeypatch):
+    def fail(*_, **__):
+        raise InputError("model must have finite derivatives at its data, its normal matrix has none")
+
+    monkeypatch.setattr(bars, "error_bars", fail)
+    X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
+    said = KANRegressor(**FIXED).fit(X, y).error_bars_said_
+    assert said.startswith("There are no error bars: model must have finite derivatives")
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, True, None])
+def test_levels_are_checked(level):
+    X, _, y = noisy(FUNCTIONS["x y"], 60, 8)
+    fitted = KANRegressor(**FIXED).fit(X, y)
+    for ask in (fitted.predict_interval, fitted.predict_band):
+        with pytest.raises(InputError, match=r"^level must be a number in \(0, 1\), got "):
+            ask(X, level)

@@ -1,0 +1,206 @@
+"""Tests of edgewise.train.error_bars: against the textbook's linear regression, and by what intervals cover."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.train import error_bars as module
+from edgewise.train.error_bars import ErrorBars, error_bars, why_not
+from edgewise.train.fit import fit
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.penalty import Ridge, Roughness
+from edgewise.train.problem import Data, Regression
+
+RNG = np.random.default_rng(0)
+
+
+def tensor(values) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.float64))
+
+
+def design(n: int) -> np.ndarray:
+    return np.column_stack([RNG.normal(size=(n, 2)), np.ones(n)])
+
+
+def least_squares(X: np.ndarray, Y: np.ndarray) -> MLP:
+    """A linear model with as many outputs as Y has columns."""
+    theta = np.linalg.lstsq(X, Y, rcond=None)[0]
+    model = MLP([2, Y.shape[1]], dtype=torch.float64)
+    with torch.no_grad():
+        model.layers[0].weight.copy_(tensor(theta[:2]))
+        model.layers[0].bias.copy_(tensor(theta[2]))
+    return model
+
+
+@pytest.fixture(scope="module")
+def linear():
+    X = design(30)
+    Y = np.column_stack([X @ [1, 2, 3] + 0.5 * RNG.normal(size=30), X @ [0, -1, 1] + 5 * RNG.normal(size=30)])
+    model = least_squares(X, Y)
+    data = Data(tensor(X[:, :2]), tensor(Y))
+    return X, Y, model, data, error_bars(model, data)
+
+
+def test_standard_deviations_are_the_textbooks(linear):
+    """Ordinary least squares: s^2 = RSS / (n - 3), s^2 x'(X'X)^-1 x for the mean, plus s^2 for a new observation."""
+    X, Y, model, _, bars = linear
+    residuals = Y - X @ np.linalg.lstsq(X, Y, rcond=None)[0]
+    s2 = (residuals**2).sum(0) / (30 - 3)
+    new = design(5)
+    mean = np.einsum("bi,ij,bj->b", new, np.linalg.inv(X.T @ X), new)[:, None] * s2
+    x = tensor(new[:, :2])
+    np.testing.assert_allclose(bars.noise**2, s2, rtol=1e-7)
+    np.testing.assert_allclose((bars.std(model, x, noise=False) / bars.stretch) ** 2, mean, rtol=1e-6)
+    np.testing.assert_allclose((bars.std(model, x) / bars.stretch) ** 2, mean + s2, rtol=1e-6)
+
+
+def test_scores_are_those_of_models_without_the_sample(linear):
+    X, Y, model, data, bars = linear
+    scores = []
+    for i in range(30):
+        rest = np.arange(30) != i
+        theta = np.linalg.lstsq(X[rest], Y[rest], rcond=None)[0]
+        s2 = bars.noise.numpy() ** 2
+        away = X[i] @ np.linalg.inv(X[rest].T @ X[rest]) @ X[i]
+        scores.append(np.abs(Y[i] - X[i] @ theta) / np.sqrt(s2 * (1 + away)))
+    np.testing.assert_allclose(bars.scores, np.sort(scores, 0), rtol=1e-5)
+    np.testing.assert_allclose(bars.levels[:, 0], np.arange(1, 31) / 31)
+    np.testing.assert_allclose(bars.stretch, np.sqrt(np.mean(np.square(scores), 0)), rtol=1e-5)
+    # 25 of 31 is the first level of at least 0.8: the 25th score.
+    width = bars.half_width(model, data.x[:1], 0.8) / (bars.std(model, data.x[:1]) / bars.stretch)
+    np.testing.assert_allclose(width[0], bars.scores[24])
+
+
+def test_held_out_residuals_are_used_as_they_are(linear):
+    _, _, model, data, bars = linear
+    with torch.no_grad():
+        residuals = data.y - model(data.x)
+    told = error_bars(model, data, held_out=Data(data.x, 3 * residuals))
+    assert told.folds and not bars.folds
+    assert bool((told.stretch > 2 * bars.stretch).all())
+
+
+def test_a_weight_is_the_same_as_repeats():
+    X = design(20)
+    y = X @ [1.0, 2, 3] + RNG.normal(size=20)
+    count = np.arange(20) % 3 + 1
+    X2, y2 = X.repeat(count, 0), y.repeat(count)
+    model = least_squares(X2, y2[:, None])
+    one = error_bars(model, Data(tensor(X2[:, :2]), tensor(y2[:, None])))
+    weighted = Data(tensor(X[:, :2]), tensor(y[:, None]), tensor(count / count.mean()))
+    other = error_bars(model, weighted, samples=float(count.sum()))
+    x = tensor(design(4)[:, :2])
+    for noise in (True, False):
+        plain = [bars.std(model, x, noise=noise) / bars.stretch for bars in (one, other)]
+        torch.testing.assert_close(*plain)
+    # Copies are left out one by one in the first, all at once in the second.
+    assert 0.8 < float(one.stretch / other.stretch) < 1
+
+
+@pytest.mark.parametrize("width", [(2, 1), (2, 2, 1)])
+def test_intervals_cover_new_samples_and_bands_the_function(width):
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(600, 2, generator=generator, dtype=torch.float64) - 1
+
+    def function(x):
+        inner = torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2
+        return inner if len(width) == 2 else torch.exp(inner)
+
+    y = function(x) + 0.1 * torch.randn(600, 1, generator=generator, dtype=torch.float64)
+    model, penalty = KAN(width, 4, dtype=torch.float64), Ridge(1e-5) + Roughness(1e-6)
+    data = Data(x[:300], y[:300])
+    fit(model, Regression(data.x, data.y), LevenbergMarquardt(), steps=60, penalty=penalty)
+    bars = error_bars(model, data, penalty)
+    with torch.no_grad():
+        away = (y - model(x))[300:].abs()
+        wrong = (function(x) - model(x)).abs()
+    covered = float((away <= bars.half_width(model, x[300:], 0.9)).double().mean())
+    assert 0.85 < covered < 0.95
+    assert 0.8 < float((wrong <= 1.645 * bars.std(model, x, noise=False)).double().mean()) <= 0.99
+
+
+def test_edges_of_an_additive_model_have_the_textbooks_band():
+    """y = a (x1 - mean) + b (x2 - mean) + c by least squares: the band of an edge is |x - mean| times its slope's."""
+    X = design(50)
+    y = X @ [1.0, 2, 3] + RNG.normal(size=50)
+    model = least_squares(X, y[:, None])
+    bars = error_bars(model, Data(tensor(X[:, :2]), tensor(y[:, None])))
+    points = tensor([[-1.0, 0.0], [2.0, 0.5]])
+    slope = np.sqrt(np.diag(np.linalg.inv(X.T @ X))[:2]) * float(bars.noise * bars.stretch)
+    expected = np.abs(points.numpy() - X[:, :2].mean(0)) * slope
+    found = bars.edge_std(model, 0, points, tensor(X[:, :2]))
+    np.testing.assert_allclose(found[:, :, 0], expected, rtol=1e-6)
+
+
+def test_edges_of_hidden_layers_have_finite_bands():
+    x = tensor(RNG.uniform(-1, 1, (80, 3)))
+    model = KAN([3, 2, 2], 3, dtype=torch.float64)
+    with torch.no_grad():
+        data = Data(x, model(x) + 0.01 * tensor(RNG.normal(size=(80, 2))))
+    bars = error_bars(model, data, Ridge(1e-6))
+    trace = model.trace(x)
+    for layer, shape in enumerate([(5, 3, 2), (5, 2, 2)]):
+        found = bars.edge_std(model, layer, trace.inputs[layer][:5].detach(), trace.inputs[layer].detach())
+        assert found.shape == shape and bool(found.isfinite().all()) and bool((found > 0).all())
+
+
+def test_fields_there_and_back(linear):
+    _, _, model, data, bars = linear
+    again = ErrorBars.from_fields(bars.fields(), 6, 2)
+    assert torch.equal(again.half_width(model, data.x, 0.9), bars.half_width(model, data.x, 0.9))
+    assert torch.equal(again.factor, bars.factor) and (again.rows, again.folds) == (30, False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"factor": torch.zeros(5)},
+        {"factor": torch.zeros(21, dtype=torch.float64)},
+        {"noise": torch.full((2,), float("nan"), dtype=torch.float64)},
+        {"noise": -torch.ones(2, dtype=torch.float64)},
+        {"scores": torch.zeros(3, 2, dtype=torch.float64)},
+        {"levels": None},
+        {"rows": 2.0},
+    ],
+)
+def test_bad_fields_are_refused(linear, changes):
+    with pytest.raises((ValueError, TypeError)):
+        ErrorBars.from_fields({**linear[-1].fields(), **changes}, 6, 2)
+
+
+def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
+    size = tensor(RNG.exponential(size=(500, 1)))
+    whole = module._quantiles(size, torch.ones(500, dtype=torch.float64))
+    monkeypatch.setattr(module, "MOST_SCORES", 40)
+    levels, scores = module._quantiles(size, torch.ones(500, dtype=torch.float64))
+    assert len(levels) == 40
+    for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
+        assert score == float(whole[1][round(level * 501) - 1])
+    assert float(scores[-1]) == float(size.max())
+
+
+def test_a_fit_without_noise_has_bars_of_zero_width():
+    X = design(30)
+    model = least_squares(X, (X @ [1.0, 2, 3])[:, None])
+    bars = error_bars(model, Data(tensor(X[:, :2]), tensor((X @ [1.0, 2, 3])[:, None])))
+    assert float(bars.half_width(model, tensor(X[:, :2]), 0.9).max()) < 1e-12
+
+
+def test_faults_get_a_sentence(linear, monkeypatch):
+    _, _, model, data, bars = linear
+    for level in (0, 1, True, "0.9"):
+        with pytest.raises(InputError, match=r"^level must be a number in \(0, 1\), got "):
+            bars.half_width(model, data.x, level)
+    with pytest.raises(
+        InputError, match=r"^level must be at most 0\.9677 for a model calibrated on 30 rows, got 0\.99$"
+    ):
+        bars.half_width(model, data.x, 0.99)
+    assert why_not(model, data) is None
+    few = data.select(slice(0, 9))
+    with pytest.raises(InputError, match=r"they need 10 distinct rows, there are 9\.$"):
+        error_bars(model, few)
+    monkeypatch.setattr(module, "MOST_PARAMETERS", 5)
+    assert why_not(model, data) == "There are no error bars: the network has 6 parameters, they are made for up to 5."
