@@ -1,0 +1,203 @@
+"""Several starts of several shapes, kept short; the most promising one goes on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from edgewise.nn.model import KAN
+from edgewise.train.fit import fit
+from edgewise.train.fit_report import FitReport
+from edgewise.train.gauge import move_hidden_domains_
+from edgewise.train.grid import refine
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problem import Regression
+
+FIRST_GRID = 4
+# Steps of a stage, and the margin of the hidden grids that follow the activations after it. Wide while they travel.
+STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (40, 0.05))
+COARSE_STEPS = 60
+START_SAMPLES = 2000  # for the first stages: more samples don't change which minimum is found
+START_SHARE = 0.25  # of the budget for all starts
+MOST_STARTS, LEAST_STARTS = 8, 3
+FINALISTS = (2, 1)  # lowest errors and lowest promises whose grids are halved, round by round, before the choice
+OVERHEAD = 4e6  # of a step beyond its arithmetic, in multiply-adds: some hundred small torch calls
+SAME_BASIN = 1.3  # ratio of errors up to which two starts count as one minimum
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One start: its seed, the model as it is, the report of its last fit, and its held-out mean squared error."""
+
+    seed: int
+    model: KAN
+    report: FitReport | None = None
+    loss: float = math.inf
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        return self.model.config.width
+
+
+@dataclass(frozen=True)
+class StartPlan:
+    """degree: of the splines. domain: of the first layer's grids, None for that of the samples. starts: of each shape,
+    None for as many as the budget allows. seed: of the initial weights."""
+
+    degree: int
+    domain: Sequence[float] | Tensor | None = None
+    starts: int | None = None
+    seed: int = 0
+
+
+def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
+    """The shapes to try, from additive to two hidden layers, the larger ones later."""
+    n = max(inputs, 2)
+    hidden = [(), (1,), (2,), (n, 1), (n + 1, n), (2 * n + 1, n + 1)] if inputs > 1 else [(), (2,), (3, 2)]
+    return [(inputs, *layers, outputs) for layers in dict.fromkeys(hidden)]
+
+
+def step_work(problem: Regression, model: KAN) -> float:
+    """Multiply-adds, about, of one Levenberg-Marquardt step. Counted, never timed."""
+    parameters = sum(p.numel() for p in model.parameters())
+    active = sum(a * b for a, b in pairwise(model.config.width)) * (model.config.degree + 1)
+    return _work(problem.train.y.numel(), parameters, active)
+
+
+def _work(rows: int, parameters: int, active: int) -> float:
+    normal = rows * min(active**2, parameters**2 / 8)  # matrix products run that much faster than segments
+    return normal / 2 + parameters**3 / 24 + 40 * rows * active + OVERHEAD
+
+
+def trained(arm: Arm, problem: Regression, *, steps: int, tolerance: float) -> Arm:
+    """The arm after some steps of Levenberg-Marquardt; the model is changed in place."""
+    report = fit(arm.model, problem, LevenbergMarquardt(), steps=steps, tolerance=tolerance)
+    loss = report.validation_loss
+    return replace(arm, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
+
+
+def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, clock) -> tuple[Arm, list[str]]:
+    """The most promising start of all shapes, trained on a coarse grid, and the reasons."""
+    few = _sampled(problem, plan.seed)
+    sentences: list[str] = []
+    finalists: list[Arm] = []
+    for number, shape in enumerate(shapes):
+        count = plan.starts or _affordable(few, shape, plan.degree, clock, len(shapes) - number)
+        if len(shape) == 2:
+            count = 1  # linear in its coefficients: one start is as good as any
+        # Seeds far apart, so that neighbouring plans share no start.
+        arms = [_fresh(shape, plan, plan.seed + (start << 32), few) for start in range(count)]
+        arm, sentence = _race(problem, few, arms, clock)
+        finalists.append(arm)
+        sentences.append(sentence)
+        if clock.late:
+            break
+    if len(finalists) == 1:
+        return finalists[0], sentences
+    best, choice = _chosen(problem, finalists, clock)
+    return best, [*sentences, choice]
+
+
+def _fresh(shape: tuple[int, ...], plan: StartPlan, seed: int, problem: Regression) -> Arm:
+    settings = {"base": "zero", "domain": plan.domain, "seed": seed, "dtype": problem.train.x.dtype}
+    return Arm(seed, KAN(shape, FIRST_GRID, plan.degree, **settings))
+
+
+def _race(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
+    """Trains all for a stage, drops the worse half, and so on; the last two tell whether they met in one minimum."""
+    began, width = len(arms), arms[0].width
+    for number, (steps, margin) in enumerate(STAGES):
+        on = few if number < 2 else problem
+        arms = [_stage(arm, on, steps, margin, clock) for arm in arms]
+        arms.sort(key=lambda arm: arm.loss)
+        arms = arms[: max(min(2, len(arms)), (len(arms) + 1) // 2)]
+        clock.tell(f"starts of {list(width)}", arms[0].loss)
+    arms = [_stage(arm, problem, COARSE_STEPS, None, clock) for arm in arms]
+    arms.sort(key=lambda arm: arm.loss)
+    best = arms[0]
+    told = f"{list(width)}, best of {began} starts: held-out error {math.sqrt(best.loss):.2g} at grid {FIRST_GRID}"
+    if len(arms) > 1:
+        met = math.sqrt(arms[1].loss) <= SAME_BASIN * math.sqrt(best.loss)
+        told += "; the two best met in one minimum" if met else "; no second start came as low"
+    return best, told + "."
+
+
+def _stage(arm: Arm, problem: Regression, steps: int, margin: float | None, clock) -> Arm:
+    arm = trained(arm, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
+    clock.spend(arm.report.steps * step_work(problem, arm.model))
+    if arm.report.stopped == "interrupted":
+        raise KeyboardInterrupt
+    if margin is not None and len(arm.width) > 2 and math.isfinite(arm.loss):
+        move_hidden_domains_(arm.model, problem.train.x, margin=margin)
+    return arm
+
+
+def _chosen(problem: Regression, finalists: list[Arm], clock) -> tuple[Arm, str]:
+    """Halves the grids of the best few, of fewer again, and takes the one that promises most.
+
+    On a coarse grid a wide model is ahead of the right one, whose error falls with slope degree + 1 once the grid
+    resolves it; so both the lowest errors and the lowest promises go on.
+    """
+    fastest = finalists[0].model.config.degree + 1
+    entries = [(arm, fastest) for arm in finalists if math.isfinite(arm.loss)] or [(finalists[0], 0.0)]
+    for keep in FINALISTS:
+        by_loss = sorted(entries, key=lambda entry: entry[0].loss)
+        by_promise = sorted(entries, key=lambda entry: _promise(problem, *entry, clock))
+        kept = {id(arm): (arm, slope) for arm, slope in (*by_loss[:keep], *by_promise[:keep])}
+        entries = [_halved(problem, arm, clock) for arm, _ in kept.values()]
+        if clock.late or len(entries) == 1:
+            break
+    best, slope = min(entries, key=lambda entry: _promise(problem, *entry, clock))
+    promise, grid = _promise(problem, best, slope, clock), best.model.config.grid_size[0]
+    return best, (
+        f"{list(best.width)} is taken: error {math.sqrt(best.loss):.2g} at grid {grid}, falling with slope "
+        f"{slope:.1f}, promises {promise:.1g} at the finest grid that samples and budget allow."
+    )
+
+
+def _halved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float]:
+    """The arm on grids of half the width, and the slope with which its error fell."""
+    model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
+    finer = trained(replace(arm, model=model), problem, steps=COARSE_STEPS, tolerance=1e-3)
+    clock.spend(finer.report.steps * step_work(problem, model))
+    clock.tell(f"choice between shapes: {list(arm.width)}", finer.loss)
+    if finer.report.stopped == "interrupted":
+        raise KeyboardInterrupt
+    if not finer.loss < arm.loss:
+        return arm, 0.0
+    slope = math.log2(arm.loss / max(finer.loss, 1e-300)) / 2
+    return finer, min(slope, model.config.degree + 1)
+
+
+def _promise(problem: Regression, arm: Arm, slope: float, clock) -> float:
+    """The held-out error, carried on with `slope` to the finest grid that samples and budget allow."""
+    if not math.isfinite(arm.loss):
+        return math.inf
+    grid = arm.model.config.grid_size[0]
+    edges = sum(a * b for a, b in pairwise(arm.width))
+    degree, rows, finest, spent = arm.model.config.degree, problem.train.y.numel(), grid, clock.work
+    while True:
+        parameters = edges * (2 * finest + degree)
+        spent += COARSE_STEPS * _work(rows, parameters, edges * (degree + 1))
+        if 2 * parameters > rows or spent > clock.limit:
+            return math.sqrt(arm.loss) * (grid / finest) ** slope
+        finest *= 2
+
+
+def _affordable(problem: Regression, shape: tuple[int, ...], degree: int, clock, shapes_left: int) -> int:
+    model = KAN(shape, FIRST_GRID, degree, base="zero", dtype=problem.train.x.dtype)
+    share = max(START_SHARE * clock.limit - clock.work, 0.0) / shapes_left
+    each = 45 * step_work(problem, model)  # half of the starts see only the first stage
+    return int(min(max(share / each, LEAST_STARTS), MOST_STARTS))
+
+
+def _sampled(problem: Regression, seed: int) -> Regression:
+    data = problem.train
+    if len(data) <= START_SAMPLES:
+        return problem
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:START_SAMPLES]
+    part, held = data.select(order.sort().values), problem.validation
+    return Regression(part.x, part.y, weight=part.weight, validation=(held.x, held.y, held.weight))

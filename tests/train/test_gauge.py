@@ -1,0 +1,95 @@
+"""Hidden grids that follow the activations, and the normal form: what stays the same, and what is told."""
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.gauge import enclose, move_hidden_domains_, normal_form
+from edgewise.train.grid import adapt_domain_
+
+
+def points(count=300, features=2, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand(count, features, generator=generator, dtype=torch.float64) - 1
+
+
+def make_model(width=(2, 3, 2, 1), grid_size=6, scale=1.0, **settings):
+    """A KAN whose hidden activations are spread by `scale` against their grids."""
+    model = KAN(width, grid_size, base="zero", init="paper", dtype=torch.float64, **settings)
+    adapt_domain_(model, points())
+    with torch.no_grad():
+        for layer in list(model.layers)[:-1]:
+            layer.coef.mul_(scale)
+    return model
+
+
+def hidden_ranges(model, x):
+    trace = model.trace(x)
+    return [(h.amin(0), h.amax(0)) for h in trace.inputs[1:]]
+
+
+@pytest.mark.parametrize("degree", [2, 3, 5])
+@pytest.mark.parametrize("width", [(2, 3, 1), (2, 3, 2, 1), (2, 1, 1)])
+def test_the_normal_form_is_the_same_function_on_hidden_grids_from_minus_one_to_one(width, degree):
+    model, x = make_model(width, degree=degree, scale=0.7), 1.3 * points(seed=2)  # beyond the grids too
+    normal = normal_form(model)
+    assert torch.allclose(normal(x), model(x), rtol=0, atol=1e-12 * model(x).abs().max().item())
+    for layer in list(normal.layers)[1:]:
+        assert torch.allclose(layer.domain, torch.tensor([-1.0, 1.0], dtype=torch.float64), atol=1e-14)
+    assert not torch.allclose(model.layers[1].domain, normal.layers[1].domain)
+
+
+def test_the_normal_form_respects_masked_edges():
+    model, x = make_model(), points(seed=2)
+    model.layers[0].mask[:, 0] = 0  # an unreached node
+    model.layers[0].mask[0, 1] = 0
+    assert torch.allclose(normal_form(model)(x), model(x), rtol=0, atol=1e-13)
+
+
+def test_the_normal_form_refuses_a_base_function_that_does_not_scale():
+    with pytest.raises(InputError, match="base=\"zero\", got base='silu'"):
+        normal_form(KAN([2, 2, 1]))
+
+
+def test_a_move_brings_every_hidden_activation_into_its_grid_and_tells_what_it_cost():
+    model, x = make_model(scale=3.0), points(seed=2)
+    before, first = model(x).detach(), model.layers[0].knots.clone()
+    report = move_hidden_domains_(model, x, margin=0.1)
+    assert report.outside > 0.2
+    after = model(x).detach()
+    assert report.change == pytest.approx(float((after - before).square().mean().sqrt()), rel=1e-12)
+    assert torch.equal(model.layers[0].knots, first)
+    for layer, (low, high) in zip(list(model.layers)[1:2], hidden_ranges(model, x), strict=False):
+        assert bool((layer.domain[:, 0] < low).all() & (layer.domain[:, 1] > high).all())
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.6])
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_enclosing_adds_or_drops_whole_intervals_and_changes_nothing_where_the_grid_was(scale, degree):
+    model = make_model((2, 3, 1), degree=degree, scale=scale)
+    x = points(seed=2)
+    enclosed, report = enclose(model, x)
+    low, high = hidden_ranges(model, x)[0]
+    domain = enclosed.layers[1].domain
+    assert bool((domain[:, 0] <= low).all() & (domain[:, 1] >= high).all())
+    old, new = model.layers[1], enclosed.layers[1]
+    assert (new.grid_size > old.grid_size) == (scale > 1)
+    step = (old.domain[:, 1] - old.domain[:, 0]) / old.grid_size
+    assert torch.allclose((new.domain[:, 1] - new.domain[:, 0]) / new.grid_size, step)
+    h = model.layers[0](x)
+    inside = ((h >= old.domain[:, 0]) & (h <= old.domain[:, 1])).all(1)
+    assert torch.allclose(enclosed(x)[inside], model(x)[inside], rtol=0, atol=1e-12)
+    assert (report.outside > 0) == (scale > 1)
+    if scale < 1:
+        assert report.change < 1e-13
+
+
+def test_enclosing_leaves_a_grid_that_fits_and_the_model_it_was_given():
+    model, x = make_model((2, 2, 1)), points()
+    saved = {name: value.clone() for name, value in model.state_dict().items()}
+    enclosed, report = enclose(model, x)
+    assert report.outside == 0
+    assert report.change < 1e-13
+    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
+    assert enclosed is not model
