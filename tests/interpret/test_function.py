@@ -1,0 +1,62 @@
+"""Modules, functions and objects with `predict` become functions of a tensor; gradients with and without autograd."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.function import check_points, gradient, tensor_function
+from edgewise.nn.model import KAN
+
+
+class Predictor:
+    def predict(self, X):
+        assert isinstance(X, np.ndarray)
+        return X[:, 0] ** 3 * np.sin(X[:, 1])
+
+
+class Chooser(Predictor):
+    def predict_proba(self, X):
+        return np.stack([X[:, 0], 1 - X[:, 0]], 1)
+
+
+def points():
+    return 0.5 + torch.rand(30, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_each_kind_of_function():
+    x = points()
+    model = KAN([2, 3], dtype=torch.float32)
+    assert torch.equal(tensor_function(model)(x), model(x.float()).double())
+    assert torch.equal(tensor_function(Predictor())(x)[:, 0], torch.from_numpy(Predictor().predict(x.numpy())))
+    assert tensor_function(Chooser())(x).shape == (30, 2)
+    assert torch.equal(tensor_function(lambda x: x[:, 0].numpy())(x), x[:, :1])
+
+
+@pytest.mark.parametrize(
+    "function", [Predictor(), lambda x: x[:, 0] ** 3 * x[:, 1].sin()], ids=["differences", "autograd"]
+)
+def test_gradients(function):
+    x = points()
+    expected = torch.stack([3 * x[:, 0] ** 2 * x[:, 1].sin(), x[:, 0] ** 3 * x[:, 1].cos()], 1)
+    torch.testing.assert_close(gradient(tensor_function(function), x), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_an_input_without_spread_and_one_without_effect():
+    x = points()
+    x[:, 1] = 2.0
+    slopes = gradient(tensor_function(lambda x: x[:, 0].detach().numpy() * 2), x)
+    torch.testing.assert_close(
+        slopes, torch.tensor([2.0, 0.0], dtype=torch.float64).expand(30, 2), rtol=1e-9, atol=1e-9
+    )
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(InputError, match="function must be callable"):
+        tensor_function(3)
+    with pytest.raises(InputError, match="one row for each of 30 rows"):
+        tensor_function(lambda x: x.sum())(points())
+    with pytest.raises(InputError, match=r"x must be finite, of shape \(N, d\)"):
+        check_points(torch.tensor([[1.0, float("nan")], [0.0, 0.0]]))
+    with pytest.raises(InputError, match="x must be a matrix of numbers, got str"):
+        check_points("x")
