@@ -65,6 +65,11 @@ if _LIBRARY is None:
     )
 
 
+def library() -> ctypes.CDLL | None:
+    """The compiled library; None where it is missing."""
+    return _LIBRARY
+
+
 def variants() -> list[str]:
     """Instruction sets of this processor that the kernel is compiled for, best first; none where it is missing."""
     names: list[str] = []

@@ -1,0 +1,130 @@
+"""Normal equations from Jacobian rows in runs: J'J, J'u and J v, in the compiled library or by dense rows.
+
+A row of a spline network's Jacobian meets a few runs of parameters: J'J is then a sum of small outer products, at a
+cost that grows with the square of what a sample meets, not of all parameters. Where rows are nearly full, dense
+products win, and are chosen.
+"""
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import EdgewiseError
+from edgewise.ops.kernels import cpu
+
+# Share of the columns that a row may meet where outer products of runs still beat dense products: see `gram_`.
+SPARSE = 0.7
+
+
+class Runs(NamedTuple):
+    """Entries of J by one parameter: row b has values[b, s] (batch, s, length) from column offset + starts[b, s] on.
+
+    Runs of a row don't overlap and lie in order, s by s, and so do the parameters of a list of `Runs`.
+    """
+
+    offset: int
+    starts: Tensor
+    values: Tensor
+
+
+def gram_(
+    matrix: Tensor, runs: Sequence[Runs], scale: float = 1.0, *, native: bool | None = None, variant=None
+) -> None:
+    """Adds scale * J'J to the upper triangle of `matrix` (P, P), contiguous; the lower one is left undefined.
+
+    native: True for outer products in the compiled library, False for dense products, None for the faster. The bits
+        don't depend on the number of threads. variant: an instruction set of `cpu.variants()`, the best by default.
+    """
+    if not _batch(runs):
+        return
+    if native is None:
+        native = _is_native(runs) and active(runs) < SPARSE * len(matrix)
+    if not native:
+        rows = dense(runs, len(matrix))
+        matrix.addmm_(rows.mT, rows, alpha=scale)
+        return
+    _call("edgewise_gram", runs, len(matrix), scale, matrix, None, None, variant)
+
+
+def transposed(
+    runs: Sequence[Runs], u: Tensor, size: int, scale: float = 1.0, *, native: bool | None = None, variant=None
+) -> Tensor:
+    """scale * J'u, (size,), for u (batch,)."""
+    result = u.new_zeros(size)
+    if not _batch(runs):
+        return result
+    if native is False or (native is None and not _is_native(runs)):
+        for run in runs:
+            index = run.offset + run.starts[..., None] + torch.arange(run.values.shape[2], device=u.device)
+            result.index_add_(0, index.flatten(), (run.values * (scale * u)[:, None, None]).flatten())
+        return result
+    _call("edgewise_transposed", runs, size, scale, None, result, u.contiguous(), variant)
+    return result
+
+
+def times(runs: Sequence[Runs], v: Tensor, *, native: bool | None = None, variant=None) -> Tensor:
+    """J v, (batch,), for v (P,)."""
+    if not _batch(runs):
+        return v.new_zeros(0)
+    if native is False or (native is None and not _is_native(runs)):
+        total = 0
+        for run in runs:
+            index = run.offset + run.starts[..., None] + torch.arange(run.values.shape[2], device=v.device)
+            total = total + (v[index] * run.values).sum((1, 2))
+        return total
+    result = v.new_empty(_batch(runs))
+    _call("edgewise_times", runs, len(v), 1.0, None, result, v.contiguous(), variant)
+    return result
+
+
+def dense(runs: Sequence[Runs], size: int) -> Tensor:
+    """J in full, (batch, size)."""
+    batch = _batch(runs)
+    rows = runs[0].values.new_zeros(batch, size)
+    for run in runs:
+        count, length = run.values.shape[1:]
+        if count == 1 and batch and not bool(run.starts.any()):
+            rows[:, run.offset : run.offset + length] = run.values[:, 0]
+            continue
+        index = run.offset + run.starts[..., None] + torch.arange(length, device=rows.device)
+        rows.scatter_(1, index.flatten(1), run.values.flatten(1))
+    return rows
+
+
+def active(runs: Sequence[Runs]) -> int:
+    """Numbers per row that may differ from zero."""
+    return sum(run.values.shape[1] * run.values.shape[2] for run in runs)
+
+
+def _batch(runs: Sequence[Runs]) -> int:
+    return len(runs[0].values) if runs else 0
+
+
+def _is_native(runs: Sequence[Runs]) -> bool:
+    return cpu.library() is not None and all(
+        type(run.values) is Tensor and run.values.is_cpu and run.values.dtype == torch.float64 for run in runs
+    )
+
+
+_ROWS, _RUNS = struct.Struct("@3q d 4P"), struct.Struct("@2P 3q")  # csrc/normal.h, field by field
+
+
+def _call(name: str, runs: Sequence[Runs], size: int, scale: float, matrix, result, u, variant: str | None) -> None:
+    kept, packed = [], []  # copies made contiguous must live until the call is over
+    for offset, starts, values in runs:
+        starts, values = starts.contiguous(), values.contiguous()
+        kept += [starts, values]
+        packed.append(_RUNS.pack(starts.data_ptr(), values.data_ptr(), values.shape[1], values.shape[2], offset))
+    pointers = [0 if tensor is None else tensor.data_ptr() for tensor in (matrix, result, u)]
+    rows = _ROWS.pack(_batch(runs), len(packed), size, scale, 0, *pointers)
+    function = getattr(cpu.library(), name)
+    function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p]
+    failed = function(rows, b"".join(packed), torch.get_num_threads(), None if variant is None else variant.encode())
+    if failed == 1:
+        raise MemoryError("the CPU kernel found no memory for its working arrays")
+    if failed:
+        raise EdgewiseError(f"the CPU kernel has no variant {variant!r} on this processor, it has {cpu.variants()}")
