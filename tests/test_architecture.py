@@ -17,6 +17,8 @@ TESTED_BY = {
     "ops/kernels/cpu.py": "ops/test_kernels.py",
     "checkpoint/container.py": "checkpoint/test_hostile.py",
     "checkpoint/network.py": "checkpoint/test_checkpoint.py",
+    "pde/conditions.py": "pde/test_equation.py",
+    "pde/scene.py": "pde/test_equation.py",
     "pde/shapes.py": "pde/test_domain.py",  # one set of properties for all domains
     "plot/layout.py": "plot/test_diagram.py",
     "report/content.py": "report/test_page.py",

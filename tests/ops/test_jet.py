@@ -7,7 +7,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel
-from edgewise.ops.jet import along, bell, check_jet, compose, seed_jet, spline_jet
+from edgewise.ops.jet import along, bell, check_jet, compose, multiply, seed_jet, spline_jet
 from edgewise.ops.kernels import cpu
 from tests.ops.splines import UNEVEN, make_knots, points_inside
 
@@ -63,6 +63,18 @@ def test_compose_is_faa_di_bruno(order):
     assert torch.equal(found[0], value)
     for d, direction in enumerate(directions):
         expected = line_derivatives(lambda x: (x**2).sin(), x, direction, order)
+        assert torch.allclose(along(found, order)[d], expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("order", range(5))
+def test_multiply_is_leibniz(order):
+    x, directions = numbers(6, 2), numbers(3, 2)
+    jet = seed_jet(x, directions, order)
+    waves = compose(jet, [torch.sin(x + k * math.pi / 2) for k in range(order + 1)], order)
+    found = multiply(jet, waves, order)
+    assert torch.equal(found[0], x * x.sin())
+    for d, direction in enumerate(directions if order else ()):
+        expected = line_derivatives(lambda x: x * x.sin(), x, direction, order)
         assert torch.allclose(along(found, order)[d], expected, rtol=1e-11, atol=1e-11)
 
 

@@ -110,3 +110,14 @@ def spline_jet(jet: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int
         sums = sums.view(*weights.shape[:-1], coef.shape[2])
         lines[j - 1 :] = [old + new for old, new in zip(lines[j - 1 :], sums, strict=True)]
     return torch.cat([value[None], torch.stack(lines, 1).flatten(0, 1)])
+
+
+def multiply(left: Tensor, right: Tensor, order: int) -> Tensor:
+    """The jet (C, batch, n) of a product by Leibniz' rule, (f g)^(k) = sum_j C(k, j) f^(j) g^(k-j)."""
+    value = (left[0] * right[0])[None]
+    if len(left) == 1:
+        return value
+    f = [left[0][None], *along(left, order).unbind(1)]
+    g = [right[0][None], *along(right, order).unbind(1)]
+    lines = [sum(comb(k, j) * f[j] * g[k - j] for j in range(k + 1)) for k in range(1, order + 1)]
+    return torch.cat([value, torch.stack(lines, 1).flatten(0, 1)])

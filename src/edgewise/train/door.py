@@ -54,6 +54,7 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
             _warn_outside(sample.x, layers[0].domain)
         if adapt_domain and not all(bool(layer.domain_is_set) for layer in layers):
             adapt_domain_(network, sample.x, unset_only=True)
+    problem.check_model(network)
     _check_output(network, problem, sample)
 
 

@@ -55,6 +55,9 @@ class Problem:
         """Name and value of the measure a person would ask for."""
         raise NotImplementedError
 
+    def check_model(self, network) -> None:
+        """Raises InputError where a model can't solve the problem whatever its parameters."""
+
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raises InputError where a model's output does not fit y."""
         raise NotImplementedError

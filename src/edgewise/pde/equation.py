@@ -1,0 +1,333 @@
+"""A differential equation with its conditions, as a problem that every method can train on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.ops.jet import multiply
+from edgewise.pde.calculus import TIME, Field, Stencil, function_jet, stencil
+from edgewise.pde.conditions import Dirichlet, Observations, Periodic, by_field
+from edgewise.pde.domain import Domain
+from edgewise.pde.scene import NORMAL, POINTS, Probe, Scene, argument_names, columns, probe, value_at
+from edgewise.train.block_problem import BlockProblem
+from edgewise.train.blocks import ResidualBlock
+from edgewise.train.data import Data
+
+PROBES = 64  # points of the dry run
+INTERIOR = "equation"
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A condition that holds by construction: field = value + factor * network, factor 0 on these pieces."""
+
+    value: float | Callable[..., Tensor]
+    pieces: tuple[str, ...]
+
+
+class PDE(BlockProblem):
+    """An ordinary or partial differential equation, or a system, on a domain with conditions.
+
+    The equation is a function whose arguments are told by their names: the coordinates of the domain (or `points`,
+    (b, n), for all), the unknown coefficients, and all others are fields, in the order of the model's outputs:
+
+        PDE(lambda u, x, y: u.xx + u.yy - f(x, y), Box(x=(-1, 1), y=(-1, 1)), [Dirichlet(0.0)])
+
+    It returns what is to be zero, (b,), or several of these. Each residual is divided by its size for a wave of one
+    period along the domain, so that all of them count about like errors of the solution; `weight` is on top of that.
+
+    Args:
+        equation: as above.
+        domain: where it holds.
+        conditions: `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations`.
+        coefficients: of unknown numbers their names and where to start, as {"k": 1.0}; data must determine them.
+        points: inside the domain. boundary_points: on all pieces with conditions together; points / 8 if left out.
+        how: "sobol", "uniform" or "grid". seed: of the points.
+        weight: of the equation against the conditions.
+        solution: if it is known, a function of the coordinates, or one for each field: for errors only.
+
+    Raises:
+        InputError: something is not as above, or a condition is missing.
+    """
+
+    def __init__(
+        self,
+        equation: Callable,
+        domain: Domain,
+        conditions: Sequence,
+        *,
+        coefficients: Mapping[str, float] | None = None,
+        points: int = 2000,
+        boundary_points: int | None = None,
+        how: str = "sobol",
+        seed: int = 0,
+        weight: float = 1.0,
+        solution: Callable | Mapping[str, Callable] | None = None,
+    ):
+        if not isinstance(domain, Domain):
+            raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
+        self.equation, self.domain, self.conditions = equation, domain, tuple(conditions)
+        self.coefficients = {name: float(value) for name, value in (coefficients or {}).items()}
+        self.fields = _field_names(equation, domain, self.coefficients)
+        self.solution = None if solution is None else by_field(solution, self.fields)
+        self.weight = float(weight)
+        self.periodic = _periodic(domain, self.conditions)
+        self.hard = _hard(domain, self.conditions, self.fields)
+        self._probe = self._probed(self._equation, domain.interior(PROBES, "sobol", seed=11), None)
+        _check_equation(self._probe, self.fields)
+        self._on_pieces = self._probed_conditions()
+        self._check_conditions()
+        unknowns = {
+            name: nn.Parameter(torch.tensor(value, dtype=torch.float64)) for name, value in self.coefficients.items()
+        }
+        self.points, self.boundary_points, self.how, self.seed = points, boundary_points, how, seed
+        super().__init__(self._sampled(points, boundary_points, how, seed), unknowns)
+
+    @property
+    def order(self) -> int:
+        """The order of the highest derivative, in the equation or in a condition."""
+        found = [self._probe, *(seen for _, _, seen in self._on_pieces)]
+        axes = range(self.domain.dimension)
+        return max(each.order(field, axes) for each in found for field in self.fields)
+
+    def resampled(
+        self,
+        points: int,
+        boundary_points: int | None = None,
+        *,
+        how: str | None = None,
+        seed: int | None = None,
+        interior: Tensor | None = None,
+    ) -> "PDE":
+        """The same problem, with the same unknowns, at other points.
+
+        interior: points to take inside the domain, (N, n), instead of drawing them.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.points, twin.boundary_points = points, boundary_points
+        twin.how, twin.seed = how or self.how, self.seed if seed is None else seed
+        blocks = twin._sampled(points, boundary_points, twin.how, twin.seed, interior)
+        BlockProblem.__init__(twin, blocks, self.unknowns)
+        return twin
+
+    def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+        """The fields' jet from the network's (C, b, out): the same but for hard conditions."""
+        return _lifted(jet, self._lift_columns(x, directions, order), order, self._hard_slots)
+
+    def exact(self, x: Tensor) -> Tensor:
+        """The known solution at x (b, n): (b, fields)."""
+        if self.solution is None or set(self.solution) != set(self.fields):
+            raise InputError("solution must be given for every field to know errors")
+        values = [value_at(self.solution[name], self.domain.coordinates, x, "solution") for name in self.fields]
+        return torch.stack(values, 1)
+
+    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
+        """("relative_l2", of the error at the problem's points), where the solution is known."""
+        if self.solution is None or set(self.solution) != set(self.fields):
+            return None
+        x = data.x.double()
+        found, exact = self.field_jet(prediction.double()[None], x, None, 0)[0], self.exact(x)
+        return "relative_l2", float((found - exact).norm() / exact.norm())
+
+    def check_prediction(self, prediction: Tensor, data: Data) -> None:
+        if prediction.shape[-1] != len(self.fields):
+            raise InputError(
+                f"the model must have {len(self.fields)} outputs, for {', '.join(self.fields)}, "
+                f"got {prediction.shape[-1]}"
+            )
+
+    def check_model(self, network: nn.Module) -> None:
+        degrees = [layer.degree for layer in getattr(network, "layers", ()) if hasattr(layer, "degree")]
+        if degrees and self.order > min(degrees) - 1:
+            raise InputError(
+                f"the model's splines must have degree {self.order + 1} or more for an equation of order {self.order}, "
+                f"got {min(degrees)}"
+            )
+
+    def _equation(self, scene: Scene) -> list[Tensor]:
+        return columns(scene.call(self.equation, "equation"), len(scene.x), "equation")
+
+    def _probed(self, residuals, x: Tensor, normal: Tensor | None) -> Probe:
+        domain = self.domain
+        return probe(residuals, self.fields, domain.coordinates, domain.size, x, self.coefficients, normal)
+
+    def _probed_conditions(self) -> list[tuple[object, tuple[str, ...], Probe]]:
+        found = []
+        for condition in self.conditions:
+            if isinstance(condition, Periodic | Observations):
+                continue
+            if not callable(getattr(condition, "residuals", None)):
+                raise InputError(f"conditions must be Dirichlet, Neumann ..., got {type(condition).__name__}")
+            pieces = condition.pieces(self.domain)
+            x, normal = self.domain.boundary(PROBES, "sobol", 12, pieces)
+            seen = self._probed(condition.residuals, x, normal)
+            if not bool((seen.sizes > 0).all() & seen.sizes.isfinite().all()):
+                raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution and be finite")
+            found.append((condition, pieces, seen))
+        return found
+
+    def _check_conditions(self) -> None:
+        """Enough conditions on every piece of the boundary for each field, and at the start."""
+        space = [axis for axis, name in enumerate(self.domain.coordinates) if name != TIME]
+        moments = [piece.name for piece in self.domain.pieces if piece.name not in self.domain.boundary_names]
+        measured = any(isinstance(condition, Observations) for condition in self.conditions)
+        for field in () if measured else self.fields:
+            in_time = self._probe.order(field, [a for a in range(self.domain.dimension) if a not in space])
+            held = sum(self._held(seen, field) for _, pieces, seen in self._on_pieces if set(pieces) & set(moments))
+            if held < in_time:
+                raise InputError(
+                    f"conditions at the start must give {field} and its derivatives below order {in_time}, got {held} "
+                    f"of {in_time}: add Initial(value{', rate' if in_time > 1 else ''})"
+                )
+            needed = self._probe.order(field, space) // 2
+            for piece in self.domain.named(self.domain.boundary_names) if needed else ():
+                held = sum(self._held(seen, field) for _, pieces, seen in self._on_pieces if piece.name in pieces)
+                if held < needed and piece.name.split("=")[0] not in self.periodic:
+                    raise InputError(
+                        f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order "
+                        f"{self._probe.order(field, space)} in space, got {held}: add Dirichlet(..., on={piece.name!r})"
+                    )
+
+    @staticmethod
+    def _held(seen: Probe, field: str) -> int:
+        """How many of a condition's residuals speak of the field, at most."""
+        return len(seen.sizes) if seen.indices[field] else 0
+
+    def _sampled(self, points, boundary_points, how, seed, interior: Tensor | None = None) -> list[ResidualBlock]:
+        x = self.domain.interior(points, how, seed) if interior is None else interior
+        blocks = [self._block(INTERIOR, self._equation, self._probe, x, None, self.weight)]
+        soft = [entry for entry in self._on_pieces if not getattr(entry[0], "hard", False)]
+        measures = [sum(piece.measure for piece in self.domain.named(pieces)) for _, pieces, _ in soft]
+        total = boundary_points or max(points // 8, 16)
+        for number, ((condition, pieces, seen), measure) in enumerate(zip(soft, measures, strict=True)):
+            count = max(1, round(total * measure / sum(measures)))
+            x, normal = self.domain.boundary(count, how, seed + 101 * (number + 1), pieces)
+            name = f"{type(condition).__name__} {number + 1} on {', '.join(pieces)}"
+            blocks.append(self._block(name, condition.residuals, seen, x, normal, condition.weight))
+        measured = [condition for condition in self.conditions if isinstance(condition, Observations)]
+        blocks += [self._measured(f"Observations {number}", each) for number, each in enumerate(measured, 1)]
+        return blocks
+
+    def _block(self, name: str, residuals, seen: Probe, x: Tensor, normal: Tensor | None, weight: float):
+        plan = stencil(set().union(*seen.indices.values()), self.domain.dimension)
+        parts = [] if normal is None else [normal]
+        y = torch.cat([*parts, self._lift_columns(x, plan.directions, plan.order)], 1)
+        call = _Residuals(self, residuals, plan, seen.sizes, 0 if normal is None else x.shape[1])
+        return ResidualBlock(name, Data(x, y), call, weight, plan.directions, plan.order)
+
+    def _measured(self, name: str, observed: Observations) -> ResidualBlock:
+        if observed.x.shape[1] != self.domain.dimension:
+            raise InputError(
+                f"observations must have x of shape (N, {self.domain.dimension}), got {tuple(observed.x.shape)}"
+            )
+        if (observed.field is None and len(self.fields) > 1) or observed.field not in (None, *self.fields):
+            raise InputError(f"observations must name a field of {', '.join(self.fields)}, got {observed.field!r}")
+        slot = self.fields.index(observed.field or self.fields[0])
+        x, plan = observed.x.double(), stencil([(0,) * self.domain.dimension], self.domain.dimension)
+        y = torch.cat([observed.values.double()[:, None], self._lift_columns(x, None, 0)], 1)
+
+        def misfit(scene: Scene) -> list[Tensor]:
+            return [scene.fields[self.fields[slot]] - scene.normal[:, 0]]
+
+        call = _Residuals(self, misfit, plan, torch.ones(1, dtype=torch.float64), 1)
+        return ResidualBlock(name, Data(x, y), call, observed.weight, None, 0)
+
+    @property
+    def _hard_slots(self) -> tuple[int, ...]:
+        return tuple(slot for slot, name in enumerate(self.fields) if name in self.hard)
+
+    def _lift_columns(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+        """Jets of the factor and the value of every field with a hard condition, side by side: (b, fields * 2 * C)."""
+        parts = []
+        for name in self.fields:
+            if name in self.hard:
+                hard = self.hard[name]
+
+                def both(x: Tensor, hard: Hard = hard) -> Tensor:
+                    value = value_at(hard.value, self.domain.coordinates, x, "value")
+                    return torch.stack([self.domain.factor(x, hard.pieces), value], 1)
+
+                parts.append(function_jet(both, x, directions, order).permute(1, 2, 0).flatten(1))
+        return torch.cat(parts, 1) if parts else x.new_zeros(len(x), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Residuals:
+    """The residuals of a block: jet and data to (b, r), each divided by its size."""
+
+    problem: PDE
+    function: Callable[[Scene], list[Tensor]]
+    plan: Stencil
+    sizes: Tensor
+    normals: int  # columns of y that hold the normal
+
+    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+        problem = self.problem
+        problem.check_prediction(jet, part)
+        jet = _lifted(jet, part.y[:, self.normals :], self.plan.order, problem._hard_slots)
+        fields: dict[str, Field] = dict(
+            zip(problem.fields, self.plan.fields(jet, problem.domain.coordinates), strict=True)
+        )
+        normal = part.y[:, : self.normals] if self.normals else None
+        scene = Scene(problem.domain.coordinates, part.x, fields, unknowns or {}, normal)
+        return torch.stack(self.function(scene), 1) / self.sizes.to(part.x.dtype)
+
+
+def _lifted(jet: Tensor, columns_: Tensor, order: int, slots: Sequence[int]) -> Tensor:
+    """value + factor * network in the slots of fields with a hard condition, on jets."""
+    if not slots:
+        return jet
+    lifts = columns_.unflatten(1, (len(slots), 2, len(jet))).permute(1, 2, 3, 0)  # (fields, 2, C, b)
+    outputs = list(jet.unbind(2))
+    for slot, (factor, value) in zip(slots, lifts, strict=True):
+        product = multiply(factor[..., None], outputs[slot][..., None], order)
+        outputs[slot] = product[..., 0] + value
+    return torch.stack(outputs, 2)
+
+
+def _field_names(equation: Callable, domain: Domain, coefficients: Mapping[str, float]) -> tuple[str, ...]:
+    taken = {*domain.coordinates, *coefficients, POINTS, NORMAL}
+    fields = tuple(name for name in argument_names(equation, "equation") if name not in taken)
+    clash = set(coefficients) & {*domain.coordinates, POINTS, NORMAL}
+    if clash:
+        raise InputError(f"coefficients must not be named like coordinates, got {sorted(clash)[0]!r}")
+    if not fields:
+        raise InputError(
+            f"equation must take a field besides {', '.join(sorted(taken - {POINTS, NORMAL}))}, as lambda u, x: ..."
+        )
+    return fields
+
+
+def _periodic(domain: Domain, conditions: Sequence) -> tuple[str, ...]:
+    names = tuple(name for c in conditions if isinstance(c, Periodic) for name in c.coordinates)
+    unknown = [name for name in names if name not in domain.coordinates]
+    if unknown:
+        raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
+    return names
+
+
+def _hard(domain: Domain, conditions: Sequence, fields: Sequence[str]) -> dict[str, Hard]:
+    found: dict[str, Hard] = {}
+    for condition in conditions:
+        if isinstance(condition, Dirichlet) and condition.hard:
+            pieces = condition.pieces(domain)
+            domain.factor(domain.interior(1), pieces)  # raises where the domain has none
+            for name, value in by_field(condition.value, fields).items():
+                if name in found:
+                    raise InputError(f"hard conditions must be one for each field, got two for {name}")
+                found[name] = Hard(value, pieces)
+    return found
+
+
+def _check_equation(seen: Probe, fields: Sequence[str]) -> None:
+    for name in fields:
+        if not seen.indices[name]:
+            raise InputError(f"equation must use every field that it takes, got {name} unused")
+    if not bool(seen.sizes.isfinite().all()):
+        raise InputError("equation must be finite for a smooth solution, got nan or infinity")
+    if not bool((seen.sizes > 0).all()):
+        raise InputError("equation must return residuals that all depend on the solution")

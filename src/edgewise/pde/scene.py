@@ -1,0 +1,162 @@
+"""What a user's function sees: fields, coordinates and coefficients by the names of its arguments; and its dry run."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.calculus import Field, Index
+
+POINTS, NORMAL = "points", "normal"  # arguments for all coordinates at once, (b, n), and outward normals, (b, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Some points with all that is known there.
+
+    x: (b, n); fields by name; coefficients by name, (b,) each; normal: (b, n) on a boundary, None inside.
+    """
+
+    coordinates: tuple[str, ...]
+    x: Tensor
+    fields: Mapping[str, Field]
+    coefficients: Mapping[str, Tensor]
+    normal: Tensor | None = None
+
+    def call(self, function: Callable, what: str):
+        """The function of what its arguments name."""
+        return call_by_name(function, self.named, what)
+
+    def value(self, value, what: str) -> Tensor:
+        """A number, or a function of coordinates by their names, at the points: (b,)."""
+        return value_at(value, self.coordinates, self.x, what)
+
+    @property
+    def named(self) -> dict:
+        everything = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}
+        return everything if self.normal is None else {**everything, NORMAL: self.normal}
+
+
+def argument_names(function: Callable, what: str) -> tuple[str, ...]:
+    """The names of a function's arguments.
+
+    Raises:
+        InputError: it is no function, or takes arguments that have no names.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{what} must be a function with named arguments, as lambda x, y: ..., got {function!r}"
+        ) from error
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if not all(parameter.kind in kinds for parameter in parameters):
+        raise InputError(f"{what} must be a function with named arguments, as lambda x, y: ..., got {function!r}")
+    return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
+
+
+def call_by_name(function: Callable, table: Mapping, what: str):
+    """The function of those entries that its arguments name."""
+    names = argument_names(function, what)
+    unknown = [name for name in names if name not in table]
+    if unknown:
+        raise InputError(f"{what} may take {', '.join(table)}, got an argument named {unknown[0]!r}")
+    return function(**{name: table[name] for name in names})
+
+
+def coordinate_table(coordinates: Sequence[str], x: Tensor) -> dict[str, Tensor]:
+    """Each coordinate (b,) by name, and all of them as "points"."""
+    return {**dict(zip(coordinates, x.unbind(1), strict=True)), POINTS: x}
+
+
+def value_at(value, coordinates: Sequence[str], x: Tensor, what: str) -> Tensor:
+    """A number, or a function of coordinates by their names, at the points x (b, n): (b,)."""
+    if callable(value):
+        value = call_by_name(value, coordinate_table(coordinates, x), what)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = x.new_tensor(float(value))
+    if not isinstance(value, Tensor) or tuple(value.shape) not in ((), (len(x),), (1,)):
+        came = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"{what} must be a number or a function that returns shape (b,), got {came}")
+    return value.to(x.dtype).expand(len(x))
+
+
+def columns(result, count: int, what: str) -> list[Tensor]:
+    """What an equation returned, one residual (b,), several of them or (b, r), as a list of (b,)."""
+    parts = list(result) if isinstance(result, tuple | list) else [result]
+    found: list[Tensor] = []
+    for part in parts:
+        part = part.value if isinstance(part, Field) else part
+        shape = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
+        if shape == (count,):
+            found.append(part)
+        elif isinstance(part, Tensor) and part.ndim == 2 and len(part) == count:
+            found += part.unbind(1)
+        else:
+            raise InputError(f"{what} must return residuals of shape (b,) = ({count},), got {shape}")
+    if not found:
+        raise InputError(f"{what} must return at least one residual, got none")
+    return found
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a dry run found.
+
+    indices: the derivatives that were asked for, by field.
+    sizes: of each residual, (r,), for fields that are waves of size 1 with one period along each side of the domain:
+        divided by it, a residual is about as large as the error of the field that it stands for.
+    """
+
+    indices: Mapping[str, frozenset[Index]]
+    sizes: Tensor
+
+    def order(self, field: str, axes: Sequence[int]) -> int:
+        """The highest derivative of a field by these coordinates together."""
+        return max((sum(index[axis] for axis in axes) for index in self.indices[field]), default=0)
+
+
+def probe(
+    residuals: Callable[[Scene], list[Tensor]],
+    fields: Sequence[str],
+    coordinates: Sequence[str],
+    sides: Tensor,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None = None,
+) -> Probe:
+    """Runs the residuals once at x (b, n) on plane waves, recording what is asked for and how much it matters."""
+    wave = 2 * math.pi / sides
+    asked: dict[tuple[str, Index], Tensor] = {}
+
+    def field(number: int, name: str) -> Field:
+        def derivative(index: Index) -> Tensor:
+            if (name, index) not in asked:
+                phase = x @ wave + 1.3 * number + 0.4 + sum(index) * math.pi / 2
+                value = math.prod(float(k) ** times for k, times in zip(wave, index, strict=True)) * phase.cos()
+                asked[name, index] = value.requires_grad_()
+            return asked[name, index]
+
+        return Field(derivative, coordinates)
+
+    numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
+    waves = {name: field(number, name) for number, name in enumerate(fields)}
+    with torch.enable_grad():
+        found = residuals(Scene(tuple(coordinates), x, waves, numbers, normal))
+    sizes = [_size(residual, asked, wave) for residual in found]
+    indices = {name: frozenset(index for other, index in asked if other == name) for name in fields}
+    return Probe(indices, torch.stack(sizes))
+
+
+def _size(residual: Tensor, asked: Mapping[tuple[str, Index], Tensor], wave: Tensor) -> Tensor:
+    total = residual.new_zeros(())
+    if residual.requires_grad:
+        slopes = torch.autograd.grad(residual.sum(), list(asked.values()), retain_graph=True, materialize_grads=True)
+        for (_, index), slope in zip(asked, slopes, strict=True):
+            weight = math.prod(float(k) ** times for k, times in zip(wave, index, strict=True))
+            total = total + weight**2 * slope.square().mean()
+    return total.sqrt() + 0 * residual.detach().sum()  # not a number where the residual is none
