@@ -51,3 +51,24 @@ def test_a_wrong_entry_is_noticed(change):
 def test_names_are_unique():
     with pytest.raises(AssertionError):
         by_name(TARGET, TARGET)
+
+
+def test_a_share_of_the_samples_has_the_arcsine_density():
+    target = TargetFunction("f", "x + y", lambda x: x.sum(1), ("x", "y"), (0.0, -1.0), (4.0, 1.0))
+    uniform, _ = target.sample(20_000, 0)
+    mixed, values = target.sample(20_000, 0, edges=0.5)
+    dense, _ = target.sample(20_000, 0, edges=1.0)
+    assert np.array_equal(target.sample(20_000, 0, edges=0.0)[0], uniform)
+    assert np.array_equal(values, target(mixed))
+    assert np.all((dense >= target.low) & (dense <= target.high))
+    # P(|u| < 1/2) is 1/2 for the uniform density on [-1, 1] and 1/3 for the arcsine one
+    for x, expected in ((uniform, 1 / 2), (mixed, 5 / 12), (dense, 1 / 3)):
+        assert np.mean(np.abs(x[:, 0] - 2) < 1) == pytest.approx(expected, abs=0.015)
+    changed = (mixed != uniform).all(1)
+    assert np.mean(changed) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_share_that_is_none_is_refused():
+    target = TargetFunction("f", "x", lambda x: x[:, 0], ("x",), (0.0,), (1.0,))
+    with pytest.raises(InputError, match=r"edges must be a share in \[0, 1\], got 2"):
+        target.sample(10, 0, edges=2)
