@@ -15,6 +15,7 @@ import torch
 
 from edgewise.errors import FileError, InputError, MissingExtraError
 from edgewise.export import to_onnx
+from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -134,3 +135,19 @@ def test_a_missing_package_is_answered_with_the_pip_line(tmp_path, monkeypatch, 
     message = rf"^Exporting to ONNX needs {package}, which is not installed: pip install 'edgewise\[onnx\]'$"
     with pytest.raises(MissingExtraError, match=message):
         to_onnx(MLP([1, 1]), tmp_path / "m")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_and_elementary_functions(tmp_path, dtype):
+    names = [["x", "x^2", "1/x", "exp", "log", "sin", "tanh", "gaussian"], ["sqrt", "x^1.5", "abs", "cos"] + [""] * 4]
+    model = KAN([2, 6, 1], products=[(2, 2), ()], functions=[names, None], seed=1, dtype=dtype)
+    to_onnx(model, tmp_path / "m.onnx")
+    x = 0.5 + torch.rand(50, 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    assert_equal_to_rounding(tmp_path / "m.onnx", model, x)
+
+
+def test_every_elementary_function_exports(tmp_path):
+    model = KAN([1, len(ELEMENTARY)], functions=[[list(ELEMENTARY)]], dtype=torch.float32)
+    to_onnx(model, tmp_path / "m.onnx")
+    x = torch.linspace(0.1, 0.9, 40)[:, None]
+    np.testing.assert_allclose(run(tmp_path / "m.onnx", x), model(x).detach(), rtol=3e-5, atol=3e-6)

@@ -12,9 +12,12 @@ from edgewise.errors import (
     MissingExtraError,
 )
 from edgewise.nn.config import KANConfig, MLPConfig
+from edgewise.nn.elementary import Elementary
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+from edgewise.nn.product import ProductLayer
+from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace
 from edgewise.train.block_problem import BlockProblem
 from edgewise.train.blocks import ResidualBlock
@@ -70,6 +73,7 @@ __all__ = [
     "Data",
     "EdgewiseError",
     "EdgewiseWarning",
+    "Elementary",
     "FileError",
     "FitReport",
     "InputError",
@@ -80,6 +84,8 @@ __all__ = [
     "LevenbergMarquardt",
     "MLPConfig",
     "MissingExtraError",
+    "MixedLayer",
+    "ProductLayer",
     "RefineReport",
     "Regression",
     "ResidualBlock",
@@ -87,6 +93,7 @@ __all__ = [
     "Roughness",
     "SSBroyden",
     "Sparsity",
+    "SymbolicLayer",
     "Trace",
     "adapt_domain_",
     "fit",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from edgewise.checkpoint import Checkpoint, container, from_bytes, load, network, save, to_bytes
 from edgewise.errors import CheckpointError, FileError, InputError
+from edgewise.nn.elementary import ELEMENTARY, Elementary, table
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -223,7 +224,42 @@ def test_bad_extra_and_state_are_refused():
         to_bytes(KAN([1, 1]), state={"a": torch.zeros(1, dtype=torch.complex64)})
 
 
-@pytest.mark.parametrize("model", [KAN([2, 3, 1], [2, 4], 1, base="zero"), KAN([4, 1], degree=0), MLP([2, 5, 3])])
+OF_ALL_KINDS = KAN(
+    [2, 3, 2, 1],
+    [0, 4, 3],
+    products=[(2, 3), (), ()],
+    functions=[[["sin", "x", "x^2", "0", "exp", "J0"]] * 2, None, [[""], ["log"]]],
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_and_functions_round_trip(dtype):
+    model = copy.deepcopy(OF_ALL_KINDS).to(dtype)
+    model.layers[0].affine.requires_grad_(False)
+    loaded = from_bytes(to_bytes(model)).model
+    assert_same_network(model, loaded)
+    assert loaded.config.products == ((2, 3), (), ())
+    assert to_bytes(loaded) == to_bytes(model)
+
+
+def test_plain_networks_keep_their_bytes_without_the_later_fields():
+    assert b"products" not in to_bytes(KAN([2, 1]))
+    assert b"functions" not in to_bytes(KAN([2, 1]))
+
+
+def test_own_functions_need_their_table(tmp_path):
+    mine = {**ELEMENTARY, **table([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
+    model = KAN([1, 1], functions=[[["softplus"]]], table=mine)
+    save(tmp_path / "m", model)
+    with pytest.raises(CheckpointError, match="softplus"):
+        load(tmp_path / "m")
+    assert_same_network(load(tmp_path / "m", table=mine).model, model)
+
+
+MODELS = [KAN([2, 3, 1], [2, 4], 1, base="zero"), KAN([4, 1], degree=0), MLP([2, 5, 3]), OF_ALL_KINDS]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_the_layout_is_that_of_a_fresh_network(model):
     expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
     assert network.layout(model.config, torch.float32) == expected

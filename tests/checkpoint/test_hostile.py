@@ -211,6 +211,24 @@ def forge(good, *, model=None, extra=None, state=None, **metadata_changes):
         ({"config": {"base": "exec"}}, "valid config: base"),
         ({"config": {"base": ["silu"]}}, "valid config: base"),
         ({"config": {"hook": "os.system"}}, "must have a config of"),
+        ({"config": {"products": None}}, "products that its"),
+        ({"config": {"products": []}}, "products that its"),
+        ({"config": {"products": [[]] * 10_000}}, "products that its"),
+        ({"config": {"products": [[2], []]}}, "layers.0.base"),
+        ({"config": {"products": [[2, 2], [2**15]]}}, "layers.0.base"),
+        ({"config": {"products": [[2**31], []]}}, "valid config: products"),
+        ({"config": {"products": [[1], []]}}, "valid config: products"),
+        ({"config": {"products": [[2] * 4, []]}}, "valid config: products"),
+        ({"config": {"products": [[2.0], []]}}, "whole numbers in products"),
+        ({"config": {"products": [[True], []]}}, "whole numbers in products"),
+        ({"config": {"products": [2, 2]}}, "products of lists"),
+        ({"config": {"functions": [None, "sin"]}}, "functions of lists"),
+        ({"config": {"functions": [None, ["sin"]]}}, "functions of lists"),
+        ({"config": {"functions": [None, [["sin"], [1], ["x"]]]}}, "text in functions"),
+        ({"config": {"functions": [None, [["sin"]]]}}, "valid config: functions"),
+        ({"config": {"functions": [None, [["sin"], ["x"], [""]]]}}, "network only, got 'layers.1.base'"),
+        ({"config": {"functions": [None, [["sin"], ["x"], ["0"]]]}}, "layers.1.affine"),
+        ({"config": {"functions": [None]}}, "valid config: functions"),
         ({"kind": "MLP"}, "must have a config of"),
         ({"kind": "Module"}, "kind KAN or MLP"),
         ({"kind": ["KAN"]}, "kind KAN or MLP"),
@@ -301,3 +319,27 @@ def test_a_tiny_file_takes_little_memory(good):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 << 20
+
+
+def test_headers_of_a_length_that_looks_like_a_pickle():
+    good = to_bytes(KAN([1, 1]), extra={"a": ""})
+    length = int.from_bytes(good[:8], "little")
+    wanted = 0x480 if length <= 0x480 else 0x580
+    padded = to_bytes(KAN([1, 1]), extra={"a": "x" * (wanted - length)})
+    assert padded[:2] == wanted.to_bytes(2, "little") and padded[0] == 0x80
+    from_bytes(padded)
+
+
+def test_functions_by_unknown_names_and_edges_of_two_kinds():
+    model = KAN([2, 1], functions=[[["sin"], [""]]])
+    good = to_bytes(model)
+    refuse(forge(good, model={"config": {"functions": [[["os.system\n"], [""]]]}}), "must name known functions")
+    table, metadata, _ = opened(good)
+    model.layers[0].spline.mask.fill_(1)
+    refuse(container.assemble(table, metadata, opened(container_of(model))[2]), "must mask the splines")
+
+
+def container_of(model):
+    """The bytes of a model that `to_bytes` may refuse, in its order of tensors."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    return container.pack(tensors, {"format": "edgewise", "version": "1"})

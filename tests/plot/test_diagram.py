@@ -137,3 +137,25 @@ def test_too_many_outputs_are_cut_in_order():
     figure = network_diagram(model, trace, outputs=[f"o{k}" for k in range(30)])
     assert "Shown: the first 24 of 30 outputs." in texts(figure)
     assert "o23" in texts(figure) and "o24" not in texts(figure)
+
+
+def test_products_are_wires_into_a_node_with_a_cross():
+    model = KAN([2, (1, 1), 1], seed=0)
+    trace = model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0)))
+    figure = network_diagram(model, trace)
+    assert len(drawn(figure, "functions").get_segments()) == 2 * 3 + 2
+    assert sum(r"\times" in text for text in texts(figure)) == 1
+
+
+def test_wide_networks_with_products():
+    model = KAN([9, (3, 2), 1], seed=0)
+    trace = model.trace(torch.randn(60, 9, generator=torch.Generator().manual_seed(0)))
+    figure = network_diagram(model, trace)
+    assert len(drawn(figure, "functions").get_segments()) == 9 * 7 + 7 + 5
+    assert sum(r"\times" in text for text in texts(figure)) == 2
+
+
+def test_symbolic_edges_are_drawn_too():
+    model = KAN([2, 1], functions=[[["sin"], [""]]])
+    figure = network_diagram(model, model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0))))
+    assert len(drawn(figure, "functions").get_segments()) == 2

@@ -5,7 +5,8 @@ header's metadata, all text, are
 
     format    "edgewise"
     version   "1"; a file with a higher number is refused with a sentence
-    model     JSON {"kind": "KAN" | "MLP", "config": the fields of KANConfig | MLPConfig,
+    model     JSON {"kind": "KAN" | "MLP", "config": the fields of KANConfig | MLPConfig ("products" and "functions"
+              only where there are any; functions are names, looked up in a table by whoever reads),
               "dtype": "float32" | "float64", "frozen": names of the parameters with requires_grad False,
               "finite": whether all numbers are}
     extra     JSON tree: what the caller gave (names, scaling, classes, metrics)
@@ -32,6 +33,7 @@ from edgewise import files
 from edgewise.checkpoint import container, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.errors import CheckpointError, InputError
+from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.train.progress import StepEvent
 
 __all__ = ["Checkpoint", "Checkpointer", "load", "save"]
@@ -73,8 +75,11 @@ def save(
     files.write_bytes(path, to_bytes(model, extra=extra, state=state))
 
 
-def load(path: str | os.PathLike[str]) -> Checkpoint:
+def load(path: str | os.PathLike[str], *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
     """Reads a model file, bit for bit what was saved. Safe on files from anyone: runs nothing, never unpickles.
+
+    Args:
+        table: the elementary functions that edges may have; give the one with your own rows if the model has them.
 
     Raises:
         FileError: the file is missing, a folder, or may not be read.
@@ -82,7 +87,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     """
     data = files.read_bytes(path)
     try:
-        return from_bytes(data)
+        return from_bytes(data, table=table)
     except CheckpointError as error:
         raise CheckpointError(f"model file {os.fspath(path)} {error}") from error
 
@@ -134,7 +139,7 @@ def to_bytes(
     return container.pack(tensors, metadata)
 
 
-def from_bytes(data: bytes) -> Checkpoint:
+def from_bytes(data: bytes, *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
     """The inverse of `to_bytes`. Raises CheckpointError with the second half of a sentence, "must ..., got ..."."""
     file = container.unpack(data)
     trees = {name: file.metadata.get(name) for name in ("model", "extra", "state")}
@@ -146,7 +151,7 @@ def from_bytes(data: bytes) -> Checkpoint:
     description.check_entries(own)
     tensors = file.tensors()
     _check_bools(tensors)
-    model = description.build({name: tensors.pop(f"model.{name}") for name in own})
+    model = description.build({name: tensors.pop(f"model.{name}") for name in own}, table)
     extra = strict_json.decode(parsed["extra"], "extra", {})
     state = strict_json.decode(parsed["state"], "state", tensors)
     if tensors:

@@ -149,7 +149,8 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     """The parsed header and where the data begin."""
     if not data:
         raise CheckpointError("must be a model saved by Edgewise, got an empty file")
-    if data.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    # A header of 896 bytes begins like a pickle of protocol 3, but for the zeros of its length.
+    if data.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and any(data[4:8]):
         raise CheckpointError("must be a safetensors file, got a pickle or zip archive, which is never opened")
     if len(data) < 8:
         raise CheckpointError(f"must be a safetensors file, got {len(data)} bytes only")

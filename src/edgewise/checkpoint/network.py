@@ -11,8 +11,10 @@ from torch import Tensor
 from edgewise.checkpoint.container import Entry
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.config import KANConfig, MLPConfig
+from edgewise.nn.elementary import Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+from edgewise.nn.symbolic import MixedLayer
 
 Network = KAN | MLP
 Layout = dict[str, tuple[torch.dtype, tuple[int, ...]]]
@@ -21,6 +23,8 @@ _KINDS: dict[str, tuple[type[KAN] | type[MLP], type[KANConfig] | type[MLPConfig]
     "KAN": (KAN, KANConfig),
     "MLP": (MLP, MLPConfig),
 }
+_OPTIONAL = ("products", "functions")  # fields of KANConfig that a file may leave out
+_TRAINED = ("coef", "base", "weight", "bias", "affine")
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
@@ -47,29 +51,48 @@ def describe(model: Network) -> dict[str, Any]:
         raise InputError(f"model {fault}")
     return {
         "kind": kind,
-        "config": dataclasses.asdict(model.config),
+        "config": _config_tree(model.config),
         "dtype": _DTYPE_NAMES[dtype],
         "frozen": sorted(name for name, parameter in model.named_parameters() if not parameter.requires_grad),
         "finite": _all_finite(tensors),
     }
 
 
+def _config_tree(config: KANConfig | MLPConfig) -> dict[str, Any]:
+    """The fields; those that came later only where they say something, so that other files stay as they were."""
+    fields = dataclasses.asdict(config)
+    return {name: value for name, value in fields.items() if name not in _OPTIONAL or value}
+
+
 def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
     """Name, dtype and shape of every tensor of a network, by arithmetic alone: nothing is allocated."""
     result: Layout = {}
-    sizes = config.grid_size if isinstance(config, KANConfig) else [0] * (len(config.width) - 1)
-    for number, ((inputs, outputs), size) in enumerate(zip(pairwise(config.width), sizes, strict=True)):
-        layer = f"layers.{number}."
-        if isinstance(config, MLPConfig):
-            result[layer + "weight"] = dtype, (inputs, outputs)
-            result[layer + "bias"] = dtype, (outputs,)
-            continue
-        result[layer + "coef"] = dtype, (inputs, size + config.degree, outputs)
-        if config.base != "zero":
-            result[layer + "base"] = dtype, (inputs, outputs)
-        result[layer + "knots"] = dtype, (inputs, size + 2 * config.degree + 1)
-        result[layer + "mask"] = dtype, (inputs, outputs)
-        result[layer + "domain_is_set"] = torch.bool, ()
+    if isinstance(config, MLPConfig):
+        for number, (inputs, outputs) in enumerate(pairwise(config.width)):
+            result[f"layers.{number}.weight"] = dtype, (inputs, outputs)
+            result[f"layers.{number}.bias"] = dtype, (outputs,)
+        return result
+    place = 0
+    for number, inputs in enumerate(config.width[:-1]):
+        layer, shape = f"layers.{place}.", (inputs, config.sums(number))
+        rows = config.functions[number] if config.functions else None
+        if config.grid_size[number]:
+            result |= _spline_layout(config, number, layer if rows is None else layer + "spline.", shape, dtype)
+        if rows is not None:
+            name = layer + ("symbolic.affine" if config.grid_size[number] else "affine")
+            result[name] = dtype, (4, *shape)
+        place += 2 if config.products and config.products[number] else 1
+    return result
+
+
+def _spline_layout(config: KANConfig, number: int, layer: str, shape: tuple[int, int], dtype: torch.dtype) -> Layout:
+    (inputs, outputs), size, degree = shape, config.grid_size[number], config.degree
+    result: Layout = {layer + "coef": (dtype, (inputs, size + degree, outputs))}
+    if config.base != "zero":
+        result[layer + "base"] = dtype, shape
+    result[layer + "knots"] = dtype, (inputs, size + 2 * degree + 1)
+    result[layer + "mask"] = dtype, shape
+    result[layer + "domain_is_set"] = torch.bool, ()
     return result
 
 
@@ -83,15 +106,19 @@ class Description:
     frozen: tuple[str, ...]
     finite: bool
 
-    def build(self, tensors: Mapping[str, Tensor]) -> Network:
+    def build(self, tensors: Mapping[str, Tensor], table: Mapping[str, Elementary]) -> Network:
         """The network with these tensors, which `check_entries` has found to be the right ones."""
-        model = _KINDS[self.kind][0].from_config(self.config, dtype=self.dtype)
+        settings = {"table": table} if self.kind == "KAN" else {}
+        try:
+            model = _KINDS[self.kind][0].from_config(self.config, dtype=self.dtype, **settings)
+        except InputError as error:  # an elementary function that the table doesn't have
+            raise CheckpointError(f"must name known functions: {ascii(str(error)[:200])[1:-1]}") from error
         model.load_state_dict(dict(tensors))
         parameters = dict(model.named_parameters())
         for name in self.frozen:
             parameters[name].requires_grad_(False)
         state = model.state_dict()
-        fault = _fault(state)
+        fault = _fault(state) or _edges_fault(model)
         if fault is None and self.finite and not _all_finite(state):
             fault = "must have finite weights only, it has others"
         if fault is not None:
@@ -112,7 +139,7 @@ class Description:
                 raise CheckpointError(
                     f"must have {name} as {dtype} of shape {shape}, got {entry.dtype} of shape {entry.shape}"
                 )
-        unknown = set(self.frozen) - {name for name in expected if name.endswith(("coef", "base", "weight", "bias"))}
+        unknown = set(self.frozen) - {name for name in expected if name.endswith(_TRAINED)}
         if unknown or len(set(self.frozen)) < len(self.frozen):
             raise CheckpointError("must name its frozen parameters once each, it names others")
 
@@ -143,18 +170,49 @@ def read_description(value: Any, tensor_count: int) -> Description:
 def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig | MLPConfig:
     """The config dataclass from its JSON form. Its own checks come last, on values of the right types and sizes."""
     names = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(value, dict) or set(value) != names:
-        raise CheckpointError(f"must have a config of {', '.join(sorted(names))}, got something else")
+    required = names - set(_OPTIONAL)
+    if not isinstance(value, dict) or not required <= set(value) <= names:
+        raise CheckpointError(f"must have a config of {', '.join(sorted(required))}, got something else")
     for name, item in value.items():
+        if name in _OPTIONAL:
+            _check_tree(name, item, tensor_count)
+            continue
         numbers = item if isinstance(item, list) else [item]
         if len(numbers) > tensor_count + 1:
             raise CheckpointError(f"must have a {name} that its {tensor_count} tensors can hold, got a longer one")
         if not all(isinstance(number, str) or (type(number) is int and number < 1 << 31) for number in numbers):
             raise CheckpointError(f"must have whole numbers below 2^31 or text as {name}, got something else")
     try:
-        return config_class(**{name: tuple(item) if isinstance(item, list) else item for name, item in value.items()})
+        return config_class(**{name: _as_tuple(item) for name, item in value.items()})
     except InputError as error:
-        raise CheckpointError(f"must have a valid config: {str(error)[:200]}") from error
+        raise CheckpointError(f"must have a valid config: {ascii(str(error)[:200])[1:-1]}") from error
+
+
+def _check_tree(name: str, item: Any, tensor_count: int) -> None:
+    """Types and limits of `products` (lists of whole numbers) and `functions` (null, or lists of lists of text)."""
+    if not isinstance(item, list) or not 0 < len(item) <= tensor_count + 1:
+        raise CheckpointError(f"must have a {name} that its {tensor_count} tensors can hold, got something else")
+    for layer in item:
+        if layer is None and name == "functions":
+            continue
+        rows = [layer] if name == "products" else layer
+        kind = int if name == "products" else str
+        if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+            raise CheckpointError(f"must have a {name} of lists, got something else")
+        if not all(type(entry) is kind for row in rows for entry in row):
+            raise CheckpointError(f"must have {'whole numbers' if kind is int else 'text'} in {name}, got others")
+
+
+def _as_tuple(item: Any) -> Any:
+    return tuple(_as_tuple(part) for part in item) if isinstance(item, list) else item
+
+
+def _edges_fault(model: Network) -> str | None:
+    """No edge may be a spline and an elementary function at once."""
+    for layer in model.layers:
+        if isinstance(layer, MixedLayer) and bool((layer.spline.mask * layer.symbolic.mask).any()):
+            return "must mask the splines of edges that are elementary functions, it doesn't"
+    return None
 
 
 def _fault(tensors: Mapping[str, Tensor]) -> str | None:

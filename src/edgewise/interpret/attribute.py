@@ -26,7 +26,8 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
         output_weights: the score of each output, (out,); 1 each if left out.
 
     Returns:
-        One tensor (in, out) per layer, without gradient. Edges into a node that does not vary score 0.
+        One tensor (in, out) per layer, without gradient. Edges into a node that does not vary score 0. A product
+        hands its node's score to each factor (KAN 2.0, same section); such a layer has no edges, and zeros here.
 
     Raises:
         InputError: the trace is empty or not finite, or output_weights does not fit.
@@ -66,7 +67,16 @@ def _scores(trace: Trace, output_weights: Tensor | None) -> tuple[tuple[Tensor, 
         raise InputError(f"output_weights must be finite, not negative, of shape {expected}, got {output_weights!r}")
     node = node.to(trace.output)
     edges, nodes = [], [node]
-    for values, sums in zip(reversed(trace.edges), reversed(trace.outputs), strict=True):
+    groups = trace.groups or (None,) * len(trace.edges)
+    layers = zip(reversed(trace.edges), reversed(trace.outputs), reversed(groups), strict=True)
+    for values, sums, products in layers:
+        if products is not None:
+            edges.append(torch.zeros_like(values[0]))
+            node = torch.stack(
+                [node[[o for o, g in enumerate(products) if i in g]].sum() for i in range(len(edges[-1]))]
+            )
+            nodes.append(node)
+            continue
         deviation, total = _deviation(values), _deviation(sums)
         # A sum whose edges cancel to rounding does not vary; what is left of it is noise and no measure of anything.
         floor = 16 * torch.finfo(total.dtype).eps * deviation.sum(0)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from edgewise.nn.product import Groups, ProductLayer
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -12,13 +14,15 @@ class Trace:
 
     inputs: what entered each layer, (batch, in) each; inputs[0] is x.
     edges: the value of every edge of each layer, (batch, in, out) each; the sum over `in` is the layer's output
-        (for the layers of an `MLP`: but for the bias).
+        (for the layers of an `MLP`: but for the bias). A layer of products has no edges: all zeros.
     output: (batch, out) of the last layer.
+    groups: for each layer None, or of a layer of products the inputs that each output multiplies; () if there is none.
     """
 
     inputs: tuple[Tensor, ...]
     edges: tuple[Tensor, ...]
     output: Tensor
+    groups: tuple[Groups | None, ...] = ()
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -29,9 +33,11 @@ class Trace:
 def trace_layers(layers: Iterable[nn.Module], x: Tensor) -> Trace:
     """Run x (*batch, in) through layers, keeping the inputs and the edges of each."""
     x = x.reshape(-1, x.shape[-1])
-    inputs, edges = [], []
+    inputs, edges, groups = [], [], []
     for layer in layers:
         inputs.append(x)
-        edges.append(layer.edges(x))
+        is_product = isinstance(layer, ProductLayer)
+        edges.append(x.new_zeros(len(x), layer.in_features, layer.out_features) if is_product else layer.edges(x))
+        groups.append(layer.groups if is_product else None)
         x = layer(x)
-    return Trace(tuple(inputs), tuple(edges), x)
+    return Trace(tuple(inputs), tuple(edges), x, tuple(groups) if any(groups) else ())

@@ -12,6 +12,7 @@ from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribute import edge_scores, node_scores
+from edgewise.nn.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.layout import GRAPH_EDGES, LABEL_SIZE, Layout, Shown, crossed, graph
 from edgewise.plot.style import BLUE, GREY, INK, labels, range_of, styled, text_width
@@ -61,7 +62,7 @@ def network_diagram(
     outputs = labels(outputs, width[-1], "y", "outputs")
     small = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
     chosen, notes = _choose(model, trace, beta, max_nodes, max_curves, by_score=not small)
-    shown = Shown(**chosen, names=names, outputs=outputs)
+    shown = Shown(**chosen, names=names, outputs=outputs, products=_products(model))
     with styled():
         layout = (graph if small else crossed)(shown)
         return _draw(layout, shown, _curves(model, trace, shown), notes)
@@ -76,7 +77,11 @@ def check_trace(model: nn.Module, trace: Trace) -> None:
 
 
 def mask_of(layer: nn.Module) -> np.ndarray:
-    """Which edges of a layer are there, (in, out) of bool; layers without a mask have all."""
+    """Which edges of a layer are there, (in, out) of bool; layers without a mask have all. Of a layer of products,
+    which nodes each product multiplies.
+    """
+    if isinstance(layer, ProductLayer):
+        return np.array([[i in group for group in layer.groups] for i in range(layer.in_features)])
     mask = getattr(layer, "mask", None)
     if mask is None:
         return np.ones((layer.in_features, layer.out_features), dtype=bool)
@@ -85,9 +90,20 @@ def mask_of(layer: nn.Module) -> np.ndarray:
 
 @torch.no_grad()
 def edge_functions(layer: nn.Module, points: np.ndarray) -> np.ndarray:
-    """Every edge of a layer at `points` (p, in): (p, in, out)."""
+    """Every edge of a layer at `points` (p, in): (p, in, out). Factors of a product pass as they are."""
+    if isinstance(layer, ProductLayer):
+        return points[:, :, None] * mask_of(layer)
     weight = next(layer.parameters())
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
+
+
+def _products(model: nn.Module) -> dict[int, tuple[int, ...]]:
+    """The layers of products, with the nodes in them that multiply several."""
+    return {
+        number: tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
+        for number, layer in enumerate(model.layers)
+        if isinstance(layer, ProductLayer)
+    }
 
 
 def _nodes(ranks: list[np.ndarray], most: int, *, by_score: bool) -> tuple[list[tuple[int, ...]], list[str]]:
@@ -111,8 +127,10 @@ def _choose(model, trace, beta, max_nodes, max_curves, *, by_score: bool) -> tup
     scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
     ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
     nodes, notes = _nodes(ranks, max_nodes, by_score=by_score)
-    strength = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
     masks = [mask_of(layer) for layer in model.layers]
+    for number in _products(model):  # a factor counts as much as its product
+        scores[number] = masks[number] * ranks[number + 1]
+    strength = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
     found = [
         (layer, i, o) for layer, mask in enumerate(masks) for i in nodes[layer] for o in nodes[layer + 1] if mask[i, o]
     ]

@@ -15,7 +15,8 @@ Point = tuple[float, float]
 @dataclass(frozen=True)
 class Shown:
     """What a diagram shows. nodes: the shown nodes of each layer, in the order of drawing, inputs first;
-    edges: for each layer of edges the shown (in, out); strength: of every node and edge, 0 .. 1.
+    edges: for each layer of edges the shown (in, out); strength: of every node and edge, 0 .. 1; products: the layers
+    whose "edges" only lead factors to products, each with the nodes that multiply.
     """
 
     nodes: tuple[tuple[int, ...], ...]
@@ -24,6 +25,7 @@ class Shown:
     edge_strength: tuple[np.ndarray, ...]
     names: list[str]
     outputs: list[str]
+    products: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,9 +44,10 @@ class Layout:
 
 
 def hidden_label(shown: Shown, layer: int, node: int) -> str:
-    """h_2, or with several hidden layers h_2 with the layer as a superscript."""
+    """h_2, or with several hidden layers h_2 with the layer as a superscript; with a cross where it multiplies."""
+    cross = r"\ \times" if node in shown.products.get(layer - 1, ()) else ""
     only = len(shown.nodes) == 3
-    return f"$h_{{{node + 1}}}$" if only else f"$h^{{{layer}}}_{{{node + 1}}}$"
+    return f"$h_{{{node + 1}}}{cross}$" if only else f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
 
 
 def graph(shown: Shown) -> Layout:
@@ -66,6 +69,9 @@ def graph(shown: Shown) -> Layout:
         rows.append({node: (x, bottom + layer * gap) for node, x in zip(nodes, spots, strict=True)})
         layout.dots += [(point, shown.node_strength[layer][node]) for node, point in rows[layer].items()]
     for layer, edges in enumerate(shown.edges):
+        if layer in shown.products:
+            layout.wires += [([rows[layer][i], rows[layer + 1][o]], shown.edge_strength[layer][i, o]) for i, o in edges]
+            continue
         layout.cell[layer] = (box, box)
         y = bottom + (layer + 0.5) * gap
         for (i, o), x in zip(edges, _spread(len(edges), left, inner), strict=True):

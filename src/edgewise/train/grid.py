@@ -2,15 +2,16 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig, check_input
+from edgewise.nn.config import check_input
 from edgewise.nn.layer import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.product import ProductLayer
 from edgewise.ops import knots as knot_vectors
 from edgewise.ops.lstsq import project
 
@@ -67,14 +68,15 @@ def adapt_domain_(model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset
     Raises:
         InputError: x is empty, not finite, or of the wrong shape or dtype.
     """
-    check_input(x, model.layers[0].in_features, model.layers[0].coef.dtype)
+    check_input(x, model.layers[0].in_features, model.dtype)
     x = x.detach().reshape(-1, x.shape[-1])
     if len(x) == 0 or not bool(x.isfinite().all()):
         raise InputError("x must hold at least one sample and only finite values to set a domain from")
     with torch.no_grad():
-        for number, layer in enumerate(model.layers):
-            is_set = bool(layer.domain_is_set)
-            if not (is_set and unset_only):
+        for number, part in enumerate(model.layers):
+            layer = spline_part(part)
+            is_set = layer is not None and bool(layer.domain_is_set)
+            if layer is not None and not (is_set and unset_only):
                 domain = data_domain(x) if number == 0 else _widened(x, margin)
                 new_knots = knot_vectors.uniform(domain.double(), layer.grid_size, layer.degree)
                 if is_set:
@@ -82,7 +84,7 @@ def adapt_domain_(model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset
                     layer.coef.copy_(coef)
                 layer.knots.copy_(new_knots)
                 layer.domain_is_set.fill_(True)
-            x = layer(x)
+            x = part(x)
 
 
 def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) -> KAN | tuple[KAN, RefineReport]:
@@ -101,12 +103,13 @@ def refine(model: KAN, grid_size: int | Sequence[int], *, report: bool = False) 
         InputError: grid_size is not a positive integer or does not fit the number of layers.
     """
     old = model.config
-    sizes = KANConfig(old.width, grid_size, old.degree, old.base).grid_size
+    sizes = replace(old, grid_size=grid_size).grid_size
     refined = copy.deepcopy(model)
-    errors = [_regrid_(layer, size) for layer, size in zip(refined.layers, sizes, strict=True)]
+    edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
+    errors = [0.0 if layer is None else _regrid_(layer, size) for layer, size in zip(edges, sizes, strict=True)]
     if not report:
         return refined
-    exact = all(new % old == 0 for new, old in zip(sizes, old.grid_size, strict=True))
+    exact = all(new % max(old, 1) == 0 for new, old in zip(sizes, old.grid_size, strict=True))
     return refined, RefineReport(exact, tuple(errors))
 
 
