@@ -60,6 +60,12 @@ def test_chunks_add_up():
     assert torch.allclose(total, problem.loss(prediction, problem.train), rtol=1e-14)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, True, "a"])
+def test_a_bad_seed_gets_a_sentence(seed):
+    with pytest.raises(InputError, match=r"seed must be an integer from 0 to 2\*\*63 - 1"):
+        Regression(X, Y, validation=0.34, seed=seed)
+
+
 def test_split_is_seeded_disjoint_and_complete():
     first, second = (Regression(X, Y, validation=0.34, seed=3) for _ in range(2))
     other = Regression(X, Y, validation=0.34, seed=4)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
+from edgewise.nn.initial import seeded_generator
 from edgewise.train.problem import Data, Problem
 
 
@@ -35,7 +36,7 @@ class TensorBatches:
 
     def __init__(self, data: Data, size: int, seed: int):
         self._data, self._size = data, size
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = seeded_generator(seed)
         self._start_epoch()
 
     @property
@@ -73,7 +74,7 @@ class LoaderBatches:
 
     def __init__(self, problem: Problem, loader: DataLoader, seed: int):
         self._problem, self._loader = problem, loader
-        self._random = torch.Generator().manual_seed(seed).get_state()
+        self._random = seeded_generator(seed).get_state()
         self._iterator: Iterator | None = None
 
     @property

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
+from edgewise.nn.initial import seeded_generator
 from edgewise.train.blocks import ResidualBlock
 from edgewise.train.data import Data
 
@@ -114,7 +115,7 @@ class Problem:
         if total < 2:
             raise InputError(f"x must have at least 2 rows for a validation share, got {total}")
         held = min(max(round(share * total), 1), total - 1)
-        order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).to(self.train.x.device)
+        order = torch.randperm(total, generator=seeded_generator(seed)).to(self.train.x.device)
         everything = self.train
         self.validation = _normalised(everything.select(order[:held].sort().values), "validation ")
         self.train = _normalised(everything.select(order[held:].sort().values), "")
