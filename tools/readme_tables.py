@@ -21,8 +21,11 @@ def rendered(readme: str) -> str:
 
 
 def _experiment(name: str) -> str:
-    stored = json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    outcome = load_experiment(name).summary(stored["rows"])
+    module = load_experiment(name)
+    paths = [ROOT / "results" / f"{file}.json" for file in (name, *getattr(module, "ALSO", ()))]
+    # Its own file must be there, the others may be.
+    texts = [path.read_text(encoding="utf-8") for path in paths if path == paths[0] or path.exists()]
+    outcome = module.summary([row for text in texts for row in json.loads(text)["rows"]])
     parts = [_markdown(table) for table in outcome.tables]
     return "\n\n".join([*parts, " ".join(outcome.sentences)]) + "\n"
 

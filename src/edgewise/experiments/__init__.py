@@ -8,7 +8,9 @@ name with hyphens. It has:
   quick: a few problems and a small budget, seconds in all; store: a `Store`; seeds: a tuple of seeds, or None for as
   many as the experiment finds right; progress: called with an `Update`. Ctrl-C ends it by KeyboardInterrupt: a row that
   was cut short is never stored;
-- `summary(rows) -> Outcome`: tables, sentences and figures from stored rows alone; the README is written with it.
+- `summary(rows) -> Outcome`: tables, sentences and figures from stored rows alone; the README is written with it;
+- where it compares with other files of results, `ALSO`, their names: `summary` gets their rows (`store.beside(*ALSO)`)
+  after its own.
 
 Most experiments need nothing but a list of `Job`s for `run_jobs`, which does the storing, resuming and telling:
 

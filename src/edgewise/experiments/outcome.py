@@ -36,10 +36,15 @@ def scientific(value: float | None) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """A ratio as "0.4", "31" or "12,000"; "-" where there is none."""
+    """A ratio as "0.042", "3.1" or "12,000"; "-" where there is none."""
     if ratio is None or not math.isfinite(ratio):
         return "-"
-    return f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+    return f"{ratio:.2g}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+
+
+def seeds_said(count: int) -> str:
+    """What the figures of a table are."""
+    return f"median and worst of {count} seeds" if count > 1 else "one seed"
 
 
 def median(values: Iterable[float | None]) -> float | None:

@@ -46,6 +46,11 @@ class Store:
         """The row with these entries, or None."""
         return next((row for row in self.rows if all(row.get(name) == value for name, value in key.items())), None)
 
+    def beside(self, *names: str) -> list[dict]:
+        """The rows of other files in the same folder, of those that are there."""
+        paths = [] if self.path is None else [self.path.with_name(f"{name}.json") for name in names]
+        return [row for path in paths if path.exists() for row in _rows(path)]
+
     def add(self, row: Mapping) -> dict:
         """Keeps a row, with the commit and machine it comes from, and gives it back."""
         kept = {**row, "commit": commit(), "machine": machine()}

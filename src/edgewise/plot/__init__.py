@@ -9,8 +9,22 @@ if find_spec("matplotlib") is None:
 
 from edgewise.plot.curves import edge_curves, effect_curves
 from edgewise.plot.diagram import network_diagram
+from edgewise.plot.errors import Curve, Span, error_bars, error_curves, error_dots
 from edgewise.plot.history import training_history
 from edgewise.plot.parity import confusion, parity
 from edgewise.plot.style import save
 
-__all__ = ["confusion", "edge_curves", "effect_curves", "network_diagram", "parity", "save", "training_history"]
+__all__ = [
+    "Curve",
+    "Span",
+    "confusion",
+    "edge_curves",
+    "effect_curves",
+    "error_bars",
+    "error_curves",
+    "error_dots",
+    "network_diagram",
+    "parity",
+    "save",
+    "training_history",
+]

@@ -1,0 +1,41 @@
+"""The 27 Feynman equations of the KAN paper: automatic shape, one minute each, beside the paper's four columns.
+
+The ranges of the variables are ours (edgewise/datasets/feynman.py), for the paper prints none.
+"""
+
+from __future__ import annotations
+
+from edgewise.datasets.feynman import FEYNMAN_EQUATIONS
+from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper
+from edgewise.experiments.jobs import Progress, latest, run_jobs
+from edgewise.experiments.outcome import Outcome, scientific
+from edgewise.experiments.store import Store
+
+QUICK = ("I.12.11", "II.38.3")
+EFFORT = Effort()
+QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """Three seeds, of samples and training, unless told otherwise."""
+    names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(FEYNMAN_EQUATIONS), seeds or (0, 1, 2))
+    effort = QUICK_EFFORT if quick else EFFORT
+    # By seeds, so that the table is complete, if with one seed, after a third of the time.
+    jobs = [accuracy_job(FEYNMAN_EQUATIONS[name], seed, effort) for seed in seeds for name in names]
+    return summary(run_jobs(jobs, store, progress, line))
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """The table, ours against the lowest of the paper's four figures."""
+    to_beat = {name: target.paper_best() for name, target in FEYNMAN_EQUATIONS.items()}
+    which = "the best of the paper's four columns (three KANs, MLP)"
+    return beside_the_paper(latest(rows, "problem", "seed"), FEYNMAN_EQUATIONS, to_beat=to_beat, which=which)
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    paper = FEYNMAN_EQUATIONS[row["problem"]].paper_best()
+    return (
+        f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
+        f"{row['parameters']:,} parameters, {row['seconds']:.1f} s"
+    )
