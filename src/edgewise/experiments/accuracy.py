@@ -184,7 +184,7 @@ def beside_the_paper(
     sentences = [
         f"Test RMSE on {TEST:,} fresh points, {rows[0]['samples']:,} noise-free samples, half of them denser towards "
         f"the faces of the box, "
-        f"{seeds_said(len({row['seed'] for row in rows}))}; shape chosen automatically; seconds: the whole of "
+        f"{seeds_said(len(each.rows) for each in found)}; shape chosen automatically; seconds: the whole of "
         f"`approximate`, {slowest:.0f} at most.",
         f"Our median is below {which} in {below} of {len(found)} rows; the median ratio is {times(median(ratios))}, "
         f"the smallest {times(min(ratios))}.",

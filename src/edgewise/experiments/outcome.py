@@ -42,9 +42,12 @@ def times(ratio: float | None) -> str:
     return f"{ratio:.2g}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
 
 
-def seeds_said(count: int) -> str:
-    """What the figures of a table are."""
-    return f"median and worst of {count} seeds" if count > 1 else "one seed"
+def seeds_said(counts: Iterable[int]) -> str:
+    """What the figures of a table are, from the number of seeds of each of its lines."""
+    low, high = min(counts := set(counts)), max(counts)
+    if high == 1:
+        return "one seed"
+    return f"median and worst of {high} seeds" if low == high else f"median and worst of {low} to {high} seeds"
 
 
 def median(values: Iterable[float | None]) -> float | None:
