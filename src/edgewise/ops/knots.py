@@ -40,7 +40,9 @@ def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
     return extend(torch.cat([inner, old[:, -1:]], 1), degree)
 
 
-def blossom_coef(coef: Tensor, knots: Tensor, finer: Tensor, degree: int) -> Tensor:
+def blossom_coef(
+    coef: Tensor, knots: Tensor, finer: Tensor, degree: int, within: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """Coefficients on `finer` knots of the very same splines, where the old breakpoints are among the finer ones.
 
     A B-spline coefficient is the polar form (blossom) of the local polynomial at the knots inside the function's
@@ -50,6 +52,8 @@ def blossom_coef(coef: Tensor, knots: Tensor, finer: Tensor, degree: int) -> Ten
 
     Args:
         coef: (in, n, out); knots: (in, n + degree + 1); finer: (in, m + degree + 1).
+        within: lower and upper ends, (in,) each, on breakpoints: only the pieces between are used, the outermost ones
+            for all that lies beyond, so that the splines go on as polynomials there. The whole domain if left out.
 
     Returns:
         (in, m, out).
@@ -58,6 +62,11 @@ def blossom_coef(coef: Tensor, knots: Tensor, finer: Tensor, degree: int) -> Ten
     arguments = torch.stack([finer[:, 1 + r : 1 + r + count] for r in range(degree)], -1) if degree else None
     # A middle beyond the domain counts to the outermost interval, which is the part of the support inside.
     middle = (finer[:, :count] + finer[:, degree + 1 :]) / 2
+    if within is not None:
+        low, high = within
+        # Half an interval inside, so that rounding can't move an end into the neighbour.
+        inside = (high - low).minimum(knots.diff(dim=1).amin(1)) / 2
+        middle = middle.clamp((low + inside)[:, None], (high - inside)[:, None])
     interval = locate(middle.mT, knots, degree).mT  # (in, m)
     inputs = torch.arange(coef.shape[0], device=coef.device)[:, None, None]
     offsets = torch.arange(degree + 1, device=coef.device)

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.nn.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.train.fit_report import FitReport
 from edgewise.train.gauge import enclose
@@ -25,7 +27,7 @@ WORTHWHILE = 1.4
 ROUNDING = 2e-15  # of the held-out error relative to the target's spread
 FINE_STEPS = 100
 SETTLED = 1e-3  # ten steps that lower the loss by less than this share end a phase: the next grid gains more
-ENCLOSE = 1e-3  # share of hidden activations outside their grids from which the grids are extended
+COVER = 20_000  # points that tell how far hidden nodes go in a given domain
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def approximate(
     shapes = [tuple(width)] if width is not None else shapes_for(inputs, outputs)
     plan = StartPlan(degree, domain, starts, seed)
     arm, sentences = best_start(problem, shapes, plan, clock)
-    return _refined(problem, arm, sentences, clock)
+    return _refined(problem, arm, sentences, _cover(problem, domain, seed), clock)
 
 
 class _Clock:
@@ -145,7 +147,9 @@ def _checked(problem, width, budget, time_limit, seed, starts) -> tuple[Regressi
     return problem, inputs, outputs
 
 
-def _refined(problem: Regression, arm: Arm, sentences: list[str], clock: _Clock) -> ApproximateResult:
+def _refined(
+    problem: Regression, arm: Arm, sentences: list[str], cover: Tensor | None, clock: _Clock
+) -> ApproximateResult:
     """Halves the grids of the chosen start while it pays."""
     best = arm
     phases = [_phase(problem, arm, clock)]
@@ -157,7 +161,7 @@ def _refined(problem: Regression, arm: Arm, sentences: list[str], clock: _Clock)
                 stopped, sentence = ended
                 sentences.append(sentence)
                 break
-            finer = _finer(problem, best, clock)
+            finer = _finer(problem, best, cover, clock)
             phases.append(_phase(problem, finer, clock))
             if finer.loss < best.loss:
                 best = finer
@@ -170,17 +174,26 @@ def _refined(problem: Regression, arm: Arm, sentences: list[str], clock: _Clock)
     return ApproximateResult(best.model, best.report, tuple(phases), tuple(sentences), stopped)
 
 
-def _finer(problem: Regression, arm: Arm, clock: _Clock) -> Arm:
+def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -> Arm:
     model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
+    model, _ = enclose(model, problem.train.x, cover)
     clock.tell(f"grid {model.config.grid_size[0]}", arm.loss)
     finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=SETTLED)
     clock.spend(finer.report.steps * step_work(problem, model))
-    enclosed, move = enclose(finer.model, problem.train.x)
-    if move.outside > ENCLOSE:
-        again = trained(replace(finer, model=enclosed), problem, steps=FINE_STEPS // 2, tolerance=SETTLED)
-        clock.spend(again.report.steps * step_work(problem, enclosed))
-        finer = again if again.loss < finer.loss else finer
     return finer
+
+
+def _cover(problem: Regression, domain, seed: int) -> Tensor | None:
+    """Points of the domain that was given, and its corners where they are few: how far hidden nodes will go."""
+    if domain is None:
+        return None
+    x = problem.train.x
+    ends = torch.as_tensor(domain, dtype=x.dtype, device=x.device).expand(x.shape[1], 2)
+    share = torch.rand(COVER, x.shape[1], generator=seeded_generator(seed), dtype=torch.float64).to(x)
+    if x.shape[1] <= 10:
+        corners = torch.cartesian_prod(*[share.new_tensor([0.0, 1.0])] * x.shape[1]).reshape(-1, x.shape[1])
+        share = torch.cat([share, corners])
+    return ends[:, 0] * (1 - share) + ends[:, 1] * share
 
 
 def _ended(problem: Regression, best: Arm, phases: list[Phase], clock: _Clock) -> tuple[str, str] | None:

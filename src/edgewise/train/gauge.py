@@ -21,6 +21,8 @@ from edgewise.nn.model import KAN
 from edgewise.ops import knots as knot_vectors
 from edgewise.train.grid import adapt_domain_
 
+FARTHEST = 6  # intervals that a polynomial is continued: its error grows with the power `degree` of the distance
+
 
 @dataclass(frozen=True)
 class MoveReport:
@@ -48,21 +50,25 @@ def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
     return MoveReport(outside, change)
 
 
-def enclose(model: KAN, x: Tensor) -> tuple[KAN, MoveReport]:
-    """A new model whose hidden grids hold all activations on x (batch, in).
+def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, MoveReport]:
+    """A new model whose hidden grids hold all activations on x (batch, in), and on the points of `cover` (any, in).
 
-    Whole intervals are added where activations left, or dropped where none came within one interval of the end. On what
-    the old grid covered the function stays the same to rounding; beyond, the outermost polynomials go on instead of
-    straight lines. Every input of a layer keeps as many intervals as the one that needs most.
+    x: the samples that the splines were fitted to. cover: further points where the model will be asked; a few of them
+    excite hidden nodes more than any sample does.
+
+    Whole intervals are added or dropped, and what lies beyond the last interval that samples fill is the polynomial of
+    that interval: there the coefficients were left over from coarser grids. Elsewhere the function stays the same to
+    rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven grid stays.
     """
     check_input(x, model.layers[0].in_features, model.layers[0].coef.dtype)
     outside, before = _outside(model, x)
     enclosed = copy.deepcopy(model)
     with torch.no_grad():
         y = enclosed.layers[0](x)
+        asked = y if cover is None else torch.cat([y, enclosed.layers[0](cover)])
         for layer in list(enclosed.layers)[1:]:
-            _enclose_(layer, y)
-            y = layer(y)
+            _enclose_(layer, y, asked)
+            y, asked = layer(y), layer(asked)
         change = float((y - before).square().mean().sqrt())
     return enclosed, MoveReport(outside, change)
 
@@ -107,27 +113,29 @@ def _outside(model: KAN, x: Tensor) -> tuple[float, Tensor]:
     return left / max(total, 1), y
 
 
-def _enclose_(layer: KANLayer, h: Tensor) -> None:
+def _enclose_(layer: KANLayer, filled: Tensor, asked: Tensor) -> None:
+    """filled: (batch, in) activations of the samples; asked: of all points."""
     degree, knots = layer.degree, layer.knots.double()
     breakpoints = knot_vectors.breakpoints_of(knots, degree)
-    low, high, size = breakpoints[:, 0], breakpoints[:, -1], breakpoints.shape[1] - 1
-    step = (high - low) / size
-    # Intervals to add at each end (negative: to drop); one interval of slack, so that nothing sits on the very end.
-    bottom, top = h.double().amin(0), h.double().amax(0)
-    below = torch.ceil((low - bottom) / step).clamp(min=-size, max=4 * size)
-    above = torch.ceil((top - high) / step).clamp(min=-size, max=4 * size)
-    below, above = torch.where(below < 0, below + 1, below), torch.where(above < 0, above + 1, above)
-    count = int((size + below + above).amax().clamp(min=1))
-    if count == size and not bool((below > 0).any() | (above > 0).any()):
+    low, size = breakpoints[:, 0], breakpoints.shape[1] - 1
+    step = (breakpoints[:, -1] - low) / size
+    if bool(((breakpoints.diff(dim=1) - step[:, None]).abs() > 1e-6 * step[:, None]).any()):
         return
-    uneven = (breakpoints.diff(dim=1) - step[:, None]).abs().amax() > 1e-6 * step.amax()
-    if bool(uneven):
-        return  # whole intervals of one width are what can be shifted without a fit
-    spare = count - (size + below + above)
-    below = below + torch.floor(spare / 2)
-    start = low - below * step
+    # In intervals of the old grid: the first and last that samples fill, and where the new grid must begin and end.
+    first = torch.ceil((filled.double().amin(0) - low) / step).clamp(min=0)
+    last = torch.floor((filled.double().amax(0) - low) / step).clamp(max=size)
+    begin = torch.floor((asked.double().amin(0) - low) / step)
+    end = torch.ceil((asked.double().amax(0) - low) / step)
+    # Too few filled intervals, or too far to go: the old polynomials at the ends are kept.
+    first = torch.where((last - first > degree) & (first - begin <= FARTHEST), first, torch.zeros_like(first))
+    last = torch.where((last - first > degree) & (end - last <= FARTHEST), last, torch.full_like(last, size))
+    begin, end = begin.clamp(min=-size), end.clamp(max=2 * size)
+    count = int((end - begin).amax())
+    spare = count - (end - begin)
+    begin = begin - torch.floor(spare / 2)
     index = torch.arange(-degree, count + degree + 1, dtype=torch.float64, device=knots.device)
-    finer = start[:, None] + step[:, None] * index
-    coef = knot_vectors.blossom_coef(layer.coef.detach().double(), knots, finer, degree)
+    wanted = (low + begin * step)[:, None] + step[:, None] * index
+    within = low + first * step, low + last * step
+    coef = knot_vectors.blossom_coef(layer.coef.detach().double(), knots, wanted, degree, within=within)
     layer.coef = nn.Parameter(coef.to(layer.coef.dtype), requires_grad=layer.coef.requires_grad)
-    layer.knots = finer.to(layer.knots.dtype)
+    layer.knots = wanted.to(layer.knots.dtype)
