@@ -47,7 +47,7 @@ def test_the_shape_of_the_function_wins_over_an_additive_one():
     assert arm.width == (2, 1, 1)
     assert arm.loss < 1e-8
     assert "[2, 1, 1] is taken" in sentences[-1]
-    assert "best of 3 starts" in sentences[1]
+    assert "best of 2 starts" in sentences[1]
     assert clock.work > 0
     assert clock.stages
 

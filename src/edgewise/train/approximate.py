@@ -19,7 +19,6 @@ from edgewise.train.problem import Regression
 from edgewise.train.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
 
 WORK = 2.5e11  # multiply-adds of a budget of 1: up to half a minute on two cores
-DEGREE = 5  # of smooth functions: quintic splines reached 1e-8 with half the coefficients of cubic ones
 HELD_OUT = 0.1
 # A halved grid that lowers the held-out error by less than this factor ends the refinement: half the slope 1 of a
 # function with a kink.
@@ -80,7 +79,7 @@ def approximate(
     Args:
         problem: with tensors, inputs and targets of order 1. Without validation data a tenth is held out.
         width: nodes per layer; chosen from a few shapes if left out.
-        degree: of the splines, 5 if left out.
+        degree: of the splines; if left out 5, or 2 where that is exact, as for products.
         domain: (low, high) or (in, 2), where the model will be asked, if that is known: the first grids cover it.
             Left out, they cover the samples.
         starts: of each shape; as many as a quarter of the budget pays if left out.
@@ -93,7 +92,6 @@ def approximate(
         InputError: an argument is not as above, or problem and width don't go together.
     """
     problem, inputs, outputs = _checked(problem, width, budget, time_limit, seed, starts)
-    degree = DEGREE if degree is None else degree
     clock = _Clock(budget * WORK, time_limit, progress)
     shapes = [tuple(width)] if width is not None else shapes_for(inputs, outputs)
     plan = StartPlan(degree, domain, starts, seed)
