@@ -68,14 +68,20 @@ int run(Function function, const Problem& problem, const std::vector<Part>& part
   return 0;
 }
 
-// Cuts `whole` along blocks or inputs into as many parts as threads are worth starting.
-std::vector<Part> cut(const Problem& problem, const Part& whole, bool by_blocks, int threads) {
-  const int64_t units = by_blocks ? whole.block_end : whole.input_end;
+// As many threads as are worth starting.
+int worthwhile(const Problem& problem, int threads) {
   const double work = double(problem.batch) * double(problem.inputs) * double(problem.outputs + 8) * (problem.degree + 1);
-  int64_t count = threads;
-  if (double(count) > work / least_work) count = int64_t(work / least_work);
-  if (count > units) count = units;
-  if (count < 1) count = 1;
+  if (double(threads) > work / least_work) threads = int(work / least_work);
+  return threads < 1 ? 1 : threads;
+}
+
+// Cuts a call along blocks of samples or along inputs into a part for each thread.
+std::vector<Part> cut(const Problem& problem, bool by_blocks, int threads) {
+  const int64_t blocks = problem.batch ? (problem.batch - 1) / problem.block + 1 : 0;
+  const Part whole = {0, blocks, 0, problem.inputs};
+  const int64_t units = by_blocks ? blocks : problem.inputs;
+  int64_t count = worthwhile(problem, threads);
+  if (count > units) count = units < 1 ? 1 : units;
   std::vector<Part> parts;
   for (int64_t k = 0; k < count; k++) {
     Part part = whole;
@@ -86,9 +92,17 @@ std::vector<Part> cut(const Problem& problem, const Part& whole, bool by_blocks,
   return parts;
 }
 
-Part whole_of(const Problem& problem, const Variant& variant, int is_double) {
-  const int64_t block = variant.block_size(problem, is_double);
-  return {0, problem.batch ? (problem.batch - 1) / block + 1 : 0, 0, problem.inputs};
+// A call that is cut along its samples into as many parts as threads are worth starting. No sum goes over samples here,
+// so the size of the blocks changes no bit of the result.
+int run_by_samples(Function function, Problem problem, const Variant& variant, int is_double, int threads) {
+  problem.block = variant.block_size(problem, is_double, worthwhile(problem, threads));
+  return run(function, problem, cut(problem, true, threads));
+}
+
+// A call that is cut along its inputs. Blocks are the same for any number of threads, and so are the sums over samples.
+int run_by_inputs(Function function, Problem problem, const Variant& variant, int is_double, int threads) {
+  problem.block = variant.block_size(problem, is_double, 1);
+  return run(function, problem, cut(problem, false, threads));
 }
 
 }  // namespace
@@ -117,9 +131,8 @@ EDGEWISE_EXPORT const char* edgewise_variant(int index) {
 EDGEWISE_EXPORT int edgewise_forward(const Problem* problem, int is_double, int threads, const char* name) {
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;
-  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
   try {
-    return edgewise::run(variant->forward[is_double], *problem, edgewise::cut(*problem, whole, true, threads));
+    return edgewise::run_by_samples(variant->forward[is_double], *problem, *variant, is_double, threads);
   } catch (const std::bad_alloc&) {
     return 1;
   }
@@ -128,9 +141,8 @@ EDGEWISE_EXPORT int edgewise_forward(const Problem* problem, int is_double, int 
 EDGEWISE_EXPORT int edgewise_basis(const Problem* problem, int is_double, int threads, const char* name) {
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;
-  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
   try {
-    return edgewise::run(variant->basis[is_double], *problem, edgewise::cut(*problem, whole, true, threads));
+    return edgewise::run_by_samples(variant->basis[is_double], *problem, *variant, is_double, threads);
   } catch (const std::bad_alloc&) {
     return 1;
   }
@@ -139,22 +151,21 @@ EDGEWISE_EXPORT int edgewise_basis(const Problem* problem, int is_double, int th
 EDGEWISE_EXPORT int edgewise_backward(const Problem* problem, int is_double, int threads, const char* name) {
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;
-  const Part whole = edgewise::whole_of(*problem, *variant, is_double);
   const auto backward = variant->backward[is_double];
   try {
     // Together they share the sorting; with fewer inputs than threads the gradient by x is better cut along samples.
     if (problem->grad_x && problem->grad_coef && (threads == 1 || problem->inputs >= threads))
-      return edgewise::run(backward, *problem, edgewise::cut(*problem, whole, false, threads));
+      return edgewise::run_by_inputs(backward, *problem, *variant, is_double, threads);
     int failed = 0;
     if (problem->grad_x) {
       Problem only_x = *problem;
       only_x.grad_coef = only_x.grad_base = nullptr;
-      failed = edgewise::run(backward, only_x, edgewise::cut(*problem, whole, true, threads));
+      failed = edgewise::run_by_samples(backward, only_x, *variant, is_double, threads);
     }
     if (problem->grad_coef && !failed) {
       Problem only_coef = *problem;
       only_coef.grad_x = nullptr;
-      failed = edgewise::run(backward, only_coef, edgewise::cut(*problem, whole, false, threads));
+      failed = edgewise::run_by_inputs(backward, only_coef, *variant, is_double, threads);
     }
     return failed;
   } catch (const std::bad_alloc&) {

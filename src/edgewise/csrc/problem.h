@@ -9,6 +9,7 @@ enum Base : int32_t { no_base = 0, identity_base = 1, silu_base = 2 };
 // All strides count elements. Pointers are to float or double; those that may be null say so.
 struct Problem {
   int64_t batch, inputs, functions, outputs;
+  int64_t block;  // samples worked on at once; dispatch.cpp fills it in
   int32_t degree, order;  // order of the derivative in the weights of coef
   int32_t base_kind;
   const void* x;
@@ -42,7 +43,7 @@ struct Part {
 // One instruction set's functions, [is double]. They return 0, or 1 when memory ran out.
 struct Variant {
   const char* name;
-  int64_t (*block_size)(const Problem&, int is_double);
+  int64_t (*block_size)(const Problem&, int is_double, int threads);
   int (*forward[2])(const Problem&, const Part&);
   int (*backward[2])(const Problem&, const Part&);
   int (*basis[2])(const Problem&, const Part&);

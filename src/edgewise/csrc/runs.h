@@ -1,4 +1,4 @@
-// The samples of one block and one input, grouped by knot interval: location and a counting sort.
+// The samples of one block and one input: where each lies among the knots, and the order that groups them by interval.
 #pragma once
 #include "problem.h"
 #include "vectors.h"
@@ -12,22 +12,28 @@ struct Grid {
   const T* breaks;  // the size + 1 ends of intervals
   int64_t size;     // intervals
   T low, high, per_width;
+  T margin;          // this far from a whole number, in widths, a guess of the interval is right for certain
   bool nearly_even;  // the interval of a point can be guessed, to one interval
   bool even;         // one polynomial table serves every interval
 };
 
-// Samples sorted by interval: run r has interval[r] and the samples begin[r] .. begin[r + 1] - 1 of the sorted order.
+// Samples in the order they came. Vectors may read and write up to `padding` numbers beyond the last one.
 template <class T>
+struct Samples {
+  int64_t count;
+  const T* x;
+  T* inside;       // clamped to the domain
+  int32_t* place;  // number of the interval
+  bool outside;    // any sample beyond the domain
+};
+
+// Run r has interval[r] and the samples row[begin[r]] .. row[begin[r + 1] - 1].
 struct Runs {
-  int64_t samples, count;
+  int64_t count;
   int32_t* interval;
   int32_t* begin;
-  int32_t* row;    // within the block, by sorted position
-  T* x;            // as it came, by sorted position
-  T* inside;       // clamped to the domain
-  bool outside;    // any sample beyond the domain
-  int32_t* place;  // scratch: interval of each row
-  int32_t* counts;  // scratch: (intervals + 1)
+  int32_t* row;
+  int32_t* counts;  // scratch, one per interval
 };
 
 template <class T>
@@ -55,23 +61,48 @@ Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
   grid.nearly_even = !broken && off < width / 4 && grid.size < (1 << 20);
   // Beyond this the widths' rounding would show in float32: 6e-6 at 200 intervals of [-1, 1].
   grid.even = !broken && off <= 16 * epsilon<T> * width;
+  grid.margin = 2 * off * grid.per_width + 8 * epsilon<T> * T(grid.size);
   return grid;
 }
 
-// Interval of each point by a guess that is put right against the knots themselves; a NaN gets 0.
+// The guesses of some samples put right against the knots themselves; a NaN stays where it is.
 template <class T>
-void guess_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
-  const T low = grid.low, scale = grid.per_width, last = T(grid.size - 1);
+void correct(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
   const T* breaks = grid.breaks;
   const int32_t top = int32_t(grid.size - 1);
   for (int64_t b = 0; b < samples; b++) {
-    T x = inside[b];
-    T guess = x > low ? (x - low) * scale : T(0);
-    guess = guess < last ? guess : last;
-    int32_t m = int32_t(guess);
+    const T x = inside[b];
+    int32_t m = place[b];
     m -= int32_t(x < breaks[m]) & int32_t(m > 0);
     m += int32_t(x >= breaks[m + 1]) & int32_t(m < top);
     place[b] = m;
+  }
+}
+
+// Interval of each point by a guess, looked up among the knots only where rounding leaves it in doubt; a NaN gets 0.
+template <class T>
+void guess_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
+  constexpr int lanes = full_lanes<T>;
+  constexpr int64_t chunk = 4 * lanes;
+  typedef Vector<T, lanes> V;
+  typedef Vector<int32_t, lanes> I;
+  typedef Vector<typename Bits<T>::type, lanes> M;
+  const V low = V{} + grid.low, scale = V{} + grid.per_width, top = V{} + T(grid.size - 1);
+  const V near = V{} + grid.margin, far = T(1) - near;
+  for (int64_t first = 0; first < samples; first += chunk) {
+    M doubt = M{};
+    for (int64_t b = first; b < first + chunk; b += lanes) {  // up to a chunk beyond the end: the arrays are padded
+      const V x = load<V>(inside + b);
+      const V at = (x - low) * scale;
+      V guess = at > T(0) ? at : V{};  // and for a NaN
+      guess = guess < top ? guess : top;
+      const I whole = __builtin_convertvector(guess, I);
+      const V floor = __builtin_convertvector(whole, V);
+      const V rest = at - floor;
+      doubt |= ((rest < near) & (floor > T(0))) | ((rest > far) & (floor < top));
+      store(place + b, whole);
+    }
+    if (any<lanes>(doubt)) correct(grid, inside + first, samples - first < chunk ? samples - first : chunk, place + first);
   }
 }
 
@@ -90,31 +121,36 @@ void bisect_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int
   }
 }
 
-// Fills `runs` with the block's samples x[0], x[stride], ...; `unsorted` is scratch for `samples` numbers.
+// Fills inside, place and outside from x.
 template <class T>
-void group(const Grid<T>& grid, const T* x, int64_t stride, int64_t samples, T* unsorted, T* clamped, Runs<T>& runs) {
-  const T low = grid.low, high = grid.high;
+void locate(const Grid<T>& grid, Samples<T>& samples) {
+  const T low = grid.low, high = grid.high, *x = samples.x;
+  T* to = samples.inside;
   int32_t beyond = 0;
-  for (int64_t b = 0; b < samples; b++) unsorted[b] = x[b * stride];
-  for (int64_t b = 0; b < samples; b++) {
-    T value = unsorted[b];
+  for (int64_t b = 0; b < samples.count; b++) {
+    const T value = x[b];
     T inside = value < low ? low : value;
     inside = inside > high ? high : inside;
     beyond |= int32_t(value < low) | int32_t(value > high);
-    clamped[b] = inside;
+    to[b] = inside;
   }
-  runs.samples = samples;
-  runs.outside = beyond != 0;
+  samples.outside = beyond != 0;
   if (grid.nearly_even)
-    guess_intervals(grid, clamped, samples, runs.place);
+    guess_intervals(grid, to, samples.count, samples.place);
   else
-    bisect_intervals(grid, clamped, samples, runs.place);
+    bisect_intervals(grid, to, samples.count, samples.place);
+}
+
+// A counting sort of the samples by interval.
+template <class T>
+void group(const Samples<T>& samples, int64_t intervals, Runs& runs) {
   int32_t* counts = runs.counts;
-  __builtin_memset(counts, 0, size_t(grid.size) * sizeof(int32_t));
-  for (int64_t b = 0; b < samples; b++) counts[runs.place[b]]++;
+  const int32_t* place = samples.place;
+  __builtin_memset(counts, 0, size_t(intervals) * sizeof(int32_t));
+  for (int64_t b = 0; b < samples.count; b++) counts[place[b]]++;
   int64_t count = 0;
   int32_t position = 0;
-  for (int64_t m = 0; m < grid.size; m++) {
+  for (int64_t m = 0; m < intervals; m++) {
     int32_t here = counts[m];
     counts[m] = position;
     runs.interval[count] = int32_t(m);
@@ -124,12 +160,7 @@ void group(const Grid<T>& grid, const T* x, int64_t stride, int64_t samples, T* 
   }
   runs.begin[count] = position;
   runs.count = count;
-  for (int64_t b = 0; b < samples; b++) {
-    int32_t to = counts[runs.place[b]]++;
-    runs.row[to] = int32_t(b);
-    runs.x[to] = unsorted[b];
-    runs.inside[to] = clamped[b];
-  }
+  for (int64_t b = 0; b < samples.count; b++) runs.row[counts[place[b]]++] = int32_t(b);
 }
 
 }  // namespace edgewise::EDGEWISE_VARIANT

@@ -1,7 +1,7 @@
-// The inner loops: `vectors * lanes` outputs of one input, the coefficients of a knot interval kept in registers for all
-// samples in it. R rows: the degree + 1 coefficients and, where `based`, the weight of the base function.
+// The inner loops for wide layers: `vectors * lanes` outputs of one input, the coefficients of a knot interval kept in
+// registers for all samples in it. From one interval to the next only one row is read, or written, anew.
 #pragma once
-#include "runs.h"
+#include "weights.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 
@@ -9,9 +9,10 @@ namespace edgewise::EDGEWISE_VARIANT {
 template <class T>
 struct Rows {
   T* coef;  // (functions, outputs)
-  int64_t stride;
+  int64_t stride, functions;
   T* base;        // (outputs)
   const T* mask;  // (outputs); null: ones
+  bool fresh;     // gradients: nothing is there yet
 };
 
 // The outputs a tile works on; `width` of them exist, the rest of the last vector is padding.
@@ -19,14 +20,11 @@ struct Columns {
   int64_t first, width;
 };
 
-template <class T, int lanes, int vectors, int R, bool based, bool partial = false>
+template <class T, int lanes, int vectors, int K, bool based, bool partial = false>
 struct Tile {
   typedef Vector<T, lanes> V;
-  V row[R][vectors];
-
-  EDGEWISE_INLINE static T* address(const Rows<T>& rows, int64_t interval, int j, const Columns& columns) {
-    return (based && j == R - 1 ? rows.base : rows.coef + (interval + j) * rows.stride) + columns.first;
-  }
+  static constexpr int L = weight_lanes<K>;
+  V row[K][vectors], base[vectors];
 
   EDGEWISE_INLINE static V get(const T* from, int64_t left) {
     if constexpr (partial) return load_some<V>(from, left);
@@ -37,94 +35,173 @@ struct Tile {
     store(to, value);
   }
 
-  // The rows of an interval, masked.
-  EDGEWISE_INLINE void read(const Rows<T>& rows, int64_t interval, const Columns& columns) {
-    for (int k = 0; k < vectors; k++) {
-      int64_t left = columns.width - k * lanes;
-      V mask = V{} + T(1);
-      if (rows.mask) mask = get(rows.mask + columns.first + k * lanes, left);
-      for (int j = 0; j < R; j++) {
-        row[j][k] = get(address(rows, interval, j, columns) + k * lanes, left);
-        if (rows.mask) row[j][k] *= mask;
+  template <bool masked>
+  EDGEWISE_INLINE V read(const T* from, const Rows<T>& rows, const Columns& columns, int k) {
+    const int64_t left = columns.width - k * lanes;
+    V value = get(from + columns.first + k * lanes, left);
+    if constexpr (masked) value *= get(rows.mask + columns.first + k * lanes, left);
+    return value;
+  }
+
+  // The rows of interval `next`, after those of interval `held`.
+  template <bool masked>
+  EDGEWISE_INLINE void move_to(int64_t next, int64_t held, const Rows<T>& rows, const Columns& columns) {
+    const T* from = rows.coef + next * rows.stride;
+    if (next == held + 1) {
+#pragma GCC unroll 8
+      for (int k = 0; k < vectors; k++) {
+#pragma GCC unroll 8
+        for (int j = 0; j < K - 1; j++) row[j][k] = row[j + 1][k];
+        row[K - 1][k] = read<masked>(from + (K - 1) * rows.stride, rows, columns, k);
       }
+    } else {
+#pragma GCC unroll 8
+      for (int k = 0; k < vectors; k++)
+#pragma GCC unroll 8
+        for (int j = 0; j < K; j++) row[j][k] = read<masked>(from + j * rows.stride, rows, columns, k);
     }
   }
 
   EDGEWISE_INLINE void clear() {
-    for (int j = 0; j < R; j++)
-      for (int k = 0; k < vectors; k++) row[j][k] = V{};
-  }
-
-  // Adds the rows, masked, to those in memory.
-  EDGEWISE_INLINE void add_to(const Rows<T>& rows, int64_t interval, const Columns& columns) {
     for (int k = 0; k < vectors; k++) {
-      int64_t left = columns.width - k * lanes;
-      V mask = V{} + T(1);
-      if (rows.mask) mask = get(rows.mask + columns.first + k * lanes, left);
-      for (int j = 0; j < R; j++) {
-        if (rows.mask) row[j][k] *= mask;
-        T* to = address(rows, interval, j, columns) + k * lanes;
-        put(to, get(to, left) + row[j][k], left);
-      }
+      base[k] = V{};
+      for (int j = 0; j < K; j++) row[j][k] = V{};
     }
   }
 
-  // y[b, :] += sum_j weight[j, b] row[j, :]
-  static void to_output(const Runs<T>& runs, const T* weight, int64_t pitch, const Rows<T>& rows, Columns columns, T* y,
+  template <bool masked>
+  EDGEWISE_INLINE void read_base(const Rows<T>& rows, const Columns& columns) {
+    for (int k = 0; based && k < vectors; k++) base[k] = read<masked>(rows.base, rows, columns, k);
+  }
+
+  // sum_j weight[j] row[j] at one sample
+  EDGEWISE_INLINE void add_to(V (&sum)[vectors], const T* weight, const T* base_weight) const {
+#pragma GCC unroll 8
+    for (int j = 0; j < K; j++) {
+      const T w = weight[j];
+#pragma GCC unroll 8
+      for (int k = 0; k < vectors; k++) sum[k] += w * row[j][k];
+    }
+    if constexpr (based) {
+      const T w = *base_weight;
+#pragma GCC unroll 8
+      for (int k = 0; k < vectors; k++) sum[k] += w * base[k];
+    }
+  }
+
+  // y[b, :] += sum_j weight[b, j] row[j, :]
+  template <bool masked>
+  static void to_output(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, T* y,
                         int64_t y_row) {
+    Tile tile;
+    tile.clear();
+    tile.template read_base<masked>(rows, columns);
+    int64_t held = -2;
     for (int64_t r = 0; r < runs.count; r++) {
-      Tile tile;
-      tile.read(rows, runs.interval[r], columns);
+      tile.template move_to<masked>(runs.interval[r], held, rows, columns);
+      held = runs.interval[r];
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
-        T* to = y + runs.row[p] * y_row + columns.first;
+        const int64_t b = runs.row[p];
+        T* to = y + b * y_row + columns.first;
         V sum[vectors];
+#pragma GCC unroll 8
         for (int k = 0; k < vectors; k++) sum[k] = load<V>(to + k * lanes);
-        for (int j = 0; j < R; j++) {
-          T w = weight[j * pitch + p];
-          for (int k = 0; k < vectors; k++) sum[k] += w * tile.row[j][k];
-        }
+        tile.add_to(sum, weights.spline + b * L, weights.base + b);
+#pragma GCC unroll 8
         for (int k = 0; k < vectors; k++) store(to + k * lanes, sum[k]);
       }
     }
   }
 
-  // sums[p] += sum_o u[b, o] sum_j weight[j, b] row[j, o], p the sorted position of sample b
-  static void to_input(const Runs<T>& runs, const T* weight, int64_t pitch, const Rows<T>& rows, Columns columns,
-                       const T* u, int64_t u_row, T* sums) {
+  // sums[b, :] += the folded lanes of sum_o u[b, o] sum_j weight[b, j] row[j, o]
+  template <bool masked>
+  static void to_input(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, const T* u,
+                       int64_t u_row, T* sums) {
+    typedef Vector<T, least_lanes<T>> Folded;
+    Tile tile;
+    tile.clear();
+    tile.template read_base<masked>(rows, columns);
+    int64_t held = -2;
     for (int64_t r = 0; r < runs.count; r++) {
-      Tile tile;
-      tile.read(rows, runs.interval[r], columns);
+      tile.template move_to<masked>(runs.interval[r], held, rows, columns);
+      held = runs.interval[r];
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
-        const T* from = u + runs.row[p] * u_row + columns.first;
+        const int64_t b = runs.row[p];
+        const T* from = u + b * u_row + columns.first;
         V sum[vectors];
-        for (int k = 0; k < vectors; k++) sum[k] = weight[p] * tile.row[0][k];
-        for (int j = 1; j < R; j++) {
-          T w = weight[j * pitch + p];
-          for (int k = 0; k < vectors; k++) sum[k] += w * tile.row[j][k];
-        }
+#pragma GCC unroll 8
+        for (int k = 0; k < vectors; k++) sum[k] = V{};
+        tile.add_to(sum, weights.spline + b * L, weights.base + b);
         V total = load<V>(from) * sum[0];
+#pragma GCC unroll 8
         for (int k = 1; k < vectors; k++) total += load<V>(from + k * lanes) * sum[k];
-        sums[p] += sum_lanes<T, lanes>(total);
+        T* to = sums + b * least_lanes<T>;
+        store(to, load<Folded>(to) + fold<T, lanes>(total));
       }
     }
   }
 
-  // grad row[j, :] += sum_b weight[j, b] u[b, :]
-  static void to_coef(const Runs<T>& runs, const T* weight, int64_t pitch, const Rows<T>& grads, Columns columns,
-                      const T* u, int64_t u_row) {
+  // Adds the first row, masked, to the gradient in memory, and moves the others up.
+  EDGEWISE_INLINE void release(int64_t function, const Rows<T>& grads, const Columns& columns) {
+    T* to = grads.coef + function * grads.stride + columns.first;
+#pragma GCC unroll 8
+    for (int k = 0; k < vectors; k++) {
+      const int64_t left = columns.width - k * lanes;
+      V value = row[0][k];
+      if (grads.mask) value *= get(grads.mask + columns.first + k * lanes, left);
+      if (!grads.fresh) value += get(to + k * lanes, left);
+      put(to + k * lanes, value, left);
+#pragma GCC unroll 8
+      for (int j = 0; j < K - 1; j++) row[j][k] = row[j + 1][k];
+      row[K - 1][k] = V{};
+    }
+  }
+
+  // grad row[j, :] += sum_b weight[b, j] u[b, :]; a fresh gradient is written from its first row to its last.
+  static void to_coef(const Runs& runs, const Weights<T>& weights, const Rows<T>& grads, Columns columns, const T* u,
+                      int64_t u_row) {
+    Tile tile;
+    tile.clear();
+    int64_t held = grads.fresh ? 0 : runs.interval[0];
     for (int64_t r = 0; r < runs.count; r++) {
-      Tile tile;
-      tile.clear();
+      const int64_t next = runs.interval[r];
+      if (!grads.fresh && next > held + K) {  // nothing to add between them
+        for (int j = 0; j < K; j++) tile.release(held + j, grads, columns);
+        held = next;
+      }
+      for (; held < next; held++) tile.release(held, grads, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
-        const T* from = u + runs.row[p] * u_row + columns.first;
+        const int64_t b = runs.row[p];
+        const T *from = u + b * u_row + columns.first, *weight = weights.spline + b * L;
         V pulled[vectors];
+#pragma GCC unroll 8
         for (int k = 0; k < vectors; k++) pulled[k] = load<V>(from + k * lanes);
-        for (int j = 0; j < R; j++) {
-          T w = weight[j * pitch + p];
+#pragma GCC unroll 8
+        for (int j = 0; j < K; j++) {
+          const T w = weight[j];
+#pragma GCC unroll 8
           for (int k = 0; k < vectors; k++) tile.row[j][k] += w * pulled[k];
         }
+        if constexpr (based) {
+          const T w = weights.base[b];
+#pragma GCC unroll 8
+          for (int k = 0; k < vectors; k++) tile.base[k] += w * pulled[k];
+        }
       }
-      tile.add_to(grads, runs.interval[r], columns);
+    }
+    const int64_t end = grads.fresh ? grads.functions : held + K;
+    for (; held < end; held++) tile.release(held, grads, columns);
+    if constexpr (based) tile.release_base(grads, columns);
+  }
+
+  EDGEWISE_INLINE void release_base(const Rows<T>& grads, const Columns& columns) {
+    for (int k = 0; k < vectors; k++) {
+      const int64_t left = columns.width - k * lanes;
+      T* to = grads.base + columns.first + k * lanes;
+      V value = base[k];
+      if (grads.mask) value *= get(grads.mask + columns.first + k * lanes, left);
+      if (!grads.fresh) value += get(to, left);
+      put(to, value, left);
     }
   }
 };
@@ -140,27 +217,27 @@ struct Kind {
 };
 
 // Calls act(Kind<Tile<...>>, columns) for tiles that cover all outputs; the last may be narrower and padded.
-template <class T, int R, bool based, class Act>
+template <class T, int K, bool based, class Act>
 EDGEWISE_INLINE void for_tiles(int64_t outputs, const Act& act) {
-  constexpr int lanes = full_lanes<T>, wide = wide_vectors<R>;
+  constexpr int lanes = full_lanes<T>, wide = wide_vectors<K + based>;
   int64_t first = 0;
   if constexpr (wide >= 4)
     for (; first + 4 * lanes <= outputs; first += 4 * lanes)
-      act(Kind<Tile<T, lanes, 4, R, based>>(), Columns{first, 4 * lanes});
+      act(Kind<Tile<T, lanes, 4, K, based>>(), Columns{first, 4 * lanes});
   if constexpr (wide >= 2)
     for (; first + 2 * lanes <= outputs; first += 2 * lanes)
-      act(Kind<Tile<T, lanes, 2, R, based>>(), Columns{first, 2 * lanes});
+      act(Kind<Tile<T, lanes, 2, K, based>>(), Columns{first, 2 * lanes});
   for (; first + lanes <= outputs; first += lanes)
-    act(Kind<Tile<T, lanes, 1, R, based>>(), Columns{first, lanes});
+    act(Kind<Tile<T, lanes, 1, K, based>>(), Columns{first, lanes});
   const int64_t rest = outputs - first;
   if (rest == 0) return;
   if constexpr (lanes >= 4 * least_lanes<T>) {
-    if (rest <= lanes / 4) return act(Kind<Tile<T, lanes / 4, 1, R, based, true>>(), Columns{first, rest});
+    if (rest <= lanes / 4) return act(Kind<Tile<T, lanes / 4, 1, K, based, true>>(), Columns{first, rest});
   }
   if constexpr (lanes >= 2 * least_lanes<T>) {
-    if (rest <= lanes / 2) return act(Kind<Tile<T, lanes / 2, 1, R, based, true>>(), Columns{first, rest});
+    if (rest <= lanes / 2) return act(Kind<Tile<T, lanes / 2, 1, K, based, true>>(), Columns{first, rest});
   }
-  act(Kind<Tile<T, lanes, 1, R, based, true>>(), Columns{first, rest});
+  act(Kind<Tile<T, lanes, 1, K, based, true>>(), Columns{first, rest});
 }
 
 // Columns that the tiles touch, padding included: what a row of outputs must have room for.

@@ -1,128 +1,42 @@
 // Forward and backward of a layer for one instruction set; compiled once for each, see CMakeLists.txt.
-#include "problem.h"
-#include "tiles.h"
-#include "weights.h"
-
-#include <stdlib.h>
+#include "narrow.h"
+#include "scratch.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
 
-constexpr int64_t padding = 64;  // elements beyond the end that a vector may touch, twice over
+// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs.
+template <class T, int K, bool based, class Act>
+EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
+  constexpr int lanes = full_lanes<T>, least = least_lanes<T>;
+  const int64_t wide = padded<T>(outputs);
+  if constexpr (lanes >= 4 * least) {
+    if (wide == lanes / 4) return act(Kind<Narrow<T, lanes / 4, K, based>>());
+  }
+  if constexpr (lanes >= 2 * least) {
+    if (wide == lanes / 2) return act(Kind<Narrow<T, lanes / 2, K, based>>());
+  }
+  act(Kind<Narrow<T, lanes, K, based>>());
+}
 
+// Row `row` of a parameter, masked, in a padded row of `wide` numbers.
 template <class T>
-int64_t block_of(const Problem& problem) {
-  // A block's rows of y or u stay in the second-level cache while every input passes over them.
-  int64_t samples = (int64_t(512) << 10) / (padded<T>(problem.outputs) * int64_t(sizeof(T)));
-  return samples < 256 ? 256 : samples > 2048 ? 2048 : samples;
+EDGEWISE_INLINE void copy_row(const T* row, const T* mask, int64_t outputs, int64_t wide, T* to) {
+  for (int64_t o = 0; o < outputs; o++) to[o] = mask ? row[o] * mask[o] : row[o];
+  for (int64_t o = outputs; o < wide; o++) to[o] = 0;
 }
 
-// All working memory of one part, from one allocation.
-template <class T>
-class Scratch {
- public:
-  Scratch(const Problem& problem, int rows, bool pad_rows) {
-    const int64_t block = block_of<T>(problem), intervals = problem.functions - problem.degree;
-    const int64_t samples = (block < problem.batch ? block : problem.batch) + padding;
-    int64_t most_runs = intervals < samples ? intervals : samples;
-    most_runs = (most_runs + padding) / padding * padding;
-    const int64_t K = problem.degree + 1, wide = pad_rows ? padded<T>(problem.outputs) : 0;
-    const int64_t reals = samples * (6 + 2 * rows) + most_runs * (2 * K * K + 2) + (samples - padding) * wide;
-    const int64_t indices = samples * 2 + (most_runs + padding) * 2 + intervals + padding;
-    memory_ = static_cast<char*>(malloc(size_t(reals) * sizeof(T) + size_t(indices) * sizeof(int32_t)));
-    if (!memory_) return;
-    T* real = reinterpret_cast<T*>(memory_);
-    auto take = [&real](int64_t count) { T* here = real; real += count; return here; };
-    runs.x = take(samples);
-    runs.inside = take(samples);
-    unsorted = take(samples);
-    clamped = take(samples);
-    t = take(samples);
-    sums = take(samples);
-    weight = take(samples * rows);
-    slope = take(samples * rows);
-    pieces.left = take(most_runs);
-    pieces.per_width = take(most_runs);
-    pieces.piece = take(most_runs * K * K);
-    pieces.derived = take(most_runs * K * K);
-    padded_rows = pad_rows ? take((samples - padding) * wide) : nullptr;
-    pitch = samples;
-    pieces.pitch = most_runs;
-    int32_t* index = reinterpret_cast<int32_t*>(real);
-    runs.row = index;
-    runs.place = runs.row + samples;
-    runs.interval = runs.place + samples;
-    runs.begin = runs.interval + most_runs + padding;
-    runs.counts = runs.begin + most_runs + padding;
-  }
-  ~Scratch() { free(memory_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  explicit operator bool() const { return memory_ != nullptr; }
-
-  Runs<T> runs;
-  Pieces<T> pieces;
-  T *unsorted, *clamped, *t, *sums, *weight, *slope, *padded_rows;
-  int64_t pitch;
-
- private:
-  char* memory_;
-};
-
-// One input's samples of a block: grouped, with their pieces and positions.
 template <class T, int K>
-void prepare(const Problem& problem, int64_t begin, int64_t samples, int64_t input, Scratch<T>& scratch) {
-  const int64_t knots = problem.functions + problem.degree + 1;
-  const Grid<T> grid =
-      make_grid(static_cast<const T*>(problem.knots) + input * knots, problem.functions, problem.degree);
-  const T* x = static_cast<const T*>(problem.x) + begin * problem.x_row + input * problem.x_column;
-  group(grid, x, problem.x_row, samples, scratch.unsorted, scratch.clamped, scratch.runs);
-  make_pieces<T, K>(grid, scratch.runs, scratch.pieces);
-  positions(scratch.pieces, scratch.runs, scratch.t);
-}
-
-// The active functions of every sample, all orders, and the intervals.
-template <class T, int K>
-int basis(const Problem& problem, const Part& part) {
-  const int64_t block = block_of<T>(problem);
-  Scratch<T> scratch(problem, K, false);
-  if (!scratch) return 1;
-  const Runs<T>& runs = scratch.runs;
-  for (int64_t index = part.block_begin; index < part.block_end; index++) {
-    const int64_t begin = index * block;
-    const int64_t samples = problem.batch - begin < block ? problem.batch - begin : block;
-    for (int64_t input = 0; input < problem.inputs; input++) {
-      prepare<T, K>(problem, begin, samples, input, scratch);
-      int64_t* interval = problem.interval + begin * problem.inputs + input;
-      for (int64_t r = 0; r < runs.count; r++)
-        for (int32_t p = runs.begin[r]; p < runs.begin[r + 1]; p++)
-          interval[runs.row[p] * problem.inputs] = runs.interval[r];
-      for (int order = 0; order <= problem.order; order++) {
-        spline_weights<T, K>(scratch.pieces, runs, scratch.t, order, scratch.weight, scratch.pitch);
-        T* values = static_cast<T*>(problem.values) + ((order * problem.batch + begin) * problem.inputs + input) * K;
-        for (int64_t p = 0; p < samples; p++) {
-          T* to = values + runs.row[p] * problem.inputs * K;
-          for (int j = 0; j < K; j++) to[j] = scratch.weight[j * scratch.pitch + p];
-        }
-      }
-    }
-  }
-  return 0;
-}
-
-// Weights of the rows: splines times v, then the base function.
-template <class T, int K, bool based>
-void fill_weights(const Problem& problem, int64_t begin, int64_t input, Scratch<T>& scratch) {
-  const Runs<T>& runs = scratch.runs;
-  spline_weights<T, K>(scratch.pieces, runs, scratch.t, problem.order, scratch.weight, scratch.pitch);
-  if (problem.v) {
-    const T* v = static_cast<const T*>(problem.v) + begin * problem.v_row + input * problem.v_column;
-    for (int64_t p = 0; p < runs.samples; p++) {
-      T factor = v[runs.row[p] * problem.v_row];
-      for (int j = 0; j < K; j++) scratch.weight[j * scratch.pitch + p] *= factor;
-    }
-  }
-  if (based) base_weights(problem.base_kind, false, runs, scratch.weight + K * scratch.pitch);
+void copy_parameters(const Problem& problem, int64_t input, Scratch<T, K>& scratch) {
+  const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
+  const T* coef = static_cast<const T*>(problem.coef) + input * problem.coef_input;
+  const T* mask = mask_of<T>(problem, input);
+  for (int64_t g = 0; g < problem.functions; g++)
+    copy_row(coef + g * problem.coef_function, mask, outputs, wide, scratch.coef + g * wide);
+  if (problem.base)
+    copy_row(static_cast<const T*>(problem.base) + input * outputs, mask, outputs, wide, scratch.base);
+  else
+    for (int64_t o = 0; o < wide; o++) scratch.base[o] = 0;
 }
 
 template <class T>
@@ -131,35 +45,57 @@ Rows<T> rows_of(const Problem& problem, const void* coef, int64_t stride_input, 
   Rows<T> rows;
   rows.coef = const_cast<T*>(static_cast<const T*>(coef)) + input * stride_input;
   rows.stride = stride;
+  rows.functions = problem.functions;
   rows.base = base ? const_cast<T*>(static_cast<const T*>(base)) + input * problem.outputs : nullptr;
-  rows.mask = problem.mask ? static_cast<const T*>(problem.mask) + input * problem.outputs : nullptr;
+  rows.mask = mask_of<T>(problem, input);
+  rows.fresh = false;
   return rows;
+}
+
+// One input's part of y, which has rows of `wide` numbers.
+template <class T, int K, bool based>
+void add_input(const Problem& problem, int64_t input, Scratch<T, K>& scratch, T* y, int64_t wide) {
+  if (is_narrow<T>(problem)) {
+    copy_parameters(problem, input, scratch);
+    for_narrow<T, K, based>(problem.outputs, [&](auto kind) {
+      decltype(kind)::type::to_output(scratch.samples, scratch.values, scratch.coef, scratch.base, y);
+    });
+    return;
+  }
+  group(scratch.samples, problem.functions - problem.degree, scratch.runs);
+  const Rows<T> rows =
+      rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
+  for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
+    typedef typename decltype(kind)::type Tile;
+    if (rows.mask)
+      Tile::template to_output<true>(scratch.runs, scratch.values, rows, columns, y, wide);
+    else
+      Tile::template to_output<false>(scratch.runs, scratch.values, rows, columns, y, wide);
+  });
 }
 
 template <class T, int K, bool based>
 int forward(const Problem& problem, const Part& part) {
-  constexpr int R = K + based;
-  const int64_t outputs = problem.outputs, wide = padded<T>(outputs), block = block_of<T>(problem);
+  const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
   const bool pad = wide != outputs;
-  Scratch<T> scratch(problem, R, pad);
+  Scratch<T, K> scratch(problem, pad, false);
   if (!scratch) return 1;
   for (int64_t index = part.block_begin; index < part.block_end; index++) {
-    const int64_t begin = index * block;
-    const int64_t samples = problem.batch - begin < block ? problem.batch - begin : block;
-    T* y = static_cast<T*>(problem.y) + begin * outputs;
+    const Block block = block_at(problem, index);
+    T* y = static_cast<T*>(problem.y) + block.begin * outputs;
     T* sums = pad ? scratch.padded_rows : y;
-    for (int64_t k = 0; k < samples * wide; k++) sums[k] = 0;
-    for (int64_t input = 0; input < problem.inputs; input++) {
-      prepare<T, K>(problem, begin, samples, input, scratch);
-      fill_weights<T, K, based>(problem, begin, input, scratch);
-      const Rows<T> rows =
-          rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
-      for_tiles<T, R, based>(outputs, [&](auto kind, Columns columns) {
-        decltype(kind)::type::to_output(scratch.runs, scratch.weight, scratch.pitch, rows, columns, sums, wide);
-      });
+    for (int64_t k = 0; k < block.samples * wide; k++) sums[k] = 0;
+    for (int64_t first = 0; first < problem.inputs; first += together) {
+      const int64_t count = problem.inputs - first < together ? problem.inputs - first : together;
+      read_columns(problem, block, first, count, scratch);
+      for (int64_t at = 0; at < count; at++) {
+        prepare(problem, block, first + at, at, scratch);
+        fill_values<T, K, based>(problem, block, first + at, scratch);
+        add_input<T, K, based>(problem, first + at, scratch, sums, wide);
+      }
     }
     if (pad)
-      for (int64_t b = 0; b < samples; b++)
+      for (int64_t b = 0; b < block.samples; b++)
         for (int64_t o = 0; o < outputs; o++) y[b * outputs + o] = sums[b * wide + o];
   }
   return 0;
@@ -167,64 +103,148 @@ int forward(const Problem& problem, const Part& part) {
 
 // The gradient of x's column, from sums over outputs.
 template <class T, int K, bool based>
-void backward_x(const Problem& problem, int64_t begin, int64_t input, const T* u, int64_t u_row, Scratch<T>& scratch) {
-  constexpr int R = K + based;
-  const Runs<T>& runs = scratch.runs;
-  spline_weights<T, K>(scratch.pieces, runs, scratch.t, problem.grad_x_order, scratch.slope, scratch.pitch);
-  if (based) base_weights(problem.base_kind, true, runs, scratch.slope + K * scratch.pitch);
-  const Rows<T> rows =
-      rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
-  for (int64_t p = 0; p < runs.samples; p++) scratch.sums[p] = 0;
-  for_tiles<T, R, based>(problem.outputs, [&](auto kind, Columns columns) {
-    decltype(kind)::type::to_input(runs, scratch.slope, scratch.pitch, rows, columns, u, u_row, scratch.sums);
-  });
-  T* grad = static_cast<T*>(problem.grad_x) + begin * problem.inputs + input;
-  for (int64_t p = 0; p < runs.samples; p++) grad[runs.row[p] * problem.inputs] = scratch.sums[p];
+void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row, Scratch<T, K>& scratch, T* result) {
+  constexpr int64_t least = least_lanes<T>;
+  const int64_t samples = scratch.samples.count;
+  T* sums = scratch.sums;
+  if (is_narrow<T>(problem)) {
+    copy_parameters(problem, input, scratch);
+    for_narrow<T, K, based>(problem.outputs, [&](auto kind) {
+      decltype(kind)::type::to_input(scratch.samples, scratch.slopes, scratch.coef, scratch.base, u, sums);
+    });
+  } else {
+    const Rows<T> rows =
+        rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
+    for (int64_t k = 0; k < samples * least; k++) sums[k] = 0;
+    for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
+      typedef typename decltype(kind)::type Tile;
+      if (rows.mask)
+        Tile::template to_input<true>(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
+      else
+        Tile::template to_input<false>(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
+    });
+  }
+  for (int64_t b = 0; b < samples; b++) {
+    T total = 0;
+    for (int64_t k = 0; k < least; k++) total += sums[b * least + k];
+    result[b] = total;
+  }
+}
+
+// Adds one row, masked, to the gradient in memory.
+template <class T>
+EDGEWISE_INLINE void add_row(const T* row, const Rows<T>& grads, int64_t outputs, T* to) {
+  if (grads.fresh)
+    for (int64_t o = 0; o < outputs; o++) to[o] = grads.mask ? row[o] * grads.mask[o] : row[o];
+  else
+    for (int64_t o = 0; o < outputs; o++) to[o] += grads.mask ? row[o] * grads.mask[o] : row[o];
+}
+
+// Adds a narrow input's gradient, which stands in padded rows, `step` of them per interval, to the one in memory.
+template <class T, int K, bool based>
+void add_gradients(const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t step, int64_t intervals,
+                   const Scratch<T, K>& scratch) {
+  for (int64_t g = 0; g < grads.functions; g++) {
+    T sum[full_lanes<T>] = {};
+    if (step == 1) {
+      for (int64_t o = 0; o < wide; o++) sum[o] = scratch.grad_coef[g * wide + o];
+    } else {
+      for (int64_t j = 0; j < K; j++) {
+        if (g - j < 0 || g - j >= intervals) continue;
+        const T* from = scratch.grad_coef + ((g - j) * step + j) * wide;
+        for (int64_t o = 0; o < wide; o++) sum[o] += from[o];
+      }
+    }
+    add_row(sum, grads, outputs, grads.coef + g * outputs);
+  }
+  if (based) add_row(scratch.grad_base, grads, outputs, grads.base);
 }
 
 template <class T, int K, bool based>
-void backward_coef(const Problem& problem, int64_t begin, int64_t input, const T* u, int64_t u_row, bool first,
-                   Scratch<T>& scratch) {
-  constexpr int R = K + based;
-  const int64_t size = problem.functions * problem.outputs;
-  const Rows<T> grads = rows_of<T>(problem, problem.grad_coef, size, problem.outputs, problem.grad_base, input);
-  if (first) {
-    for (int64_t k = 0; k < size; k++) grads.coef[k] = 0;
-    if (based)
-      for (int64_t o = 0; o < problem.outputs; o++) grads.base[o] = 0;
+void backward_coef(const Problem& problem, int64_t input, const T* u, int64_t u_row, bool first,
+                   Scratch<T, K>& scratch) {
+  const int64_t outputs = problem.outputs, size = problem.functions * outputs;
+  Rows<T> grads = rows_of<T>(problem, problem.grad_coef, size, outputs, problem.grad_base, input);
+  grads.fresh = first;
+  if (!is_narrow<T>(problem)) {
+    for_tiles<T, K, based>(outputs, [&](auto kind, Columns columns) {
+      decltype(kind)::type::to_coef(scratch.runs, scratch.values, grads, columns, u, u_row);
+    });
+    return;
   }
-  fill_weights<T, K, based>(problem, begin, input, scratch);
-  for_tiles<T, R, based>(problem.outputs, [&](auto kind, Columns columns) {
-    decltype(kind)::type::to_coef(scratch.runs, scratch.weight, scratch.pitch, grads, columns, u, u_row);
+  const int64_t wide = padded<T>(outputs), intervals = problem.functions - problem.degree;
+  const int64_t step = intervals <= 16 ? K : 1, rows = step == 1 ? problem.functions : intervals * K;
+  for (int64_t k = 0; k < rows * wide; k++) scratch.grad_coef[k] = 0;
+  for (int64_t o = 0; o < wide; o++) scratch.grad_base[o] = 0;
+  for_narrow<T, K, based>(outputs, [&](auto kind) {
+    decltype(kind)::type::to_coef(scratch.samples, scratch.values, step, u, scratch.grad_coef, scratch.grad_base);
   });
+  add_gradients<T, K, based>(grads, outputs, wide, step, intervals, scratch);
 }
 
 // Gradients by x, coef and base. A part that wants coef's gradient holds all blocks: the order of sums is one.
 template <class T, int K, bool based>
 int backward(const Problem& problem, const Part& part) {
-  constexpr int R = K + based;
-  const int64_t outputs = problem.outputs, wide = padded<T>(outputs), block = block_of<T>(problem);
-  const bool pad = wide != outputs;
-  Scratch<T> scratch(problem, R, pad);
+  const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
+  const bool pad = wide != outputs || (is_narrow<T>(problem) && problem.u_row != wide);
+  Scratch<T, K> scratch(problem, pad, true);
   if (!scratch) return 1;
   for (int64_t index = part.block_begin; index < part.block_end; index++) {
-    const int64_t begin = index * block;
-    const int64_t samples = problem.batch - begin < block ? problem.batch - begin : block;
-    const T* u = static_cast<const T*>(problem.u) + begin * problem.u_row;
+    const Block block = block_at(problem, index);
+    const T* u = static_cast<const T*>(problem.u) + block.begin * problem.u_row;
     int64_t u_row = problem.u_row;
     if (pad) {
-      for (int64_t b = 0; b < samples; b++) {
-        for (int64_t o = 0; o < outputs; o++) scratch.padded_rows[b * wide + o] = u[b * u_row + o];
-        for (int64_t o = outputs; o < wide; o++) scratch.padded_rows[b * wide + o] = 0;
-      }
+      for (int64_t b = 0; b < block.samples; b++)
+        copy_row<T>(u + b * u_row, nullptr, outputs, wide, scratch.padded_rows + b * wide);
       u = scratch.padded_rows;
       u_row = wide;
     }
-    for (int64_t input = part.input_begin; input < part.input_end; input++) {
-      prepare<T, K>(problem, begin, samples, input, scratch);
-      if (problem.grad_coef)
-        backward_coef<T, K, based>(problem, begin, input, u, u_row, index == part.block_begin, scratch);
-      if (problem.grad_x) backward_x<T, K, based>(problem, begin, input, u, u_row, scratch);
+    for (int64_t first = part.input_begin; first < part.input_end; first += together) {
+      const int64_t count = part.input_end - first < together ? part.input_end - first : together;
+      read_columns(problem, block, first, count, scratch);
+      for (int64_t at = 0; at < count; at++) {
+        prepare(problem, block, first + at, at, scratch);
+        if (!is_narrow<T>(problem)) group(scratch.samples, problem.functions - problem.degree, scratch.runs);
+        if (problem.grad_coef) {
+          fill_values<T, K, based>(problem, block, first + at, scratch);
+          backward_coef<T, K, based>(problem, first + at, u, u_row, index == part.block_begin, scratch);
+        }
+        if (problem.grad_x) {
+          fill_slopes<T, K, based>(problem, scratch);
+          backward_x<T, K, based>(problem, first + at, u, u_row, scratch, scratch.results + at * scratch.pitch);
+        }
+      }
+      if (problem.grad_x) write_columns(problem, block, first, count, scratch);
+    }
+  }
+  return 0;
+}
+
+// The active functions of every sample, all orders, and the intervals.
+template <class T, int K>
+int basis(const Problem& problem, const Part& part) {
+  constexpr int L = weight_lanes<K>;
+  Scratch<T, K> scratch(problem, false, false);
+  if (!scratch) return 1;
+  const int64_t inputs = problem.inputs;
+  for (int64_t index = part.block_begin; index < part.block_end; index++) {
+    const Block block = block_at(problem, index);
+    for (int64_t first = 0; first < inputs; first += together) {
+      const int64_t count = inputs - first < together ? inputs - first : together;
+      read_columns(problem, block, first, count, scratch);
+      for (int64_t at = 0; at < count; at++) {
+        const int64_t input = first + at;
+        prepare(problem, block, input, at, scratch);
+        int64_t* interval = problem.interval + block.begin * inputs + input;
+        for (int64_t b = 0; b < block.samples; b++) interval[b * inputs] = scratch.samples.place[b];
+        for (int order = 0; order <= problem.order; order++) {
+          T* weight = scratch.values.spline;
+          spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, order, weight);
+          T* to = static_cast<T*>(problem.values) + ((order * problem.batch + block.begin) * inputs + input) * K;
+          for (int64_t b = 0; b < block.samples; b++)
+            for (int j = 0; j < K; j++) to[b * inputs * K + j] = weight[b * L + j];
+        }
+      }
     }
   }
   return 0;
@@ -257,8 +277,8 @@ int basis_any(const Problem& problem, const Part& part) {
   return table[problem.degree](problem, part);
 }
 
-int64_t block_size(const Problem& problem, int is_double) {
-  return is_double ? block_of<double>(problem) : block_of<float>(problem);
+int64_t block_size(const Problem& problem, int is_double, int threads) {
+  return is_double ? block_of<double>(problem, threads) : block_of<float>(problem, threads);
 }
 
 }  // namespace
@@ -266,7 +286,10 @@ int64_t block_size(const Problem& problem, int is_double) {
 #define EDGEWISE_TEXT_OF(name) #name
 #define EDGEWISE_TEXT(name) EDGEWISE_TEXT_OF(name)
 extern const Variant variant;
-const Variant variant = {EDGEWISE_TEXT(EDGEWISE_VARIANT), block_size, {forward_any<float>, forward_any<double>},
-                         {backward_any<float>, backward_any<double>}, {basis_any<float>, basis_any<double>}};
+const Variant variant = {EDGEWISE_TEXT(EDGEWISE_VARIANT),
+                         block_size,
+                         {forward_any<float>, forward_any<double>},
+                         {backward_any<float>, backward_any<double>},
+                         {basis_any<float>, basis_any<double>}};
 
 }  // namespace edgewise::EDGEWISE_VARIANT

@@ -2,6 +2,9 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __AVX512VL__
+#include <immintrin.h>
+#endif
 
 // No standard library here: its inline functions, compiled for one instruction set, could be linked into another.
 #ifndef EDGEWISE_VARIANT
@@ -41,6 +44,16 @@ template <class V, class T>
 EDGEWISE_INLINE V load_some(const T* from, int64_t count) {
   constexpr int lanes = int(sizeof(V) / sizeof(T));
   if (count >= lanes) return load<V>(from);
+#ifdef __AVX512VL__
+  if constexpr (sizeof(V) == 64 && sizeof(T) == 4)
+    return (V)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), from);
+  if constexpr (sizeof(V) == 64 && sizeof(T) == 8)
+    return (V)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), from);
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4)
+    return (V)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), from);
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
+    return (V)_mm256_maskz_loadu_pd(__mmask8((1u << count) - 1), from);
+#endif
   T padded[lanes] = {};
   for (int64_t k = 0; k < count; k++) padded[k] = from[k];
   return load<V>(padded);
@@ -50,26 +63,83 @@ template <class V, class T>
 EDGEWISE_INLINE void store_some(T* to, V value, int64_t count) {
   constexpr int lanes = int(sizeof(V) / sizeof(T));
   if (count >= lanes) return store(to, value);
+#ifdef __AVX512VL__
+  if constexpr (sizeof(V) == 64 && sizeof(T) == 4)
+    return _mm512_mask_storeu_ps(to, __mmask16((1u << count) - 1), (__m512)value);
+  if constexpr (sizeof(V) == 64 && sizeof(T) == 8)
+    return _mm512_mask_storeu_pd(to, __mmask8((1u << count) - 1), (__m512d)value);
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4)
+    return _mm256_mask_storeu_ps(to, __mmask8((1u << count) - 1), (__m256)value);
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
+    return _mm256_mask_storeu_pd(to, __mmask8((1u << count) - 1), (__m256d)value);
+#endif
   T padded[lanes];
   store(padded, value);
   for (int64_t k = 0; k < count; k++) to[k] = padded[k];
 }
 
-// The sum of all lanes, halves first.
+// Halves added until the smallest vector is left: the rest of the sum over lanes is done for several samples at once.
 template <class T, int lanes>
-EDGEWISE_INLINE T sum_lanes(Vector<T, lanes> value) {
-  if constexpr (lanes == 1) {
-    return value[0];
-  } else if constexpr (lanes == 2) {
-    return value[0] + value[1];
+EDGEWISE_INLINE Vector<T, least_lanes<T>> fold(Vector<T, lanes> value) {
+  if constexpr (lanes == least_lanes<T>) {
+    return value;
   } else {
-    constexpr int half = lanes / 2;
-    typedef Vector<T, half> Half;
+    typedef Vector<T, lanes / 2> Half;
     Half low, high;
     __builtin_memcpy(&low, &value, sizeof(Half));
     __builtin_memcpy(&high, reinterpret_cast<const char*>(&value) + sizeof(Half), sizeof(Half));
-    return sum_lanes<T, half>(low + high);
+    return fold<T, lanes / 2>(low + high);
   }
+}
+
+// Whether any lane of a comparison is true.
+template <int lanes, class M>
+EDGEWISE_INLINE bool any(M value) {
+  int64_t words[sizeof(M) / 8], all = 0;
+  __builtin_memcpy(words, &value, sizeof(M));
+  for (size_t k = 0; k < sizeof(M) / 8; k++) all |= words[k];
+  return all != 0;
+}
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define EDGEWISE_SHUFFLE4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#define EDGEWISE_SHUFFLE2(a, b, i, j) __builtin_shufflevector(a, b, i, j)
+#else
+#define EDGEWISE_SHUFFLE4(a, b, i, j, k, l) __builtin_shuffle(a, b, Vector<int32_t, 4>{i, j, k, l})
+#define EDGEWISE_SHUFFLE2(a, b, i, j) __builtin_shuffle(a, b, Vector<int64_t, 2>{i, j})
+#endif
+
+// to[j * to_row + i] = from[i * from_row + j] for a square of the smallest vectors.
+EDGEWISE_INLINE void transpose_square(const float* from, int64_t from_row, float* to, int64_t to_row) {
+  typedef Vector<float, 4> V;
+  const V a = load<V>(from), b = load<V>(from + from_row);
+  const V c = load<V>(from + 2 * from_row), d = load<V>(from + 3 * from_row);
+  const V ab_low = EDGEWISE_SHUFFLE4(a, b, 0, 4, 1, 5), ab_high = EDGEWISE_SHUFFLE4(a, b, 2, 6, 3, 7);
+  const V cd_low = EDGEWISE_SHUFFLE4(c, d, 0, 4, 1, 5), cd_high = EDGEWISE_SHUFFLE4(c, d, 2, 6, 3, 7);
+  store(to, EDGEWISE_SHUFFLE4(ab_low, cd_low, 0, 1, 4, 5));
+  store(to + to_row, EDGEWISE_SHUFFLE4(ab_low, cd_low, 2, 3, 6, 7));
+  store(to + 2 * to_row, EDGEWISE_SHUFFLE4(ab_high, cd_high, 0, 1, 4, 5));
+  store(to + 3 * to_row, EDGEWISE_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7));
+}
+EDGEWISE_INLINE void transpose_square(const double* from, int64_t from_row, double* to, int64_t to_row) {
+  typedef Vector<double, 2> V;
+  const V a = load<V>(from), b = load<V>(from + from_row);
+  store(to, EDGEWISE_SHUFFLE2(a, b, 0, 2));
+  store(to + to_row, EDGEWISE_SHUFFLE2(a, b, 1, 3));
+}
+
+// to[j * to_row + i] = from[i * from_row + j] for i < rows, j < columns.
+template <class T>
+void transpose(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t to_row) {
+  constexpr int64_t side = least_lanes<T>;
+  const int64_t whole_rows = rows / side * side, whole_columns = columns / side * side;
+  for (int64_t i = 0; i < whole_rows; i += side)
+    for (int64_t j = 0; j < whole_columns; j += side)
+      transpose_square(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+  for (int64_t j = whole_columns; j < columns; j++)
+    for (int64_t i = 0; i < whole_rows; i++) to[j * to_row + i] = from[i * from_row + j];
+  for (int64_t i = whole_rows; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) to[j * to_row + i] = from[i * from_row + j];
 }
 
 template <class T>

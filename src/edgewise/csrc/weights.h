@@ -4,20 +4,32 @@
 
 namespace edgewise::EDGEWISE_VARIANT {
 
-// Polynomial pieces in t = (x - left end) / width: piece[(j * K + k) * pitch + r] is the coefficient of t^k of function
-// j on run r; with even knots only r = 0 is there. `left` and `per_width` belong to each run. `derived` has room for
-// the pieces of a derivative.
+// A sample's K weights stand together, filled up to a small vector.
+template <int K>
+constexpr int weight_lanes = K <= 4 ? 4 : 8;
+
+// What each sample's row of coefficients is multiplied by: spline[b * weight_lanes<K> + j] for the j-th active
+// function, base[b] for the base function.
 template <class T>
-struct Pieces {
-  T* piece;
-  T* derived;
-  T* left;
-  T* per_width;
-  int64_t pitch;
-  bool shared;
+struct Weights {
+  T* spline;
+  T* base;
 };
 
-// The pieces of some runs at once, by the triangular scheme of de Boor (1978), ch. X, eq. (8), on polynomials:
+// Polynomial pieces in t = (x - left end) / width: table[(m * K + k) * weight_lanes<K> + j] is the coefficient of t^k of
+// function j on interval m. With even knots one piece serves all intervals; with more intervals than samples there is
+// one piece per sample. `derived` has room for the pieces of a derivative.
+template <class T>
+struct Pieces {
+  T* table;
+  T* derived;
+  T* per_width;  // of each piece
+  int64_t count;
+  int32_t* piece_of;  // by sample; null: the one piece
+  int32_t* numbers;   // room for piece_of
+};
+
+// The pieces of some intervals at once, by the triangular scheme of de Boor (1978), ch. X, eq. (8), on polynomials:
 // B_{j,level} = (a t + b) B_{j,level-1} + (1 - a' t - b') B_{j+1,level-1}. window[k] holds knot s - degree + 1 + k of
 // each lane's interval s.
 template <class T, int K, int lanes>
@@ -49,147 +61,153 @@ EDGEWISE_INLINE void triangle(const Vector<T, lanes>* window, Vector<T, lanes> (
   }
 }
 
-// Fills `pieces` for the runs of one input.
+// Knots around the intervals of some pieces, one lane each: window[k][lane] holds knot s - degree + 1 + k.
 template <class T, int K>
-void make_pieces(const Grid<T>& grid, const Runs<T>& runs, Pieces<T>& pieces) {
-  constexpr int lanes = full_lanes<T>;
-  constexpr int knots = K > 1 ? 2 * (K - 1) : 1;
-  typedef Vector<T, lanes> V;
-  pieces.shared = grid.even;
-  for (int64_t r = 0; r < runs.count; r++) {
-    const T* ends = grid.breaks + runs.interval[r];
-    pieces.left[r] = ends[0];
-    pieces.per_width[r] = grid.even ? grid.per_width : 1 / (ends[1] - ends[0]);
+EDGEWISE_INLINE void read_windows(const Grid<T>& grid, const Samples<T>& samples, const Pieces<T>& pieces,
+                                  int64_t first, T (*window)[full_lanes<T>]) {
+  constexpr int lanes = full_lanes<T>, knots = 2 * (K - 1);
+  if (!grid.even && pieces.piece_of == samples.place && first + lanes <= pieces.count) {
+    for (int k = 0; k < knots; k++) __builtin_memcpy(window[k], grid.knots + first + 1 + k, sizeof(window[k]));
+    return;
   }
-  const int64_t tables = grid.even ? 1 : runs.count;
-  for (int64_t first = 0; first < tables; first += lanes) {
-    T gathered[knots][lanes];
-    for (int lane = 0; lane < lanes; lane++) {
-      int64_t r = first + lane < tables ? first + lane : tables - 1;
-      const T* window = grid.knots + runs.interval[r] + 1;
-      for (int k = 0; k < knots; k++) gathered[k][lane] = grid.even ? T(k) : window[k];
-    }
-    V window[knots], piece[K][K];
-    for (int k = 0; k < knots; k++) window[k] = load<V>(gathered[k]);
+  for (int lane = 0; lane < lanes; lane++) {
+    const int64_t last = pieces.count - 1, piece = first + lane < last ? first + lane : last;
+    const int64_t interval = grid.even ? 0 : pieces.piece_of == samples.place ? piece : samples.place[piece];
+    for (int k = 0; k < knots; k++) window[k][lane] = grid.even ? T(k) : grid.knots[interval + 1 + k];
+  }
+}
+
+// Fills `pieces` for one input.
+template <class T, int K>
+void make_pieces(const Grid<T>& grid, const Samples<T>& samples, Pieces<T>& pieces) {
+  constexpr int lanes = full_lanes<T>, L = weight_lanes<K>;
+  typedef Vector<T, lanes> V;
+  const bool few = samples.count < grid.size;
+  pieces.count = grid.even ? 1 : few ? samples.count : grid.size;
+  pieces.piece_of = grid.even ? nullptr : few ? pieces.numbers : samples.place;
+  if (!grid.even && few)
+    for (int64_t b = 0; b < samples.count; b++) pieces.numbers[b] = int32_t(b);
+  T entries[K * L][lanes] = {};  // by power of t, by function, by piece
+  for (int64_t first = 0; first < pieces.count; first += lanes) {
+    T gathered[2 * K][lanes];
+    V window[2 * K], piece[K][K];
+    read_windows<T, K>(grid, samples, pieces, first, gathered);
+    for (int k = 0; k < 2 * (K - 1); k++) window[k] = load<V>(gathered[k]);
     triangle<T, K, lanes>(window, piece);
-    for (int j = 0; j < K; j++)
-      for (int k = 0; k < K; k++) store(pieces.piece + (j * K + k) * pieces.pitch + first, piece[j][k]);
+    for (int k = 0; k < K; k++)
+      for (int j = 0; j < K; j++) store(entries[k * L + j], piece[j][k]);
+    const int64_t here = pieces.count - first < lanes ? pieces.count - first : lanes;
+    transpose(entries[0], lanes, K * L, here, pieces.table + first * K * L, K * L);
   }
-}
-
-template <class V>
-EDGEWISE_INLINE V power(V base, int exponent) {
-  V product = base * 0 + 1;
-  for (int k = 0; k < exponent; k++) product *= base;
-  return product;
-}
-
-// The pieces of the order-th derivative by x, laid out as `piece` is; all zero above the degree.
-template <class T, int K>
-const T* derive(const Pieces<T>& pieces, const Runs<T>& runs, int order) {
-  constexpr int lanes = full_lanes<T>;
-  typedef Vector<T, lanes> V;
-  if (order == 0) return pieces.piece;
-  const int64_t tables = pieces.shared ? 1 : runs.count;
-  for (int64_t first = 0; first < tables; first += lanes) {
-    const V scale = power(load<V>(pieces.per_width + first), order);
-    for (int j = 0; j < K; j++) {
-      for (int k = 0; k < K; k++) {
-        V value = V{};
-        if (k + order < K) {
-          T factor = 1;
-          for (int d = 0; d < order; d++) factor *= T(k + order - d);
-          value = scale * factor * load<V>(pieces.piece + (j * K + k + order) * pieces.pitch + first);
-        }
-        store(pieces.derived + (j * K + k) * pieces.pitch + first, value);
-      }
-    }
-  }
-  return pieces.derived;
-}
-
-// weight[j * pitch + p] for the samples begin .. end - 1 of one table, polynomials of C coefficients.
-template <class T, int K, int C>
-EDGEWISE_INLINE void table_weights(const T* table, int64_t tables, const T* t, int64_t begin, int64_t end, T* weight,
-                                   int64_t pitch) {
-  constexpr int lanes = full_lanes<T>;
-  typedef Vector<T, lanes> V;
-  // Writes up to a vector beyond the end: the next run overwrites it, and the arrays are padded.
-  for (int64_t p = begin; p < end; p += lanes) {
-    V at = load<V>(t + p);
-    for (int j = 0; j < K; j++) {
-      V value = V{} + table[(j * K + C - 1) * tables];
-      if (C == 1) value += at * T(0);  // a NaN must come out as NaN where no power of t is left
-      for (int k = C - 2; k >= 0; k--) value = value * at + table[(j * K + k) * tables];
-      store(weight + j * pitch + p, value);
-    }
-  }
-}
-
-// Weights of samples beyond the domain: value and slope of the end point, zero above order 1.
-template <class T, int K>
-void straighten(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, int order, T* weight, int64_t pitch) {
-  const T* slopes = order == 0 ? derive<T, K>(pieces, runs, 1) : nullptr;
-  for (int64_t r = 0; r < runs.count; r++) {
-    const int64_t of = pieces.shared ? 0 : r;
-    for (int32_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
-      T beyond = runs.x[p] - runs.inside[p];
-      if (!(beyond < 0 || beyond > 0)) continue;
-      for (int j = 0; j < K; j++) {
-        if (order == 0) {
-          T slope = 0;
-          for (int k = K - 1; k >= 0; k--) slope = slope * t[p] + slopes[(j * K + k) * pieces.pitch + of];
-          weight[j * pitch + p] += beyond * slope;
-        } else if (order >= 2) {
-          weight[j * pitch + p] = 0;
-        }
-      }
+  if (grid.even) {
+    pieces.per_width[0] = grid.per_width;
+  } else {
+    for (int64_t m = 0; m < pieces.count; m++) {
+      const T* ends = grid.breaks + (few ? samples.place[m] : m);
+      pieces.per_width[m] = 1 / (ends[1] - ends[0]);
     }
   }
 }
 
 // Positions t of all samples in their intervals.
 template <class T>
-void positions(const Pieces<T>& pieces, const Runs<T>& runs, T* t) {
-  constexpr int lanes = full_lanes<T>;
-  typedef Vector<T, lanes> V;
-  for (int64_t r = 0; r < runs.count; r++)
-    for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p += lanes)
-      store(t + p, (load<V>(runs.inside + p) - pieces.left[r]) * pieces.per_width[r]);
+void positions(const Grid<T>& grid, const Samples<T>& samples, const Pieces<T>& pieces, T* t) {
+  const T* breaks = grid.breaks;
+  if (grid.even) {
+    const T per_width = grid.per_width;
+    for (int64_t b = 0; b < samples.count; b++) t[b] = (samples.inside[b] - breaks[samples.place[b]]) * per_width;
+  } else {
+    for (int64_t b = 0; b < samples.count; b++)
+      t[b] = (samples.inside[b] - breaks[samples.place[b]]) * pieces.per_width[pieces.piece_of[b]];
+  }
+}
+
+// The pieces of the order-th derivative by x, laid out as `table` is; all zero above the degree.
+template <class T, int K>
+const T* derive(const Pieces<T>& pieces, int order) {
+  constexpr int L = weight_lanes<K>;
+  if (order == 0) return pieces.table;
+  for (int64_t m = 0; m < pieces.count; m++) {
+    T scale = 1;
+    for (int d = 0; d < order && d < K; d++) scale *= pieces.per_width[m];
+    for (int k = 0; k < K; k++) {
+      const bool present = k + order < K;
+      const T* from = pieces.table + (m * K + (present ? k + order : 0)) * L;
+      T* to = pieces.derived + (m * K + k) * L;
+      T factor = present ? scale : T(0);
+      for (int d = 0; present && d < order; d++) factor *= T(k + order - d);
+      for (int j = 0; j < L; j++) to[j] = factor * from[j];
+    }
+  }
+  return pieces.derived;
+}
+
+// Polynomials of C coefficients at every sample.
+template <class T, int K, int C, bool shared>
+void table_weights(const T* table, const int32_t* piece_of, const T* t, int64_t samples, T* weight) {
+  constexpr int L = weight_lanes<K>;
+  typedef Vector<T, L> V;
+  for (int64_t b = 0; b < samples; b++) {
+    const T* piece = shared ? table : table + int64_t(piece_of[b]) * (K * L);
+    const V at = V{} + t[b];
+    V value = load<V>(piece + (C - 1) * L);
+    if (C == 1) value += at * T(0);  // a NaN must come out as NaN where no power of t is left
+    for (int k = C - 2; k >= 0; k--) value = value * at + load<V>(piece + k * L);
+    store(weight + b * L, value);
+  }
+}
+
+// Weights of samples beyond the domain: value and slope of the end point, zero above order 1.
+template <class T, int K>
+void straighten(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order, T* weight) {
+  constexpr int L = weight_lanes<K>;
+  const T* slopes = order == 0 ? derive<T, K>(pieces, 1) : nullptr;
+  for (int64_t b = 0; b < samples.count; b++) {
+    const T beyond = samples.x[b] - samples.inside[b];
+    if (!(beyond < 0 || beyond > 0)) continue;
+    const int64_t piece = pieces.piece_of ? pieces.piece_of[b] : 0;
+    for (int j = 0; j < K; j++) {
+      if (order == 0) {
+        T slope = 0;
+        for (int k = K - 1; k >= 0; k--) slope = slope * t[b] + slopes[(piece * K + k) * L + j];
+        weight[b * L + j] += beyond * slope;
+      } else if (order >= 2) {
+        weight[b * L + j] = 0;
+      }
+    }
+  }
 }
 
 template <class T, int K, int C>
-void weights_of(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, const T* table, T* weight, int64_t pitch) {
-  if (pieces.shared) {
-    if (runs.count > 0) table_weights<T, K, C>(table, pieces.pitch, t, 0, runs.samples, weight, pitch);
-    return;
-  }
-  for (int64_t r = 0; r < runs.count; r++)
-    table_weights<T, K, C>(table + r, pieces.pitch, t, runs.begin[r], runs.begin[r + 1], weight, pitch);
+void weights_of(const Pieces<T>& pieces, const T* t, const T* table, int64_t samples, T* weight) {
+  if (pieces.piece_of)
+    table_weights<T, K, C, false>(table, pieces.piece_of, t, samples, weight);
+  else
+    table_weights<T, K, C, true>(table, nullptr, t, samples, weight);
 }
 
-// weight[j * pitch + p]: the order-th derivative of the j-th active function at the sample in sorted position p.
+// weight[b * weight_lanes<K> + j]: the order-th derivative of the j-th active function at sample b.
 template <class T, int K>
-void spline_weights(const Pieces<T>& pieces, const Runs<T>& runs, const T* t, int order, T* weight, int64_t pitch) {
-  const T* table = derive<T, K>(pieces, runs, order);
+void spline_weights(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order, T* weight) {
+  const T* table = derive<T, K>(pieces, order);
   if (order == 0)
-    weights_of<T, K, K>(pieces, runs, t, table, weight, pitch);
+    weights_of<T, K, K>(pieces, t, table, samples.count, weight);
   else if (order == 1)
-    weights_of<T, K, (K > 1 ? K - 1 : 1)>(pieces, runs, t, table, weight, pitch);
+    weights_of<T, K, (K > 1 ? K - 1 : 1)>(pieces, t, table, samples.count, weight);
   else if (order < K - 1)
-    weights_of<T, K, (K > 2 ? K - 2 : 1)>(pieces, runs, t, table, weight, pitch);
+    weights_of<T, K, (K > 2 ? K - 2 : 1)>(pieces, t, table, samples.count, weight);
   else
-    weights_of<T, K, 1>(pieces, runs, t, table, weight, pitch);
-  if (runs.outside) straighten<T, K>(pieces, runs, t, order, weight, pitch);
+    weights_of<T, K, 1>(pieces, t, table, samples.count, weight);
+  if (samples.outside) straighten<T, K>(samples, pieces, t, order, weight);
 }
 
 // The base function at each sample, or its slope.
 template <class T>
-void base_weights(int kind, bool slope, const Runs<T>& runs, T* weight) {
+void base_weights(int kind, bool slope, const Samples<T>& samples, T* weight) {
   constexpr int lanes = full_lanes<T>;
   typedef Vector<T, lanes> V;
-  for (int64_t p = 0; p < runs.samples; p += lanes) {
-    V x = load<V>(runs.x + p), value;
+  for (int64_t b = 0; b < samples.count; b += lanes) {
+    V x = load<V>(samples.x + b), value;
     if (kind == silu_base) {
       V spread = T(1) + exponential<T, lanes>(-x);
       V gate = T(1) / spread;
@@ -197,7 +215,7 @@ void base_weights(int kind, bool slope, const Runs<T>& runs, T* weight) {
     } else {
       value = slope ? V{} + T(1) : x;
     }
-    store(weight + p, value);
+    store(weight + b, value);
   }
 }
 

@@ -21,7 +21,7 @@ from edgewise.ops.bspline import MAX_DEGREE
 BASES = {"zero": 0, "identity": 1, "silu": 2}
 
 # csrc/problem.h, field by field, in the platform's own layout.
-_PROBLEM = struct.Struct("@4q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
+_PROBLEM = struct.Struct("@5q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
 _INDEX_LIMIT = 2**31 - 1  # knot intervals are numbered with 32 bits
 _DTYPES = (torch.float32, torch.float64)
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -219,7 +219,9 @@ def _call(function, constants, sizes, rest, variant) -> None:
     base = None if base is None else base.contiguous()
     mask = None if mask is None else mask.contiguous()
     problem = _PROBLEM.pack(
-        *sizes,
+        *sizes[:4],
+        0,
+        *sizes[4:],
         x.data_ptr(),
         x.stride(0),
         x.stride(1),

@@ -1,0 +1,176 @@
+// The working memory of one part of a call, and what every contraction starts with: samples located, weights computed.
+#pragma once
+#include "tiles.h"
+
+#include <stdlib.h>
+
+namespace edgewise::EDGEWISE_VARIANT {
+
+constexpr int64_t padding = 64;   // numbers beyond the end that vectors may touch
+constexpr int64_t together = 16;  // inputs whose columns are read, or written, in one pass over the rows
+
+// Whether all outputs fit one vector, so that sorting the samples does not pay.
+template <class T>
+bool is_narrow(const Problem& problem) {
+  return padded<T>(problem.outputs) <= full_lanes<T>;
+}
+
+// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: many share the work that is
+// done once per block. Wide: a block's rows of y or u stay in the second-level cache while every input passes over them.
+template <class T>
+int64_t block_of(const Problem& problem, int threads) {
+  int64_t samples = 4096;
+  if (!is_narrow<T>(problem)) samples = (int64_t(512) << 10) / (padded<T>(problem.outputs) * int64_t(sizeof(T)));
+  const int64_t share = (problem.batch + threads - 1) / threads;
+  if (!is_narrow<T>(problem) && samples > 2048) samples = 2048;
+  if (threads > 1 && samples > share) samples = share;
+  return samples < 256 ? 256 : samples;
+}
+
+// All working memory of one part, from one allocation; every array starts on a cache line.
+template <class T, int K>
+class Scratch {
+ public:
+  Scratch(const Problem& problem, bool pad_rows, bool gradients) {
+    measure(problem, pad_rows, gradients);
+    memory_ = static_cast<char*>(malloc(used_ + 64));
+    if (!memory_) return;
+    next_ = memory_ + (64 - reinterpret_cast<uintptr_t>(memory_) % 64) % 64;
+    measure(problem, pad_rows, gradients);
+  }
+  ~Scratch() { free(memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  explicit operator bool() const { return memory_ != nullptr; }
+
+  Samples<T> samples;
+  Runs runs;
+  Pieces<T> pieces;
+  Weights<T> values, slopes;
+  T *t, *columns, *results, *sums, *padded_rows;
+  T *coef, *base, *grad_coef, *grad_base;  // narrow layers: one input's, in padded rows
+  int64_t pitch;                           // of columns and results
+
+ private:
+  char *memory_ = nullptr, *next_ = nullptr;
+  size_t used_ = 0;
+
+  // The next array of `count` numbers; null in the first round, which only counts.
+  template <class N>
+  void take(N*& array, int64_t count) {
+    const size_t bytes = (size_t(count) * sizeof(N) + 63) / 64 * 64;
+    array = reinterpret_cast<N*>(next_);
+    if (next_) next_ += bytes;
+    used_ += bytes;
+  }
+
+  void measure(const Problem& problem, bool pad_rows, bool gradients) {
+    constexpr int L = weight_lanes<K>;
+    const int64_t intervals = problem.functions - problem.degree;
+    const int64_t most = problem.block < problem.batch ? problem.block : problem.batch, room = most + padding;
+    const int64_t inputs = problem.inputs < together ? problem.inputs : together;
+    const int64_t most_pieces = (intervals < most ? intervals : most) + 1, wide = padded<T>(problem.outputs);
+    const bool narrow = is_narrow<T>(problem);
+    pitch = room;
+    take(columns, inputs * room);
+    take(samples.inside, room);
+    take(samples.place, room);
+    take(t, room);
+    take(values.spline, room * L);
+    take(values.base, room);
+    if (gradients) {
+      take(slopes.spline, room * L);
+      take(slopes.base, room);
+      take(sums, room * least_lanes<T>);
+      take(results, inputs * room);
+    }
+    take(padded_rows, pad_rows ? most * wide : 0);
+    take(pieces.table, most_pieces * K * L);
+    take(pieces.derived, most_pieces * K * L);
+    take(pieces.per_width, most_pieces);
+    take(pieces.numbers, room);
+    if (narrow) {
+      take(coef, problem.functions * wide);
+      take(base, wide);
+      take(grad_coef, gradients ? intervals * K * wide : 0);
+      take(grad_base, wide);
+    } else {
+      take(runs.interval, most_pieces + 1);
+      take(runs.begin, most_pieces + 1);
+      take(runs.counts, intervals);
+      take(runs.row, room);
+    }
+  }
+};
+
+// One block of samples.
+struct Block {
+  int64_t begin, samples;
+};
+
+inline Block block_at(const Problem& problem, int64_t index) {
+  const int64_t begin = index * problem.block, left = problem.batch - begin;
+  return {begin, left < problem.block ? left : problem.block};
+}
+
+// The columns of x from `input` on, `count` of them, each contiguous.
+template <class T, int K>
+void read_columns(const Problem& problem, const Block& block, int64_t input, int64_t count, Scratch<T, K>& scratch) {
+  const T* x = static_cast<const T*>(problem.x) + block.begin * problem.x_row + input * problem.x_column;
+  if (problem.x_column == 1) return transpose(x, problem.x_row, block.samples, count, scratch.columns, scratch.pitch);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t b = 0; b < block.samples; b++)
+      scratch.columns[i * scratch.pitch + b] = x[b * problem.x_row + i * problem.x_column];
+}
+
+template <class T, int K>
+void write_columns(const Problem& problem, const Block& block, int64_t input, int64_t count, Scratch<T, K>& scratch) {
+  T* grad = static_cast<T*>(problem.grad_x) + block.begin * problem.inputs + input;
+  transpose(scratch.results, scratch.pitch, count, block.samples, grad, problem.inputs);
+}
+
+// Locates the samples of one input (column `at` of those read) and makes its polynomial pieces.
+template <class T, int K>
+void prepare(const Problem& problem, const Block& block, int64_t input, int64_t at, Scratch<T, K>& scratch) {
+  const int64_t knots = problem.functions + problem.degree + 1;
+  const Grid<T> grid =
+      make_grid(static_cast<const T*>(problem.knots) + input * knots, problem.functions, problem.degree);
+  scratch.samples.count = block.samples;
+  scratch.samples.x = scratch.columns + at * scratch.pitch;
+  locate(grid, scratch.samples);
+  make_pieces<T, K>(grid, scratch.samples, scratch.pieces);
+  positions(grid, scratch.samples, scratch.pieces, scratch.t);
+}
+
+// What the rows are multiplied by: splines times v, then the base function.
+template <class T, int K, bool based>
+void fill_values(const Problem& problem, const Block& block, int64_t input, Scratch<T, K>& scratch) {
+  constexpr int L = weight_lanes<K>;
+  T* weight = scratch.values.spline;
+  spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, problem.order, weight);
+  if (problem.v) {
+    const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
+    for (int64_t b = 0; b < block.samples; b++)
+      for (int j = 0; j < K; j++) weight[b * L + j] *= v[b * problem.v_row];
+  }
+  if (based) base_weights(problem.base_kind, false, scratch.samples, scratch.values.base);
+}
+
+// The same for the gradient by x, which leaves v out.
+template <class T, int K, bool based>
+void fill_slopes(const Problem& problem, Scratch<T, K>& scratch) {
+  spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, problem.grad_x_order, scratch.slopes.spline);
+  if (based) base_weights(problem.base_kind, true, scratch.samples, scratch.slopes.base);
+}
+
+// The mask of one input; null where it masks nothing.
+template <class T>
+const T* mask_of(const Problem& problem, int64_t input) {
+  if (!problem.mask) return nullptr;
+  const T* mask = static_cast<const T*>(problem.mask) + input * problem.outputs;
+  bool ones = true;
+  for (int64_t o = 0; o < problem.outputs; o++) ones &= mask[o] == 1;
+  return ones ? nullptr : mask;
+}
+
+}  // namespace edgewise::EDGEWISE_VARIANT
