@@ -92,6 +92,14 @@ EDGEWISE_INLINE Vector<T, least_lanes<T>> fold(Vector<T, lanes> value) {
   }
 }
 
+template <class T, int lanes>
+EDGEWISE_INLINE T sum_lanes(Vector<T, lanes> value) {
+  const Vector<T, least_lanes<T>> rest = fold<T, lanes>(value);
+  T total = rest[0];
+  for (int k = 1; k < least_lanes<T>; k++) total += rest[k];
+  return total;
+}
+
 // Whether any lane of a comparison is true.
 template <int lanes, class M>
 EDGEWISE_INLINE bool any(M value) {

@@ -75,14 +75,15 @@ class KANLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
-        check_input(x, self.in_features, self.coef.dtype)
-        flat = x.reshape(-1, x.shape[-1])
-        y = layer_sum(flat, self.coef, self.base, self.mask, self.knots, self.degree, self.base_function)
+        coef, base, mask, knots = self.coef, self.base, self.mask, self.knots  # each costs half a microsecond
+        check_input(x, coef.shape[0], coef.dtype)
+        flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        y = layer_sum(flat, coef, base, mask, knots, self.degree, self.base_function)
         if y is None:  # no kernel for the whole layer
-            y = spline_sum(flat, self.coef * self.mask[:, None, :], self.knots, self.degree)
-            if self.base is not None:
-                y = y + base_values(flat, self.base_function) @ (self.base * self.mask)
-        return y.reshape(*x.shape[:-1], y.shape[-1])
+            y = spline_sum(flat, coef * mask[:, None, :], knots, self.degree)
+            if base is not None:
+                y = y + base_values(flat, self.base_function) @ (base * mask)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
 
     def edges(self, x: Tensor) -> Tensor:
         """The value of every edge, x (batch, in) -> (batch, in, out). Costs `in` times the memory of `forward`."""

@@ -6,7 +6,7 @@ first derivatives; further ones are made of the contractions of `contract`, whic
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from edgewise.ops import backend
 from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
@@ -34,13 +34,15 @@ class _LayerSum(Function):
     def setup_context(ctx, inputs, output):
         *tensors, ctx.degree, ctx.base_function = inputs
         ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx, u):
         x, coef, base, mask, knots = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled() or backend.choose(ctx.degree, u, x, coef, base, mask, knots) is not cpu:
+        # The others are what the kernel took in the forward pass.
+        if torch.is_grad_enabled() or backend.choose(ctx.degree, u, x) is not cpu:
             gradients = _gradients(u, x, coef, base, mask, knots, ctx.degree, ctx.base_function, wanted)
         else:
             gradients = cpu.layer_gradients(
@@ -94,4 +96,6 @@ def layer_sum(
         return None
     if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
+    if not torch.is_grad_enabled() and forward_ad._current_level < 0:  # nothing is differentiated
+        return cpu.layer(x, coef, knots, degree, base=base, mask=mask, base_function=base_function)
     return _LayerSumPlain.apply(x, coef, base, mask, knots, degree, base_function)

@@ -98,14 +98,15 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
                 return f"the CPU kernel takes float32 and float64, got {dtype}"
         elif tensor.dtype != dtype:
             return f"the CPU kernel takes tensors of one dtype, got {dtype} and {tensor.dtype}"
+        count = tensor.numel()
         try:
-            absent = tensor.data_ptr() == 0 and tensor.numel() > 0
+            absent = tensor.data_ptr() == 0 and count > 0
         except RuntimeError:  # a wrapper: batched by vmap, tracked by torch.func
             absent = True
         if absent:
             return "the CPU kernel takes tensors with memory of their own, not those of vmap or of symbolic zeros"
-    if tensors and max(tensor.shape[-1] for tensor in tensors if tensor is not None) > _INDEX_LIMIT:
-        return "the CPU kernel numbers knots with 32 bits"
+        if count > _INDEX_LIMIT and tensor.shape[-1] > _INDEX_LIMIT:
+            return "the CPU kernel numbers knots with 32 bits"
     return None
 
 
