@@ -186,8 +186,8 @@ def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -
 def _enclosed(model: KAN, problem: Regression, arm: Arm, cover: Tensor | None) -> KAN:
     """The model on hidden grids that hold all activations (`enclose`).
 
-    As it was where the polynomials that go on beyond the samples change its values by more than a tail can be wrong: they
-    belong to a model that fits badly.
+    As it was where the polynomials that go on beyond the samples change its values by more than a tail can be wrong:
+    they belong to a model that fits badly.
     """
     x = problem.train.x
     enclosed, _ = enclose(model, x, cover)

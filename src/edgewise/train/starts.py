@@ -51,8 +51,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class StartPlan:
-    """degree: of the splines, None for 5, or for 2 where that is exact. domain: of the first layer's grids, None for that
-    of the samples. starts: of each shape, None for as many as the budget allows. seed: of the initial weights."""
+    """degree: of the splines, None for 5, or for 2 where that is exact. domain: of the first layer's grids, None for
+    that of the samples. starts: of each shape, None for as many as the budget allows. seed: of the initial weights."""
 
     degree: int | None = None
     domain: Sequence[float] | Tensor | None = None
