@@ -13,14 +13,13 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.bspline import basis
-from edgewise.train import levenberg_marquardt as module
 from edgewise.train.fit import fit
 from edgewise.train.grid import adapt_domain_, refine
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import flattened, write_
 from edgewise.train.objective import Objective
 from edgewise.train.penalty import Ridge, Roughness, Sparsity
-from edgewise.train.problem import Classification, Regression
+from edgewise.train.problem import Regression
 
 
 def samples(n=80, columns=2, seed=0, dtype=torch.float64):
@@ -107,22 +106,6 @@ def test_sparsity_is_minimised_as_far_as_lbfgs_gets():
     assert totals[0] < 1.1 * totals[1]
 
 
-@pytest.mark.parametrize("penalty", [None, Sparsity(1e-3) + Ridge(1e-4)], ids=str)
-def test_chunks_change_nothing_but_rounding(monkeypatch, penalty):
-    x = samples()
-    problem = Regression(x, target(x).expand(-1, 2), weight=x[:, 0].abs())
-    model = KAN([2, 2, 2], 3, dtype=torch.float64)
-    whole = run_of(model, problem, penalty)._linearise(problem.train)
-    monkeypatch.setattr(module, "CHUNK_NUMBERS", 7 * flattened(model.parameters()).numel())
-    parts = run_of(model, problem, penalty)._linearise(problem.train)
-    assert torch.allclose(whole.matrix, parts.matrix, rtol=1e-9, atol=1e-13)
-    assert torch.allclose(whole.gradient, parts.gradient, rtol=1e-9, atol=1e-13)
-    objective = Objective(model, problem, penalty)
-    assert whole.evaluation.total == pytest.approx(objective.backward(problem.train).total, rel=1e-12)
-    truth = flattened(p.grad for p in model.parameters())
-    assert torch.allclose(whole.gradient, truth, rtol=1e-9, atol=1e-13)
-
-
 def test_masked_and_frozen_parameters_stay():
     x = samples()
     model = KAN([2, 3, 1], 4, dtype=torch.float64)
@@ -184,9 +167,13 @@ def test_a_start_that_overflows_is_reported_and_left_alone():
 
 def test_refused_with_a_sentence():
     x = samples(10)
-    labels = torch.arange(10) % 2
-    with pytest.raises(InputError, match=r"needs a problem with residuals, which Classification has not"):
-        fit(KAN([2, 2], dtype=torch.float64), Classification(x, labels), LevenbergMarquardt())
+
+    class Absolute(Regression):
+        def second_order_blocks(self):
+            return ()
+
+    with pytest.raises(InputError, match=r"needs a sum of squares or a cross-entropy on tensors, got Absolute"):
+        fit(KAN([2, 1], dtype=torch.float64), Absolute(x, target(x)), LevenbergMarquardt())
     with pytest.raises(InputError, match="at most max_parameters = 10 trainable parameters, got 18"):
         fit(KAN([2, 1], dtype=torch.float64), Regression(x, target(x)), LevenbergMarquardt(max_parameters=10))
     with pytest.raises(InputError, match="damping must be a positive number"):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from edgewise.ops.activation import activation_derivatives
-from edgewise.ops.bspline import local_basis
+from edgewise.ops.active_basis import active_basis
 from edgewise.ops.jet import compose
 
 
@@ -38,7 +38,8 @@ def spline_segments(
 ) -> tuple[Segments, ...]:
     """Segments of a spline layer's coef and base; see `KANLayer.jacobian_segments`."""
     inputs, outputs = mask.shape
-    interval, jets = _basis_jet(x, knots, degree, order)
+    interval, derivatives = active_basis(x[0], knots, degree, order)
+    jets = compose(x[..., None], derivatives, order)  # of the active functions, (C, batch, in, degree + 1)
     batch = len(interval)
     pulled = sensitivity[:, :, None, :] * mask  # (C, batch, in, out): a masked edge has rows of zeros
     values = _contracted(jets[..., None], pulled[..., None, :])
@@ -60,14 +61,6 @@ def dense_segments(x: Tensor, sensitivity: Tensor, activation: str, order: int) 
 def one_run(parameter: str, values: Tensor) -> Segments:
     """Rows (batch, size) that are full, as one run."""
     return Segments(parameter, torch.zeros(len(values), 1, dtype=torch.int64, device=values.device), values[:, None])
-
-
-def _basis_jet(x: Tensor, knots: Tensor, degree: int, order: int) -> tuple[Tensor, Tensor]:
-    """First active function (batch, in) of each input, and the jets (C, batch, in, degree + 1) of the active ones."""
-    orders = [local_basis(x[0], knots, degree, m) for m in range(min(order, degree) + 1)]
-    interval, derivatives = orders[0][0], [values for _, values in orders]
-    derivatives += [torch.zeros_like(derivatives[0])] * (order - degree)
-    return interval, compose(x[..., None], derivatives, order)
 
 
 def _contracted(left: Tensor, right: Tensor) -> Tensor:

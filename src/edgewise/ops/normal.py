@@ -42,12 +42,17 @@ def gram_(
     if not _batch(runs):
         return
     if native is None:
-        native = _is_native(runs) and active(runs) < SPARSE * len(matrix)
+        native = not is_dense(runs, len(matrix))
     if not native:
         rows = dense(runs, len(matrix))
         matrix.addmm_(rows.mT, rows, alpha=scale)
         return
     _call("edgewise_gram", runs, len(matrix), scale, matrix, None, None, variant)
+
+
+def is_dense(runs: Sequence[Runs], size: int) -> bool:
+    """Whether J'J is best made from dense rows."""
+    return not _is_native(runs) or active(runs) >= SPARSE * size
 
 
 def transposed(

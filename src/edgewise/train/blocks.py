@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,21 @@ from edgewise.errors import InputError
 from edgewise.train.data import Data
 
 Unknowns = Mapping[str, nn.Parameter]
+
+
+class LocalModel(NamedTuple):
+    """Part of a loss as a function of what a network gives: the second derivatives are 2 sum_r row_r row_r'.
+
+    rows: (R, C, b, out), by the jet of the network's output, sample by sample.
+    unknowns: the same rows by each unknown number, (R, b).
+    residuals: (R, b), where the first derivative is 2 sum_r residual_r row_r; None where `slope` gives it.
+    slope: (C, b, out), the first derivative by the jet.
+    """
+
+    rows: Tensor
+    unknowns: dict[str, Tensor]
+    residuals: Tensor | None
+    slope: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +62,17 @@ class ResidualBlock:
             values = values * part.weight.sqrt()[:, None]
         return values if self.weight == 1.0 else values * self.weight**0.5
 
+    def local(self, jet: Tensor, part: Data, unknowns: Unknowns) -> "LocalModel":
+        """The sum of squares on a part, as a function of the jet (C, b, out) and the unknowns, to second order."""
+        with torch.enable_grad():
+            leaf = jet.detach().requires_grad_()
+            each = {name: value.detach().repeat(len(part)).requires_grad_() for name, value in unknowns.items()}
+            values = self.scaled(leaf, part, each)
+        columns = values.unbind(1)
+        rows = [_slopes(column, [leaf, *each.values()], last=column is columns[-1]) for column in columns]
+        stacked = [torch.stack(slopes) for slopes in zip(*rows, strict=True)]
+        return LocalModel(stacked[0], dict(zip(each, stacked[1:], strict=True)), values.detach().mT)
+
     def loss(self, network: nn.Module, part: Data, unknowns: Unknowns) -> Tensor:
         """The block's loss on some of its samples, a differentiable scalar."""
         each = {name: value.expand(len(part)) for name, value in unknowns.items()}
@@ -53,7 +80,7 @@ class ResidualBlock:
 
     def jet(self, network: nn.Module, x: Tensor) -> Tensor:
         """What the residuals are computed from, (C, b, out)."""
-        if self.order == 0 or self.directions is None:
+        if self.is_plain:
             return network(x)[None]
         if not callable(getattr(network, "jet", None)):
             raise InputError(
@@ -61,3 +88,16 @@ class ResidualBlock:
                 f"got {type(network).__name__}"
             )
         return network.jet(x, self.directions, self.order)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the residuals need no derivatives of the model."""
+        return self.order == 0 or self.directions is None
+
+
+def _slopes(column: Tensor, leaves: list[Tensor], *, last: bool) -> list[Tensor]:
+    """Derivatives of each sample's residual by what it was computed from; zeros where it doesn't depend on it."""
+    if not column.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(column.sum(), leaves, retain_graph=not last, allow_unused=True)
+    return [torch.zeros_like(leaf) if slope is None else slope for slope, leaf in zip(found, leaves, strict=True)]

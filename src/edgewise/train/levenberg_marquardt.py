@@ -1,4 +1,4 @@
-"""Levenberg-Marquardt: Gauss-Newton steps with damping, for sums of squares; dense, in float64."""
+"""Levenberg-Marquardt: Gauss-Newton steps with damping, for sums of squares and cross-entropy, in float64."""
 
 import copy
 import math
@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.train.jacobian import ParameterSlots, is_chain, residual_rows
+from edgewise.train.damped import ParameterSystem, SampleSystem, damping_scale
+from edgewise.train.data import Data
+from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.methods import Method, StepResult, check_count, flattened, is_number, write_
+from edgewise.train.normal_equations import RowSource
 from edgewise.train.objective import Evaluation, Objective
-from edgewise.train.penalty import Curvature
-from edgewise.train.problem import Data
+from edgewise.train.penalty_model import add_curvature_, penalty_curvature, penalty_gradient
 
-# Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
-# coefficients that no sample reaches run away; 0.05 held them in prototypes (design, "Precision").
-FLOOR = 0.05
 LOWEST, HIGHEST = 1e-15, 1e15  # of the damping
 ROUNDING = torch.finfo(torch.float64).eps  # a smaller relative gain can't be seen in the loss
-CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
+# Rows by parameters where the system is solved in the space of samples: it saves the cube of the parameters, at the
+# price of J in full.
+MOST_FULL = 2**25  # numbers in J (256 MiB)
+SAMPLES = 0.7  # rows per parameter
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class LevenbergMarquardt(Method):
         check_count(self.max_parameters, "max_parameters")
 
     def start(self, objective: Objective, *, steps: int) -> "LevenbergMarquardtRun":
-        if objective.problem.residuals is None:
+        if not objective.problem.second_order_blocks():
             raise InputError(
-                f"LevenbergMarquardt needs a problem with residuals, which {type(objective.problem).__name__} "
-                "has not: use LBFGS() or Adam()"
+                "LevenbergMarquardt needs a sum of squares or a cross-entropy on tensors, "
+                f"got {type(objective.problem).__name__}: use LBFGS() or Adam()"
             )
         count = sum(p.numel() for p in objective.parameters.values())
         if count > self.max_parameters:
@@ -69,16 +71,6 @@ class LevenbergMarquardt(Method):
                 f"got {count}: use LBFGS() or Adam()"
             )
         return LevenbergMarquardtRun(self, objective)
-
-
-@dataclass(frozen=True)
-class _Normal:
-    """The normal equations at a point: objective, gradient, H, and D."""
-
-    evaluation: Evaluation
-    gradient: Tensor
-    matrix: Tensor
-    scale: Tensor
 
 
 class LevenbergMarquardtRun:
@@ -92,23 +84,25 @@ class LevenbergMarquardtRun:
         self._objective = objective.twin(twin, torch.float64)
         self._twins = list(self._objective.parameters.values())
         self._slots = ParameterSlots(self._objective.parameters)
-        self._chain: bool | None = None  # asked once: on small tables the answer took a fifth of a step
-        self._rows = max(1, CHUNK_NUMBERS // self._slots.size)
+        self._source: RowSource | None = None  # made by the first step: it looks at the network's forward
+        self._here: tuple[Tensor, Evaluation] | None = None  # a point, and the objective there
 
     def step(self, data: Data) -> StepResult:
         data = self._objective.problem.train  # the same samples in float64
         origin = flattened(self._parameters).double()
         write_(self._twins, origin)
-        normal = self._linearise(data)
-        start = normal.evaluation
-        if not (start.is_finite and bool(normal.gradient.isfinite().all())):
+        start = self._evaluated(origin, data)
+        if not start.is_finite:
             return StepResult(Evaluation(math.nan, start.penalty))
-        if not bool(normal.gradient.any()):
+        system = self._linearised(data)
+        if not bool(system.gradient.isfinite().all()):
+            return StepResult(Evaluation(math.nan, start.penalty))
+        if not bool(system.gradient.any()):
             return StepResult(start, "converged", "The gradient is zero.")
         for _ in range(self._settings.trials):
-            move = self._solve(normal)
+            move = system.solve(self._mu)
             if move is not None:
-                predicted = 0.5 * float(move @ (self._mu * normal.scale * move - normal.gradient))
+                predicted = 0.5 * float(move @ (self._mu * system.scale * move - system.gradient))
                 point = (origin + move).to(self._parameters[0].dtype).double()
                 if torch.equal(point, origin) or predicted <= ROUNDING * start.total:
                     return StepResult(start, "converged", "The predicted gain of a step is below rounding.")
@@ -117,6 +111,7 @@ class LevenbergMarquardtRun:
                 if after.is_finite and after.total < start.total:
                     self._lower((start.total - after.total) / predicted)
                     write_(self._parameters, point)
+                    self._here = point, after
                     return StepResult(after)
             if self._mu >= HIGHEST:
                 break
@@ -129,84 +124,29 @@ class LevenbergMarquardtRun:
     def restore(self, state: dict) -> None:
         self._mu, self._growth = float(state["mu"]), float(state["growth"])
 
+    def _evaluated(self, point: Tensor, data: Data) -> Evaluation:
+        """The objective at a point that the twin is at: often that of the last step."""
+        if self._here is None or not torch.equal(self._here[0], point):
+            self._here = point, self._objective.evaluate(data)
+        return self._here[1]
+
     def _lower(self, gain_ratio: float) -> None:
         self._mu = max(self._mu * max(1 / 3, 1 - (2 * gain_ratio - 1) ** 3), LOWEST)
         self._growth = 2.0
 
-    def _solve(self, normal: _Normal) -> Tensor | None:
-        damped = normal.matrix.clone()
-        damped.diagonal().add_(normal.scale, alpha=self._mu)
-        factor, info = torch.linalg.cholesky_ex(damped)
-        if int(info) != 0:
-            return None
-        move = -torch.cholesky_solve(normal.gradient[:, None], factor)[:, 0]
-        return move if bool(move.isfinite().all()) else None
-
-    def _linearise(self, data: Data) -> _Normal:
-        size, objective = self._slots.size, self._objective
-        if self._chain is None:
-            self._chain = is_chain(objective.network, self._slots, data.x[:2])
-        matrix, gradient, loss = data.x.new_zeros(size, size), data.x.new_zeros(size), 0.0
-        grams: list[dict[str, Tensor]] = []
-        for part, share in data.chunks(self._rows):
-            columns = residual_rows(objective.network, self._slots, objective.problem, part, chain=self._chain)
-            for rows, residuals in columns:
-                matrix.addmm_(rows.mT, rows, alpha=2 * share)
-                gradient.addmv_(rows.mT, residuals, alpha=2 * share)
-                loss += share * float(residuals @ residuals)
-            if objective.needs_trace:
-                grams = _summed(grams, self._edge_grams(part), share)
-        floor = FLOOR * float(matrix.diagonal().mean())
-        penalty = self._add_penalty(matrix, gradient, data, grams)
-        diagonal = matrix.diagonal().clone()
-        scale = diagonal + (floor if floor > 0 else FLOOR * float(diagonal.mean()) or 1.0)
-        return _Normal(Evaluation(loss, penalty), gradient, matrix, scale)
-
-    def _add_penalty(self, matrix: Tensor, gradient: Tensor, data: Data, grams: list[dict[str, Tensor]]) -> float:
-        """Adds the penalty's derivatives to the normal equations; returns its value."""
-        objective = self._objective
-        if objective.term is None:
-            return 0.0
-        for twin in self._twins:
-            twin.grad = None
-        objective.penalty_backward(data)
-        gradient += flattened(torch.zeros_like(twin) if twin.grad is None else twin.grad for twin in self._twins)
-        magnitudes = objective.magnitudes(data) if objective.needs_trace else ()
-        with torch.no_grad():
-            for entry in objective.term.curvature(magnitudes, grams):
-                if entry.name in self._slots.slots:
-                    _add_curvature(matrix, self._slots, entry)
-            return float(objective.term.value(magnitudes))
-
-    def _edge_grams(self, part: Data) -> list[dict[str, Tensor]]:
-        """For every layer the mean over samples of (d phi / d parameter)(d phi / d parameter)' of each edge."""
-        with torch.no_grad():
-            trace = self._objective.network.trace(part.x)
-            share = (part.x.new_ones(len(part)) if part.weight is None else part.weight) / len(part)
-            grams = []
-            for layer, x in zip(self._objective.network.layers, trace.inputs, strict=True):
-                rows = layer.jacobian_rows(x, x.new_ones(len(x), layer.out_features))
-                gram = {}
-                for name, values in rows.items():
-                    if values.ndim == 4:
-                        gram[name] = torch.einsum("b,bigo,biho->iogh", share, values, values)
-                    elif values.ndim == 3:
-                        gram[name] = torch.einsum("b,bio->io", share, values.square())
-                grams.append(gram)
-            return grams
-
-
-def _summed(total: list[dict[str, Tensor]], part: list[dict[str, Tensor]], share: float) -> list[dict[str, Tensor]]:
-    scaled = [{name: share * values for name, values in layer.items()} for layer in part]
-    if not total:
-        return scaled
-    return [{name: old[name] + new[name] for name in new} for old, new in zip(total, scaled, strict=True)]
-
-
-def _add_curvature(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:
-    index = torch.arange(slots.size, device=matrix.device)[slots.slots[entry.name]].view(slots.shapes[entry.name])
-    if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
-        index = index.transpose(1, 2)
-        matrix[index[..., :, None], index[..., None, :]] += entry.values
-    else:
-        matrix[index, index] += entry.values
+    def _linearised(self, data: Data) -> ParameterSystem | SampleSystem:
+        """Gauss-Newton's model of the objective at the twin's parameters."""
+        objective, size = self._objective, self._slots.size
+        if self._source is None:
+            self._source = RowSource(objective.network, objective.problem, self._slots)
+        count = self._source.count() if objective.term is None else None
+        if count is not None and count < SAMPLES * size and count * size <= MOST_FULL:
+            return SampleSystem(*self._source.in_full())
+        normal = self._source.normal_equations()
+        gradient, matrix = normal.gradient, normal.matrix
+        mean = float(matrix.diagonal().mean())
+        if objective.term is not None:
+            gradient = gradient + penalty_gradient(objective, data)
+            for entry in penalty_curvature(objective, self._slots, data):
+                add_curvature_(matrix, self._slots, entry)
+        return ParameterSystem(gradient, matrix, damping_scale(matrix.diagonal().clone(), mean))

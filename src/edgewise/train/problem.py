@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from edgewise.errors import InputError
 from edgewise.nn.initial import seeded_generator
 from edgewise.train.blocks import ResidualBlock
+from edgewise.train.cross_entropy import CrossEntropyBlock
 from edgewise.train.data import Data
 
 
@@ -51,6 +52,10 @@ class Problem:
     def blocks(self) -> tuple[ResidualBlock, ...]:
         """The training loss as sums of squares, on samples held as tensors; () where it is no such sum."""
         return ()
+
+    def second_order_blocks(self) -> tuple[ResidualBlock | CrossEntropyBlock, ...]:
+        """What Gauss-Newton methods work on: the blocks, or what stands for them where the loss has none."""
+        return self.blocks()
 
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
         """Name and value of the measure a person would ask for."""
@@ -198,6 +203,9 @@ class Classification(Problem):
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         each = cross_entropy(prediction, data.y, reduction="none")
         return (each if data.weight is None else each * data.weight).sum() / max(len(data), 1)
+
+    def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
+        return () if self.train is None else (CrossEntropyBlock("data", self.train),)
 
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("accuracy", weighted share of samples whose largest logit is the label's)."""

@@ -1,0 +1,148 @@
+"""Rows of a block's Jacobian by the trainable parameters, in runs: layer by layer, or by torch.func for any module."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+
+from edgewise.ops.jet import seed_jet
+from edgewise.ops.normal import Runs
+from edgewise.train.blocks import LocalModel, ResidualBlock, Unknowns
+from edgewise.train.cross_entropy import CrossEntropyBlock
+from edgewise.train.data import Data
+from edgewise.train.jacobian import ParameterSlots
+
+Block = ResidualBlock | CrossEntropyBlock
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """Rows and first derivative of a block's loss on some samples, before the mean.
+
+    runs: J, its rows column by column of the residuals. residuals: (rows,), where the first derivative is 2 J'r;
+    None where it is 2 J_s'(1/2, 1/2, ...) with J_s the `slope` rows.
+    """
+
+    runs: list[Runs]
+    residuals: Tensor | None
+    slope: list[Runs]
+
+
+class NetworkRows:
+    """Jacobian rows of one network.
+
+    A chain of layers with `jacobian_segments` (KAN, MLP) is done layer by layer; any other module by torch.func,
+    which needs a forward pass that torch.func can transform.
+    """
+
+    def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor):
+        self._network, self._slots = network, slots
+        self._is_chain = is_chain(network, slots, x[:2])
+
+    def of(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        """The rows of a block on a part of its samples."""
+        return (self._by_layers if self._is_chain else self._by_transforms)(block, part, unknowns)
+
+    def _by_layers(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        """One pass back from the residuals gives their derivative by every layer's output, for all samples at once
+        since samples don't meet; the layer turns that into rows."""
+        order = 0 if block.is_plain else block.order
+        inputs, outputs = _forward(self._network, part.x, block, order)
+        local = block.local(outputs[-1], part, unknowns)
+        sets = local.rows.unbind(0) if local.slope is None else (*local.rows.unbind(0), local.slope)
+        runs = self._unknown_runs(local, len(sets))
+        for number in range(len(inputs) - 1, -1, -1):
+            layer, x = self._network.layers[number], inputs[number].detach()
+            stacked = sets[0] if len(sets) == 1 else torch.cat(list(sets), 1)
+            if any(name.startswith(f"layers.{number}.") for name in self._slots.slots):
+                with torch.no_grad():
+                    parts = layer.jacobian_segments(x if len(sets) == 1 else x.repeat(1, len(sets), 1), stacked, order)
+                for part in parts:
+                    slot = self._slots.slots.get(f"layers.{number}.{part.parameter}")
+                    if slot is not None:
+                        runs.append(Runs(slot.start, part.starts, part.values))
+            if number:
+                sets = [
+                    torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
+                    for one in sets
+                ]
+        return _split(sorted(runs, key=lambda run: run.offset), local)
+
+    def _by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        module = _JetOf(self._network, block)
+        everything = {**dict(self._network.named_parameters()), **dict(self._network.named_buffers())}
+        trainable = {name: everything.pop(name).detach() for name in self._slots.slots if name in everything}
+
+        def jet(parameters: dict, x: Tensor) -> tuple[Tensor, Tensor]:
+            named = {f"network.{name}": value for name, value in {**everything, **parameters}.items()}
+            value = functional_call(module, named, (x[None],))[:, 0]
+            return value, value
+
+        jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
+        local = block.local(values.detach().transpose(0, 1), part, unknowns)
+        full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
+        sets = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
+        rows = torch.einsum("rcbo,bcop->rbp", sets, full).flatten(0, 1)
+        runs = [Runs(0, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows[:, None])]
+        return _split([*runs, *self._unknown_runs(local, len(sets))], local)
+
+    def _unknown_runs(self, local: LocalModel, sets: int) -> list[Runs]:
+        runs = []
+        for name, values in local.unknowns.items():
+            slot = self._slots.slots.get(f"unknowns.{name}")
+            if slot is not None:
+                assert sets == len(values)
+                column = values.reshape(-1, 1, 1)
+                runs.append(Runs(slot.start, column.new_zeros(len(column), 1, dtype=torch.int64), column))
+        return runs
+
+
+class _JetOf(nn.Module):
+    """A block's jet of a network as a forward, which is all that functional_call calls."""
+
+    def __init__(self, network: nn.Module, block: Block):
+        super().__init__()
+        self.network = network
+        self._block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._block.jet(self.network, x)
+
+
+def is_chain(network: nn.Module, slots: ParameterSlots, x: Tensor) -> bool:
+    """Whether the network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
+    layers = getattr(network, "layers", None)
+    if not isinstance(layers, nn.ModuleList) or not all(hasattr(layer, "jacobian_segments") for layer in layers):
+        return False
+    if not all(name.startswith(("layers.", "unknowns.")) for name in slots.slots):
+        return False
+    with torch.no_grad():  # a subclass may do more in its forward than run the layers
+        y = x
+        for layer in layers:
+            y = layer(y)
+        return torch.equal(y, network(x))
+
+
+def _forward(network: nn.Module, x: Tensor, block: Block, order: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs and outputs (C, b, n) of each layer, each differentiable by the layer's own input alone."""
+    inputs, outputs = [], []
+    jet = x[None] if order == 0 else seed_jet(x, block.directions, order)
+    for number, layer in enumerate(network.layers):
+        with torch.set_grad_enabled(number > 0):  # nothing is asked about the points themselves
+            jet = jet.detach().requires_grad_(number > 0)
+            inputs.append(jet)
+            jet = layer(jet[0])[None] if order == 0 else layer.jet(jet, order)
+        outputs.append(jet)
+    return inputs, outputs
+
+
+def _split(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
+    """Rows of the matrix apart from those of the slope, which come last."""
+    if local.slope is None:
+        return BlockRows(list(runs), local.residuals.reshape(-1), [])
+    count = len(runs[0].values) - local.slope.shape[1]
+    rows = [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]
+    slope = [Runs(run.offset, run.starts[count:], run.values[count:]) for run in runs]
+    return BlockRows(rows, None, slope)

@@ -1,0 +1,112 @@
+"""Gauss-Newton's quadratic model of a loss at a point, summed over chunks of samples in constant memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.ops import normal
+from edgewise.train.jacobian import ParameterSlots
+from edgewise.train.network_rows import BlockRows, NetworkRows
+from edgewise.train.problem import Problem
+
+CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
+
+
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """The loss near a point: loss + gradient' d + d' matrix d / 2, without penalty.
+
+    gradient: (P,). matrix: (P, P), Gauss-Newton's 2 J'J, in the upper triangle; the lower one is undefined.
+    """
+
+    gradient: Tensor
+    matrix: Tensor
+
+
+class RowSource:
+    """Rows of all blocks of a problem for one network, chunk by chunk.
+
+    chunk_numbers: most numbers in the rows of one chunk.
+    """
+
+    def __init__(self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = CHUNK_NUMBERS):
+        self._problem, self._slots = problem, slots
+        self._blocks = [block for block in problem.second_order_blocks() if len(block.data)]
+        self._rows = NetworkRows(network, slots, self._blocks[0].data.x)
+        self._chunk_numbers = chunk_numbers
+        self._per_sample: list[tuple[int, int]] = []  # numbers in the rows of a sample, and rows; of each block
+
+    def count(self) -> int | None:
+        """Rows of J, over all blocks; None where residuals don't give the gradient."""
+        if not self._per_sample:
+            for block in self._blocks:
+                rows = self._rows.of(block, block.data.select(slice(0, 1)), self._problem.unknowns)
+                count = 0 if rows.residuals is None else len(rows.residuals)
+                batch = len(rows.runs[0].values) + (len(rows.slope[0].values) if rows.slope else 0)
+                numbers = normal.active(rows.runs)
+                if normal.is_dense(rows.runs, self._slots.size):
+                    numbers += self._slots.size
+                self._per_sample.append((batch * numbers, count))
+        counts = [count for _, count in self._per_sample]
+        return sum(c * len(b.data) for c, b in zip(counts, self._blocks, strict=True)) if all(counts) else None
+
+    def chunks(self) -> Iterator[tuple[BlockRows, float]]:
+        """Rows of some samples, with the factor that makes sums over them parts of the loss."""
+        self.count()
+        for block, (numbers, _) in zip(self._blocks, self._per_sample, strict=True):
+            for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
+                yield self._rows.of(block, part, self._problem.unknowns), 1 / len(block.data)
+
+    def normal_equations(self) -> NormalEquations:
+        """J'J and the gradient."""
+        size, matrix, gradient = self._slots.size, None, None
+        for rows, factor in self.chunks():
+            if matrix is None:
+                matrix = rows.runs[0].values.new_zeros(size, size)
+                gradient = matrix.new_zeros(size)
+            normal.gram_(matrix, rows.runs, 2 * factor)
+            gradient += self._slope(rows, factor)
+        return NormalEquations(gradient, matrix)
+
+    def in_full(self) -> tuple[Tensor, Tensor]:
+        """J (rows, P) and the residuals (rows,), scaled: the gradient is J'r and Gauss-Newton's matrix J'J."""
+        parts = [(rows, (2 * factor) ** 0.5) for rows, factor in self.chunks()]
+        return (
+            torch.cat([root * normal.dense(rows.runs, self._slots.size) for rows, root in parts]),
+            torch.cat([root * rows.residuals for rows, root in parts]),
+        )
+
+    def _slope(self, rows: BlockRows, factor: float) -> Tensor:
+        if rows.residuals is not None:
+            return normal.transposed(rows.runs, rows.residuals, self._slots.size, 2 * factor)
+        ones = rows.slope[0].values.new_ones(len(rows.slope[0].values))
+        return normal.transposed(rows.slope, ones, self._slots.size, factor)
+
+
+def normal_matrix(model: nn.Module, problem: Problem) -> Tensor:
+    """Gauss-Newton's second derivative of the loss by the trainable parameters, 2 J'J (P, P), without penalty.
+
+    The parameters lie in the order of `Objective.parameters`: the model's, then the problem's unknowns. For
+    cross-entropy the generalised Gauss-Newton matrix.
+
+    Args:
+        model: in the dtype of the problem.
+
+    Raises:
+        InputError: the problem has no blocks to second order.
+    """
+    slots = trainable_slots(model, problem)
+    if not problem.second_order_blocks():
+        raise InputError(f"problem must be a sum of squares or a cross-entropy, got {type(problem).__name__}")
+    upper = RowSource(model, problem, slots).normal_equations().matrix.triu()
+    return upper + upper.triu(1).mT
+
+
+def trainable_slots(model: nn.Module, problem: Problem) -> ParameterSlots:
+    """Where each trainable parameter, and each unknown, lies among all of them."""
+    unknowns = {f"unknowns.{name}": value for name, value in problem.unknowns.items()}
+    everything = {**dict(model.named_parameters()), **unknowns}
+    return ParameterSlots({name: p for name, p in everything.items() if p.requires_grad})
