@@ -111,6 +111,12 @@ def test_beside_the_paper():
     assert list(axes.lines[0].get_xdata()) == [2.86e-6, 4.45e-3, 1.48e-5]
 
 
+def test_how_many_samples():
+    rows = [accuracy_row("I.6.2", samples=3000), accuracy_row("I.9.18", samples=7000)]
+    said = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1, "I.9.18": 1}, which="x").sentences[0]
+    assert ", 3,000 to 7,000 noise-free samples" in said
+
+
 def test_a_row_without_result_is_not_below():
     rows = [accuracy_row("I.6.2", rmse=None)]
     outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1e-5}, which="their best")

@@ -191,3 +191,14 @@ def test_wrong_shape_gets_one_sentence():
         adapt_domain_(make_model(), torch.zeros(4, 3, dtype=torch.float64))
     with pytest.raises(InputError, match=r"^x must be a torch tensor, got ndarray$"):
         adapt_domain_(make_model(), np.zeros((4, 2)))
+
+
+def test_hidden_only_leaves_the_first_layer_alone():
+    model = KAN([2, 3, 1], grid_size=6, domain=(-5, 5), seed=2, dtype=torch.float64)
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    before = model.layers[0].knots.clone(), model.layers[0](x)
+    adapt_domain_(model, x, hidden_only=True)
+    assert torch.equal(model.layers[0].knots, before[0])
+    assert torch.equal(model.layers[0](x), before[1])
+    hidden, (low, high) = before[1], model.layers[1].domain.unbind(1)
+    assert torch.allclose((hidden.amax(0) - hidden.amin(0)) * 1.6, high - low)

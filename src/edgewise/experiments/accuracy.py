@@ -24,12 +24,12 @@ TEST_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000  # added to the seed of the trai
 @dataclass(frozen=True)
 class Effort:
     """What a row is given. samples: to train on, noise-free, a share `edges` of them denser towards the faces of the
-    box; held_out: uniform in the box, to decide when to stop, not trained on.
+    box; held_out: uniform, not trained on, to decide when to stop.
 
     width, degree: None where `approximate` chooses; budget and time_limit: its own.
     """
 
-    samples: int = 5000
+    samples: int = 3000
     held_out: int = 1000
     edges: float = 0.5
     width: tuple[int, ...] | None = None
@@ -182,7 +182,7 @@ def beside_the_paper(
     below = sum(ratio > 1 for ratio in ratios)
     slowest = max(row["seconds"] for row in rows)
     sentences = [
-        f"Test RMSE on {TEST:,} fresh points, {rows[0]['samples']:,} noise-free samples, half of them denser towards "
+        f"Test RMSE on {TEST:,} fresh points, {_samples_said(rows)} noise-free samples, half of them denser towards "
         f"the faces of the box, "
         f"{seeds_said(len(each.rows) for each in found)}; shape chosen automatically; seconds: the whole of "
         f"`approximate`, {slowest:.0f} at most.",
@@ -195,6 +195,12 @@ def beside_the_paper(
         sentences.append(f"Not below: {', '.join(missed)}.")
     draw = partial(_draw, found, kans, {name: target.paper["mlp"] for name, target in targets.items()})
     return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"errors": draw})
+
+
+def _samples_said(rows: Sequence[dict]) -> str:
+    """3,000, or 3,000 to 7,000."""
+    low, high = (end(row["samples"] for row in rows) for end in (min, max))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _draw(found: Sequence[Repeats], kans: Mapping[str, float], mlps: Mapping[str, float]):

@@ -5,9 +5,11 @@ The ranges of the variables are ours (edgewise/datasets/feynman.py), for the pap
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgewise.datasets.feynman import FEYNMAN_EQUATIONS
 from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper
-from edgewise.experiments.jobs import Progress, latest, run_jobs
+from edgewise.experiments.jobs import Job, Progress, latest, run_jobs
 from edgewise.experiments.outcome import Outcome, scientific
 from edgewise.experiments.store import Store
 
@@ -19,10 +21,14 @@ QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
     """Three seeds, of samples and training, unless told otherwise."""
     names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(FEYNMAN_EQUATIONS), seeds or (0, 1, 2))
-    effort = QUICK_EFFORT if quick else EFFORT
     # By seeds, so that the table is complete, if with one seed, after a third of the time.
-    jobs = [accuracy_job(FEYNMAN_EQUATIONS[name], seed, effort) for seed in seeds for name in names]
+    jobs = [_job(name, seed, quick) for seed in seeds for name in names]
     return summary(run_jobs(jobs, store, progress, line))
+
+
+def _job(name: str, seed: int, quick: bool) -> Job:
+    target = FEYNMAN_EQUATIONS[name]
+    return accuracy_job(target, seed, QUICK_EFFORT if quick else replace(EFFORT, samples=1000 * (1 + target.inputs)))
 
 
 def summary(rows: list[dict]) -> Outcome:

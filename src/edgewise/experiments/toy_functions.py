@@ -20,7 +20,7 @@ from edgewise.experiments.store import Store
 
 ALSO = ("pykan_reference",)
 QUICK = ("toy 2", "toy 3")
-SAMPLES = {"toy 1": 2000, "toy 2": 5000, "toy 3": 2000, "toy 4": 49_000, "toy 5": 10_000}  # 50,000 with held-out ones
+SAMPLES = {"toy 1": 2000, "toy 2": 3000, "toy 3": 3000, "toy 4": 49_000, "toy 5": 6000}  # 50,000 with held-out ones
 SLOW = ("toy 4",)  # one seed, two minutes
 SLOPES, DEGREES = ("toy 1", "toy 2", "toy 5"), {3: "cubic", 5: "quintic"}
 SLOPE_GRIDS, SLOPE_FLOOR = (10, 100), 1e-11  # below, rounding is part of the error

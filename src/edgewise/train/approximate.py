@@ -26,6 +26,8 @@ WORTHWHILE = 1.4
 ROUNDING = 2e-15  # of the held-out error relative to the target's spread
 FINE_STEPS = 100
 SETTLED = 1e-3  # ten steps that lower the loss by less than this share end a phase: the next grid gains more
+TAIL = 1e-3  # relative to the target's spread
+UNRESOLVED = 0.05  # relative error above which a grid may be too coarse to see anything: halving goes on in any case
 COVER = 20_000  # points that tell how far hidden nodes go in a given domain
 
 
@@ -174,11 +176,26 @@ def _refined(
 
 def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -> Arm:
     model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
-    model, _ = enclose(model, problem.train.x, cover)
+    model = _enclosed(model, problem, arm, cover)
     clock.tell(f"grid {model.config.grid_size[0]}", arm.loss)
     finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=SETTLED)
     clock.spend(finer.report.steps * step_work(problem, model))
     return finer
+
+
+def _enclosed(model: KAN, problem: Regression, arm: Arm, cover: Tensor | None) -> KAN:
+    """The model on hidden grids that hold all activations (`enclose`).
+
+    As it was where the polynomials that go on beyond the samples change its values by more than a tail can be wrong:
+    they belong to a model that fits badly.
+    """
+    x = problem.train.x
+    enclosed, _ = enclose(model, x, cover)
+    asked = x if cover is None else torch.cat([x, cover])
+    with torch.no_grad():
+        change = float((enclosed(asked) - model(asked)).abs().max())
+    spread = math.sqrt(float(problem.train.y.square().mean()))
+    return enclosed if change <= max(TAIL * spread, 3 * math.sqrt(arm.loss)) else model
 
 
 def _cover(problem: Regression, domain, seed: int) -> Tensor | None:
@@ -204,7 +221,7 @@ def _ended(problem: Regression, best: Arm, phases: list[Phase], clock: _Clock) -
         return "finished", "The held-out error is at rounding."
     if len(phases) > 1:
         gain = math.sqrt(phases[-2].validation_loss / max(last.validation_loss, 1e-300))
-        if gain < WORTHWHILE:
+        if gain < WORTHWHILE and best.loss < scale * UNRESOLVED**2:
             return "finished", f"The last halving of the grids divided the held-out error by {gain:.2g} only."
     model = refine(best.model, tuple(2 * size for size in best.model.config.grid_size))
     parameters, residuals = _count(model), problem.train.y.numel()

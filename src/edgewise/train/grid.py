@@ -53,7 +53,9 @@ def data_domain(x: Tensor) -> Tensor:
     return _with_width(low, high)
 
 
-def adapt_domain_(model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset_only: bool = False) -> None:
+def adapt_domain_(
+    model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset_only: bool = False, hidden_only: bool = False
+) -> None:
     """Moves the grid of every layer, in place, to where x (batch, in) and its activations lie.
 
     The first layer's domain becomes `data_domain(x)`; a hidden layer's the range of its activations and `margin`
@@ -64,6 +66,7 @@ def adapt_domain_(model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset
     Args:
         margin: share of the range of hidden activations added at both ends.
         unset_only: leave the layers alone whose domain is already set.
+        hidden_only: leave the first layer alone.
 
     Raises:
         InputError: x is empty, not finite, or of the wrong shape or dtype.
@@ -76,7 +79,7 @@ def adapt_domain_(model: KAN, x: Tensor, *, margin: float = HIDDEN_MARGIN, unset
         for number, part in enumerate(model.layers):
             layer = spline_part(part)
             is_set = layer is not None and bool(layer.domain_is_set)
-            if layer is not None and not (is_set and unset_only):
+            if layer is not None and not (is_set and unset_only) and not (number == 0 and hidden_only):
                 domain = data_domain(x) if number == 0 else _widened(x, margin)
                 new_knots = knot_vectors.uniform(domain.double(), layer.grid_size, layer.degree)
                 if is_set:

@@ -23,7 +23,7 @@ FIRST_GRID = 4
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (40, 0.05))
 COARSE_STEPS = 60
 START_SAMPLES = 2000  # for the first stages: more samples don't change which minimum is found
-START_SHARE = 0.25  # of the budget for all starts
+START_SHARE = 0.3  # of the budget for all starts
 MOST_STARTS, LEAST_STARTS = 8, 3
 FINALISTS = (2, 1)  # lowest errors and lowest promises whose grids are halved, round by round, before the choice
 OVERHEAD = 4e6  # of a step beyond its arithmetic, in multiply-adds: some hundred small torch calls
@@ -51,8 +51,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class StartPlan:
-    """degree: of the splines, None for 5, or for 2 where that is exact. domain: of the first layer's grids, None for that of the samples. starts: of each shape,
-    None for as many as the budget allows. seed: of the initial weights."""
+    """degree: of the splines, None for 5, or for 2 where that is exact. domain: of the first layer's grids, None for
+    that of the samples. starts: of each shape, None for as many as the budget allows. seed: of the initial weights."""
 
     degree: int | None = None
     domain: Sequence[float] | Tensor | None = None
@@ -214,7 +214,8 @@ def _affordable(problem: Regression, shape: tuple[int, ...], degree: int, clock,
     model = KAN(shape, FIRST_GRID, degree, base="zero", dtype=problem.train.x.dtype)
     share = max(START_SHARE * clock.limit - clock.work, 0.0) / shapes_left
     each = 45 * step_work(problem, model)  # half of the starts see only the first stage
-    return int(min(max(share / each, LEAST_STARTS), MOST_STARTS))
+    most = MOST_STARTS if shapes_left > 1 else 2 * MOST_STARTS
+    return int(min(max(share / each, LEAST_STARTS), most))
 
 
 def _sampled(problem: Regression, seed: int) -> Regression:

@@ -1,0 +1,310 @@
+"""Equations by name, as people compare solvers on: each with its domain, conditions, and solution where it is known."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.calculus import laplacian
+from edgewise.pde.conditions import Condition, Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.domain import Box, Domain, Interval, Time
+from edgewise.pde.equation import PDE
+from edgewise.pde.shapes import Annulus, Disk, LShape
+
+PI = math.pi
+SQUARE = Box(x=(-1, 1), y=(-1, 1))
+LINE = Interval(0, 1) * Time(0, 1)
+
+
+@dataclass(frozen=True)
+class NamedEquation:
+    """An equation of the library: its name, one sentence that states it, and how to make the problem."""
+
+    name: str
+    statement: str
+    make: Callable[[], PDE]
+
+
+def named_equation(name: str) -> NamedEquation:
+    """The equation of this name. Raises InputError for a name that is none."""
+    found = {equation.name: equation for equation in EQUATIONS}
+    if name not in found:
+        raise InputError(f"the equation must be one of {', '.join(found)}, got {name!r:.60}")
+    return found[name]
+
+
+def poisson_source(x: Tensor, y: Tensor) -> Tensor:
+    """The right side f of the KAN paper's Poisson problem, Liu et al., section 3.3.
+
+    Its solution is sin(pi x) sin(pi y^2): the paper prints sin(pi x) sin(pi y), whose Laplacian is another.
+    """
+    wave = torch.sin(PI * x) * torch.sin(PI * y**2)
+    return -(PI**2) * (1 + 4 * y**2) * wave + 2 * PI * torch.sin(PI * x) * torch.cos(PI * y**2)
+
+
+def poisson_solution(x: Tensor, y: Tensor) -> Tensor:
+    return torch.sin(PI * x) * torch.sin(PI * y**2)
+
+
+def _poisson(domain: Domain = SQUARE, weight: float = 1.0) -> PDE:
+    return PDE(
+        lambda u, x, y: u.xx + u.yy - poisson_source(x, y),
+        domain,
+        [Dirichlet(poisson_solution)],
+        weight=weight,
+        solution=poisson_solution,
+    )
+
+
+def _corner() -> PDE:
+    def corner(x, y):
+        """r^(2/3) sin(2 angle / 3), harmonic, zero on both sides of the reentrant corner at 0."""
+        radius = (x**2 + y**2).clamp(min=1e-300)
+        angle = torch.atan2(y, x) % (2 * PI)
+        return radius ** (1 / 3) * torch.sin(2 / 3 * angle)
+
+    return PDE(lambda u: u.xx + u.yy, LShape(), [Dirichlet(corner)], solution=corner)
+
+
+def _helmholtz() -> PDE:
+    def wave(x, y):
+        return torch.sin(PI * x) * torch.sin(4 * PI * y)
+
+    return PDE(lambda u, x, y: u.xx + u.yy + u - (1 - 17 * PI**2) * wave(x, y), SQUARE, [Dirichlet(0.0)], solution=wave)
+
+
+def _heat() -> PDE:
+    return PDE(
+        lambda u: u.t - 0.1 * u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x))],
+        solution=lambda x, t: torch.exp(-0.1 * PI**2 * t) * torch.sin(PI * x),
+    )
+
+
+def _wave() -> PDE:
+    return PDE(
+        lambda u: u.tt - u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x), rate=0.0)],
+        solution=lambda x, t: torch.sin(PI * x) * torch.cos(PI * t),
+    )
+
+
+def _advection() -> PDE:
+    return PDE(
+        lambda u: u.t + u.x,
+        LINE,
+        [Dirichlet(lambda t: torch.sin(-2 * PI * t), on="x=0"), Initial(lambda x: torch.sin(2 * PI * x))],
+        solution=lambda x, t: torch.sin(2 * PI * (x - t)),
+    )
+
+
+def burgers_solution(x: Tensor, t: Tensor, viscosity: float = 0.01 / PI) -> Tensor:
+    """Cole and Hopf's solution for u = -sin(pi x) at the start, by the trapezoidal rule.
+
+    E. Hopf, Comm. Pure Appl. Math. 3 (1950) 201; as in C. Basdevant et al., Computers and Fluids 14 (1986) 23, eq. (2).
+    """
+    # The integrand is exp(-s^2 + at most 100), so beyond 12 it is below rounding; equal steps converge exponentially.
+    nodes = torch.linspace(-12, 12, 481, dtype=x.dtype)
+    place = x[..., None] - nodes * (4 * viscosity * t.clamp(min=0))[..., None].sqrt()
+    exponent = -torch.cos(PI * place) / (2 * PI * viscosity) - nodes**2
+    kernel = torch.exp(exponent - exponent.detach().amax(-1, keepdim=True))
+    return -(kernel * torch.sin(PI * place)).sum(-1) / kernel.sum(-1)
+
+
+def _burgers() -> PDE:
+    return PDE(
+        lambda u: u.t + u * u.x - 0.01 / PI * u.xx,
+        Interval(-1, 1) * Time(0, 1),
+        [Dirichlet(0.0), Initial(lambda x: -torch.sin(PI * x))],
+        solution=burgers_solution,
+    )
+
+
+def _allen_cahn() -> PDE:
+    return PDE(
+        lambda u: u.t - 1e-4 * u.xx - 5 * (u - u**3),
+        Interval(-1, 1) * Time(0, 1),
+        [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))],
+    )
+
+
+def solitons(x: Tensor, t: Tensor) -> Tensor:
+    """Two solitons of u_t + 6 u u_x + u_xxx = 0 with k = 1 and 1.5, by R. Hirota, Phys. Rev. Lett. 27 (1971) 1192:
+    u = 2 (log F)_xx, F = 1 + e^a + e^b + ((k - l) / (k + l))^2 e^(a + b), a = k (x + 2) - k^3 t, b = l (x + 6) - l^3 t.
+    """
+    k, l = 1.0, 1.5
+    a, b = k * (x + 2) - k**3 * t, l * (x + 6) - l**3 * t
+    shared = ((k - l) / (k + l)) ** 2
+    one, two, both = torch.exp(a), torch.exp(b), shared * torch.exp(a + b)
+    total = 1 + one + two + both
+    slope = k * one + l * two + (k + l) * both
+    bend = k**2 * one + l**2 * two + (k + l) ** 2 * both
+    return 2 * (bend * total - slope**2) / total**2
+
+
+def _soliton_slope(x: Tensor, t: Tensor) -> Tensor:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(solitons(x, t).sum(), x)[0]
+
+
+def _kdv() -> PDE:
+    return PDE(
+        lambda u: u.t + 6 * u * u.x + u.xxx,
+        Interval(-12, 12) * Time(0, 4),
+        [
+            Dirichlet(solitons),
+            Condition(lambda u, x, t: u.x - _soliton_slope(x, t), on="x=12"),
+            Initial(lambda x: solitons(x, torch.zeros_like(x))),
+        ],
+        solution=solitons,
+    )
+
+
+def _sine_gordon() -> PDE:
+    def breather(x, t):
+        """4 arctan(tan(a) sin(t cos a) / cosh(x sin a)), a = pi / 4."""
+        a = PI / 4
+        return 4 * torch.atan(math.tan(a) * torch.sin(math.cos(a) * t) / torch.cosh(math.sin(a) * x))
+
+    def rate(x):
+        a = PI / 4
+        return 4 * math.tan(a) * math.cos(a) / torch.cosh(math.sin(a) * x)
+
+    return PDE(
+        lambda u: u.tt - u.xx + torch.sin(u),
+        Interval(-5, 5) * Time(0, 5),
+        [Dirichlet(breather), Initial(0.0, rate=rate)],
+        solution=breather,
+    )
+
+
+def _nonlinear_poisson() -> PDE:
+    def bump(x, y):
+        return torch.sin(PI * x) * torch.cos(PI * y / 2) * torch.exp(x * y / 2)
+
+    def source(x, y):
+        s, c, e = torch.sin(PI * x), torch.cos(PI * y / 2), torch.exp(x * y / 2)
+        xx = (-(PI**2) * s + PI * y * torch.cos(PI * x) + y**2 / 4 * s) * c * e
+        yy = (-(PI**2) / 4 * c - PI / 2 * x * torch.sin(PI * y / 2) + x**2 / 4 * c) * s * e
+        return xx + yy - torch.exp(bump(x, y))
+
+    return PDE(lambda u, x, y: u.xx + u.yy - torch.exp(u) - source(x, y), SQUARE, [Dirichlet(bump)], solution=bump)
+
+
+def _biharmonic() -> PDE:
+    def plate(x, y):
+        return torch.sin(PI * x) * torch.sin(PI * y)
+
+    return PDE(
+        lambda u, x, y: u.xxxx + 2 * u.xxyy + u.yyyy - 4 * PI**4 * plate(x, y),
+        Box(x=(0, 1), y=(0, 1)),
+        [Dirichlet(0.0), Condition(laplacian)],
+        solution=plate,
+    )
+
+
+def _cavity() -> PDE:
+    """Lid-driven flow; the lid is regularised, u = 16 x^2 (1 - x)^2, so that the corners have no jump."""
+    reynolds = 100.0
+
+    def flow(u, v, p):
+        return (
+            u * u.x + v * u.y + p.x - laplacian(u) / reynolds,
+            u * v.x + v * v.y + p.y - laplacian(v) / reynolds,
+            u.x + v.y,
+        )
+
+    origin = Observations(torch.zeros(1, 2, dtype=torch.float64), torch.zeros(1, dtype=torch.float64), "p")
+    return PDE(
+        flow,
+        Box(x=(0, 1), y=(0, 1)),
+        [
+            Dirichlet({"u": 0.0, "v": 0.0}, on=["x=0", "x=1", "y=0"]),
+            Dirichlet({"u": lambda x: 16 * x**2 * (1 - x) ** 2, "v": 0.0}, on="y=1"),
+            origin,
+        ],
+    )
+
+
+def _poisson_sum() -> PDE:
+    def waves(points):
+        return torch.sin(PI / 2 * points).sum(1)
+
+    return PDE(
+        lambda u, points: laplacian(u) + PI**2 / 4 * waves(points), Box.cube(10), [Dirichlet(waves)], solution=waves
+    )
+
+
+def _poisson_product() -> PDE:
+    def waves(points):
+        return torch.cos(PI / 4 * points).prod(1)
+
+    return PDE(
+        lambda u, points: laplacian(u) + 5 * PI**2 / 16 * waves(points),
+        Box.cube(5, -1, 1),
+        [Dirichlet(waves)],
+        solution=waves,
+    )
+
+
+def _lotka_volterra() -> PDE:
+    return PDE(lambda u, v: (u.t - 1.5 * u + u * v, v.t - u * v + 3 * v), Time(0, 4), [Initial({"u": 1.0, "v": 1.0})])
+
+
+def _pendulum() -> PDE:
+    return PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)])
+
+
+TRUE_DIFFUSION, NOISE = 0.3, 0.01
+
+
+def diffusion_data(seed: int = 0, count: int = 200) -> Observations:
+    """Noisy values of exp(-k pi^2 t) sin(pi x), k = 0.3, at scattered points of [0, 1] x [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+    values = torch.exp(-TRUE_DIFFUSION * PI**2 * x[:, 1]) * torch.sin(PI * x[:, 0])
+    return Observations(x, values + NOISE * torch.randn(count, generator=generator, dtype=torch.float64))
+
+
+def _inverse_diffusion(seed: int = 0) -> PDE:
+    return PDE(
+        lambda u, k: u.t - k * u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x)), diffusion_data(seed)],
+        coefficients={"k": 1.0},
+        solution=lambda x, t: torch.exp(-TRUE_DIFFUSION * PI**2 * t) * torch.sin(PI * x),
+    )
+
+
+EQUATIONS = (
+    NamedEquation("poisson", "u_xx + u_yy = f on [-1, 1]^2, u = sin(pi x) sin(pi y^2) (the KAN paper's)", _poisson),
+    NamedEquation("poisson-disk", "the same on the unit disk", lambda: _poisson(Disk())),
+    NamedEquation("poisson-annulus", "the same between radii 0.5 and 1", lambda: _poisson(Annulus(0.5, 1))),
+    NamedEquation("poisson-corner", "u_xx + u_yy = 0 on an L-shape, u = r^(2/3) sin(2 angle / 3)", _corner),
+    NamedEquation("helmholtz", "u_xx + u_yy + u = f on [-1, 1]^2, u = sin(pi x) sin(4 pi y)", _helmholtz),
+    NamedEquation("heat", "u_t = 0.1 u_xx on [0, 1], t to 1, sin(pi x) at the start", _heat),
+    NamedEquation("wave", "u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start", _wave),
+    NamedEquation("advection", "u_t + u_x = 0 on [0, 1], t to 1, u = sin(2 pi (x - t))", _advection),
+    NamedEquation("burgers", "u_t + u u_x = 0.01/pi u_xx on [-1, 1], t to 1, -sin(pi x) at the start", _burgers),
+    NamedEquation(
+        "allen-cahn", "u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], t to 1, x^2 cos(pi x)", _allen_cahn
+    ),
+    NamedEquation("kdv", "u_t + 6 u u_x + u_xxx = 0 on [-12, 12], t to 4, two solitons", _kdv),
+    NamedEquation("sine-gordon", "u_tt - u_xx + sin u = 0 on [-5, 5], t to 5, a breather", _sine_gordon),
+    NamedEquation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", _nonlinear_poisson),
+    NamedEquation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", _biharmonic),
+    NamedEquation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", _cavity),
+    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", _poisson_sum),
+    NamedEquation("poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", _poisson_product),
+    NamedEquation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", _lotka_volterra),
+    NamedEquation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", _pendulum),
+    NamedEquation(
+        "inverse-diffusion", "k of u_t = k u_xx from 200 values with noise 0.01 (truth 0.3)", _inverse_diffusion
+    ),
+)

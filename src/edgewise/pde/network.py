@@ -1,0 +1,107 @@
+"""The networks that solve equations: on the domain's own grid, periodic where that is asked for; and their grids."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.model import KAN
+from edgewise.nn.periodic import PeriodicLayer
+from edgewise.ops.jet import seed_jet
+from edgewise.pde.equation import PDE
+from edgewise.train.grid import adapt_domain_, refine
+
+# Share of a hidden grid that activations should fill at least while grids still move: what is empty is wasted.
+LEAST_SPAN = 0.45
+MARGIN = 0.3
+
+
+class PeriodicNetwork(nn.Module):
+    """A periodic layer and then a network of layers in a chain, as KAN and MLP are."""
+
+    def __init__(self, first: PeriodicLayer, inner: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList([first, *inner.layers])
+        self._inner = (inner,)  # in a tuple, or its parameters would be listed twice
+
+    @property
+    def inner(self) -> nn.Module:
+        """The network behind the periodic layer."""
+        return self._inner[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """As `KAN.jet`."""
+        jet = seed_jet(x, directions, order)
+        for layer in self.layers:
+            jet = layer.jet(jet, order)
+        return jet
+
+
+def network_for(problem: PDE, hidden: Sequence, grid_size: int, degree: int, seed: int) -> nn.Module:
+    """A fresh float64 KAN for a problem: its inputs, these hidden layers, an output for each field.
+
+    The first grid lies on the problem's domain; silu is left out, which does not follow the scale of hidden nodes.
+    """
+    bounds, periods = problem.domain.bounds, {}
+    for number, name in enumerate(problem.domain.coordinates):
+        if name in problem.periodic:
+            low, high = bounds[number].tolist()
+            periods[number] = (low, high - low)
+    if periods:
+        others = [number for number in range(len(bounds)) if number not in periods]
+        circle = torch.tensor([[-1.0, 1.0]], dtype=bounds.dtype)
+        bounds = torch.cat([bounds[others], circle.expand(2 * len(periods), 2)])
+    width = (len(bounds), *hidden, len(problem.fields))
+    kan = KAN(width, grid_size, degree, base="zero", domain=bounds, seed=seed, dtype=torch.float64)
+    return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan) if periods else kan
+
+
+def kan_of(network: nn.Module) -> KAN:
+    """The KAN itself, without a periodic layer."""
+    return network.inner if isinstance(network, PeriodicNetwork) else network
+
+
+def refined(network: nn.Module, factor: int) -> nn.Module:
+    """A new network with every interval of its grids cut into `factor` parts, and the same function."""
+    kan = kan_of(network)
+    finer = refine(kan, tuple(factor * size for size in kan.config.grid_size))
+    return PeriodicNetwork(network.layers[0], finer) if isinstance(network, PeriodicNetwork) else finer
+
+
+def fit_hidden_grids_(network: nn.Module, x: Tensor) -> bool:
+    """Moves hidden grids, in place, to where the activations of x (b, n) lie, if one of them left or is mostly empty.
+
+    Says whether any was moved. The function is kept as well as the new knots allow: for coarse grids at the start.
+    """
+    kan = kan_of(network)
+    points = x if kan is network else network.layers[0](x)
+    unset = not all(bool(layer.domain_is_set) for layer in _splines(kan))
+    if not unset and _least_span(kan, points) >= LEAST_SPAN:
+        return False
+    adapt_domain_(kan, points, margin=MARGIN, unset_only=unset, hidden_only=True)
+    return True
+
+
+@torch.no_grad()
+def _least_span(kan: KAN, x: Tensor) -> float:
+    """The least share of a hidden grid that activations fill, 0 where one leaves its grid."""
+    least = 1.0
+    for number, layer in enumerate(kan.layers):
+        if number and hasattr(layer, "domain"):
+            low, high = layer.domain.unbind(1)
+            bottom, top = x.amin(0), x.amax(0)
+            if bool((bottom < low).any() | (top > high).any()):
+                return 0.0
+            least = min(least, float(((top - bottom) / (high - low)).min()))
+        x = layer(x)
+    return least
+
+
+def _splines(kan: KAN) -> list[nn.Module]:
+    return [layer for layer in kan.layers if hasattr(layer, "domain_is_set")]
