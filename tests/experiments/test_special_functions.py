@@ -27,4 +27,13 @@ def test_the_best_kan_is_to_be_beaten_and_pykan_shown():
     assert "in 15 of 15 rows; the median ratio is 10, the smallest 10." in outcome.sentences[1]
     paper, same = outcome.tables
     assert len(paper.rows) == 15
-    assert same.rows == (("kv", "2.5e-06", "10", "[2,5,1]", "2.5e-04", "80", "100"),)
+    assert same.rows == (("kv", "2.5e-06", "10", "[2,5,1]", "2.5e-04", "80", "100", "-", "-", "-", "-"),)
+
+
+def test_the_best_mlp_is_that_with_the_lowest_held_out_error():
+    mlps = [
+        accuracy_row("kv", rmse=rmse, model="MLP", validation_rmse=held_out)
+        for rmse, held_out in ((1e-5, 3e-5), (4e-5, 2e-5), (1e-9, None))
+    ]
+    _, same = special_functions.summary([accuracy_row("kv", rmse=2e-6), *mlps]).tables
+    assert same.rows[0][3:] == ("-", "-", "-", "-", "100", "4.0e-05", "10", "20")

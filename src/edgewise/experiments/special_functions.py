@@ -11,10 +11,11 @@ from dataclasses import replace
 from edgewise.datasets.special_functions import SPECIAL_FUNCTIONS
 from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape
 from edgewise.experiments.jobs import Progress, latest, run_jobs
+from edgewise.experiments.mlp_baseline import best_mlp
 from edgewise.experiments.outcome import Outcome, ResultTable, scientific, times
 from edgewise.experiments.store import Store
 
-ALSO = ("pykan_reference",)
+ALSO = ("pykan_reference", "mlp-comparison")
 QUICK = ("kv", "sph_harm 0 1")
 EFFORT = Effort()
 QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
@@ -32,34 +33,52 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 def summary(rows: list[dict]) -> Outcome:
     """The table, ours against the paper's best KAN, and that of pykan on our domains if it was run."""
-    ours = latest([row for row in rows if "problem" in row], "problem", "seed")
+    ours = latest(
+        [row for row in rows if row.get("problem") in SPECIAL_FUNCTIONS and "model" not in row], "problem", "seed"
+    )
     pykan = [row for row in rows if row.get("function") in SPECIAL_FUNCTIONS]
+    mlps = [row for row in rows if row.get("model") == "MLP"]
     to_beat = {name: target.paper["kan"] for name, target in SPECIAL_FUNCTIONS.items()}
     which = "the paper's best KAN"
     outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, which=which)
-    same = _same_domains(ours, pykan)
+    same = _same_domains(ours, pykan, mlps)
     return replace(outcome, tables=(*outcome.tables, same)) if same.rows else outcome
 
 
-def _same_domains(ours: list[dict], pykan: list[dict]) -> ResultTable:
-    """pykan's best model of each function that it was run on, on the same domain."""
+def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
+    """pykan's best model and the best MLP of each function that they were trained on, on the same domain."""
     lines = []
     for each in repeats(ours):
-        theirs = [row for row in pykan if row["function"] == each.name]
-        if theirs and each.rmse:
-            best = min(theirs, key=lambda row: row["best_test_rmse"])
-            lines.append(
-                (
-                    each.name,
-                    scientific(each.rmse),
-                    f"{each.middle['seconds']:.0f}",
-                    shape(best["width"]),
-                    scientific(best["best_test_rmse"]),
-                    f"{min(best['seconds_to_best'], best['cpu_seconds_to_best']):.0f}",
-                    times(best["best_test_rmse"] / each.rmse),
-                )
-            )
-    columns = ("function", "RMSE", "seconds", "pykan shape", "pykan RMSE", "pykan seconds", "times lower")
+        theirs = min((r for r in pykan if r["function"] == each.name), key=lambda r: r["best_test_rmse"], default=None)
+        mlp = best_mlp([row for row in mlps if row["problem"] == each.name])
+        if each.rmse is None or (theirs is None and mlp is None):
+            continue
+        cells = [each.name, scientific(each.rmse), f"{each.middle['seconds']:.0f}"]
+        if theirs is None:
+            cells += ["-"] * 4
+        else:
+            seconds = min(theirs["seconds_to_best"], theirs["cpu_seconds_to_best"])
+            ratio = times(theirs["best_test_rmse"] / each.rmse)
+            cells += [shape(theirs["width"]), scientific(theirs["best_test_rmse"]), f"{seconds:.0f}", ratio]
+        if mlp is None:
+            cells += ["-"] * 4
+        else:
+            ratio = times(mlp["rmse"] / each.rmse)
+            cells += [f"{mlp['parameters']:,}", scientific(mlp["rmse"]), f"{mlp['seconds']:.0f}", ratio]
+        lines.append(tuple(cells))
+    columns = (
+        "function",
+        "RMSE",
+        "s",
+        "pykan",
+        "RMSE",
+        "s",
+        "times lower",
+        "MLP parameters",
+        "RMSE",
+        "s",
+        "times lower",
+    )
     return ResultTable(columns, tuple(lines), "On the same domains, on the same machine")
 
 
