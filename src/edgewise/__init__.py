@@ -11,6 +11,11 @@ from edgewise.errors import (
     InputError,
     MissingExtraError,
 )
+from edgewise.interpret.prune import PruneReport, prune
+from edgewise.interpret.relations import relations
+from edgewise.interpret.removal import removal_costs
+from edgewise.interpret.select import select_inputs
+from edgewise.interpret.structure import interactions, structure
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.layer import KANLayer
@@ -86,6 +91,7 @@ __all__ = [
     "MissingExtraError",
     "MixedLayer",
     "ProductLayer",
+    "PruneReport",
     "RefineReport",
     "Regression",
     "ResidualBlock",
@@ -97,10 +103,16 @@ __all__ = [
     "Trace",
     "adapt_domain_",
     "fit",
+    "interactions",
     "load",
     "load_estimator",
+    "prune",
     "refine",
+    "relations",
+    "removal_costs",
     "save",
     "save_estimator",
+    "select_inputs",
+    "structure",
     "to_onnx",
 ]
