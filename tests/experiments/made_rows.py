@@ -9,6 +9,7 @@ def accuracy_row(problem, seed=0, rmse=1e-6, **changes):
         "degree": None,
         "rmse": rmse,
         "seconds": 10.0 + seed,
+        "cpu_seconds": 20.0 + seed,
         "parameters": 100 + seed,
         "shape": [2, 5, 1],
         "phases": [phase(4, 1e-3, 1.0), phase(8, 1e-5, 2.0), phase(16, rmse, 5.0)],

@@ -22,12 +22,21 @@ def mlp(problem, hidden, activation, method, held_out, rmse, stage="first", seed
         "rmse": rmse,
         "parameters": 10 * sum(hidden),
         "seconds": 2.0,
+        "cpu_seconds": 4.0,
     }
 
 
 def kan(problem, rmse, degree=None):
     phases = [{"parameters": 9 * size, "validation_rmse": rmse * 100 / size} for size in (10, 100)]
-    row = {"problem": problem, "seed": 0, "degree": degree, "rmse": rmse, "parameters": 900, "seconds": 3.0}
+    row = {
+        "problem": problem,
+        "seed": 0,
+        "degree": degree,
+        "rmse": rmse,
+        "parameters": 900,
+        "seconds": 3.0,
+        "cpu_seconds": 5.0,
+    }
     return {**row, "shape": [2, 1, 1], "phases": phases}
 
 

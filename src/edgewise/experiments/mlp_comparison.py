@@ -14,7 +14,7 @@ from functools import partial
 from edgewise.datasets.functions import SPECIAL_FUNCTIONS, TOY_FUNCTIONS
 from edgewise.datasets.target import TargetFunction
 from edgewise.experiments import special_functions, toy_functions
-from edgewise.experiments.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape
+from edgewise.experiments.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape, working_seconds
 from edgewise.experiments.jobs import Job, Progress, latest, run_jobs
 from edgewise.experiments.mlp_baseline import (
     FINAL,
@@ -144,18 +144,18 @@ def _best(mine: Sequence[dict]) -> tuple[dict | None, float | None]:
 
 def _kan_cells(kan: Repeats) -> tuple[str, ...]:
     middle = kan.middle
-    return shape(middle["shape"]), f"{middle['parameters']:,}", f"{middle['seconds']:.0f}", scientific(kan.rmse)
+    return shape(middle["shape"]), f"{middle['parameters']:,}", f"{working_seconds(middle):.0f}", scientific(kan.rmse)
 
 
 def _mlp_cells(best: dict | None, error: float | None, mine: Sequence[dict]) -> tuple[str, ...]:
     if best is None:
         return ("-",) * 4
-    whole = sum(row["seconds"] for row in mine if row["seed"] == best["seed"])
+    whole = sum(working_seconds(row) for row in mine if row["seed"] == best["seed"])
     nodes = "-".join(map(str, best["hidden"]))
     return (
         f"{nodes} {best['activation']}, {best['method']}",
         f"{best['parameters']:,}",
-        f"{best['seconds']:.0f} ({whole:.0f})",
+        f"{working_seconds(best):.0f} ({whole:.0f})",
         scientific(error),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgewise.datasets.special_functions import SPECIAL_FUNCTIONS
-from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape
+from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape, working_seconds
 from edgewise.experiments.jobs import Progress, latest, run_jobs
 from edgewise.experiments.mlp_baseline import best_mlp
 from edgewise.experiments.outcome import Outcome, ResultTable, scientific, times
@@ -53,7 +53,7 @@ def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> Resu
         mlp = best_mlp([row for row in mlps if row["problem"] == each.name])
         if each.rmse is None or (theirs is None and mlp is None):
             continue
-        cells = [each.name, scientific(each.rmse), f"{each.middle['seconds']:.0f}"]
+        cells = [each.name, scientific(each.rmse), f"{working_seconds(each.middle):.0f}"]
         if theirs is None:
             cells += ["-"] * 4
         else:
@@ -64,7 +64,7 @@ def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> Resu
             cells += ["-"] * 4
         else:
             ratio = times(mlp["rmse"] / each.rmse)
-            cells += [f"{mlp['parameters']:,}", scientific(mlp["rmse"]), f"{mlp['seconds']:.0f}", ratio]
+            cells += [f"{mlp['parameters']:,}", scientific(mlp["rmse"]), f"{working_seconds(mlp):.0f}", ratio]
         lines.append(tuple(cells))
     columns = (
         "function",
