@@ -23,6 +23,7 @@ TESTED_BY = {
     "plot/layout.py": "plot/test_diagram.py",
     "report/content.py": "report/test_page.py",
     "report/vector.py": "report/test_page.py",
+    "train/edge_blocks.py": "train/test_matrix_free.py",
     "tables/delimited.py": "tables/test_read.py",
     "tables/header.py": "tables/test_read.py",
     "tables/inputs.py": "tables/test_encode.py",

@@ -17,7 +17,10 @@ def test_both_spaces_agree(mu):
     parameters = ParameterSystem(ROWS.mT @ RESIDUALS, (ROWS.mT @ ROWS).triu() + undefined, samples.scale)
     expected = torch.linalg.solve(ROWS.mT @ ROWS + mu * torch.diag(samples.scale), -ROWS.mT @ RESIDUALS)
     for system in (samples, parameters):
-        assert torch.allclose(system.solve(mu), expected, rtol=1e-12 / min(mu, 1e-4), atol=1e-9)
+        move, predicted = system.solve(mu)
+        model = -float(ROWS.mT @ RESIDUALS @ move) - 0.5 * float((ROWS @ move).square().sum())
+        assert predicted == pytest.approx(model, rel=1e-6)
+        assert torch.allclose(move, expected, rtol=1e-12 / min(mu, 1e-4), atol=1e-9)
         assert torch.allclose(system.gradient, ROWS.mT @ RESIDUALS, rtol=1e-13)
 
 

@@ -13,13 +13,16 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.bspline import basis
+from edgewise.train.damped import ParameterSystem, SampleSystem
 from edgewise.train.fit import fit
 from edgewise.train.grid import adapt_domain_, refine
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import flattened, write_
+from edgewise.train.normal_equations import CHUNK_NUMBERS
 from edgewise.train.objective import Objective
 from edgewise.train.penalty import Ridge, Roughness, Sparsity
-from edgewise.train.problem import Regression
+from edgewise.train.problem import Classification, Regression
+from tests.train.test_block_problem import oscillator, unknown
 
 
 def samples(n=80, columns=2, seed=0, dtype=torch.float64):
@@ -129,6 +132,71 @@ def test_any_module_can_be_trained():
     assert report.loss < 1e-3 * report.history[0].loss
 
 
+@pytest.mark.parametrize("penalty", [None, Ridge(1e-6) + Sparsity(1e-6)], ids=str)
+def test_conjugate_gradients_get_as_far_as_factors(penalty):
+    x = samples(300)
+    first, second = (KAN([2, 3, 1], 5, dtype=torch.float64) for _ in range(2))
+    problem = Regression(x, target(x))
+    direct = fit(first, problem, LevenbergMarquardt(), steps=25, penalty=penalty)
+    free = fit(second, problem, LevenbergMarquardt(factorised=10), steps=40, penalty=penalty)
+    totals = [report.history[-1].loss + report.history[-1].penalty for report in (direct, free)]
+    assert totals[1] < 2 * totals[0] + 1e-9
+    assert totals[1] < 3e-4
+    assert all(b.loss + b.penalty < a.loss + a.penalty for a, b in pairwise(free.history))
+
+
+def test_conjugate_gradients_resume_with_the_same_bits():
+    x, states = samples(300), []
+    problem = Regression(x, target(x))
+    first, second = (KAN([2, 3, 1], 5, dtype=torch.float64) for _ in range(2))
+    method = LevenbergMarquardt(factorised=10)
+    fit(first, problem, method, steps=6, callbacks=[lambda event: states.append(event.state())])
+    fit(second, problem, method, steps=6, resume=states[2])
+    assert torch.equal(flattened(first.parameters()), flattened(second.parameters()))
+
+
+@pytest.mark.parametrize("method", [LevenbergMarquardt(), LevenbergMarquardt(factorised=10)], ids=["direct", "free"])
+def test_cross_entropy(method):
+    """Rings that no line parts: nothing but certainty is left to learn."""
+    x = samples(200)
+    labels = (x.square().sum(1) > 0.5).long() + (x.square().sum(1) > 1.0).long()
+    model = KAN([2, 2, 3], 4, dtype=torch.float64)
+    report = fit(model, Classification(x, labels), method, steps=30, penalty=Ridge(1e-5))
+    totals = [record.loss + record.penalty for record in report.history]
+    assert all(b < a for a, b in pairwise(totals))
+    assert report.metric == ("accuracy", 1.0)
+    assert report.loss < 0.02
+
+
+def test_an_equation_with_an_unknown_coefficient():
+    k = unknown(1.0)
+    fit(KAN([1, 1], 4, degree=5, domain=(0, 1), dtype=torch.float64), oscillator(k=k), LevenbergMarquardt(), steps=50)
+    assert float(k.detach()) == pytest.approx(4, rel=1e-6)
+
+
+def test_few_samples_are_solved_in_their_own_space():
+    x = samples(12)
+    model = KAN([2, 3, 1], 20, dtype=torch.float64)
+    run = run_of(model, Regression(x, target(x)))
+    assert isinstance(run._linearised(run._objective.problem.train), SampleSystem)
+    full = run_of(model, Regression(x, target(x)), Ridge(0.0))
+    system = full._linearised(full._objective.problem.train)
+    assert isinstance(system, ParameterSystem)
+    found = run._linearised(run._objective.problem.train).solve(1e-3)
+    assert torch.allclose(found.move, system.solve(1e-3).move, rtol=1e-7, atol=1e-9)
+
+
+def test_memory_does_not_grow_with_the_samples():
+    x = samples(60_000)
+    model = KAN([2, 5, 1], 5, dtype=torch.float64)
+    run = run_of(model, Regression(x, target(x)))
+    run.step(run._objective.problem.train)
+    sizes = [len(rows.residuals) for rows, _ in run._source.chunks()]
+    assert sum(sizes) == 60_000
+    assert len(sizes) > 1
+    assert max(sizes) * 75 <= CHUNK_NUMBERS  # a row meets 75 parameters of 105
+
+
 DEGENERATE = {
     "duplicates": lambda: (samples(1).expand(30, 2), torch.ones(30, 1, dtype=torch.float64)),
     "few samples": lambda: (samples(3), target(samples(3))),
@@ -176,6 +244,9 @@ def test_refused_with_a_sentence():
         fit(KAN([2, 1], dtype=torch.float64), Absolute(x, target(x)), LevenbergMarquardt())
     with pytest.raises(InputError, match="at most max_parameters = 10 trainable parameters, got 18"):
         fit(KAN([2, 1], dtype=torch.float64), Regression(x, target(x)), LevenbergMarquardt(max_parameters=10))
+    generic = torch.nn.Linear(2, 1).double()
+    with pytest.raises(InputError, match="chain of layers, as KAN and MLP, for more than factorised = 2 parameters"):
+        fit(generic, Regression(x, target(x)), LevenbergMarquardt(factorised=2))
     with pytest.raises(InputError, match="damping must be a positive number"):
         LevenbergMarquardt(damping=0)
 

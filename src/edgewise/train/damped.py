@@ -1,6 +1,7 @@
 """Damped Gauss-Newton systems, (H + mu D) d = -g, factorised in the space of parameters or of samples."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,6 +9,13 @@ from torch import Tensor
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes (design, "Precision").
 FLOOR = 0.05
+
+
+class Solution(NamedTuple):
+    """d, (P,), and the decrease of the objective that the model, without damping, predicts for it."""
+
+    move: Tensor
+    predicted: float
 
 
 def damping_scale(diagonal: Tensor, mean: float) -> Tensor:
@@ -27,15 +35,15 @@ class ParameterSystem:
     matrix: Tensor
     scale: Tensor
 
-    def solve(self, mu: float) -> Tensor | None:
-        """d, (P,), or None where the system is not positive definite in floating point."""
+    def solve(self, mu: float) -> Solution | None:
+        """d, or None where the system is not positive definite in floating point."""
         damped = self.matrix.clone()
         damped.diagonal().add_(self.scale, alpha=mu)
         # The transposed is in LAPACK's own order, and its lower triangle is what LAPACK reads.
         factor, info = torch.linalg.cholesky_ex(damped.mT)
         if int(info) != 0:
             return None
-        return _finite(torch.cholesky_solve(-self.gradient[:, None], factor)[:, 0])
+        return _solution(torch.cholesky_solve(-self.gradient[:, None], factor)[:, 0], self, mu)
 
 
 class SampleSystem:
@@ -51,7 +59,7 @@ class SampleSystem:
         self.scale = damping_scale(diagonal, float(diagonal.mean()))
         self._gram = (rows / self.scale) @ rows.mT
 
-    def solve(self, mu: float) -> Tensor | None:
+    def solve(self, mu: float) -> Solution | None:
         """As `ParameterSystem.solve`."""
         damped = self._gram.clone()
         damped.diagonal().add_(mu)
@@ -59,8 +67,10 @@ class SampleSystem:
         if int(info) != 0:
             return None
         weights = torch.cholesky_solve(self._residuals[:, None], factor)[:, 0]
-        return _finite(-(self._rows.mT @ weights) / self.scale)
+        return _solution(-(self._rows.mT @ weights) / self.scale, self, mu)
 
 
-def _finite(move: Tensor) -> Tensor | None:
-    return move if bool(move.isfinite().all()) else None
+def _solution(move: Tensor, system: ParameterSystem | SampleSystem, mu: float) -> Solution | None:
+    if not bool(move.isfinite().all()):
+        return None
+    return Solution(move, 0.5 * float(move @ (mu * system.scale * move - system.gradient)))

@@ -11,7 +11,9 @@ from edgewise.errors import InputError
 from edgewise.train.damped import ParameterSystem, SampleSystem, damping_scale
 from edgewise.train.data import Data
 from edgewise.train.jacobian import ParameterSlots
+from edgewise.train.matrix_free import MatrixFreeSystem, forcing_term
 from edgewise.train.methods import Method, StepResult, check_count, flattened, is_number, write_
+from edgewise.train.network_rows import has_segments
 from edgewise.train.normal_equations import RowSource
 from edgewise.train.objective import Evaluation, Objective
 from edgewise.train.penalty_model import add_curvature_, penalty_curvature, penalty_gradient
@@ -26,7 +28,7 @@ SAMPLES = 0.7  # rows per parameter
 
 @dataclass(frozen=True)
 class LevenbergMarquardt(Method):
-    """Damped Gauss-Newton for problems with residuals (Levenberg 1944; Marquardt, SIAM J. Appl. Math. 11, 1963).
+    """Damped Gauss-Newton for sums of squares (Levenberg 1944; Marquardt, SIAM J. Appl. Math. 11, 1963).
 
     With J the Jacobian of the residuals r and P the penalty, a step d solves
 
@@ -37,17 +39,23 @@ class LevenbergMarquardt(Method):
     non-linear least squares problems", 2004, algorithm 3.16). Quadratic penalties enter exactly, others by their
     gradient and a positive curvature (see `Sparsity`).
 
+    For cross-entropy the generalised Gauss-Newton matrix stands for 2 J'J (see `CrossEntropyBlock`).
+
     All in float64 on a copy of the model; a trial is rounded to the model's dtype before it is judged. J'J is summed
-    over chunks of samples. The matrix has the square of the parameter count: for models up to a few thousand.
+    over chunks of samples and factorised; with fewer residuals than parameters, J D^-1 J' is. Beyond `factorised`
+    parameters neither is formed: d comes from conjugate gradients, preconditioned edge by edge, no more exactly than
+    the step is worth (see `matrix_free`). That needs a chain of layers, as KAN and MLP are.
 
     damping: the first mu.
     trials: most values of mu tried in one step.
+    factorised: most parameters, or residuals, of a matrix that is factorised.
     max_parameters: refuse larger models.
     """
 
     damping: float = 1e-2
     trials: int = 30
-    max_parameters: int = 8000
+    factorised: int = 5000
+    max_parameters: int = 1_000_000
 
     full_batch = True
     monotone = True
@@ -56,6 +64,7 @@ class LevenbergMarquardt(Method):
         if not (is_number(self.damping) and self.damping > 0):
             raise InputError(f"damping must be a positive number, got {self.damping!r}")
         check_count(self.trials, "trials")
+        check_count(self.factorised, "factorised")
         check_count(self.max_parameters, "max_parameters")
 
     def start(self, objective: Objective, *, steps: int) -> "LevenbergMarquardtRun":
@@ -69,6 +78,11 @@ class LevenbergMarquardt(Method):
             raise InputError(
                 f"LevenbergMarquardt takes at most max_parameters = {self.max_parameters} trainable parameters, "
                 f"got {count}: use LBFGS() or Adam()"
+            )
+        if count > self.factorised and not has_segments(objective.network):
+            raise InputError(
+                f"model must be a chain of layers, as KAN and MLP, for more than factorised = {self.factorised} "
+                f"parameters, got {type(objective.network).__name__} with {count}"
             )
         return LevenbergMarquardtRun(self, objective)
 
@@ -86,6 +100,7 @@ class LevenbergMarquardtRun:
         self._slots = ParameterSlots(self._objective.parameters)
         self._source: RowSource | None = None  # made by the first step: it looks at the network's forward
         self._here: tuple[Tensor, Evaluation] | None = None  # a point, and the objective there
+        self._forcing: tuple[float, float] | None = None  # norm of the gradient and forcing term of the last step
 
     def step(self, data: Data) -> StepResult:
         data = self._objective.problem.train  # the same samples in float64
@@ -100,9 +115,9 @@ class LevenbergMarquardtRun:
         if not bool(system.gradient.any()):
             return StepResult(start, "converged", "The gradient is zero.")
         for _ in range(self._settings.trials):
-            move = system.solve(self._mu)
-            if move is not None:
-                predicted = 0.5 * float(move @ (self._mu * system.scale * move - system.gradient))
+            solution = system.solve(self._mu)
+            if solution is not None:
+                move, predicted = solution
                 point = (origin + move).to(self._parameters[0].dtype).double()
                 if torch.equal(point, origin) or predicted <= ROUNDING * start.total:
                     return StepResult(start, "converged", "The predicted gain of a step is below rounding.")
@@ -119,10 +134,15 @@ class LevenbergMarquardtRun:
         return StepResult(start, "no_progress", "No damping gives a step that lowers the loss any further.")
 
     def state(self) -> dict:
-        return {"mu": self._mu, "growth": self._growth}
+        return {
+            "mu": self._mu,
+            "growth": self._growth,
+            "forcing": None if self._forcing is None else list(self._forcing),
+        }
 
     def restore(self, state: dict) -> None:
         self._mu, self._growth = float(state["mu"]), float(state["growth"])
+        self._forcing = None if state["forcing"] is None else tuple(map(float, state["forcing"]))
 
     def _evaluated(self, point: Tensor, data: Data) -> Evaluation:
         """The objective at a point that the twin is at: often that of the last step."""
@@ -134,14 +154,16 @@ class LevenbergMarquardtRun:
         self._mu = max(self._mu * max(1 / 3, 1 - (2 * gain_ratio - 1) ** 3), LOWEST)
         self._growth = 2.0
 
-    def _linearised(self, data: Data) -> ParameterSystem | SampleSystem:
+    def _linearised(self, data: Data) -> ParameterSystem | SampleSystem | MatrixFreeSystem:
         """Gauss-Newton's model of the objective at the twin's parameters."""
-        objective, size = self._objective, self._slots.size
+        objective, size, factorised = self._objective, self._slots.size, self._settings.factorised
         if self._source is None:
             self._source = RowSource(objective.network, objective.problem, self._slots)
         count = self._source.count() if objective.term is None else None
-        if count is not None and count < SAMPLES * size and count * size <= MOST_FULL:
+        if count is not None and count < min(SAMPLES * size, factorised) and count * size <= MOST_FULL:
             return SampleSystem(*self._source.in_full())
+        if size > factorised and self._source.is_chain:
+            return self._matrix_free(data)
         normal = self._source.normal_equations()
         gradient, matrix = normal.gradient, normal.matrix
         mean = float(matrix.diagonal().mean())
@@ -150,3 +172,13 @@ class LevenbergMarquardtRun:
             for entry in penalty_curvature(objective, self._slots, data):
                 add_curvature_(matrix, self._slots, entry)
         return ParameterSystem(gradient, matrix, damping_scale(matrix.diagonal().clone(), mean))
+
+    def _matrix_free(self, data: Data) -> MatrixFreeSystem:
+        objective = self._objective
+        objective.backward(data)
+        gradient = flattened(torch.zeros_like(twin) if twin.grad is None else twin.grad for twin in self._twins)
+        curvature = () if objective.term is None else penalty_curvature(objective, self._slots, data)
+        slope = float(gradient.norm())
+        forcing = forcing_term(slope, self._forcing)
+        self._forcing = slope, forcing
+        return MatrixFreeSystem(self._source, self._slots, gradient, curvature, forcing)

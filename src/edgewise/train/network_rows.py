@@ -30,6 +30,20 @@ class BlockRows:
     slope: list[Runs]
 
 
+@dataclass(frozen=True)
+class Spread:
+    """What each layer of a chain does for a block's rows.
+
+    order: of the jets. inputs: of each layer, (C, b, in). sets: for each layer, and each column of the residuals, its
+    derivative by the layer's output, (C, b, out); the `slope` of `local` last, where it has one.
+    """
+
+    order: int
+    inputs: list[Tensor]
+    sets: list[list[Tensor]]
+    local: LocalModel
+
+
 class NetworkRows:
     """Jacobian rows of one network.
 
@@ -39,36 +53,49 @@ class NetworkRows:
 
     def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor):
         self._network, self._slots = network, slots
-        self._is_chain = is_chain(network, slots, x[:2])
+        self.is_chain = is_chain(network, slots, x[:2])
 
     def of(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """The rows of a block on a part of its samples."""
-        return (self._by_layers if self._is_chain else self._by_transforms)(block, part, unknowns)
+        return (self._by_layers if self.is_chain else self._by_transforms)(block, part, unknowns)
 
-    def _by_layers(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+    def spread(self, block: Block, part: Data, unknowns: Unknowns) -> "Spread":
         """One pass back from the residuals gives their derivative by every layer's output, for all samples at once
-        since samples don't meet; the layer turns that into rows."""
+        since samples don't meet."""
+        assert self.is_chain
         order = 0 if block.is_plain else block.order
         inputs, outputs = _forward(self._network, part.x, block, order)
-        local = block.local(outputs[-1], part, unknowns)
-        sets = local.rows.unbind(0) if local.slope is None else (*local.rows.unbind(0), local.slope)
-        runs = self._unknown_runs(local, len(sets))
-        for number in range(len(inputs) - 1, -1, -1):
-            layer, x = self._network.layers[number], inputs[number].detach()
-            stacked = sets[0] if len(sets) == 1 else torch.cat(list(sets), 1)
-            if any(name.startswith(f"layers.{number}.") for name in self._slots.slots):
-                with torch.no_grad():
-                    parts = layer.jacobian_segments(x if len(sets) == 1 else x.repeat(1, len(sets), 1), stacked, order)
-                for part in parts:
-                    slot = self._slots.slots.get(f"layers.{number}.{part.parameter}")
-                    if slot is not None:
-                        runs.append(Runs(slot.start, part.starts, part.values))
-            if number:
-                sets = [
-                    torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
-                    for one in sets
-                ]
-        return _split(sorted(runs, key=lambda run: run.offset), local)
+        local = block.local(outputs[-1].detach(), part, unknowns)
+        sets = list(local.rows.unbind(0)) + ([] if local.slope is None else [local.slope])
+        layers = [sets]
+        for number in range(len(inputs) - 1, 0, -1):
+            sets = [
+                torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
+                for one in sets
+            ]
+            layers.append(sets)
+        return Spread(order, [x.detach() for x in inputs], layers[::-1], local)
+
+    def _by_layers(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        """Each layer turns the derivatives by its output into rows."""
+        spread = self.spread(block, part, unknowns)
+        runs = self.unknown_runs(spread.local, len(spread.sets[0]))
+        for number in range(len(spread.inputs)):
+            runs += self.layer_runs(spread, number)
+        return _split(sorted(runs, key=lambda run: run.offset), spread.local)
+
+    def layer_runs(self, spread: "Spread", number: int) -> list[Runs]:
+        """The rows by the parameters of one layer, set by set."""
+        if not any(name.startswith(f"layers.{number}.") for name in self._slots.slots):
+            return []
+        x, sets = spread.inputs[number], spread.sets[number]
+        if len(sets) > 1:
+            x = x.repeat(1, len(sets), 1)
+        sensitivity = sets[0] if len(sets) == 1 else torch.cat(sets, 1)
+        with torch.no_grad():
+            parts = self._network.layers[number].jacobian_segments(x, sensitivity, spread.order)
+        named = [(self._slots.slots.get(f"layers.{number}.{part.parameter}"), part) for part in parts]
+        return [Runs(slot.start, part.starts, part.values) for slot, part in named if slot is not None]
 
     def _by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         module = _JetOf(self._network, block)
@@ -86,10 +113,11 @@ class NetworkRows:
         sets = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
         rows = torch.einsum("rcbo,bcop->rbp", sets, full).flatten(0, 1)
         runs = [Runs(0, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows[:, None])]
-        return _split([*runs, *self._unknown_runs(local, len(sets))], local)
+        return _split([*runs, *self.unknown_runs(local, len(sets))], local)
 
-    def _unknown_runs(self, local: LocalModel, sets: int) -> list[Runs]:
-        runs = []
+    def unknown_runs(self, local: LocalModel, sets: int) -> list[Runs]:
+        """The rows by the problem's unknowns."""
+        runs: list[Runs] = []
         for name, values in local.unknowns.items():
             slot = self._slots.slots.get(f"unknowns.{name}")
             if slot is not None:
@@ -111,16 +139,21 @@ class _JetOf(nn.Module):
         return self._block.jet(self.network, x)
 
 
+def has_segments(network: nn.Module) -> bool:
+    """Whether it has layers that give their rows in segments; not yet whether it does nothing else."""
+    layers = getattr(network, "layers", None)
+    return isinstance(layers, nn.ModuleList) and all(hasattr(layer, "jacobian_segments") for layer in layers)
+
+
 def is_chain(network: nn.Module, slots: ParameterSlots, x: Tensor) -> bool:
     """Whether the network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
-    layers = getattr(network, "layers", None)
-    if not isinstance(layers, nn.ModuleList) or not all(hasattr(layer, "jacobian_segments") for layer in layers):
+    if not has_segments(network):
         return False
     if not all(name.startswith(("layers.", "unknowns.")) for name in slots.slots):
         return False
     with torch.no_grad():  # a subclass may do more in its forward than run the layers
         y = x
-        for layer in layers:
+        for layer in network.layers:
             y = layer(y)
         return torch.equal(y, network(x))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.ops import normal
 from edgewise.train.jacobian import ParameterSlots
-from edgewise.train.network_rows import BlockRows, NetworkRows
+from edgewise.train.network_rows import BlockRows, NetworkRows, Spread
 from edgewise.train.problem import Problem
 
 CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
@@ -33,7 +33,7 @@ class RowSource:
     """
 
     def __init__(self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = CHUNK_NUMBERS):
-        self._problem, self._slots = problem, slots
+        self.network, self._problem, self._slots = network, problem, slots
         self._blocks = [block for block in problem.second_order_blocks() if len(block.data)]
         self._rows = NetworkRows(network, slots, self._blocks[0].data.x)
         self._chunk_numbers = chunk_numbers
@@ -53,12 +53,39 @@ class RowSource:
         counts = [count for _, count in self._per_sample]
         return sum(c * len(b.data) for c, b in zip(counts, self._blocks, strict=True)) if all(counts) else None
 
-    def chunks(self) -> Iterator[tuple[BlockRows, float]]:
-        """Rows of some samples, with the factor that makes sums over them parts of the loss."""
+    def chunks(self, most: int | None = None) -> Iterator[tuple[BlockRows, float]]:
+        """Rows of some samples, with the factor that makes sums over them parts of the loss.
+
+        most: where a block has more samples, so many evenly picked ones stand for all.
+        """
         self.count()
         for block, (numbers, _) in zip(self._blocks, self._per_sample, strict=True):
+            data = block.data
+            if most is not None and len(data) > most:
+                data = data.select(torch.linspace(0, len(data) - 1, most).long())
+            for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
+                yield self._rows.of(block, part, self._problem.unknowns), 1 / len(data)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether there are `spreads`."""
+        return self._rows.is_chain
+
+    def spreads(self) -> Iterator[tuple[NetworkRows, Spread, float]]:
+        """What `chunks` are made from, for networks that are chains: the same without the rows."""
+        for block, numbers in zip(self._blocks, self._spread_numbers(), strict=True):
             for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
-                yield self._rows.of(block, part, self._problem.unknowns), 1 / len(block.data)
+                yield self._rows, self._rows.spread(block, part, self._problem.unknowns), 1 / len(block.data)
+
+    def spread_numbers(self) -> int:
+        """How many numbers all `spreads` hold."""
+        return sum(n * len(b.data) for n, b in zip(self._spread_numbers(), self._blocks, strict=True))
+
+    def _spread_numbers(self) -> list[int]:
+        one = [
+            self._rows.spread(block, block.data.select(slice(0, 1)), self._problem.unknowns) for block in self._blocks
+        ]
+        return [sum(x.numel() for x in [*s.inputs, *(y for ys in s.sets for y in ys)]) for s in one]
 
     def normal_equations(self) -> NormalEquations:
         """J'J and the gradient."""
