@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edgewise.experiments.jobs import Job, latest, run_jobs
+from edgewise.experiments.jobs import Job, latest, run_jobs, working_seconds
 from edgewise.experiments.store import Store
 
 
@@ -29,7 +29,8 @@ def test_rows_and_resuming(tmp_path):
     store = Store.open(tmp_path, "x")
     rows = run_jobs(jobs(made, 2), store, updates.append, say)
     assert [(row["problem"], row["shape"], row["value"]) for row in rows] == [(0, [0, 1], 0), (1, [1, 1], 1)]
-    assert all(row["seconds"] >= 0 and row["machine"] and "commit" in row for row in rows)
+    assert all(row["seconds"] >= 0 and row["cpu_seconds"] >= 0 and row["machine"] for row in rows)
+    assert all("commit" in row for row in rows)
     rows = run_jobs(jobs(made), Store.open(tmp_path, "x"), updates.append, say)
     assert made == [0, 1, 2, 3]
     assert [row["value"] for row in rows] == [0, 1, 4, 9]
@@ -72,3 +73,8 @@ def test_numbers_that_are_none(tmp_path):
 def test_the_latest_of_several():
     rows = [{"a": 1, "b": [1], "v": 1}, {"a": 2, "b": [1], "v": 2}, {"a": 1, "b": [1], "v": 3}]
     assert [row["v"] for row in latest(rows, "a", "b")] == [3, 2]
+
+
+def test_seconds_of_a_shared_machine_are_those_of_the_processor():
+    assert working_seconds({"seconds": 10.0, "cpu_seconds": 4.0}) == 4.0
+    assert working_seconds({"seconds": 10.0, "cpu_seconds": 18.0}) == 10.0  # two threads

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from edgewise.datasets.target import TargetFunction
-from edgewise.experiments.jobs import Job, Tell
+from edgewise.experiments.jobs import Job, Tell, working_seconds
 from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific, seeds_said, times, worst
 from edgewise.train.approximate import approximate
 from edgewise.train.problem import Regression
@@ -151,11 +151,6 @@ class Repeats:
 
 
 CELLS = ("shape", "parameters", "RMSE", "worst", "seconds")
-
-
-def working_seconds(row: dict) -> float:
-    """Wall seconds, or CPU seconds where these are fewer: then the machine was busy with other work too."""
-    return min(row["seconds"], row["cpu_seconds"])
 
 
 def repeats(rows: Sequence[dict]) -> list[Repeats]:

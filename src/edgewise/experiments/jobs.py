@@ -40,8 +40,8 @@ class Job:
 def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callable[[dict], str]) -> list[dict]:
     """The rows of all jobs, in their order; those that the store has are not made again.
 
-    A row is the key, what the work gave, and `seconds`: wall time of the work unless it gave its own. Numbers that
-    are not finite become None, for JSON has no others. line: a stored row as a short text.
+    A row is the key, what the work gave, and `seconds` and `cpu_seconds` of the work unless it gave its own. Numbers
+    that are not finite become None, for JSON has no others. line: a stored row as a short text.
     """
     found = [store.find(**_plain(job.key)) for job in jobs]
     missing = [number for number, row in enumerate(found) if row is None]
@@ -53,12 +53,18 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callab
             progress(Update(f"{where}: {stage}" if stage else where, (done + min(share, 1)) / len(missing), loss))
 
         tell("", 0.0)
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         made = job.work(tell)
-        row = {**job.key, "seconds": round(time.perf_counter() - start, 3), **made}
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+        row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **made}
         found[number] = store.add(_plain(row))
         progress(Update(where, (done + 1) / len(missing), line=line(found[number])))
     return found
+
+
+def working_seconds(row: Mapping) -> float:
+    """Wall seconds, or CPU seconds where these are fewer: then the machine was busy with other work too."""
+    return min(row["seconds"], row["cpu_seconds"])
 
 
 def latest(rows: Sequence[dict], *names: str) -> list[dict]:

@@ -14,8 +14,8 @@ from functools import partial
 from edgewise.datasets.functions import SPECIAL_FUNCTIONS, TOY_FUNCTIONS
 from edgewise.datasets.target import TargetFunction
 from edgewise.experiments import special_functions, toy_functions
-from edgewise.experiments.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape, working_seconds
-from edgewise.experiments.jobs import Job, Progress, latest, run_jobs
+from edgewise.experiments.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape
+from edgewise.experiments.jobs import Job, Progress, latest, run_jobs, working_seconds
 from edgewise.experiments.mlp_baseline import (
     FINAL,
     FIRST,

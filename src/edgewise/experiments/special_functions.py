@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgewise.datasets.special_functions import SPECIAL_FUNCTIONS
-from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape, working_seconds
-from edgewise.experiments.jobs import Progress, latest, run_jobs
+from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape
+from edgewise.experiments.jobs import Progress, latest, run_jobs, working_seconds
 from edgewise.experiments.mlp_baseline import best_mlp
 from edgewise.experiments.outcome import Outcome, ResultTable, scientific, times
 from edgewise.experiments.store import Store

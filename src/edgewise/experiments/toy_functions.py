@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 
 from edgewise.datasets.functions import TOY_FUNCTIONS
-from edgewise.experiments.accuracy import CELLS, TEST, Effort, Repeats, accuracy_job, repeats, working_seconds
-from edgewise.experiments.jobs import Job, Progress, latest, run_jobs
+from edgewise.experiments.accuracy import CELLS, TEST, Effort, Repeats, accuracy_job, repeats
+from edgewise.experiments.jobs import Job, Progress, latest, run_jobs, working_seconds
 from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific, seeds_said, times
 from edgewise.experiments.store import Store
 
