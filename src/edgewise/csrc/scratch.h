@@ -90,9 +90,9 @@ class Scratch {
     take(pieces.per_width, most_pieces);
     take(pieces.numbers, room);
     if (narrow) {
-      take(coef, problem.functions * wide);
+      take(coef, (problem.functions + L) * wide);
       take(base, wide);
-      take(grad_coef, gradients ? intervals * K * wide : 0);
+      take(grad_coef, gradients ? intervals * (wide == 1 ? L : K * wide) : 0);
       take(grad_base, wide);
     } else {
       take(runs.interval, most_pieces + 1);

@@ -240,10 +240,11 @@ EDGEWISE_INLINE void for_tiles(int64_t outputs, const Act& act) {
   act(Kind<Tile<T, lanes, 1, K, based, true>>(), Columns{first, rest});
 }
 
-// Columns that the tiles touch, padding included: what a row of outputs must have room for.
+// Columns that the inner loops touch, padding included: what a row of outputs must have room for.
 template <class T>
 EDGEWISE_INLINE int64_t padded(int64_t outputs) {
   constexpr int lanes = full_lanes<T>;
+  if (outputs == 1) return 1;
   int64_t rest = outputs % lanes, full = outputs - rest;
   if (rest == 0) return full;
   int64_t tail = least_lanes<T>;

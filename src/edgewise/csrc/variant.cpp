@@ -5,11 +5,12 @@
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
 
-// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs.
+// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs, or act(Kind<Single<...>>) for one output.
 template <class T, int K, bool based, class Act>
 EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
   constexpr int lanes = full_lanes<T>, least = least_lanes<T>;
   const int64_t wide = padded<T>(outputs);
+  if (wide == 1) return act(Kind<Single<T, K, based>>());
   if constexpr (lanes >= 4 * least) {
     if (wide == lanes / 4) return act(Kind<Narrow<T, lanes / 4, K, based>>());
   }
@@ -33,6 +34,8 @@ void copy_parameters(const Problem& problem, int64_t input, Scratch<T, K>& scrat
   const T* mask = mask_of<T>(problem, input);
   for (int64_t g = 0; g < problem.functions; g++)
     copy_row(coef + g * problem.coef_function, mask, outputs, wide, scratch.coef + g * wide);
+  if (wide == 1)  // the last interval's vector reaches beyond the coefficients
+    for (int64_t k = 0; k < weight_lanes<K>; k++) scratch.coef[problem.functions + k] = 0;
   if (problem.base)
     copy_row(static_cast<const T*>(problem.base) + input * outputs, mask, outputs, wide, scratch.base);
   else
@@ -131,33 +134,33 @@ void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row
   }
 }
 
-// Adds one row, masked, to the gradient in memory.
+// Adds `count` numbers, masked, to a gradient in memory.
 template <class T>
-EDGEWISE_INLINE void add_row(const T* row, const Rows<T>& grads, int64_t outputs, T* to) {
+EDGEWISE_INLINE void add_to(const T* from, const Rows<T>& grads, int64_t count, T* to) {
   if (grads.fresh)
-    for (int64_t o = 0; o < outputs; o++) to[o] = grads.mask ? row[o] * grads.mask[o] : row[o];
+    for (int64_t o = 0; o < count; o++) to[o] = grads.mask ? from[o] * grads.mask[o] : from[o];
   else
-    for (int64_t o = 0; o < outputs; o++) to[o] += grads.mask ? row[o] * grads.mask[o] : row[o];
+    for (int64_t o = 0; o < count; o++) to[o] += grads.mask ? from[o] * grads.mask[o] : from[o];
 }
 
 // Adds a narrow input's gradient, which stands in padded rows, `step` of them per interval, to the one in memory.
 template <class T, int K, bool based>
 void add_gradients(const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t step, int64_t intervals,
                    const Scratch<T, K>& scratch) {
-  for (int64_t g = 0; g < grads.functions; g++) {
-    T sum[full_lanes<T>] = {};
-    if (step == 1) {
-      for (int64_t o = 0; o < wide; o++) sum[o] = scratch.grad_coef[g * wide + o];
-    } else {
-      for (int64_t j = 0; j < K; j++) {
-        if (g - j < 0 || g - j >= intervals) continue;
-        const T* from = scratch.grad_coef + ((g - j) * step + j) * wide;
-        for (int64_t o = 0; o < wide; o++) sum[o] += from[o];
-      }
-    }
-    add_row(sum, grads, outputs, grads.coef + g * outputs);
+  const T* rows = scratch.grad_coef;
+  if (step != 1) {
+    rows = scratch.coef;
+    for (int64_t k = 0; k < grads.functions * wide; k++) scratch.coef[k] = 0;
+    for (int64_t j = 0; j < K; j++)
+      for (int64_t m = 0; m < intervals; m++)
+        for (int64_t o = 0; o < wide; o++)
+          scratch.coef[(m + j) * wide + o] += scratch.grad_coef[(m * step + j) * wide + o];
   }
-  if (based) add_row(scratch.grad_base, grads, outputs, grads.base);
+  if (wide == outputs && !grads.mask)
+    add_to(rows, grads, grads.functions * outputs, grads.coef);
+  else
+    for (int64_t g = 0; g < grads.functions; g++) add_to(rows + g * wide, grads, outputs, grads.coef + g * outputs);
+  if (based) add_to(scratch.grad_base, grads, outputs, grads.base);
 }
 
 template <class T, int K, bool based>
@@ -173,7 +176,8 @@ void backward_coef(const Problem& problem, int64_t input, const T* u, int64_t u_
     return;
   }
   const int64_t wide = padded<T>(outputs), intervals = problem.functions - problem.degree;
-  const int64_t step = intervals <= 16 ? K : 1, rows = step == 1 ? problem.functions : intervals * K;
+  const int64_t step = wide == 1 ? weight_lanes<K> : intervals <= 16 ? K : 1;
+  const int64_t rows = step == 1 ? problem.functions : intervals * step;
   for (int64_t k = 0; k < rows * wide; k++) scratch.grad_coef[k] = 0;
   for (int64_t o = 0; o < wide; o++) scratch.grad_base[o] = 0;
   for_narrow<T, K, based>(outputs, [&](auto kind) {

@@ -41,21 +41,27 @@ EDGEWISE_INLINE void triangle(const Vector<T, lanes>* window, Vector<T, lanes> (
   piece[0][0] = V{} + T(1);
   if constexpr (degree > 0) {
     const V start = window[degree - 1], width = window[degree] - start;
+#pragma GCC unroll 8
     for (int level = 1; level <= degree; level++) {
       V carry[K];
+#pragma GCC unroll 8
       for (int k = 0; k <= level; k++) carry[k] = V{};
+#pragma GCC unroll 8
       for (int j = 0; j < level; j++) {
         V left = window[degree - level + j], right = window[degree + j];
         V per = T(1) / (right - left);
         V slope = width * per, rise = (start - left) * per, fall = (right - start) * per;
         V next[K];
+#pragma GCC unroll 8
         for (int k = level; k >= 0; k--) {  // downwards: each step reads the old coefficient below
           V same = k < level ? piece[j][k] : V{}, below = k > 0 ? piece[j][k - 1] : V{};
           next[k] = slope * below + rise * same;
           piece[j][k] = carry[k] + fall * same - slope * below;
         }
+#pragma GCC unroll 8
         for (int k = 0; k <= level; k++) carry[k] = next[k];
       }
+#pragma GCC unroll 8
       for (int k = 0; k <= level; k++) piece[level][k] = carry[k];
     }
   }
@@ -102,10 +108,12 @@ void make_pieces(const Grid<T>& grid, const Samples<T>& samples, Pieces<T>& piec
   if (grid.even) {
     pieces.per_width[0] = grid.per_width;
   } else {
-    for (int64_t m = 0; m < pieces.count; m++) {
-      const T* ends = grid.breaks + (few ? samples.place[m] : m);
-      pieces.per_width[m] = 1 / (ends[1] - ends[0]);
-    }
+    const T* ends = grid.breaks;
+    if (few)
+      for (int64_t m = 0; m < pieces.count; m++)
+        pieces.per_width[m] = 1 / (ends[samples.place[m] + 1] - ends[samples.place[m]]);
+    else
+      for (int64_t m = 0; m < pieces.count; m++) pieces.per_width[m] = 1 / (ends[m + 1] - ends[m]);
   }
 }
 
