@@ -18,7 +18,7 @@ from edgewise.train.methods import check_count, is_number
 from edgewise.train.problem import Regression
 from edgewise.train.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
 
-WORK = 2.5e11  # multiply-adds of a budget of 1: up to half a minute on two cores
+WORK = 1e11  # multiply-adds of a budget of 1: up to about 40 seconds of one core
 HELD_OUT = 0.1
 # A halved grid that lowers the held-out error by less than this factor ends the refinement: half the slope 1 of a
 # function with a kink.
@@ -85,7 +85,7 @@ def approximate(
         domain: (low, high) or (in, 2), where the model will be asked, if that is known: the first grids cover it.
             Left out, they cover the samples.
         starts: of each shape; as many as a quarter of the budget pays if left out.
-        budget: work allowed, 1 is up to half a minute on two cores.
+        budget: work allowed, 1 is up to about 40 seconds of one core.
         time_limit: seconds; decides between stages only.
         seed: of held-out samples and initial weights.
         progress: told of stage, share of the budget, and held-out root mean squared error.

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from edgewise.nn.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
@@ -20,9 +21,9 @@ from edgewise.train.problem import Regression
 # [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
 FIRST_GRID = 4
 # Steps of a stage, and the margin of the hidden grids that follow the activations after it. Wide while they travel.
-STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (40, 0.05))
+STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
 COARSE_STEPS = 60
-START_SAMPLES = 2000  # for the first stages: more samples don't change which minimum is found
+START_SAMPLES = 1000  # for the stages, or four for each parameter: more don't change which minimum is found
 START_SHARE = 0.3  # of the budget for all starts
 MOST_STARTS, LEAST_STARTS = 8, 3
 FINALISTS = (2, 1)  # lowest errors and lowest promises whose grids are halved, round by round, before the choice
@@ -30,8 +31,10 @@ OVERHEAD = 4e6  # of a step beyond its arithmetic, in multiply-adds: some hundre
 DEGREE = 5  # of smooth functions: quintic splines reached 1e-8 with half the coefficients of cubic ones
 # Sums and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic
 # ones, among which the exact one is hard to find, still at 1e-5 after 400.
-LOW_DEGREE = 2
-EXACT = 1e-26  # mean squared error relative to the target's
+HOPELESS = 1.5  # a slope below means that the shape is wrong
+RESOLVED = 1e-4  # mean squared error relative to the target's from where slopes tell something
+LOW_DEGREE, LOW_NODES = 2, 4  # the degree, and the most hidden nodes that it is tried with
+EXACT, NEAR = 1e-26, 1e-12  # mean squared error relative to the target's; near: from where all steps are worth it
 SAME_BASIN = 1.3  # ratio of errors up to which two starts count as one minimum
 
 
@@ -63,7 +66,7 @@ class StartPlan:
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
     """The shapes to try, from additive to two hidden layers, the larger ones later."""
     n = max(inputs, 2)
-    hidden = [(), (1,), (2,), (n, 1), (n + 1, n), (2 * n + 1, n + 1)] if inputs > 1 else [(), (2,), (3, 2)]
+    hidden = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)] if inputs > 1 else [(), (2,), (3, 2)]
     return [(inputs, *layers, outputs) for layers in dict.fromkeys(hidden)]
 
 
@@ -88,23 +91,35 @@ def trained(arm: Arm, problem: Regression, *, steps: int, tolerance: float) -> A
 
 def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, clock) -> tuple[Arm, list[str]]:
     """The most promising start of all shapes, trained on a coarse grid, and the reasons."""
-    few = _sampled(problem, plan.seed)
     sentences: list[str] = []
     finalists: list[Arm] = []
     for number, shape in enumerate(shapes):
-        if plan.degree is None and len(shape) > 2:
-            arms = [_fresh(shape, LOW_DEGREE, plan, 2 * start, few) for start in range(LEAST_STARTS)]
-            arm, sentence = _race(problem, few, arms, clock)
-            if arm.loss <= EXACT * float(problem.train.y.square().mean()):
-                return arm, [*sentences, f"Splines of degree {LOW_DEGREE} are exact. {sentence}"]
+        few = _sampled(problem, shape, plan)
+        if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES:
+            exact = _exact(problem, few, shape, plan, clock)
+            if exact is not None:
+                return exact, [*sentences, f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
         degree = DEGREE if plan.degree is None else plan.degree
+        if finalists and clock.work + _race_work(few, shape, degree, LEAST_STARTS) > clock.limit / 2:
+            sentences.append(
+                f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
+            )
+            break
         count = plan.starts or _affordable(few, shape, degree, clock, len(shapes) - number)
         if len(shape) == 2:
             count = 1  # linear in its coefficients: one start is as good as any
         arms = [_fresh(shape, degree, plan, start, few) for start in range(count)]
         arm, sentence = _races(problem, few, arms, clock)
-        finalists.append(arm)
         sentences.append(sentence)
+        arm, slope = _resolved(problem, arm, clock)
+        if slope is not None:
+            grid = arm.model.config.grid_size[0]
+            return arm, [
+                *sentences,
+                f"{list(shape)} is taken: up to grid {grid} its error falls with slope {slope:.1f} and more, as only "
+                "that of the function's own shape does; larger shapes were not tried.",
+            ]
+        finalists.append(arm)
         if clock.late:
             break
     if len(finalists) == 1:
@@ -117,6 +132,35 @@ def _fresh(shape: tuple[int, ...], degree: int, plan: StartPlan, start: int, pro
     seed = plan.seed + (start << 32)  # far apart, so that neighbouring plans share no start
     settings = {"base": "zero", "domain": plan.domain, "seed": seed, "dtype": problem.train.x.dtype}
     return Arm(seed, KAN(shape, FIRST_GRID // 2 if start % 2 else FIRST_GRID, degree, **settings))
+
+
+def _resolved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float | None]:
+    """The arm on finer grids and the lower of two slopes in a row, if its error falls as theory has it for the right
+    shape (slope degree + 1); the arm as it was and None otherwise."""
+    scale, enough = float(problem.train.y.square().mean()), arm.model.config.degree - 0.5
+    slopes, finer = [], arm
+    while len(slopes) < 4 and finer.loss <= RESOLVED * scale:
+        finer, slope = _halved(problem, finer, clock)
+        slopes.append(slope)
+        if slope < HOPELESS:
+            break
+        if finer.loss <= EXACT * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+            return finer, min(slopes[-2:])
+    return arm, None
+
+
+def _exact(problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, clock) -> Arm | None:
+    """A start with quadratic splines that is exact, or None after a few steps that don't get near."""
+    scale = float(problem.train.y.square().mean())
+    for start in range(LEAST_STARTS):
+        arm = _fresh(shape, LOW_DEGREE, plan, 2 * start, few)
+        for steps, margin in STAGES:
+            arm = _stage(arm, few, steps, margin, clock)
+        if arm.loss <= NEAR * scale:
+            arm = _stage(arm, problem, COARSE_STEPS, None, clock)
+        if arm.loss <= EXACT * scale:
+            return arm
+    return None
 
 
 def _races(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
@@ -133,10 +177,10 @@ def _race(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple
     """Trains all for a stage, drops the worse half, and so on; the last two tell whether they met in one minimum."""
     began, width, grid = len(arms), arms[0].width, arms[0].model.config.grid_size[0]
     for number, (steps, margin) in enumerate(STAGES):
-        on = few if number < 2 else problem
-        arms = [_stage(arm, on, steps, margin, clock) for arm in arms]
+        arms = [_stage(arm, few, steps, margin, clock) for arm in arms]
         arms.sort(key=lambda arm: arm.loss)
-        arms = arms[: max(min(2, len(arms)), (len(arms) + 1) // 2)]
+        if number:  # the first steps tell little
+            arms = arms[: max(min(2, len(arms)), (len(arms) + 1) // 2)]
         clock.tell(f"starts of {list(width)}", arms[0].loss)
     arms = [_stage(arm, problem, COARSE_STEPS, None, clock) for arm in arms]
     arms.sort(key=lambda arm: arm.loss)
@@ -170,8 +214,11 @@ def _chosen(problem: Regression, finalists: list[Arm], clock) -> tuple[Arm, str]
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_promise = sorted(entries, key=lambda entry: _promise(problem, *entry, clock))
         kept = {id(arm): (arm, slope) for arm, slope in (*by_loss[:keep], *by_promise[:keep])}
-        entries = [_halved(problem, arm, clock) for arm, _ in kept.values()]
-        if clock.late or len(entries) == 1:
+        affordable = [entry for entry in kept.values() if _halving_work(problem, entry[0]) + clock.work < clock.limit]
+        if clock.late or not affordable:
+            break
+        entries = [_halved(problem, arm, clock) for arm, _ in affordable]
+        if len(entries) == 1:
             break
     best, slope = min(entries, key=lambda entry: _promise(problem, *entry, clock))
     promise, grid = _promise(problem, best, slope, clock), best.model.config.grid_size[0]
@@ -210,18 +257,30 @@ def _promise(problem: Regression, arm: Arm, slope: float, clock) -> float:
         finest *= 2
 
 
+def _halving_work(problem: Regression, arm: Arm) -> float:
+    degree, grid = arm.model.config.degree, arm.model.config.grid_size[0]
+    edges = sum(a * b for a, b in pairwise(arm.width))
+    return COARSE_STEPS * _work(problem.train.y.numel(), edges * (2 * grid + degree), edges * (degree + 1))
+
+
 def _affordable(problem: Regression, shape: tuple[int, ...], degree: int, clock, shapes_left: int) -> int:
-    model = KAN(shape, FIRST_GRID, degree, base="zero", dtype=problem.train.x.dtype)
     share = max(START_SHARE * clock.limit - clock.work, 0.0) / shapes_left
-    each = 45 * step_work(problem, model)  # half of the starts see only the first stage
     most = MOST_STARTS if shapes_left > 1 else 2 * MOST_STARTS
-    return int(min(max(share / each, LEAST_STARTS), most))
+    return int(min(max(share / _race_work(problem, shape, degree, 1), LEAST_STARTS), most))
 
 
-def _sampled(problem: Regression, seed: int) -> Regression:
+def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
+    """About: half of the starts see the first two stages only."""
+    edges = sum(a * b for a, b in pairwise(shape))
+    return starts * 60 * _work(problem.train.y.numel(), edges * (FIRST_GRID + degree), edges * (degree + 1))
+
+
+def _sampled(problem: Regression, shape: tuple[int, ...], plan: StartPlan) -> Regression:
     data = problem.train
-    if len(data) <= START_SAMPLES:
+    edges = sum(a * b for a, b in pairwise(shape))
+    enough = max(START_SAMPLES, 4 * edges * (FIRST_GRID + (plan.degree or DEGREE)))
+    if len(data) <= enough:
         return problem
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:START_SAMPLES]
+    order = torch.randperm(len(data), generator=seeded_generator(plan.seed))[:enough]
     part, held = data.select(order.sort().values), problem.validation
     return Regression(part.x, part.y, weight=part.weight, validation=(held.x, held.y, held.weight))
