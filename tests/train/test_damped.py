@@ -14,13 +14,18 @@ RESIDUALS = torch.randn(6, generator=G, dtype=torch.float64)
 def test_both_spaces_agree(mu):
     samples = SampleSystem(ROWS, RESIDUALS)
     undefined = 1e9 * torch.ones(20, 20).tril(-1)
-    parameters = ParameterSystem(ROWS.mT @ RESIDUALS, (ROWS.mT @ ROWS).triu() + undefined, samples.scale)
-    expected = torch.linalg.solve(ROWS.mT @ ROWS + mu * torch.diag(samples.scale), -ROWS.mT @ RESIDUALS)
+    matrix = (ROWS.mT @ ROWS).triu() + undefined
+    parameters = ParameterSystem(ROWS.mT @ RESIDUALS, matrix, samples.scale, RESIDUALS, lambda w: ROWS.mT @ w)
+    damped = ROWS.mT @ ROWS + mu * torch.diag(samples.scale)
+    expected = torch.linalg.solve(damped, -ROWS.mT @ RESIDUALS)
+    other = torch.linspace(-1, 1, 6, dtype=torch.float64)
     for system in (samples, parameters):
-        move, predicted = system.solve(mu)
+        move, predicted, correct = system.solve(mu)
+        close = {"rtol": 1e-12 / min(mu, 1e-4), "atol": 1e-9}
+        assert torch.allclose(correct(other), torch.linalg.solve(damped, -ROWS.mT @ other), **close)
         model = -float(ROWS.mT @ RESIDUALS @ move) - 0.5 * float((ROWS @ move).square().sum())
         assert predicted == pytest.approx(model, rel=1e-6)
-        assert torch.allclose(move, expected, rtol=1e-12 / min(mu, 1e-4), atol=1e-9)
+        assert torch.allclose(move, expected, **close)
         assert torch.allclose(system.gradient, ROWS.mT @ RESIDUALS, rtol=1e-13)
 
 

@@ -71,7 +71,7 @@ def test_with_penalties_masks_and_frozen_parameters():
 def test_a_truncated_solution_predicts_its_own_decrease():
     free, full = systems(NETWORKS["kan"](), PROBLEMS["regression"]())
     free._forcing = 0.3
-    move, predicted = free.solve(1e-4)
+    move, predicted, _ = free.solve(1e-4)
     symmetric = full.matrix.triu() + full.matrix.triu(1).mT
     assert predicted == pytest.approx(float(-full.gradient @ move - 0.5 * move @ symmetric @ move), rel=1e-9)
     assert predicted > 0

@@ -49,11 +49,19 @@ def test_rows_in_full(what):
     normal = source.normal_equations()
     assert torch.allclose(rows.mT @ residuals, normal.gradient, rtol=1e-10, atol=1e-13)
     assert torch.allclose((rows.mT @ rows).triu(), normal.matrix.triu(), rtol=1e-10, atol=1e-13)
+    for found in (source.residuals(), normal.residuals):
+        assert torch.allclose(found, residuals, rtol=1e-12, atol=1e-14)
+    w = torch.linspace(-1, 1, len(rows), dtype=torch.float64)
+    for one in (source, RowSource(network, problem, trainable_slots(network, problem))):  # in chunks, and kept
+        expected = rows if one is source else one.in_full()[0]
+        assert torch.allclose(one.normal_equations().pull(w), expected.mT @ w, rtol=1e-10, atol=1e-13)
 
 
 def test_cross_entropy_has_no_count():
     problem, network = PROBLEMS["classes"](), model()
-    assert RowSource(network, problem, trainable_slots(network, problem)).count() is None
+    source = RowSource(network, problem, trainable_slots(network, problem))
+    assert source.count() is None
+    assert source.normal_equations().pull is None
 
 
 def test_normal_matrix_is_symmetric_and_leaves_out_what_is_frozen():

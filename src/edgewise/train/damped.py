@@ -1,5 +1,6 @@
 """Damped Gauss-Newton systems, (H + mu D) d = -g, factorised in the space of parameters or of samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,10 +13,15 @@ FLOOR = 0.05
 
 
 class Solution(NamedTuple):
-    """d, (P,), and the decrease of the objective that the model, without damping, predicts for it."""
+    """What a damped system gives.
+
+    move: d, (P,). predicted: the decrease of the objective by the model without damping.
+    correct: w -> -(H + mu D)^-1 J'w, with J and w scaled so that J'r is the gradient of the loss; None for unknown.
+    """
 
     move: Tensor
     predicted: float
+    correct: Callable[[Tensor], Tensor] | None = None
 
 
 def damping_scale(diagonal: Tensor, mean: float) -> Tensor:
@@ -29,11 +35,14 @@ class ParameterSystem:
     """H in full.
 
     gradient: g, (P,). matrix: H, (P, P), in the upper triangle. scale: D, (P,).
+    residuals, pull: r and w -> J'w, see `NormalEquations`.
     """
 
     gradient: Tensor
     matrix: Tensor
     scale: Tensor
+    residuals: Tensor | None = None
+    pull: Callable[[Tensor], Tensor] | None = None
 
     def solve(self, mu: float) -> Solution | None:
         """d, or None where the system is not positive definite in floating point."""
@@ -43,7 +52,12 @@ class ParameterSystem:
         factor, info = torch.linalg.cholesky_ex(damped.mT)
         if int(info) != 0:
             return None
-        return _solution(torch.cholesky_solve(-self.gradient[:, None], factor)[:, 0], self, mu)
+
+        def solved(right: Tensor) -> Tensor:
+            return torch.cholesky_solve(right[:, None], factor)[:, 0]
+
+        correct = None if self.pull is None else (lambda w: -solved(self.pull(w)))
+        return _solution(solved(-self.gradient), self, mu, correct)
 
 
 class SampleSystem:
@@ -53,7 +67,7 @@ class SampleSystem:
     """
 
     def __init__(self, rows: Tensor, residuals: Tensor):
-        self._rows, self._residuals = rows, residuals
+        self._rows, self.residuals = rows, residuals
         self.gradient = rows.mT @ residuals
         diagonal = rows.square().sum(0)
         self.scale = damping_scale(diagonal, float(diagonal.mean()))
@@ -66,11 +80,19 @@ class SampleSystem:
         factor, info = torch.linalg.cholesky_ex(damped)
         if int(info) != 0:
             return None
-        weights = torch.cholesky_solve(self._residuals[:, None], factor)[:, 0]
-        return _solution(-(self._rows.mT @ weights) / self.scale, self, mu)
+
+        def correct(w: Tensor) -> Tensor:
+            return -(self._rows.mT @ torch.cholesky_solve(w[:, None], factor)[:, 0]) / self.scale
+
+        return _solution(correct(self.residuals), self, mu, correct)
 
 
-def _solution(move: Tensor, system: ParameterSystem | SampleSystem, mu: float) -> Solution | None:
+def _solution(
+    move: Tensor,
+    system: ParameterSystem | SampleSystem,
+    mu: float,
+    correct: Callable[[Tensor], Tensor] | None,
+) -> Solution | None:
     if not bool(move.isfinite().all()):
         return None
-    return Solution(move, 0.5 * float(move @ (mu * system.scale * move - system.gradient)))
+    return Solution(move, 0.5 * float(move @ (mu * system.scale * move - system.gradient)), correct)

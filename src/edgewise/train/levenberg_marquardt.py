@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.train.damped import ParameterSystem, SampleSystem, damping_scale
+from edgewise.train.damped import ParameterSystem, SampleSystem, Solution, damping_scale
 from edgewise.train.data import Data
+from edgewise.train.geodesic import STEP, bent
 from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.matrix_free import MatrixFreeSystem, forcing_term
 from edgewise.train.methods import Method, StepResult, check_count, flattened, is_number, write_
@@ -24,6 +25,8 @@ ROUNDING = torch.finfo(torch.float64).eps  # a smaller relative gain can't be se
 # price of J in full.
 MOST_FULL = 2**25  # numbers in J (256 MiB)
 SAMPLES = 0.7  # rows per parameter
+
+System = ParameterSystem | SampleSystem | MatrixFreeSystem
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,14 @@ class LevenbergMarquardt(Method):
 
     damping: the first mu.
     trials: most values of mu tried in one step.
+    acceleration: bend steps along the curvature of the residuals (see `geodesic`), where systems are factorised.
     factorised: most parameters, or residuals, of a matrix that is factorised.
     max_parameters: refuse larger models.
     """
 
     damping: float = 1e-2
     trials: int = 30
+    acceleration: bool = True
     factorised: int = 5000
     max_parameters: int = 1_000_000
 
@@ -117,16 +122,14 @@ class LevenbergMarquardtRun:
         for _ in range(self._settings.trials):
             solution = system.solve(self._mu)
             if solution is not None:
-                move, predicted = solution
-                point = (origin + move).to(self._parameters[0].dtype).double()
-                if torch.equal(point, origin) or predicted <= ROUNDING * start.total:
+                point = self._rounded(origin + solution.move)
+                if torch.equal(point, origin) or solution.predicted <= ROUNDING * start.total:
                     return StepResult(start, "converged", "The predicted gain of a step is below rounding.")
-                write_(self._twins, point)
-                after = self._objective.evaluate(data)
-                if after.is_finite and after.total < start.total:
-                    self._lower((start.total - after.total) / predicted)
+                found = self._lower_point(origin, solution, system, start, data)
+                if found is not None:
+                    point, after = self._here = found
+                    self._relax((start.total - after.total) / solution.predicted)
                     write_(self._parameters, point)
-                    self._here = point, after
                     return StepResult(after)
             if self._mu >= HIGHEST:
                 break
@@ -150,11 +153,39 @@ class LevenbergMarquardtRun:
             self._here = point, self._objective.evaluate(data)
         return self._here[1]
 
-    def _lower(self, gain_ratio: float) -> None:
+    def _lower_point(
+        self, origin: Tensor, solution: Solution, system: System, start: Evaluation, data: Data
+    ) -> tuple[Tensor, Evaluation] | None:
+        """Where a solution leads, bent or else straight, if the objective is lower there."""
+        moves = [solution.move]
+        if self._settings.acceleration and solution.correct is not None:
+            moves.insert(0, self._bent(origin, solution, system))
+        for move in moves:
+            if move is not None:
+                point = self._rounded(origin + move)
+                write_(self._twins, point)
+                after = self._objective.evaluate(data)
+                if after.is_finite and after.total < start.total:
+                    return point, after
+        return None
+
+    def _bent(self, origin: Tensor, solution: Solution, system: ParameterSystem | SampleSystem) -> Tensor | None:
+        around = []
+        for share in (-STEP, STEP):
+            write_(self._twins, origin + share * solution.move)
+            around.append(self._source.residuals())
+        write_(self._twins, origin)
+        return bent(solution.move, solution.correct, (around[0], system.residuals, around[1]), system.scale)
+
+    def _rounded(self, point: Tensor) -> Tensor:
+        """To the model's dtype, in which the model will have it."""
+        return point.to(self._parameters[0].dtype).double()
+
+    def _relax(self, gain_ratio: float) -> None:
         self._mu = max(self._mu * max(1 / 3, 1 - (2 * gain_ratio - 1) ** 3), LOWEST)
         self._growth = 2.0
 
-    def _linearised(self, data: Data) -> ParameterSystem | SampleSystem | MatrixFreeSystem:
+    def _linearised(self, data: Data) -> System:
         """Gauss-Newton's model of the objective at the twin's parameters."""
         objective, size, factorised = self._objective, self._slots.size, self._settings.factorised
         if self._source is None:
@@ -171,7 +202,9 @@ class LevenbergMarquardtRun:
             gradient = gradient + penalty_gradient(objective, data)
             for entry in penalty_curvature(objective, self._slots, data):
                 add_curvature_(matrix, self._slots, entry)
-        return ParameterSystem(gradient, matrix, damping_scale(matrix.diagonal().clone(), mean))
+        return ParameterSystem(
+            gradient, matrix, damping_scale(matrix.diagonal().clone(), mean), normal.residuals, normal.pull
+        )
 
     def _matrix_free(self, data: Data) -> MatrixFreeSystem:
         objective = self._objective

@@ -1,7 +1,8 @@
 """Gauss-Newton's quadratic model of a loss at a point, summed over chunks of samples in constant memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,14 @@ class NormalEquations:
     """The loss near a point: loss + gradient' d + d' matrix d / 2, without penalty.
 
     gradient: (P,). matrix: (P, P), Gauss-Newton's 2 J'J, in the upper triangle; the lower one is undefined.
+    residuals: r (rows,), scaled so that the gradient is J'r. pull: w -> J'w for w in the order of r; it may ask the
+        network, which then must be at the same point. None for cross-entropy.
     """
 
     gradient: Tensor
     matrix: Tensor
+    residuals: Tensor | None
+    pull: Callable[[Tensor], Tensor] | None
 
 
 class RowSource:
@@ -90,13 +95,43 @@ class RowSource:
     def normal_equations(self) -> NormalEquations:
         """J'J and the gradient."""
         size, matrix, gradient = self._slots.size, None, None
+        is_square = self.count() is not None
+        numbers = sum(n * len(b.data) for (n, _), b in zip(self._per_sample, self._blocks, strict=True))
+        residuals: list[Tensor] = []
+        kept: list[tuple[BlockRows, float]] | None = [] if numbers <= self._chunk_numbers else None
         for rows, factor in self.chunks():
             if matrix is None:
                 matrix = rows.runs[0].values.new_zeros(size, size)
                 gradient = matrix.new_zeros(size)
             normal.gram_(matrix, rows.runs, 2 * factor)
             gradient += self._slope(rows, factor)
-        return NormalEquations(gradient, matrix)
+            if is_square:
+                residuals.append((2 * factor) ** 0.5 * rows.residuals)
+            if kept is not None:
+                kept.append((rows, factor))
+        if not is_square:
+            return NormalEquations(gradient, matrix, None, None)
+        return NormalEquations(gradient, matrix, torch.cat(residuals), partial(self._pulled, kept))
+
+    def residuals(self) -> Tensor:
+        """All residuals, scaled as in `in_full` and in that order, at the network's parameters as they are."""
+        self.count()
+        found = []
+        with torch.no_grad():
+            for block, (numbers, _) in zip(self._blocks, self._per_sample, strict=True):
+                root = (2 / len(block.data)) ** 0.5
+                for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
+                    each = {name: value.expand(len(part)) for name, value in self._problem.unknowns.items()}
+                    found.append(root * block.scaled(block.jet(self.network, part.x), part, each).mT.reshape(-1))
+        return torch.cat(found)
+
+    def _pulled(self, kept: list[tuple[BlockRows, float]] | None, w: Tensor) -> Tensor:
+        total, first = w.new_zeros(self._slots.size), 0
+        for rows, factor in self.chunks() if kept is None else kept:
+            part = w[first : first + len(rows.residuals)]
+            total += normal.transposed(rows.runs, part, self._slots.size, (2 * factor) ** 0.5)
+            first += len(part)
+        return total
 
     def in_full(self) -> tuple[Tensor, Tensor]:
         """J (rows, P) and the residuals (rows,), scaled: the gradient is J'r and Gauss-Newton's matrix J'J."""
