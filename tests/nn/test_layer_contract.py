@@ -1,11 +1,10 @@
-"""What every layer gives: forward of any batch shape, edges that sum to it, exact Jacobian rows. Join by LAYERS."""
+"""What every layer gives: forward of any batch shape, edges that sum to it. Join by LAYERS."""
 
 import copy
 import pickle
 
 import pytest
 import torch
-from torch.func import functional_call, jacrev
 
 from edgewise.errors import InputError
 from edgewise.nn.initial import seeded_generator
@@ -87,28 +86,6 @@ def test_an_edge_depends_on_its_own_input_only(make_layer):
     assert torch.allclose(change[:, 1], layer(moved) - layer(x), rtol=1e-12, atol=1e-14)
 
 
-def test_jacobian_rows_equal_functional_jacobians_of_every_parameter(make_layer):
-    layer = make_layer(3, 2)
-    x, sensitivity = points(6, 3), points(6, 2)
-    parameters = {name: value.detach() for name, value in layer.named_parameters()}
-
-    def pulled(parameters):
-        return (functional_call(layer, parameters, (x,)) * sensitivity).sum(1)
-
-    expected = jacrev(pulled)(parameters)
-    rows = layer.jacobian_rows(x, sensitivity)
-    assert rows.keys() == expected.keys()
-    for name, row in rows.items():
-        assert row.shape == (6, *parameters[name].shape)
-        assert torch.allclose(row, expected[name], rtol=1e-12, atol=1e-14)
-
-
-def test_jacobian_rows_of_an_empty_batch(make_layer):
-    layer = make_layer(3, 2)
-    for name, row in layer.jacobian_rows(points(0, 3), points(0, 2)).items():
-        assert row.shape == (0, *getattr(layer, name).shape)
-
-
 def test_gradients_by_input_and_parameters(make_layer):
     layer = make_layer(2, 2)
     x = points(4, 2).requires_grad_()
@@ -142,7 +119,7 @@ def test_forward_edges_and_rows_leave_no_trace(make_layer):
     names, state = set(vars(layer)), copy.deepcopy(layer.state_dict())
     x = points(5, 3)
     before = x.clone()
-    layer(x), layer.edges(x), layer.jacobian_rows(x, points(5, 2))
+    layer(x), layer.edges(x), layer.jacobian_segments(x[None], points(1, 5, 2))
     assert set(vars(layer)) == names
     assert torch.equal(x, before)
     assert all(torch.equal(value, state[name]) for name, value in layer.state_dict().items())

@@ -5,8 +5,8 @@ import torch
 
 from edgewise.nn.model import KAN
 from edgewise.train import penalty_model
-from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.objective import Objective
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.penalty import Ridge, Roughness, Sparsity
 from edgewise.train.penalty_model import add_curvature_, penalty_curvature, penalty_gradient
 from edgewise.train.problem import Regression

@@ -100,22 +100,6 @@ class KANLayer(nn.Module):
             return y
         return y + compose(x, activation_derivatives(x[0], self.base_function, order), order) @ (self.base * self.mask)
 
-    def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
-        """Rows d(sum_o sensitivity[b,o] y[b,o]) / d(parameter) of each sample, by parameter name.
-
-        Args:
-            x: the layer's input, (batch, in).
-            sensitivity: what is differentiated, by the layer's output, (batch, out).
-
-        Returns:
-            "coef": (batch, in, n, out); "base": (batch, in, out), absent where there is no base function.
-        """
-        pulled = sensitivity[:, None, :] * self.mask  # (batch, in, out)
-        rows = {"coef": basis(x, self.knots, self.degree)[..., None] * pulled[:, :, None, :]}
-        if self.base is not None:
-            rows["base"] = base_values(x, self.base_function)[..., None] * pulled
-        return rows
-
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """Rows d(sum_co sensitivity[c,b,o] y[c,b,o]) / d(parameter) of each sample, with y the jet of the output.
 

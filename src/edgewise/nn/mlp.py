@@ -59,11 +59,6 @@ class DenseLayer(nn.Module):
         y = compose(x, activation_derivatives(x[0], self.activation, order), order) @ self.weight
         return torch.cat([y[:1] + self.bias, y[1:]])
 
-    def jacobian_rows(self, x: Tensor, sensitivity: Tensor) -> dict[str, Tensor]:
-        """As `KANLayer.jacobian_rows`: "weight" (batch, in, out) and "bias" (batch, out)."""
-        value = ACTIVATIONS[self.activation](x)
-        return {"weight": value[..., None] * sensitivity[:, None, :], "bias": sensitivity}
-
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """As `KANLayer.jacobian_segments`: "weight" and "bias", one full run each."""
         return dense_segments(x, sensitivity, self.activation, order)

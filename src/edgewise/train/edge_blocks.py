@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from edgewise.nn.layer import KANLayer
 from edgewise.ops.normal import Runs
-from edgewise.train.jacobian import ParameterSlots
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.penalty import Curvature
 
 CHUNK_NUMBERS = 2**22  # in filled rows (32 MiB)

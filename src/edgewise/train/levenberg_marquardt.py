@@ -11,12 +11,12 @@ from edgewise.errors import InputError
 from edgewise.train.damped import ParameterSystem, SampleSystem, Solution, damping_scale
 from edgewise.train.data import Data
 from edgewise.train.geodesic import STEP, bent
-from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.matrix_free import MatrixFreeSystem, forcing_term
 from edgewise.train.methods import Method, StepResult, check_count, flattened, is_number, write_
 from edgewise.train.network_rows import has_segments
 from edgewise.train.normal_equations import RowSource
 from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.penalty_model import add_curvature_, penalty_curvature, penalty_gradient
 
 LOWEST, HIGHEST = 1e-15, 1e15  # of the damping

@@ -15,10 +15,10 @@ from edgewise.ops.normal import Runs
 from edgewise.train.conjugate_gradient import conjugate_gradient
 from edgewise.train.damped import Solution, damping_scale
 from edgewise.train.edge_blocks import EdgeBlocks
-from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.methods import write_
 from edgewise.train.network_rows import Spread
 from edgewise.train.normal_equations import RowSource
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.penalty import Curvature
 
 LINEAR = (KANLayer, DenseLayer)  # their output is linear in their parameters

@@ -12,7 +12,7 @@ from edgewise.ops.normal import Runs
 from edgewise.train.blocks import LocalModel, ResidualBlock, Unknowns
 from edgewise.train.cross_entropy import CrossEntropyBlock
 from edgewise.train.data import Data
-from edgewise.train.jacobian import ParameterSlots
+from edgewise.train.parameter_slots import ParameterSlots
 
 Block = ResidualBlock | CrossEntropyBlock
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.ops import normal
-from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.network_rows import BlockRows, NetworkRows, Spread
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.problem import Problem
 
 CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from edgewise.nn.segments import dense_rows
 from edgewise.train.data import Data
-from edgewise.train.jacobian import ParameterSlots
 from edgewise.train.methods import flattened
 from edgewise.train.objective import Objective
+from edgewise.train.parameter_slots import ParameterSlots
 from edgewise.train.penalty import Curvature
 
 CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)

@@ -29,7 +29,6 @@ class Problem:
         unknowns: numbers to be found besides the model's parameters, by name.
     """
 
-    residuals = None
     by_blocks = False
     unknowns: Mapping[str, nn.Parameter] = MappingProxyType({})
 
@@ -147,12 +146,10 @@ class Regression(Problem):
         super().__init__(x, y, weight, validation, seed)
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        return self.residuals(prediction, data).square().sum()
-
-    def residuals(self, prediction: Tensor, data: Data) -> Tensor:
-        """(b, out), with a sum of squares equal to the loss."""
+        # Scaled first: squares of large numbers overflow long before their mean would.
         scaled = (prediction - data.y) / (max(data.y.numel(), 1) ** 0.5)
-        return scaled if data.weight is None else scaled * data.weight.sqrt()[:, None]
+        squares = scaled.square()
+        return (squares if data.weight is None else squares * data.weight[:, None]).sum()
 
     def blocks(self) -> tuple[ResidualBlock, ...]:
         if self.train is None:
