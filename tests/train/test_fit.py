@@ -66,10 +66,6 @@ def test_classification(name):
     assert report.metric[1] > 0.8  # the larger class has 0.52
 
 
-def test_lbfgs_is_the_default_method():
-    assert fit(kan(), Regression(*samples()), steps=1).plan["method"]["name"] == "LBFGS"
-
-
 def test_no_steps_only_evaluates():
     model = kan()
     report = fit(model, Regression(*samples()), steps=0)
@@ -378,7 +374,10 @@ def test_train_and_eval_mode_are_left_as_they_were():
         ({"patience": 0}, "patience must be an integer of at least 1, got 0"),
         ({"evaluate_every": 0}, "evaluate_every must be an integer of at least 1, got 0"),
         ({"tolerance": -1}, "tolerance must be a number of at least 0, got -1"),
-        ({"batch_size": 8}, "batch_size must be None for LBFGS, which needs all samples at once, got 8"),
+        (
+            {"batch_size": 8, "method": LBFGS()},
+            "batch_size must be None for LBFGS, which needs all samples at once, got 8",
+        ),
         ({"batch_size": 0, "method": Adam()}, "batch_size must be a positive integer, got 0"),
     ],
 )

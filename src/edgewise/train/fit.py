@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.train.batches import FullBatch, LoaderBatches, batches_of, joined, peek
+from edgewise.train.default_method import default_method
 from edgewise.train.door import check_kinds, prepare
 from edgewise.train.fit_report import FitReport, StepRecord
-from edgewise.train.lbfgs import LBFGS
-from edgewise.train.methods import Method, check_count, is_number
+from edgewise.train.methods import Adam, Method, check_count, is_number
 from edgewise.train.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem
@@ -49,7 +49,8 @@ def fit(
     Args:
         model: a KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
         problem: `Regression` or `Classification`.
-        method: `LBFGS()` if left out; `LevenbergMarquardt()` for the last digits, `Adam()` for minibatches.
+        method: if left out, `LevenbergMarquardt()`, `LBFGS()` or `Adam()` as `default_method` says; the report's plan
+            has the reason.
         steps: most steps of the method; with minibatches, each batch is a step.
         penalty: added to the loss, as `Sparsity(1e-3) + Roughness(1e-6)`.
         batch_size: for minibatches from tensors; the last batch of an epoch may be smaller.
@@ -65,8 +66,10 @@ def fit(
     Raises:
         InputError: an argument is wrong, or model, problem and method don't go together.
     """
-    method = LBFGS() if method is None else method
-    check_kinds(model, problem, method, penalty, batch_size)
+    check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
+    reason = "It was given."
+    if method is None:
+        method, reason = default_method(model, problem, batch_size)
     check_count(steps, "steps", 0)
     check_count(seed, "seed", 0)
     for value, name in ((patience, "patience"), (evaluate_every, "evaluate_every")):
@@ -91,7 +94,7 @@ def fit(
     else:
         _load_(state_tensors(unwrapped(model), problem), _entry(resume, "model"))
         prepare(model, problem, False)
-    training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks))
+    training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks), reason)
     if resume is not None:
         training.restore(resume)
     return training.run()
@@ -100,9 +103,9 @@ def fit(
 class _Training:
     """One fit at work: where it is, what was best, when to stop."""
 
-    def __init__(self, model, problem, method, penalty, batches, settings, callbacks):
+    def __init__(self, model, problem, method, penalty, batches, settings, callbacks, reason):
         self.model, self.problem, self.method, self.batches = model, problem, method, batches
-        self.settings, self.callbacks = settings, callbacks
+        self.settings, self.callbacks, self.reason = settings, callbacks, reason
         self.steps = settings["steps"]
         self.objective = Objective(model, problem, penalty)
         self.network = self.objective.network
@@ -293,6 +296,7 @@ class _Training:
         data, validation = self.problem.train, self.problem.validation
         return {
             **self.settings,
+            "method_reason": self.reason,
             "problem": type(self.problem).__name__,
             "samples": None if data is None else len(data),
             "validation_samples": None if validation is None else len(validation),

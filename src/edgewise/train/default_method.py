@@ -1,0 +1,37 @@
+"""The method of a fit for which none was named, and why that one."""
+
+from torch import nn
+
+from edgewise.train.cross_entropy import CrossEntropyBlock
+from edgewise.train.lbfgs import LBFGS
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import Adam, Method
+from edgewise.train.network_rows import has_segments
+from edgewise.train.objective import unwrapped
+from edgewise.train.problem import Problem
+
+# A step of Levenberg-Marquardt factorises a matrix of the parameters; for cross-entropy each class is a residual more.
+MOST, MOST_CROSS_ENTROPY = 5000, 500
+
+
+def default_method(model: nn.Module, problem: Problem, batch_size: int | None) -> tuple[Method, str]:
+    """The method, and the reason as a sentence.
+
+    Levenberg-Marquardt where the loss has residuals, the layers give Jacobian rows and the matrix stays small: it
+    reaches errors that the others don't (`edgewise reproduce mlp-comparison` sets them side by side). L-BFGS
+    otherwise, Adam for minibatches.
+    """
+    network = unwrapped(model)
+    if batch_size is not None or problem.train_loader is not None or network is not model:
+        return Adam(), "Adam, since samples come in minibatches."
+    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    blocks = problem.second_order_blocks()
+    if not blocks:
+        return LBFGS(), "L-BFGS, since the loss has no residuals."
+    if not has_segments(network):
+        return LBFGS(), "L-BFGS, since the model is no chain of layers with Jacobian rows."
+    entropy = any(isinstance(block, CrossEntropyBlock) for block in blocks)
+    most = MOST_CROSS_ENTROPY if entropy else MOST
+    if count > most:
+        return LBFGS(), f"L-BFGS, since {count} parameters are more than {most}."
+    return LevenbergMarquardt(), f"Levenberg-Marquardt, since {count} parameters are no more than {most}."
