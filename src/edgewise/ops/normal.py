@@ -16,7 +16,8 @@ from torch import Tensor
 from edgewise.errors import EdgewiseError
 from edgewise.ops.kernels import cpu
 
-# Share of the columns that a row may meet where outer products of runs still beat dense products: see `gram_`.
+# Share of the columns that a row meets from where dense products win, on one thread, measured on KANs of 40 to 3,000
+# parameters with 1,000 samples: outer products took 0.85 of the time at 0.71, 1.45 at 0.83, a tenth at 0.2.
 SPARSE = 0.7
 
 
