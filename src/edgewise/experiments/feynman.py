@@ -1,4 +1,4 @@
-"""The 27 Feynman equations of the KAN paper: automatic shape, one minute each, beside the paper's four columns.
+"""The 27 Feynman equations of the KAN paper: automatic shape and grids, beside the paper's four columns.
 
 The ranges of the variables are ours (edgewise/datasets/feynman.py), for the paper prints none.
 """

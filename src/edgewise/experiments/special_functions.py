@@ -1,4 +1,4 @@
-"""The 15 special functions of the KAN paper: automatic shape, one minute each, beside the paper, pykan and MLPs.
+"""The 15 special functions of the KAN paper: automatic shape and grids, beside the paper, pykan and MLPs.
 
 The domains are ours (edgewise/datasets/special_functions.py), for the paper prints none; pykan and MLPs were run on
 ours for some of the functions.
