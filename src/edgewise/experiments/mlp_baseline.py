@@ -1,9 +1,9 @@
 """MLPs trained as well as MLPs can be: several shapes and activations, second-order methods, all in float64.
 
 What a KAN is set beside is only as good as its training. Every shape is first trained for a while with every method
-that suits its size; then, for each of the smaller shapes, what was best on held-out samples is trained again for much
-longer. Inputs are scaled to [-1, 1], the target to mean 0 and variance 1. Steps are counted in work, so that they don't
-depend on the machine's load.
+that suits its size; then, for each shape, what was best on held-out samples is trained again for much longer. Inputs
+are scaled to [-1, 1], the target to mean 0 and variance 1. Steps are counted in work, the same for every shape, so that
+they don't depend on the machine's load.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from edgewise.experiments.jobs import Job, Tell
 from edgewise.nn.mlp import MLP
 from edgewise.train.fit import fit
 from edgewise.train.lbfgs import LBFGS
-from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.levenberg_marquardt import MOST_FULL, LevenbergMarquardt
 from edgewise.train.problem import Regression
 from edgewise.train.quasi_newton import SSBroyden
 
-SHAPES = ((10, 10), (20, 20, 20), (40, 40), (64, 64), (100, 100), (256, 256))
+SHAPES = ((10, 10), (20, 20, 20), (64, 64), (100, 100), (256, 256))
 ACTIVATIONS = ("tanh", "silu")
 METHODS = {"L-BFGS": LBFGS, "LM": LevenbergMarquardt, "SSBroyden": SSBroyden}
-WHOLE_MATRIX = 5000  # parameters up to which a matrix of them is kept
-LONG = 3000  # parameters up to which the best is trained for longer: some thousand steps
-FEW = 10  # fewer steps than that are no training; such a plan is left out
-# Multiply-adds, about 2e9 a second on one core: a second or two for a first look, twenty for the best of a shape.
-FIRST, FINAL = 3e9, 4e10
-LARGE = 2  # times FIRST for what is not trained again
-TRAINING = {1: 2000, 2: 2000}  # samples that are enough, by inputs: more cost steps and brought nothing
+WHOLE_MATRIX = 5000  # parameters up to which SSBroyden is tried: it keeps a matrix of them
+# Multiply-adds, about 2e9 a second on one core: a second for a first look, a quarter of a minute for the final run.
+FIRST, FINAL = 2e9, 3e10
+FEW = 8  # fewer steps than that are no training; such a plan is left out
+# Levenberg-Marquardt of large shapes exceeds the first look: five steps of tanh show whether it is worth its price.
+# With four inputs or more there are so many samples that even that is too long.
+LARGE, LOOK, LOOK_INPUTS = 3000, 5, 2
+LONGER = 3  # times the steps of the first look, at least, or no final training
+TRAINING = {1: 2000, 2: 2000}  # samples, by inputs: enough that the training error is near the test error
 CONJUGATE_STEPS = 60  # products with the Jacobian in a matrix-free step, about
 EVERY, PATIENCE = 10, 60  # steps between looks at held-out samples; looks without a better one
 
@@ -63,28 +65,34 @@ def first_plans(inputs: int, samples: int, *, work: float = FIRST) -> list[MLPPl
     """Every shape with both activations and each method that makes enough steps of it."""
     plans = []
     for hidden in SHAPES:
+        size = parameter_count(inputs, hidden)
         for method in METHODS:
-            size = parameter_count(inputs, hidden)
             if method == "SSBroyden" and size > WHOLE_MATRIX:
                 continue
-            share = LARGE if size > LONG else 1
-            steps = int(share * work / step_work(method, inputs, hidden, samples))
+            steps = int(work / step_work(method, inputs, hidden, samples))
             if steps >= FEW:
                 plans += [MLPPlan(hidden, activation, method, steps) for activation in ACTIVATIONS]
+            elif method == "LM" and size > LARGE and inputs <= LOOK_INPUTS and work >= FIRST:
+                plans.append(MLPPlan(hidden, "tanh", method, LOOK))
     return plans
 
 
 def final_plans(inputs: int, samples: int, rows: Sequence[dict], *, work: float = FINAL) -> list[MLPPlan]:
-    """For each of the smaller shapes the activation and method that had the lowest held-out error, with more steps."""
+    """For each shape the activation and method with the lowest held-out error in the first look, with more steps."""
     plans = []
     for hidden in SHAPES:
-        if parameter_count(inputs, hidden) <= LONG:
-            mine = [row for row in rows if row["stage"] == "first" and tuple(row["hidden"]) == hidden]
-            best = best_mlp(mine)
-            if best is not None:
-                method = best["method"]
-                steps = int(work / step_work(method, inputs, hidden, samples))
-                plans.append(MLPPlan(hidden, best["activation"], method, max(steps, best["steps"]), "final"))
+        longer = {method: int(work / step_work(method, inputs, hidden, samples)) for method in METHODS}
+        best = best_mlp(
+            [
+                row
+                for row in rows
+                if row["stage"] == "first"
+                and tuple(row["hidden"]) == hidden
+                and longer[row["method"]] >= LONGER * row["steps"]
+            ]
+        )
+        if best is not None:
+            plans.append(MLPPlan(hidden, best["activation"], best["method"], longer[best["method"]], "final"))
     return plans
 
 
@@ -105,9 +113,10 @@ def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> 
         return 1.2 * gradient + 80 * size
     if method == "SSBroyden":
         return 1.2 * gradient + 6 * size**2  # a matrix that is read three times and written once
-    if size <= WHOLE_MATRIX:
-        return 2 * gradient + (samples * size**2 / 2 + size**3 / 3) / 4
-    return CONJUGATE_STEPS * gradient
+    if samples * size > MOST_FULL and size > LevenbergMarquardt.factorised:
+        return CONJUGATE_STEPS * gradient
+    small, large = sorted((samples, size))  # solved in the space of samples where these are fewer
+    return 5 * gradient + (small**2 * large / 2 + small**3 / 3) / 4
 
 
 def mlp_job(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan) -> Job:
