@@ -1,19 +1,87 @@
-"""The networks that solve equations: on the domain's own grid, periodic where that is asked for; and their grids."""
+"""The networks that solve equations: separable ones, KANs on the domain's grid, periodic ones; and finer ones."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.nn.initial import seeded_generator
+from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.periodic import PeriodicLayer
+from edgewise.nn.separable import SeparableLayer
+from edgewise.ops.bspline import spline_domain
 from edgewise.ops.jet import seed_jet
+from edgewise.ops.knots import blossom_coef, subdivide
 from edgewise.pde.equation import PDE
 from edgewise.train.grid import adapt_domain_, refine
 
 # Share of a hidden grid that activations should fill at least while grids still move: what is empty is wasted.
 LEAST_SPAN = 0.45
 MARGIN = 0.3
+
+
+class SeparableNetwork(nn.Module):
+    """Every field is a sum of `rank` separable functions: products of one spline of each coordinate.
+
+    Its layers are a `SeparableLayer` and a `DenseLayer` of fixed ones, so that it trains like any other network.
+    """
+
+    def __init__(self, separable: SeparableLayer, fields: int):
+        super().__init__()
+        total = DenseLayer(separable.out_features, fields, dtype=separable.coef.dtype)
+        rank = separable.out_features // fields
+        with torch.no_grad():
+            total.weight.copy_(torch.eye(fields, dtype=total.weight.dtype).repeat_interleave(rank, 0))
+        self.layers = nn.ModuleList([separable, total.requires_grad_(False)])
+
+    rank = property(lambda self: self.layers[0].out_features // self.layers[1].out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, fields)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """As `KAN.jet`."""
+        jet = seed_jet(x, directions, order)
+        for layer in self.layers:
+            jet = layer.jet(jet, order)
+        return jet
+
+    def with_grid(self, factor: int) -> "SeparableNetwork":
+        """A new network with every interval cut into `factor` parts, and the same function."""
+        layer = copy.deepcopy(self.layers[0])
+        knots = subdivide(layer.knots, layer.degree, factor)
+        coef = blossom_coef(layer.coef.detach(), layer.knots, knots, layer.degree)
+        layer.coef, layer.knots = nn.Parameter(coef), knots
+        return SeparableNetwork(layer, self.layers[1].out_features)
+
+    def with_rank(self, rank: int, seed: int) -> "SeparableNetwork":
+        """A new network with more terms and the same function: in each new term the first factor is zero."""
+        layer, fields = copy.deepcopy(self.layers[0]), self.layers[1].out_features
+        new = _separable(layer, (rank - self.rank) * fields, seed)
+        new.coef.data[0] = 0
+        parts = [t.detach().unflatten(2, (fields, -1)) for t in (layer.coef, new.coef)]
+        layer.coef = nn.Parameter(torch.cat(parts, 3).flatten(2))
+        return SeparableNetwork(layer, fields)
+
+
+def separable_network(problem: PDE, rank: int, grid_size: int, degree: int, seed: int) -> SeparableNetwork:
+    """A fresh float64 network of this rank on a problem's domain."""
+    generator, fields = seeded_generator(seed), len(problem.fields)
+    settings = {"grid_size": grid_size, "degree": degree, "domain": problem.domain.bounds, "dtype": torch.float64}
+    layer = SeparableLayer(problem.domain.dimension, rank * fields, generator=generator, **settings)
+    return SeparableNetwork(layer, fields)
+
+
+def _separable(like: SeparableLayer, outputs: int, seed: int) -> SeparableLayer:
+    """A fresh layer on the same grid."""
+    ends = torch.stack(spline_domain(like.knots, like.degree), 1)
+    settings = {"grid_size": like.grid_size, "degree": like.degree, "domain": ends, "dtype": like.coef.dtype}
+    return SeparableLayer(like.in_features, outputs, generator=seeded_generator(seed), **settings)
 
 
 class PeriodicNetwork(nn.Module):
@@ -62,13 +130,29 @@ def network_for(problem: PDE, hidden: Sequence, grid_size: int, degree: int, see
     return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan) if periods else kan
 
 
-def kan_of(network: nn.Module) -> KAN:
+def kan_of(network: nn.Module) -> nn.Module:
     """The KAN itself, without a periodic layer."""
     return network.inner if isinstance(network, PeriodicNetwork) else network
 
 
+def described(network: nn.Module) -> str:
+    """Its shape in a few words."""
+    if isinstance(network, SeparableNetwork):
+        return f"rank {network.rank}, grid {network.layers[0].grid_size}"
+    config = kan_of(network).config
+    products = f", products {list(map(list, config.products))}" if any(config.products) else ""
+    return f"{list(config.width)}{products}, grid {config.grid_size[0]}"
+
+
+def grid_sizes(network: nn.Module) -> tuple[int, ...]:
+    """Intervals of the grids, layer by layer."""
+    return tuple(layer.grid_size for layer in network.layers if hasattr(layer, "grid_size"))
+
+
 def refined(network: nn.Module, factor: int) -> nn.Module:
     """A new network with every interval of its grids cut into `factor` parts, and the same function."""
+    if isinstance(network, SeparableNetwork):
+        return network.with_grid(factor)
     kan = kan_of(network)
     finer = refine(kan, tuple(factor * size for size in kan.config.grid_size))
     return PeriodicNetwork(network.layers[0], finer) if isinstance(network, PeriodicNetwork) else finer
@@ -79,6 +163,8 @@ def fit_hidden_grids_(network: nn.Module, x: Tensor) -> bool:
 
     Says whether any was moved. The function is kept as well as the new knots allow: for coarse grids at the start.
     """
+    if isinstance(network, SeparableNetwork):
+        return False
     kan = kan_of(network)
     points = x if kan is network else network.layers[0](x)
     unset = not all(bool(layer.domain_is_set) for layer in _splines(kan))

@@ -68,7 +68,7 @@ class Solution:
     @property
     def parameters(self) -> int:
         """Trainable numbers, unknown coefficients included."""
-        return sum(p.numel() for p in self.model.parameters()) + len(self.unknowns)
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad) + len(self.unknowns)
 
     @property
     def residual(self) -> float:
