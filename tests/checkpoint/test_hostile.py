@@ -74,8 +74,9 @@ def test_archives_and_other_programs():
     refuse(buffer.getvalue(), "pickle or zip archive")
     refuse(safetensors.torch.save({"a": torch.zeros(2)}), "without its metadata")
     refuse(safetensors.torch.save({"a": torch.zeros(2)}, {"format": "pt"}), "of another program")
-    refuse(b"\x89PNG\r\n\x1a\n" + bytes(100), "cut short or is no safetensors file")
-    refuse(b"a,b,c\n1,2,3\n" * 100, "cut short or is no safetensors file")
+    refuse(b"\x89PNG\r\n\x1a\n" + bytes(100), "of another kind: its header is not JSON")
+    refuse(b"a,b,c\n1,2,3\n" * 100, "of another kind: its header is not JSON")
+    refuse(b"a,b,c\n1,{2,3\n" * 100, "cut short or is no safetensors file")  # a brace where a header begins
     refuse(b"\x1f\x8b\x08" + bytes(100), "cut short|not JSON")
 
 
@@ -116,7 +117,7 @@ def test_files_with_more_than_the_model(good):
         (b"{\xff\xfe}", "UTF-8"),
         ("{'a': 1}", "in JSON"),
         ("{__import__('os')}", "in JSON"),
-        ("", "not JSON"),
+        ("", "must have a header in JSON"),
     ],
 )
 def test_headers(header, message):

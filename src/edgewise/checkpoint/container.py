@@ -154,6 +154,8 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
         raise CheckpointError("must be a safetensors file, got a pickle or zip archive, which is never opened")
     if len(data) < 8:
         raise CheckpointError(f"must be a safetensors file, got {len(data)} bytes only")
+    if data[8:9] not in (b"", b"{"):
+        raise CheckpointError("must be a safetensors file, got one of another kind: its header is not JSON")
     length = int.from_bytes(data[:8], "little")
     if length > min(MAX_HEADER, len(data) - 8):
         raise CheckpointError(
@@ -161,8 +163,6 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
             f"header alone claims {length}: the file was cut short or is no safetensors file"
         )
     raw = data[8 : 8 + length]
-    if not raw.startswith(b"{"):
-        raise CheckpointError("must be a safetensors file, got one whose header is not JSON")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
