@@ -11,6 +11,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.grid import data_domain
+from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Adam
 from edgewise.train.problem import Classification, Regression
@@ -88,7 +89,7 @@ LOADER = DataLoader(TensorDataset(X, Y), batch_size=8)
             (torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)).double(), Regression(X, Y)),
             r"model must map \(N, in\) to a tensor \(N, out\), got \(2,\)",
         ),
-        ((kan(), Regression(LOADER)), "LBFGS needs all samples at once: give tensors instead of a DataLoader"),
+        ((kan(), Regression(LOADER), LBFGS()), "LBFGS needs all samples at once: give tensors instead of a DataLoader"),
         ((kan(), Regression(LOADER), LevenbergMarquardt()), "LevenbergMarquardt needs all samples at once"),
         ((kan(), Regression(X, Y, validation=LOADER), Adam()), None),
     ],

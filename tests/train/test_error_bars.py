@@ -100,26 +100,29 @@ def test_a_weight_is_the_same_as_repeats():
     assert 0.8 < float(one.stretch / other.stretch) < 1
 
 
-@pytest.mark.parametrize("width", [(2, 1), (2, 2, 1)])
-def test_intervals_cover_new_samples_and_bands_the_function(width):
-    generator = torch.Generator().manual_seed(0)
+def covered(width: tuple[int, ...], seed: int) -> tuple[float, float]:
+    """Share of new samples within 90 % intervals, and of points where the function is within its 90 % band."""
+    generator = torch.Generator().manual_seed(seed)
     x = 2 * torch.rand(600, 2, generator=generator, dtype=torch.float64) - 1
-
-    def function(x):
-        inner = torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2
-        return inner if len(width) == 2 else torch.exp(inner)
-
-    y = function(x) + 0.1 * torch.randn(600, 1, generator=generator, dtype=torch.float64)
-    model, penalty = KAN(width, 4, dtype=torch.float64), Ridge(1e-5) + Roughness(1e-6)
+    inner = torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2
+    exact = inner if len(width) == 2 else torch.exp(inner)
+    y = exact + 0.1 * torch.randn(600, 1, generator=generator, dtype=torch.float64)
+    model, penalty = KAN(width, 8, dtype=torch.float64), Ridge(1e-5) + Roughness(1e-6)
     data = Data(x[:300], y[:300])
     fit(model, Regression(data.x, data.y), LevenbergMarquardt(), steps=60, penalty=penalty)
     bars = error_bars(model, data, penalty)
     with torch.no_grad():
-        away = (y - model(x))[300:].abs()
-        wrong = (function(x) - model(x)).abs()
-    covered = float((away <= bars.half_width(model, x[300:], 0.9)).double().mean())
-    assert 0.85 < covered < 0.95
-    assert 0.8 < float((wrong <= 1.645 * bars.std(model, x, noise=False)).double().mean()) <= 0.99
+        away, wrong = (y - model(x))[300:].abs(), (exact - model(x)).abs()
+    intervals = (away <= bars.half_width(model, x[300:], 0.9)).double().mean()
+    return float(intervals), float((wrong <= 1.645 * bars.std(model, x, noise=False)).double().mean())
+
+
+@pytest.mark.parametrize("width", [(2, 1), (2, 2, 1)])
+def test_intervals_cover_new_samples_and_bands_the_function(width):
+    """On average: in one data set the errors of all points go together."""
+    intervals, bands = np.mean([covered(width, seed) for seed in range(6)], axis=0)
+    assert 0.87 < intervals < 0.93
+    assert 0.82 < bands < 0.95
 
 
 def test_edges_of_an_additive_model_have_the_textbooks_band():

@@ -1,18 +1,16 @@
-"""Tests of edgewise.train.search: folds, losses, and what a search does and says."""
+"""Tests of edgewise.train.search: what a search does and says."""
 
 import itertools
 import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edgewise.nn.model import KAN
 from edgewise.train import search as module
-from edgewise.train.candidate import Candidate
-from edgewise.train.problem import Classification, Data, Regression
-from edgewise.train.search import Search, part_of, sample_losses
+from edgewise.train.candidate import WORK, Candidate, reasonable_work
+from edgewise.train.folds import sample_losses
+from edgewise.train.problem import Data, Regression
+from edgewise.train.search import Search
 
 
 def problem_of(function, rows=80, inputs=2, noise=0.0, seed=0):
@@ -30,59 +28,6 @@ NOISE = problem_of(lambda x: 0 * x[:, 0], noise=1.0)
 def searched(problem, **settings):
     search = Search(problem, outputs=1, start=Candidate(), **settings)
     return search, search.run()
-
-
-class TestFolds:
-    @given(st.integers(2, 120), st.integers(2, 6), st.integers(0, 5))
-    def test_they_hold_out_each_sample_once_and_spread_the_classes(self, rows, classes, seed):
-        generator = torch.Generator().manual_seed(seed)
-        y = torch.randint(0, classes, (rows,), generator=generator)
-        problem = Classification(torch.zeros(rows, 1, dtype=torch.float64), y, classes=classes)
-        folds = module._folds(problem.train, problem, seed)
-        assert sorted(torch.cat([held for _, held in folds]).tolist()) == list(range(rows))
-        for train, held in folds:
-            assert sorted([*train.tolist(), *held.tolist()]) == list(range(rows))
-            assert len(train) > 0 and len(held) > 0
-            for label in range(classes):
-                share = int((y == label).sum()) / len(folds)
-                assert abs(int((y[held] == label).sum()) - share) < 2
-
-    @pytest.mark.parametrize(("rows", "parts"), [(2, 2), (59, 3), (60, 5), (500, 5), (501, 3), (3000, 3), (3001, 1)])
-    def test_their_number_follows_the_samples(self, rows, parts):
-        problem = Regression(torch.zeros(rows, 1, dtype=torch.float64), torch.arange(rows, dtype=torch.float64))
-        folds = module._folds(problem.train, problem, 0)
-        assert len(folds) == parts
-        assert all(abs(len(held) - rows / max(parts, 2 if rows < 60 else 3)) < rows / 4 for _, held in folds)
-
-    def test_another_seed_gives_other_folds(self):
-        held = [module._folds(ADDITIVE.train, ADDITIVE, seed)[0][1].tolist() for seed in (0, 0, 1)]
-        assert held[0] == held[1] != held[2]
-
-
-class TestLosses:
-    def test_regression_is_weighted_and_a_miss_is_a_miss(self):
-        model = KAN((1, 1), dtype=torch.float64)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.zero_()
-        y = torch.tensor([[0.5], [3.0], [-100.0]], dtype=torch.float64)
-        data = Data(torch.zeros(3, 1, dtype=torch.float64), y, torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64))
-        assert sample_losses(ADDITIVE, model, data).tolist() == [0.25, 18.0, 5000.0]
-        with torch.no_grad():
-            model.layers[0].coef.fill_(1e6)
-        assert sample_losses(ADDITIVE, model, data).tolist() == [module.WORST, 2 * module.WORST, 5000.0]
-
-    def test_classification_is_cross_entropy(self):
-        problem = Classification(ADDITIVE.train.x, torch.arange(80) % 3, classes=3)
-        losses = sample_losses(problem, KAN((2, 3), dtype=torch.float64), problem.train)
-        assert losses.shape == (80,) and float(losses.mean()) == pytest.approx(math.log(3), abs=0.5)
-
-    def test_a_part_keeps_weights_and_classes(self):
-        weight = torch.linspace(1, 2, 80, dtype=torch.float64)
-        whole = Classification(ADDITIVE.train.x, torch.arange(80) % 4, classes=4, weight=weight)
-        part = part_of(whole, torch.tensor([0, 4, 8]))
-        assert part.classes == 4 and part.train.y.tolist() == [0, 0, 0]
-        torch.testing.assert_close(part.train.weight / part.train.weight[0], weight[[0, 4, 8]] / weight[0])
 
 
 class TestChoice:
@@ -163,9 +108,9 @@ class TestBudget:
     def test_larger_tables_get_more_up_to_a_limit(self, rows, inputs):
         def work(rows, inputs):
             data = Data(torch.zeros(1, 1).expand(rows, inputs), torch.zeros(1, 1).expand(rows, 1), None)
-            return module._reasonable_work(data, 1)
+            return reasonable_work(data, 1)
 
-        assert 0 < work(rows, inputs) <= work(2 * rows, inputs) <= module.WORK
+        assert 0 < work(rows, inputs) <= work(2 * rows, inputs) <= WORK
         assert work(rows, inputs) <= work(rows, 2 * inputs)
 
     def test_a_time_limit_ends_it_between_trials(self):

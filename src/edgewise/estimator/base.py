@@ -15,6 +15,7 @@ from edgewise.nn.trace import Trace
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.auto import AutoResult, auto_fit
 from edgewise.train.candidate import train_candidate
+from edgewise.train.gcv import penalty_of
 from edgewise.train.problem import Problem
 from edgewise.train.search import ProgressEvent
 
@@ -90,7 +91,7 @@ class KANEstimator(BaseEstimator):
                 final=True,
                 progress=self._warm_progress(),
             )
-            result = AutoResult(model, report, self.search_, self.search_.chosen.penalty())
+            result = AutoResult(model, report, self.search_, penalty_of(report) or self.search_.chosen.penalty())
         else:
             result = auto_fit(problem, outputs=outputs, progress=self.progress, **settings)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search

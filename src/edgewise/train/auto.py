@@ -9,9 +9,11 @@ import torch
 from edgewise.nn.model import KAN
 from edgewise.train.candidate import Candidate, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
+from edgewise.train.folds import part_of, sample_losses
+from edgewise.train.gcv import gcv_of, penalty_of
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem
-from edgewise.train.search import ProgressEvent, Search, SearchReport, part_of, sample_losses
+from edgewise.train.search import ProgressEvent, Search, SearchReport
 
 # A search on more samples costs more and chooses the same; the final fit sees all of them.
 SEARCH_SAMPLES = 20_000
@@ -77,11 +79,13 @@ def auto_fit(
     )
     found = search.run()
     if found.stopped == "interrupted":
-        return AutoResult(*search.fallback, found, found.chosen.penalty())
+        model, report = search.fallback
+        return AutoResult(model, report, found, penalty_of(report) or found.chosen.penalty())
     search.stage = f"final fit: {found.chosen.says()}"
     model, report, spent = _final(problem, found, outputs, seed, search)
     found = replace(found, work=found.work + spent)
-    return AutoResult(model, report, found, found.chosen.penalty(), search.held_out())
+    penalty = penalty_of(report) or found.chosen.penalty()
+    return AutoResult(model, report, found, penalty, search.held_out())
 
 
 def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, search: Search):
@@ -102,7 +106,7 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
                 progress=lambda loss, share, before=spent: search.report(loss, before + cost * share),
             )
             spent += cost
-            score = report.history[-1].loss + report.history[-1].penalty if report.history else math.inf
+            score = _score(model, problem, report)
             if best is None or score < best_score:
                 best, best_score = (model, report), score
             if report.stopped == "interrupted":
@@ -111,6 +115,15 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
     except KeyboardInterrupt:
         best = _kept(problem, best, search)
     return *best, spent
+
+
+def _score(model: KAN, problem: Problem, report: FitReport) -> float:
+    """What the best of several starts has least of: the objective, or GCV where each start has its own penalty."""
+    if not report.history or report.stopped == "nonfinite":
+        return math.inf
+    if penalty_of(report) is not None:
+        return gcv_of(model, problem, report)
+    return report.history[-1].loss + report.history[-1].penalty
 
 
 def _kept(problem: Problem, final: tuple[KAN, FitReport] | None, search: Search) -> tuple[KAN, FitReport]:

@@ -1,6 +1,7 @@
 """One candidate of a search: a shape, a grid and a strength of regularisation, and how a model of it is trained."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -8,12 +9,13 @@ from itertools import pairwise
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
+from edgewise.train.gcv import FINAL, LINEAR, TRIAL, SmoothPlan, short_fit, smooth_fit
 from edgewise.train.grid import adapt_domain_, refine
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Method
 from edgewise.train.penalty import Penalty, Ridge, Roughness
-from edgewise.train.problem import Problem
+from edgewise.train.problem import Data, Problem, Regression
 from edgewise.train.progress import StepEvent
 
 FIRST_GRID = 4
@@ -22,20 +24,24 @@ FIRST_GRID = 4
 ROUGHNESS_SHARE = 0.1
 # The normal equations cost the square of the parameters: up to here Levenberg-Marquardt beats L-BFGS on tables.
 LEVENBERG_MARQUARDT_LIMIT = 1200
+WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two cores with the compiled kernel
 # Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
 OVERHEAD = 3e6
+SHORT_STARTS, SHORT_STEPS = 3, 12
 BASIS = 300  # of the basis functions and their derivatives at one value, about
 
 
 @dataclass(frozen=True)
 class Candidate:
     """hidden: nodes of the hidden layers, () for an additive model. grid_size, degree: of all edges.
-    strength: of the regularisation, relative to a loss of order 1."""
+    strength: of the regularisation, relative to a loss of order 1. smooth: least squares only; strengths edge by edge
+    that training finds, see `smooth_fit`, instead of the one."""
 
     hidden: tuple[int, ...] = ()
     grid_size: int = FIRST_GRID
     strength: float = 1e-4
     degree: int = 3
+    smooth: bool = False
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
         return (inputs, *self.hidden, outputs)
@@ -65,7 +71,8 @@ class Candidate:
             layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
             nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
-        return f"{shape}, grid {self.grid_size}, strength {self.strength:.0e}"
+        how = "smoothness by edge" if self.smooth else f"strength {self.strength:.0e}"
+        return f"{shape}, grid {self.grid_size}, {how}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,11 @@ class Schedule:
 
     first: int
     then: int
+
+
+def can_smooth(problem: Problem, parameters: int, degree: int) -> bool:
+    """Whether a candidate of that size may be `smooth`."""
+    return isinstance(problem, Regression) and parameters <= LEVENBERG_MARQUARDT_LIMIT and degree > 0
 
 
 def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
@@ -93,6 +105,11 @@ def schedule_for(method: Method, *, final: bool) -> Schedule:
     return Schedule(80, 300) if final else Schedule(50, 80)
 
 
+def smooth_plan(candidate: Candidate, *, final: bool) -> SmoothPlan:
+    """The steps of a smooth candidate's trial, or of the final model."""
+    return (FINAL if final else TRIAL) if candidate.hidden else LINEAR
+
+
 def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> float:
     """Multiply-adds, about, of training a candidate on the problem's data. Counted, never timed: the same table and
     budget give the same plan on every machine."""
@@ -107,11 +124,21 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
         steps = plan.then + (plan.first if candidate.hidden else 0)
         if isinstance(method, LevenbergMarquardt):
             steps = steps if candidate.hidden else 4
+            if candidate.smooth:
+                steps = smooth_plan(candidate, final=final).steps + bool(candidate.hidden) * SHORT_STARTS * SHORT_STEPS
             each = (rows * outputs * parameters**2 / 2 + parameters**3 / 3) / 4  # matrix products run that much faster
         else:
             each = 6 * rows * parameters + BASIS * rows * sum(candidate.width(inputs, outputs)[:-1])
         total += steps * (each + OVERHEAD)
     return total
+
+
+def reasonable_work(data: Data, outputs: int) -> float:
+    """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
+    rows, inputs = data.x.shape
+    # Few columns interact as well as many do; more columns than a quarter of the rows can't be told apart.
+    columns = max(min(inputs, rows // 4) + outputs, 8)
+    return min(WORK, 5e8 + 4e6 * rows * columns)
 
 
 def train_candidate(
@@ -132,15 +159,13 @@ def train_candidate(
         final: more steps.
         progress: told the loss and the share of the planned steps (0 .. 1) after every step.
     """
-    inputs = problem.train.x.shape[1]
     sizes = candidate.grids()
     if warm is not None:
         model = refine(warm, candidate.grid_size)
         sizes = (candidate.grid_size,)
     else:
-        model = KAN(
-            candidate.width(inputs, outputs), sizes[0], candidate.degree, seed=seed, dtype=problem.train.x.dtype
-        )
+        first = replace(candidate, grid_size=sizes[0])
+        model = _start(problem, first, outputs, seed)
     report = None
     for number, size in enumerate(sizes):
         model = model if size == model.config.grid_size[0] else refine(model, size)
@@ -153,6 +178,30 @@ def train_candidate(
     return model, report
 
 
+def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int) -> KAN:
+    """A fresh model; of a smooth candidate with hidden layers, whose local minima differ most in its first steps, the
+    best of several short starts."""
+
+    def fresh(number: int) -> KAN:
+        width = candidate.width(problem.train.x.shape[1], outputs)
+        # The final fit's own starts are 2^32 apart.
+        return KAN(
+            width, candidate.grid_size, candidate.degree, seed=seed + (number << 48), dtype=problem.train.x.dtype
+        )
+
+    if not (candidate.smooth and candidate.hidden):
+        return fresh(0)
+    best, lowest = None, math.inf
+    for number in range(SHORT_STARTS):
+        model = fresh(number)
+        report = short_fit(model, problem, SHORT_STEPS)
+        if best is None or report.loss < lowest:
+            best, lowest = model, report.loss
+        if report.stopped == "interrupted":
+            break
+    return best
+
+
 def _part(progress: Callable[[float, float], None], number: int, parts: int) -> Callable[[float, float], None]:
     """Progress of one of several equal parts, told as progress of the whole."""
     return lambda loss, share: progress(loss, (number + share) / parts)
@@ -162,6 +211,10 @@ def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progres
     """Trains at one grid size: hidden domains follow the activations after the first steps, unless they are settled."""
     parameters = sum(p.numel() for p in model.parameters())
     method = method_for(problem, parameters, linear=not stage.hidden)
+    if stage.smooth:
+        adapt = _adapt_hidden_ if stage.hidden and not settled else None
+        smoothly = smooth_plan(stage, final=final)
+        return smooth_fit(model, problem, smoothly, adapt=adapt, tolerance=1e-6 if final else 1e-5, progress=progress)
     plan = schedule_for(method, final=final)
     before = plan.first if stage.hidden and not settled else 0
 

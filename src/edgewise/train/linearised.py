@@ -20,6 +20,7 @@ MOST_WORK = 1e11
 FLOOR = 1e-10
 
 
+@torch.enable_grad()
 def output_rows(model: nn.Module, x: Tensor) -> Tensor:
     """d model(x) / d parameters, (out, N, P): the trainable ones in the network's order.
 

@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from edgewise.nn.model import KAN
-from edgewise.train.candidate import Candidate, train_candidate, work_of
+from edgewise.train.candidate import Candidate, can_smooth, reasonable_work, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
-from edgewise.train.problem import Classification, Data, Problem, Regression
+from edgewise.train.folds import folds, part_of, sample_losses
+from edgewise.train.problem import Data, Problem, Regression
 
-WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two cores with the compiled kernel
 HIDDEN_SIZES = (5, 10, 20)
+# Where smoothness is found edge by edge, a shape costs one trial instead of a walk along the strengths, and fewer nodes
+# are often enough: after these sizes the next smaller one than the best is tried.
+SMOOTH_SIZES, SMALLER = (2, 5, 10, 20), {2: 1, 5: 3, 10: 7, 20: 14}
+ROOM = 4  # trials of the first such layer that the budget must hold
 INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
 STRONGEST, WEAKEST = 1.0, 1e-10
 # Hidden layers start no stronger: what suits an additive model that explains nothing would flatten them.
@@ -27,8 +29,6 @@ MARGIN = 1.0
 # One that is worse by so many standard errors on the first folds is not trained on the others, nor tried at other
 # strengths (a race, as in Maron and Moore, "Hoeffding races", 1994).
 HOPELESS = 2.0
-# A held-out squared error beyond this, ten variances of the target, is a miss; how far it misses says nothing.
-WORST = 10.0
 # Held-out loss, relative to a target of order 1, that float64 can't improve on.
 PERFECT = 1e-24
 
@@ -112,8 +112,8 @@ class Search:
         self.problem, self.outputs, self.seed, self.start = problem, outputs, seed, start
         self.search_hidden, self.search_grid = search_hidden, search_grid
         self.search_strength = search_strength
-        self.folds = _folds(problem.train, problem, seed)
-        self.limit = budget * _reasonable_work(problem.train, outputs)
+        self.folds = folds(problem, seed)
+        self.limit = budget * reasonable_work(problem.train, outputs)
         # The first trial and the final fit are made in any case.
         least = len(self.folds) * work_of(problem, start) + work_of(problem, start, final=True)
         self.planned = max(self.limit, least)
@@ -133,6 +133,7 @@ class Search:
             return SearchReport(self.start, (), (only,), 0, 0.0, "finished")
         try:
             self._strengths(self._first())
+            self._smooth()
             if self.search_hidden:
                 self._shapes()
             if self.search_grid:
@@ -180,12 +181,31 @@ class Search:
         self.best = self._try(self.start)
         return self.best
 
+    def _smooth(self) -> None:
+        """Strengths edge by edge instead of one for all, if the held-out loss is lower."""
+        plain = self.best
+        if self.search_strength and self._can_smooth(plain.trial.candidate):
+            there = self._try(replace(plain.trial.candidate, smooth=True), rival=plain)
+            if there.trial.loss < plain.trial.loss:
+                self.best = there
+
+    def _can_smooth(self, candidate: Candidate) -> bool:
+        size = self._size(candidate.hidden)
+        if not (self.search_strength and can_smooth(self.problem, size, candidate.degree)):
+            return False
+        # With less the plain candidates, a third of the work each, get further.
+        cost = len(self.folds) * work_of(self.problem, replace(candidate, smooth=True))
+        return not candidate.hidden or ROOM * cost <= self.limit
+
+    def _size(self, hidden: tuple[int, ...]) -> int:
+        return replace(self.start, hidden=hidden).parameters(self.problem.train.x.shape[1], self.outputs)
+
     def _strengths(self, at: _Tried) -> _Tried:
         """Walks the strength down, or else up, by tens while the held-out loss falls.
 
         Returns the strongest of those walked that is no worse than the best by more than the margin.
         """
-        if not self.search_strength:
+        if not self.search_strength or at.trial.candidate.smooth:
             return at
         walked = [at]
         for factor in (0.1, 10.0):
@@ -209,12 +229,33 @@ class Search:
 
     def _shapes(self) -> None:
         """Hidden layers, larger and larger, while they pay."""
-        for size in HIDDEN_SIZES:
+        smooth = self._can_smooth(replace(self.start, hidden=(1,)))
+        for size in SMOOTH_SIZES if smooth else HIDDEN_SIZES:
             strength = self.best.trial.candidate.strength
             if self.search_strength:
                 strength = min(strength, STRONGEST_HIDDEN)
-            if not self._richer(self.best, hidden=(size,), strength=strength):
-                return
+            by_edge = smooth and can_smooth(self.problem, self._size((size,)), self.start.degree)
+            before = self.best.trial.loss
+            if not self._richer(self.best, hidden=(size,), strength=strength, smooth=by_edge):
+                # A little better is no reason to take it, but one to see whether twice the size is.
+                there = self.tried[
+                    replace(self.best.trial.candidate, hidden=(size,), strength=strength, smooth=by_edge)
+                ]
+                if not (by_edge and there.trial.loss < before):
+                    break
+        best = self.best.trial.candidate
+        if best.smooth and len(best.hidden) == 1 and best.hidden[0] in SMALLER:
+            self._simpler(replace(best, hidden=(SMALLER[best.hidden[0]],)))
+
+    def _simpler(self, candidate: Candidate) -> None:
+        """Takes a simpler candidate than the best where it is no worse by more than the margin."""
+        rich = self.best
+        there = self._try(candidate, rival=rich)
+        if (
+            len(there.losses) == len(rich.losses)
+            and _gain(there.losses, rich.losses)[0] <= MARGIN * _gain(there.losses, rich.losses)[1]
+        ):
+            self.best = there
 
     def _grids(self) -> None:
         """Grids of double size, exact refinements of the best, while the held-out loss falls."""
@@ -308,22 +349,6 @@ class Search:
         raise _Stop
 
 
-def sample_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
-    """The loss of every sample, (N,), times its weight (mean 1 over the data).
-
-    A squared error counts no more than WORST, or than that of predicting 0, the mean. So one sample far from all others
-    can't decide which candidate is better.
-    """
-    with torch.no_grad():
-        prediction = model(data.x)
-        if isinstance(problem, Classification):
-            each = cross_entropy(prediction, data.y, reduction="none")
-        else:
-            worst = data.y.square().clamp(min=WORST)
-            each = torch.minimum((prediction - data.y).square(), worst).mean(1)
-    return each if data.weight is None else each * data.weight
-
-
 def _gain(simple: Tensor, rich: Tensor) -> tuple[float, float]:
     """How much lower the second model's held-out loss is, and the standard error of that paired difference, on the
     samples that both have."""
@@ -342,40 +367,3 @@ def _is_hopeless(rival: _Tried, losses: Tensor) -> bool:
 def _is_tie(tried: _Tried, best: _Tried) -> bool:
     gain, error = _gain(tried.losses, best.losses)
     return tried is best or gain <= MARGIN * error
-
-
-def _reasonable_work(data: Data, outputs: int) -> float:
-    """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
-    rows, inputs = data.x.shape
-    # Few columns interact as well as many do; more columns than a quarter of the rows can't be told apart.
-    columns = max(min(inputs, rows // 4) + outputs, 8)
-    return min(WORK, 5e8 + 1.5e6 * rows * columns)
-
-
-def part_of(problem: Problem, index: Tensor) -> Problem:
-    """The problem with only the training samples at `index`."""
-    data = problem.train.select(index)
-    if isinstance(problem, Classification):
-        return Classification(data.x, data.y, classes=problem.classes, weight=data.weight)
-    return Regression(data.x, data.y, weight=data.weight)
-
-
-def _folds(data: Data, problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
-    """Pairs of training and held-out indices; every class is spread over the folds. None for a single sample.
-
-    Five folds for up to 500 samples (three below 60, where five would hold out a handful), three up to 3,000, one
-    held-out fifth beyond.
-    """
-    rows = len(data)
-    if rows < 2:
-        return []
-    parts = 3 if rows < 60 else 5 if rows <= 500 else 3 if rows <= 3000 else 5
-    parts = min(parts, rows)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(rows)
-    if isinstance(problem, Classification):  # stable: each class stays shuffled and is dealt out in turn
-        order = order[np.argsort(data.y.numpy()[order], kind="stable")]
-    fold = np.empty(rows, dtype=np.int64)
-    fold[order] = np.arange(rows) % parts
-    chosen = range(1 if rows > 3000 else parts)
-    return [tuple(torch.from_numpy(np.flatnonzero(side)) for side in (fold != k, fold == k)) for k in chosen]

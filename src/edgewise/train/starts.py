@@ -23,7 +23,7 @@ FIRST_GRID = 4
 # Steps of a stage, and the margin of the hidden grids that follow the activations after it. Wide while they travel.
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
 COARSE_STEPS = 60
-START_SAMPLES = 1000  # for the stages, or four for each parameter: more don't change which minimum is found
+START_SAMPLES = 1000  # before the choice, or three for each parameter: more don't change which minimum is found
 START_SHARE = 0.3  # of the budget for all starts
 MOST_STARTS, LEAST_STARTS = 8, 3
 FINALISTS = (2, 1)  # lowest errors and lowest promises whose grids are halved, round by round, before the choice
@@ -33,7 +33,7 @@ DEGREE = 5  # of smooth functions: quintic splines reached 1e-8 with half the co
 # ones, among which the exact one is hard to find, still at 1e-5 after 400.
 HOPELESS = 1.5  # a slope below means that the shape is wrong
 RESOLVED = 1e-4  # mean squared error relative to the target's from where slopes tell something
-LOW_DEGREE, LOW_NODES = 2, 4  # the degree, and the most hidden nodes that it is tried with
+LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05  # tried with so many hidden nodes, and for so much of the budget, at most
 EXACT, NEAR = 1e-26, 1e-12  # mean squared error relative to the target's; near: from where all steps are worth it
 SAME_BASIN = 1.3  # ratio of errors up to which two starts count as one minimum
 
@@ -94,8 +94,9 @@ def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: Sta
     sentences: list[str] = []
     finalists: list[Arm] = []
     for number, shape in enumerate(shapes):
-        few = _sampled(problem, shape, plan)
-        if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES:
+        few = _sampled(problem, shape, FIRST_GRID, plan.degree or DEGREE, plan.seed)
+        cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * clock.limit
+        if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
             exact = _exact(problem, few, shape, plan, clock)
             if exact is not None:
                 return exact, [*sentences, f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
@@ -165,15 +166,15 @@ def _exact(problem: Regression, few: Regression, shape: tuple[int, ...], plan: S
 
 def _races(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
     """Two races, from the first grid and from half of it; the winners meet on the first grid."""
-    fine, sentence = _race(problem, few, arms[::2], clock)
+    fine, sentence = _race(few, arms[::2], clock)
     if len(arms) == 1:
         return fine, sentence
-    coarse, other = _race(problem, few, arms[1::2], clock)
+    coarse, other = _race(few, arms[1::2], clock)
     coarse, _ = _halved(problem, coarse, clock)
     return (coarse, other) if coarse.loss < fine.loss else (fine, sentence)
 
 
-def _race(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
+def _race(few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
     """Trains all for a stage, drops the worse half, and so on; the last two tell whether they met in one minimum."""
     began, width, grid = len(arms), arms[0].width, arms[0].model.config.grid_size[0]
     for number, (steps, margin) in enumerate(STAGES):
@@ -182,7 +183,7 @@ def _race(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple
         if number:  # the first steps tell little
             arms = arms[: max(min(2, len(arms)), (len(arms) + 1) // 2)]
         clock.tell(f"starts of {list(width)}", arms[0].loss)
-    arms = [_stage(arm, problem, COARSE_STEPS, None, clock) for arm in arms]
+    arms = [_stage(arm, few, COARSE_STEPS, None, clock) for arm in arms]
     arms.sort(key=lambda arm: arm.loss)
     best = arms[0]
     told = f"{list(width)}, best of {began} starts: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
@@ -231,8 +232,9 @@ def _chosen(problem: Regression, finalists: list[Arm], clock) -> tuple[Arm, str]
 def _halved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float]:
     """The arm on grids of half the width, and the slope with which its error fell."""
     model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
-    finer = trained(replace(arm, model=model), problem, steps=COARSE_STEPS, tolerance=1e-3)
-    clock.spend(finer.report.steps * step_work(problem, model))
+    few = _sampled(problem, arm.width, model.config.grid_size[0], model.config.degree, arm.seed)
+    finer = trained(replace(arm, model=model), few, steps=COARSE_STEPS, tolerance=1e-3)
+    clock.spend(finer.report.steps * step_work(few, model))
     clock.tell(f"choice between shapes: {list(arm.width)}", finer.loss)
     if finer.report.stopped == "interrupted":
         raise KeyboardInterrupt
@@ -275,12 +277,12 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
     return starts * 60 * _work(problem.train.y.numel(), edges * (FIRST_GRID + degree), edges * (degree + 1))
 
 
-def _sampled(problem: Regression, shape: tuple[int, ...], plan: StartPlan) -> Regression:
+def _sampled(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
+    """As many of the samples as a model of this shape and grid needs; all of the held-out ones."""
     data = problem.train
-    edges = sum(a * b for a, b in pairwise(shape))
-    enough = max(START_SAMPLES, 4 * edges * (FIRST_GRID + (plan.degree or DEGREE)))
+    enough = max(START_SAMPLES, 3 * sum(a * b for a, b in pairwise(shape)) * (grid + degree))
     if len(data) <= enough:
         return problem
-    order = torch.randperm(len(data), generator=seeded_generator(plan.seed))[:enough]
+    order = torch.randperm(len(data), generator=seeded_generator(seed))[:enough]
     part, held = data.select(order.sort().values), problem.validation
     return Regression(part.x, part.y, weight=part.weight, validation=(held.x, held.y, held.weight))

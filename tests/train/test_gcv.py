@@ -1,0 +1,93 @@
+"""Tests of edgewise.train.gcv: noisy functions are smoothed without anybody saying how much."""
+
+import itertools
+
+import pytest
+import torch
+
+from edgewise.nn.model import KAN
+from edgewise.train import gcv
+from edgewise.train.fit import fit
+from edgewise.train.gcv import LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
+from edgewise.train.linearised import linearise
+from edgewise.train.problem import Regression
+from edgewise.train.smoothing import EdgePenalty
+
+
+def noisy(function, rows=200, noise=0.1):
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(rows, 2, generator=generator, dtype=torch.float64) - 1
+    exact = function(x)
+    return Regression(x, exact + noise * torch.randn(rows, 1, generator=generator, dtype=torch.float64)), exact
+
+
+def additive(x):
+    return torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2
+
+
+def product(x):
+    return 3 * x[:, :1] * x[:, 1:]
+
+
+def kan(width, grid_size=4):
+    return KAN(width, grid_size, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("function", "width", "plan"), [(additive, (2, 1), LINEAR), (product, (2, 2, 1), TRIAL)])
+def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, width, plan):
+    """A twelfth of the rows as degrees of freedom leave a quarter of the noise, here 0.025."""
+    problem, exact = noisy(function)
+    model = kan(width)
+    report = smooth_fit(model, problem, plan)
+    wrong = float((model(problem.train.x).detach() - exact).square().mean().sqrt())
+    found = linearise(model, problem.train, penalty_of(report))
+    assert wrong < 0.035 and found.effective < 24
+    assert gcv_of(model, problem, report) == pytest.approx(found.gcv(1.4))
+    assert report.plan["penalty"]["name"] == "EdgePenalty"
+
+
+def test_a_finer_grid_is_smoothed_as_well():
+    problem, exact = noisy(additive)
+    model = kan((2, 1), 32)
+    smooth_fit(model, problem, LINEAR)
+    assert float((model(problem.train.x).detach() - exact).square().mean().sqrt()) < 0.04
+
+
+def test_the_factor_is_kept_only_where_gcv_falls(monkeypatch):
+    problem, _ = noisy(additive, 100)
+    found = {}
+    for factors in ((), (1e6,)):
+        monkeypatch.setattr(gcv, "FACTORS", factors)
+        model = kan((2, 1))
+        report = smooth_fit(model, problem, LINEAR)
+        found[factors] = [*model.layers[0].coef.flatten().tolist(), gcv_of(model, problem, report)]
+    assert found[()] == found[1e6,]
+
+
+def test_progress_rises_to_one_and_an_interruption_ends_it():
+    problem, _ = noisy(product, 60)
+    seen = []
+    plan = SmoothPlan(first=2, settle=1, between=1, updates=2, last=2)
+    smooth_fit(kan((2, 2, 1)), problem, plan, progress=lambda loss, done: seen.append(done))
+    assert all(before <= after for before, after in itertools.pairwise(seen)) and 0.5 < seen[-1] <= 1
+
+    def stop(loss, done):
+        if done > 0.4:
+            raise KeyboardInterrupt
+
+    report = smooth_fit(kan((2, 2, 1)), problem, plan, progress=stop)
+    assert report.stopped == "interrupted"
+
+
+def test_domains_move_where_they_are_told_to():
+    problem, _ = noisy(product, 60)
+    calls = []
+    plan = SmoothPlan(first=1, settle=1, between=1, updates=3, last=1)
+    smooth_fit(kan((2, 2, 1)), problem, plan, adapt=lambda model, problem: calls.append(1))
+    assert len(calls) == 2
+
+
+def test_other_fits_have_no_such_penalty():
+    problem, _ = noisy(additive, 40)
+    assert penalty_of(fit(kan((2, 1)), problem, steps=1)) is None
+    assert isinstance(penalty_of(short_fit(kan((2, 1)), problem, 1)), EdgePenalty)

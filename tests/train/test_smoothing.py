@@ -1,0 +1,111 @@
+"""Tests of edgewise.train.smoothing: the penalty against integrals, its strengths against the likelihood."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.ops.bspline import basis
+from edgewise.train.fit import fit
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.linearised import linearise
+from edgewise.train.problem import Data, Regression
+from edgewise.train.smoothing import UNIT, EdgePenalty, fellner_schall
+
+F64 = {"dtype": torch.float64}
+
+
+def tensor(values) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.float64))
+
+
+def test_bending_is_the_integral_of_the_third_derivative_squared():
+    """An edge that is u^3 on a domain of length 4, u from 0 to 1 over it: 36; its base weight counts as its square."""
+    model = KAN([1, 1], 4, domain=(-1, 3), **F64)
+    x = torch.linspace(-1, 3, 50, **F64)[:, None]
+    rows = basis(x, model.layers[0].knots, 3)[:, 0]
+    with torch.no_grad():
+        model.layers[0].coef[0] = torch.linalg.lstsq(rows, ((x + 1) / 4) ** 3).solution
+        model.layers[0].base.fill_(0.5)
+    bend = EdgePenalty.uniform(model, bend=2.0, size=0.0).value(model).detach()
+    assert float(bend) == pytest.approx(2 * 36 * UNIT, rel=1e-9)
+    size = EdgePenalty.uniform(model, bend=0.0, size=3.0).value(model).detach()
+    assert float(size) == pytest.approx(3 * (float(model.layers[0].coef.detach().square().mean()) + 0.25), rel=1e-12)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+@pytest.mark.parametrize("base", ["silu", "zero"])
+def test_curvature_is_the_second_derivative(degree, base):
+    model = KAN([2, 2, 1], 3, degree, base=base, seed=1, **F64)
+    with torch.no_grad():
+        model.layers[0].mask[1, 0] = 0
+    generator = torch.Generator().manual_seed(0)
+    parts = [tuple(torch.rand(s, generator=generator, **F64) for s in ((2, 2), (2, 1))) for _ in range(2)]
+    penalty = EdgePenalty(*parts)
+    value = penalty.value(model)
+    slopes = torch.autograd.grad(value, list(model.parameters()))
+    slope = torch.cat([s.flatten() for s in slopes])
+    theta = torch.cat([p.detach().flatten() for p in model.parameters()])
+    found = linearise(model, Data(torch.rand(5, 2, **F64), torch.rand(5, 1, **F64)), penalty).curvature
+    torch.testing.assert_close(found @ theta, slope, rtol=1e-9, atol=1e-12)  # quadratic: H t is the slope,
+    assert float(value.detach()) == pytest.approx(float(theta @ found @ theta) / 2, rel=1e-9)  # t'Ht / 2 the value
+
+
+def test_strengths_settle_where_the_marginal_likelihood_is_flat():
+    """y = B c + noise with c ~ N(0, (s^2 / N) / (l R + m I / n)): its density by numpy, its slope by differences."""
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(-1, 1, 60))
+    y = np.sin(4 * x) + 0.3 * rng.normal(size=60)
+    model = KAN([1, 1], 6, base="zero", domain=(-1, 1), **F64)
+    problem = Regression(tensor(x[:, None]), tensor(y))
+    penalty = EdgePenalty.uniform(model)
+    for _ in range(60):
+        fit(model, problem, LevenbergMarquardt(damping=1e-9), steps=3, penalty=penalty)
+        penalty, there = fellner_schall(model, problem.train, penalty)
+    noise = float(there.losses) / (1 - there.effective / 60)
+    rows = basis(problem.train.x, model.layers[0].knots, 3)[:, 0].numpy()
+    gram = penalty.bind(model).grams[0][0].numpy()
+
+    def likelihood(bend: float, size: float) -> float:
+        precision = (bend * gram + size * np.eye(9) / 9) * 60 / noise
+        covariance = noise * np.eye(60) + rows @ np.linalg.inv(precision) @ rows.T
+        return -0.5 * (np.linalg.slogdet(covariance)[1] + y @ np.linalg.solve(covariance, y))
+
+    bend, size = float(penalty.bends[0]), float(penalty.sizes[0])
+    for up, down in (((1.2, 1), (1 / 1.2, 1)), ((1, 1.2), (1, 1 / 1.2))):
+        slope = likelihood(bend * up[0], size * up[1]) - likelihood(bend * down[0], size * down[1])
+        assert abs(slope) < 0.02
+    assert likelihood(bend, size) > likelihood(bend * 30, size) + 0.2
+    assert likelihood(bend, size) > likelihood(bend / 30, size) + 0.2
+
+
+def test_an_input_that_does_nothing_is_shrunk_to_nothing():
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, (300, 2))
+    model = KAN([2, 1], 4, **F64)
+    problem = Regression(tensor(X), tensor(np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=300)))
+    penalty = EdgePenalty.uniform(model)
+    for _ in range(15):
+        fit(model, problem, LevenbergMarquardt(damping=1e-9), steps=3, penalty=penalty)
+        penalty, found = fellner_schall(model, problem.train, penalty)
+    spread = model.layers[0].edges(problem.train.x)[:, :, 0].detach().std(0)
+    assert float(spread[0]) > 0.5 and float(spread[1]) < 0.02
+    assert 4 < found.effective < 10
+
+
+def test_settings_there_and_back():
+    model = KAN([2, 2, 1], 3, **F64)
+    penalty = EdgePenalty.uniform(model, 0.1, 0.3).scaled(2)
+    again = EdgePenalty.from_settings(penalty.settings())
+    assert again.settings() == penalty.settings() and float(again.bends[0][0, 0]) == 0.2
+    assert torch.equal(again.value(model), penalty.value(model))
+
+
+@pytest.mark.parametrize("other", [KAN([2, 1], 3, **F64), MLP([2, 2, 1], **F64)])
+def test_other_networks_are_refused(other):
+    with pytest.raises(
+        InputError, match=r"^model must have the spline layers that the strengths of EdgePenalty are for$"
+    ):
+        EdgePenalty.uniform(KAN([2, 2, 1], 3, **F64)).bind(other)
