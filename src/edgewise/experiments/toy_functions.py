@@ -20,7 +20,7 @@ from edgewise.experiments.store import Store
 
 ALSO = ("pykan_reference",)
 QUICK = ("toy 2", "toy 3")
-SAMPLES = {"toy 1": 2000, "toy 2": 3000, "toy 3": 3000, "toy 4": 49_000, "toy 5": 6000}  # 50,000 with held-out ones
+SAMPLES = {"toy 1": 2000, "toy 2": 3000, "toy 3": 3000, "toy 4": 9000, "toy 5": 6000}
 SLOW = ("toy 4",)  # one seed, two minutes
 SLOPES, DEGREES = ("toy 1", "toy 2", "toy 5"), {3: "cubic", 5: "quintic"}
 SLOPE_GRIDS, SLOPE_FLOOR = (10, 100), 1e-11  # below, rounding is part of the error
@@ -38,7 +38,9 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 def _job(name: str, seed: int, degree: int | None, quick: bool) -> Job:
     target = TOY_FUNCTIONS[name]
-    effort = Effort(SAMPLES[name], width=target.shape, degree=degree, budget=3.0 if name in SLOW else 1.0)
+    effort = Effort(SAMPLES[name], width=target.shape, degree=degree, budget=1.5 if name in SLOW else 1.0)
+    if name in SLOW:  # of 100 inputs, samples near the faces lie far from all uniform ones
+        effort = replace(effort, edges=0.0)
     if quick:
         effort = replace(effort, samples=300, held_out=100, budget=0.001)
     job = accuracy_job(target, seed, effort)
