@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import log_loss, r2_score
 
 from edgewise import baselines
-from edgewise.baselines import iterate_baselines, measures, run_baselines, standard_error
+from edgewise.baselines import iterate_baselines, measures, paired_error, run_baselines, standard_error
 from edgewise.errors import InputError
 
 
@@ -73,6 +73,39 @@ def test_standard_error_against_resampling(task):
         scores.append(next(iter(measures(task, y[rows], said[rows]).values())))
     assert standard_error(task, y, said) == pytest.approx(np.std(scores), rel=0.15)
     assert math.isnan(standard_error(task, y[:1], said[:1]))
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_paired_error_against_resampling(task):
+    """Two models that err together: their difference is known better than either score."""
+    generator = np.random.default_rng(0)
+    y, shared = generator.normal(size=(2, 400))
+    one, other = (y + 0.5 * shared + 0.1 * generator.normal(size=400) for _ in range(2))
+    if task == "classification":
+        y, one, other = y > 0, one > 0, other > 0
+    gaps = []
+    for _ in range(400):
+        rows = generator.integers(0, 400, 400)
+        first, second = (next(iter(measures(task, y[rows], said[rows]).values())) for said in (one, other))
+        gaps.append(first - second)
+    found = paired_error(task, y, one, other)
+    assert found == pytest.approx(np.std(gaps), rel=0.15)
+    assert found < standard_error(task, y, one)
+    assert math.isnan(paired_error(task, y[:1], one[:1], other[:1]))
+    assert paired_error(task, y, one, one) == 0
+
+
+def test_large_tables_are_drawn_from_and_a_note_says_so(short, monkeypatch):
+    monkeypatch.setattr(baselines, "_MOST_ROWS", 60)
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 2))
+    y = np.where(X[:, 0] > 0, "yes", "no").astype(object)
+    y[17] = "once"  # the one row of a class that a draw of 60 would rarely hold
+    found = {one.name: one for one in run_baselines(X, y, X[:50], y[:50], task="classification")}
+    assert not any("to bound its time" in note for note in found["linear"].notes)
+    for name in ("MLP", "boosting"):
+        assert found[name].notes[0] == f"{name}: fitted to 60 of the 200 training rows, to bound its time."
+        assert found[name].prediction.shape == (50,) and found[name].score > 0.7
 
 
 def test_classes_with_one_row_and_labels_of_text(short):
