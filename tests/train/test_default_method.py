@@ -32,6 +32,18 @@ def kan(width=(2, 3, 1), grid_size=5):
     return KAN(width, grid_size, dtype=torch.float64)
 
 
+class Quartic(Regression):
+    """A loss that is no sum of squares."""
+
+    def loss(self, prediction, data):
+        return (prediction - data.y).pow(4).mean()
+
+    def blocks(self):
+        return ()
+
+    second_order_blocks = blocks
+
+
 @pytest.mark.parametrize(
     ("model", "problem", "batch_size", "name", "reason"),
     [
@@ -41,6 +53,8 @@ def kan(width=(2, 3, 1), grid_size=5):
         (kan((2, 3, 2)), classification(), None, "LevenbergMarquardt", "no more than 500"),
         (kan((2, 10, 2)), classification(), None, "LevenbergMarquardt", "no more than 500"),
         (kan((2, 20, 2)), classification(), None, "LBFGS", "720 parameters are more than 500"),
+        (kan(), Quartic(*samples()), None, "SSBroyden", "the loss has no residuals, 81 parameters are no more"),
+        (kan(grid_size=1000), Quartic(*samples()), None, "LBFGS", "no residuals, and 9036 parameters are more"),
         (nn.Linear(2, 1, dtype=torch.float64), regression(), None, "LBFGS", "no chain of layers"),
         (kan(), regression(), 8, "Adam", "minibatches"),
         (kan(), Regression(DataLoader(TensorDataset(*samples()))), None, "Adam", "minibatches"),
