@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import FileError, InputError
 from edgewise.plot import parity, save
-from edgewise.plot.style import density, grid_of, labels, panels, plain, range_of, render, styled, text_width
+from edgewise.plot.style import density, labels, panels, plain, render, styled, text_width
 
 
 @pytest.fixture
@@ -91,17 +91,6 @@ def test_labels():
     assert labels(None, 2, "x", "names") == ["$x_{1}$", "$x_{2}$"]
     with pytest.raises(InputError, match="names must hold 2 names, got"):
         labels("ab", 2, "x", "names")
-
-
-def test_range_and_grid():
-    values = np.concatenate([np.linspace(0, 1, 2000), [1e9]])
-    assert range_of(values)[1] < 1.01  # one outlier among many is left out
-    assert range_of(np.array([3.0, 3.0])) == (2.5, 3.5)
-    rare = np.array([0.0] * 999 + [1.0])
-    assert range_of(rare) == (0.0, 1.0)
-    assert grid_of(rare)[1]
-    np.testing.assert_array_equal(grid_of(rare)[0], [0.0, 1.0])
-    assert not grid_of(np.linspace(0, 1, 50))[1]
 
 
 def test_density_counts_the_data():

@@ -59,7 +59,7 @@ class Structure:
     sentences: tuple[str, ...]
 
 
-def interactions(function, x, *, rows: int = 256, seed: int = 0) -> Tensor:
+def interactions(function, x, *, inputs: Sequence[int] | None = None, rows: int = 256, seed: int = 0) -> Tensor:
     """How strongly each two inputs interact, (d, d): 0 where their effects add up, 1 for a product of the two alone.
 
     With a and b two rows of x, and a_i the row a with its i-th input from b, the score is
@@ -71,13 +71,14 @@ def interactions(function, x, *, rows: int = 256, seed: int = 0) -> Tensor:
 
     Args:
         function: see `tensor_function`; its first output counts.
-        x: points (N, d). rows: of pairs drawn from them. seed: of that draw.
+        x: points (N, d). inputs: columns to look at, all if left out; the others score 0.
+        rows: of pairs drawn from them. seed: of that draw.
 
     Raises:
         InputError: an argument is not as above, or the function is not finite at the points.
     """
     f, x = _prepared(function, x, rows)
-    return _interactions(_Pairs(f, x, rows, seed))
+    return _interactions(_Pairs(f, x, rows, seed), range(x.shape[1]) if inputs is None else sorted(inputs))
 
 
 def structure(
@@ -107,7 +108,7 @@ def structure(
     if len(names) != x.shape[1]:
         raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
     pairs = _Pairs(f, x, rows, seed)
-    scores = _interactions(pairs)
+    scores = _interactions(pairs, range(x.shape[1]))
     threshold = max(SAFETY * noise / pairs.spread, ROUNDING) if pairs.spread > 0 else ROUNDING
     additive = _groups(scores > threshold)
     multiplicative, offset = _multiplicative(pairs, noise)
@@ -177,12 +178,12 @@ class _Slopes:
         return gradient(self.pairs.f, rows)
 
 
-def _interactions(pairs: _Pairs) -> Tensor:
+def _interactions(pairs: _Pairs, inputs: Sequence[int]) -> Tensor:
     d = pairs.a.shape[1]
     scores = torch.zeros(d, d, dtype=torch.float64)
     if pairs.spread <= ROUNDING * pairs.size:
         return scores
-    for i, j in combinations(range(d), 2):
+    for i, j in combinations(inputs, 2):
         scores[i, j] = scores[j, i] = _rms(_difference(pairs, i, j)) / (2 * pairs.spread)
     return scores
 

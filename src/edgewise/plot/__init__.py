@@ -10,6 +10,7 @@ if find_spec("matplotlib") is None:
 from edgewise.plot.curves import edge_curves, effect_curves
 from edgewise.plot.diagram import network_diagram
 from edgewise.plot.errors import Curve, Span, error_bars, error_curves, error_dots
+from edgewise.plot.explain import share_bars, share_dots
 from edgewise.plot.history import training_history
 from edgewise.plot.parity import confusion, parity
 from edgewise.plot.style import save
@@ -26,5 +27,7 @@ __all__ = [
     "network_diagram",
     "parity",
     "save",
+    "share_bars",
+    "share_dots",
     "training_history",
 ]

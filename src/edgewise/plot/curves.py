@@ -9,6 +9,7 @@ from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribute import edge_scores, node_scores
+from edgewise.interpret.effects import grid_of, partial_dependence
 from edgewise.nn.trace import Trace
 from edgewise.plot.diagram import check_trace, edge_functions, mask_of
 from edgewise.plot.style import (
@@ -18,7 +19,6 @@ from edgewise.plot.style import (
     GREY,
     as_numpy,
     density,
-    grid_of,
     labels,
     panels,
     plain,
@@ -42,6 +42,7 @@ def edge_curves(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     scaling: tuple[Sequence[float], Sequence[float]] | None = None,
+    std: Callable[[np.ndarray], np.ndarray] | None = None,
     max_inputs: int = 9,
     max_curves: int = 3,
 ) -> Figure:
@@ -56,6 +57,8 @@ def edge_curves(
         layer: which layer's edges, 0 for those that start in the inputs.
         names: of the layer's inputs. outputs: of the nodes it feeds. Left out: x_1 and y, h_1 for hidden nodes.
         scaling: (shift, scale), one number per input of the layer: x_user = shift + scale * x_model.
+        std: the standard deviation (p, in, out) of each drawn function at points (p, in) of the layer's inputs, as
+            from `KANRegressor.edge_std`: bands of two of them are drawn.
         max_inputs: panels. max_curves: functions in a panel.
 
     Raises:
@@ -86,8 +89,15 @@ def edge_curves(
             grid = np.zeros((len(points), inputs.shape[1]))
             grid[:, i] = points
             values = (edge_functions(model.layers[layer], grid)[:, i] - mean[i]) / unit
+            width = None if std is None else 2 * as_numpy(std(grid), "the result of std")[:, i] / unit
             for place, o in enumerate(np.argsort(-score[i], kind="stable")[:max_curves]):
                 if mask_of(model.layers[layer])[i, o]:
+                    if width is not None:
+                        ends_of_band = values[:, o] - width[:, o], values[:, o] + width[:, o]
+                        color = COLORS[place % len(COLORS)]
+                        panel.fill_between(
+                            shift[i] + scale[i] * points, *ends_of_band, color=color, alpha=0.16, linewidth=0
+                        )
                     _function(panel, shift[i] + scale[i] * points, values[:, o], discrete, place, ends[o])
             if sums.shape[1] > 1:
                 panel.legend(loc="upper right", ncols=max_curves, **_LEGEND)
@@ -139,46 +149,24 @@ def effect_curves(
     if scores is not None and np.shape(scores) != X.shape[1:]:
         raise InputError(f"scores must hold {X.shape[1]} numbers, got shape {np.shape(scores)}")
     tried = range(X.shape[1]) if scores is None else np.argsort(-as_numpy(scores, "scores"), kind="stable")[:max_inputs]
-    few = X[np.linspace(0, len(X) - 1, min(rows, len(X))).astype(int)]
-    found = []
-    for i in tried:
-        points, discrete = grid_of(X[:, i], 41)
-        curves = _individual_curves(predict, few, i, points)
-        effect = curves.mean(1)
-        spread = np.array([np.interp(X[:, i], points, one) for one in effect.T]).std(1)
-        found.append((float(spread.max()), int(i), points, discrete, curves, spread))
-    found = sorted(found, key=lambda row: (-row[0], row[1]))[:max_inputs]
-    count = found[0][4].shape[2]
+    found = [partial_dependence(predict, X, int(i), rows=rows) for i in tried]
+    found = sorted(found, key=lambda effect: (-effect.strength.max(), effect.input))[:max_inputs]
+    count = found[0].mean.shape[1]
     ends = labels(outputs, count, "y", "outputs", 16)
-    strongest = np.argsort(-np.max([row[5] for row in found], 0), kind="stable")[:max_outputs]
+    strongest = np.argsort(-np.max([effect.strength for effect in found], 0), kind="stable")[:max_outputs]
     with styled():
         figure, axes = panels(len(found), 3, _HEIGHT, sharey=True)
-        for panel, (_, i, points, discrete, curves, _) in zip(axes, found, strict=True):
+        for panel, effect in zip(axes, found, strict=True):
             for place, o in enumerate(sorted(strongest)):
-                effect = curves[:, :, o].mean(1)
                 if count == 1:
-                    own = curves[:, :, o] - curves[:, :, o].mean(0) + effect.mean()
                     panel.fill_between(
-                        points, *np.quantile(own, [0.1, 0.9], axis=1), color=BLUE, alpha=0.16, linewidth=0
+                        effect.points, effect.low[:, 0], effect.high[:, 0], color=BLUE, alpha=0.16, linewidth=0
                     )
-                _function(panel, points, effect, discrete, place, ends[o])
-            title(panel, names[i], 5.9 / min(3, len(found)))
+                _function(panel, effect.points, effect.mean[:, o], effect.discrete, place, ends[o])
+            title(panel, names[effect.input], 5.9 / min(3, len(found)))
         if count > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(strongest))
-        return _finish(figure, axes, [X[:, row[1]] for row in found], plain(target), zero=False)
-
-
-def _individual_curves(predict, few: np.ndarray, column: int, points: np.ndarray) -> np.ndarray:
-    """The prediction of each row with one input moved: (points, rows, outputs)."""
-    moved = np.repeat(few[None], len(points), 0)
-    moved[:, :, column] = points[:, None]
-    values = as_numpy(predict(moved.reshape(-1, few.shape[1])), "the result of predict")
-    if values.ndim not in (1, 2) or len(values) != len(points) * len(few):
-        expected = len(points) * len(few)
-        raise InputError(
-            f"predict must give ({expected},) or ({expected}, outputs) for {expected} rows, got {values.shape}"
-        )
-    return values.reshape(len(points), len(few), -1)
+        return _finish(figure, axes, [X[:, effect.input] for effect in found], plain(target), zero=False)
 
 
 def _function(panel: Axes, x: np.ndarray, y: np.ndarray, discrete: bool, place: int, label: str) -> None:

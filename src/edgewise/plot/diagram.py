@@ -12,10 +12,11 @@ from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribute import edge_scores, node_scores
+from edgewise.interpret.effects import range_of
 from edgewise.nn.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.layout import GRAPH_EDGES, LABEL_SIZE, Layout, Shown, crossed, graph
-from edgewise.plot.style import BLUE, GREY, INK, labels, range_of, styled, text_width
+from edgewise.plot.style import BLUE, GREY, INK, labels, styled, text_width
 
 _POINTS = 41
 _TINY = np.finfo(float).tiny

@@ -177,24 +177,6 @@ def density(axes: Axes, values: np.ndarray, height: float = 0.13) -> None:
             axes.stairs(height * counts / counts.max(), edges, transform=across, fill=True, color=FAINT, zorder=0)
 
 
-def range_of(values: np.ndarray) -> tuple[float, float]:
-    """Where to draw a function of data: all but the outermost half per cent at each end, or all if that is nothing.
-
-    One far outlier would else squeeze the curve of everything else into a corner.
-    """
-    low, high = np.quantile(values, [0.005, 0.995])
-    low, high = (low, high) if high > low else (values.min(), values.max())
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
-
-
-def grid_of(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:
-    """Points at which to draw a function of data: the values themselves if at most 12 (then True), or evenly spaced."""
-    levels = np.unique(values)
-    if 1 < len(levels) <= 12:
-        return levels, True
-    return np.linspace(*range_of(values), points), False
-
-
 def as_numpy(values, argument: str) -> np.ndarray:
     """A tensor or array-like of numbers as a float64 array.
 
