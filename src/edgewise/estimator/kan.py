@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from edgewise.errors import InputError
 from edgewise.estimator.bars import fitted_bars
 from edgewise.estimator.base import KANEstimator
+from edgewise.estimator.explained import Explained
 from edgewise.estimator.rows import canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.error_bars import ErrorBars
@@ -45,7 +46,7 @@ PARAMETERS = """
 """
 
 
-class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
+class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, KANEstimator):
     __doc__ = f"""A Kolmogorov-Arnold network that fits y (N,) or (N, out) by least squares.
     {PARAMETERS}
         target_scaling_: `AffineScaling` of the targets: the network's output is (y - shift) / scale.
@@ -138,7 +139,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return y[:, 0] if self._single else y
 
 
-class KANClassifier(ClassifierMixin, KANEstimator):
+class KANClassifier(ClassifierMixin, Explained, KANEstimator):
     __doc__ = f"""A Kolmogorov-Arnold network that gives the probability of each class.
     {PARAMETERS}
         classes_: (C,), sorted; numbers or strings.

@@ -1,0 +1,44 @@
+"""What the estimators say about themselves adds up to what they predict."""
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier, KANRegressor
+
+SMALL = {"hidden": (), "grid_size": 3, "regularization": 1e-4}
+
+
+def table():
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    return X, np.sin(X[:, 0]) + 0.5 * X[:, 1]
+
+
+def test_a_regressor():
+    X, y = table()
+    model = KANRegressor(**SMALL).fit(X, y)
+    local = model.explain_local(X[:4], X)
+    np.testing.assert_allclose(local.base + local.shares.sum(1), model.predict(X[:4])[:, None], atol=1e-12)
+    found = model.explain_global(X, names=["a", "b", "c"])
+    assert found.importance.argmin() == 2 and found.names == ("a", "b", "c")
+
+
+def test_a_classifier_explains_probabilities():
+    X, y = table()
+    model = KANClassifier(**SMALL).fit(X, np.where(y > 0, "yes", "no"))
+    local = model.explain_local(X[:4], X)
+    assert local.outputs == ("no", "yes")
+    np.testing.assert_allclose(local.base + local.shares.sum(1), model.predict_proba(X[:4]), atol=1e-12)
+
+
+def test_names_of_a_data_frame_are_used():
+    pandas = pytest.importorskip("pandas")
+    X, y = table()
+    X = pandas.DataFrame(X, columns=["u", "v", "w"])
+    assert KANRegressor(**SMALL).fit(X, y).explain_global(X).names == ("u", "v", "w")
+
+
+def test_one_row_needs_a_background():
+    X, y = table()
+    with pytest.raises(InputError, match="give rows of the data"):
+        KANRegressor(**SMALL).fit(X, y).explain_local(X[:1])
