@@ -17,7 +17,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
 
-def to_onnx(model: KAN | MLP, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+def to_onnx(path: str | os.PathLike[str], model: KAN | MLP, *, dtype: torch.dtype | None = None) -> None:
     """Writes `model` as an ONNX file with input "x" (batch, in) and output "y" (batch, out), for batches of any size.
 
     Equal to the model up to rounding, inside its domains, on their ends and beyond. The file holds operators of the
@@ -25,6 +25,7 @@ def to_onnx(model: KAN | MLP, path: str | os.PathLike[str], *, dtype: torch.dtyp
 
     Args:
         path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
+        model: what to write; the order of the two is that of `save`.
         dtype: torch.float32 or torch.float64 of input, output and weights; left out, the model's own.
 
     Raises:
