@@ -102,15 +102,16 @@ def _predict(
     model: options.Model,
     data: options.Data,
     out: options.OutCsv = None,
+    std: options.Std = False,
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
 ) -> None:
-    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes."""
+    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes or error bars."""
     with guard(context):
         from edgewise.cli.console import Screen
         from edgewise.cli.predict import predict
 
-        predict(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _emit)
+        predict(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _emit, std=std)
 
 
 @app.command("info", epilog=_examples("edgewise info houses"))
@@ -144,6 +145,69 @@ def _plot(
         from edgewise.cli.plot import plot
 
         plot(model, data, out, kind.value, delimiter, Screen())
+
+
+@app.command(
+    "explain",
+    epilog=_examples(
+        "edgewise explain houses --data houses.csv",
+        "edgewise explain houses --data houses.csv --out shares.svg",
+        "edgewise explain houses --data houses.csv --row 17 --out row17.png",
+    ),
+)
+def _explain(
+    context: typer.Context,
+    model: options.Model,
+    data: options.ExplainedData,
+    row: options.Row = None,
+    out: options.OutShares = None,
+    delimiter: options.Delimiter = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say what predictions depend on, and what each input adds to them."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.explain import explain
+
+        explain(model, data, row, out, delimiter, Screen(quiet=quiet))
+
+
+@app.command(
+    "advise",
+    epilog=_examples(
+        "edgewise advise houses.csv --target price",
+        "edgewise advise patients.parquet --target outcome --need interpretability",
+    ),
+)
+def _advise(
+    context: typer.Context,
+    data: options.Data,
+    target: options.Target = None,
+    need: options.Need = None,
+    task: options.Task = None,
+    drop: options.Drop = None,
+    features: options.Features = None,
+    delimiter: options.Delimiter = None,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say whether a KAN or an MLP suits a table: the KAN paper's guide, answered by training small ones."""
+    with guard(context):
+        from edgewise.cli.advise import advise
+        from edgewise.cli.console import Screen
+        from edgewise.cli.job import FitJob
+        from edgewise.cli.source import listed
+
+        job = FitJob(
+            data=data,
+            target=target,
+            task=None if task is None else task.value,
+            drop=listed(drop, "--drop"),
+            features=listed(features, "--features"),
+            delimiter=delimiter,
+            seed=seed,
+        )
+        advise(job, listed(need, "--need"), Screen(quiet=quiet))
 
 
 @app.command(

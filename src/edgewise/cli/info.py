@@ -55,7 +55,7 @@ def _training(model: Model) -> dict[str, object]:
         if model.labels:
             labels = [str(label) for label in model.labels]
             facts["classes"] = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    facts["trained"] = f"{report.steps} steps; {report.message}"
+    facts["trained"] = f"{report.steps} steps. {report.message}"
     score, rows = about.get("score"), about.get("rows")
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
         name = "R²" if score.get("name") == "r2" else score.get("name")

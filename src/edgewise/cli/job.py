@@ -21,6 +21,7 @@ from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.values import quoted
 
+LEVEL = 0.9  # of the intervals that are shown
 MOST_TEST = 0.9  # a model of fewer than a tenth of the rows says nothing about the table
 
 
@@ -91,7 +92,8 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The KAN and how it did on the test rows. probabilities: (N_test, C), columns in the order of the classes."""
+    """The KAN and how it did on the test rows. probabilities: (N_test, C), columns in the order of the classes.
+    covered: the share of test rows within the 90 % intervals, None where the model has none."""
 
     estimator: KANRegressor | KANClassifier
     prediction: np.ndarray
@@ -100,6 +102,7 @@ class Trained:
     error: float
     seconds: float
     notes: tuple[str, ...] = ()
+    covered: float | None = None
 
     @property
     def score(self) -> float:
@@ -175,7 +178,16 @@ def train(ready: Prepared, progress: Callable | None = None) -> Trained:
     truth = ready.y[ready.test]
     metrics = measures(ready.task, truth, prediction, probabilities, np.array(ready.labels))
     error = standard_error(ready.task, truth, prediction)
-    return Trained(estimator, prediction, probabilities, metrics, error, seconds, tuple(notes))
+    covered = _covered(estimator, ready.X[ready.test], truth)
+    return Trained(estimator, prediction, probabilities, metrics, error, seconds, tuple(notes), covered)
+
+
+def _covered(estimator: KANRegressor | KANClassifier, X: np.ndarray, truth: np.ndarray) -> float | None:
+    bars = getattr(estimator, "error_bars_", None)
+    if bars is None or float(bars.levels[-1].min()) < LEVEL:
+        return None
+    low, high = estimator.predict_interval(X, LEVEL)
+    return float(np.mean((low <= truth) & (truth <= high)))
 
 
 def predict(estimator, X: np.ndarray, labels: tuple) -> tuple[np.ndarray, np.ndarray | None]:
@@ -222,7 +234,7 @@ def _slope_rule(ready: Prepared) -> BaselineResult | None:
     seconds = time.perf_counter() - start
     settings = {"factor": rule.factor, "offset": rule.offset}
     error = standard_error(ready.task, truth, prediction)
-    return BaselineResult("slope rule", metrics["accuracy"], metrics, 2, seconds, settings, error)
+    return BaselineResult("slope rule", metrics["accuracy"], metrics, 2, seconds, settings, error, (), prediction)
 
 
 def _columns(job: FitJob, source: Source, target: str) -> tuple[Table, str | None]:

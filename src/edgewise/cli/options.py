@@ -111,10 +111,28 @@ Force = Annotated[
 ]
 
 OutCsv = Annotated[str | None, _given("--out", "-o", metavar="FILE", help="CSV file to write; else stdout.")]
+Std = Annotated[
+    bool, typer.Option("--std", help="Add columns: standard deviation of the prediction, ends of its 90 % interval.")
+]
 QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 
 OptionalData = Annotated[
     str | None, _given("--data", "-d", metavar="DATA", help="Table whose rows the functions are drawn on.")
+]
+Need = Annotated[
+    str | None,
+    _given("--need", metavar="A,B", help="accuracy, interpretability, efficiency: what counts; all if not given."),
+]
+ExplainedData = Annotated[
+    str, typer.Option("--data", "-d", metavar="DATA", help="Table whose predictions are explained.", show_default=False)
+]
+Row = Annotated[
+    int | None,
+    _given("--row", metavar="N", min=0, help="Explain the prediction of this row too, as predict numbers it."),
+]
+OutShares = Annotated[
+    str | None,
+    _given("--out", "-o", metavar="FILE", help="Figure of the shares (.svg, .pdf, .png), or all of them as .csv."),
 ]
 OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="A .svg, .pdf or .png.")]
 Kind = Annotated[

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import edgewise
-from edgewise.baselines import BaselineResult
+from edgewise.baselines import BaselineResult, paired_error
 from edgewise.cli.folder import ResultFolder
 from edgewise.cli.job import Prepared, Trained
 from edgewise.estimator import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribute import input_scores
-from edgewise.plot import confusion, edge_curves, effect_curves, network_diagram, parity, training_history
+from edgewise.interpret.explain import GlobalExplanation
+from edgewise.plot import confusion, edge_curves, effect_curves, network_diagram, parity, share_dots, training_history
 from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
 
 TITLES = {
@@ -82,6 +83,7 @@ class Results:
         target, model = ready.encoder.target.name, trained.estimator.model_
         count = len(ready.encoder.feature_names)
         shape = list(model.config.width)
+        explained = explanation(self) if figures else None
         what = f"{len(ready.labels)} classes of {target!r}" if ready.labels else repr(target)
         summary = (
             f"A Kolmogorov-Arnold network of shape {shape} learned to predict {what} from {count} inputs, "
@@ -96,7 +98,8 @@ class Results:
             score_percent=bool(ready.labels),
             classes=class_results(self),
             inputs=self.inputs[:_SHOWN],
-            figures=draw(self) if figures else (),
+            findings=() if explained is None else explained.sentences,
+            figures=draw(self, explained) if figures else (),
             data={
                 "table": ready.job.data,
                 "rows in the table": ready.source.table.n_rows,
@@ -154,7 +157,11 @@ def model_rows(results: Results) -> list[ModelResult]:
     for one in results.baselines:
         remark = "could not be fitted" if math.isnan(one.score) and not one.metrics else ""
         name = TITLES[one.name][task]
-        rows.append(ModelResult(name, _finite(one.score), one.parameters, one.seconds, _finite(one.error), remark))
+        gap = None
+        if one.prediction is not None:
+            gap = _finite(paired_error(task, results.ready.y[results.ready.test], trained.prediction, one.prediction))
+        row = ModelResult(name, _finite(one.score), one.parameters, one.seconds, _finite(one.error), remark, gap)
+        rows.append(row)
     return rows
 
 
@@ -184,8 +191,15 @@ def training_facts(trained: Trained) -> dict[str, object]:
         "why this model": " ".join(estimator.search_.sentences),
         "candidates tried": len(estimator.search_.trials),
         "end of the training": estimator.report_.message,
+        **({"error bars": _coverage(trained)} if hasattr(estimator, "error_bars_said_") else {}),
         "seconds": round(trained.seconds, 1),
     }
+
+
+def _coverage(trained: Trained) -> str:
+    """How the error bars were calibrated, and the share of test rows within the 90 % intervals."""
+    said = trained.estimator.error_bars_said_
+    return said if trained.covered is None else f"{said} 90 % intervals cover {trained.covered:.1%} of the test rows."
 
 
 def versions() -> dict[str, str]:
@@ -199,7 +213,20 @@ def versions() -> dict[str, str]:
     return found
 
 
-def draw(results: Results) -> list[ReportFigure]:
+def explanation(results: Results) -> GlobalExplanation | None:
+    """What the KAN's predictions of the training rows depend on; None where these are all the same, or so large that
+    nothing can be said."""
+    ready, X = results.ready, seen_rows(results.ready)
+    if not np.ptp(X, axis=0).any():
+        return None
+    estimator = results.trained.estimator
+    outputs = [str(label) for label in estimator.classes_] if ready.labels else [ready.encoder.target.name]
+    with np.errstate(invalid="ignore", over="ignore"):
+        explained = estimator.explain_global(X, names=ready.encoder.feature_names, outputs=outputs)
+    return explained if np.isfinite(explained.local.shares).all() else None
+
+
+def draw(results: Results, explained: GlobalExplanation | None) -> list[ReportFigure]:
     """All figures of the report."""
     ready, trained = results.ready, results.trained
     estimator, names = trained.estimator, ready.encoder.feature_names
@@ -214,12 +241,21 @@ def draw(results: Results) -> list[ReportFigure]:
         shown = confusion(truth, trained.prediction, classes=np.array(ready.labels, dtype=ready.y.dtype))
         figures.append(ReportFigure("confusion", shown))
     figures.append(ReportFigure("effects", effects(estimator, X, names, ready.labels, target)))
+    if explained is not None:
+        figures.append(ReportFigure("shares", share_dots(explained.local)))
     figures.append(ReportFigure("network", network_diagram(estimator.model_, trace, names=names, outputs=outputs)))
     ends = outputs if len(estimator.model_.layers) == 1 else None
     figures.append(
         ReportFigure(
             "edges",
-            edge_curves(estimator.model_, trace, names=names, outputs=ends, scaling=(scaling.shift, scaling.scale)),
+            edge_curves(
+                estimator.model_,
+                trace,
+                names=names,
+                outputs=ends,
+                scaling=(scaling.shift, scaling.scale),
+                std=estimator.edge_std(X) if getattr(estimator, "error_bars_", None) is not None else None,
+            ),
         )
     )
     history = estimator.report_.history
@@ -311,14 +347,17 @@ def predictions_csv(results: Results) -> str:
     return table_csv(ready.rows[order], trained.prediction, trained.probabilities, ready.labels, truth=ready.y[order])
 
 
-def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: Sequence, truth=None) -> str:
-    """Predictions as CSV: row, truth (if known), prediction, and a column p(class) for each class."""
+def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: Sequence, truth=None, extra=None) -> str:
+    """Predictions as CSV: row, truth (if known), prediction, a column p(class) for each class, and columns by name."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     known = truth is not None
-    writer.writerow(["row", *(["truth"] if known else []), "prediction", *(f"p({label})" for label in labels)])
+    extra = extra or {}
+    heads = ["row", *(["truth"] if known else []), "prediction", *(f"p({label})" for label in labels), *extra]
+    writer.writerow(heads)
     columns = [rows.tolist(), *([truth.tolist()] if known else []), prediction.tolist()]
     columns += [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()] if labels else []
+    columns += [column.tolist() for column in extra.values()]
     writer.writerows(zip(*columns, strict=True))
     return text.getvalue()
 

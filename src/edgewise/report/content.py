@@ -29,6 +29,13 @@ FIGURES: dict[str, tuple[str, str, str]] = {
         "there.",
         "Curves of the average prediction against each of the strongest inputs, with histograms of the data.",
     ),
+    "shares": (
+        "inputs",
+        "What each input adds to the prediction of a row, relative to the mean prediction: one dot for each of up to "
+        "300 rows, darker where the value of the input is higher. The shares of a row add up to its prediction "
+        "(Shapley values by sampling).",
+        "Dots of the share of each of the strongest inputs in the predictions of the rows.",
+    ),
     "network": (
         "network",
         "The whole model. Each frame holds one learned function of one variable, drawn over the range of the values "
@@ -54,7 +61,8 @@ FIGURES: dict[str, tuple[str, str, str]] = {
 class ModelResult:
     """One row of the comparison. score: on the test rows, None if there is none (`remark` says why);
     error: standard error of the score, if known; parameters: fitted numbers, None where that means nothing;
-    seconds: wall time of the fit.
+    seconds: wall time of the fit; gap_error: standard error of the difference between its score and the KAN's on the
+    same rows, if known.
     """
 
     name: str
@@ -63,6 +71,7 @@ class ModelResult:
     seconds: float | None = None
     error: float | None = None
     remark: str = ""
+    gap_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class ReportContent:
     background: paragraphs about the subject, after the summary.
     models: the KAN first, then the baselines, all on the same test rows; score_name: as "accuracy" or "R²";
         score_percent: the score is a share, to be shown in per cent; higher_is_better: False for an error.
-    inputs: (name, score) of the strongest inputs, as from `input_scores`.
+    inputs: (name, score) of the strongest inputs, as from `input_scores`. findings: what there is to say about them.
     data: facts, as {"rows": 8000}; split: {"training": 5120, ...}; notes: sentences of the table encoder.
     training: how it was trained, as {"shape": "[17, 5, 14]"}. versions: {"edgewise": "0.1.0", ...}.
     command, seed: what to type to get the same.
@@ -114,6 +123,7 @@ class ReportContent:
     higher_is_better: bool = True
     classes: Sequence[ClassResult] = ()
     inputs: Sequence[tuple[str, float]] = ()
+    findings: Sequence[str] = ()
     figures: Sequence[ReportFigure] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     split: Mapping[str, int] = field(default_factory=dict)

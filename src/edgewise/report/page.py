@@ -26,7 +26,7 @@ def page(content: ReportContent) -> str:
     drawn = _figures(content)
     sections = [
         ("Result", [_comparison(content), *drawn["result"], _classes(content)]),
-        ("What the prediction depends on", [_inputs(content), *drawn["inputs"]]),
+        ("What the prediction depends on", [_inputs(content), _list(content.findings), *drawn["inputs"]]),
         ("The network", drawn["network"]),
         ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
         ("How it was trained", [_facts(content.training), *drawn["training"]]),
