@@ -14,7 +14,7 @@ from edgewise.train.fit import fit
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Adam
-from edgewise.train.penalty import Roughness, Sparsity
+from edgewise.train.penalty import Ridge, Roughness, Sparsity
 from edgewise.train.problem import Classification, Regression
 
 METHODS = {"adam": Adam(), "lbfgs": LBFGS(), "lm": LevenbergMarquardt()}
@@ -115,6 +115,15 @@ def test_tolerance(name):
     losses = [record.loss for record in report.history]
     assert losses[-11] - losses[-1] < 0.05 * losses[-1]
     assert losses[-12] - losses[-2] >= 0.05 * losses[-2]
+
+
+@pytest.mark.parametrize("method", [LevenbergMarquardt(), LBFGS()])
+def test_the_interpolation_threshold_is_told(method):
+    """72 parameters: as soon as there are no more samples than that, and nothing else holds the model."""
+    told = "It has 72 parameters for 72 numbers in the samples and no penalty"
+    assert told in fit(kan(), Regression(*samples(72)), method, steps=3).message
+    assert "parameters" not in fit(kan(), Regression(*samples(73)), method, steps=3).message
+    assert "parameters" not in fit(kan(), Regression(*samples(72)), method, steps=3, penalty=Ridge(1e-3)).message
 
 
 def test_a_loss_of_zero_has_converged():

@@ -272,7 +272,7 @@ class _Training:
             loss = self.objective.loss(self.problem.train)
         return FitReport(
             stopped=stopped,
-            message=message,
+            message=message if stopped in ("interrupted", "nonfinite") else message + self._threshold(),
             steps=self.step,
             best_step=self.best_step,
             loss=loss,
@@ -281,6 +281,18 @@ class _Training:
             seconds=self._seconds(),
             history=tuple(self.history),
             plan=self._plan(),
+        )
+
+    def _threshold(self) -> str:
+        """A sentence where a model has a parameter for every number that it learned from, and no penalty holds it."""
+        data = self.problem.train
+        numbers = 0 if data is None else data.y.numel()
+        count = sum(p.numel() for p in self.objective.parameters.values())
+        if not 0 < numbers <= count or self.settings["penalty"] is not None:
+            return ""
+        return (
+            f" It has {count} parameters for {numbers} numbers in the samples and no penalty, so it may pass through "
+            "all of them: only other data tell how good it is."
         )
 
     def _metric(self) -> tuple[str, float] | None:
