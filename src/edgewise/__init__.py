@@ -11,6 +11,8 @@ from edgewise.errors import (
     InputError,
     MissingExtraError,
 )
+from edgewise.interpret.compiled import from_formula
+from edgewise.interpret.grow import deepen, widen
 from edgewise.interpret.prune import PruneReport, prune
 from edgewise.interpret.relations import relations
 from edgewise.interpret.removal import removal_costs
@@ -102,7 +104,9 @@ __all__ = [
     "SymbolicLayer",
     "Trace",
     "adapt_domain_",
+    "deepen",
     "fit",
+    "from_formula",
     "interactions",
     "load",
     "load_estimator",
@@ -115,4 +119,5 @@ __all__ = [
     "select_inputs",
     "structure",
     "to_onnx",
+    "widen",
 ]

@@ -1,17 +1,35 @@
 """A KAN that is a given formula: exact at the start, and trainable from there."""
 
+import ast
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.expression import FUNCTIONS, Add, Call, Expression, Multiply, Number, Power, Variable, parse
+from edgewise.interpret.expression import (
+    FUNCTIONS,
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    children,
+    evaluate,
+    parse,
+    rebuilt,
+)
 from edgewise.interpret.expression import walk as parts_of
+from edgewise.interpret.formula import check_names
 from edgewise.nn.model import KAN
 
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
 POWERS |= {-exponent: f"1/{name}" for exponent, name in POWERS.items()}
+MOST = 1000  # largest power: each factor of it takes a layer
 
 
 @dataclass
@@ -26,34 +44,81 @@ class _Edge:
     d: float = 0.0
 
 
-def kan_from_formula(formula: str | Expression | Sequence[str | Expression], names: Sequence[str]) -> KAN:
+def from_formula(formula: str | Expression | Sequence[str | Expression], names: Sequence[str] | None = None) -> KAN:
     """The KAN of elementary edges and product nodes that computes a formula, or one for each output.
 
     Every sum is a node, every function of one thing an edge, every product of several things a product node; what is
     used again later passes through. The constants are parameters, so the network can be trained from there, and made
-    deeper or wider. KAN 2.0 (Liu et al., arXiv 2408.10205, section 3.2) calls this the kanpiler.
+    deeper or wider (`deepen`, `widen`). KAN 2.0 (Liu et al., arXiv 2408.10205, section 3.2) calls this the kanpiler.
 
     Args:
-        formula: text in Python's notation, as "exp(sin(pi*x) + y**2)", or an expression.
-        names: of the inputs, in order.
+        formula: text in Python's notation, as "exp(sin(pi*x) + y**2)", or an expression. Any power with a fixed
+            exponent is allowed; those that are no edge (other than whole ones to 5, 1/2, 3/2 and their reciprocals)
+            become products of edges, or exp(p log(x)).
+        names: of the inputs, in order; left out, those in the text, in alphabetical order.
+
+    Returns:
+        A float64 `KAN`, equal to the formula to rounding.
 
     Raises:
-        InputError: the text is no formula, or it holds a power that has no edge (whole ones to 5, 1/2 and 3/2, and
-            their reciprocals have).
+        InputError: the text is no formula, it is undefined whatever the inputs are, or names don't fit.
     """
-    listed = [formula] if isinstance(formula, str | Expression) else list(formula)
-    if not listed or isinstance(names, str) or not names:
-        raise InputError(f"formula and names must not be empty, got {formula!r:.80} and {names!r:.80}")
+    listed = list(formula) if isinstance(formula, list | tuple) else [formula]
+    if not listed or not all(isinstance(one, str | Expression) for one in listed):
+        raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")
+    names = check_names(names, len(names)) if names is not None and not isinstance(names, str) else _names_in(listed)
     expressions = [parse(one, names) if isinstance(one, str) else one for one in listed]
     for one in expressions:
-        for part in parts_of(one):
-            if isinstance(part, Power) and part.exponent not in POWERS:
-                raise InputError(
-                    f"formula must have powers of {', '.join(map(str, sorted(POWERS)))}, got {part.exponent}"
-                )
-            if isinstance(part, Variable) and part.index >= len(names):
-                raise InputError(f"names must name every input of the formula, got {len(names)} names")
-    return _Plan(len(names)).network(expressions)
+        if any(isinstance(part, Variable) and part.index >= len(names) for part in parts_of(one)):
+            raise InputError(f"names must name every input of the formula, got {len(names)} names")
+    return _Plan(len(names)).network([_with_edges(one) for one in expressions])
+
+
+def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
+    """The names in texts that are neither functions nor numbers, in alphabetical order."""
+    if not all(isinstance(one, str) for one in formulas):
+        raise InputError("names must be given, a list of the inputs' names, for a formula that is no text")
+    found: set[str] = set()
+    for one in formulas:
+        try:
+            tree = ast.parse(one.strip(), mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            parse(one, ())  # says what is wrong
+            continue
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+    return tuple(sorted(found - {"pi", "e"})) or ("x",)
+
+
+def _with_edges(value: Expression) -> Expression:
+    """An equal formula in which constant parts are numbers and each power is one of an edge."""
+    if isinstance(value, Power) and value.exponent == 0:
+        return Number(1.0)
+    if not any(isinstance(part, Variable) for part in parts_of(value)):
+        number = float(evaluate(value, np.zeros((1, 1)))[0])
+        if not math.isfinite(number):
+            raise InputError(f"formula must be defined, its constant part {value} is {number}")
+        return Number(number)
+    value = rebuilt(value, [_with_edges(part) for part in children(value)])
+    return _power(value.base, value.exponent) if isinstance(value, Power) else value
+
+
+def _power(base: Expression, exponent: float) -> Expression:
+    """base ** exponent by powers that are edges."""
+    if exponent in POWERS:
+        return Power(base, exponent)
+    if exponent < 0:
+        return Power(_power(base, -exponent), -1.0)
+    if exponent > MOST:
+        raise InputError(f"formula must have powers of at most {MOST}, got {exponent}")
+    if exponent % 0.5:
+        return Call("exp", Multiply((Number(exponent), Call("log", base))))
+    if exponent % 1:
+        return Multiply((_power(base, exponent - 0.5), Power(base, 0.5)))
+    whole = next((k for k in (5, 4, 3, 2) if exponent % k == 0), None)
+    if whole is None:
+        return Multiply((_power(base, exponent - 1.0), base))
+    return Power(_power(base, exponent / whole), whole)
 
 
 @dataclass

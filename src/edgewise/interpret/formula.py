@@ -112,7 +112,7 @@ def formula(
     """
     layers = list(model.layers)
     inputs, outputs = layers[0].in_features, layers[-1].out_features
-    names = _check_names(names, inputs)
+    names = check_names(names, inputs)
     if isinstance(output, bool) or not isinstance(output, int) or not 0 <= output < outputs:
         raise InputError(f"output must be a number from 0 to {outputs - 1}, got {output!r}")
     nodes: list[Expression] = [Variable(k) for k in range(inputs)]
@@ -128,7 +128,8 @@ def formula(
     return Formula(nodes[output], names)
 
 
-def _check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
+def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
+    """The names of the inputs, x_1, x_2, ... where none are given. Raises InputError where they don't fit."""
     if names is None:
         return tuple(f"x_{k + 1}" for k in range(inputs))
     names = tuple(names)
