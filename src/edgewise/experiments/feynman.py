@@ -14,7 +14,7 @@ from edgewise.experiments.outcome import Outcome, scientific
 from edgewise.experiments.store import Store
 
 QUICK = ("I.12.11", "II.38.3")
-EFFORT = Effort()
+EFFORT = Effort(budget=0.5)  # up to about 20 seconds of one core
 QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
 
 

@@ -17,7 +17,7 @@ from edgewise.experiments.store import Store
 
 ALSO = ("pykan_reference", "mlp-comparison")
 QUICK = ("kv", "sph_harm 0 1")
-EFFORT = Effort()
+EFFORT = Effort(budget=0.5)  # up to about 20 seconds of one core
 QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
 
 
