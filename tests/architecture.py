@@ -35,7 +35,7 @@ HEAVY = {
     "pyarrow": ("tables",),
     "rich": ("cli",),
     "safetensors": ("checkpoint",),
-    "scipy": ("datasets", "experiments"),
+    "scipy": ("datasets", "experiments", "export"),
     "sklearn": ("estimator", "baselines", "experiments"),
     "sympy": ("interpret.formula", "export"),
     "triton": ("ops.kernels.triton",),

@@ -42,7 +42,7 @@ from edgewise.train.quasi_newton import SSBroyden
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from edgewise.checkpoint import Checkpointer, load, save
     from edgewise.estimator import KANClassifier, KANRegressor, load_estimator, save_estimator
-    from edgewise.export import to_onnx
+    from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
 
 __version__ = "0.1.0"
 
@@ -54,7 +54,11 @@ _LAZY = {
     "KANRegressor": "edgewise.estimator",
     "load_estimator": "edgewise.estimator",
     "save_estimator": "edgewise.estimator",
+    "to_c": "edgewise.export",
     "to_onnx": "edgewise.export",
+    "to_program": "edgewise.export",
+    "to_python": "edgewise.export",
+    "to_scipy": "edgewise.export",
 }
 
 
@@ -118,6 +122,10 @@ __all__ = [
     "save_estimator",
     "select_inputs",
     "structure",
+    "to_c",
     "to_onnx",
+    "to_program",
+    "to_python",
+    "to_scipy",
     "widen",
 ]

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from edgewise.errors import FileError, InputError, MissingExtraError
-from edgewise.export import to_onnx
+from edgewise.export.onnx import to_onnx
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN

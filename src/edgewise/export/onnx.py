@@ -13,11 +13,14 @@ import torch
 
 from edgewise import files
 from edgewise.errors import InputError, missing_extra
+from edgewise.export.steps import InUnits, Units, check_model, check_units
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
 
-def to_onnx(path: str | os.PathLike[str], model: KAN | MLP, *, dtype: torch.dtype | None = None) -> None:
+def to_onnx(
+    path: str | os.PathLike[str], model: KAN | MLP, *, dtype: torch.dtype | None = None, units: Units | None = None
+) -> None:
     """Writes `model` as an ONNX file with input "x" (batch, in) and output "y" (batch, out), for batches of any size.
 
     Equal to the model up to rounding, inside its domains, on their ends and beyond. The file holds operators of the
@@ -27,14 +30,15 @@ def to_onnx(path: str | os.PathLike[str], model: KAN | MLP, *, dtype: torch.dtyp
         path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
         model: what to write; the order of the two is that of `save`.
         dtype: torch.float32 or torch.float64 of input, output and weights; left out, the model's own.
+        units: lets the file take and give the user's units.
 
     Raises:
-        InputError: model or dtype is of another kind.
+        InputError: an argument is of another kind.
         FileError: the file cannot be written.
         MissingExtraError: a package of the extra is not installed.
     """
-    if not isinstance(model, KAN | MLP):
-        raise InputError(f"model must be a KAN or MLP, got {type(model).__module__}.{type(model).__qualname__}")
+    check_model(model)
+    check_units(units, model.config.width[0], model.config.width[-1])
     dtype = next(model.parameters()).dtype if dtype is None else dtype
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
@@ -43,13 +47,14 @@ def to_onnx(path: str | os.PathLike[str], model: KAN | MLP, *, dtype: torch.dtyp
             importlib.import_module(package)
         except ImportError as error:
             raise missing_extra(package, "onnx", "Exporting to ONNX") from error
-    files.write_bytes(path, _serialised(copy.deepcopy(model).to("cpu", dtype).eval()))
-
-
-def _serialised(model: KAN | MLP) -> bytes:
-    """The ONNX file of a model on the CPU in eval mode."""
+    own = copy.deepcopy(model).to("cpu", dtype).eval()
     # Three rows and not one or none: torch.export would take those sizes for constants.
-    example = torch.zeros(3, model.config.width[0], dtype=next(model.parameters()).dtype)
+    example = torch.zeros(3, model.config.width[0], dtype=dtype)
+    files.write_bytes(path, _serialised(own if units is None else InUnits(own, units), example))
+
+
+def _serialised(model: torch.nn.Module, example: torch.Tensor) -> bytes:
+    """The ONNX file of a module on the CPU in eval mode."""
     with _quiet():
         program = torch.onnx.export(
             model,

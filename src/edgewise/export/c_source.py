@@ -1,0 +1,216 @@
+"""Networks as C99 source that needs the mathematical library only."""
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from edgewise import files
+from edgewise.errors import InputError
+from edgewise.export.steps import (
+    Dense,
+    Formulas,
+    Products,
+    Splines,
+    Step,
+    Units,
+    check_labels,
+    check_units,
+    functions_of,
+    steps_of,
+)
+from edgewise.interpret.expression import Number
+from edgewise.interpret.writing import as_c
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+_SPLINES = """
+/* y[o] += sum of the splines of all inputs. De Boor's recursion; straight lines beyond the outermost grid points.
+   knots: in rows of grid + 2 degree + 1; coef: in blocks of grid + degree rows of out. */
+static void splines(int in, int out, int grid, int degree, const double *knots, const double *coef, const double *x,
+                    double *y)
+{
+    for (int i = 0; i < in; i++) {
+        const double *t = knots + i * (grid + 2 * degree + 1);
+        const double low = t[degree], high = t[degree + grid];
+        const double inside = x[i] < low ? low : x[i] > high ? high : x[i];
+        double value[6] = {1.0 + 0.0 * inside}, slope[6] = {0.0}, share[6];
+        int start = 0;
+        while (start < grid - 1 && inside >= t[degree + 1 + start])
+            start++;
+        const double *c = coef + ((long)i * (grid + degree) + start) * out;
+        for (int level = 1; level <= degree; level++) {
+            const double *left = t + start + degree - level + 1, *right = t + start + degree + 1;
+            for (int r = 0; r < level; r++)
+                share[r] = value[r] / (right[r] - left[r]);
+            for (int r = level; r >= 0; r--) {
+                const double up = r > 0 ? share[r - 1] : 0.0, down = r < level ? share[r] : 0.0;
+                if (level == degree)
+                    slope[r] = level * (up - down);
+                value[r] = (r > 0 ? up * (inside - left[r - 1]) : 0.0) + (r < level ? down * (right[r] - inside) : 0.0);
+            }
+        }
+        for (int r = 0; r <= degree; r++) {
+            const double b = value[r] + (x[i] - inside) * slope[r];
+            for (int o = 0; o < out; o++)
+                y[o] += b * c[r * out + o];
+        }
+    }
+}
+"""
+_DENSE = """
+/* y[o] += sum of f(x[i]) * weight[i][o]. */
+static void dense(int in, int out, double (*f)(double), const double *weight, const double *x, double *y)
+{
+    for (int i = 0; i < in; i++)
+        for (int o = 0; o < out; o++)
+            y[o] += f(x[i]) * weight[i * out + o];
+}
+"""
+_ACTIVATIONS = {
+    "silu": "x / (1.0 + exp(-x))",
+    "relu": "x < 0.0 ? 0.0 : x",
+    "tanh": "tanh(x)",
+    "identity": "x",
+}
+_SOFTMAX = """    double top = y[0], total = 0.0;
+    for (int o = 1; o < OUT; o++)
+        top = y[o] > top ? y[o] : top;
+    for (int o = 0; o < OUT; o++)
+        total += y[o] = exp(y[o] - top);
+    for (int o = 0; o < OUT; o++)
+        y[o] /= total;
+"""
+
+
+def to_c(
+    path: str | os.PathLike[str],
+    model: KAN | MLP,
+    *,
+    function: str = "predict",
+    units: Units | None = None,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> None:
+    """Writes `model` as a C99 file with a function `void predict(const double *x, double *y)` of one sample.
+
+    Equal to the model up to rounding, inside its domains, on their ends and beyond; link with -lm. It allocates
+    nothing and keeps no state.
+
+    Args:
+        path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
+        model: what to write. function: its name in C.
+        units: lets the function take and give the user's units.
+        names, outputs: of the numbers in x and y, for a comment.
+
+    Raises:
+        InputError: an argument is of another kind.
+        FileError: the file cannot be written.
+    """
+    files.write_bytes(path, c_source(model, function=function, units=units, names=names, outputs=outputs).encode())
+
+
+def c_source(
+    model: KAN | MLP,
+    *,
+    function: str = "predict",
+    units: Units | None = None,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> str:
+    """What `to_c` writes."""
+    if not isinstance(function, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", function):
+        raise InputError(f"function must be a plain identifier, got {function!r}")
+    layers = steps_of(model)
+    width = [model.layers[0].in_features, *(layer.out_features for layer in model.layers)]
+    check_units(units, width[0], width[-1])
+    names = check_labels(names, width[0], "x", "names")
+    outputs = check_labels(outputs, width[-1], "y", "outputs")
+    flat = [step for steps in layers for step in steps]
+    parts = [_SPLINES] if any(isinstance(step, Splines) for step in flat) else []
+    used = functions_of(layers)
+    parts += [_DENSE] if used else []
+    parts += [f"\nstatic double f_{one}(double x)\n{{\n    return {_ACTIVATIONS[one]};\n}}\n" for one in used]
+    body = [f"    double layer_0[{width[0]}];\n"]
+    if units is None:
+        body.append(f"    for (int i = 0; i < {width[0]}; i++)\n        layer_0[i] = x[i];\n")
+    else:
+        parts += [_array("shift", units.shift), _array("scale", units.scale)]
+        body.append(_scaled(width[0], float(units.limit)))
+    for number, (steps, (_, count)) in enumerate(zip(layers, pairwise(width), strict=True)):
+        body.append(f"    double layer_{number + 1}[{count}] = {{0.0}};\n")
+        body += [_written(step, number, parts) for step in steps]
+    last = f"layer_{len(layers)}[o]"
+    if units is not None and units.out_shift is not None:
+        parts += [_array("out_shift", units.out_shift), _array("out_scale", units.out_scale)]
+        last = f"out_shift[o] + out_scale[o] * {last}"
+    body.append(f"    for (int o = 0; o < {width[-1]}; o++)\n        y[o] = {last};\n")
+    if units is not None and units.probabilities:
+        body.append(_SOFTMAX.replace("OUT", str(width[-1])))
+    text = "".join(parts)
+    head = "#define _XOPEN_SOURCE 700\n" if "j0(" in text else ""
+    about = (
+        f"/* A network of shape {list(model.config.width)}, as written by Edgewise. C99; link with -lm.\n"
+        f"   x: {_listed(names)}\n   y: {_listed(outputs)} */\n"
+    )
+    return (
+        f"{about}{head}#include <math.h>\n{text}\nvoid {function}(const double *x, double *y)\n{{\n{''.join(body)}}}\n"
+    )
+
+
+def _scaled(inputs: int, limit: float) -> str:
+    lines = f"    for (int i = 0; i < {inputs}; i++) {{\n        layer_0[i] = (x[i] - shift[i]) / scale[i];\n"
+    if np.isfinite(limit):
+        lines += f"        layer_0[i] = layer_0[i] < {-limit!r} ? {-limit!r} : layer_0[i];\n"
+        lines += f"        layer_0[i] = layer_0[i] > {limit!r} ? {limit!r} : layer_0[i];\n"
+    return lines + "    }\n"
+
+
+def _written(step: Step, number: int, parts: list[str]) -> str:
+    """The statements that add one step to the next layer; what they need is added to `parts`."""
+    here, there = f"layer_{number}", f"layer_{number + 1}"
+    if isinstance(step, Products):
+        products = (" * ".join(f"{here}[{i}]" for i in group) for group in step.groups)
+        return "".join(f"    {there}[{o}] = {product};\n" for o, product in enumerate(products))
+    if isinstance(step, Formulas):
+        lines = ""
+        for o, node in enumerate(step.nodes):
+            if isinstance(node, Number):
+                lines += f"    {there}[{o}] += {node.value!r};\n" if node.value else ""
+                continue
+            name = f"node_{number}_{o}"
+            source = as_c(node, [f"x{i}" for i in range(step.inputs)], name)
+            parts.append("\nstatic " + source[source.index("double ") :])
+            lines += f"    {there}[{o}] += {name}({here});\n"
+        return lines
+    if isinstance(step, Dense):
+        parts += [_array(f"weight_{number}", step.weight), _array(f"bias_{number}", step.bias)]
+        inputs, outputs = step.weight.shape
+        bias = f"    for (int o = 0; o < {outputs}; o++)\n        {there}[o] = bias_{number}[o];\n"
+        return f"{bias}    dense({inputs}, {outputs}, f_{step.function}, weight_{number}, {here}, {there});\n"
+    inputs, rows, outputs = step.coef.shape
+    parts += [_array(f"knots_{number}", step.knots), _array(f"coef_{number}", step.coef)]
+    grid = rows - step.degree
+    call = f"{inputs}, {outputs}, {grid}, {step.degree}, knots_{number}, coef_{number}, {here}, {there}"
+    text = f"    splines({call});\n"
+    if step.base is not None:
+        parts.append(_array(f"base_{number}", step.base))
+        text += f"    dense({inputs}, {outputs}, f_{step.function}, base_{number}, {here}, {there});\n"
+    return text
+
+
+def _array(name: str, values: np.ndarray) -> str:
+    numbers = [repr(float(value)) for value in np.asarray(values, dtype=np.float64).ravel()]
+    lines, line = [], "   "
+    for number in numbers:
+        if len(line) + len(number) > 110:
+            lines.append(line)
+            line = "   "
+        line += f" {number},"
+    return f"\nstatic const double {name}[{len(numbers)}] = {{\n" + "\n".join([*lines, line]) + "\n};\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(re.sub(r"[^ -~]|[*/\\?]", "_", name) for name in names)

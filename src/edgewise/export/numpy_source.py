@@ -1,0 +1,169 @@
+"""Networks as plain Python source that needs NumPy only."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewise import files
+from edgewise.export.steps import (
+    Dense,
+    Formulas,
+    Products,
+    Splines,
+    Step,
+    Units,
+    check_labels,
+    check_units,
+    functions_of,
+    steps_of,
+)
+from edgewise.interpret.expression import Number
+from edgewise.interpret.writing import as_python
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+_BASIS = '''
+
+def basis(x, knots, degree):
+    """B-splines at x (rows, inputs), those that can differ from zero: the first one's number, and their values.
+
+    De Boor's recursion; beyond the outermost grid points they go on as straight lines.
+    """
+    grid = knots.shape[1] - 2 * degree - 1
+    column = np.arange(x.shape[1])
+    inside = np.clip(x, knots[:, degree], knots[:, degree + grid])
+    start = (inside[..., None] >= knots[:, degree + 1 : degree + grid]).sum(-1)
+    values, slopes = [inside * 0 + 1], [inside * 0]
+    for level in range(1, degree + 1):
+        left = [knots[column, start + degree - level + 1 + r] for r in range(level)]
+        right = [knots[column, start + degree + 1 + r] for r in range(level)]
+        share = [v / (b - a) for v, a, b in zip(values, left, right)]
+        if level == degree:
+            rise = [level * s for s in share]
+            slopes = [-rise[0], *(a - b for a, b in zip(rise, rise[1:])), rise[-1]]
+        up = [s * (inside - a) for s, a in zip(share, left)]
+        down = [s * (b - inside) for s, b in zip(share, right)]
+        values = [down[0], *(a + b for a, b in zip(up, down[1:])), up[-1]]
+    return start, np.stack([v + (x - inside) * s for v, s in zip(values, slopes)], -1)
+
+
+def splines(x, knots, coef, degree):
+    """y_o = sum of the splines of all inputs i, with coefficients coef[i, :, o]."""
+    start, values = basis(x, knots, degree)
+    rows = coef[np.arange(x.shape[1])[:, None], start[..., None] + np.arange(degree + 1)]
+    return np.einsum("big,bigo->bo", values, rows)
+'''
+_ACTIVATIONS = {
+    "silu": '\n\ndef silu(x):\n    with np.errstate(over="ignore"):\n        return x / (1 + np.exp(-x))\n',
+    "relu": "\n\ndef relu(x):\n    return np.maximum(x, 0)\n",
+    "tanh": "",
+    "identity": "",
+}
+
+
+def to_python(
+    path: str | os.PathLike[str],
+    model: KAN | MLP,
+    *,
+    units: Units | None = None,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> None:
+    """Writes `model` as a Python file with a function `predict(x)`, (rows, in) -> (rows, out), in float64.
+
+    Equal to the model up to rounding, inside its domains, on their ends and beyond. The file needs NumPy only (scipy
+    too where the network holds the Bessel function J0).
+
+    Args:
+        path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
+        model: what to write. units: lets the function take and give the user's units.
+        names, outputs: of the columns of x and of the result, for a comment.
+
+    Raises:
+        InputError: an argument is of another kind.
+        FileError: the file cannot be written.
+    """
+    files.write_bytes(path, python_source(model, units=units, names=names, outputs=outputs).encode())
+
+
+def python_source(
+    model: KAN | MLP,
+    *,
+    units: Units | None = None,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> str:
+    """What `to_python` writes."""
+    layers = steps_of(model)
+    width = model.config.width
+    check_units(units, width[0], width[-1])
+    names = check_labels(names, width[0], "x", "names")
+    outputs = check_labels(outputs, width[-1], "y", "outputs")
+    flat = [step for steps in layers for step in steps]
+    functions, numbers = [], []
+    if any(isinstance(step, Splines) for step in flat):
+        functions.append(_BASIS)
+    functions += [_ACTIVATIONS[name] for name in functions_of(layers)]
+    body = ["x = np.asarray(x, dtype=np.float64)"]
+    if units is not None:
+        numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
+        scaled = "(x - SHIFT) / SCALE"
+        limit = float(units.limit)
+        body.append(f"x = np.clip({scaled}, {-limit!r}, {limit!r})" if np.isfinite(limit) else f"x = {scaled}")
+    for number, steps in enumerate(layers):
+        parts = [_written(step, number, functions, numbers) for step in steps]
+        body.append("x = " + " + ".join(parts))
+    if units is not None and units.out_shift is not None:
+        numbers += [_array("OUT_SHIFT", units.out_shift), _array("OUT_SCALE", units.out_scale)]
+        body.append("x = OUT_SHIFT + OUT_SCALE * x")
+    if units is not None and units.probabilities:
+        body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
+    source = "".join(functions)
+    imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in source else "")
+    about = f'"""A network of shape {list(width)}, as written by Edgewise: predict(x) gives its outputs for rows x."""'
+    columns = f"COLUMNS = {_listed(names)}\nOUTPUTS = {_listed(outputs)}\n"
+    predict = '\n\ndef predict(x):\n    """x (rows, columns as in COLUMNS) -> (rows, outputs as in OUTPUTS)."""\n    '
+    lines = "\n    ".join([*body, "return x"])
+    return f"{about}\n\n{imports}\n{columns}{''.join(numbers)}{source}{predict}{lines}\n"
+
+
+def _written(step: Step, number: int, functions: list[str], numbers: list[str]) -> str:
+    """The expression of one step; what it needs is added to `functions` and `numbers`."""
+    if isinstance(step, Splines):
+        numbers += [_array(f"KNOTS_{number}", step.knots), _array(f"COEF_{number}", step.coef)]
+        text = f"splines(x, KNOTS_{number}, COEF_{number}, {step.degree})"
+        if step.base is None:
+            return text
+        numbers.append(_array(f"BASE_{number}", step.base))
+        return f"{text} + {_called(step.function)} @ BASE_{number}"
+    if isinstance(step, Dense):
+        numbers += [_array(f"WEIGHT_{number}", step.weight), _array(f"BIAS_{number}", step.bias)]
+        return f"{_called(step.function)} @ WEIGHT_{number} + BIAS_{number}"
+    if isinstance(step, Products):
+        columns = ", ".join(" * ".join(f"x[:, {i}]" for i in group) for group in step.groups)
+        return f"np.stack([{columns}], 1)"
+    assert isinstance(step, Formulas)
+    calls = []
+    for o, node in enumerate(step.nodes):
+        if isinstance(node, Number):
+            calls.append(f"np.full(len(x), {node.value!r})")
+            continue
+        name = f"node_{number}_{o}"
+        source = as_python(node, [f"x[:, {i}]" for i in range(step.inputs)], name)
+        lines = source[source.index("def ") :].splitlines()
+        functions.append("\n\n" + "\n".join(line for line in lines if not line.strip().startswith("#")) + "\n")
+        calls.append(f"{name}(x)")
+    return f"np.stack([{', '.join(calls)}], 1)"
+
+
+def _called(function: str) -> str:
+    return {"identity": "x", "tanh": "np.tanh(x)"}.get(function, f"{function}(x)")
+
+
+def _array(name: str, values: np.ndarray) -> str:
+    return f"{name} = np.array({np.asarray(values, dtype=np.float64).tolist()!r})\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "[" + ", ".join(ascii(name) for name in names) + "]"

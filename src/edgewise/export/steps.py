@@ -1,0 +1,168 @@
+"""A network as a list of simple steps in numbers, which the writers of source turn into text."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.interpret.expression import Expression
+from edgewise.interpret.formula import formula
+from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.layer import KANLayer
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.nn.product import ProductLayer
+from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """How a network's numbers come from those of a table, and back: with it, files take and give the user's units.
+
+    shift, scale: (in,), the network's input is (x - shift) / scale, cut off at -limit and limit.
+    out_shift, out_scale: (out,), the result is out_shift + out_scale * output; or None.
+    probabilities: the result is the softmax of the output.
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+    limit: float = math.inf
+    out_shift: np.ndarray | None = None
+    out_scale: np.ndarray | None = None
+    probabilities: bool = False
+
+
+class InUnits(nn.Module):
+    """A network that takes and gives the user's units."""
+
+    def __init__(self, model: nn.Module, units: Units):
+        super().__init__()
+        self.model, self.limit, self.probabilities = model, units.limit, units.probabilities
+        weight = next(model.parameters())
+        for name in ("shift", "scale", "out_shift", "out_scale"):
+            values = getattr(units, name)
+            values = None if values is None else torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
+            self.register_buffer(name, values)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, in) -> (batch, out)."""
+        y = self.model(((x - self.shift) / self.scale).clamp(-self.limit, self.limit))
+        y = y if self.out_shift is None else self.out_shift + self.out_scale * y
+        return torch.softmax(y, 1) if self.probabilities else y
+
+
+@dataclass(frozen=True, eq=False)
+class Splines:
+    """y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero.
+
+    knots (in, n + degree + 1), coef (in, n, out), base (in, out) or None, function: the name of b.
+    """
+
+    knots: np.ndarray
+    coef: np.ndarray
+    degree: int
+    base: np.ndarray | None
+    function: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """y = a(x) weight + bias, with `function` the name of a; weight (in, out), bias (out,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    function: str
+
+
+@dataclass(frozen=True, eq=False)
+class Formulas:
+    """y_o is a formula of the inputs; names of these for comments."""
+
+    nodes: tuple[Expression, ...]
+    inputs: int
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """y_o is the product of the inputs of group o."""
+
+    groups: tuple[tuple[int, ...], ...]
+
+
+Step = Splines | Dense | Formulas | Products
+
+
+def steps_of(model: KAN | MLP) -> list[list[Step]]:
+    """For each layer the steps whose sum it is, in float64.
+
+    Raises:
+        InputError: model is something else, or has layers that are.
+    """
+    check_model(model)
+    return [_steps(layer) for layer in model.layers]
+
+
+def functions_of(layers: list[list[Step]]) -> list[str]:
+    """Names of the activations and base functions that the steps call."""
+    flat = [step for steps in layers for step in steps]
+    called = [step for step in flat if isinstance(step, Dense) or (isinstance(step, Splines) and step.base is not None)]
+    return sorted({step.function for step in called})
+
+
+def check_model(model: nn.Module) -> None:
+    """Raises InputError unless it is a network of the library."""
+    if not isinstance(model, KAN | MLP):
+        raise InputError(f"model must be a KAN or MLP, got {type(model).__module__}.{type(model).__qualname__}")
+
+
+def check_units(units: Units | None, inputs: int, outputs: int) -> None:
+    """Raises InputError unless units fit a network."""
+    if units is None:
+        return
+    if np.shape(units.shift) != (inputs,) or np.shape(units.scale) != (inputs,):
+        raise InputError(f"units must have shift and scale of {inputs} numbers, got {np.shape(units.shift)}")
+    for values in (units.out_shift, units.out_scale):
+        if (units.out_shift is None) != (values is None) or (values is not None and np.shape(values) != (outputs,)):
+            raise InputError(f"units must have out_shift and out_scale of {outputs} numbers, got {np.shape(values)}")
+
+
+def check_labels(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
+    """Names for comments: those given, or letter1, letter2, ... Raises InputError where they don't fit."""
+    if names is None:
+        return tuple(f"{letter}{k + 1}" for k in range(count))
+    if isinstance(names, str) or len(names) != count:
+        raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
+    return tuple(" ".join(str(name).split()) for name in names)
+
+
+def _steps(layer: nn.Module) -> list[Step]:
+    if isinstance(layer, MixedLayer):
+        return [*_steps(layer.spline), *_steps(layer.symbolic)]
+    if isinstance(layer, KANLayer):
+        mask = _numbers(layer.mask)
+        base = None if layer.base is None else _numbers(layer.base) * mask
+        coef = _numbers(layer.coef) * mask[:, None, :]
+        return [Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function)]
+    if isinstance(layer, SymbolicLayer):
+        return [Formulas(tuple(_formulas(layer)), layer.in_features)]
+    if isinstance(layer, ProductLayer):
+        return [Products(layer.groups)]
+    return [Dense(_numbers(layer.weight), _numbers(layer.bias), layer.activation)]
+
+
+def _formulas(layer: SymbolicLayer) -> list[Expression]:
+    """The formula of each output of a layer of elementary functions."""
+    own = [layer.elementary(i, o) for i in range(layer.in_features) for o in range(layer.out_features)]
+    table = {**ELEMENTARY, **{row.name: row for row in own if row is not None}}
+    alone = KAN([layer.in_features, layer.out_features], functions=[layer.functions], table=table, dtype=torch.float64)
+    with torch.no_grad():
+        alone.layers[0].affine.copy_(layer.affine)
+    return [formula(alone, output=o, table=table).expression for o in range(layer.out_features)]
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().double().numpy()

@@ -1,0 +1,45 @@
+"""Programs of torch.export: the same numbers, for any number of rows, where Edgewise is unknown."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import FileError, InputError
+from edgewise.export.program import to_program
+from edgewise.export.steps import InUnits
+from tests.export.networks import case, units
+
+
+@pytest.mark.parametrize("name", ["degree 0", "degree 5", "mixed", "formula", "silu"])
+def test_the_program_is_the_network(tmp_path, name):
+    model, x, expected = case(name)
+    to_program(tmp_path / "m.pt2", model)
+    program = torch.export.load(tmp_path / "m.pt2").module()
+    np.testing.assert_allclose(program(x).detach(), expected, rtol=1e-12, atol=1e-12)
+    for rows in (1, 2):
+        assert program(x[:rows]).shape == (rows, expected.shape[1])
+    assert model.training
+
+
+def test_in_the_units_of_a_table_without_edgewise(tmp_path):
+    model, x, _ = case("degree 5")
+    own = units(2, 2)
+    to_program(tmp_path / "m.pt2", model, units=own)
+    torch.save(x, tmp_path / "x.pt")
+    program = (
+        "import sys; sys.modules.update(edgewise=None)\n"
+        "import torch\n"
+        "torch.save(torch.export.load('m.pt2').module()(torch.load('x.pt')).detach(), 'y.pt')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
+    torch.testing.assert_close(torch.load(tmp_path / "y.pt"), InUnits(model, own)(x).detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    with pytest.raises(InputError, match="model must be a KAN or MLP"):
+        to_program(tmp_path / "m", torch.nn.Linear(1, 1))
+    with pytest.raises(FileError, match="there is no folder"):
+        to_program(tmp_path / "absent" / "m", case("degree 1")[0])
