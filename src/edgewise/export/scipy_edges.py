@@ -7,9 +7,8 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError, missing_extra
+from edgewise.interpret.edge_formulas import edge_expression
 from edgewise.interpret.expression import Expression, evaluate
-from edgewise.interpret.formula import formula
-from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.product import ProductLayer
@@ -100,16 +99,5 @@ def _splines(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
 
 
 def _elementary(layer: SymbolicLayer) -> dict[tuple[int, int], EdgeFunction]:
-    edges = {}
-    affine = layer.affine.detach().double()
-    for i in range(layer.in_features):
-        for o in range(layer.out_features):
-            row = layer.elementary(i, o)
-            if row is None:
-                continue
-            table = {**ELEMENTARY, row.name: row}
-            alone = KAN([1, 1], functions=[[[row.name]]], table=table, dtype=torch.float64)
-            with torch.no_grad():
-                alone.layers[0].affine.copy_(affine[:, i : i + 1, o : o + 1])
-            edges[i, o] = EdgeFunction(None, expression=formula(alone, table=table).expression)
-    return edges
+    places = map(tuple, layer.mask.nonzero().tolist())
+    return {(i, o): EdgeFunction(None, expression=edge_expression(layer, i, o)) for i, o in places}

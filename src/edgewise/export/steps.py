@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.interpret.edge_formulas import node_expressions
 from edgewise.interpret.expression import Expression
-from edgewise.interpret.formula import formula
-from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -148,20 +147,10 @@ def _steps(layer: nn.Module) -> list[Step]:
         coef = _numbers(layer.coef) * mask[:, None, :]
         return [Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function)]
     if isinstance(layer, SymbolicLayer):
-        return [Formulas(tuple(_formulas(layer)), layer.in_features)]
+        return [Formulas(tuple(node_expressions(layer)), layer.in_features)]
     if isinstance(layer, ProductLayer):
         return [Products(layer.groups)]
     return [Dense(_numbers(layer.weight), _numbers(layer.bias), layer.activation)]
-
-
-def _formulas(layer: SymbolicLayer) -> list[Expression]:
-    """The formula of each output of a layer of elementary functions."""
-    own = [layer.elementary(i, o) for i in range(layer.in_features) for o in range(layer.out_features)]
-    table = {**ELEMENTARY, **{row.name: row for row in own if row is not None}}
-    alone = KAN([layer.in_features, layer.out_features], functions=[layer.functions], table=table, dtype=torch.float64)
-    with torch.no_grad():
-        alone.layers[0].affine.copy_(layer.affine)
-    return [formula(alone, output=o, table=table).expression for o in range(layer.out_features)]
 
 
 def _numbers(values: Tensor) -> np.ndarray:
