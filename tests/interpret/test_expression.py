@@ -142,3 +142,12 @@ def test_leaks_are_said():
     assert leaks(parse("1/(x + 2)"), x) == []
     assert "x >= 0" in leaks(parse("sqrt(x)"), x)[0]
     assert np.isnan(evaluate(Call("log", Variable(0)), x)[:5]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "leaking"),
+    [("sin(x - y)/(x - y)", False), ("sin(x)/(x - y)", True), ("(cos(x) - 1)*x**-2", False), ("1/x", True)],
+)
+def test_a_gap_is_no_pole(text, leaking):
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    assert bool(leaks(parse(text, ["x", "y"]), x)) == leaking

@@ -214,6 +214,8 @@ def complexity(node: Expression) -> int:
         return sum(complexity(term) for term in node.terms) + len(node.terms) - 1
     if isinstance(node, Multiply):
         signed = [part for part in node.factors if not (isinstance(part, Number) and abs(part.value) == 1)]
+        if not signed:
+            return 1
         costs = [
             complexity(Power(part.base, -part.exponent) if part.exponent != -1 else part.base)
             if isinstance(part, Power) and part.exponent < 0
@@ -239,21 +241,44 @@ def used_variables(node: Expression) -> list[int]:
 def leaks(node: Expression, x: np.ndarray) -> list[str]:
     """Where a formula leaves the domain of one of its functions on the range of x: a sentence for each, or nothing.
 
-    The range of an argument is that of its values at the rows of x; a pole between two of them counts.
+    The range of an argument is that of its values at the rows of x; a pole between two of them counts, unless the
+    whole formula stays bounded there, as sin(x)/x does at 0.
     """
     found = []
     for part in walk(node):
-        row = _row(part)
+        row = domain_row(part)
         if row is None:
             continue
         argument = evaluate(children(part)[0], x)
         low, high = float(np.min(argument)), float(np.max(argument))
-        if not row.allows(low, high):
+        if not row.allows(low, high) and not (row.pole == 0.0 and _is_gap(node, children(part)[0], x, argument)):
             found.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
     return found
 
 
-def _row(node: Expression):
+def _is_gap(node: Expression, inner: Expression, x: np.ndarray, argument: np.ndarray) -> bool:
+    """Whether a formula stays as large as at the rows of x where a part of it goes through a pole at 0.
+
+    Rows on both sides of the pole are joined by lines, on which the crossing is closed in by bisection.
+    """
+    below, above = np.flatnonzero(argument < 0), np.flatnonzero(argument > 0)
+    count = min(len(below), len(above), 32)
+    values = evaluate(node, x)
+    if count == 0 or not np.isfinite(values).all():
+        return False
+    left, right = x[below[:: max(len(below) // count, 1)][:count]], x[above[:: max(len(above) // count, 1)][:count]]
+    reach = float(np.ptp(values))
+    for _ in range(20):  # near enough to see a pole of first order, far enough to see no rounding
+        middle = (left + right) / 2
+        negative = (evaluate(inner, middle) < 0)[:, None]
+        left, right = np.where(negative, middle, left), np.where(negative, right, middle)
+        close = evaluate(node, np.concatenate([left, right]))
+        if not ((close >= values.min() - reach) & (close <= values.max() + reach)).all():
+            return False
+    return True
+
+
+def domain_row(node: Expression):
     """The row of the elementary table whose domain a node has; None where it is defined everywhere."""
     if isinstance(node, Call):
         return ELEMENTARY[FUNCTIONS[node.name][2]]

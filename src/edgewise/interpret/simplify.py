@@ -23,6 +23,8 @@ from edgewise.interpret.expression import (
 )
 
 EVEN, ODD = {"cos", "cosh", "abs", "besselj0"}, {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
+# f(g(u)) = u wherever g(u) is defined.
+UNDONE = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan"), ("log", "exp")}
 ZERO, ONE = number(0), number(1)
 
 
@@ -189,18 +191,34 @@ def _call(name: str, argument: Expression) -> Expression:
         if math.isfinite(value):
             return number(value) if value in (0.0, 1.0) else Number(value)
         return Call(name, argument)
+    if isinstance(argument, Call) and (name, argument.name) in UNDONE:
+        return argument.argument
     if name == "log":
         factor, rest = split_number(argument)
         if factor.value > 0 and factor.value != 1 and rest is not None:
             return _sum((Call("log", rest), Number(math.log(factor.value))))
-        if isinstance(argument, Call) and argument.name == "exp":
-            return argument.argument
     if name == "exp":
         return _exponential(argument)
+    turned = _quarter_turns(name, argument) if name in ("sin", "cos") else None
+    if turned is not None:
+        return turned
     if name in EVEN | ODD and _is_negative(argument):
         turned = _sum([_product((number(-1), term)) for term in _terms(argument)])
         return Call(name, turned) if name in EVEN else _product((number(-1), Call(name, turned)))
     return Call(name, argument)
+
+
+def _quarter_turns(name: str, argument: Expression) -> Expression | None:
+    """sin(u + pi/2) = cos(u) and its like, for every multiple of a quarter turn; None where there is none."""
+    shifts = [
+        t for t in _terms(argument) if isinstance(t, Number) and t.exact and t.exact[2] == "pi" and t.exact[1] < 3
+    ]
+    rest = [term for term in _terms(argument) if term not in shifts]
+    if not shifts or not rest:
+        return None
+    quarters = (2 // shifts[0].exact[1] * shifts[0].exact[0] + (name == "cos")) % 4  # both as a sine
+    call = _call("cos" if quarters % 2 else "sin", _sum(rest))
+    return _product((number(-1), call)) if quarters >= 2 else call
 
 
 def _exponential(argument: Expression) -> Expression:
