@@ -1,0 +1,292 @@
+"""How a target may be built from curves: links, derived features, sums and ratios by least squares."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from edgewise.interpret.features import Feature, features, spline_columns
+from edgewise.interpret.links import Link, links
+
+RIDGE = 1e-9  # of the mean diagonal, so that columns no sample reaches decide nothing
+HELD_OUT = 0.25
+BEAM = 3  # sums of features that are grown side by side
+MANY = 12  # inputs, from which on all of them are taken at once
+FINE = 20  # knot intervals of a curve that all inputs share
+POLISHED = 4  # steps of Gauss and Newton
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A way to write y: link(sum of curves / (1 + sum of curves)), or with one product of two curves in the sum.
+
+    numerator, denominator, product: features; curves: (values, weight) of each, in that order; error: held out,
+    relative to the deviation of y. factor: a feature that all of it is multiplied with. alike: where the
+    curves are multiples of one function, their factors.
+    """
+
+    link: Link
+    numerator: tuple[Feature, ...]
+    denominator: tuple[Feature, ...]
+    product: tuple[Feature, Feature] | None
+    curves: tuple[np.ndarray, ...]
+    weight: np.ndarray
+    error: float
+    offset: float = 0.0
+    factor: Feature | None = None
+    alike: tuple[float, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """A rough complexity."""
+        used = (*self.numerator, *self.denominator, *(self.product or ()), *((self.factor,) if self.factor else ()))
+        return sum(2 * len(feature.inputs) for feature in used) + 2 * bool(self.denominator) + (self.link.name != "")
+
+    @property
+    def rank(self) -> float:
+        """What structures are ordered by: log error and a price for size."""
+        return math.log(max(self.error, 1e-4)) + 0.15 * self.size
+
+
+class Decomposer:
+    """Least-squares fits of structures to one target, all from the same columns.
+
+    factor: a feature that y is divided by first; errors stay those of y.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        inputs: Sequence[int],
+        size: int,
+        seed: int = 0,
+        factor: Feature | None = None,
+    ):
+        self.factor, self.inputs = factor, list(inputs)
+        self.scale = np.ones_like(y) if factor is None else factor.values
+        self.y = y / self.scale
+        self.deviation = max(float(np.std(y)), 1e-300)
+        order = np.random.default_rng(seed).permutation(len(y))
+        held = round(HELD_OUT * len(y))
+        self.test, self.train = order[:held], order[held:]
+        self.features = features(x, inputs)
+        self.columns = [spline_columns(feature.values, size) for feature in self.features]
+
+    def sums(self, link: Link, most: int) -> list[Structure]:
+        """Additive structures of 1, 2, ... features, the best few of each number grown into the next."""
+        u, weight = self.target(link)
+        system = _System([np.ones((len(u), 1)), *self.columns], u, weight, self.train)
+        if len(self.inputs) >= MANY:
+            everything = self._sum(link, system, weight, tuple(range(len(self.features))))
+            return [everything, self._alike(everything)]
+        beam: list[tuple[float, tuple[int, ...]]] = [(math.inf, ())]
+        found: list[Structure] = []
+        for _ in range(most):
+            grown: dict[frozenset[int], tuple[float, tuple[int, ...]]] = {}
+            for last, chosen in beam:
+                for k in set(range(len(self.features))) - set(chosen):
+                    error = self._sum_error(link, system, (*chosen, k))
+                    if error < 0.98 * last:
+                        grown.setdefault(frozenset((*chosen, k)), (error, (*chosen, k)))
+            if not grown:
+                break
+            beam = sorted(grown.values(), key=self._cost)[:BEAM]
+            found += [self._sum(link, system, weight, chosen) for _, chosen in beam]
+            if beam[0][0] < 1e-7:
+                break
+        return found
+
+    def _cost(self, grown: tuple[float, tuple[int, ...]]) -> float:
+        """Ties go to features of fewer inputs."""
+        return math.log(max(grown[0], 1e-7)) + 0.1 * sum(len(self.features[k].inputs) for k in grown[1])
+
+    def target(self, link: Link) -> tuple[np.ndarray, np.ndarray]:
+        """u and weights that make its squared errors those of y, to first order."""
+        u, weight = link.target(self.y)
+        weight = weight * self.scale**2
+        return u, weight / weight.mean()
+
+    def error(self, predicted: np.ndarray) -> float:
+        """Held out, relative to the deviation of the target; infinite where a value isn't finite."""
+        rest = ((predicted - self.y) * self.scale)[self.test]
+        return float(np.sqrt(np.mean(rest**2))) / self.deviation if np.isfinite(rest).all() else math.inf
+
+    def _sum_error(self, link: Link, system: "_System", chosen: Iterable[int]) -> float:
+        """As `error`, computed on the held-out rows alone."""
+        picked, coefficients = system.solve([0, *(k + 1 for k in chosen)])
+        with np.errstate(all="ignore"):
+            rest = link.forward(system.matrix[np.ix_(self.test, picked)] @ coefficients) - self.y[self.test]
+        rest = rest * self.scale[self.test]
+        return float(np.sqrt(np.mean(rest**2))) / self.deviation if np.isfinite(rest).all() else math.inf
+
+    def _sum(self, link: Link, system: "_System", weight: np.ndarray, chosen: tuple[int, ...]) -> Structure:
+        _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
+        curves = tuple(_curves(coefficients[1:], [self.columns[k] for k in chosen]))
+        error = self.error(_forward(link, coefficients[0] + sum(curves)))
+        used = tuple(self.features[k] for k in chosen)
+        return Structure(link, used, (), None, curves, weight, error, float(coefficients[0]), self.factor)
+
+    def _alike(self, everything: Structure) -> Structure:
+        """All inputs through one curve, each with a factor of its own: far fewer numbers than a curve for each."""
+        values = np.stack([feature.values for feature in everything.numerator], 1)
+        own = spline_columns(values.ravel(), FINE).reshape(*values.shape, -1)  # (N, inputs, columns)
+        (u, weight), link = self.target(everything.link), everything.link
+        factors, best = np.ones(values.shape[1]), everything
+        for _ in range(2 * POLISHED):
+            ones = np.ones((len(u), 1))
+            shared = np.einsum("bin,i->bn", own, factors)
+            curve = own @ _System([ones, shared], u, weight, self.train).solve((0, 1))[1][1:]
+            found = _System([ones, curve], u, weight, self.train).solve((0, 1))[1]
+            offset, factors = float(found[0]), found[1:]
+            curves = tuple((curve * factors).T)
+            trial = replace(everything, curves=curves, offset=offset, weight=weight, alike=tuple(factors))
+            trial = replace(trial, error=self.error(_value(trial)))
+            if trial.error >= 0.999 * best.error:
+                break
+            best = trial
+            u, weight = link.linearised(offset + sum(curves), self.y)
+            weight = weight * self.scale**2 / np.mean(weight * self.scale**2)
+        return best
+
+    def ratios(self, most: int) -> list[Structure]:
+        """y (1 + D) = N with D and N sums of curves, blocks chosen one after another by the error of N / (1 + D)."""
+        count = len(self.features)
+        blocks = [np.ones((len(self.y), 1)), *self.columns, *(-self.y[:, None] * columns for columns in self.columns)]
+        system = _System(blocks, self.y, self.scale**2 / np.mean(self.scale**2), self.train)
+        starts = [
+            (n, count + d)
+            for n, top in enumerate(self.features)
+            for d, bottom in enumerate(self.features)
+            if len(top.inputs) + len(bottom.inputs) <= 3 and n != d
+        ]
+        found: list[Structure] = []
+        for start in sorted(starts, key=lambda pair: self._ratio_error(system, pair))[:BEAM]:
+            chosen, last = start, math.inf
+            for step in range(most - 1):
+                grown = [(*chosen, k) for k in range(2 * count) if k not in chosen] if step else [chosen]
+                error, best = min((self._ratio_error(system, blocks), blocks) for blocks in grown)
+                if not error < 0.9 * last:
+                    break
+                chosen, last = best, error
+                found.append(self._ratio(system, tuple(sorted(chosen))))
+                if last < 1e-6:
+                    break
+        return found
+
+    def _ratio_error(self, system: "_System", chosen: Sequence[int]) -> float:
+        """As `error`, computed on the held-out rows alone."""
+        count = len(self.features)
+        _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
+        top, bottom, start = coefficients[0], 1.0, 1
+        for k in chosen:
+            columns = self.columns[k % count]
+            curve = columns[self.test] @ coefficients[start : start + columns.shape[1]]
+            top, bottom = (top + curve, bottom) if k < count else (top, bottom + curve)
+            start += columns.shape[1]
+        with np.errstate(all="ignore"):
+            rest = (top / bottom - self.y[self.test]) * self.scale[self.test]
+        return float(np.sqrt(np.mean(rest**2))) / self.deviation if np.isfinite(rest).all() else math.inf
+
+    def _ratio(self, system: "_System", chosen: tuple[int, ...]) -> Structure:
+        """`chosen`: blocks in order, so those of the numerator come first."""
+        count = len(self.features)
+        _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
+        curves = _curves(coefficients[1:], [self.columns[k % count] for k in chosen])
+        top = tuple(self.features[k] for k in chosen if k < count)
+        bottom = tuple(self.features[k - count] for k in chosen if k >= count)
+        link = next(links(self.y))
+        plain = Structure(
+            link, top, bottom, None, tuple(curves), np.ones_like(self.y), 0.0, float(coefficients[0]), self.factor
+        )
+        return replace(plain, error=self.error(_value(plain)))
+
+    def polished(self, structure: Structure) -> Structure:
+        """The same structure, its curves fitted to y itself by Gauss and Newton; the given one where that fails.
+
+        Undoing a link, or multiplying with a denominator, makes of noise in y what least squares must not see.
+        """
+        if structure.product is not None or (structure.link.name == "" and not structure.denominator):
+            return structure
+        used = (*structure.numerator, *structure.denominator)
+        columns = [self.columns[self.features.index(feature)] for feature in used]
+        best = structure
+        for _ in range(POLISHED):
+            step = self._step(best, columns)
+            if step is None or self._train_error(step) >= 0.999 * self._train_error(best):
+                break
+            best = step
+        return replace(best, error=self.error(_value(best))) if best is not structure else structure
+
+    def _train_error(self, structure: Structure) -> float:
+        rest = ((_value(structure) - self.y) * self.scale)[self.train]
+        return float(np.mean(rest**2)) if np.isfinite(rest).all() else math.inf
+
+    def _step(self, structure: Structure, columns: list[np.ndarray]) -> Structure | None:
+        tops = len(structure.numerator)
+        ones = np.ones((len(self.y), 1))
+        if structure.denominator:
+            value, bottom = _value(structure), 1 + sum(structure.curves[tops:])
+            parts = [ones, *columns[:tops], *(-value[:, None] * part for part in columns[tops:])]
+            parts = [part / bottom[:, None] for part in parts]
+            inner = (structure.offset + sum(structure.curves[:tops]) - value * (bottom - 1)) / bottom
+            target, weight = self.y - value + inner, np.ones_like(self.y)
+        else:
+            parts = [ones, *columns]
+            target, weight = structure.link.linearised(structure.offset + sum(structure.curves), self.y)
+        weight = weight * self.scale**2
+        if not all(np.isfinite(part).all() for part in (*parts, target, weight)):
+            return None
+        weight = weight / weight.mean()
+        _, coefficients = _System(parts, target, weight, self.train).solve(range(len(parts)))
+        curves = tuple(_curves(coefficients[1:], columns))
+        kept = structure.weight if structure.denominator else weight
+        return replace(structure, curves=curves, offset=float(coefficients[0]), weight=kept)
+
+
+class _System:
+    """Normal equations of all columns at once; parts of them are solved one after another."""
+
+    def __init__(self, blocks: Sequence[np.ndarray], target: np.ndarray, weight: np.ndarray, train: np.ndarray):
+        self.matrix = np.concatenate(blocks, 1)
+        ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
+        self._places = [np.arange(a, b) for a, b in pairwise(ends)]
+        rows = self.matrix[train] * np.sqrt(weight[train])[:, None]
+        self.gram = rows.T @ rows
+        self.right = rows.T @ (target[train] * np.sqrt(weight[train]))
+
+    def places(self, blocks: Iterable[int]) -> list[np.ndarray]:
+        return [self._places[k] for k in blocks]
+
+    def solve(self, blocks: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The columns of some blocks, and their coefficients."""
+        picked = np.concatenate(self.places(blocks))
+        gram = self.gram[np.ix_(picked, picked)]
+        gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
+        return picked, np.linalg.solve(gram, self.right[picked])
+
+
+def _curves(coefficients: np.ndarray, columns: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    start = 0
+    for block in columns:
+        yield block @ coefficients[start : start + block.shape[1]]
+        start += block.shape[1]
+
+
+def _forward(link: Link, u: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return link.forward(u)
+
+
+def _value(structure: Structure) -> np.ndarray:
+    """What the structure says y is, over its factor."""
+    tops = len(structure.numerator)
+    total = structure.offset + sum(structure.curves[:tops], np.zeros_like(structure.weight))
+    if structure.denominator:
+        with np.errstate(all="ignore"):
+            return total / (1 + sum(structure.curves[tops:]))
+    if structure.product is not None:
+        total = structure.offset + sum(structure.curves[:-2]) + structure.curves[-2] * structure.curves[-1]
+    return _forward(structure.link, total)

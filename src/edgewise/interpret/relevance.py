@@ -1,0 +1,73 @@
+"""Which inputs a target depends on, by what leaving each out of a rich linear model costs."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from edgewise.interpret.features import spline_columns
+
+FEW = 4  # inputs that are all taken as they are
+SHARE = 0.35  # of the samples, as many columns at most
+# F of an input that does nothing is near 1; the largest of a hundred, with as few degrees of freedom as here, below 3.
+LEAST = 4.0
+
+
+def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
+    """The inputs that y depends on, alone or in products of two.
+
+    Curves of all inputs, and products of two as far as the samples allow, are fitted together; an input stays if
+    without its terms the sum of squares rises by `LEAST` times what as many useless columns would explain. Then the
+    same is tried with more columns for those that stayed, and each of the others beside them.
+    """
+    count = x.shape[1]
+    if count <= FEW:
+        return list(range(count))
+    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
+    kept = [i for i, value in _scores(scaled, y, range(count)).items() if value > LEAST]
+    for _ in range(2):
+        if len(kept) == count:
+            break
+        more = [i for i in range(count) if i not in kept and _scores(scaled, y, [*kept, i])[i] > LEAST]
+        if not more:
+            break
+        kept = sorted([*kept, *more])
+    if len(kept) < count and kept:
+        sure = [i for i, value in _scores(scaled, y, kept).items() if value > LEAST]
+        kept = sure or kept
+    return kept or list(range(count))
+
+
+def _scores(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
+    """F of leaving out each input."""
+    most = SHARE * len(y)
+    inputs = list(inputs)
+    size = int(np.clip(most / (2 * len(inputs)) - 2, 1, 10))
+    blocks: list[tuple[frozenset[int], np.ndarray]] = [
+        (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
+    ]
+    left = most - sum(block.shape[1] for _, block in blocks)
+    pairs = list(combinations(inputs, 2))
+    degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
+    for i, j in pairs if degree else ():
+        own, other = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
+        product = (own[:, :, None] * other[:, None, :]).reshape(len(y), -1)
+        blocks.append((frozenset((i, j)), product - product.mean(0)))
+    matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
+    owner = [frozenset(), *(who for who, block in blocks for _ in range(block.shape[1]))]
+    gram, right = matrix.T @ matrix, matrix.T @ y
+    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
+    total = float(y @ y)
+
+    def rest(picked: np.ndarray) -> float:
+        return max(total - float(right[picked] @ np.linalg.solve(gram[np.ix_(picked, picked)], right[picked])), 0.0)
+
+    everything = np.arange(len(owner))
+    # Below rounding nothing is left to compare with.
+    full = max(rest(everything), 1e-13 * total)
+    spread = full / max(len(y) - len(owner), 1)
+    scores = {}
+    for i in inputs:
+        without = np.array([place for place, who in enumerate(owner) if i not in who])
+        scores[i] = (rest(without) - full) / max(len(owner) - len(without), 1) / spread
+    return scores

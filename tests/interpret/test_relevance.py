@@ -1,0 +1,34 @@
+"""Inputs that matter stay, alone, in products and weakly; useless ones go, few or many."""
+
+import numpy as np
+
+from edgewise.interpret.relevance import relevant_inputs
+
+
+def points(count, rows=1000):
+    return np.random.default_rng(0).uniform(-1, 1, (rows, count))
+
+
+def test_useless_inputs_are_left_out():
+    x = points(8)
+    y = x[:, 2] * np.sin(2 * x[:, 5]) + 0.01 * np.random.default_rng(1).normal(size=1000)
+    assert relevant_inputs(x, y) == [2, 5]
+    assert relevant_inputs(x[:, :3], y) == [0, 1, 2]
+
+
+def test_a_weak_input_stays_without_noise():
+    x = points(7)
+    y = np.exp(x[:, 1]) + 0.02 * np.cos(x[:, 4])
+    assert relevant_inputs(x, y) == [1, 4]
+
+
+def test_a_hundred_inputs_of_which_all_or_five_matter():
+    x = points(100)
+    assert len(relevant_inputs(x, np.exp((np.sin(np.pi * x / 2) ** 2).mean(1)))) >= 98
+    found = relevant_inputs(x, x[:, 3] + np.sin(3 * x[:, 50]) + x[:, 80:83].sum(1) ** 2)
+    assert set(found) >= {3, 50, 80, 81, 82}
+
+
+def test_nothing_found_is_everything():
+    x = points(6)
+    assert relevant_inputs(x, np.random.default_rng(7).normal(size=1000)) == list(range(6))
