@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, spline_part
 from edgewise.train.batches import peek
 from edgewise.train.grid import adapt_domain_, data_domain
 from edgewise.train.methods import Method
@@ -49,10 +49,10 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     if problem.validation is not None:
         _check_match(network, problem.validation.x, "validation x")
     if isinstance(network, KAN):
-        layers = list(network.layers)
-        if bool(layers[0].domain_is_set):
-            _warn_outside(sample.x, layers[0].domain)
-        if adapt_domain and not all(bool(layer.domain_is_set) for layer in layers):
+        first, *others = (spline_part(layer) for layer in network.layers)
+        if first is not None and bool(first.domain_is_set):
+            _warn_outside(sample.x, first.domain)
+        if adapt_domain and not all(bool(part.domain_is_set) for part in (first, *others) if part is not None):
             adapt_domain_(network, sample.x, unset_only=True)
     problem.check_model(network)
     _check_output(network, problem, sample)

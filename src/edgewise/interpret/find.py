@@ -1,0 +1,198 @@
+"""A formula for data by its structure: links, derived inputs, sums, ratios and products of elementary functions."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.interpret.assemble import assembled, pruned
+from edgewise.interpret.constants import Fitted, fit_constants, recognise
+from edgewise.interpret.decompose import BEAM, Decomposer, Structure
+from edgewise.interpret.expression import Expression, Number, Power, complexity, leaks
+from edgewise.interpret.features import Feature
+from edgewise.interpret.formula import Formula, check_names
+from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of
+from edgewise.interpret.links import links
+from edgewise.interpret.rank_one import products
+from edgewise.interpret.relevance import relevant_inputs
+from edgewise.interpret.shorten import shortest
+from edgewise.nn.elementary import ELEMENTARY, Elementary
+
+GRID = 8  # knot intervals of the curves a structure is judged by
+FINE = 40  # of the second look at sums of inputs, where curves may oscillate
+ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
+GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
+FEW = 7  # inputs that these are tried for
+STRUCTURES = 14  # that are turned into formulas
+FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
+
+
+def find_formula(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    time_limit: float = 120.0,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    seed: int = 0,
+) -> Front:
+    """Formulas for y in terms of the columns of x, by complexity and error.
+
+    Additive, rational and product structures over the inputs and their simple combinations are fitted with splines
+    under every link that y allows; the curves of the best are recognised as elementary functions, all constants are
+    fitted together to y by Levenberg-Marquardt, terms that the data don't ask for go, and constants that are numbers
+    people write become these. The search ends with the first exact formula, or with the list of structures.
+
+    Args:
+        x: (N, inputs), N at least 20. y: (N,). Both finite.
+        names: of the inputs.
+        time_limit: seconds; a search that runs out of them returns what it has and says so.
+        table: the elementary functions.
+        seed: of the split on which structures are judged.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
+    x, y = _checked(x, y)
+    names = check_names(names, x.shape[1])
+    clock = time.monotonic()
+    inputs = relevant_inputs(x, y)
+    constant = Fitted(Number(float(y.mean())), float(np.var(y)), (0.0,))
+    found: list[Fitted] = [constant]
+    said: list[str] = []
+    deadline = clock + time_limit
+    if float(np.ptp(y)) > 0:
+        for structure in _structures(x, y, inputs, seed, deadline):
+            fitted = _best_fit(structure, x, y, table, deadline)
+            found += fitted
+            if any(_is_exact(each, y) for each in fitted):
+                break
+            if time.monotonic() > deadline:
+                said.append(f"The time limit of {time_limit:g} s ended the search.")
+                break
+    finished = [_finished(each, x, y, deadline) for each in _worth_finishing(found, y)]
+    entries = [_entry(each.expression, names, x, y) for each in (*found, *finished) if not leaks(each.expression, x)]
+    front = front_of(entries or [_entry(constant.expression, names, x, y)], y)
+    exact = front.best.loss <= FLOOR * front.variance
+    said.append("The best formula is exact to rounding." if exact else "No exact formula was found; these are nearest.")
+    return Front(front.entries, front.samples, front.variance, tuple(said))
+
+
+def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 2 or 0 in x.shape:
+        raise InputError(f"x must have shape (N, inputs), got {x.shape}")
+    if y.shape != x.shape[:1] or len(y) < 20:
+        raise InputError(f"y must have shape (N,) with a value for each of at least 20 rows of x, got {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError("x and y must be finite, they are not")
+    return x, y
+
+
+def _entry(node: Expression, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> Entry:
+    return entry_of(Formula(node, tuple(names)), x, y)
+
+
+def _structures(x, y, inputs: Sequence[int], seed: int, deadline: float) -> Iterator[Structure]:
+    """Structures in the order in which they are worth a look: each batch by error and size, cheap batches first."""
+    few = 1 < len(inputs) <= FEW
+    coarse = Decomposer(x, y, inputs, min(GRID, max(1, int(0.4 * len(y) / len(inputs)) - 2)), seed)
+    found: list[Structure] = []
+    for link in links(y):
+        found += [coarse.polished(each) for each in coarse.sums(link, min(len(inputs), 6))]
+    if len(inputs) <= 3 and min((each.error for each in found), default=1.0) > ROUGH:
+        found += _fine_sums(x, y, inputs, seed)
+    best = _in_order(found)[: 2 * STRUCTURES]
+    yield from [each for each in _in_order(best) if each.error < GOOD][: STRUCTURES // 2]
+    if few and time.monotonic() < deadline:
+        yield from _richer(coarse, x, y, inputs, seed, best)
+    else:
+        yield from _in_order(best)[:3]
+
+
+def _fine_sums(x, y, inputs: Sequence[int], seed: int) -> list[Structure]:
+    """Sums of curves of single inputs, which may oscillate."""
+    fine = Decomposer(x, y, inputs, min(FINE, len(y) // (6 * len(inputs))), seed)
+    fine.features, fine.columns = fine.features[: len(inputs)], fine.columns[: len(inputs)]
+    return [fine.polished(each) for link in links(y) for each in fine.sums(link, len(inputs))]
+
+
+def _richer(coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure]) -> Iterator[Structure]:
+    """Products of curves, ratios, and sums after a factor has been taken out."""
+    found = list(found)
+    if len(inputs) <= 4:
+        for link in links(y):
+            found += products(coarse, link)
+    found += [coarse.polished(each) for each in coarse.ratios(5)]
+    for factor in _factors(coarse.features[: len(inputs)], y):
+        others = [i for i in inputs if i not in factor.inputs]
+        part = Decomposer(x, y, others, GRID, seed, factor)
+        for link in links(part.y):
+            found += [part.polished(each) for each in _in_order(part.sums(link, len(others)))[:BEAM]]
+    yield from _in_order(found)[:STRUCTURES]
+
+
+def _factors(singles: Sequence[Feature], y: np.ndarray) -> Iterator[Feature]:
+    """Inputs, and their reciprocals, that y may be a multiple of: all if y has one sign, else those it changes with."""
+    one_sign = y.min() > 0 or y.max() < 0
+    for single in singles:
+        turning = single.values.min() < 0 < single.values.max()
+        if np.abs(single.values).min() == 0 or turning == one_sign:
+            continue
+        if not turning or abs(np.mean(np.sign(single.values) * np.sign(y))) > 0.98:
+            yield single
+        if not turning:
+            yield Feature(Power(single.expression, -1.0), single.inputs, 1 / single.values)
+
+
+def _in_order(found: list[Structure]) -> list[Structure]:
+    return sorted(found, key=lambda each: each.rank)
+
+
+def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted]:
+    """The best formulas of a structure: all combinations a few steps, the three best until they are done."""
+    quick = []
+    for node in assembled(structure, y, table):
+        fitted = fit_constants(node, x, y, steps=8)
+        if fitted is not None and math.isfinite(fitted.loss):
+            quick.append(fitted)
+            if fitted.loss <= FLOOR * float(np.var(y)):
+                return [fitted]
+        if time.monotonic() > deadline:
+            break
+    quick.sort(key=lambda each: each.loss)
+    done = []
+    for fitted in quick[:3]:
+        longer = fit_constants(fitted.expression, x, y, steps=60)
+        if longer is not None:
+            done.append(longer)
+            if _is_exact(longer, y):
+                break
+    return done
+
+
+def _is_exact(fitted: Fitted, y: np.ndarray) -> bool:
+    return fitted.loss <= FLOOR * float(np.var(y))
+
+
+def _worth_finishing(found: list[Fitted], y: np.ndarray) -> list[Fitted]:
+    """The candidates whose terms are to be pruned and constants recognised: the best by price, at most six."""
+    floor = EXACT * float(np.var(y))
+
+    def price(each: Fitted) -> float:
+        return len(y) * math.log(max(each.loss, floor, 1e-300)) + 4.0 * complexity(each.expression)
+
+    ranked = sorted(found, key=price)
+    return ranked[:1] if ranked and _is_exact(ranked[0], y) else ranked[:4]
+
+
+def _finished(fitted: Fitted, x: np.ndarray, y: np.ndarray, deadline: float) -> Fitted:
+    """Terms that do nothing go, constants become numbers people write, and algebra makes it short, twice."""
+    fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
+    for _ in range(2):
+        short = fit_constants(shortest(fitted.expression, x), x, y, steps=30)
+        fitted = recognise(short or fitted, x, y, floor=FLOOR, deadline=deadline)
+    node = shortest(fitted.expression, x)
+    return fit_constants(node, x, y, steps=30) or fitted

@@ -1,0 +1,123 @@
+"""Formulas by complexity and error: the front, the rule that picks one, and how true each is to which data."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.interpret.constants import mean_squared, relative_error
+from edgewise.interpret.formula import Formula
+from edgewise.nn.model import KAN
+
+# Below this share of the variance of y a formula is exact as far as float64 tells.
+EXACT = 1e-18
+# Twice the price of a symbol in units of log likelihood: what `Front.best` asks of each symbol, and a prior besides.
+PRICE = 4.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One formula of a front.
+
+    loss: mean squared error on the data of the search. validation: on data held out, nan without any.
+    score: by how much log loss falls for each symbol more than the entry before (as in PySR).
+    model: the symbolic KAN that it is the formula of, or None.
+    """
+
+    formula: Formula
+    loss: float
+    validation: float = math.nan
+    score: float = 0.0
+    model: KAN | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def complexity(self) -> int:
+        """Number of symbols."""
+        return self.formula.complexity
+
+    def fidelity(self, **data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+        """Root mean squared error over the deviation of y, for each named (x, y): train, fresh, outside ..."""
+        return {name: relative_error(self.formula.expression, *pair) for name, pair in data.items()}
+
+
+@dataclass(frozen=True)
+class Front:
+    """Formulas of which none is both longer and worse than another, the shortest first.
+
+    samples, variance: of the y that the losses are about. said: sentences on what the search found or did not.
+    """
+
+    entries: tuple[Entry, ...]
+    samples: int
+    variance: float
+    said: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __getitem__(self, place: int) -> Entry:
+        return self.entries[place]
+
+    @property
+    def best(self) -> Entry:
+        """The entry that a price on symbols picks: least N log loss + 4 complexity, the shortest of the exact ones.
+
+        Two is what Akaike's criterion asks for a parameter; a symbol that may be chosen among dozens costs more.
+        """
+        floor = EXACT * self.variance
+
+        def price(entry: Entry) -> float:
+            loss = entry.validation if math.isfinite(entry.validation) else entry.loss
+            return self.samples * math.log(max(loss, floor, 1e-300)) + PRICE * entry.complexity
+
+        return min(self.entries, key=price)
+
+    @property
+    def equations(self) -> list[dict[str, object]]:
+        """A row for each entry: complexity, loss, score, equation (text), sympy (made when called), callable."""
+        return [
+            {
+                "complexity": entry.complexity,
+                "loss": entry.loss,
+                "score": entry.score,
+                "equation": str(entry.formula),
+                "sympy": entry.formula.sympy,
+                "callable": entry.formula,
+            }
+            for entry in self.entries
+        ]
+
+    def __str__(self) -> str:
+        rows = [f"{e.complexity:>10}  {e.loss:>10.3g}  {e.score:>6.2f}  {e.formula}" for e in self.entries]
+        return "\n".join(["complexity        loss   score  equation", *rows, *self.said])
+
+
+def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = ()) -> Front:
+    """The candidates that no other beats in both complexity and loss, with their scores.
+
+    Raises:
+        InputError: there is none with a finite loss.
+    """
+    floor = EXACT * float(np.var(y))
+    kept: list[Entry] = []
+    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
+    for entry in ordered:
+        if math.isfinite(entry.loss) and (not kept or max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor)):
+            score = 0.0
+            if kept:
+                fall = math.log(max(kept[-1].loss, floor, 1e-300)) - math.log(max(entry.loss, floor, 1e-300))
+                score = fall / max(entry.complexity - kept[-1].complexity, 1)
+            kept.append(Entry(entry.formula, entry.loss, entry.validation, score, entry.model))
+    if not kept:
+        raise InputError("y must be such that some formula is finite on all rows, none was")
+    return Front(tuple(kept), len(y), float(np.var(y)), tuple(said))
+
+
+def entry_of(formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> Entry:
+    """An entry judged on x (N, inputs), y (N,)."""
+    return Entry(formula, mean_squared(formula.expression, x, y), model=model)

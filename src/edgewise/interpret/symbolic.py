@@ -1,0 +1,211 @@
+"""A trained network turned into a formula: edges snapped one after another, judged by the loss of the whole network."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.assemble import pruned
+from edgewise.interpret.attribute import edge_scores
+from edgewise.interpret.constants import fit_constants, recognise
+from edgewise.interpret.edge_fits import EdgeFit, edge_fits
+from edgewise.interpret.formula import Formula, formula
+from edgewise.interpret.front import Entry, Front, entry_of, front_of
+from edgewise.interpret.simplify import simplify
+from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.layer import KANLayer
+from edgewise.nn.model import KAN
+from edgewise.nn.product import ProductLayer
+from edgewise.nn.symbolic import ZERO, MixedLayer, SymbolicLayer
+from edgewise.train.fit import fit
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problem import Regression
+
+TRIED = 3  # functions for each edge
+REFIT = 4  # Levenberg-Marquardt steps after each snap
+FINAL = 60  # and at the end
+WEAK = 1e-3  # score of an edge, relative to the strongest of its layer, below which no edge is tried first
+FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
+PRICE = 0.05  # rise of the logarithm of the loss that a symbol less is worth while edges are chosen
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A network on its way: loss is its mean squared error, symbols the complexity of the edges snapped so far."""
+
+    model: KAN
+    loss: float
+    symbols: int
+
+    def rank(self, floor: float) -> float:
+        return math.log(max(self.loss, floor)) + PRICE * self.symbols
+
+
+def symbolify(
+    model: KAN,
+    data: Regression,
+    *,
+    names: Sequence[str] | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    beam: int = 2,
+    time_limit: float = 120.0,
+) -> Front:
+    """Formulas for a network with one output: every edge becomes c f(a x + b) + d with an elementary f, or goes.
+
+    The weakest edges are snapped last, when the others hold the function. For each the `TRIED` best functions by shape
+    are put in turn into the network, all parameters are fitted again for a few Levenberg-Marquardt steps, and the
+    `beam` best networks by loss and length go on. At the end the constants of each network are fitted to rounding,
+    terms that the data don't ask for go, and constants that are numbers people write become these.
+
+    Args:
+        model: left unchanged. Prune it first: each edge costs time and symbols.
+        data: a `Regression` with tensors; its validation data, if any, judge the entries.
+        names: of the inputs.
+        table: the elementary functions.
+        beam: networks that go on side by side.
+        time_limit: seconds; after them each edge gets its best function by shape at once, and the front says so.
+
+    Returns:
+        A `Front`; its entries hold the symbolic network where the formula is still that of one.
+
+    Raises:
+        InputError: the model has several outputs, or data doesn't fit it.
+    """
+    _check(model, data)
+    start = copy.deepcopy(model).double()
+    x, y = data.train.x.double(), data.train.y.double()
+    problem = Regression(x, y, weight=data.train.weight)
+    floor = 1e-22 * float(y.var(correction=0)) + 1e-300
+    deadline, said = time.monotonic() + time_limit, []
+    states = [_State(start, _loss(start, x, y), 0)]
+    for place in _order(start, x):
+        late = time.monotonic() > deadline
+        grown = [
+            state
+            for each in states
+            for state in _snapped(each, place, x, y, problem, table, 1 if late else TRIED, late)
+        ]
+        states = sorted(grown, key=lambda state: state.rank(floor))[: 1 if late else beam]
+        if late and not said:
+            said.append(f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone.")
+    return _front(states, data, problem, names, table, said)
+
+
+def _check(model: KAN, data: Regression) -> None:
+    if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
+        raise InputError("model must be a KAN with one output")
+    if not isinstance(data, Regression) or data.train is None:
+        raise InputError("data must be a Regression with tensors, not a DataLoader")
+    if data.train.x.shape[1] != model.layers[0].in_features:
+        came = data.train.x.shape[1]
+        raise InputError(f"data must have {model.layers[0].in_features} inputs as the model has, got {came}")
+
+
+@torch.no_grad()
+def _loss(model: KAN, x: torch.Tensor, y: torch.Tensor) -> float:
+    loss = float((model(x) - y).square().mean())
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _order(model: KAN, x: torch.Tensor) -> list[tuple[int, int, int]]:
+    """Every spline edge as (layer, in, out), the strongest first."""
+    with torch.no_grad():
+        scores = edge_scores(model.trace(x))
+    found = []
+    for number, layer in enumerate(model.layers):
+        spline = layer.spline if isinstance(layer, MixedLayer) else layer if isinstance(layer, KANLayer) else None
+        if spline is not None:
+            size = max(float(scores[number].max()), 1e-300)
+            edges = spline.mask.nonzero().tolist()
+            found += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
+    return [place for _, *place in sorted(found)]
+
+
+def _snapped(state: _State, place, x, y, problem, table, tried: int, late: bool) -> Iterator[_State]:
+    """The network with one more edge snapped, in the ways worth trying, each fitted again."""
+    number, i, o = place
+    with torch.no_grad():
+        trace = state.model.trace(x)
+    u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
+    score = float(edge_scores(trace)[number][i, o]) / max(float(edge_scores(trace)[number].max()), 1e-300)
+    fits = [EdgeFit(ZERO, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
+    fits += edge_fits(u, s, table=table)[:tried]
+    for found in fits[:tried]:
+        grown = with_edge(state.model, place, found, table)
+        if not late:
+            fit(grown, problem, LevenbergMarquardt(), steps=REFIT, adapt_domain=False)
+        yield _State(grown, _loss(grown, x, y), state.symbols + found.complexity)
+
+
+@torch.no_grad()
+def with_edge(
+    model: KAN, place: tuple[int, int, int], found: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
+) -> KAN:
+    """A copy of the network in which one edge is this function and no spline; "0" leaves its mean to another edge."""
+    model = copy.deepcopy(model)
+    number, i, o = place
+    layer = model.layers[number]
+    spline = layer.spline if isinstance(layer, MixedLayer) else layer
+    old = layer.symbolic if isinstance(layer, MixedLayer) else None
+    rows = [list(row) for row in (old.functions if old else [[ZERO] * spline.out_features] * spline.in_features)]
+    affine = old.affine.detach().clone() if old else spline.coef.new_zeros(4, spline.in_features, spline.out_features)
+    spline.mask[i, o] = 0
+    rows[i][o] = found.name
+    affine[:, i, o] = affine.new_tensor([found.a, found.b, found.c, found.d])
+    if found.name == ZERO:
+        _leave_constant_(spline, rows, affine, o, found.d)
+    symbolic = SymbolicLayer(rows, affine, table=table, dtype=affine.dtype)
+    model.layers[number] = MixedLayer(spline, symbolic) if bool(spline.mask.any()) else symbolic
+    return model
+
+
+def _leave_constant_(spline: KANLayer, rows: list[list[str]], affine: torch.Tensor, o: int, value: float) -> None:
+    for i, row in enumerate(rows):
+        if row[o] != ZERO:
+            affine[3, i, o] += value
+            return
+    kept = spline.mask[:, o].nonzero()
+    if len(kept):
+        spline.coef[int(kept[0]), :, o] += value
+
+
+def _front(states: list[_State], data: Regression, problem: Regression, names, table, said: list[str]) -> Front:
+    x, y = data.train.x.double().numpy(), data.train.y.double().numpy()[:, 0]
+    entries: list[Entry] = []
+    for state in states:
+        model = state.model
+        fit(model, problem, LevenbergMarquardt(), steps=FINAL, adapt_domain=False)
+        whole = formula(model, names=names, table=table)
+        entries.append(entry_of(whole, x, y, model))
+        fitted = fit_constants(simplify(whole.expression), x, y, steps=40)
+        if fitted is None:
+            continue
+        entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
+        fitted = pruned(fitted, x, y, floor=FLOOR)
+        entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
+        fitted = recognise(fitted, x, y, floor=FLOOR)
+        last = fit_constants(simplify(fitted.expression), x, y, steps=30) or fitted
+        entries.append(entry_of(Formula(last.expression, whole.names), x, y))
+    leaking = [entry for entry in entries if entry.formula.leaks(x)]
+    if leaking:
+        said.append(f"{len(leaking)} of {len(entries)} formulas leave a domain on the range of the data.")
+    kept = [entry for entry in entries if entry not in leaking] or entries
+    if data.validation is not None:
+        vx, vy = data.validation.x.double().numpy(), data.validation.y.double().numpy()[:, 0]
+        kept = [replace(e, validation=_held_out(e, vx, vy)) for e in kept]
+    return front_of(kept, y, said)
+
+
+def _held_out(entry: Entry, x: np.ndarray, y: np.ndarray) -> float:
+    loss = float(np.mean((entry.formula(x) - y) ** 2))
+    return loss if math.isfinite(loss) else math.inf
+
+
+def is_symbolic(model: KAN) -> bool:
+    """Whether every edge is an elementary function, so that `formula` applies."""
+    return all(isinstance(layer, SymbolicLayer | ProductLayer) for layer in model.layers)

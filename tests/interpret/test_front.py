@@ -1,0 +1,56 @@
+"""Fronts: nobody on them is beaten, the rule picks the shortest exact formula, and fidelity is on given data."""
+
+import math
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.interpret.expression import parse
+from edgewise.interpret.formula import Formula
+from edgewise.interpret.front import Entry, entry_of, front_of
+
+NAMES = ("x",)
+
+
+def formula(text):
+    return Formula(parse(text, NAMES), NAMES)
+
+
+def test_only_the_unbeaten_stay_in_order():
+    y = np.linspace(-1, 1, 50)
+    texts = {"x": 0.5, "1": 1.0, "x + 1": 0.6, "sin(x)": 0.1, "cos(x)": 0.2, "sin(x) + x": 0.05}
+    front = front_of([Entry(formula(text), loss) for text, loss in texts.items()], y)
+    assert [str(entry.formula) for entry in front] == ["x", "sin(x)", "sin(x) + x"]
+    assert front[1].score == pytest.approx(math.log(5))
+    assert len(front) == 3
+
+
+def test_the_rule():
+    y = np.random.default_rng(0).normal(size=1000)
+    exact = [Entry(formula("x"), 0.5), Entry(formula("sin(x)"), 1e-30), Entry(formula("sin(x) + x"), 1e-33)]
+    assert str(front_of(exact, y).best.formula) == "sin(x)"
+    noisy = [Entry(formula("sin(x)"), 0.100), Entry(formula("sin(x) + x"), 0.0995)]
+    assert str(front_of(noisy, y).best.formula) == "sin(x)"
+    better = [Entry(formula("sin(x)"), 0.100), Entry(formula("sin(x) + x"), 0.05)]
+    assert str(front_of(better, y).best.formula) == "sin(x) + x"
+
+
+def test_rows_and_fidelity():
+    x = np.linspace(0.1, 1, 30)[:, None]
+    entry = entry_of(formula("2*x"), x, 2 * x[:, 0])
+    assert entry.loss < 1e-30
+    far = entry.fidelity(train=(x, 2 * x[:, 0]), outside=(10 * x, 10 * x[:, 0]))
+    assert far["train"] == 0.0
+    assert far["outside"] > 1
+    (row,) = front_of([entry], 2 * x[:, 0]).equations
+    assert row["equation"] == "2*x"
+    assert row["complexity"] == 3
+    np.testing.assert_allclose(row["callable"](x), 2 * x[:, 0])
+    assert str(row["sympy"]()) == "2*x"
+    assert "2*x" in str(front_of([entry], 2 * x[:, 0]))
+
+
+def test_nothing_finite():
+    with pytest.raises(InputError, match=r"^y must be such that some formula is finite"):
+        front_of([Entry(formula("x"), math.inf)], np.ones(3))
