@@ -211,6 +211,44 @@ def _advise(
 
 
 @app.command(
+    "solve",
+    epilog=_examples(
+        "edgewise solve --list",
+        "edgewise solve poisson",
+        "edgewise solve heat --out heat",
+        "edgewise solve my_equation.py --time-limit 60 --out mine",
+        after="Ctrl-C keeps the best solution so far, once there is one; the results are still written (exit code 0).",
+    ),
+)
+def _solve(
+    context: typer.Context,
+    equation: options.Equation = None,
+    list_names: options.ListEquations = False,
+    out: options.OutSolution = None,
+    hidden: options.SolveHidden = None,
+    budget: options.Budget = 1.0,
+    time_limit: options.TimeLimit = None,
+    tolerance: options.Tolerance = 1e-10,
+    seed: options.SolveSeed = 0,
+    quiet: options.Quiet = False,
+    force: options.Force = False,
+) -> None:
+    """Solve a differential equation and say how well: residual, estimated error, error against the exact solution."""
+    if equation is None and not list_names:
+        raise typer.BadParameter("name an equation or a file, or use --list", param_hint="EQUATION")
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.solve import results_in, show_equations, solve
+        from edgewise.cli.solved import SolveJob
+
+        if list_names:
+            show_equations(Screen())
+            return
+        job = SolveJob(equation, _widths(hidden), budget, time_limit, tolerance, seed)
+        solve(job, None if out is None else results_in(out, force=force), Screen(quiet=quiet))
+
+
+@app.command(
     "reproduce",
     epilog=_examples(
         "edgewise reproduce --list",

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,11 +18,21 @@ _PROBE = 1 << 20  # bytes: more than a usual result but for its report; a disk w
 
 
 class ResultFolder:
-    """A folder for the four files of a fit. Other files in it are never touched."""
+    """A folder for the files of a fit, or of another command. Other files in it are never touched.
 
-    def __init__(self, path: str | os.PathLike[str], *, force: bool = False):
+    names: of the files; the JSON file `mark` among them tells that an earlier run wrote them.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        names: Sequence[str] = NAMES,
+        mark: str = "metrics.json",
+        force: bool = False,
+    ):
         self.path = Path(path)
-        self.force = force
+        self.names, self.mark, self.force = names, mark, force
 
     def check(self) -> None:
         """Raises FileError if the results could not be written here; leaves nothing behind."""
@@ -55,7 +65,7 @@ class ResultFolder:
         """Writes the files, each by a function that is given the path: all of them, or none.
 
         They are made in a temporary folder. That becomes the folder if there was none; else its files are moved into
-        it one by one, each replacing its predecessor as a whole.
+        it one by one, each replacing its predecessor as a whole; files of an earlier run that have no successor go.
         """
         with _one_sentence(self.path):
             exists = self.path.exists()
@@ -72,6 +82,8 @@ class ResultFolder:
                     return
                 for name in files:
                     os.replace(staging / name, self.path / name)
+                for name in set(self.names) - set(files):
+                    (self.path / name).unlink(missing_ok=True)
             except FileError as error:
                 # In the words of the folder the user named, not of the temporary one.
                 raise FileError(str(error).replace(str(staging), str(self.path))) from error
@@ -79,8 +91,8 @@ class ResultFolder:
                 shutil.rmtree(staging, ignore_errors=True)
 
     def _check_owner(self) -> None:
-        """FileError where files of these names are there that no fit wrote."""
-        found = [name for name in NAMES if (self.path / name).exists()]
+        """FileError where files of these names are there that no earlier run wrote."""
+        found = [name for name in self.names if (self.path / name).exists()]
         if not found or self.force or self._is_ours():
             return
         raise FileError(
@@ -90,7 +102,7 @@ class ResultFolder:
 
     def _is_ours(self) -> bool:
         try:
-            content = json.loads((self.path / "metrics.json").read_bytes())
+            content = json.loads((self.path / self.mark).read_bytes())
         except (OSError, ValueError):
             return False
         return isinstance(content, dict) and "edgewise" in content

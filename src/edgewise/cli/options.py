@@ -152,3 +152,32 @@ Seeds = Annotated[
     int | None, _given("--seeds", metavar="N", min=1, max=1000, help="How many; left out: what the experiment needs.")
 ]
 ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The first one.")]
+
+Equation = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EQUATION]",
+        help="A name, see --list, or a Python file that defines `problem`, a PDE of edgewise.pde, and perhaps `exact`.",
+        show_default=False,
+    ),
+]
+ListEquations = Annotated[bool, typer.Option("--list", help="Show the equations that have a name.")]
+OutSolution = Annotated[
+    str | None,
+    _given(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder for figures, solution.json and, over time, an animation; else nothing is written.",
+    ),
+]
+SolveHidden = Annotated[
+    str | None,
+    _given(
+        "--hidden",
+        metavar="5,3",
+        help='Solve with a KAN of these hidden layers, or "none"; else chosen by the equation.',
+    ),
+]
+Tolerance = Annotated[float, typer.Option("--tolerance", metavar="ERROR", help="Estimated relative error to stop at.")]
+SolveSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the points and the first weights.")]

@@ -41,8 +41,8 @@ def animate(
     fields: Sequence[str] | None = None,
     exact: Exact | None = None,
     units: Units | None = None,
-    frames: int = 80,
-    rate: float = 20.0,
+    frames: int = 60,
+    rate: float = 15.0,
 ) -> None:
     """Writes a moving picture of a solution over time: curves over one coordinate of space, maps over two.
 
