@@ -13,6 +13,7 @@ from edgewise.plot.diagram import network_diagram
 from edgewise.plot.errors import Curve, Span, error_bars, error_curves, error_dots
 from edgewise.plot.explain import share_bars, share_dots
 from edgewise.plot.fields import solution_figure
+from edgewise.plot.formulas import formula_front
 from edgewise.plot.history import training_history
 from edgewise.plot.parity import confusion, parity
 from edgewise.plot.stages import solution_history
@@ -28,6 +29,7 @@ __all__ = [
     "error_bars",
     "error_curves",
     "error_dots",
+    "formula_front",
     "network_diagram",
     "parity",
     "save",

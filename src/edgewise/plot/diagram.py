@@ -15,6 +15,7 @@ from edgewise.interpret.attribute import edge_scores, node_scores
 from edgewise.interpret.effects import range_of
 from edgewise.nn.product import ProductLayer
 from edgewise.nn.trace import Trace
+from edgewise.plot.edge_texts import written_edges
 from edgewise.plot.layout import GRAPH_EDGES, LABEL_SIZE, Layout, Shown, crossed, graph
 from edgewise.plot.style import BLUE, GREY, INK, labels, styled, text_width
 
@@ -39,7 +40,8 @@ def network_diagram(
     tanh(beta B / B_max), the rule of the KAN paper with `edge_scores` B, relative to the strongest edge of the same
     layer (else wide layers would be blank). Masked edges are absent. Networks with at most 24 edges in each layer
     are drawn as a graph, inputs at the bottom; larger ones as tables of functions, whose rows and columns are the
-    nodes, the strongest first. What is too much for a page is left out, weakest first, and the figure says so.
+    nodes, the strongest first. In a graph the formula of an elementary edge stands below its frame, in terms of the
+    input or of u, what enters the edge. What is too much for a page is left out, weakest first, and the figure says so.
 
     Args:
         model: a `KAN` or `MLP`.
@@ -56,6 +58,7 @@ def network_diagram(
         InputError: names or outputs do not fit the network, trace is empty or of another network.
     """
     check_trace(model, trace)
+    given = names
     width = [values.shape[1] for values in (*trace.inputs, trace.output)]
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
@@ -66,7 +69,8 @@ def network_diagram(
     shown = Shown(**chosen, names=names, outputs=outputs, products=_products(model))
     with styled():
         layout = (graph if small else crossed)(shown)
-        return _draw(layout, shown, _curves(model, trace, shown), notes)
+        texts = written_edges(model, layout, given) if small else {}
+        return _draw(layout, shown, _curves(model, trace, shown), notes, texts)
 
 
 def check_trace(model: nn.Module, trace: Trace) -> None:
@@ -160,7 +164,7 @@ def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray
     return curves
 
 
-def _draw(layout: Layout, shown: Shown, curves: dict, notes: list[str]) -> Figure:
+def _draw(layout: Layout, shown: Shown, curves: dict, notes: list[str], formulas: dict) -> Figure:
     foot = 0.2 * len(notes) + (0.08 if notes else 0.0)
     notes = [
         ("Shown: " if n == 0 else "") + note + (";" if n < len(notes) - 1 else ".") for n, note in enumerate(notes)
@@ -183,6 +187,10 @@ def _draw(layout: Layout, shown: Shown, curves: dict, notes: list[str]) -> Figur
         mode = "anchor" if angle % 90 else "default"
         place = {"ha": horizontal, "va": vertical, "rotation": angle, "rotation_mode": mode}
         axes.text(*point, text, size=LABEL_SIZE, zorder=7, bbox=behind, **place)
+    for edge, (text, size) in formulas.items():
+        (x, y), height = layout.cells[edge], layout.cell[edge[0]][1]
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.text(x, y - height / 2 - 0.04, text, ha="center", va="top", size=size, color=INK, zorder=7, bbox=behind)
     for line, note in enumerate(notes):
         axes.text(0.1, -0.1 - 0.2 * line, note, ha="left", va="center", size=8.5, color=GREY, zorder=7)
     return figure
