@@ -1,0 +1,79 @@
+"""What a model knows while groups of samples come one after another: its curves, and its errors on the first group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from edgewise.errors import InputError
+from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, WIDTH, panels, plain, settled, styled
+
+_MARKERS = ("o", "D", "s", "^")
+
+
+def phase_curves(
+    x: np.ndarray, target: np.ndarray, models: Mapping[str, Sequence[Sequence[float]]], *, centres: Sequence[float]
+) -> Figure:
+    """A row for each model and a column for each phase: the target grey, the model's curve, and the part that has just
+    been shown shaded.
+
+    Args:
+        x: (P,). target: (P,). models: for each name a curve (P,) after each phase.
+        centres: of the parts; each reaches half way to its neighbours.
+
+    Raises:
+        InputError: there is no model, or not one curve for each centre.
+    """
+    wrong = [name for name, curves in models.items() if len(curves) != len(centres)]
+    if not models or wrong:
+        raise InputError(f"models must have {len(centres)} curves each, got {wrong or 'none'}")
+    ends = [x[0], *((a + b) / 2 for a, b in pairwise(centres)), x[-1]]
+    with styled():
+        figure = Figure(figsize=(WIDTH, 0.5 + 1.05 * len(models)), layout="constrained")
+        axes = figure.subplots(len(models), len(centres), sharex=True, sharey=True, squeeze=False)
+        for row, (name, curves) in zip(axes, models.items(), strict=True):
+            color = BLUE if name == next(iter(models)) else ORANGE
+            for phase, (axis, curve) in enumerate(zip(row, curves, strict=True)):
+                axis.axvspan(ends[phase], ends[phase + 1], color=FAINT, alpha=0.5, linewidth=0)
+                axis.plot(x, target, color=GREY, linewidth=0.8, label="target")
+                axis.plot(x, curve, color=color, linewidth=1.3, label=plain(name))
+                axis.set(ylim=(-0.6, 1.6), xticks=(-1, 0, 1), yticks=(0, 1))
+            row[0].set_ylabel(f"{plain(name)}\n$f(x)$")
+        for phase, axis in enumerate(axes[0]):
+            axis.set_title(f"after peak {phase + 1}", loc="left")
+        for axis in axes[-1]:
+            axis.set_xlabel("$x$")
+        return settled(figure)
+
+
+def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
+    """A panel for each case: the error after each phase, a curve for each model.
+
+    Raises:
+        InputError: there are no panels.
+    """
+    if not groups:
+        raise InputError("groups must hold at least one panel, got none")
+    names = list(dict.fromkeys(name for models in groups.values() for name in models))
+    with styled():
+        figure, axes = panels(len(groups), 3, 2.4, sharey=True)
+        for axis, (title, models) in zip(axes, groups.items(), strict=True):
+            for name, errors in models.items():
+                kind = names.index(name)
+                style = {"color": COLORS[kind], "marker": _MARKERS[kind % len(_MARKERS)], "markersize": 4}
+                axis.plot(range(1, len(errors) + 1), errors, label=plain(name), **style)
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(numticks=8))
+            axis.yaxis.set_minor_locator(NullLocator())
+            axis.grid(axis="y", color=FAINT, linewidth=0.4)
+            axis.set_title(plain(title), loc="left")
+            axis.set_xticks(range(1, 1 + max(map(len, models.values()))))
+            axis.set_xlabel("groups learned", color=INK)
+        axes[0].set_ylabel(ylabel)
+        found = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=len(found))
+        return settled(figure)
