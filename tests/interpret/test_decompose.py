@@ -87,3 +87,13 @@ def test_a_structure_says_its_size(rows):
     (first, *_) = Decomposer(x, x[:, 0] + x[:, 1], [0, 1], 4).sums(next(links(x[:, 0])), 1)
     assert first.size == 4  # the sum of both inputs
     assert first.rank < -8
+
+
+def test_features_that_are_right_only_together():
+    x = points(5, -1, 1, rows=800)
+    x[:, [1, 3]] = 0.5 + 0.25 * x[:, [1, 3]]
+    x[:, [2, 4]] = -0.75 + 0.25 * x[:, [2, 4]]
+    y = (x[:, 0] - 1) ** 2 + (x[:, 1] - x[:, 2]) ** 2 + (x[:, 3] - x[:, 4]) ** 2
+    best = min(Decomposer(x, y, range(5), 8).sums(next(links(y)), 5), key=lambda each: each.rank)
+    assert used(best) == [[0], [1, 2], [3, 4]]
+    assert best.error < 1e-4

@@ -16,6 +16,8 @@ def test_features_are_their_expressions():
     for feature in features(x, [0, 1, 2]):
         np.testing.assert_allclose(evaluate(feature.expression, x), feature.values, rtol=1e-14)
     assert len(features(points(9), range(9))) == 9
+    pairs = list(features(points(2), [0, 1]))
+    assert [feature.straight for feature in pairs] == [True, True, True, True, False, False, False]
 
 
 @pytest.mark.parametrize("values", [np.linspace(0, 1, 90), np.ones(90), np.repeat([0.0, 1.0, 2.0], 30)])

@@ -13,6 +13,7 @@ from edgewise.interpret.links import Link, links
 RIDGE = 1e-9  # of the mean diagonal, so that columns no sample reaches decide nothing
 HELD_OUT = 0.25
 BEAM = 3  # sums of features that are grown side by side
+PARTITIONED = 6  # inputs up to which all ways to share them out among features are tried
 MANY = 12  # inputs, from which on all of them are taken at once
 FINE = 20  # knot intervals of a curve that all inputs share
 POLISHED = 4  # steps of Gauss and Newton
@@ -96,8 +97,20 @@ class Decomposer:
             beam = sorted(grown.values(), key=self._cost)[:BEAM]
             found += [self._sum(link, system, weight, chosen) for _, chosen in beam]
             if beam[0][0] < 1e-7:
-                break
-        return found
+                return found
+        return found + [self._sum(link, system, weight, chosen) for chosen in self._best_partitions(link, system)]
+
+    def _best_partitions(self, link: Link, system: "_System") -> list[tuple[int, ...]]:
+        """The best few sums in which every input is in one feature; all of them are tried.
+
+        Growing sums one by one fails where several features are right only together.
+        """
+        if not 3 <= len(self.inputs) <= PARTITIONED:
+            return []
+        whole = frozenset(self.inputs)
+        parts = [tuple(sorted(chosen)) for chosen in _partitions(self.features, whole) if len(chosen) > 1]
+        scored = sorted(((self._sum_error(link, system, chosen), chosen) for chosen in parts), key=self._cost)
+        return [chosen for error, chosen in scored[:BEAM] if math.isfinite(error)]
 
     def _cost(self, grown: tuple[float, tuple[int, ...]]) -> float:
         """Ties go to features of fewer inputs."""
@@ -244,6 +257,18 @@ class Decomposer:
         curves = tuple(_curves(coefficients[1:], columns))
         kept = structure.weight if structure.denominator else weight
         return replace(structure, curves=curves, offset=float(coefficients[0]), weight=kept)
+
+
+def _partitions(features: Sequence[Feature], left: frozenset[int]) -> Iterator[tuple[int, ...]]:
+    """The ways to have every input in exactly one feature of one or two inputs, as places in the list."""
+    if not left:
+        yield ()
+        return
+    first = min(left)
+    for place, feature in enumerate(features):
+        if first in feature.inputs and feature.inputs <= left and len(feature.inputs) < 3:
+            for others in _partitions(features, left - feature.inputs):
+                yield (place, *others)
 
 
 class _System:

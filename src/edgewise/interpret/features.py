@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from edgewise.interpret.expression import Add, Expression, Multiply, Power, Variable, number
+from edgewise.interpret.expression import Add, Expression, Multiply, Number, Power, Variable, number, walk
 from edgewise.ops.bspline import basis
 from edgewise.ops.knots import extend
 
@@ -21,6 +21,15 @@ class Feature:
     expression: Expression
     inputs: frozenset[int]
     values: np.ndarray = field(repr=False)
+
+    @property
+    def straight(self) -> bool:
+        """Whether it is a sum or difference of inputs, or one alone."""
+        return not any(isinstance(part, Power) or _is_product(part) for part in walk(self.expression))
+
+
+def _is_product(node: Expression) -> bool:
+    return isinstance(node, Multiply) and sum(not isinstance(part, Number) for part in node.factors) > 1
 
 
 def features(x: np.ndarray, inputs: Sequence[int]) -> list[Feature]:

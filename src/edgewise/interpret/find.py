@@ -21,6 +21,7 @@ from edgewise.interpret.shorten import shortest
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 GRID = 8  # knot intervals of the curves a structure is judged by
+MIDDLE = 20  # of a second look at ratios and products of two inputs
 FINE = 40  # of the second look at sums of inputs, where curves may oscillate
 ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
 GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
@@ -131,6 +132,12 @@ def _richer(coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure])
         part = Decomposer(x, y, others, GRID, seed, factor)
         for link in links(part.y):
             found += [part.polished(each) for each in _in_order(part.sums(link, len(others)))[:BEAM]]
+            found += products(part, link) if len(others) == 2 else []
+    if len(inputs) == 2 and min(each.error for each in found) > ROUGH:
+        finer = Decomposer(x, y, inputs, MIDDLE, seed)
+        found += [finer.polished(each) for each in finer.ratios(3)]
+        for link in links(y):
+            found += products(finer, link, MIDDLE // 2)
     yield from _in_order(found)[:STRUCTURES]
 
 

@@ -10,19 +10,20 @@ from edgewise.interpret.decompose import RIDGE, Decomposer, Structure
 from edgewise.interpret.features import Feature, spline_columns
 from edgewise.interpret.links import Link
 
-COARSE, FINE = 5, (8, 16)  # knot intervals of the tensor, and of the curves afterwards
+COARSE, FINE = 5, (8, 20)  # knot intervals of the tensor, and of the curves afterwards
 ROUNDS = 8
 KEPT = 4  # products of each link
 
 
-def products(decomposer: Decomposer, link: Link) -> list[Structure]:
+def products(decomposer: Decomposer, link: Link, coarse: int = COARSE) -> list[Structure]:
     """u = s(f) + t(g) + p(f) q(g) + curves of the other inputs, for pairs of features; the best few.
 
-    Features may share an input only where the two alone are to explain everything.
+    Features may share an input only where the two alone are to explain everything. coarse: knot intervals of the
+    tensor.
     """
     u, weight = decomposer.target(link)
     root = np.sqrt(weight[decomposer.train])
-    small = [spline_columns(feature.values, COARSE) for feature in decomposer.features]
+    small = [spline_columns(feature.values, coarse) for feature in decomposer.features]
     found = []
     for f, g in _pairs(decomposer):
         start = _tensor(decomposer, u, root, (f, g), small)
@@ -54,9 +55,15 @@ def _pairs(decomposer: Decomposer) -> Iterator[tuple[int, int]]:
 
 
 def _others(decomposer: Decomposer, pair: tuple[Feature, Feature]) -> list[Feature]:
-    """The inputs that the pair leaves out; each may add a curve of its own."""
-    both = pair[0].inputs | pair[1].inputs
-    return [feature for feature in decomposer.features if len(feature.inputs) == 1 and not feature.inputs & both]
+    """Single inputs that may add a curve of their own; none whose straight line is in the pair's curves already."""
+    if pair[0].inputs & pair[1].inputs:
+        return []
+    straight = [feature.inputs for feature in pair if feature.straight]
+    return [
+        feature
+        for feature in decomposer.features
+        if len(feature.inputs) == 1 and not any(feature.inputs <= inputs for inputs in straight)
+    ]
 
 
 def _tensor(decomposer, u, root, pair: tuple[int, int], small) -> tuple[float, np.ndarray, np.ndarray] | None:
