@@ -128,12 +128,13 @@ def _exact(p: int, q: int, unit: str, style: Style) -> tuple[str, int]:
     join = " " if style.kind == "latex" else "*"
     top = [str(p)] if p != 1 or not unit or over else []
     top = join.join([*top, *([unit] if unit and not over else [])])
-    below = join.join([*([str(q)] if q != 1 else []), *([unit] if over else [])])
+    parts = [*([str(q)] if q != 1 else []), *([unit] if over else [])]
+    below = join.join(parts)
     if not below:
         return sign + top, SUM if sign else (ATOM if join not in top else PRODUCT)
     if style.kind == "latex":
         return rf"{sign}\frac{{{top}}}{{{below}}}", SUM if sign else PRODUCT
-    below = f"({below})" if join in below else below
+    below = f"({below})" if len(parts) > 1 else below
     return f"{sign}{top}/{below}", SUM if sign else PRODUCT
 
 
@@ -163,6 +164,8 @@ def _product(node: Multiply, style: Style) -> tuple[str, int]:
     alone = not top and len(above) == 1
     latex_over = style.kind == "latex" and under
     top += [_bound(part, style, SUM if latex_over and alone else PRODUCT + 1) for part in above]
+    if style.kind == "latex" and any("mathrm" in part for part in top):
+        join = r" \, "  # words would run together
     if not under:
         return sign + join.join(top), SUM if sign else PRODUCT
     if style.kind == "latex":

@@ -1,0 +1,36 @@
+"""What is said about the domain of a formula is so."""
+
+import numpy as np
+import pytest
+
+from edgewise.interpret.domain_report import domain_report, undefined_beyond
+from edgewise.interpret.expression import parse
+from edgewise.interpret.formula import Formula
+
+X = np.random.default_rng(0).uniform(1, 3, (100, 2))
+
+
+def of(text):
+    return Formula(parse(text, ["a", "b"]), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("log(a)", "log(a) needs a > 0, and on these data it does: 1."),
+        ("sqrt(a - 2)", "sqrt(a - 2) needs a - 2 >= 0, but on these data it does NOT: -0.9"),
+        ("1/(a + b)", "1/(a + b) needs a + b not at 0, and on these data it does: 2."),
+        ("1/(a - b)", "needs a - b not at 0, but on these data it does NOT"),
+        ("asin(a/4)", "needs -1 <= a/4 <= 1, and on these data it does"),
+        ("tan(a)", "tan(a) needs a not at 1.5708 + k * 3.14159, but on these data it does NOT"),
+    ],
+)
+def test_conditions(text, said):
+    assert any(said in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
+
+
+def test_beyond_the_data():
+    assert domain_report(of("a*b + exp(a)"), X) == ("It is defined everywhere.",)
+    assert undefined_beyond(of("sqrt(a - 0.99)"), X) > 0.1
+    assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20% beyond the range")
+    assert undefined_beyond(of("log(a)"), X) == 0
