@@ -1,7 +1,5 @@
 """Where a formula is defined: on the range of data, and a little beyond it, in sentences."""
 
-import math
-
 import numpy as np
 
 from edgewise.interpret.expression import children, domain_row, evaluate, walk
@@ -23,7 +21,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
     said, leaves = [], bool(formula.leaks(x))
     for part in walk(formula.expression):
         row = domain_row(part)
-        if row is None or row.allows(-math.inf, math.inf):
+        if row is None or row.domain == "every x":
             continue
         argument = children(part)[0]
         values = evaluate(argument, x)
