@@ -13,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from edgewise.errors import InputError
 from edgewise.estimator.bars import fitted_bars
 from edgewise.estimator.base import KANEstimator
+from edgewise.estimator.equations import Equations
 from edgewise.estimator.explained import Explained
+from edgewise.estimator.exported import Exported
 from edgewise.estimator.rows import canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.error_bars import ErrorBars
@@ -46,12 +48,13 @@ PARAMETERS = """
 """
 
 
-class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, KANEstimator):
+class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, Equations, Exported, KANEstimator):
     __doc__ = f"""A Kolmogorov-Arnold network that fits y (N,) or (N, out) by least squares.
     {PARAMETERS}
         target_scaling_: `AffineScaling` of the targets: the network's output is (y - shift) / scale.
         error_bars_: `ErrorBars` in the network's units, None where there are none.
         error_bars_said_: a sentence on how they were calibrated, or why there are none.
+        equations_: `Front` of formulas, after `fit_equations`; `sympy` and `latex` give the best of them.
     """
 
     def fit(self, X, y, sample_weight=None):
@@ -69,6 +72,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, KANEstimator):
         problem = Regression(x, target, weight=_relative(weight))
         result = self._train(problem, y.shape[1], warm, settings)
         self.error_bars_, self.error_bars_said_ = fitted_bars(problem.train, result, float(weight.sum()))
+        vars(self).pop("equations_", None)  # they were about another fit
         return self
 
     def predict(self, X, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -139,7 +143,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, KANEstimator):
         return y[:, 0] if self._single else y
 
 
-class KANClassifier(ClassifierMixin, Explained, KANEstimator):
+class KANClassifier(ClassifierMixin, Explained, Exported, KANEstimator):
     __doc__ = f"""A Kolmogorov-Arnold network that gives the probability of each class.
     {PARAMETERS}
         classes_: (C,), sorted; numbers or strings.

@@ -1,0 +1,113 @@
+"""fit_equations: the law behind a table in its own units; the model stays as it is."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from edgewise.errors import InputError
+from edgewise.estimator import KANRegressor
+from edgewise.estimator import equations as module
+from edgewise.interpret.expression import evaluate, parse
+
+SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4, "budget": 0.01}
+
+
+def law(rows=200, noise=0.0):
+    rng = np.random.default_rng(0)
+    X = rng.uniform([10, 1], [40, 3], (rows, 2))
+    return X, 3 * X[:, 0] / X[:, 1] + noise * rng.normal(size=rows)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = law(noise=0.5)
+    return KANRegressor(**SMALL).fit(X, y)
+
+
+def test_the_law_in_the_units_of_the_table(fitted):
+    X, y = law(noise=0.5)
+    state = {name: value.clone() for name, value in fitted.model_.state_dict().items()}
+    before = fitted.predict(X)
+    assert fitted.fit_equations(X, y, names=["mass", "volume"], time_limit=5) is fitted
+    best = fitted.equations_.best
+    fresh = np.random.default_rng(1).uniform([10, 1], [40, 3], (50, 2))
+    assert np.abs(best.formula(fresh) - 3 * fresh[:, 0] / fresh[:, 1]).max() < 0.5
+    assert np.isfinite(best.validation) and best.validation < 0.5 and best.complexity < 12
+    assert "volume" in fitted.latex() and "mass" in fitted.latex(digits=2)
+    assert fitted.equations_.said[-1] == "Searched on 160 rows, judged on 40 others."
+    losses = [entry.validation for entry in fitted.equations_]
+    assert losses == sorted(losses, reverse=True)  # none is longer and no better
+    assert all(torch.equal(value, state[name]) for name, value in fitted.model_.state_dict().items())
+    np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+def test_sympy_and_places(fitted):
+    sympy = pytest.importorskip("sympy")
+    X, y = law()
+    model = copy.copy(fitted).fit_equations(X, y, time_limit=5)
+    difference = model.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol("x_2", real=True)
+    assert sympy.simplify(difference) == 0
+    assert model.sympy(0).is_number and model.latex(0)
+    with pytest.raises(InputError, match="place must be from 0 to"):
+        model.latex(99)
+
+
+def test_without_y_the_predictions_are_imitated(fitted):
+    X, _ = law()
+    model = copy.copy(fitted).fit_equations(X, time_limit=3)
+    error = model.equations_.best.formula(X) - model.predict(X)
+    assert error.std() < 0.1 * model.predict(X).std()
+
+
+def test_the_network_itself_becomes_a_formula():
+    X, _ = law()
+    y = np.exp(X[:, 0] / 20)
+    model = KANRegressor(**SMALL).fit(X, y)
+    found, sentence = module._of_network(model, X[:150], y[:150], ("a", "b"), 60.0)
+    assert sentence.startswith("The network, pruned to ") and " was turned into " in sentence
+    error = min(float(np.std(entry.formula(X) - y)) for entry in found)
+    assert error < 1e-2 * y.std()
+
+
+def test_a_formula_in_units_is_that_of_the_scaled_network():
+    X, y = law()
+    model = KANRegressor(**SMALL).fit(X, y)
+    node = parse("sin(a) + b**2", ["a", "b"])
+    z = model.input_scaling_.transform(X)
+    expected = model.target_scaling_.inverse((np.sin(z[:, 0]) + z[:, 1] ** 2)[:, None])[:, 0]
+    units = module._in_units(node, model.input_scaling_, model.target_scaling_)
+    np.testing.assert_allclose(evaluate(units, X), expected, rtol=1e-12)
+
+
+def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
+    X, y = law()
+    model = KANRegressor(**SMALL).fit(X, y).fit_equations(X, y, time_limit=2)
+    assert hasattr(model, "equations_") and not hasattr(clone(model), "equations_")
+    assert not hasattr(model.fit(X, y), "equations_")
+    with pytest.raises(NotFittedError, match="call fit_equations"):
+        model.sympy()
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "settings", "message"),
+    [
+        (law()[0][:10], law()[1][:10], {}, "at least 20 rows"),
+        (law()[0], law()[1][:9], {}, "y must hold a finite number for each of the 200 rows"),
+        (law()[0], law()[1] * np.nan, {}, "y must hold a finite number"),
+        (*law(), {"time_limit": 0}, "time_limit must be a positive number"),
+        (*law(), {"names": ["a"]}, "names must be 2 different texts"),
+    ],
+)
+def test_bad_arguments_are_refused(fitted, X, y, settings, message):
+    with pytest.raises(InputError, match=message):
+        copy.copy(fitted).fit_equations(X, y, **settings)
+
+
+def test_several_numbers_have_no_formula():
+    X, y = law()
+    with pytest.raises(InputError, match="this one predicts several"):
+        KANRegressor(**SMALL).fit(X, np.stack([y, y], 1)).fit_equations(X, y)

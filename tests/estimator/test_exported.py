@@ -1,0 +1,51 @@
+"""Exported estimators predict what they predict here, in the user's units, outliers included."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier, KANRegressor
+
+SMALL = {"hidden": (2,), "grid_size": 3, "regularization": 1e-4, "budget": 0.01}
+
+
+def table():
+    X = np.random.default_rng(0).normal(size=(60, 2)) * [1, 100]
+    return X, X[:, 0] + np.sin(X[:, 1] / 50)
+
+
+def run(path, X):
+    space = {}
+    exec(compile(path.read_text(), "made", "exec"), space)
+    return space["predict"](X), space
+
+
+def test_a_regressor(tmp_path):
+    X, y = table()
+    model = KANRegressor(**SMALL).fit(X, y)
+    model.export(tmp_path / "m.py", names=["a", "b"], outputs=["y"])
+    far = np.concatenate([X, [[1e6, 0], [-1e9, 3e5]]])
+    value, space = run(tmp_path / "m.py", far)
+    np.testing.assert_allclose(value[:, 0], model.predict(far), rtol=1e-11, atol=1e-11)
+    assert space["COLUMNS"] == ["a", "b"]
+    model.export(tmp_path / "m.pt2")
+    program = torch.export.load(tmp_path / "m.pt2").module()
+    np.testing.assert_allclose(
+        program(torch.from_numpy(far)).detach()[:, 0], model.predict(far), rtol=1e-11, atol=1e-11
+    )
+
+
+def test_a_classifier_gives_probabilities(tmp_path):
+    X, y = table()
+    model = KANClassifier(**SMALL).fit(X, np.where(y > 0, "yes", "no"))
+    model.export(tmp_path / "m.py")
+    value, space = run(tmp_path / "m.py", X)
+    np.testing.assert_allclose(value, model.predict_proba(X), rtol=1e-11, atol=1e-13)
+    assert space["OUTPUTS"] == ["probability of no", "probability of yes"]
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    X, y = table()
+    with pytest.raises(InputError, match=r"path must end in \.py, \.c, \.onnx, \.pt2"):
+        KANRegressor(**SMALL).fit(X, y).export(tmp_path / "m.txt")
