@@ -1,6 +1,7 @@
 """Explanations as figures: how much each input adds to each prediction, and to the prediction of one row."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -42,8 +43,8 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     shares, values = explanation.shares[rows][:, :, output], explanation.values[rows]
     order = np.argsort(-np.abs(shares).mean(0), kind="stable")[:max_inputs]
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.75 + _ROW * len(order)), layout="constrained")
-        axes = figure.subplots()
+        axes = _axes(0.75 + _ROW * len(order))
+        figure = axes.figure
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
         width = np.ptp(shares) or 1.0
         for place, i in enumerate(order):
@@ -87,8 +88,8 @@ def share_bars(
         names, steps = [*names, f"{len(own) - max_inputs} others"], np.append(steps, own.sum() - steps.sum())
     ends = base + np.concatenate([[0.0], np.cumsum(steps)])
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.95 + _ROW * len(steps)), layout="constrained")
-        axes = figure.subplots()
+        axes = _axes(0.95 + _ROW * len(steps))
+        figure = axes.figure
         room = np.ptp(ends) or 1.0
         for place, (start, end, step) in enumerate(zip(ends, ends[1:], steps, strict=False)):
             axes.barh(place, step, left=start, height=0.62, color=BLUE if step >= 0 else ORANGE, linewidth=0)
@@ -107,6 +108,13 @@ def share_bars(
         told = _signed(f"mean {base:.4g}, this row {ends[-1]:.4g}")
         axes.set_title(told, loc="right", fontsize=8, color=GREY)
         return settled(figure)
+
+
+def _axes(height: float) -> Axes:
+    """A panel with some room at the sides: names may be wider in a reader's font."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.16)
+    return figure.subplots()
 
 
 def _output(explanation: LocalExplanation, output: int | None) -> int:

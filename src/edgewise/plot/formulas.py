@@ -4,6 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
+from matplotlib.patches import PathPatch
+from matplotlib.textpath import TextPath
 
 from edgewise.errors import InputError
 from edgewise.interpret.front import Entry, Front
@@ -58,8 +60,7 @@ def formula_front(
             page.text(0.3, y, f"{n + 1}", ha="right", va="center", size=_SIZE, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
             page.text(1.0, y, _percent(error), ha="right", va="center", size=_SIZE, color=color)
-            text, size = _fitting(entries[n], target, digits, WIDTH - 1.35)
-            page.text(1.2, y, text, ha="left", va="center", size=size, color=color)
+            _write(page, *_fitting(entries[n], target, digits, WIDTH - 1.35), 1.2, y, color)
         if len(listed) < len(entries):
             left_out = f"{len(entries) - len(listed)} formulas are not written out."
             page.text(WIDTH - 0.1, 0.02, left_out, ha="right", va="bottom", size=7, color=GREY)
@@ -94,6 +95,15 @@ def _curve(axes: Axes, complexity: list[int], errors: np.ndarray, held: np.ndarr
     axes.set_xlabel("complexity (symbols)", labelpad=2)
     axes.set_ylabel("error / standard deviation")
     axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
+
+
+def _write(page: Axes, text: str, size: float, x: float, y: float, color: str) -> None:
+    """A formula as outlines, since a reader's font would move the parts of mathematics; words as words."""
+    if not text.startswith("$"):
+        page.text(x, y, text, ha="left", va="center", size=size, color=color)
+        return
+    outline = TextPath((x, y - 0.3 * size / 72), text, size=size / 72)
+    page.add_patch(PathPatch(outline, facecolor=color, linewidth=0, label=text))
 
 
 def _percent(error: float) -> str:
