@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from edgewise.cli.app import app
 
-SMALL = ("--budget", "0.001", "--hidden", "none", "--grid-size", "2")
+SMALL = ("--budget", "0.001", "--hidden", "none", "--grid-size", "2", "--formulas", "2")
 
 
 @pytest.fixture

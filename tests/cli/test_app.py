@@ -9,7 +9,9 @@ import edgewise as package
 from edgewise.cli import main
 
 
-@pytest.mark.parametrize("command", ["fit", "predict", "info", "plot", "explain", "advise", "solve", "reproduce"])
+@pytest.mark.parametrize(
+    "command", ["fit", "predict", "info", "plot", "explain", "formula", "export", "advise", "solve", "reproduce"]
+)
 def test_help_has_examples(edgewise, command):
     done = edgewise(command, "--help")
     assert done.code == 0

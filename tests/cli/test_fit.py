@@ -44,7 +44,8 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
         "Gradient boosting",
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
-    assert found["command"] == f"edgewise fit {numbers} --target y --hidden none --grid-size 2 --budget 0.001"
+    options = "--hidden none --grid-size 2 --budget 0.001 --formulas 2"
+    assert found["command"] == f"edgewise fit {numbers} --target y {options}"
     predictions = read_table(out / "predictions.csv")
     assert predictions.names == ("row", "truth", "prediction")
     # Row numbers lead back to the table.

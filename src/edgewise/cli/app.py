@@ -60,6 +60,7 @@ def _fit(
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
     no_baselines: options.NoBaselines = False,
+    formulas: options.FitFormulas = 20.0,
     quiet: options.Quiet = False,
     force: options.Force = False,
 ) -> None:
@@ -86,6 +87,7 @@ def _fit(
             time_limit=time_limit,
             seed=seed,
             baselines=not no_baselines,
+            formulas=formulas,
         )
         fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
 
@@ -170,6 +172,61 @@ def _explain(
         from edgewise.cli.explain import explain
 
         explain(model, data, row, out, delimiter, Screen(quiet=quiet))
+
+
+@app.command(
+    "formula",
+    epilog=_examples(
+        "edgewise formula houses --data houses.csv",
+        "edgewise formula houses --data houses.csv --out price.tex",
+        "edgewise formula pendulum.csv --target period --out period.py",
+    ),
+)
+def _formula(
+    context: typer.Context,
+    model: options.ModelOrTable,
+    data: options.FormulaData = None,
+    target: options.Target = None,
+    imitate: options.Imitate = False,
+    number: options.Number = None,
+    digits: options.Digits = 6,
+    out: options.OutFormula = None,
+    time_limit: options.FormulaTime = 60.0,
+    drop: options.Drop = None,
+    features: options.Features = None,
+    delimiter: options.Delimiter = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Find formulas for a model or a table: each with its length and its error, in your units and column names."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.formula import formula
+        from edgewise.cli.job import FitJob
+        from edgewise.cli.source import listed
+
+        job = FitJob(
+            data=model,
+            target=target,
+            task="regression",
+            drop=listed(drop, "--drop"),
+            features=listed(features, "--features"),
+            delimiter=delimiter,
+        )
+        settings = {"imitate": imitate, "place": number, "time_limit": time_limit, "digits": digits, "out": out}
+        formula(model, data, job, Screen(quiet=quiet), **settings)
+
+
+@app.command(
+    "export",
+    epilog=_examples("edgewise export houses --out houses.c", "edgewise export houses --out houses.onnx"),
+)
+def _export(context: typer.Context, model: options.Model, out: options.OutExport, quiet: options.Quiet = False) -> None:
+    """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
+    with guard(context):
+        from edgewise.cli.console import Screen
+        from edgewise.cli.export import export
+
+        export(model, out, Screen(quiet=quiet))
 
 
 @app.command(

@@ -66,6 +66,15 @@ class Screen:
             self.console.print(grid)
 
     @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """A sign of life on a terminal, nothing in a pipe."""
+        if self.quiet or not self.console.is_terminal:
+            yield
+            return
+        with self.console.status(Text(printable(what))):
+            yield
+
+    @contextmanager
     def progress(self, what: str) -> Iterator[Bar | None]:
         """A bar on a terminal, nothing in a pipe."""
         if self.quiet or not self.console.is_terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgewise.baselines import BaselineResult
 from edgewise.cli.console import Screen, comparison, strongest
+from edgewise.cli.equations import Equations, find_equations
 from edgewise.cli.folder import ResultFolder
 from edgewise.cli.job import FitJob, Prepared, Trained, compare, prepare, train
 from edgewise.cli.results import INTERRUPTED, TITLES, Results, split_sentence
@@ -24,7 +25,8 @@ def fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> Results:
     screen.say(f"Split: {split_sentence(ready)}.", style="bold")
     trained = _train(ready, screen)
     baselines = [] if trained.interrupted or not job.baselines else _compare(ready, screen)
-    results = Results.of(ready, trained, baselines)
+    equations = None if trained.interrupted else _equations(ready, trained, screen)
+    results = Results.of(ready, trained, baselines, equations)
     _show(results, screen)
     if folder is not None:
         results.write(folder)
@@ -67,6 +69,15 @@ def _compare(ready: Prepared, screen: Screen) -> list[BaselineResult]:
     return found
 
 
+def _equations(ready: Prepared, trained: Trained, screen: Screen) -> Equations | None:
+    try:
+        with screen.waiting(f"Looking for formulas, up to {ready.job.formulas:g} seconds"):
+            return find_equations(ready, trained)
+    except KeyboardInterrupt:
+        screen.always("The search for formulas was interrupted.", style="yellow")
+        return None
+
+
 def _show(results: Results, screen: Screen) -> None:
     content = results.content()
     screen.say()
@@ -79,4 +90,9 @@ def _show(results: Results, screen: Screen) -> None:
     screen.say()
     screen.say("Strongest inputs", style="bold")
     screen.table(strongest(results.inputs))
+    if results.equations is not None:
+        first = results.equations.sentences()[0]
+        screen.say()
+        screen.say("As a formula", style="bold")
+        screen.say(f"{first}   (R² {results.equations.score:.4g} on the test rows)")
     screen.say()

@@ -43,6 +43,7 @@ class FitJob:
     time_limit: float | None = None
     seed: int = 0
     baselines: bool = True
+    formulas: float = 20.0
 
     @property
     def command(self) -> str:
@@ -61,6 +62,7 @@ class FitJob:
         words += ["--time-limit", f"{self.time_limit:g}"] if self.time_limit is not None else []
         words += ["--seed", str(self.seed)] if self.seed != FitJob.seed else []
         words += [] if self.baselines else ["--no-baselines"]
+        words += ["--formulas", f"{self.formulas:g}"] if self.formulas != FitJob.formulas else []
         return shlex.join(words)
 
 
@@ -153,6 +155,8 @@ def _check_numbers(job: FitJob) -> None:
     for option, value in (("--budget", job.budget), ("--time-limit", job.time_limit)):
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{option} must be a positive number, got {value:g}")
+    if not 0 <= job.formulas < math.inf:
+        raise InputError(f"--formulas must be seconds, 0 for none, got {job.formulas:g}")
 
 
 def train(ready: Prepared, progress: Callable | None = None) -> Trained:

@@ -134,6 +134,56 @@ OutShares = Annotated[
     str | None,
     _given("--out", "-o", metavar="FILE", help="Figure of the shares (.svg, .pdf, .png), or all of them as .csv."),
 ]
+ModelOrTable = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model, with --data; or a table, with --target: then the formulas come straight from it.",
+        show_default=False,
+    ),
+]
+FormulaData = Annotated[
+    str | None,
+    _given(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Table for a model: its target if it is there, else what the model predicts.",
+    ),
+]
+Imitate = Annotated[
+    bool, typer.Option("--imitate", help="Formulas for the model's predictions, even where the table has the target.")
+]
+Number = Annotated[
+    int | None, _given("--number", "-n", metavar="N", help="Choose this formula of the list, not the one that is best.")
+]
+FormulaTime = Annotated[
+    float, typer.Option("--time-limit", metavar="SECONDS", help="For the search, about; it ends early if exact.")
+]
+Digits = Annotated[int, typer.Option("--digits", metavar="N", min=1, max=17, help="Significant digits shown.")]
+OutFormula = Annotated[
+    str | None,
+    _given(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="All formulas as .csv or .json, the chosen one as .tex, .py or .c, the front as .svg, .pdf or .png.",
+    ),
+]
+OutExport = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help=".py (NumPy only), .c (C99), .onnx or .pt2 (torch.export).",
+        show_default=False,
+    ),
+]
+FitFormulas = Annotated[
+    float,
+    typer.Option("--formulas", metavar="SECONDS", help="To look for formulas of a numeric target; 0 looks for none."),
+]
 OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="A .svg, .pdf or .png.")]
 Kind = Annotated[
     KindName,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.cli.console import Screen
+from edgewise.cli.figures import effects
 from edgewise.cli.model import Model, open_model
-from edgewise.cli.results import effects
 from edgewise.cli.source import open_source
 from edgewise.errors import InputError
 from edgewise.plot import edge_curves, network_diagram, save

@@ -16,14 +16,14 @@ import numpy as np
 
 import edgewise
 from edgewise.baselines import BaselineResult, paired_error
+from edgewise.cli.equations import Equations, equation_facts
+from edgewise.cli.figures import MOST_CLASSES, draw, explanation, seen_rows
 from edgewise.cli.folder import ResultFolder
 from edgewise.cli.job import Prepared, Trained
 from edgewise.estimator import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribute import input_scores
-from edgewise.interpret.explain import GlobalExplanation
-from edgewise.plot import confusion, edge_curves, effect_curves, network_diagram, parity, share_dots, training_history
-from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
+from edgewise.report import ClassResult, ModelResult, ReportContent, write_report
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
@@ -31,27 +31,32 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
     "slope rule": {"classification": "Slope rule"},
 }
-_SEEN = 2_000  # training rows that figures and scores look at: more would not change what is seen
 _SHOWN = 20  # inputs in the report's list; metrics.json has them all
-_MOST_CLASSES = 40  # a table of more could not be read
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All of a fit. inputs: (name, score), strongest first."""
+    """All of a fit. inputs: (name, score), strongest first. equations: None where none were looked for."""
 
     ready: Prepared
     trained: Trained
     baselines: Sequence[BaselineResult]
     inputs: Sequence[tuple[str, float]]
+    equations: Equations | None = None
 
     @classmethod
-    def of(cls, ready: Prepared, trained: Trained, baselines: Sequence[BaselineResult]) -> Results:
+    def of(
+        cls,
+        ready: Prepared,
+        trained: Trained,
+        baselines: Sequence[BaselineResult],
+        equations: Equations | None = None,
+    ) -> Results:
         """Ranks the inputs by what the KAN does with the training rows."""
         trace = trained.estimator.trace(seen_rows(ready))
         scores = input_scores(trace).tolist()
         ranked = sorted(zip(ready.encoder.feature_names, scores, strict=True), key=lambda pair: -pair[1])
-        return cls(ready, trained, baselines, ranked)
+        return cls(ready, trained, baselines, ranked, equations)
 
     @property
     def notes(self) -> list[str]:
@@ -74,7 +79,10 @@ class Results:
     def save_model(self, path: Path) -> None:
         """The estimator with what `edgewise predict` and `info` need to know."""
         summary = metrics(self)
-        kept = {key: summary[key] for key in ("edgewise", "data", "command", "score", "metrics", "rows", "inputs")}
+        kept = {
+            key: summary[key]
+            for key in ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
+        }
         save_estimator(path, self.trained.estimator, extra={"table": self.ready.encoder.to_json(), "fit": kept})
 
     def content(self, *, figures: bool = False) -> ReportContent:
@@ -83,7 +91,7 @@ class Results:
         target, model = ready.encoder.target.name, trained.estimator.model_
         count = len(ready.encoder.feature_names)
         shape = list(model.config.width)
-        explained = explanation(self) if figures else None
+        explained = explanation(ready, trained) if figures else None
         what = f"{len(ready.labels)} classes of {target!r}" if ready.labels else repr(target)
         summary = (
             f"A Kolmogorov-Arnold network of shape {shape} learned to predict {what} from {count} inputs, "
@@ -99,7 +107,8 @@ class Results:
             classes=class_results(self),
             inputs=self.inputs[:_SHOWN],
             findings=() if explained is None else explained.sentences,
-            figures=draw(self, explained) if figures else (),
+            formulas=() if self.equations is None else self.equations.sentences(),
+            figures=draw(ready, trained, explained, self.equations) if figures else (),
             data={
                 "table": ready.job.data,
                 "rows in the table": ready.source.table.n_rows,
@@ -123,12 +132,6 @@ def about(ready: Prepared) -> tuple[str, ...]:
 
 
 INTERRUPTED = "The training was interrupted; the model is the best up to then."
-
-
-def seen_rows(ready: Prepared) -> np.ndarray:
-    """Training rows for figures and scores, evenly picked if there are many."""
-    rows = ready.train
-    return ready.X[rows[np.linspace(0, len(rows) - 1, min(_SEEN, len(rows))).astype(int)]]
 
 
 def split_sentence(ready: Prepared) -> str:
@@ -170,7 +173,7 @@ def class_results(results: Results) -> list[ClassResult]:
     ready = results.ready
     truth, said = ready.y[ready.test], results.trained.prediction
     found = []
-    for label in ready.labels if len(ready.labels) <= _MOST_CLASSES else ():
+    for label in ready.labels if len(ready.labels) <= MOST_CLASSES else ():
         mine, called = truth == label, said == label
         right = int((mine & called).sum())
         recall = right / int(mine.sum()) if mine.any() else None
@@ -211,83 +214,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # a copy without metadata
             continue
     return found
-
-
-def explanation(results: Results) -> GlobalExplanation | None:
-    """What the KAN's predictions of the training rows depend on; None where these are all the same, or so large that
-    nothing can be said."""
-    ready, X = results.ready, seen_rows(results.ready)
-    if not np.ptp(X, axis=0).any():
-        return None
-    estimator = results.trained.estimator
-    outputs = [str(label) for label in estimator.classes_] if ready.labels else [ready.encoder.target.name]
-    with np.errstate(invalid="ignore", over="ignore"):
-        explained = estimator.explain_global(X, names=ready.encoder.feature_names, outputs=outputs)
-    return explained if np.isfinite(explained.local.shares).all() else None
-
-
-def draw(results: Results, explained: GlobalExplanation | None) -> list[ReportFigure]:
-    """All figures of the report."""
-    ready, trained = results.ready, results.trained
-    estimator, names = trained.estimator, ready.encoder.feature_names
-    X, target = seen_rows(ready), ready.encoder.target.name
-    trace = estimator.trace(X)
-    outputs = [str(label) for label in ready.labels] or [target]
-    truth, scaling = ready.y[ready.test], estimator.input_scaling_
-    figures = []
-    if not ready.labels:
-        figures.append(ReportFigure("parity", parity(truth, trained.prediction)))
-    elif len(ready.labels) <= _MOST_CLASSES:
-        shown = confusion(truth, trained.prediction, classes=np.array(ready.labels, dtype=ready.y.dtype))
-        figures.append(ReportFigure("confusion", shown))
-    figures.append(ReportFigure("effects", effects(estimator, X, names, ready.labels, target)))
-    if explained is not None:
-        figures.append(ReportFigure("shares", share_dots(explained.local)))
-    figures.append(ReportFigure("network", network_diagram(estimator.model_, trace, names=names, outputs=outputs)))
-    ends = outputs if len(estimator.model_.layers) == 1 else None
-    figures.append(
-        ReportFigure(
-            "edges",
-            edge_curves(
-                estimator.model_,
-                trace,
-                names=names,
-                outputs=ends,
-                scaling=(scaling.shift, scaling.scale),
-                std=estimator.edge_std(X) if getattr(estimator, "error_bars_", None) is not None else None,
-            ),
-        )
-    )
-    history = estimator.report_.history
-    if any(math.isfinite(record.loss) for record in history):
-        loss = "cross-entropy" if ready.labels else "mean squared error (scaled)"
-        figures.append(ReportFigure("history", training_history(estimator.report_, loss_name=loss)))
-    return figures
-
-
-def effects(estimator, X: np.ndarray, names: Sequence[str], labels: Sequence, target: str):
-    """The figure of partial dependence: of the prediction, of the expected value of numeric classes, or of the
-    probabilities of named ones."""
-    scores = input_scores(estimator.trace(X)).tolist()
-    if not labels:
-        return effect_curves(estimator.predict, X, names=names, target=target, scores=scores)
-    if not isinstance(labels[0], str) and len(labels) > 2:
-        values = np.asarray(estimator.classes_, dtype=np.float64)
-
-        def expected(rows: np.ndarray) -> np.ndarray:
-            return estimator.predict_proba(rows) @ values
-
-        return effect_curves(expected, X, names=names, target=f"expected {target}", scores=scores)
-    kept = [str(label) for label in estimator.classes_]
-    if len(kept) == 2:
-        return effect_curves(
-            lambda rows: estimator.predict_proba(rows)[:, 1],
-            X,
-            names=names,
-            target=f"probability of {kept[1]}",
-            scores=scores,
-        )
-    return effect_curves(estimator.predict_proba, X, names=names, outputs=kept, target="probability", scores=scores)
 
 
 def metrics(results: Results) -> dict:
@@ -335,6 +261,7 @@ def metrics(results: Results) -> dict:
             "why": list(estimator.search_.sentences),
         },
         "inputs": [{"name": name, "score": _finite(score)} for name, score in results.inputs],
+        "formulas": equation_facts(results.equations),
         "notes": results.notes,
         "versions": versions(),
     }

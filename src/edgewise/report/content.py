@@ -36,6 +36,13 @@ FIGURES: dict[str, tuple[str, str, str]] = {
         "(Shapley values by sampling).",
         "Dots of the share of each of the strongest inputs in the predictions of the rows.",
     ),
+    "formulas": (
+        "formulas",
+        "Error against length of the best formula of each length: dots are the rows of the search, rings the rows held "
+        "out from it. The chosen formula is the one whose every symbol pays for itself. Errors in the list are those "
+        "on the rows held out, in per cent of the standard deviation.",
+        "Errors of formulas against their number of symbols, and the formulas.",
+    ),
     "network": (
         "network",
         "The whole model. Each frame holds one learned function of one variable, drawn over the range of the values "
@@ -86,8 +93,8 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """kind: one of parity, confusion, effects, network, edges, history; it decides the place and, unless `caption`
-    or `alt` (for readers who cannot see it) are given, what is said about it.
+    """kind: one of parity, confusion, effects, shares, formulas, network, edges, history; it decides the place and,
+    unless `caption` or `alt` (for readers who cannot see it) are given, what is said about it.
     """
 
     kind: str
@@ -109,6 +116,7 @@ class ReportContent:
     models: the KAN first, then the baselines, all on the same test rows; score_name: as "accuracy" or "R²";
         score_percent: the score is a share, to be shown in per cent; higher_is_better: False for an error.
     inputs: (name, score) of the strongest inputs, as from `input_scores`. findings: what there is to say about them.
+    formulas: the formula found and what there is to say about it.
     data: facts, as {"rows": 8000}; split: {"training": 5120, ...}; notes: sentences of the table encoder.
     training: how it was trained, as {"shape": "[17, 5, 14]"}. versions: {"edgewise": "0.1.0", ...}.
     command, seed: what to type to get the same.
@@ -124,6 +132,7 @@ class ReportContent:
     classes: Sequence[ClassResult] = ()
     inputs: Sequence[tuple[str, float]] = ()
     findings: Sequence[str] = ()
+    formulas: Sequence[str] = ()
     figures: Sequence[ReportFigure] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     split: Mapping[str, int] = field(default_factory=dict)

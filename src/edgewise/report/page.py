@@ -27,6 +27,7 @@ def page(content: ReportContent) -> str:
     sections = [
         ("Result", [_comparison(content), *drawn["result"], _classes(content)]),
         ("What the prediction depends on", [_inputs(content), _list(content.findings), *drawn["inputs"]]),
+        ("As a formula", [_formulas(content), *drawn["formulas"]]),
         ("The network", drawn["network"]),
         ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
         ("How it was trained", [_facts(content.training), *drawn["training"]]),
@@ -155,6 +156,13 @@ def _facts(facts: Mapping[str, object]) -> str:
 def _list(sentences: Iterable[str]) -> str:
     items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
     return f"<ul>\n{items}\n</ul>" if items else ""
+
+
+def _formulas(content: ReportContent) -> str:
+    if not content.formulas:
+        return ""
+    first, *others = content.formulas
+    return f"<pre><code>{_text(first)}</code></pre>\n{_list(others)}"
 
 
 def _command(content: ReportContent) -> str:

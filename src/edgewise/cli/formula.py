@@ -1,0 +1,270 @@
+"""`edgewise formula`: the front of formulas of a fitted model, or of a table, in the user's units and column names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table as Grid
+from rich.text import Text
+
+from edgewise.cli.console import Screen
+from edgewise.cli.guard import printable
+from edgewise.cli.job import FitJob, noted, prepare
+from edgewise.cli.model import Model, open_model
+from edgewise.cli.source import open_source
+from edgewise.errors import InputError
+from edgewise.estimator.equations import table_front
+from edgewise.files import write_bytes
+from edgewise.interpret.domain_report import domain_report
+from edgewise.interpret.front import Front
+from edgewise.interpret.writing import latex_name
+from edgewise.plot import formula_front, save
+from edgewise.plot.style import FORMATS
+
+ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FORMATS)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Formulas and what they were found for. chosen: the place of the one that counts. X, y: all rows.
+    notes: sentences."""
+
+    front: Front
+    chosen: int
+    target: str
+    X: np.ndarray
+    y: np.ndarray
+    notes: tuple[str, ...]
+
+    @property
+    def best(self):
+        """The chosen entry."""
+        return self.front[self.chosen]
+
+    @property
+    def domain(self) -> tuple[str, ...]:
+        """Where the chosen formula is defined."""
+        return domain_report(self.best.formula, self.X)
+
+
+def formula(
+    model: str,
+    data: str | None,
+    job: FitJob,
+    screen: Screen,
+    *,
+    imitate: bool = False,
+    place: int | None = None,
+    time_limit: float = 60.0,
+    digits: int = 6,
+    out: str | None = None,
+) -> Found:
+    """Looks for formulas, shows them with their errors, and writes the chosen one or all of them.
+
+    model: a model, with its table in `data`; or a table itself, whose target is job.target.
+    """
+    if out is not None and Path(out).suffix.lower() not in ENDINGS:
+        raise InputError(f"--out must end in {', '.join(ENDINGS)}, got {out!r}")
+    if not 0 < time_limit < float("inf"):
+        raise InputError(f"--time-limit must be a positive number, got {time_limit:g}")
+    if data is None and job.target is None:
+        raise InputError(
+            "--data must name the table of a model, or --target the column of a table to find formulas for"
+        )
+    with screen.waiting(f"Looking for formulas, up to {time_limit:g} seconds"):
+        found = (
+            _of_table(job, time_limit, screen)
+            if data is None
+            else _of_model(model, data, job, time_limit, imitate, screen)
+        )
+    if place is not None:
+        if not 1 <= place <= len(found.front):
+            raise InputError(f"--number must be from 1 to {len(found.front)}, got {place}")
+        found = Found(found.front, place - 1, found.target, found.X, found.y, found.notes)
+    show(found, screen, digits)
+    if out is not None:
+        write(found, out, digits)
+        screen.say(f"Wrote {out}.")
+    return found
+
+
+def _of_table(job: FitJob, time_limit: float, screen: Screen) -> Found:
+    ready = prepare(job)
+    if ready.labels:
+        raise InputError(f"--target must be a column of numbers, got {ready.encoder.target.name!r} with classes")
+    screen.notes(ready.notes)
+    names = ready.encoder.feature_names
+    front = table_front(ready.X, ready.y, names, time_limit)
+    return found_of(front, ready.encoder.target.name, ready.X, ready.y)
+
+
+def _of_model(model: str, data: str, job: FitJob, time_limit: float, imitate: bool, screen: Screen) -> Found:
+    opened = open_model(model)
+    if opened.labels or opened.estimator.model_.config.width[-1] != 1:
+        raise InputError("MODEL must predict one number to have a formula, got one of classes or several numbers")
+    table = open_source(data, job.delimiter).table
+    X, notes = opened.inputs(table)
+    screen.notes(notes)
+    prediction = opened.estimator.predict(X)
+    known = _known(opened, table)
+    if imitate or known is None or not known[0].any():
+        y, told = prediction, f"The formulas stand for the model's predictions of {opened.target!r}."
+    else:
+        rows, y = known
+        X, prediction = X[rows], prediction[rows]
+        told = f"The formulas are for {opened.target!r} as it is in {data}."
+    names = opened.names
+    with noted():
+        front = table_front(X, y, names, time_limit, opened.estimator)
+    found = found_of(front, opened.target, X, y)
+    gap = _rms(found.best.formula(X) - prediction)
+    own = (
+        ""
+        if y is prediction
+        else f" The network's own root mean square error on these rows is {_rms(y - prediction):.4g};"
+    )
+    own += f" {'the' if own else 'The'} chosen formula differs from the network by {gap:.4g} (root mean square)."
+    return Found(found.front, found.chosen, found.target, X, y, (told + own, *found.notes))
+
+
+def _known(opened: Model, table) -> tuple[np.ndarray, np.ndarray] | None:
+    """The rows whose target is known, and it; None where the table has none."""
+    if opened.encoder is None or opened.target not in table.names or opened.target in table.refused:
+        return None
+    rows = opened.encoder.rows_with_target(table)
+    return rows, opened.encoder.encode_target(table.take(rows)).astype(np.float64)
+
+
+def found_of(front: Front, target: str, X: np.ndarray, y: np.ndarray) -> Found:
+    """With the front's own choice."""
+    best = front.best
+    chosen = next(place for place, entry in enumerate(front) if entry is best)
+    return Found(front, chosen, target, X, y, front.said)
+
+
+def show(found: Found, screen: Screen, digits: int) -> None:
+    """The front as a table, then the chosen formula with its errors and its domain."""
+    screen.say()
+    screen.say(f"Formulas for {found.target}, the chosen one marked", style="bold")
+    screen.table(front_table(found, digits))
+    screen.say()
+    screen.always(f"{found.target} = {found.best.formula.text(digits)}", "bold")
+    screen.notes([*fidelity(found), *found.domain, *found.notes])
+
+
+def front_table(found: Found, digits: int) -> Grid:
+    """Number, complexity, error and text of every formula."""
+    grid = Grid(box=None, padding=(0, 2), pad_edge=False)
+    held = np.isfinite(found.best.validation)
+    for name in ("", "symbols", "error" + (" (held out)" if held else ""), "R²"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("formula", overflow="fold")
+    for place, entry in enumerate(found.front):
+        style = "bold" if place == found.chosen else ""
+        loss = entry.validation if held else entry.loss
+        cells = (
+            f"{'→ ' if place == found.chosen else ''}{place + 1}",
+            f"{entry.complexity}",
+            f"{np.sqrt(loss):.3g}",
+            _r2(loss, found.front.variance),
+            printable(entry.formula.text(min(digits, 4))),
+        )
+        grid.add_row(*(Text(cell, style=style) for cell in cells))
+    return grid
+
+
+def fidelity(found: Found) -> list[str]:
+    """Sentences: how far the chosen formula is off, on which rows."""
+    entry, variance = found.best, found.front.variance
+    said = (
+        f"Root mean square error {np.sqrt(entry.loss):.4g} (R² {_r2(entry.loss, variance)}) on the rows of the search"
+    )
+    if np.isfinite(entry.validation):
+        said += f", {np.sqrt(entry.validation):.4g} (R² {_r2(entry.validation, variance)}) on rows held out from it"
+    return [f"{said}."]
+
+
+def write(found: Found, out: str, digits: int) -> None:
+    """All formulas as .csv or .json, the chosen one as .tex, .py or .c, the front as a figure. Raises FileError."""
+    ending = Path(out).suffix.lower()
+    if ending in FORMATS:
+        save(formula_front(found.front, chosen=found.chosen, target=found.target), out)
+        return
+    text = {".csv": _csv, ".json": _json, ".tex": _tex, ".py": _python, ".c": _c}[ending](found, digits)
+    write_bytes(out, text.encode())
+
+
+def rows(found: Found) -> list[dict]:
+    """Every formula as plain values."""
+    return [
+        {
+            "number": place + 1,
+            "chosen": place == found.chosen,
+            "complexity": entry.complexity,
+            "rmse": float(np.sqrt(entry.loss)),
+            "rmse_held_out": float(np.sqrt(entry.validation)) if np.isfinite(entry.validation) else None,
+            "score": entry.score,
+            "formula": entry.formula.text(None),
+        }
+        for place, entry in enumerate(found.front)
+    ]
+
+
+def _csv(found: Found, digits: int) -> str:
+    text = io.StringIO()
+    listed = rows(found)
+    writer = csv.DictWriter(text, list(listed[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(listed)
+    return text.getvalue()
+
+
+def _json(found: Found, digits: int) -> str:
+    content = {
+        "target": found.target,
+        "inputs": list(found.best.formula.names),
+        "formula": found.best.formula.text(None),
+        "latex": found.best.formula.latex(digits),
+        "fidelity": fidelity(found),
+        "domain": list(found.domain),
+        "notes": list(found.notes),
+        "front": rows(found),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _tex(found: Found, digits: int) -> str:
+    left = latex_name(found.target)
+    lines = [f"% {' '.join(sentence.split())}" for sentence in (*fidelity(found), *found.domain)]
+    lines += ["\\begin{equation}", f"  {left} = {found.best.formula.latex(digits)}", "\\end{equation}", ""]
+    lines.append("% The other formulas, with their complexity and root mean square error:")
+    lines += [
+        f"% {entry.complexity}, {np.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex(digits)}"
+        for entry in found.front
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _python(found: Found, digits: int) -> str:
+    said = "\n".join(f"# {printable(sentence)}" for sentence in (*fidelity(found), *found.domain))
+    shown = printable(f"{found.target} = {found.best.formula.text(digits)}")
+    return f"# {shown}\n{said}\n{found.best.formula.python('predict')}"
+
+
+def _c(found: Found, digits: int) -> str:
+    said = "\n".join(fidelity(found) + list(found.domain)).replace("*/", "* /").replace("/*", "/ *")
+    plain = said.encode("ascii", "replace").decode()
+    return f"/* {plain} */\n{found.best.formula.c('predict')}"
+
+
+def _r2(loss: float, variance: float) -> str:
+    return "–" if not variance > 0 else f"{1 - loss / variance:.4g}".replace("-", "−")
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,82 @@
+"""`edgewise formula`: from a model or a table to formulas on the screen and in files."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def pendulum(tmp_path):
+    """120 rows: period = 2 pi sqrt(length / 9.81); mass does nothing."""
+    generator = np.random.default_rng(0)
+    length, mass = generator.uniform(0.2, 3, 120), generator.uniform(0.1, 5, 120)
+    lines = [f"{a:.17g},{b:.4f},{2 * np.pi * np.sqrt(a / 9.81):.17g}" for a, b in zip(length, mass, strict=True)]
+    path = tmp_path / "pendulum.csv"
+    path.write_text("the length,mass,period\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def run(edgewise, *words):
+    done = edgewise("formula", *words)
+    assert done.code == 0, done
+    return done
+
+
+def test_straight_from_a_table(edgewise, pendulum, tmp_path):
+    out = tmp_path / "period.py"
+    done = run(edgewise, pendulum, "--target", "period", "--time-limit", "4", "-o", out)
+    assert "period = " in done.out and "sqrt(" in done.out and "→" in done.out
+    assert "needs the length >= 0, and on these data it does" in done.out or "sqrt" in done.out
+    assert "on rows held out from it." in done.out and f"Wrote {out}." in done.out
+    space = {}
+    exec(compile(out.read_text(), "made", "exec"), space)
+    x = np.array([[1.0, 3.0], [2.5, 0.2]])
+    np.testing.assert_allclose(space["predict"](x), 2 * np.pi * np.sqrt(x[:, 0] / 9.81), rtol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".c", ".svg"])
+def test_files(edgewise, models, tmp_path, ending):
+    out = tmp_path / f"all{ending}"
+    run(edgewise, models / "numbers", "--data", models / "numbers.csv", "--time-limit", "2", "-o", out, "-n", "2")
+    text = out.read_text()
+    if ending == ".csv":
+        rows = list(csv.DictReader(text.splitlines()))
+        assert [row["chosen"] for row in rows].index("True") == 1 and float(rows[0]["rmse"]) > 0
+    elif ending == ".json":
+        found = json.loads(text)
+        assert found["target"] == "y" and found["front"][1]["chosen"] and found["domain"] and found["fidelity"]
+        assert found["front"][1]["formula"] == found["formula"]
+    elif ending == ".tex":
+        assert "\\begin{equation}\n  y = " in text
+    else:
+        assert {".c": "double predict(const double *x)", ".svg": "<svg"}[ending] in text
+
+
+def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
+    data = tmp_path / "only_inputs.csv"
+    lines = (models / "numbers.csv").read_text().splitlines()
+    data.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n")
+    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2", "-q")
+    assert done.out.startswith("y = ") and done.out.count("\n") == 1
+    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2")
+    assert "stand for the model's predictions of 'y'" in done.out
+    done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2")
+    assert "The formulas are for 'y' as it is in" in done.out and "differs from the network by" in done.out
+    assert "a" in done.out.split("y = ")[1].split("\n")[0]
+    done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2", "--imitate")
+    assert "stand for the model's predictions" in done.out
+
+
+def test_bad_arguments(refused, models, pendulum, kinds, tmp_path):
+    data = models / "numbers.csv"
+    assert "--out must end in .csv" in refused("formula", pendulum, "-t", "period", "-o", tmp_path / "x.doc")
+    assert "--data must name the table of a model" in refused("formula", models / "numbers")
+    assert "--time-limit must be" in refused("formula", pendulum, "-t", "period", "--time-limit", "0")
+    assert "MODEL must predict one number" in refused("formula", models / "kinds", "-d", models / "kinds.csv")
+    said = refused("formula", models / "numbers", "-d", data, "--time-limit", "1", "-n", "99")
+    assert "--number must be from 1 to" in said
+    assert "kind" in refused("formula", kinds, "-t", "kind")
+    pendulum.write_text("\n".join(pendulum.read_text().splitlines()[:12]) + "\n")
+    assert "at least 20 rows" in refused("formula", pendulum, "-t", "period")
