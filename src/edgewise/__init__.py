@@ -12,12 +12,15 @@ from edgewise.errors import (
     MissingExtraError,
 )
 from edgewise.interpret.compiled import from_formula
+from edgewise.interpret.distil import distil
+from edgewise.interpret.find import find_formula
 from edgewise.interpret.grow import deepen, widen
 from edgewise.interpret.prune import PruneReport, prune
 from edgewise.interpret.relations import relations
 from edgewise.interpret.removal import removal_costs
 from edgewise.interpret.select import select_inputs
 from edgewise.interpret.structure import interactions, structure
+from edgewise.interpret.symbolic import symbolify
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.layer import KANLayer
@@ -109,6 +112,8 @@ __all__ = [
     "Trace",
     "adapt_domain_",
     "deepen",
+    "distil",
+    "find_formula",
     "fit",
     "from_formula",
     "interactions",
@@ -122,6 +127,7 @@ __all__ = [
     "save_estimator",
     "select_inputs",
     "structure",
+    "symbolify",
     "to_c",
     "to_onnx",
     "to_program",
