@@ -6,6 +6,10 @@
 #include <thread>
 #include <vector>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include "problem.h"
 
 namespace edgewise {
@@ -92,6 +96,19 @@ std::vector<Part> cut(const Problem& problem, bool by_blocks, int threads) {
   return parts;
 }
 
+// A large gradient comes in fresh pages, and to fetch them one by one, 4 KB each, takes longer than to write them: the
+// system is asked for large ones. It may refuse; nothing else depends on it.
+void ask_for_large_pages(void* memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t large = 2 << 20;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + large - 1) / large * large;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) / large * large;
+  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
+
 // A call that is cut along its samples into as many parts as threads are worth starting. No sum goes over samples here,
 // so the size of the blocks changes no bit of the result.
 int run_by_samples(Function function, Problem problem, const Variant& variant, int is_double, int threads) {
@@ -152,6 +169,9 @@ EDGEWISE_EXPORT int edgewise_backward(const Problem* problem, int is_double, int
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;
   const auto backward = variant->backward[is_double];
+  if (problem->grad_coef)
+    edgewise::ask_for_large_pages(problem->grad_coef, size_t(problem->inputs) * size_t(problem->functions) *
+                                                          size_t(problem->outputs) * (is_double ? 8 : 4));
   try {
     // Together they share the sorting; with fewer inputs than threads the gradient by x is better cut along samples.
     if (problem->grad_x && problem->grad_coef && (threads == 1 || problem->inputs >= threads))

@@ -39,6 +39,26 @@ struct Runs {
 template <class T>
 constexpr T epsilon = sizeof(T) == 4 ? T(1.1920929e-7) : T(2.220446049250313e-16);
 
+// The largest distance of a knot from its place low + (k - degree) width in an even grid; infinite if one is NaN or far.
+template <class T>
+T unevenness(const Grid<T>& grid, int64_t count, int degree, T width) {
+  constexpr int lanes = full_lanes<T>;
+  typedef Vector<T, lanes> V;
+  V number, off = V{};
+  for (int k = 0; k < lanes; k++) number[k] = T(k - degree);
+  for (int64_t k = 0; k < count; k += lanes, number += T(lanes)) {
+    const V place = grid.low + number * width;
+    const V knots = k + lanes <= count ? load<V>(grid.knots + k) : load_some<V>(grid.knots + k, count - k);
+    V distance = knots < place ? place - knots : knots - place;
+    distance = distance < T(1e30) ? distance : V{} + T(__builtin_inf());
+    for (int64_t lane = count - k; lane < lanes; lane++) distance[lane] = 0;
+    off = distance > off ? distance : off;
+  }
+  T largest = 0;
+  for (int lane = 0; lane < lanes; lane++) largest = off[lane] > largest ? off[lane] : largest;
+  return largest;
+}
+
 template <class T>
 Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
   Grid<T> grid;
@@ -49,14 +69,8 @@ Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
   grid.high = grid.breaks[grid.size];
   T width = (grid.high - grid.low) / T(grid.size);
   grid.per_width = 1 / width;
-  T off = 0;
-  bool broken = false;
-  int64_t last = functions + degree;
-  for (int64_t k = 0; k <= last; k++) {
-    T distance = __builtin_fabs(double(knots[k] - (grid.low + T(k - degree) * width)));
-    off = distance > off ? distance : off;
-    broken |= !(distance < T(1e30));  // a NaN among the knots
-  }
+  const T off = unevenness(grid, functions + degree + 1, degree, width);
+  const bool broken = !(off < T(1e30));  // a NaN among the knots
   // Guesses need room for T's rounding of positions among so many intervals.
   grid.nearly_even = !broken && off < width / 4 && grid.size < (1 << 20);
   // Beyond this the widths' rounding would show in float32: 6e-6 at 200 intervals of [-1, 1].

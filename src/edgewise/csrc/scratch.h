@@ -15,14 +15,20 @@ bool is_narrow(const Problem& problem) {
   return padded<T>(problem.outputs) <= full_lanes<T>;
 }
 
-// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: many share the work that is
-// done once per block. Wide: a block's rows of y or u stay in the second-level cache while every input passes over them.
+// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: half the batch, so that working
+// arrays stay small beside the results, but enough to share what is done once per block for every interval.
+// Wide: a block's rows of y or u stay in the second-level cache while every input passes over them.
 template <class T>
 int64_t block_of(const Problem& problem, int threads) {
-  int64_t samples = 4096;
-  if (!is_narrow<T>(problem)) samples = (int64_t(512) << 10) / (padded<T>(problem.outputs) * int64_t(sizeof(T)));
+  int64_t samples;
+  if (is_narrow<T>(problem)) {
+    samples = problem.batch / 2 > 5 * problem.functions ? problem.batch / 2 : 5 * problem.functions;
+    if (samples > 4096) samples = 4096;
+  } else {
+    samples = (int64_t(512) << 10) / (padded<T>(problem.outputs) * int64_t(sizeof(T)));
+    if (samples > 2048) samples = 2048;
+  }
   const int64_t share = (problem.batch + threads - 1) / threads;
-  if (!is_narrow<T>(problem) && samples > 2048) samples = 2048;
   if (threads > 1 && samples > share) samples = share;
   return samples < 256 ? 256 : samples;
 }
@@ -47,9 +53,10 @@ class Scratch {
   Runs runs;
   Pieces<T> pieces;
   Weights<T> values, slopes;
-  T *t, *columns, *results, *sums, *padded_rows;
+  T *t, *columns, *sums, *padded_rows;
+  T* polynomials;                          // layers of one output
   T *coef, *base, *grad_coef, *grad_base;  // narrow layers: one input's, in padded rows
-  int64_t pitch;                           // of columns and results
+  int64_t pitch;                           // of columns
 
  private:
   char *memory_ = nullptr, *next_ = nullptr;
@@ -79,10 +86,10 @@ class Scratch {
     take(values.spline, room * L);
     take(values.base, room);
     if (gradients) {
-      take(slopes.spline, room * L);
+      slopes.spline = values.spline;  // wanted when the values have been used
       take(slopes.base, room);
-      take(sums, room * least_lanes<T>);
-      take(results, inputs * room);
+      sums = values.spline;  // in a narrow layer a sample's sum takes the place of its weights
+      if (!narrow) take(sums, room * least_lanes<T>);
     }
     take(padded_rows, pad_rows ? most * wide : 0);
     take(pieces.table, most_pieces * K * L);
@@ -92,8 +99,9 @@ class Scratch {
     if (narrow) {
       take(coef, (problem.functions + L) * wide);
       take(base, wide);
-      take(grad_coef, gradients ? intervals * (wide == 1 ? L : K * wide) : 0);
+      take(grad_coef, gradients ? (wide == 1 ? problem.functions : intervals * K * wide) : 0);
       take(grad_base, wide);
+      take(polynomials, wide == 1 ? intervals * L : 0);
     } else {
       take(runs.interval, most_pieces + 1);
       take(runs.begin, most_pieces + 1);
@@ -123,10 +131,11 @@ void read_columns(const Problem& problem, const Block& block, int64_t input, int
       scratch.columns[i * scratch.pitch + b] = x[b * problem.x_row + i * problem.x_column];
 }
 
+// The gradient of x, which has taken the place of its columns.
 template <class T, int K>
 void write_columns(const Problem& problem, const Block& block, int64_t input, int64_t count, Scratch<T, K>& scratch) {
   T* grad = static_cast<T*>(problem.grad_x) + block.begin * problem.inputs + input;
-  transpose(scratch.results, scratch.pitch, count, block.samples, grad, problem.inputs);
+  transpose(scratch.columns, scratch.pitch, count, block.samples, grad, problem.inputs);
 }
 
 // Locates the samples of one input (column `at` of those read) and makes its polynomial pieces.
@@ -142,8 +151,8 @@ void prepare(const Problem& problem, const Block& block, int64_t input, int64_t 
   positions(grid, scratch.samples, scratch.pieces, scratch.t);
 }
 
-// What the rows are multiplied by: splines times v, then the base function.
-template <class T, int K, bool based>
+// What the rows are multiplied by: splines times v.
+template <class T, int K>
 void fill_values(const Problem& problem, const Block& block, int64_t input, Scratch<T, K>& scratch) {
   constexpr int L = weight_lanes<K>;
   T* weight = scratch.values.spline;
@@ -153,14 +162,12 @@ void fill_values(const Problem& problem, const Block& block, int64_t input, Scra
     for (int64_t b = 0; b < block.samples; b++)
       for (int j = 0; j < K; j++) weight[b * L + j] *= v[b * problem.v_row];
   }
-  if (based) base_weights(problem.base_kind, false, scratch.samples, scratch.values.base);
 }
 
 // The same for the gradient by x, which leaves v out.
-template <class T, int K, bool based>
+template <class T, int K>
 void fill_slopes(const Problem& problem, Scratch<T, K>& scratch) {
   spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, problem.grad_x_order, scratch.slopes.spline);
-  if (based) base_weights(problem.base_kind, true, scratch.samples, scratch.slopes.base);
 }
 
 // The mask of one input; null where it masks nothing.

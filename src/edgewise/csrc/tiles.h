@@ -20,6 +20,9 @@ struct Columns {
   int64_t first, width;
 };
 
+// Some hundred cycles of work at a few samples a run: what a read from memory takes.
+constexpr int64_t runs_ahead = 4;
+
 template <class T, int lanes, int vectors, int K, bool based, bool partial = false>
 struct Tile {
   typedef Vector<T, lanes> V;
@@ -62,6 +65,13 @@ struct Tile {
     }
   }
 
+  // Asks for the row that a later run will need: where coefficients outgrow the caches, samples are worked on meanwhile.
+  EDGEWISE_INLINE static void fetch(const Runs& runs, int64_t run, const Rows<T>& rows, const Columns& columns) {
+    if (run >= runs.count) return;
+    const T* row = rows.coef + (runs.interval[run] + K - 1) * rows.stride + columns.first;
+    for (int k = 0; k < vectors; k++) __builtin_prefetch(row + k * lanes);
+  }
+
   EDGEWISE_INLINE void clear() {
     for (int k = 0; k < vectors; k++) {
       base[k] = V{};
@@ -100,6 +110,7 @@ struct Tile {
     for (int64_t r = 0; r < runs.count; r++) {
       tile.template move_to<masked>(runs.interval[r], held, rows, columns);
       held = runs.interval[r];
+      fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
         const int64_t b = runs.row[p];
         T* to = y + b * y_row + columns.first;
@@ -125,6 +136,7 @@ struct Tile {
     for (int64_t r = 0; r < runs.count; r++) {
       tile.template move_to<masked>(runs.interval[r], held, rows, columns);
       held = runs.interval[r];
+      fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
         const int64_t b = runs.row[p];
         const T* from = u + b * u_row + columns.first;
@@ -149,7 +161,10 @@ struct Tile {
       const int64_t left = columns.width - k * lanes;
       V value = row[0][k];
       if (grads.mask) value *= get(grads.mask + columns.first + k * lanes, left);
-      if (!grads.fresh) value += get(to + k * lanes, left);
+      if (grads.fresh)
+        __builtin_prefetch(to + runs_ahead * grads.stride + k * lanes, 1);
+      else
+        value += get(to + k * lanes, left);
       put(to + k * lanes, value, left);
 #pragma GCC unroll 8
       for (int j = 0; j < K - 1; j++) row[j][k] = row[j + 1][k];

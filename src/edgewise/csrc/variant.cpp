@@ -1,16 +1,16 @@
 // Forward and backward of a layer for one instruction set; compiled once for each, see CMakeLists.txt.
 #include "narrow.h"
 #include "scratch.h"
+#include "single.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
 
-// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs, or act(Kind<Single<...>>) for one output.
+// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs.
 template <class T, int K, bool based, class Act>
 EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
   constexpr int lanes = full_lanes<T>, least = least_lanes<T>;
   const int64_t wide = padded<T>(outputs);
-  if (wide == 1) return act(Kind<Single<T, K, based>>());
   if constexpr (lanes >= 4 * least) {
     if (wide == lanes / 4) return act(Kind<Narrow<T, lanes / 4, K, based>>());
   }
@@ -27,13 +27,31 @@ EDGEWISE_INLINE void copy_row(const T* row, const T* mask, int64_t outputs, int6
   for (int64_t o = outputs; o < wide; o++) to[o] = 0;
 }
 
+// The same for a row without a mask that fits one vector.
+template <class T, int lanes>
+EDGEWISE_INLINE void copy_vector(const T* row, int64_t outputs, T* to) {
+  typedef Vector<T, lanes> V;
+  store(to, load_some<V>(row, outputs));
+}
+
+template <class T>
+void copy_rows(const T* rows, int64_t stride, int64_t count, const T* mask, int64_t outputs, int64_t wide, T* to) {
+  constexpr int lanes = full_lanes<T>;
+  if (!mask && wide == lanes)
+    for (int64_t g = 0; g < count; g++) copy_vector<T, lanes>(rows + g * stride, outputs, to + g * wide);
+  else if (!mask && 2 * wide == lanes && lanes >= 2 * least_lanes<T>)
+    for (int64_t g = 0; g < count; g++)
+      copy_vector<T, (lanes > least_lanes<T> ? lanes / 2 : lanes)>(rows + g * stride, outputs, to + g * wide);
+  else
+    for (int64_t g = 0; g < count; g++) copy_row(rows + g * stride, mask, outputs, wide, to + g * wide);
+}
+
 template <class T, int K>
 void copy_parameters(const Problem& problem, int64_t input, Scratch<T, K>& scratch) {
   const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
   const T* coef = static_cast<const T*>(problem.coef) + input * problem.coef_input;
   const T* mask = mask_of<T>(problem, input);
-  for (int64_t g = 0; g < problem.functions; g++)
-    copy_row(coef + g * problem.coef_function, mask, outputs, wide, scratch.coef + g * wide);
+  copy_rows(coef, problem.coef_function, problem.functions, mask, outputs, wide, scratch.coef);
   if (wide == 1)  // the last interval's vector reaches beyond the coefficients
     for (int64_t k = 0; k < weight_lanes<K>; k++) scratch.coef[problem.functions + k] = 0;
   if (problem.base)
@@ -53,6 +71,99 @@ Rows<T> rows_of(const Problem& problem, const void* coef, int64_t stride_input, 
   rows.mask = mask_of<T>(problem, input);
   rows.fresh = false;
   return rows;
+}
+
+// Room for one number per sample, four times, where layers of one output have no weights.
+template <class T, int K>
+T* room_of(Scratch<T, K>& scratch, int number) {
+  return scratch.values.spline + number * scratch.pitch;
+}
+
+// u times v of one input's samples; zeros behind them and, for orders that are zero there, beyond the domain.
+template <class T, int K>
+const T* pulled_by(const Problem& problem, const Block& block, int64_t input, const T* u, Scratch<T, K>& scratch) {
+  const Samples<T>& samples = scratch.samples;
+  T* pulled = room_of(scratch, 2);
+  for (int64_t b = 0; b < samples.count; b++) pulled[b] = u[b];
+  if (problem.v) {
+    const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
+    for (int64_t b = 0; b < samples.count; b++) pulled[b] *= v[b * problem.v_row];
+  }
+  if (samples.outside && problem.order >= 2)
+    for (int64_t b = 0; b < samples.count; b++)
+      pulled[b] = samples.x[b] < samples.inside[b] || samples.x[b] > samples.inside[b] ? T(0) : pulled[b];
+  for (int k = 0; k < least_lanes<T>; k++) pulled[samples.count + k] = 0;
+  return pulled;
+}
+
+// How far samples lie beyond the domain, in widths of the interval at its end; null where no straight line is needed.
+template <class T, int K>
+const T* beyond_of(const Problem& problem, Scratch<T, K>& scratch) {
+  const Samples<T>& samples = scratch.samples;
+  if (!samples.outside || problem.order != 0) return nullptr;
+  T* beyond = room_of(scratch, 3);
+  for (int64_t b = 0; b < samples.count; b++)
+    beyond[b] = (samples.x[b] - samples.inside[b]) * Single<T, K>::per_width(scratch.pieces, b);
+  for (int k = 0; k < least_lanes<T>; k++) beyond[samples.count + k] = 0;
+  return beyond;
+}
+
+// The splines of one input with one output, order-th derivative, at every sample.
+template <class T, int K>
+const T* single_spline(const Problem& problem, int64_t input, int order, Scratch<T, K>& scratch) {
+  typedef Single<T, K> Kernel;
+  copy_parameters(problem, input, scratch);
+  Kernel::make(derive<T, K>(scratch.pieces, order), scratch.samples, scratch.pieces,
+               problem.functions - problem.degree, scratch.coef, scratch.polynomials);
+  Kernel::spline(scratch.polynomials, scratch.samples, scratch.pieces, scratch.t, order, room_of(scratch, 0),
+                 room_of(scratch, 1));
+  return room_of(scratch, 0);
+}
+
+template <class T, int K, bool based>
+void single_forward(const Problem& problem, const Block& block, int64_t input, Scratch<T, K>& scratch, T* y) {
+  Single<T, K>::fill_group(scratch.samples, scratch.pieces, scratch.t);
+  const T *values = single_spline(problem, input, problem.order, scratch), *base = scratch.values.base;
+  const T scale = scratch.base[0];
+  if (problem.v) {
+    const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
+    for (int64_t b = 0; b < block.samples; b++)
+      y[b] += v[b * problem.v_row] * values[b] + (based ? scale * base[b] : T(0));
+  } else {
+    for (int64_t b = 0; b < block.samples; b++) y[b] += values[b] + (based ? scale * base[b] : T(0));
+  }
+}
+
+template <class T, int K, bool based>
+void single_backward_x(const Problem& problem, int64_t input, const T* u, Scratch<T, K>& scratch, T* result) {
+  const T *values = single_spline(problem, input, problem.grad_x_order, scratch), *base = scratch.slopes.base;
+  const T scale = scratch.base[0];
+  for (int64_t b = 0; b < scratch.samples.count; b++)
+    result[b] = u[b] * (values[b] + (based ? scale * base[b] : T(0)));
+}
+
+template <class T, int K, bool based>
+void single_backward_coef(const Problem& problem, const Block& block, int64_t input, const T* u,
+                          Scratch<T, K>& scratch) {
+  typedef Single<T, K> Kernel;
+  const int64_t intervals = problem.functions - problem.degree;
+  const T* table = derive<T, K>(scratch.pieces, problem.order);
+  const T* pulled = pulled_by(problem, block, input, u, scratch);
+  const T* beyond = beyond_of(problem, scratch);
+  T* moments = scratch.polynomials;
+  for (int64_t k = 0; k < intervals * weight_lanes<K>; k++) moments[k] = 0;
+  Kernel::add_moments(Kernel::row_of(scratch.samples, scratch.pieces), scratch.t, pulled, beyond, block.samples,
+                      moments);
+  for (int64_t g = 0; g < problem.functions; g++) scratch.grad_coef[g] = 0;
+  Kernel::to_coef(table, scratch.samples, scratch.pieces, intervals, moments, scratch.grad_coef);
+  if (!based) return;
+  typedef Vector<T, full_lanes<T>> V;
+  V sums = V{};
+  int64_t b = 0;
+  for (; b + full_lanes<T> <= block.samples; b += full_lanes<T>) sums += load<V>(scratch.values.base + b) * load<V>(u + b);
+  T total = sum_lanes<T, full_lanes<T>>(sums);
+  for (; b < block.samples; b++) total += scratch.values.base[b] * u[b];
+  scratch.grad_base[0] = total;
 }
 
 // One input's part of y, which has rows of `wide` numbers.
@@ -93,8 +204,13 @@ int forward(const Problem& problem, const Part& part) {
       read_columns(problem, block, first, count, scratch);
       for (int64_t at = 0; at < count; at++) {
         prepare(problem, block, first + at, at, scratch);
-        fill_values<T, K, based>(problem, block, first + at, scratch);
-        add_input<T, K, based>(problem, first + at, scratch, sums, wide);
+        if (based) base_weights<T>(problem.base_kind, scratch.samples, scratch.values.base, nullptr);
+        if (wide == 1) {
+          single_forward<T, K, based>(problem, block, first + at, scratch, sums);
+        } else {
+          fill_values(problem, block, first + at, scratch);
+          add_input<T, K, based>(problem, first + at, scratch, sums, wide);
+        }
       }
     }
     if (pad)
@@ -107,9 +223,11 @@ int forward(const Problem& problem, const Part& part) {
 // The gradient of x's column, from sums over outputs.
 template <class T, int K, bool based>
 void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row, Scratch<T, K>& scratch, T* result) {
+  if (problem.outputs == 1) return single_backward_x<T, K, based>(problem, input, u, scratch, result);
   constexpr int64_t least = least_lanes<T>;
   const int64_t samples = scratch.samples.count;
   T* sums = scratch.sums;
+  fill_slopes(problem, scratch);
   if (is_narrow<T>(problem)) {
     copy_parameters(problem, input, scratch);
     for_narrow<T, K, based>(problem.outputs, [&](auto kind) {
@@ -164,19 +282,24 @@ void add_gradients(const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t 
 }
 
 template <class T, int K, bool based>
-void backward_coef(const Problem& problem, int64_t input, const T* u, int64_t u_row, bool first,
+void backward_coef(const Problem& problem, const Block& block, int64_t input, const T* u, int64_t u_row, bool first,
                    Scratch<T, K>& scratch) {
   const int64_t outputs = problem.outputs, size = problem.functions * outputs;
   Rows<T> grads = rows_of<T>(problem, problem.grad_coef, size, outputs, problem.grad_base, input);
   grads.fresh = first;
+  const int64_t wide = padded<T>(outputs), intervals = problem.functions - problem.degree;
+  if (wide == 1) {
+    single_backward_coef<T, K, based>(problem, block, input, u, scratch);
+    return add_gradients<T, K, based>(grads, outputs, wide, 1, intervals, scratch);
+  }
+  fill_values(problem, block, input, scratch);
   if (!is_narrow<T>(problem)) {
     for_tiles<T, K, based>(outputs, [&](auto kind, Columns columns) {
       decltype(kind)::type::to_coef(scratch.runs, scratch.values, grads, columns, u, u_row);
     });
     return;
   }
-  const int64_t wide = padded<T>(outputs), intervals = problem.functions - problem.degree;
-  const int64_t step = wide == 1 ? weight_lanes<K> : intervals <= 16 ? K : 1;
+  const int64_t step = intervals <= 16 ? K : 1;
   const int64_t rows = step == 1 ? problem.functions : intervals * step;
   for (int64_t k = 0; k < rows * wide; k++) scratch.grad_coef[k] = 0;
   for (int64_t o = 0; o < wide; o++) scratch.grad_base[o] = 0;
@@ -198,8 +321,7 @@ int backward(const Problem& problem, const Part& part) {
     const T* u = static_cast<const T*>(problem.u) + block.begin * problem.u_row;
     int64_t u_row = problem.u_row;
     if (pad) {
-      for (int64_t b = 0; b < block.samples; b++)
-        copy_row<T>(u + b * u_row, nullptr, outputs, wide, scratch.padded_rows + b * wide);
+      copy_rows<T>(u, u_row, block.samples, nullptr, outputs, wide, scratch.padded_rows);
       u = scratch.padded_rows;
       u_row = wide;
     }
@@ -208,15 +330,17 @@ int backward(const Problem& problem, const Part& part) {
       read_columns(problem, block, first, count, scratch);
       for (int64_t at = 0; at < count; at++) {
         prepare(problem, block, first + at, at, scratch);
-        if (!is_narrow<T>(problem)) group(scratch.samples, problem.functions - problem.degree, scratch.runs);
-        if (problem.grad_coef) {
-          fill_values<T, K, based>(problem, block, first + at, scratch);
-          backward_coef<T, K, based>(problem, first + at, u, u_row, index == part.block_begin, scratch);
-        }
-        if (problem.grad_x) {
-          fill_slopes<T, K, based>(problem, scratch);
-          backward_x<T, K, based>(problem, first + at, u, u_row, scratch, scratch.results + at * scratch.pitch);
-        }
+        if (based)
+          base_weights<T>(problem.base_kind, scratch.samples, problem.grad_coef ? scratch.values.base : nullptr,
+                          problem.grad_x ? scratch.slopes.base : nullptr);
+        if (wide == 1)
+          Single<T, K>::fill_group(scratch.samples, scratch.pieces, scratch.t);
+        else if (!is_narrow<T>(problem))
+          group(scratch.samples, problem.functions - problem.degree, scratch.runs);
+        if (problem.grad_coef)
+          backward_coef<T, K, based>(problem, block, first + at, u, u_row, index == part.block_begin, scratch);
+        if (problem.grad_x)
+          backward_x<T, K, based>(problem, first + at, u, u_row, scratch, scratch.columns + at * scratch.pitch);
       }
       if (problem.grad_x) write_columns(problem, block, first, count, scratch);
     }

@@ -117,23 +117,32 @@ EDGEWISE_INLINE bool any(M value) {
 #define EDGEWISE_SHUFFLE2(a, b, i, j) __builtin_shuffle(a, b, Vector<int64_t, 2>{i, j})
 #endif
 
-// to[j * to_row + i] = from[i * from_row + j] for a square of the smallest vectors.
-EDGEWISE_INLINE void transpose_square(const float* from, int64_t from_row, float* to, int64_t to_row) {
+// A square of the smallest vectors, turned.
+EDGEWISE_INLINE void turn(Vector<float, 4> (&rows)[4]) {
   typedef Vector<float, 4> V;
-  const V a = load<V>(from), b = load<V>(from + from_row);
-  const V c = load<V>(from + 2 * from_row), d = load<V>(from + 3 * from_row);
-  const V ab_low = EDGEWISE_SHUFFLE4(a, b, 0, 4, 1, 5), ab_high = EDGEWISE_SHUFFLE4(a, b, 2, 6, 3, 7);
-  const V cd_low = EDGEWISE_SHUFFLE4(c, d, 0, 4, 1, 5), cd_high = EDGEWISE_SHUFFLE4(c, d, 2, 6, 3, 7);
-  store(to, EDGEWISE_SHUFFLE4(ab_low, cd_low, 0, 1, 4, 5));
-  store(to + to_row, EDGEWISE_SHUFFLE4(ab_low, cd_low, 2, 3, 6, 7));
-  store(to + 2 * to_row, EDGEWISE_SHUFFLE4(ab_high, cd_high, 0, 1, 4, 5));
-  store(to + 3 * to_row, EDGEWISE_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7));
+  const V ab_low = EDGEWISE_SHUFFLE4(rows[0], rows[1], 0, 4, 1, 5);
+  const V ab_high = EDGEWISE_SHUFFLE4(rows[0], rows[1], 2, 6, 3, 7);
+  const V cd_low = EDGEWISE_SHUFFLE4(rows[2], rows[3], 0, 4, 1, 5);
+  const V cd_high = EDGEWISE_SHUFFLE4(rows[2], rows[3], 2, 6, 3, 7);
+  rows[0] = EDGEWISE_SHUFFLE4(ab_low, cd_low, 0, 1, 4, 5);
+  rows[1] = EDGEWISE_SHUFFLE4(ab_low, cd_low, 2, 3, 6, 7);
+  rows[2] = EDGEWISE_SHUFFLE4(ab_high, cd_high, 0, 1, 4, 5);
+  rows[3] = EDGEWISE_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7);
 }
-EDGEWISE_INLINE void transpose_square(const double* from, int64_t from_row, double* to, int64_t to_row) {
-  typedef Vector<double, 2> V;
-  const V a = load<V>(from), b = load<V>(from + from_row);
-  store(to, EDGEWISE_SHUFFLE2(a, b, 0, 2));
-  store(to + to_row, EDGEWISE_SHUFFLE2(a, b, 1, 3));
+EDGEWISE_INLINE void turn(Vector<double, 2> (&rows)[2]) {
+  const Vector<double, 2> a = rows[0], b = rows[1];
+  rows[0] = EDGEWISE_SHUFFLE2(a, b, 0, 2);
+  rows[1] = EDGEWISE_SHUFFLE2(a, b, 1, 3);
+}
+
+// to[j * to_row + i] = from[i * from_row + j] for a square of the smallest vectors.
+template <class T>
+EDGEWISE_INLINE void transpose_square(const T* from, int64_t from_row, T* to, int64_t to_row) {
+  constexpr int side = least_lanes<T>;
+  Vector<T, side> rows[side];
+  for (int k = 0; k < side; k++) rows[k] = load<Vector<T, side>>(from + k * from_row);
+  turn(rows);
+  for (int k = 0; k < side; k++) store(to + k * to_row, rows[k]);
 }
 
 // to[j * to_row + i] = from[i * from_row + j] for i < rows, j < columns.

@@ -209,21 +209,21 @@ void spline_weights(const Samples<T>& samples, const Pieces<T>& pieces, const T*
   if (samples.outside) straighten<T, K>(samples, pieces, t, order, weight);
 }
 
-// The base function at each sample, or its slope.
+// The base function at each sample, and its slope; null: not wanted.
 template <class T>
-void base_weights(int kind, bool slope, const Samples<T>& samples, T* weight) {
+void base_weights(int kind, const Samples<T>& samples, T* value, T* slope) {
   constexpr int lanes = full_lanes<T>;
   typedef Vector<T, lanes> V;
   for (int64_t b = 0; b < samples.count; b += lanes) {
-    V x = load<V>(samples.x + b), value;
+    const V x = load<V>(samples.x + b);
+    V here = x, slant = V{} + T(1);
     if (kind == silu_base) {
-      V spread = T(1) + exponential<T, lanes>(-x);
-      V gate = T(1) / spread;
-      value = slope ? gate * (T(1) + x * (T(1) - gate)) : x / spread;
-    } else {
-      value = slope ? V{} + T(1) : x;
+      const V spread = T(1) + exponential<T, lanes>(-x), gate = T(1) / spread;
+      here = x / spread;
+      slant = gate * (T(1) + x * (T(1) - gate));
     }
-    store(weight + b, value);
+    if (value) store(value + b, here);
+    if (slope) store(slope + b, slant);
   }
 }
 
