@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.interpret.relevance import relevant_inputs
+from edgewise.interpret.relevance import leftover, relevant_inputs
 
 
 def points(count, rows=1000):
@@ -32,3 +32,11 @@ def test_a_hundred_inputs_of_which_all_or_five_matter():
 def test_nothing_found_is_everything():
     x = points(6)
     assert relevant_inputs(x, np.random.default_rng(7).normal(size=1000)) == list(range(6))
+
+
+def test_what_a_formula_leaves():
+    x, noise = points(3), np.random.default_rng(2).normal(size=1000)
+    assert leftover(x, noise) < 1.25
+    assert leftover(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
+    assert leftover(x, noise + x[:, 1] * x[:, 2]) > 1.4
+    assert leftover(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100

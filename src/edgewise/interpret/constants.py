@@ -156,6 +156,7 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
     `time.monotonic`, after which no more constants are tried.
     """
     limit_free = floor * float(np.var(y))
+    fitted = _all_known(fitted, x, y, limit_free)
     refused: set[tuple[float, Exact]] = set()
     for _ in range(40):
         best = _next_known(fitted, refused)
@@ -175,6 +176,25 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
     return fitted
 
 
+def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float) -> Fitted:
+    """With every constant that has a simple number near replaced by it at once, if the loss stays."""
+    numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
+    values, exact = [part.value for part in numbers], [part.exact for part in numbers]
+    for place in free_places(fitted.expression):
+        reach = _reach(values[place], fitted.errors[place])
+        form = next(known_numbers(values[place], reach), None)
+        if form is not None:
+            values[place], exact[place] = value_of(form), form
+    trial = fit_constants(simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15)
+    allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
+    return trial if trial is not None and trial.loss <= allowed else fitted
+
+
+def _reach(value: float, error: float) -> float:
+    """By how much a constant may be off, for the numbers that are tried in its place."""
+    return min(max(DEVIATIONS * error, CLOSE * abs(value), 1e-9), 0.2 * abs(value) + 1e-3)
+
+
 def _next_known(fitted: Fitted, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
     """The constant nearest to a simple number, measured in what it may be off by."""
     values = constants(fitted.expression)
@@ -182,7 +202,7 @@ def _next_known(fitted: Fitted, refused: set[tuple[float, Exact]]) -> tuple[int,
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]
         reach = max(DEVIATIONS * error, CLOSE * abs(value), 1e-9)
-        for rank, form in enumerate(known_numbers(value, min(reach, 0.2 * abs(value) + 1e-3))):
+        for rank, form in enumerate(known_numbers(value, _reach(value, error))):
             if (round(value, 9), form) in refused:
                 continue
             score = rank + form[1] / 10 + (form[2] != "") + abs(value_of(form) - value) / reach

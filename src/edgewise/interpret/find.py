@@ -10,13 +10,13 @@ from edgewise.errors import InputError
 from edgewise.interpret.assemble import assembled, pruned
 from edgewise.interpret.constants import Fitted, fit_constants, recognise
 from edgewise.interpret.decompose import BEAM, Decomposer, Structure
-from edgewise.interpret.expression import Expression, Number, Power, complexity, leaks
+from edgewise.interpret.expression import Expression, Number, Power, complexity, evaluate, leaks
 from edgewise.interpret.features import Feature
 from edgewise.interpret.formula import Formula, check_names
 from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of
 from edgewise.interpret.links import links
 from edgewise.interpret.rank_one import products
-from edgewise.interpret.relevance import relevant_inputs
+from edgewise.interpret.relevance import leftover, relevant_inputs
 from edgewise.interpret.shorten import shortest
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
@@ -27,6 +27,9 @@ ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
 GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
 FEW = 7  # inputs that these are tried for
 STRUCTURES = 14  # that are turned into formulas
+SEARCHING = 0.75  # share of the time for structures; the rest is for constants and shorter forms
+NOISE = 0.05  # share of the variance of y that noise may have for the search to end once nothing else is left
+PATTERN = 1.25  # F of what a formula leaves, from which on there is more than noise in it
 FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
 
 
@@ -63,16 +66,20 @@ def find_formula(
     constant = Fitted(Number(float(y.mean())), float(np.var(y)), (0.0,))
     found: list[Fitted] = [constant]
     said: list[str] = []
-    deadline = clock + time_limit
+    deadline = clock + SEARCHING * time_limit
     if float(np.ptp(y)) > 0:
         for structure in _structures(x, y, inputs, seed, deadline):
             fitted = _best_fit(structure, x, y, table, deadline)
             found += fitted
             if any(_is_exact(each, y) for each in fitted):
                 break
+            if fitted and _leaves_noise(min(fitted, key=lambda each: each.loss), x[:, inputs], x, y):
+                said.append("What the best formula leaves looks like noise.")
+                break
             if time.monotonic() > deadline:
                 said.append(f"The time limit of {time_limit:g} s ended the search.")
                 break
+    deadline = clock + time_limit
     finished = [_finished(each, x, y, deadline) for each in _worth_finishing(found, y)]
     entries = [_entry(each.expression, names, x, y) for each in (*found, *finished) if not leaks(each.expression, x)]
     front = front_of(entries or [_entry(constant.expression, names, x, y)], y)
@@ -182,6 +189,11 @@ def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted
 
 def _is_exact(fitted: Fitted, y: np.ndarray) -> bool:
     return fitted.loss <= FLOOR * float(np.var(y))
+
+
+def _leaves_noise(fitted: Fitted, inputs: np.ndarray, x: np.ndarray, y: np.ndarray) -> bool:
+    rest = y - evaluate(fitted.expression, x)
+    return fitted.loss < NOISE * float(np.var(y)) and leftover(inputs, rest) < PATTERN
 
 
 def _worth_finishing(found: list[Fitted], y: np.ndarray) -> list[Fitted]:

@@ -1,4 +1,4 @@
-"""Which inputs a target depends on, by what leaving each out of a rich linear model costs."""
+"""Which inputs a target depends on, and whether a formula leaves anything, by a rich linear model."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,6 +11,7 @@ FEW = 4  # inputs that are all taken as they are
 SHARE = 0.35  # of the samples, as many columns at most
 # F of an input that does nothing is near 1; the largest of a hundred, with as few degrees of freedom as here, below 3.
 LEAST = 4.0
+FINEST = 40  # knot intervals of curves that are to see what a formula leaves
 
 
 def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
@@ -38,25 +39,18 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     return kept or list(range(count))
 
 
+def leftover(x: np.ndarray, rest: np.ndarray) -> float:
+    """F of all that curves of the columns of x and products of two see in the residuals of a formula: 1 for noise."""
+    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
+    owner, gram, right = _model(scaled, rest - rest.mean(), range(x.shape[1]), FINEST)
+    total = float(np.sum((rest - rest.mean()) ** 2))
+    explained = float(right @ np.linalg.solve(gram, right))
+    return explained / len(owner) / max((total - explained) / max(len(rest) - len(owner), 1), 1e-300)
+
+
 def _scores(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
     """F of leaving out each input."""
-    most = SHARE * len(y)
-    inputs = list(inputs)
-    size = int(np.clip(most / (2 * len(inputs)) - 2, 1, 10))
-    blocks: list[tuple[frozenset[int], np.ndarray]] = [
-        (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
-    ]
-    left = most - sum(block.shape[1] for _, block in blocks)
-    pairs = list(combinations(inputs, 2))
-    degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
-    for i, j in pairs if degree else ():
-        own, other = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
-        product = (own[:, :, None] * other[:, None, :]).reshape(len(y), -1)
-        blocks.append((frozenset((i, j)), product - product.mean(0)))
-    matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
-    owner = [frozenset(), *(who for who, block in blocks for _ in range(block.shape[1]))]
-    gram, right = matrix.T @ matrix, matrix.T @ y
-    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
+    owner, gram, right = _model(scaled, y, inputs, 10)
     total = float(y @ y)
 
     def rest(picked: np.ndarray) -> float:
@@ -71,3 +65,25 @@ def _scores(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[in
         without = np.array([place for place, who in enumerate(owner) if i not in who])
         scores[i] = (rest(without) - full) / max(len(owner) - len(without), 1) / spread
     return scores
+
+
+def _model(scaled, y, inputs: Sequence[int], finest: int) -> tuple[list[frozenset[int]], np.ndarray, np.ndarray]:
+    """(inputs of each column, normal matrix, right side) of a linear model of curves and products of two."""
+    most = SHARE * len(y)
+    inputs = list(inputs)
+    size = int(np.clip(most / (2 * len(inputs)) - 2, 1, finest))
+    blocks: list[tuple[frozenset[int], np.ndarray]] = [
+        (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
+    ]
+    left = most - sum(block.shape[1] for _, block in blocks)
+    pairs = list(combinations(inputs, 2))
+    degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
+    for i, j in pairs if degree else ():
+        own, other = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
+        product = (own[:, :, None] * other[:, None, :]).reshape(len(y), -1)
+        blocks.append((frozenset((i, j)), product - product.mean(0)))
+    matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
+    owner = [frozenset(), *(who for who, block in blocks for _ in range(block.shape[1]))]
+    gram = matrix.T @ matrix
+    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
+    return owner, gram, matrix.T @ y
