@@ -1,10 +1,13 @@
 """Times KAN layers side by side: medians of interleaved runs in one process, as a table, JSON and a plot.
 
-python benchmarks/speed.py [--quick] [--out benchmarks/results]. One thread is measured in CPU milliseconds, which
-other programs disturb least; several in wall milliseconds. Memory bounds what is tried: see `LIMIT`.
+python benchmarks/speed.py [--quick] [--resume] [--threads 1 2] [--out benchmarks/results]. One thread is measured in
+CPU milliseconds, which other programs disturb least; several in wall milliseconds. Memory bounds what is tried: see
+`LIMIT`. Rows are stored cell by cell, a cell being one number of threads, dtype, shape and grid size; --resume goes on
+from those that are in the file. Peers that compile fill a cache in the first run, which takes several times longer.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -32,6 +35,7 @@ SHAPES = [
     (65536, 32, 16),
 ]
 GRIDS = [5, 20, 50, 200]
+SLOW = 0.5  # seconds a call beyond which one is enough
 LIMIT = 2e9  # bytes a dense layer may hold at once: batch x in x (grid + degree), some times over
 HELD = {"pykan 0.2.8": 12.0, "jaxKAN 0.3.7": 6.0, "flashkan 0.2.0": 6.0, "inkan 0.5.2": 4.0}
 
@@ -57,16 +61,15 @@ def too_large(name: str, shape: tuple[int, int, int], grid_size: int, task: str,
 
 
 def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
-    """Median milliseconds of each task, the runs interleaved: three or more, but one where it takes over a second."""
+    """Median milliseconds of tasks that have run before, the runs interleaved: three or more, one of slow tasks."""
     clock = time.process_time if one_thread else time.perf_counter
     inner, times = {}, {name: [] for name in tasks}
     for name, task in tasks.items():
-        task()
         start = clock()
         task()
         once = clock() - start
         inner[name] = max(1, int(2e-3 / max(once, 1e-6)))
-        if once > 1:  # so slow that one run will do
+        if once > SLOW:  # one run will do
             times[name] = [once * 1e3]
     slow = {name for name, values in times.items() if values}
     end = time.perf_counter() + seconds
@@ -83,19 +86,23 @@ def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def run(settings: argparse.Namespace) -> list[dict]:
-    """One row per threads, dtype, shape, grid and layer."""
-    rows = []
-    for threads in settings.threads:
-        torch.set_num_threads(threads)
-        for dtype in settings.dtypes:
-            for shape in settings.shapes:
-                for grid_size in settings.grids:
-                    rows += side_by_side(threads, dtype, shape, grid_size, settings.seconds)
-                    for row in rows[-len(LAYERS) :]:
-                        if row["shape"] == shape and row["grid_size"] == grid_size:
-                            show(row)
-    return rows
+def run(settings: argparse.Namespace) -> None:
+    """One row per threads, dtype, shape, grid and layer; the file has them after each cell."""
+    path = settings.out / "speed.json"
+    known = json.loads(path.read_text(encoding="utf-8"))["rows"] if settings.resume and path.exists() else []
+    rows = {tuple(row["cell"]): [] for row in known}
+    for row in known:
+        rows[tuple(row["cell"])].append(row)
+    for threads, dtype, shape, grid_size in itertools.product(
+        settings.threads, settings.dtypes, settings.shapes, settings.grids
+    ):
+        cell = (threads, str(dtype)[6:], *shape, grid_size)
+        if cell not in rows:
+            torch.set_num_threads(threads)
+            rows[cell] = side_by_side(threads, dtype, shape, grid_size, settings.seconds)
+            store(settings, [row for each in rows.values() for row in each])
+        for row in rows[cell]:
+            show(row)
 
 
 def side_by_side(threads: int, dtype: torch.dtype, shape, grid_size: int, seconds: float) -> list[dict]:
@@ -116,7 +123,8 @@ def side_by_side(threads: int, dtype: torch.dtype, shape, grid_size: int, second
             missing[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}" if str(error) else "fails"
             tasks = {key: function for key, function in tasks.items() if key[0] != name}
     medians = measure(tasks, threads == 1, seconds)
-    common = {"threads": threads, "dtype": str(dtype)[6:], "shape": shape, "grid_size": grid_size}
+    common = {"threads": threads, "dtype": str(dtype)[6:], "shape": list(shape), "grid_size": grid_size}
+    common["cell"] = [threads, common["dtype"], *shape, grid_size]
     return [
         {
             **common,
@@ -132,20 +140,22 @@ def show(row: dict) -> None:
     cells = "".join(
         f"{row['milliseconds'][task]:12.3f}" if task in row["milliseconds"] else f"{'-':>12}" for task in TASKS
     )
-    where = f"{row['threads']:2d} {row['dtype']} {row['shape']!s:16} {row['grid_size']:4d} {row['layer']:28}"
+    where = f"{row['threads']:2d} {row['dtype']} {tuple(row['shape'])!s:16} {row['grid_size']:4d} {row['layer']:28}"
     print(where, cells, row["missing"] or "", flush=True)
 
 
 def settings_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="float32, one thread, three shapes, half a second each")
+    parser.add_argument("--quick", action="store_true", help="float32, one thread, three shapes, half a second a cell")
+    parser.add_argument("--resume", action="store_true", help="go on from the rows in the file")
+    parser.add_argument("--threads", type=int, nargs="*", help="one and all by default")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     settings = parser.parse_args(arguments)
-    settings.threads = [1] if settings.quick else sorted({1, torch.get_num_threads()})
+    settings.threads = settings.threads or ([1] if settings.quick else sorted({1, torch.get_num_threads()}))
     settings.dtypes = [torch.float32] if settings.quick else [torch.float32, torch.float64]
     settings.shapes = [(1000, 2, 5), (1024, 64, 64), (65536, 32, 16)] if settings.quick else SHAPES
     settings.grids = GRIDS
-    settings.seconds = 0.5 if settings.quick else 3.0
+    settings.seconds = 0.5 if settings.quick else 1.0
     return settings
 
 
@@ -171,26 +181,38 @@ def plot(rows: list[dict], path: Path) -> None:
     figure.savefig(path)
 
 
+def about() -> dict:
+    """The machine, and what a number depends on besides."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "instruction_sets": cpu.variants(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def store(settings: argparse.Namespace, rows: list[dict]) -> None:
+    head = {
+        **about(),
+        "quick": settings.quick,
+        "load_average": os.getloadavg()[1],  # far above the threads used, the machine was shared
+        "unit": "milliseconds, median; CPU time for one thread, wall time for more",
+    }
+    settings.out.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    text = f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n'
+    (settings.out / "speed.json").write_text(text, encoding="utf-8")
+    plot(rows, settings.out / "cost_against_grid_size.svg")
+
+
 def main(arguments: list[str] | None = None) -> None:
     settings = settings_of(arguments)
     torch.manual_seed(0)
     warnings.simplefilter("ignore")  # the peers'
     print(f"{'threads, dtype, shape, grid, layer':58}", "".join(f"{task[-12:]:>12}" for task in TASKS))
-    rows = run(settings)
-    settings.out.mkdir(parents=True, exist_ok=True)
-    head = {
-        "machine": f"{processor()}, {torch.get_num_threads()} threads",
-        "instruction_sets": cpu.variants(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "quick": settings.quick,
-        "load_average": os.getloadavg()[1],  # at the end; far above the threads used, the machine was shared
-        "unit": "milliseconds, median; CPU time for one thread, wall time for more",
-    }
-    text = json.dumps({**head, "rows": rows}, indent=1)
-    (settings.out / "speed.json").write_text(text + "\n", encoding="utf-8")
-    plot(rows, settings.out / "cost_against_grid_size.svg")
+    run(settings)
 
 
 if __name__ == "__main__":
