@@ -39,6 +39,8 @@ class KAN(nn.Module):
         InputError: an argument is not as above.
     """
 
+    regularizer = None  # what DeepXDE asks of its nets besides torch's own
+
     def __init__(
         self,
         width: Sequence[int | Sequence[int]],

@@ -1,0 +1,99 @@
+"""Every example runs as it stands, in its short form, and says what its docstring promises."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples"
+NO_DEEPXDE = pytest.mark.skipif(find_spec("deepxde") is None, reason="deepxde is not installed")
+
+
+def run(name, *words, cwd, warnings="error"):
+    """What an example prints, run in an empty folder."""
+    done = subprocess.run(
+        [sys.executable, "-W", warnings, FOLDER / f"{name}.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+def test_each_has_its_test():
+    assert {path.stem for path in FOLDER.glob("*.py")} == {
+        *("table_to_formula", "poisson", "burgers", "inverse_diffusion", "torch_loop", "deepxde_net")
+    }
+    for path in FOLDER.glob("*.py"):
+        assert f"python examples/{path.name} --quick" in path.read_text(encoding="utf-8")
+
+
+def test_a_table_becomes_its_formula(tmp_path):
+    said = run("table_to_formula", "--quick", cwd=tmp_path)
+    assert "period = 2*pi*sqrt(length/gravity)" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_poisson(tmp_path):
+    said = run("poisson", "--quick", "--out", "figures", cwd=tmp_path)
+    assert number(r"relative L2 error (\S+),", said) < 1e-3
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["history.png", "solution.png"]
+
+
+def test_burgers(tmp_path):
+    said = run("burgers", "--quick", "--out", "film", cwd=tmp_path)
+    assert number(r"relative L2 error (\S+),", said) < 0.1
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["burgers.gif", "solution.png"]
+
+
+def test_the_coefficient_is_found(tmp_path):
+    said = run("inverse_diffusion", "--quick", cwd=tmp_path)
+    assert number(r"k = (\S+),", said) == pytest.approx(0.3, abs=0.01)
+    assert not list(tmp_path.iterdir())
+
+
+def test_finer_grids_go_on_from_coarser_ones(tmp_path):
+    said = run("torch_loop", "--quick", cwd=tmp_path)
+    errors = [float(found) for found in re.findall(r"error (\S+) on fresh", said)]
+    assert len(errors) == 3 and errors[0] > errors[1] > errors[2]
+    assert not list(tmp_path.iterdir())
+
+
+@NO_DEEPXDE
+def test_a_kan_is_a_net_of_deepxde(tmp_path):
+    said = run("deepxde_net", "--quick", cwd=tmp_path, warnings="ignore")  # of its dependencies, not ours to mend
+    assert number(r"relative L2 error (\S+)\n", said) < 0.3
+
+
+@NO_DEEPXDE
+def test_deepxde_takes_the_derivatives_that_a_kan_gives():
+    program = """
+import deepxde as dde, torch
+from edgewise import KAN
+dde.config.set_default_float("float64")
+net = KAN([2, 4, 1], grid_size=4, degree=5, domain=(0, 1), seed=1, dtype=torch.float64)
+x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+u = net(x)
+found = torch.cat([dde.grad.jacobian(u, x, i=0), dde.grad.hessian(u, x, i=0, j=0), dde.grad.hessian(u, x, i=1, j=1)], 1)
+jet = net.jet(x, torch.eye(2, dtype=torch.float64), 2)[..., 0]
+print(float((found - jet[[1, 3, 2, 4]].T).abs().max() / jet.abs().max()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DDE_BACKEND": "pytorch"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) < 1e-12
