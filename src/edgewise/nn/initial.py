@@ -3,6 +3,7 @@
 import math
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,9 @@ def seeded_generator(seed: int) -> torch.Generator:
     """
     if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}")
-    return torch.Generator().manual_seed(int(seed))
+    # torch's generator would drop all but the lowest 32 bits.
+    mixed = int(seed) if seed < 2**32 else int(np.random.SeedSequence(int(seed)).generate_state(1)[0])
+    return torch.Generator().manual_seed(mixed)
 
 
 def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
