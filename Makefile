@@ -44,6 +44,8 @@ test: install
 # The peers pin old packages, so they and a second Edgewise live in an environment of their own.
 bench: benchmarks/.venv/.installed
 	benchmarks/.venv/bin/python benchmarks/speed.py $(BENCH)
+	benchmarks/.venv/bin/python benchmarks/memory.py
+	benchmarks/.venv/bin/python benchmarks/limits.py
 
 benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
 	@$(PYTHON) -m venv benchmarks/.venv

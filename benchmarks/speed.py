@@ -103,6 +103,7 @@ def run(settings: argparse.Namespace) -> None:
             store(settings, [row for each in rows.values() for row in each])
         for row in rows[cell]:
             show(row)
+    plot([row for each in rows.values() for row in each], settings.out / "cost_against_grid_size.svg")
 
 
 def side_by_side(threads: int, dtype: torch.dtype, shape, grid_size: int, seconds: float) -> list[dict]:
@@ -204,7 +205,6 @@ def store(settings: argparse.Namespace, rows: list[dict]) -> None:
     lines = ",\n".join(json.dumps(row) for row in rows)
     text = f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n'
     (settings.out / "speed.json").write_text(text, encoding="utf-8")
-    plot(rows, settings.out / "cost_against_grid_size.svg")
 
 
 def main(arguments: list[str] | None = None) -> None:

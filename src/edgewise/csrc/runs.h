@@ -39,7 +39,7 @@ struct Runs {
 template <class T>
 constexpr T epsilon = sizeof(T) == 4 ? T(1.1920929e-7) : T(2.220446049250313e-16);
 
-// The largest distance of a knot from its place low + (k - degree) width in an even grid; infinite if one is NaN or far.
+// The largest distance of a knot from its place low + (k - degree) width in an even grid; infinite if one is NaN.
 template <class T>
 T unevenness(const Grid<T>& grid, int64_t count, int degree, T width) {
   constexpr int lanes = full_lanes<T>;

@@ -15,8 +15,8 @@ bool is_narrow(const Problem& problem) {
   return padded<T>(problem.outputs) <= full_lanes<T>;
 }
 
-// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: half the batch, so that working
-// arrays stay small beside the results, but enough to share what is done once per block for every interval.
+// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: half the batch, so that
+// working arrays stay small beside the results, but enough to share what is done once per block for every interval.
 // Wide: a block's rows of y or u stay in the second-level cache while every input passes over them.
 template <class T>
 int64_t block_of(const Problem& problem, int threads) {

@@ -1,5 +1,5 @@
-// The inner loops for layers of one output. An edge's spline is one polynomial on each interval, made once for all samples
-// of a block; lanes hold samples, and the gradient of the coefficients is made of moments, sums of u t^k per interval.
+// The inner loops for layers of one output. An edge's spline is one polynomial on each interval, made once for all
+// samples of a block; lanes hold samples. The gradient of the coefficients is made of moments, sums of u t^k per interval.
 #pragma once
 #include "weights.h"
 
@@ -97,7 +97,7 @@ struct Single {
     }
   }
 
-  // moments[r * L + k] += sum_b u[b] t[b]^k over the samples of row r; `beyond` (in widths) extends t^k as a straight line.
+  // moments[r * L + k] += sum_b u[b] t[b]^k over the samples of row r; `beyond` (in widths) extends t^k straight on.
   static void add_moments(const int32_t* row, const T* t, const T* u, const T* beyond, int64_t samples, T* moments) {
     for (int64_t b = 0; b < samples; b += group) {
       const Group at = load<Group>(t + b), pulled = load<Group>(u + b);

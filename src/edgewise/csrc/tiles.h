@@ -65,7 +65,7 @@ struct Tile {
     }
   }
 
-  // Asks for the row that a later run will need: where coefficients outgrow the caches, samples are worked on meanwhile.
+  // Asks for the row that a later run will need: where coefficients outgrow the caches, it comes during other work.
   EDGEWISE_INLINE static void fetch(const Runs& runs, int64_t run, const Rows<T>& rows, const Columns& columns) {
     if (run >= runs.count) return;
     const T* row = rows.coef + (runs.interval[run] + K - 1) * rows.stride + columns.first;

@@ -1,7 +1,6 @@
 // Forward and backward of a layer for one instruction set; compiled once for each, see CMakeLists.txt.
 #include "narrow.h"
-#include "scratch.h"
-#include "single.h"
+#include "single_layer.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
@@ -20,46 +19,6 @@ EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
   act(Kind<Narrow<T, lanes, K, based>>());
 }
 
-// Row `row` of a parameter, masked, in a padded row of `wide` numbers.
-template <class T>
-EDGEWISE_INLINE void copy_row(const T* row, const T* mask, int64_t outputs, int64_t wide, T* to) {
-  for (int64_t o = 0; o < outputs; o++) to[o] = mask ? row[o] * mask[o] : row[o];
-  for (int64_t o = outputs; o < wide; o++) to[o] = 0;
-}
-
-// The same for a row without a mask that fits one vector.
-template <class T, int lanes>
-EDGEWISE_INLINE void copy_vector(const T* row, int64_t outputs, T* to) {
-  typedef Vector<T, lanes> V;
-  store(to, load_some<V>(row, outputs));
-}
-
-template <class T>
-void copy_rows(const T* rows, int64_t stride, int64_t count, const T* mask, int64_t outputs, int64_t wide, T* to) {
-  constexpr int lanes = full_lanes<T>;
-  if (!mask && wide == lanes)
-    for (int64_t g = 0; g < count; g++) copy_vector<T, lanes>(rows + g * stride, outputs, to + g * wide);
-  else if (!mask && 2 * wide == lanes && lanes >= 2 * least_lanes<T>)
-    for (int64_t g = 0; g < count; g++)
-      copy_vector<T, (lanes > least_lanes<T> ? lanes / 2 : lanes)>(rows + g * stride, outputs, to + g * wide);
-  else
-    for (int64_t g = 0; g < count; g++) copy_row(rows + g * stride, mask, outputs, wide, to + g * wide);
-}
-
-template <class T, int K>
-void copy_parameters(const Problem& problem, int64_t input, Scratch<T, K>& scratch) {
-  const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
-  const T* coef = static_cast<const T*>(problem.coef) + input * problem.coef_input;
-  const T* mask = mask_of<T>(problem, input);
-  copy_rows(coef, problem.coef_function, problem.functions, mask, outputs, wide, scratch.coef);
-  if (wide == 1)  // the last interval's vector reaches beyond the coefficients
-    for (int64_t k = 0; k < weight_lanes<K>; k++) scratch.coef[problem.functions + k] = 0;
-  if (problem.base)
-    copy_row(static_cast<const T*>(problem.base) + input * outputs, mask, outputs, wide, scratch.base);
-  else
-    for (int64_t o = 0; o < wide; o++) scratch.base[o] = 0;
-}
-
 template <class T>
 Rows<T> rows_of(const Problem& problem, const void* coef, int64_t stride_input, int64_t stride, const void* base,
                 int64_t input) {
@@ -71,99 +30,6 @@ Rows<T> rows_of(const Problem& problem, const void* coef, int64_t stride_input, 
   rows.mask = mask_of<T>(problem, input);
   rows.fresh = false;
   return rows;
-}
-
-// Room for one number per sample, four times, where layers of one output have no weights.
-template <class T, int K>
-T* room_of(Scratch<T, K>& scratch, int number) {
-  return scratch.values.spline + number * scratch.pitch;
-}
-
-// u times v of one input's samples; zeros behind them and, for orders that are zero there, beyond the domain.
-template <class T, int K>
-const T* pulled_by(const Problem& problem, const Block& block, int64_t input, const T* u, Scratch<T, K>& scratch) {
-  const Samples<T>& samples = scratch.samples;
-  T* pulled = room_of(scratch, 2);
-  for (int64_t b = 0; b < samples.count; b++) pulled[b] = u[b];
-  if (problem.v) {
-    const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
-    for (int64_t b = 0; b < samples.count; b++) pulled[b] *= v[b * problem.v_row];
-  }
-  if (samples.outside && problem.order >= 2)
-    for (int64_t b = 0; b < samples.count; b++)
-      pulled[b] = samples.x[b] < samples.inside[b] || samples.x[b] > samples.inside[b] ? T(0) : pulled[b];
-  for (int k = 0; k < least_lanes<T>; k++) pulled[samples.count + k] = 0;
-  return pulled;
-}
-
-// How far samples lie beyond the domain, in widths of the interval at its end; null where no straight line is needed.
-template <class T, int K>
-const T* beyond_of(const Problem& problem, Scratch<T, K>& scratch) {
-  const Samples<T>& samples = scratch.samples;
-  if (!samples.outside || problem.order != 0) return nullptr;
-  T* beyond = room_of(scratch, 3);
-  for (int64_t b = 0; b < samples.count; b++)
-    beyond[b] = (samples.x[b] - samples.inside[b]) * Single<T, K>::per_width(scratch.pieces, b);
-  for (int k = 0; k < least_lanes<T>; k++) beyond[samples.count + k] = 0;
-  return beyond;
-}
-
-// The splines of one input with one output, order-th derivative, at every sample.
-template <class T, int K>
-const T* single_spline(const Problem& problem, int64_t input, int order, Scratch<T, K>& scratch) {
-  typedef Single<T, K> Kernel;
-  copy_parameters(problem, input, scratch);
-  Kernel::make(derive<T, K>(scratch.pieces, order), scratch.samples, scratch.pieces,
-               problem.functions - problem.degree, scratch.coef, scratch.polynomials);
-  Kernel::spline(scratch.polynomials, scratch.samples, scratch.pieces, scratch.t, order, room_of(scratch, 0),
-                 room_of(scratch, 1));
-  return room_of(scratch, 0);
-}
-
-template <class T, int K, bool based>
-void single_forward(const Problem& problem, const Block& block, int64_t input, Scratch<T, K>& scratch, T* y) {
-  Single<T, K>::fill_group(scratch.samples, scratch.pieces, scratch.t);
-  const T *values = single_spline(problem, input, problem.order, scratch), *base = scratch.values.base;
-  const T scale = scratch.base[0];
-  if (problem.v) {
-    const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
-    for (int64_t b = 0; b < block.samples; b++)
-      y[b] += v[b * problem.v_row] * values[b] + (based ? scale * base[b] : T(0));
-  } else {
-    for (int64_t b = 0; b < block.samples; b++) y[b] += values[b] + (based ? scale * base[b] : T(0));
-  }
-}
-
-template <class T, int K, bool based>
-void single_backward_x(const Problem& problem, int64_t input, const T* u, Scratch<T, K>& scratch, T* result) {
-  const T *values = single_spline(problem, input, problem.grad_x_order, scratch), *base = scratch.slopes.base;
-  const T scale = scratch.base[0];
-  for (int64_t b = 0; b < scratch.samples.count; b++)
-    result[b] = u[b] * (values[b] + (based ? scale * base[b] : T(0)));
-}
-
-template <class T, int K, bool based>
-void single_backward_coef(const Problem& problem, const Block& block, int64_t input, const T* u,
-                          Scratch<T, K>& scratch) {
-  typedef Single<T, K> Kernel;
-  const int64_t intervals = problem.functions - problem.degree;
-  const T* table = derive<T, K>(scratch.pieces, problem.order);
-  const T* pulled = pulled_by(problem, block, input, u, scratch);
-  const T* beyond = beyond_of(problem, scratch);
-  T* moments = scratch.polynomials;
-  for (int64_t k = 0; k < intervals * weight_lanes<K>; k++) moments[k] = 0;
-  Kernel::add_moments(Kernel::row_of(scratch.samples, scratch.pieces), scratch.t, pulled, beyond, block.samples,
-                      moments);
-  for (int64_t g = 0; g < problem.functions; g++) scratch.grad_coef[g] = 0;
-  Kernel::to_coef(table, scratch.samples, scratch.pieces, intervals, moments, scratch.grad_coef);
-  if (!based) return;
-  typedef Vector<T, full_lanes<T>> V;
-  V sums = V{};
-  int64_t b = 0;
-  for (; b + full_lanes<T> <= block.samples; b += full_lanes<T>) sums += load<V>(scratch.values.base + b) * load<V>(u + b);
-  T total = sum_lanes<T, full_lanes<T>>(sums);
-  for (; b < block.samples; b++) total += scratch.values.base[b] * u[b];
-  scratch.grad_base[0] = total;
 }
 
 // One input's part of y, which has rows of `wide` numbers.
