@@ -16,7 +16,8 @@ def fitted(score, parameters=100, seconds=1.0, error=0.01):
 
 def evidence(**scores):
     """KAN 0.9 and whatever else is given; names with _ for spaces."""
-    base = {"KAN": 0.9, "additive KAN": 0.5, "KAN on half the rows": 0.9, "linear": 0.3, "MLP": 0.9, "boosting": 0.85}
+    base = {"KAN": 0.9, "additive KAN": 0.5, "KAN on half the rows": 0.9, "small MLP": 0.8, "linear": 0.3, "MLP": 0.9}
+    base |= {"boosting": 0.85}
     base |= {name.replace("_", " "): score for name, score in scores.items()}
     models = {name: fitted(score) for name, score in base.items()}
     models["MLP"] = fitted(base["MLP"], 5000, 0.5)
@@ -43,6 +44,26 @@ def test_measured_accuracy_goes_before_the_guide():
     recommendation, why = module._verdict(list(branches_of(e).values()), e)
     assert recommendation == "MLP" and "whatever the guide says" in why
     assert branches_of(e)["Small model wanted?"].advice == "either"
+
+
+def test_an_mlp_of_the_size_of_the_kan_is_the_witness_of_small_models():
+    equal = branches_of(evidence(small_MLP=0.895))["Small model wanted?"]
+    assert equal.advice == "either" and equal.answer == "an MLP of the KAN’s size does as well"
+    assert "CompactNet" in equal.later and "MLP of 100 0.895" in equal.measured
+    better = branches_of(evidence(small_MLP=0.95))["Small model wanted?"]
+    assert better.advice == "either" and better.answer == "then a small MLP"
+
+
+def test_a_small_mlp_is_trained():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
+    y = np.tanh(3 * X[:, 0]) + X[:, 1] / 1000
+    trial = module._Trial(X[:150], y[:150], X[150:], y[150:], "regression", 0, None)
+    found = trial._small_mlp(60, 0.0)
+    assert found.score > 0.98 and abs(found.parameters - 60) < 5
+    labels = np.where(y > 0, "yes", "no")
+    trial = module._Trial(X[:150], labels[:150], X[150:], labels[150:], "classification", 0, None)
+    assert trial._small_mlp(40, 0.0).score > 0.9
 
 
 def test_sums_lines_steps_and_few_rows():
