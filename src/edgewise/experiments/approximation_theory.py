@@ -99,10 +99,8 @@ def summary(rows: list[dict]) -> Outcome:
     seeds = len({row["seed"] for row in trained})
     sentences = [
         "Exponents of the error in C^m (the largest error of any derivative of order 0..m) against the grid size, "
-        f"least squares over grids from {FIRST} on, above rounding. Training: derivatives along both axes, median of "
-        f"{seeds} seeds."
-        if seeds > 1
-        else "Training: one seed.",
+        f"least squares above rounding, over grids from {FIRST['projection']} on for the best spline and from "
+        f"{FIRST['training']} on for training: derivatives along both axes, {seeds} seed(s), median.",
         f"Within {WITHIN} of the theory: {within} of {len(lines)} by the best spline, {close} by training.",
     ]
     if projected:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from edgewise.errors import InputError
+from edgewise.plot import style
 from edgewise.plot.style import COLORS, FAINT, GREY, INK, WIDTH, panels, plain, settled, styled
 
 _MARKERS = ("o", "D", "s", "^", "v", "P")  # told apart without colour too
@@ -59,10 +60,10 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
             panel.set(xscale="log", yscale="log")
             for curve in curves:
                 kind = labels.index(curve.label)
-                style = {"color": COLORS[kind % len(COLORS)], "marker": _MARKERS[kind % len(_MARKERS)]}
-                panel.plot(curve.x, curve.y, label=plain(curve.label), markersize=4, linewidth=1.2, **style)
-                _guide(panel, curve, style["color"])
-            panel.set_title(plain(title, 60), loc="left")
+                look = {"color": COLORS[kind % len(COLORS)], "marker": _MARKERS[kind % len(_MARKERS)]}
+                panel.plot(curve.x, curve.y, label=plain(curve.label), markersize=4, linewidth=1.2, **look)
+                _guide(panel, curve, look["color"])
+            style.title(panel, plain(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
             _sizes(panel, [x for curve in curves for x in curve.x])
             panel.yaxis.set_major_locator(LogLocator(numticks=8))
             panel.yaxis.set_minor_locator(NullLocator())

@@ -18,11 +18,11 @@ _MARKERS = ("o", "D", "s", "^")
 def phase_curves(
     x: np.ndarray, target: np.ndarray, models: Mapping[str, Sequence[Sequence[float]]], *, centres: Sequence[float]
 ) -> Figure:
-    """A row for each model and a column for each phase: the target grey, the model's curve, and the part that has just
-    been shown shaded.
+    """A row for each model and a column for each phase: the target grey, the model's curve (the first model's blue),
+    and the part that has just been shown shaded.
 
     Args:
-        x: (P,). target: (P,). models: for each name a curve (P,) after each phase.
+        x: (P,). target: (P,). models: for each name, as "KAN, keeps most", a curve (P,) after each phase.
         centres: of the parts; each reaches half way to its neighbours.
 
     Raises:
@@ -33,16 +33,17 @@ def phase_curves(
         raise InputError(f"models must have {len(centres)} curves each, got {wrong or 'none'}")
     ends = [x[0], *((a + b) / 2 for a, b in pairwise(centres)), x[-1]]
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.5 + 1.05 * len(models)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.6 + 1.05 * len(models)), layout="constrained")
         axes = figure.subplots(len(models), len(centres), sharex=True, sharey=True, squeeze=False)
         for row, (name, curves) in zip(axes, models.items(), strict=True):
             color = BLUE if name == next(iter(models)) else ORANGE
+            kind, _, choice = name.partition(", ")
             for phase, (axis, curve) in enumerate(zip(row, curves, strict=True)):
                 axis.axvspan(ends[phase], ends[phase + 1], color=FAINT, alpha=0.5, linewidth=0)
                 axis.plot(x, target, color=GREY, linewidth=0.8, label="target")
                 axis.plot(x, curve, color=color, linewidth=1.3, label=plain(name))
                 axis.set(ylim=(-0.6, 1.6), xticks=(-1, 0, 1), yticks=(0, 1))
-            row[0].set_ylabel(f"{plain(name)}\n$f(x)$")
+            row[0].set_ylabel("\n".join(filter(None, (plain(kind), plain(choice), "$f(x)$"))))
         for phase, axis in enumerate(axes[0]):
             axis.set_title(f"after peak {phase + 1}", loc="left")
         for axis in axes[-1]:
@@ -64,7 +65,7 @@ def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel:
         for axis, (title, models) in zip(axes, groups.items(), strict=True):
             for name, errors in models.items():
                 kind = names.index(name)
-                style = {"color": COLORS[kind], "marker": _MARKERS[kind % len(_MARKERS)], "markersize": 4}
+                style = {"marker": _MARKERS[kind % len(_MARKERS)], "color": COLORS[kind], "markersize": 4}
                 axis.plot(range(1, len(errors) + 1), errors, label=plain(name), **style)
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(LogLocator(numticks=8))
