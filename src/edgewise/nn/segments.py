@@ -37,18 +37,22 @@ def spline_segments(
     x: Tensor, sensitivity: Tensor, mask: Tensor, knots: Tensor, degree: int, base_function: str, order: int
 ) -> tuple[Segments, ...]:
     """Segments of a spline layer's coef and base; see `KANLayer.jacobian_segments`."""
-    inputs, outputs = mask.shape
-    interval, derivatives = active_basis(x[0], knots, degree, order)
-    jets = compose(x[..., None], derivatives, order)  # of the active functions, (C, batch, in, degree + 1)
-    batch = len(interval)
     pulled = sensitivity[:, :, None, :] * mask  # (C, batch, in, out): a masked edge has rows of zeros
-    values = _contracted(jets[..., None], pulled[..., None, :])
-    starts = (interval + torch.arange(inputs, device=x.device) * (knots.shape[1] - degree - 1)) * outputs
-    found = [Segments("coef", starts, values.reshape(batch, inputs, (degree + 1) * outputs))]
+    found = [active_spline_segments(x, pulled, knots, degree, order)]
     if base_function != "zero":
         jet = compose(x, activation_derivatives(x[0], base_function, order), order)
         found.append(one_run("base", _contracted(jet[..., None], pulled).flatten(1)))
     return tuple(found)
+
+
+def active_spline_segments(x: Tensor, pulled: Tensor, knots: Tensor, degree: int, order: int) -> Segments:
+    """Segments of coef (in, n, out) from what is pulled back to the jet of every spline, (C, batch, in, out)."""
+    _, batch, inputs, outputs = pulled.shape
+    interval, derivatives = active_basis(x[0], knots, degree, order)
+    jets = compose(x[..., None], derivatives, order)  # of the active functions, (C, batch, in, degree + 1)
+    values = _contracted(jets[..., None], pulled[..., None, :])
+    starts = (interval + torch.arange(inputs, device=x.device) * (knots.shape[1] - degree - 1)) * outputs
+    return Segments("coef", starts, values.reshape(batch, inputs, (degree + 1) * outputs))
 
 
 def dense_segments(x: Tensor, sensitivity: Tensor, activation: str, order: int) -> tuple[Segments, ...]:
