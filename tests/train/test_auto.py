@@ -85,8 +85,19 @@ def test_only_so_many_samples_are_searched_and_all_are_fitted(monkeypatch):
     assert SEARCH_SAMPLES > 40
     result = auto_fit(regression(60), outputs=1, budget=0.1)
     assert result.report.plan["samples"] == 60
-    search = Search(auto._sampled(regression(60), 0), outputs=1, start=Candidate())
+    search = Search(auto._sampled(regression(60), 0, 40), outputs=1, start=Candidate())
     assert sum(len(held) for _, held in search.folds) == 40
+
+
+def test_a_time_limit_bounds_the_final_fit(monkeypatch):
+    """With no time left it sees no more samples than the search did, and says so; without a limit all of them."""
+    monkeypatch.setattr(auto, "SEARCH_SAMPLES", 50)
+    problem = regression(200, noise=0.1)
+    for limit, rows in ((1e-9, 50), (None, 200), (1e6, 200)):
+        result = auto_fit(problem, outputs=1, budget=0.1, time_limit=limit)
+        assert result.report.plan["samples"] == rows
+        said = "The time limit left room for 50 of 200 samples in the final fit." in result.search.sentences
+        assert said == (rows == 50)
 
 
 def test_progress_ends_at_one():

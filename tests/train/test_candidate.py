@@ -30,7 +30,7 @@ def classification(rows=60, inputs=2, classes=2):
         (Candidate((5,), 8, 0.01), "1 hidden layer of 5 nodes, grid 8, strength 1e-02"),
         (Candidate((1,)), "1 hidden layer of 1 node, grid 4, strength 1e-04"),
         (Candidate((2,), smooth=True), "1 hidden layer of 2 nodes, grid 4, smoothness by edge"),
-        (Candidate((5, 3), strength=0.0), "2 hidden layers of 5, 3 nodes, grid 4, strength 0e+00"),
+        (Candidate((5, 3), strength=0.0), "2 hidden layers of 5, 3 nodes, grid 4, no penalty"),
     ],
 )
 def test_it_says_what_it_is(candidate, words):

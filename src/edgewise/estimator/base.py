@@ -17,7 +17,7 @@ from edgewise.train.auto import AutoResult, auto_fit
 from edgewise.train.candidate import train_candidate
 from edgewise.train.gcv import penalty_of
 from edgewise.train.problem import Problem
-from edgewise.train.search import ProgressEvent
+from edgewise.train.search_report import ProgressEvent
 
 ROWS = 65_536  # pass through the network at a time, so that predicting needs bounded memory
 # Scaled inputs, [-1, 1] for typical rows, end here: a row a thousand widths away would outweigh all the others, in

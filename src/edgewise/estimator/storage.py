@@ -15,7 +15,7 @@ from edgewise.tables.scaling import AffineScaling
 from edgewise.train.candidate import Candidate
 from edgewise.train.error_bars import ErrorBars
 from edgewise.train.fit_report import FitReport
-from edgewise.train.search import SearchReport, Trial
+from edgewise.train.search_report import SearchReport, Trial
 
 KINDS = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
 PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")

@@ -25,7 +25,9 @@ HELD_OUT = 0.1
 WORTHWHILE = 1.4
 ROUNDING = 2e-15  # of the held-out error relative to the target's spread
 FINE_STEPS = 100
-SETTLED = 1e-3  # ten steps that lower the loss by less than this share end a phase: the next grid gains more
+# Ten steps that lower the loss by less than this share end a phase: on the last grid, and before, where the next one
+# gains far more.
+SETTLED, PASSING = 1e-3, 0.1
 TAIL = 1e-3  # relative to the target's spread
 UNRESOLVED = 0.05  # relative error above which a grid may be too coarse to see anything: halving goes on in any case
 COVER = 20_000  # points that tell how far hidden nodes go in a given domain
@@ -46,13 +48,15 @@ class Phase:
 @dataclass(frozen=True)
 class ApproximateResult:
     """model: the one with the smallest held-out error. report: of its last fit. phases: what each grid reached.
-    sentences: what was chosen and why, and why it ended. stopped: "finished", "budget", "time" or "interrupted"."""
+    sentences: what was chosen and why, and why it ended. stopped: "finished", "budget", "time" or "interrupted".
+    work: multiply-adds, about."""
 
     model: KAN
     report: FitReport
     phases: tuple[Phase, ...]
     sentences: tuple[str, ...]
     stopped: str
+    work: float
 
 
 def approximate(
@@ -171,14 +175,15 @@ def _refined(
         stopped = "interrupted"
         sentences.append("Interrupted; the model is the best so far.")
         best = replace(best, report=replace(best.report, stopped="interrupted", message=sentences[-1]))
-    return ApproximateResult(best.model, best.report, tuple(phases), tuple(sentences), stopped)
+    return ApproximateResult(best.model, best.report, tuple(phases), tuple(sentences), stopped, clock.work)
 
 
 def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -> Arm:
     model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
     model = _enclosed(model, problem, arm, cover)
     clock.tell(f"grid {model.config.grid_size[0]}", arm.loss)
-    finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=SETTLED)
+    last = _ended_by_size(problem, model, clock) is not None
+    finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=SETTLED if last else PASSING)
     clock.spend(finer.report.steps * step_work(problem, model))
     return finer
 
@@ -223,14 +228,19 @@ def _ended(problem: Regression, best: Arm, phases: list[Phase], clock: _Clock) -
         gain = math.sqrt(phases[-2].validation_loss / max(last.validation_loss, 1e-300))
         if gain < WORTHWHILE and best.loss < scale * UNRESOLVED**2:
             return "finished", f"The last halving of the grids divided the held-out error by {gain:.2g} only."
-    model = refine(best.model, tuple(2 * size for size in best.model.config.grid_size))
-    parameters, residuals = _count(model), problem.train.y.numel()
+    return _ended_by_size(problem, best.model, clock)
+
+
+def _ended_by_size(problem: Regression, model: KAN, clock: _Clock) -> tuple[str, str] | None:
+    """Why samples, budget or time don't allow to halve the grids of a model once more: as `_ended`."""
+    finer = refine(model, tuple(2 * size for size in model.config.grid_size))
+    parameters, residuals = _count(finer), problem.train.y.numel()
     if 2 * parameters > residuals:
         return "finished", (
             f"Halving once more would take {parameters} parameters for {residuals} residuals: beyond half as many a "
             "model begins to interpolate its samples."
         )
-    if clock.work + FINE_STEPS / 2 * step_work(problem, model) > clock.limit:
+    if clock.work + FINE_STEPS / 2 * step_work(problem, finer) > clock.limit:
         return "budget", f"The budget of work ends the refinement before {parameters} parameters."
     if clock.late:
         return "time", f"The time limit of {clock.time_limit:g} s ends the refinement before {parameters} parameters."

@@ -11,13 +11,15 @@ from edgewise.train.candidate import Candidate, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
 from edgewise.train.folds import part_of, sample_losses
 from edgewise.train.gcv import gcv_of, penalty_of
+from edgewise.train.noise_free import approximated
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem
-from edgewise.train.search import ProgressEvent, Search, SearchReport
+from edgewise.train.search import Search
+from edgewise.train.search_report import ProgressEvent, SearchReport
 
 # A search on more samples costs more and chooses the same; the final fit sees all of them.
 SEARCH_SAMPLES = 20_000
-STARTS = 3  # of a model with hidden layers, as far as the budget goes; the best objective is kept
+STARTS = 3  # of a model with hidden layers, as far as budget and time go; the best objective is kept
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def auto_fit(
         strength=plan.strength if strength is None else strength,
     )
     search = Search(
-        _sampled(problem, seed),
+        _sampled(problem, seed, SEARCH_SAMPLES),
         outputs=outputs,
         start=plan,
         search_hidden=hidden is None,
@@ -76,24 +78,40 @@ def auto_fit(
         time_limit=time_limit,
         seed=seed,
         progress=progress,
+        whole=problem,
     )
-    found = search.run()
+    found, exact = search.run(), None
+    try:
+        if search.is_noise_free and found.stopped != "interrupted":
+            exact, found = approximated(problem, found, search)
+    except KeyboardInterrupt:
+        found = replace(found, stopped="interrupted")
+    if exact is not None:
+        return AutoResult(exact.model, exact.report, found, None, exact.held_out)
     if found.stopped == "interrupted":
         model, report = search.fallback
         return AutoResult(model, report, found, penalty_of(report) or found.chosen.penalty())
     search.stage = f"final fit: {found.chosen.says()}"
-    model, report, spent = _final(problem, found, outputs, seed, search)
-    found = replace(found, work=found.work + spent)
+    model, report, found = _final(problem, found, outputs, seed, search)
     penalty = penalty_of(report) or found.chosen.penalty()
     return AutoResult(model, report, found, penalty, search.held_out())
 
 
 def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, search: Search):
-    """The chosen candidate on all samples, from several starts if it has hidden layers and the budget allows."""
-    cost = work_of(problem, found.chosen, final=True)
+    """The chosen candidate on all samples, from several starts if it has hidden layers and budget and time allow; on
+    fewer samples where the time limit asks for it."""
+    cost, said = work_of(problem, found.chosen, final=True), []
+    if cost > search.room and len(problem.train) > len(search.problem.train):
+        rows = max(len(search.problem.train), int(len(problem.train) * search.room / cost))
+        said = [f"The time limit left room for {rows:,} of {len(problem.train):,} samples in the final fit."]
+        problem = _sampled(problem, seed, rows)
+        cost = work_of(problem, found.chosen, final=True)
     starts = 1
-    if found.chosen.hidden and found.stopped != "time":
-        starts = max(1, min(STARTS, int((search.limit - found.work) / cost)))
+    if found.chosen.hidden:
+        starts = max(1, min(STARTS, int(min(search.limit - found.work, search.room, STARTS * cost) / cost)))
+    if starts > 1:
+        said.append(f"The final fit is the best of {starts} starts.")
+    found = replace(found, sentences=(*found.sentences, *said))
     best, best_score, spent = None, math.inf, 0.0
     try:
         for start in range(starts):
@@ -114,7 +132,7 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
         search.report(best[1].loss, math.inf)
     except KeyboardInterrupt:
         best = _kept(problem, best, search)
-    return *best, spent
+    return *best, replace(found, work=found.work + spent)
 
 
 def _score(model: KAN, problem: Problem, report: FitReport) -> float:
@@ -144,9 +162,9 @@ def _loss(problem: Problem, model: KAN) -> float:
     return float(sample_losses(problem, model, problem.train).mean())
 
 
-def _sampled(problem: Problem, seed: int) -> Problem:
+def _sampled(problem: Problem, seed: int, most: int) -> Problem:
     rows = len(problem.train)
-    if rows <= SEARCH_SAMPLES:
+    if rows <= most:
         return problem
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:SEARCH_SAMPLES]
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:most]
     return part_of(problem, order.sort().values)

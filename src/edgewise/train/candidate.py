@@ -71,7 +71,9 @@ class Candidate:
             layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
             nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
-        how = "smoothness by edge" if self.smooth else f"strength {self.strength:.0e}"
+        how = (
+            "smoothness by edge" if self.smooth else f"strength {self.strength:.0e}" if self.strength else "no penalty"
+        )
         return f"{shape}, grid {self.grid_size}, {how}"
 
 
@@ -161,7 +163,9 @@ def train_candidate(
     """
     sizes = candidate.grids()
     if warm is not None:
-        model = refine(warm, candidate.grid_size)
+        # The grids of hidden layers may differ, see `approximate`; the first one's size is the candidate's.
+        kept = warm.config.grid_size if warm.config.grid_size[0] == candidate.grid_size else candidate.grid_size
+        model = refine(warm, kept)
         sizes = (candidate.grid_size,)
     else:
         first = replace(candidate, grid_size=sizes[0])

@@ -13,6 +13,7 @@ from edgewise.train.candidate import Candidate, can_smooth, reasonable_work, tra
 from edgewise.train.fit_report import FitReport
 from edgewise.train.folds import folds, part_of, sample_losses
 from edgewise.train.problem import Data, Problem, Regression
+from edgewise.train.search_report import ProgressEvent, SearchReport, Trial
 
 HIDDEN_SIZES = (5, 10, 20)
 # Where smoothness is found edge by edge, a shape costs one trial instead of a walk along the strengths, and fewer nodes
@@ -31,51 +32,7 @@ MARGIN = 1.0
 HOPELESS = 2.0
 # Held-out loss, relative to a target of order 1, that float64 can't improve on.
 PERFECT = 1e-24
-
-
-@dataclass(frozen=True)
-class ProgressEvent:
-    """Where a search stands: stage in words, share of the planned work that is done (0 .. 1), latest training loss,
-    best held-out loss so far, seconds since the start."""
-
-    stage: str
-    done: float
-    loss: float
-    best: float
-    seconds: float
-
-    @property
-    def seconds_left(self) -> float:
-        """Time to the end of the planned work at the pace so far; less if the search ends early."""
-        return self.seconds * (1 - self.done) / max(self.done, 1e-9)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, and the folds it
-    was trained on (not all if it was clearly worse on the first)."""
-
-    candidate: Candidate
-    loss: float
-    error: float
-    parameters: int
-    folds: int
-
-
-@dataclass(frozen=True)
-class SearchReport:
-    """What a search tried and why it chose what it chose.
-
-    chosen: the candidate. trials: all, in order. sentences: the reasons. folds: of the cross-validation, 1 for a
-    single held-out part. work: multiply-adds, about. stopped: "finished", "budget", "time" or "interrupted".
-    """
-
-    chosen: Candidate
-    trials: tuple[Trial, ...]
-    sentences: tuple[str, ...]
-    folds: int
-    work: float
-    stopped: str
+NOISE_FREE, ENOUGH = 1e-5, 100  # held-out loss of so many samples from where they seem to be without noise
 
 
 @dataclass
@@ -107,9 +64,12 @@ class Search:
         time_limit: float | None = None,
         seed: int = 0,
         progress: Callable[[ProgressEvent], None] | None = None,
+        whole: Problem | None = None,
     ):
-        """Starts from `start` and changes only what is to be searched."""
+        """Starts from `start` and changes only what is to be searched. whole: the problem of the final fit, where that
+        has more samples."""
         self.problem, self.outputs, self.seed, self.start = problem, outputs, seed, start
+        self.whole = problem if whole is None else whole
         self.search_hidden, self.search_grid = search_hidden, search_grid
         self.search_strength = search_strength
         self.folds = folds(problem, seed)
@@ -169,6 +129,32 @@ class Search:
                 parts.append((seen.x, seen.y - model(seen.x), seen.weight))
         x, y, weight = zip(*parts, strict=True)
         return Data(torch.cat(x), torch.cat(y), None if weight[0] is None else torch.cat(weight))
+
+    @property
+    def is_noise_free(self) -> bool:
+        """Whether the samples seem to be, and shape and grid are free to be chosen by `approximate`."""
+        free = self.search_hidden and self.search_grid and self.search_strength and isinstance(self.problem, Regression)
+        known = self.best is not None and self.best.trial.folds == len(self.folds)
+        return free and known and len(self.problem.train) >= ENOUGH and PERFECT < self.best.trial.loss < NOISE_FREE
+
+    @property
+    def room(self) -> float:
+        """The work that the time limit still allows at the pace so far; infinite without a limit or before any work."""
+        if self.time_limit is None or self.work == 0:
+            return math.inf
+        return self.time_left * self.work / (time.perf_counter() - self.began)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds, at least a little; None without a limit."""
+        if self.time_limit is None:
+            return None
+        return max(self.time_limit - (time.perf_counter() - self.began), 1e-3)
+
+    def tell(self, stage: str, loss: float, work: float) -> None:
+        """Tells the progress callback of a stage."""
+        self.stage = stage
+        self.report(loss, work)
 
     def report(self, loss: float, work: float) -> None:
         """Tells the progress callback; work: of the current piece so far."""
@@ -268,6 +254,8 @@ class Search:
         """Tries a richer candidate at several strengths; whether it pays and is now the best."""
         if simple.trial.loss < PERFECT:
             self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: there is nothing left to gain.")
+        if self.is_noise_free:
+            self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: samples that seem free of noise.")
         # A grid goes on from the coarser model; another shape starts anew.
         warm = None if "hidden" in changes else simple
         first = self._try(replace(simple.trial.candidate, **changes), warm=warm, rival=simple)
@@ -340,7 +328,7 @@ class Search:
         final = work_of(self.problem, candidate, final=True)
         if self.work + expected + final > self.limit:
             self._stop("budget", f"The budget of work ends the search before: {candidate.says()}.")
-        if self.time_limit is not None and time.perf_counter() - self.began > self.time_limit:
+        if expected + work_of(self.whole, candidate, final=True) > self.room:
             self._stop("time", f"The time limit of {self.time_limit:g} s ends the search before: {candidate.says()}.")
 
     def _stop(self, why: str, sentence: str) -> None:
