@@ -5,6 +5,7 @@ import math
 import torch
 
 from edgewise.nn.model import KAN
+from edgewise.train import starts as starts_module
 from edgewise.train.problem import Regression
 from edgewise.train.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
 
@@ -65,6 +66,23 @@ def test_the_same_seed_gives_the_same_start_and_another_seed_another():
     )
     assert torch.equal(first.model.layers[0].coef, second.model.layers[0].coef)
     assert not torch.equal(first.model.layers[0].coef, third.model.layers[0].coef)
+
+
+def test_every_start_is_another_one():
+    data = problem(lambda x: x[:, 0] * x[:, 1], samples=50)
+    starts = [starts_module._fresh((2, 2, 1), 3, StartPlan(), 2 * number, data).model for number in range(4)]
+    weights = torch.stack([model.layers[0].coef.detach() for model in starts])
+    assert len(weights.flatten(1).unique(dim=0)) == 4
+
+
+def test_a_shape_that_was_given_is_not_proved():
+    """No halving before there is anything to choose."""
+    clock = Clock()
+    arm, sentences = best_start(
+        problem(lambda x: torch.exp(x[:, 0] + x[:, 1] ** 2)), [(2, 1, 1)], StartPlan(5, starts=1), clock
+    )
+    assert set(clock.stages) == {"starts of [2, 1, 1]"} and len(sentences) == 1
+    assert arm.model.config.grid_size == (4, 4)
 
 
 def test_work_grows_with_samples_and_grid():

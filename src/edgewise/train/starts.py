@@ -112,6 +112,8 @@ def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: Sta
         arms = [_fresh(shape, degree, plan, start, few) for start in range(count)]
         arm, sentence = _races(problem, few, arms, clock)
         sentences.append(sentence)
+        if len(shapes) == 1:  # nothing to choose
+            return arm, sentences
         arm, slope = _resolved(problem, arm, clock)
         if slope is not None:
             grid = arm.model.config.grid_size[0]
@@ -123,8 +125,6 @@ def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: Sta
         finalists.append(arm)
         if clock.late:
             break
-    if len(finalists) == 1:
-        return finalists[0], sentences
     best, choice = _chosen(problem, finalists, clock)
     return best, [*sentences, choice]
 
