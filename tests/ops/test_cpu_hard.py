@@ -59,6 +59,41 @@ def test_equals_the_reference_in_blocks_and_tiles(variant, kind, shape, grid_siz
 
 
 @each_variant
+def test_a_gradient_so_large_that_it_gets_large_pages(variant):
+    u, x, coef, knots = make_case(50, 40, 130, 200)
+    assert coef.numel() * coef.itemsize > 4 * 2**20
+    _, grad_coef, _ = cpu.layer_gradients(u, x, coef, knots, 3, variant=variant)
+    assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
+
+
+@each_variant
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("degree", range(6))
+@pytest.mark.parametrize(("kind", "grid_size"), [(EVEN, 5), (UNEVEN, 20), (STEEP, 700)])
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_one_output(variant, dtype, degree, kind, grid_size, order):
+    """By polynomials and moments; 700 intervals are more than the samples of a block."""
+    u, x, coef, knots = make_case(601, 3, 1, grid_size, degree=degree, kind=kind, dtype=dtype)
+    v = torch.rand_like(x)
+    case = [t.double() for t in (u, v, x, coef, knots)]
+    got = (
+        cpu.layer(x, coef, knots, degree, v=v, order=order, variant=variant),
+        cpu.layer_gradients(u, x, coef, knots, degree, x_order=order, wanted=(True, False, False), variant=variant)[0],
+        cpu.layer_gradients(u, x, None, knots, degree, v=v, order=order, variant=variant, wanted=(False, True, False))[
+            1
+        ],
+    )
+    expected = (
+        reference.to_output(*case[1:], degree, order),
+        reference.to_input(case[0], *case[2:], degree, order),
+        reference.to_coef(*case[:3], case[4], degree, order),
+    )
+    bound = 1e-11 if dtype == torch.float64 else 1e-3
+    for one, other in zip(got, expected, strict=True):
+        assert (one - other).abs().max() <= bound * max(other.abs().max().item(), 1e-30)
+
+
+@each_variant
 @pytest.mark.parametrize("degree", [1, 3, 5])
 def test_float32_is_as_good_on_200_intervals_as_on_5(variant, degree):
     """Against float64 on the very same numbers. Measured: 2e-7 to 7e-7 for values, at both sizes."""
