@@ -30,3 +30,9 @@ def pykan_row(function, width, error, seconds):
         "seconds_to_best": 2 * seconds,
         "cpu_seconds_to_best": seconds,
     }
+
+
+def halvings_row(problem, seed, curve):
+    """curve: (test error, CPU seconds) of each grid."""
+    points = [{"grid": 4, "test_rmse": error, "seconds": 2 * spent, "cpu_seconds": spent} for error, spent in curve]
+    return {"problem": problem, "kind": "halvings", "seed": seed, "samples": 1000, "steps": 10, "curve": points}

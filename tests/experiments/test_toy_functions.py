@@ -5,7 +5,7 @@ import pytest
 from edgewise.experiments import experiments, toy_functions
 from edgewise.experiments.store import Store
 from edgewise.experiments.toy_functions import slope, summary
-from tests.experiments.made_rows import accuracy_row, phase, pykan_row
+from tests.experiments.made_rows import accuracy_row, halvings_row, phase, pykan_row
 
 
 def test_quick(monkeypatch):
@@ -41,21 +41,23 @@ def test_summary():
         pykan_row("toy 2", [2, 5, 1], 1e-9, 1.0),
         pykan_row("kv", [2, 2, 1], 1e-3, 50.0),
     ]
+    rows += [halvings_row("toy 2", seed, [(1e-2, 0.05), (1e-5, 0.2 + 0.1 * seed), (1e-6, 0.6)]) for seed in range(3)]
     outcome = summary([*rows, *runs])
     first, second = outcome.tables
     assert first.rows == (
-        ("exp(sin(pi*x) + y**2)", "[2,1,1]", "100", "1.0e-06", "1.0e-06", "11.0", "2.0e-05", "100", "50"),
+        ("exp(sin(pi*x) + y**2)", "[2,1,1]", "100", "1.0e-06", "1.0e-06", "11.0", "2.0e-05", "100", "330"),
     )
     assert [row[1:] for row in second.rows] == [
         ("cubic", "5-160", "9.5e-07", "-4.00", "-4"),
         ("quintic", "5-160", "9.3e-10", "-6.00", "-6"),
     ]
-    assert "median 50, smallest 50" in outcome.sentences[1]
+    assert "the median of 3 starts: median 330, smallest 330" in outcome.sentences[1]
     (axes,) = outcome.figures["slopes"]().axes
     assert {line.get_label() for line in axes.lines} == {"cubic", "quintic", "slope −4", "slope −6", "pykan, cubic"}
 
 
 def test_where_pykan_is_not_reached_there_is_no_ratio():
-    outcome = summary([accuracy_row("toy 2"), pykan_row("toy 2", [2, 1, 1], 1e-9, 100.0)])
+    rows = [accuracy_row("toy 2"), halvings_row("toy 2", 0, [(1e-8, 0.1)])]
+    outcome = summary([*rows, pykan_row("toy 2", [2, 1, 1], 1e-9, 100.0)])
     assert outcome.tables[0].rows[0][-3:] == ("1.0e-09", "100", "-")
     assert len(outcome.sentences) == 1 and not outcome.figures
