@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.interpret.expression import parse
+from edgewise.interpret.expression import Multiply, Number, Variable, parse
 from edgewise.interpret.formula import Formula
-from edgewise.interpret.front import Entry, entry_of, front_of
+from edgewise.interpret.front import Entry, Front, entry_of, front_of
 
 NAMES = ("x",)
 
@@ -54,3 +54,18 @@ def test_rows_and_fidelity():
 def test_nothing_finite():
     with pytest.raises(InputError, match=r"^y must be such that some formula is finite"):
         front_of([Entry(formula("x"), math.inf)], np.ones(3))
+
+
+def test_of_equals_the_one_with_round_numbers_stays():
+    y = np.random.default_rng(0).normal(size=1000)
+    fitted = Formula(Multiply((Number(2.0057), Variable(0))), NAMES)
+    front = front_of([Entry(fitted, 0.1), Entry(formula("2*x"), 0.1004)], y)
+    assert [str(entry.formula) for entry in front] == ["2*x"]
+    front = front_of([Entry(fitted, 0.1), Entry(formula("2*x"), 0.102)], y)  # more than chance explains
+    assert [str(entry.formula) for entry in front] == ["2.0057*x"]
+
+
+def test_rows_held_out_count_with_the_others_where_told():
+    entries = (Entry(formula("x"), 0.2, 0.10), Entry(formula("sin(x) + x"), 0.1, 0.11))
+    assert Front(entries, 200, 1.0).best is entries[0]
+    assert Front(entries, 200, 1.0, held_out=20).best is entries[1]

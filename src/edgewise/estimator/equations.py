@@ -121,7 +121,7 @@ def table_front(X: np.ndarray, y: np.ndarray, names: Sequence[str] | None, time_
     if len(held):
         fine = _better(fine, X[held], y[held])
         said.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-    return front_of(fine, z, dict.fromkeys(said))
+    return replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
 
 
 def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]:
@@ -135,12 +135,16 @@ def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]
 
 
 def _better(entries: list[Entry], x: np.ndarray, y: np.ndarray) -> list[Entry]:
-    """Entries with their error on rows held out, without those that are longer than another and no better there."""
-    kept, floor = [], EXACT * float(np.var(y))
+    """Entries with their error on rows held out, without those that are longer than another and worse there.
+
+    By more than a standard error, that is: a mean of m squared normal errors is off by a share sqrt(2 / m) or so.
+    """
+    kept, least, floor = [], np.inf, EXACT * float(np.var(y))
     for entry in sorted(entries, key=lambda one: (one.complexity, one.loss)):
-        loss = float(np.mean((entry.formula(x) - y) ** 2))
-        if np.isfinite(loss) and (not kept or max(loss, floor) < 0.999 * max(kept[-1].validation, floor)):
+        loss = max(float(np.mean((entry.formula(x) - y) ** 2)), floor)
+        if np.isfinite(loss) and loss < least * (1 + np.sqrt(2 / len(y))):
             kept.append(replace(entry, validation=loss))
+            least = min(least, loss)
     return kept
 
 

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.interpret.constants import mean_squared, relative_error
+from edgewise.interpret.constants import ALLOWANCE, mean_squared, relative_error
+from edgewise.interpret.expression import Number, walk
 from edgewise.interpret.formula import Formula
 from edgewise.nn.model import KAN
 
@@ -47,12 +49,14 @@ class Front:
     """Formulas of which none is both longer and worse than another, the shortest first.
 
     samples, variance: of the y that the losses are about. said: sentences on what the search found or did not.
+    held_out: rows behind the entries' validation, if `best` is to count them together with those of the search.
     """
 
     entries: tuple[Entry, ...]
     samples: int
     variance: float
     said: tuple[str, ...] = ()
+    held_out: int = 0
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -72,8 +76,14 @@ class Front:
         floor = EXACT * self.variance
 
         def price(entry: Entry) -> float:
-            loss = entry.validation if math.isfinite(entry.validation) else entry.loss
-            return self.samples * math.log(max(loss, floor, 1e-300)) + PRICE * entry.complexity
+            if not math.isfinite(entry.validation):
+                rows, loss = self.samples, entry.loss
+            elif self.held_out:  # few rows held out are a noisy judge by themselves
+                rows = self.samples + self.held_out
+                loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
+            else:
+                rows, loss = self.samples, entry.validation
+            return rows * math.log(max(loss, floor, 1e-300)) + PRICE * entry.complexity
 
         return min(self.entries, key=price)
 
@@ -100,13 +110,14 @@ class Front:
 def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = ()) -> Front:
     """The candidates that no other beats in both complexity and loss, with their scores.
 
+    Of equally long ones whose losses are as near as chance has it, the one with more numbers that people write.
+
     Raises:
         InputError: there is none with a finite loss.
     """
     floor = EXACT * float(np.var(y))
     kept: list[Entry] = []
-    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
-    for entry in ordered:
+    for entry in _one_of_each_length(candidates, floor, len(y)):
         if math.isfinite(entry.loss) and (not kept or max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor)):
             score = 0.0
             if kept:
@@ -116,6 +127,24 @@ def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = (
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     return Front(tuple(kept), len(y), float(np.var(y)), tuple(said))
+
+
+def _one_of_each_length(candidates: Iterable[Entry], floor: float, rows: int) -> Iterator[Entry]:
+    """The best candidate of each complexity, the shortest first."""
+
+    def known(entry: Entry) -> int:
+        numbers = [part for part in walk(entry.formula.expression) if isinstance(part, Number)]
+        return sum(part.exact is not None or float(f"{part.value:.3g}") == part.value for part in numbers)
+
+    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
+    for _, group in groupby(ordered, key=lambda entry: entry.complexity):
+        first, *others = group
+        chosen = first
+        for other in others:
+            near = max(first.loss, floor) * (1 + ALLOWANCE * max(known(other), 1) / rows)
+            if other.loss <= near and known(other) > known(chosen):
+                chosen = other
+        yield chosen
 
 
 def entry_of(formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> Entry:

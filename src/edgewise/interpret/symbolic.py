@@ -93,7 +93,8 @@ def symbolify(
         states = sorted(grown, key=lambda state: state.rank(floor))[: 1 if late else beam]
         if late and not said:
             said.append(f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone.")
-    return _front(states, data, problem, names, table, said)
+    # What is left, and half as long again, is for the constants: a network without them is no use.
+    return _front(states, data, problem, names, table, said, max(deadline, time.monotonic()) + time_limit / 2)
 
 
 def _check(model: KAN, data: Regression) -> None:
@@ -174,10 +175,14 @@ def _leave_constant_(spline: KANLayer, rows: list[list[str]], affine: torch.Tens
         spline.coef[int(kept[0]), :, o] += value
 
 
-def _front(states: list[_State], data: Regression, problem: Regression, names, table, said: list[str]) -> Front:
+def _front(
+    states: list[_State], data: Regression, problem: Regression, names, table, said: list[str], deadline: float
+) -> Front:
     x, y = data.train.x.double().numpy(), data.train.y.double().numpy()[:, 0]
     entries: list[Entry] = []
     for state in states:
+        if entries and time.monotonic() > deadline:
+            break
         model = state.model
         fit(model, problem, LevenbergMarquardt(), steps=FINAL, adapt_domain=False)
         whole = formula(model, names=names, table=table)
@@ -186,9 +191,9 @@ def _front(states: list[_State], data: Regression, problem: Regression, names, t
         if fitted is None:
             continue
         entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
-        fitted = pruned(fitted, x, y, floor=FLOOR)
+        fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
         entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
-        fitted = recognise(fitted, x, y, floor=FLOOR)
+        fitted = recognise(fitted, x, y, floor=FLOOR, deadline=deadline)
         last = fit_constants(simplify(fitted.expression), x, y, steps=30) or fitted
         entries.append(entry_of(Formula(last.expression, whole.names), x, y))
     leaking = [entry for entry in entries if entry.formula.leaks(x)]
