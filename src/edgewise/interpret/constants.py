@@ -136,7 +136,7 @@ def known_numbers(value: float, reach: float) -> Iterator[Exact]:
                 p
                 and math.gcd(p, q) == 1
                 and abs(p * size / q - value) <= reach
-                and abs(p) <= LARGEST * (100 if q == 1 else 1)
+                and abs(p) <= LARGEST * (100 if q == 1 and not unit else 1)
             ):
                 cost = (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
                 found.append((cost, (p, q, unit)))
