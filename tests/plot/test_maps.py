@@ -55,6 +55,15 @@ def test_the_map_is_clipped_and_lies_on_its_points():
     assert panel.get_xlim()[0] < 0 and panel.get_ylim()[1] > 2
 
 
+@pytest.mark.parametrize("value", [3.0, np.nan])
+def test_a_constant_has_no_contours(value):
+    panel = Figure().subplots()
+    draw_map(panel, (np.linspace(0, 1, 3), np.linspace(0, 1, 3)), np.full((3, 3), value), (0, 5), signed=False)
+    assert not panel.collections
+    draw_map(panel, (np.linspace(0, 1, 3), np.linspace(0, 1, 3)), np.arange(9.0).reshape(3, 3), (0, 9), signed=False)
+    assert panel.collections
+
+
 @pytest.mark.parametrize(
     ("values", "signed", "expected"),
     [

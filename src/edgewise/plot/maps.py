@@ -24,7 +24,7 @@ SEQUENTIAL = "cividis"
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
 _SPIKE = 4.0  # colours end at the 99th percentile where single points are so many times larger
 _LEVELS = 10  # lines of equal value in a map, the two ends of its colours included
-_CONTOUR = {"linewidths": 0.4, "alpha": 0.45, "linestyles": "solid"}
+_CONTOUR = {"linewidths": 0.4, "alpha": 0.4, "linestyles": "solid"}
 _FINE = 401  # points along a side on which a boundary is looked for
 _MARGIN = 0.03  # of each side, around domains that are no boxes
 
@@ -56,8 +56,10 @@ def draw_map(
         vmax=ends[1],
         aspect="auto",
     )
-    if contours and not signed:
-        panel.contour(*ticks, values.T, levels=np.linspace(*ends, _LEVELS)[1:-1], colors="white", **_CONTOUR)
+    seen = values[np.isfinite(values)]
+    levels = [level for level in np.linspace(*ends, _LEVELS)[1:-1] if len(seen) and seen.min() < level < seen.max()]
+    if contours and levels and not signed:
+        panel.contour(*ticks, values.T, levels=levels, colors="white", **_CONTOUR)
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     for axis in (panel.xaxis, panel.yaxis):
