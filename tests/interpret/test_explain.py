@@ -36,7 +36,8 @@ def test_local_sentences_and_several_outputs():
 
 
 def test_additive_functions_and_infinite_predictions():
-    found = explain_global(lambda X: X[:, 0] + X[:, 1] ** 2, rows())
+    found = explain_global(lambda X: -X[:, 0] + X[:, 1] ** 2, rows())
+    assert "y falls (from 1." in found.sentences[0] and "then rises (between " in found.sentences[1]
     assert found.sentences[-1].startswith("The inputs act nearly one by one")
     with np.errstate(invalid="ignore"):
         explain_global(lambda X: np.where(X[:, 0] > 0, np.inf, X[:, 1]), rows())

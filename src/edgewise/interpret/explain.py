@@ -143,9 +143,11 @@ def _sentences(
             break
         curve, at = effect.mean[:, output], effect.points
         shape = effect.shape(output) if np.ptp(curve) > NOTABLE * spread else "hardly moves on average"
+        reach = f"from {curve[0]:.4g} to {curve[-1]:.4g}" if shape in ("rises", "falls") else ""
+        reach = reach or f"between {curve.min():.4g} and {curve.max():.4g}"
         yield (
             f"As {local.names[effect.input]} goes from {at[0]:.4g} to {at[-1]:.4g}, {what} {shape} "
-            f"({curve.min():.4g} to {curve.max():.4g}); mean share {importance[effect.input]:.3g}."
+            f"({reach}); mean share {importance[effect.input]:.3g}."
         )
     unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
     if unused:
