@@ -1,11 +1,13 @@
 """Writes the tables of the README from the stored results: python tools/readme_tables.py
 
 A table stands between `<!-- table:NAME -->` and `<!-- end -->` and comes from results/NAME.json, NAME being an
-experiment, so no number in it is typed by hand; tests/test_readme.py fails when the two differ.
+experiment, or from benchmarks/results if it is "speed", so no number in it is typed by hand; tests/test_readme.py fails
+when the two differ.
 """
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 from edgewise.experiments import load_experiment
@@ -17,7 +19,13 @@ BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def rendered(readme: str) -> str:
     """The README's text with every table as the results have it."""
-    return BLOCK.sub(lambda found: f"{found[1]}{_experiment(found[2])}{found[3]}", readme)
+    return BLOCK.sub(lambda found: f"{found[1]}{_measured(found[2])}{found[3]}", readme)
+
+
+def _measured(name: str) -> str:
+    if name != "speed":
+        return _experiment(name)
+    return runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["markdown"]()
 
 
 def _experiment(name: str) -> str:
