@@ -121,7 +121,11 @@ def table_front(X: np.ndarray, y: np.ndarray, names: Sequence[str] | None, time_
     if len(held):
         fine = _better(fine, X[held], y[held])
         said.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-    return replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
+    front = replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
+    best = front.best
+    # Longer ones that are no better on the rows held out would only be fitted to chance.
+    useful = (one for one in front if one.complexity <= best.complexity or not one.validation >= best.validation)
+    return replace(front, entries=tuple(useful))
 
 
 def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]:
