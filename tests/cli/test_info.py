@@ -14,8 +14,9 @@ def test_a_fitted_model(edgewise, models):
     assert "a: a number" in done.out
 
 
-def test_categories(edgewise, models):
-    assert "colour: one of blue, red" in edgewise("info", models / "numbers").out
+def test_categories_and_the_formula(edgewise, models):
+    said = edgewise("info", models / "numbers").out
+    assert "colour: one of blue, red" in said and "as a formula" in said and "y = " in said
 
 
 def test_a_bare_network(edgewise, tmp_path):
@@ -26,7 +27,7 @@ def test_a_bare_network(edgewise, tmp_path):
 
 def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):
     estimator, extra = load_estimator(models / "kinds" / "model.safetensors")
-    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone"}
+    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone", "formulas": {"rounded": 3}}
     for fit in (about, [1], "text"):
         save_estimator(tmp_path / "m", estimator, extra={**extra, "fit": fit})
         done = edgewise("info", tmp_path / "m")

@@ -73,6 +73,14 @@ def test_sympy(text):
         assert float(found.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
 
 
+def test_powers_that_are_no_halves():
+    sympy = pytest.importorskip("sympy")
+    found = Formula(parse("x**0.3 + x**-1.25", ["x"]), ("x",))
+    x = sympy.Symbol("x", real=True)
+    assert float((found.sympy() - x**0.3 - x**-1.25).subs(x, 2.0)) == pytest.approx(0, abs=1e-15)
+    assert "^{0.3}" in found.latex() and "x**0.3" in str(found)
+
+
 def test_simplified_and_leaks():
     found = Formula(parse("sqrt(4*x) + x - x", ("x",)), ("x",))
     assert str(found.simplified()) == "2*sqrt(x)"

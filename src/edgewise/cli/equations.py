@@ -58,6 +58,7 @@ def equation_facts(equations: Equations | None) -> dict | None:
     found = equations.found
     return {
         "formula": found.best.formula.text(None),
+        "rounded": found.best.formula.text(4),
         "test_r2": equations.score if math.isfinite(equations.score) else None,
         "seconds": round(equations.seconds, 3),
         "domain": list(found.domain),

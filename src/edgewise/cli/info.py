@@ -62,6 +62,9 @@ def _training(model: Model) -> dict[str, object]:
         facts["test score"] = (
             f"{name} {score['value']:.4g} on {rows.get('test')} rows, after {rows.get('training')} to train"
         )
+    found = about.get("formulas")
+    if isinstance(found, dict) and isinstance(found.get("rounded"), str):
+        facts["as a formula"] = f"{model.target} = {found['rounded']:.300}"
     if "command" in about:
         facts["command"] = about["command"]
     if "edgewise" in about:

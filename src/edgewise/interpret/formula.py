@@ -188,7 +188,8 @@ def _to_sympy(node: Expression, symbols: list["sympy.Symbol"]) -> "sympy.Expr":
     if isinstance(node, Multiply):
         return sympy.Mul(*parts)
     if isinstance(node, Power):
-        return parts[0] ** sympy.Rational(round(2 * node.exponent), 2)
+        halves = 2 * node.exponent
+        return parts[0] ** (sympy.Rational(round(halves), 2) if halves % 1 == 0 else sympy.Float(node.exponent, 17))
     assert isinstance(node, Call)
     if node.name == "besselj0":
         return sympy.besselj(0, parts[0])

@@ -186,12 +186,13 @@ def _power(base: Expression, exponent: float, style: Style) -> tuple[str, int]:
             PRODUCT,
         )
     if style.kind == "latex":
-        shown = f"{exponent:g}" if exponent % 1 == 0 else rf"{round(2 * exponent)}/2"
+        halves = 2 * exponent
+        shown = f"{exponent:g}" if exponent % 1 == 0 or halves % 1 else rf"{round(halves)}/2"
         return f"{_bound(base, style, ATOM)}^{{{shown}}}", POWER
     if style.kind == "text":
         if exponent == -1:
             return f"1/{_bound(base, style, POWER)}", PRODUCT
-        return f"{_bound(base, style, ATOM)}**{exponent:g}", POWER
+        return f"{_bound(base, style, ATOM)}**{exponent:.15g}", POWER
     return _computed_power(base, exponent, style)
 
 
