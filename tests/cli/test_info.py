@@ -27,7 +27,8 @@ def test_a_bare_network(edgewise, tmp_path):
 
 def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):
     estimator, extra = load_estimator(models / "kinds" / "model.safetensors")
-    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone", "formulas": {"rounded": 3}}
+    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone"}
+    about["formulas"] = {"rounded": 3}
     for fit in (about, [1], "text"):
         save_estimator(tmp_path / "m", estimator, extra={**extra, "fit": fit})
         done = edgewise("info", tmp_path / "m")
