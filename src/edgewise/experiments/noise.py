@@ -72,11 +72,12 @@ def summary(rows: list[dict]) -> Outcome:
                 f"{median(map(working_seconds, kan)):.1f}",
             )
         )
-    first = rows[0]
+    first, seeds = rows[0], len({row["seed"] for row in rows})
+    which = "one seed" if seeds == 1 else f"medians of {seeds} seeds"
     sentences = (
         f"RMSE against the equation itself in per cent of its standard deviation, {first['samples']} samples with "
-        f"{100 * first['noise']:g} % noise, medians of {len({row['seed'] for row in rows})} seeds; parameters and "
-        "seconds: of the KAN, its search included (wall, or CPU where that is less: the machine was shared then).",
+        f"{100 * first['noise']:g} % noise, {which}; parameters and seconds: of the KAN, its search included (wall, or "
+        "CPU where that is less: the machine was shared then).",
         f"The KAN has the lowest error for {below} of {len(names)} equations.",
     )
     columns = ("equation", *MODELS, "parameters", "seconds")
