@@ -168,7 +168,7 @@ def plot(rows: list[dict], path: Path) -> None:
     from matplotlib.figure import Figure
 
     shapes = list(dict.fromkeys(tuple(row["shape"]) for row in rows))
-    figure = Figure(figsize=(3.2 * len(shapes), 3.4), layout="constrained")
+    figure = Figure(figsize=(3.2 * len(shapes), 3.8), layout="constrained")
     for axes, shape in zip(figure.subplots(1, len(shapes), squeeze=False)[0], shapes, strict=True):
         for name in LAYERS:
             points = [
@@ -181,7 +181,7 @@ def plot(rows: list[dict], path: Path) -> None:
                 axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
         axes.set(xscale="log", yscale="log", title=f"batch {shape[0]}, {shape[1]} → {shape[2]}", xlabel="grid size")
     figure.axes[0].set_ylabel("forward + backward, CPU ms, one thread")
-    figure.axes[0].legend(fontsize=7)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(LAYERS))
     figure.savefig(path)
 
 

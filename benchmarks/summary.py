@@ -1,6 +1,7 @@
 """Writes what the stored measurements say, as Markdown for the README: python benchmarks/summary.py"""
 
 import json
+import textwrap
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -63,19 +64,25 @@ def limit_sentences(limits: dict) -> str:
     forward, both = phases["forward", GRIDS[0]], phases[BACKWARD, GRIDS[0]]
     large = max(limits["shapes"], key=lambda row: row["coefficient_bytes"])
     small = next(row for row in limits["shapes"] if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
+    narrow = next(row for row in limits["shapes"] if row["shape"][2] == 16 and row["grid_size"] == GRIDS[0])
+    prepared = both["nanoseconds_per_sample_and_input"] * narrow["shape"][0] * narrow["shape"][1] * 1e-6
     shape = f"{large['shape'][1]} → {large['shape'][2]}"
     return (
-        f"One core of this processor does {limits['multiply_adds_per_second'] / 1e9:.0f} thousand million float32 "
-        "multiply-adds a second at most. A wide layer pays "
+        f"Where the time goes: one core of this processor does {limits['multiply_adds_per_second'] / 1e9:.0f} thousand "
+        "million float32 multiply-adds a second at most. A wide layer pays "
         f"{forward['nanoseconds_per_sample_and_input']:.1f} ns forward "
         f"({both['nanoseconds_per_sample_and_input']:.1f} ns with backward) for every sample and input, whatever the "
         "number of outputs: the interval, the spline values, the base function. Its multiply-adds then run at "
         f"{forward['share_of_peak']:.0%} of the limit forward, {both['share_of_peak']:.0%} with backward; the rest "
-        "goes to the rows of outputs, which every input reads and writes anew. Where coefficients outgrow the caches "
-        f"({shape} at grid size {large['grid_size']}: {large['coefficient_bytes'] / 1e6:.0f} MB) their own traffic "
-        f"comes to that: {large['milliseconds']:.0f} ms instead of {small['milliseconds']:.0f}. To read them once and "
-        f"write a fresh gradient takes {large['read_coefficients'] + large['write_gradient']:.0f} ms by itself, page "
-        "by page; the kernel asks for large pages."
+        f"goes to the rows of outputs, which every input reads and writes anew. So {shape} at grid size {GRIDS[0]} "
+        f"takes {small['milliseconds']:.1f} ms where its multiply-adds alone would take "
+        f"{small['multiply_adds_at_peak']:.1f}, and of the {narrow['milliseconds']:.0f} ms of "
+        f"{narrow['shape'][1]} → {narrow['shape'][2]} about {prepared:.0f} are preparation: that, not arithmetic, is "
+        f"what is left to gain for narrow layers. Where coefficients outgrow the caches ({shape} at grid size "
+        f"{large['grid_size']}: {large['coefficient_bytes'] / 1e6:.0f} MB) their own traffic comes to that: "
+        f"{large['milliseconds']:.0f} ms; to read them once and write a fresh gradient takes "
+        f"{large['read_coefficients'] + large['write_gradient']:.0f} ms by itself, page by page, and the kernel asks "
+        "for large pages."
     )
 
 
@@ -103,7 +110,8 @@ def markdown() -> str:
         + "; ".join(others)
         + "."
     )
-    return "\n\n".join([*parts, limit_sentences(limits)]) + "\n"
+    filled = [part if part.startswith("|") else textwrap.fill(part, 120) for part in [*parts, limit_sentences(limits)]]
+    return "\n\n".join(filled) + "\n"
 
 
 if __name__ == "__main__":
