@@ -40,3 +40,11 @@ def test_what_a_formula_leaves():
     assert leftover(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
     assert leftover(x, noise + x[:, 1] * x[:, 2]) > 1.4
     assert leftover(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
+
+
+def test_of_two_that_stand_in_for_each_other_one_stays():
+    x = points(6)
+    x[:, 5] = x[:, 2] + 1e-3 * x[:, 5]
+    y = x[:, 2] ** 2 + x[:, 0] + 0.1 * np.random.default_rng(3).normal(size=1000)
+    found = relevant_inputs(x, y)
+    assert found in ([0, 2], [0, 5])

@@ -30,7 +30,7 @@ from edgewise.interpret.expression import (
 )
 from edgewise.interpret.features import Feature
 from edgewise.interpret.shapes import SYMBOL, Shape, shapes, substituted, summed
-from edgewise.interpret.simplify import EVEN, simplify, split_number
+from edgewise.interpret.simplify import simplify, split_number
 from edgewise.nn.elementary import Elementary
 
 KEPT = 4  # shapes of each curve
@@ -121,7 +121,7 @@ def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
 def _parts(feature: Feature, curve: np.ndarray, structure: Structure, table, *, alone: bool) -> list[_Part]:
     """Shapes of a curve; under the link exp also of its exponential, as a factor before exp."""
     spread = max(float(np.std(curve)), 1e-300)
-    tolerance = min(0.3, max(1e-7, structure.error * _deviation(structure) / spread))
+    tolerance = min(0.3, max(1e-7, structure.blur * _deviation(structure) / spread))
     found = _ranked(feature, curve, structure.weight, table, tolerance, wrapped=alone, outside=False)
     if structure.link.name == "exp" and float(np.ptp(curve)) < 50 and not structure.alike:
         factor = np.exp(curve - np.median(curve))
@@ -170,7 +170,7 @@ def _of_product(structure: Structure, y: np.ndarray, table) -> Iterator[Expressi
     beta, rest_s = _explained(s, p, structure.weight)
     alpha, rest_t = _explained(t, q, structure.weight)
     total = max(_deviation(structure), 1e-300)
-    limit = max(3 * structure.error, 1e-3) * total
+    limit = max(3 * structure.blur, 1e-3) * total
     ways = []
     for take_s, take_t in product((True, False), repeat=2):
         shifted_p, shifted_q = p + (alpha if take_t else 0.0), q + (beta if take_s else 0.0)
@@ -277,6 +277,15 @@ def pruned(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadli
     return fitted
 
 
+# f(0), f'(0), f''(0): what a function looks like where its argument stays small.
+TAYLOR = {
+    **dict.fromkeys(("sin", "tan", "tanh", "sinh", "asin", "atan", "atanh"), (0.0, 1.0, 0.0)),
+    "acos": (math.pi / 2, -1.0, 0.0),
+    "exp": (1.0, 1.0, 1.0),
+    "cos": (1.0, 0.0, -1.0),
+    "cosh": (1.0, 0.0, 1.0),
+    "besselj0": (1.0, 0.0, -0.5),
+}
 HOPELESS = 1e3  # times the allowed loss: three steps are to come below it
 PRUNING = 4.0  # as `Front.best`: the rise of N log loss that one symbol less is worth
 
@@ -294,10 +303,12 @@ def _smaller(node: Expression) -> list[Expression]:
                     found.append(rebuild(rest[0] if len(rest) == 1 else rebuilt(part, rest)))
                     if isinstance(part, Multiply) and below.value < 0:
                         found.append(rebuild(Multiply((number(-1), *rest))))
-        if isinstance(part, Call):  # a function may look like a straight line, or like a parabola, where it is used
-            found.append(rebuild(part.argument))
-            if part.name in EVEN:
-                found.append(rebuild(Power(part.argument, 2.0)))
+        if isinstance(part, Call) and part.name in TAYLOR:
+            constant, slope, curvature = TAYLOR[part.name]
+            u = part.argument
+            found.append(rebuild(summed([Number(constant), Multiply((Number(slope), u))])))
+            if curvature:
+                found.append(rebuild(summed([Number(constant), Multiply((Number(curvature / 2), Power(u, 2.0)))])))
         for place, below in enumerate(children(part)):
             whole = children(part)
 

@@ -12,6 +12,7 @@ from edgewise.interpret.links import Link, links
 
 RIDGE = 1e-9  # of the mean diagonal, so that columns no sample reaches decide nothing
 HELD_OUT = 0.25
+SPLINES, COLUMNS = 0.01, 20  # error that splines alone may make; numbers of a curve, over which noise is averaged
 BEAM = 3  # sums of features that are grown side by side
 PARTITIONED = 6  # inputs up to which all ways to share them out among features are tried
 MANY = 12  # inputs, from which on all of them are taken at once
@@ -44,6 +45,11 @@ class Structure:
         """A rough complexity."""
         used = (*self.numerator, *self.denominator, *(self.product or ()), *((self.factor,) if self.factor else ()))
         return sum(2 * len(feature.inputs) for feature in used) + 2 * bool(self.denominator) + (self.link.name != "")
+
+    @property
+    def blur(self) -> float:
+        """How well a curve is known, relative to y's deviation: small errors may be the splines', large are noise."""
+        return min(self.error, SPLINES + self.error * math.sqrt(COLUMNS / len(self.weight)))
 
     @property
     def rank(self) -> float:
@@ -173,7 +179,7 @@ class Decomposer:
             (n, count + d)
             for n, top in enumerate(self.features)
             for d, bottom in enumerate(self.features)
-            if len(top.inputs) + len(bottom.inputs) <= 3 and n != d
+            if len(top.inputs) + len(bottom.inputs) <= (4 if len(self.inputs) <= 3 else 3) and n != d
         ]
         found: list[Structure] = []
         for start in sorted(starts, key=lambda pair: self._ratio_error(system, pair))[:BEAM]:

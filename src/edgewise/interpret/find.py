@@ -13,20 +13,21 @@ from edgewise.interpret.decompose import BEAM, Decomposer, Structure
 from edgewise.interpret.expression import Expression, Number, Power, complexity, evaluate, leaks
 from edgewise.interpret.features import Feature
 from edgewise.interpret.formula import Formula, check_names
-from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of
+from edgewise.interpret.front import EXACT, PRICE, Entry, Front, entry_of, front_of
 from edgewise.interpret.links import links
 from edgewise.interpret.rank_one import products
 from edgewise.interpret.relevance import leftover, relevant_inputs
 from edgewise.interpret.shorten import shortest
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
+ROWS = 2000  # in which structures are looked for
 GRID = 8  # knot intervals of the curves a structure is judged by
 MIDDLE = 20  # of a second look at ratios and products of two inputs
 FINE = 40  # of the second look at sums of inputs, where curves may oscillate
 ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
 GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
 FEW = 7  # inputs that these are tried for
-STRUCTURES = 14  # that are turned into formulas
+STRUCTURES, CLOSEST = 14, 4  # that are turned into formulas, by error and size; of these by error alone
 SEARCHING = 0.75  # share of the time for structures; the rest is for constants and shorter forms
 NOISE = 0.05  # share of the variance of y that noise may have for the search to end once nothing else is left
 PATTERN = 1.25  # F of what a formula leaves, from which on there is more than noise in it
@@ -62,30 +63,37 @@ def find_formula(
     x, y = _checked(x, y)
     names = check_names(names, x.shape[1])
     clock = time.monotonic()
-    inputs = relevant_inputs(x, y)
-    constant = Fitted(Number(float(y.mean())), float(np.var(y)), (0.0,))
-    found: list[Fitted] = [constant]
-    said: list[str] = []
-    deadline = clock + SEARCHING * time_limit
-    if float(np.ptp(y)) > 0:
-        for structure in _structures(x, y, inputs, seed, deadline):
-            fitted = _best_fit(structure, x, y, table, deadline)
-            found += fitted
-            if any(_is_exact(each, y) for each in fitted):
-                break
-            if fitted and _leaves_noise(min(fitted, key=lambda each: each.loss), x[:, inputs], x, y):
-                said.append("What the best formula leaves looks like noise.")
-                break
-            if time.monotonic() > deadline:
-                said.append(f"The time limit of {time_limit:g} s ended the search.")
-                break
-    deadline = clock + time_limit
-    finished = [_finished(each, x, y, deadline) for each in _worth_finishing(found, y)]
+    few = np.sort(np.random.default_rng(seed).permutation(len(y))[:ROWS])
+    found, said = _searched(x[few], y[few], table, seed, clock + SEARCHING * time_limit)
+    said = [sentence.format(limit=f"{time_limit:g}") for sentence in said]
+    if len(y) > ROWS:
+        said.append(f"Structures were looked for in {ROWS:,} of {len(y):,} rows, constants fitted to all.")
+        whole = (fit_constants(each.expression, x, y, steps=10) for each in _worth_finishing(found, y[few]))
+        found = [found[0], *(each for each in whole if each is not None)]
+    finished = [_finished(each, x, y, clock + time_limit) for each in _worth_finishing(found, y)]
     entries = [_entry(each.expression, names, x, y) for each in (*found, *finished) if not leaks(each.expression, x)]
-    front = front_of(entries or [_entry(constant.expression, names, x, y)], y)
+    front = front_of(entries, y)
     exact = front.best.loss <= FLOOR * front.variance
     said.append("The best formula is exact to rounding." if exact else "No exact formula was found; these are nearest.")
     return Front(front.entries, front.samples, front.variance, tuple(said))
+
+
+def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], list[str]]:
+    """The mean, and the formulas of one structure after another; and what ended the search, if not their number."""
+    found = [Fitted(Number(float(y.mean())), float(np.var(y)), (0.0,))]
+    if float(np.ptp(y)) == 0:
+        return found, []
+    inputs = relevant_inputs(x, y)
+    for structure in _structures(x, y, inputs, seed, deadline):
+        fitted = _best_fit(structure, x, y, table, deadline)
+        found += fitted
+        if any(_is_exact(each, y) for each in fitted):
+            break
+        if fitted and _leaves_noise(min(fitted, key=lambda each: each.loss), x[:, inputs], x, y):
+            return found, ["What the best formula leaves looks like noise."]
+        if time.monotonic() > deadline:
+            return found, ["The time limit of {limit} s ended the search."]
+    return found, []
 
 
 def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +153,9 @@ def _richer(coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure])
         found += [finer.polished(each) for each in finer.ratios(3)]
         for link in links(y):
             found += products(finer, link, MIDDLE // 2)
-    yield from _in_order(found)[:STRUCTURES]
+    closest = sorted(found, key=lambda each: each.error)[:CLOSEST]
+    chosen = _in_order(found)[: STRUCTURES - CLOSEST]
+    yield from (*chosen, *(each for each in closest if each not in chosen))
 
 
 def _factors(singles: Sequence[Feature], y: np.ndarray) -> Iterator[Feature]:
@@ -176,7 +186,7 @@ def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted
                 return [fitted]
         if time.monotonic() > deadline:
             break
-    quick.sort(key=lambda each: each.loss)
+    quick.sort(key=lambda each: _price(each, y))
     done = []
     for fitted in quick[:3]:
         longer = fit_constants(fitted.expression, x, y, steps=60)
@@ -196,14 +206,15 @@ def _leaves_noise(fitted: Fitted, inputs: np.ndarray, x: np.ndarray, y: np.ndarr
     return fitted.loss < NOISE * float(np.var(y)) and leftover(inputs, rest) < PATTERN
 
 
-def _worth_finishing(found: list[Fitted], y: np.ndarray) -> list[Fitted]:
-    """The candidates whose terms are to be pruned and constants recognised: the best by price, at most six."""
+def _price(fitted: Fitted, y: np.ndarray) -> float:
+    """As `Front.best` has it: a shorter formula may be a little worse."""
     floor = EXACT * float(np.var(y))
+    return len(y) * math.log(max(fitted.loss, floor, 1e-300)) + PRICE * complexity(fitted.expression)
 
-    def price(each: Fitted) -> float:
-        return len(y) * math.log(max(each.loss, floor, 1e-300)) + 4.0 * complexity(each.expression)
 
-    ranked = sorted(found, key=price)
+def _worth_finishing(found: list[Fitted], y: np.ndarray) -> list[Fitted]:
+    """The candidates whose terms are to be pruned and constants recognised: the best by price, at most four."""
+    ranked = sorted(found, key=lambda each: _price(each, y))
     return ranked[:1] if ranked and _is_exact(ranked[0], y) else ranked[:4]
 
 

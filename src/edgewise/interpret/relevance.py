@@ -18,25 +18,28 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     """The inputs that y depends on, alone or in products of two.
 
     Curves of all inputs, and products of two as far as the samples allow, are fitted together; an input stays if
-    without its terms the sum of squares rises by `LEAST` times what as many useless columns would explain. Then the
-    same is tried with more columns for those that stayed, and each of the others beside them.
+    without its terms the sum of squares rises by `LEAST` times what as many useless columns would explain. Of inputs
+    that stand in for each other none may stay then; so the one that explains most beside those that stayed comes
+    back, as long as there is one, and at last the weakest goes, as long as one does nothing.
     """
     count = x.shape[1]
     if count <= FEW:
         return list(range(count))
     scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
     kept = [i for i, value in _scores(scaled, y, range(count)).items() if value > LEAST]
-    for _ in range(2):
-        if len(kept) == count:
+    while len(kept) < count:
+        beside = {i: _scores(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
+        best = max(beside, key=beside.get)
+        if beside[best] <= LEAST:
             break
-        more = [i for i in range(count) if i not in kept and _scores(scaled, y, [*kept, i])[i] > LEAST]
-        if not more:
+        kept.append(best)
+    while 1 < len(kept) < count:
+        scores = _scores(scaled, y, kept)
+        weakest = min(scores, key=scores.get)
+        if scores[weakest] > LEAST:
             break
-        kept = sorted([*kept, *more])
-    if len(kept) < count and kept:
-        sure = [i for i, value in _scores(scaled, y, kept).items() if value > LEAST]
-        kept = sure or kept
-    return kept or list(range(count))
+        kept.remove(weakest)
+    return sorted(kept) or list(range(count))
 
 
 def leftover(x: np.ndarray, rest: np.ndarray) -> float:
