@@ -12,7 +12,6 @@ python benchmarks/limits.py [--out benchmarks/results]. The peaks come from a C 
 
 import argparse
 import ctypes
-import json
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import TASKS, edgewise
-from speed import GRIDS, SHAPES, about
+from speed import GRIDS, SHAPES, about, write_rows
 
 REPEATS = 15
 ROWS = 3 + 2  # multiply-adds per sample, input and output: degree + 1 splines and the base function
@@ -145,8 +144,8 @@ def main(arguments: list[str] | None = None) -> None:
             "phases": found,
             "shapes": shapes(library, peak),
         }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    (settings.out / "limits.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    rows = content.pop("shapes")
+    write_rows(settings.out / "limits.json", content, rows)
 
 
 if __name__ == "__main__":

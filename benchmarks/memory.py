@@ -7,7 +7,6 @@ taken off, as the parameters themselves are there before. float32, one thread.
 
 import argparse
 import ctypes
-import json
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import LAYERS, TASKS
-from speed import GRIDS, SHAPES, about, too_large
+from speed import GRIDS, SHAPES, about, too_large, write_rows
 
 ATTEMPTS = 3
 
@@ -87,9 +86,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.simplefilter("ignore")  # the peers'
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    settings.out.mkdir(parents=True, exist_ok=True)
-    content = {**about(), "unit": "bytes above those held before, gradients of parameters apart", "rows": rows(counter)}
-    (settings.out / "memory.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    head = {**about(), "unit": "bytes above those held before, gradients of parameters apart"}
+    write_rows(settings.out / "memory.json", head, rows(counter))
 
 
 if __name__ == "__main__":

@@ -165,6 +165,7 @@ def settings_of(arguments: list[str] | None) -> argparse.Namespace:
 
 def plot(rows: list[dict], path: Path) -> None:
     """Cost of forward + backward against grid size, one panel per shape, float32, one thread."""
+    import matplotlib
     from matplotlib.figure import Figure
 
     shapes = list(dict.fromkeys(tuple(row["shape"]) for row in rows))
@@ -182,7 +183,8 @@ def plot(rows: list[dict], path: Path) -> None:
         axes.set(xscale="log", yscale="log", title=f"batch {shape[0]}, {shape[1]} → {shape[2]}", xlabel="grid size")
     figure.axes[0].set_ylabel("forward + backward, CPU ms, one thread")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(LAYERS))
-    figure.savefig(path)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(path)
 
 
 def about() -> dict:
@@ -204,10 +206,14 @@ def store(settings: argparse.Namespace, rows: list[dict]) -> None:
         "load_average": os.getloadavg()[1],  # far above the threads used, the machine was shared
         "unit": "milliseconds, median; CPU time for one thread, wall time for more",
     }
-    settings.out.mkdir(parents=True, exist_ok=True)
+    write_rows(settings.out / "speed.json", head, rows)
+
+
+def write_rows(path: Path, head: dict, rows: list[dict]) -> None:
+    """One row a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(row) for row in rows)
-    text = f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n'
-    (settings.out / "speed.json").write_text(text, encoding="utf-8")
+    path.write_text(f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

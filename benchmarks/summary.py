@@ -62,9 +62,9 @@ def speed_table(found: dict[tuple, float], held: dict[tuple, int]) -> str:
 def limit_sentences(limits: dict) -> str:
     phases = {(row["task"], row["grid_size"]): row for row in limits["phases"]}
     forward, both = phases["forward", GRIDS[0]], phases[BACKWARD, GRIDS[0]]
-    large = max(limits["shapes"], key=lambda row: row["coefficient_bytes"])
-    small = next(row for row in limits["shapes"] if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
-    narrow = next(row for row in limits["shapes"] if row["shape"][2] == 16 and row["grid_size"] == GRIDS[0])
+    large = max(limits["rows"], key=lambda row: row["coefficient_bytes"])
+    small = next(row for row in limits["rows"] if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
+    narrow = next(row for row in limits["rows"] if row["shape"][2] == 16 and row["grid_size"] == GRIDS[0])
     prepared = both["nanoseconds_per_sample_and_input"] * narrow["shape"][0] * narrow["shape"][1] * 1e-6
     shape = f"{large['shape'][1]} → {large['shape'][2]}"
     return (
