@@ -247,6 +247,25 @@ def test_the_intended_kernel_ran(monkeypatch, name):
     assert calls == [(name or "cpu", function) for function in ("to_output", "to_input", "to_coef")]
 
 
+@pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
+def test_vmap_over_points_is_one_longer_batch_on_the_compiled_kernel(monkeypatch):
+    calls = []
+    for module in (reference, cpu):
+        for function in ("to_output", "to_input", "to_coef"):
+            monkeypatch.setattr(module, function, recorded(calls, module, function))
+    _, v, x, coef, knots = (tensor.detach() for tensor in make_case(3))
+
+    def one(point, weight):
+        return spline_sum(point[None], coef, knots, 3, weight=weight[None])[0]
+
+    jacobian = vmap(jacrev(one))(x, v)
+    assert {name for name, _ in calls} == {"cpu"}
+    expected = np.einsum("bi,big,igo->boi", v, scipy_basis(x, knots, 3, 1), coef)
+    inside = ((x >= knots[:, 3]) & (x <= knots[:, -4])).all(1)
+    assert torch.allclose(jacobian[inside], torch.from_numpy(expected)[inside], rtol=1e-12)
+    assert vmap(one)(x[:0], v[:0]).shape == (0, OUTPUTS)
+
+
 def recorded(calls, module, function):
     original = getattr(module, function)
 

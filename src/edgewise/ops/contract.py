@@ -7,7 +7,8 @@ All that a KAN layer needs is a partial derivative of one multilinear form,
 namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
 closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
 A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`, `kernels/cpu.py`), and
-`backend` chooses one for the tensors that come: under vmap they are batched, and the reference runs.
+`backend` chooses one for the tensors that come. vmap over points makes one longer batch of them; where coefficients or
+knots are mapped over too, or a gradient of coefficients is wanted for each, the reference runs.
 
 Under autocast the contractions keep the dtype of their inputs: bfloat16 has 8 bits for a position among the knots.
 """
@@ -24,10 +25,24 @@ from edgewise.ops.bspline import MAX_DEGREE
 from edgewise.ops.kernels import reference
 
 
+def _as_one_batch(contraction, size: int, dims, tensors, *rest) -> tuple[Tensor, int]:
+    """All `size` calls of vmap as one with size * batch rows; a tensor is the same for each where its dim is None."""
+    stacks = [
+        None if tensor is None else tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        for tensor, dim in zip(tensors, dims, strict=True)
+    ]
+    rows = stacks[1].shape[1]
+    result = contraction(*(None if t is None else t.reshape(size * rows, t.shape[2]) for t in stacks), *rest)
+    return result.reshape(size, rows, result.shape[1]), 0
+
+
+def _mapped(contraction, in_dims, tensors, degree: int, order: int) -> tuple[Tensor, int]:
+    """The reference's contraction, in plain torch, mapped by torch."""
+    return torch.vmap(lambda *each: contraction(*each, degree, order), in_dims=tuple(in_dims[:-2]))(*tensors), 0
+
+
 class _Contraction(Function):
     """What the three have in common: `inputs` are tensors (or None), then degree and order."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -40,6 +55,12 @@ class _ToOutput(_Contraction):
     @staticmethod
     def forward(v, x, coef, knots, degree, order):
         return choose(degree, v, x, coef, knots).to_output(v, x, coef, knots, degree, order)
+
+    @staticmethod
+    def vmap(info, in_dims, v, x, coef, knots, degree, order):
+        if in_dims[2] is not None or in_dims[3] is not None:
+            return _mapped(reference.to_output, in_dims, (v, x, coef, knots), degree, order)
+        return _as_one_batch(to_output, info.batch_size, in_dims[:2], (v, x), coef, knots, degree, order)
 
     @staticmethod
     def backward(ctx, u):
@@ -69,6 +90,12 @@ class _ToInput(_Contraction):
         return choose(degree, u, x, coef, knots).to_input(u, x, coef, knots, degree, order)
 
     @staticmethod
+    def vmap(info, in_dims, u, x, coef, knots, degree, order):
+        if in_dims[2] is not None or in_dims[3] is not None:
+            return _mapped(reference.to_input, in_dims, (u, x, coef, knots), degree, order)
+        return _as_one_batch(to_input, info.batch_size, in_dims[:2], (u, x), coef, knots, degree, order)
+
+    @staticmethod
     def backward(ctx, w):
         u, x, coef, knots = ctx.saved_tensors
         want_u, want_x, want_coef = ctx.needs_input_grad[:3]
@@ -94,6 +121,10 @@ class _ToCoef(_Contraction):
     @staticmethod
     def forward(u, v, x, knots, degree, order):
         return choose(degree, u, v, x, knots).to_coef(u, v, x, knots, degree, order)
+
+    @staticmethod
+    def vmap(info, in_dims, u, v, x, knots, degree, order):
+        return _mapped(reference.to_coef, in_dims, (u, v, x, knots), degree, order)
 
     @staticmethod
     def backward(ctx, c):
