@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from edgewise import checkpoint, files
+from edgewise.cli import predict as module
 from edgewise.estimator import KANRegressor, load_estimator, save_estimator
 from edgewise.nn.model import KAN
 from edgewise.tables import read_table
@@ -34,6 +36,29 @@ def test_classes_without_the_target_in_any_order(edgewise, models, tmp_path):
     found = read_table(out)
     assert found.names == ("row", "prediction", "p(high)", "p(low)", "p(middle)", "p(odd)")
     assert found.columns["prediction"].tolist() == ["low", "high", "middle"]
+
+
+def test_error_bars(edgewise, models):
+    done = edgewise("predict", models / "numbers", models / "numbers.csv", "--std")
+    assert done.code == 0
+    lines = [line.split(",") for line in done.out.splitlines()]
+    assert lines[0] == ["row", "prediction", "std", "low 90 %", "high 90 %"] and len(lines) == 61
+    prediction, std, low, high = np.array(lines[1:], dtype=float)[:, 1:].T
+    assert (std > 0).all() and (low < prediction).all() and (prediction < high).all()
+    truth = read_table(models / "numbers.csv").columns["y"]
+    assert np.mean((low <= truth) & (truth <= high)) > 0.8
+
+
+def test_classes_have_probabilities_instead(refused, models):
+    said = refused("predict", models / "kinds", models / "kinds.csv", "--std")
+    assert said.startswith("--std needs a model that predicts a number, got classes")
+
+
+def test_without_error_bars_the_reason_is_said(refused, models, monkeypatch):
+    estimator = SimpleNamespace(error_bars_=None, error_bars_said_="There are no error bars: too few rows.")
+    monkeypatch.setattr(module, "open_model", lambda path: SimpleNamespace(labels=(), estimator=estimator))
+    said = refused("predict", models / "numbers", models / "numbers.csv", "--std")
+    assert said == "--std needs a model with error bars. There are no error bars: too few rows."
 
 
 def test_new_levels_and_gaps_are_said(edgewise, models, tmp_path):

@@ -42,7 +42,7 @@ def test_equal_to_the_digits_shown_is_equal():
 
 def test_a_difference_within_two_standard_errors_may_be_chance():
     def both(gap):
-        models = ModelResult("KAN", 0.8, error=0.03), ModelResult("MLP", 0.8 + gap, error=0.04)
+        models = ModelResult("KAN", 0.8, error=0.3), ModelResult("MLP", 0.8 + gap, error=0.4, gap_error=0.05)
         return say(*models, score_percent=True)
 
     assert "difference of up to 10.0 percentage points may be chance" in both(0.09)

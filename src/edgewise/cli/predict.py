@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.baselines import measures
 from edgewise.cli.console import Screen
+from edgewise.cli.job import LEVEL
 from edgewise.cli.model import Model, open_model
 from edgewise.cli.results import table_csv
 from edgewise.cli.source import open_source
@@ -17,20 +18,45 @@ from edgewise.files import write_bytes
 from edgewise.tables import Table
 
 
-def predict(model: str, data: str, out: str | None, delimiter: str | None, screen: Screen, emit: Callable) -> None:
-    """Predicts every row; the CSV goes to the file `out`, or to `emit`. What there is to say goes to the screen."""
+def predict(
+    model: str, data: str, out: str | None, delimiter: str | None, screen: Screen, emit: Callable, *, std: bool = False
+) -> None:
+    """Predicts every row; the CSV goes to the file `out`, or to `emit`. What there is to say goes to the screen.
+
+    std: adds the standard deviation of each prediction and the ends of its 90 % interval.
+    """
     opened = open_model(model)
+    if std:
+        _check_bars(opened)
     table = open_source(data, delimiter).table
     X, notes = opened.inputs(table)
     prediction, probabilities = opened.predict(X)
     screen.notes(notes)
     screen.say(_score(opened, table, prediction, probabilities))
-    text = table_csv(table.rows, prediction, probabilities, opened.labels)
+    text = table_csv(table.rows, prediction, probabilities, opened.labels, extra=_bars(opened, X) if std else {})
     if out is None:
         emit(text)
         return
     write_bytes(out, text.encode())
     screen.say(f"Wrote {out}: {table.n_rows:,} predictions of {opened.target!r}.")
+
+
+def _check_bars(model: Model) -> None:
+    if model.labels:
+        raise InputError(
+            "--std needs a model that predicts a number, got classes: their columns p(...) tell how sure it is"
+        )
+    if model.estimator.error_bars_ is None:
+        raise InputError(f"--std needs a model with error bars. {model.estimator.error_bars_said_}")
+
+
+def _bars(model: Model, X: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns: the standard deviation and, where enough rows were held out, the ends of the interval."""
+    found = {"std": model.estimator.predict(X, return_std=True)[1]}
+    if float(model.estimator.error_bars_.levels[-1].min()) >= LEVEL:
+        low, high = model.estimator.predict_interval(X, LEVEL)
+        found |= {f"low {100 * LEVEL:.0f} %": low, f"high {100 * LEVEL:.0f} %": high}
+    return found
 
 
 def _score(model: Model, table: Table, prediction: np.ndarray, probabilities) -> str:

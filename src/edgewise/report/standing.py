@@ -26,7 +26,7 @@ def standing(content: ReportContent) -> list[str]:
         return [first, f"{_capital(best.name)}, {which}, does equally well."]
     word = "ahead of" if gain > 0 else "behind"
     second = f"It is {gap} {word} {which}, {best.name} ({shown(content, best.score)})."
-    return [first, second, *_chance(ours, best, abs(gain), content)]
+    return [first, second, *_chance(best, abs(gain), content)]
 
 
 def shown(content: ReportContent, score: float | None) -> str:
@@ -44,16 +44,14 @@ def difference(content: ReportContent, gap: float) -> str:
     return f"{points} percentage {'point' if points == '1.0' else 'points'}"
 
 
-def _chance(ours: ModelResult, best: ModelResult, gap: float, content: ReportContent) -> list[str]:
-    if ours.error is None or best.error is None:
+def _chance(best: ModelResult, gap: float, content: ReportContent) -> list[str]:
+    if best.gap_error is None or not math.isfinite(best.gap_error):
         return []
-    # Both were tested on the same rows, so their errors mostly go together: this is an upper bound.
-    doubt = 2 * math.hypot(ours.error, best.error)
+    doubt = 2 * best.gap_error
     if gap > doubt:
         return []
     chance = difference(content, doubt)
-    how = "two standard errors, as if the models erred independently"
-    return [f"On that many rows a difference of up to {chance} may be chance ({how})."]
+    return [f"On that many rows a difference of up to {chance} may be chance (two standard errors of the difference)."]
 
 
 def _missing(model: ModelResult) -> bool:
