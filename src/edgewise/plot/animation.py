@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
@@ -69,7 +70,8 @@ def animate(
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError("path must end in .gif where ffmpeg is not installed, got an .mp4")
     slots = chosen_slots(solution.problem, fields)
-    with styled(), TemporaryDirectory() as folder:
+    program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would forget
+    with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
         figure, draw = _scene(solution, slots, exact, units or {}, frames)
         writer = (PillowWriter if suffix == ".gif" else FFMpegWriter)(fps=rate)
         place = Path(folder) / f"movie{suffix}"
