@@ -11,13 +11,14 @@ from edgewise.interpret.assemble import assembled, pruned
 from edgewise.interpret.constants import Fitted, fit_constants, recognise
 from edgewise.interpret.decompose import BEAM, Decomposer, Structure
 from edgewise.interpret.expression import Expression, Number, Power, complexity, evaluate, leaks
-from edgewise.interpret.features import Feature
+from edgewise.interpret.features import Feature, features
 from edgewise.interpret.formula import Formula, check_names
 from edgewise.interpret.front import EXACT, PRICE, Entry, Front, entry_of, front_of
 from edgewise.interpret.links import links
 from edgewise.interpret.rank_one import products
 from edgewise.interpret.relevance import leftover, relevant_inputs
 from edgewise.interpret.shorten import shortest
+from edgewise.interpret.simple_products import simple_products
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 ROWS = 2000  # in which structures are looked for
@@ -27,6 +28,7 @@ FINE = 40  # of the second look at sums of inputs, where curves may oscillate
 ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
 GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
 FEW = 7  # inputs that these are tried for
+SIMPLE = 6  # products of simple functions that are tried under each link
 STRUCTURES, CLOSEST = 14, 4  # that are turned into formulas, by error and size; of these by error alone
 SEARCHING = 0.75  # share of the time for structures; the rest is for constants and shorter forms
 NOISE = 0.05  # share of the variance of y that noise may have for the search to end once nothing else is left
@@ -84,6 +86,12 @@ def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], li
     if float(np.ptp(y)) == 0:
         return found, []
     inputs = relevant_inputs(x, y)
+    if len(inputs) <= FEW:
+        for link in links(y):
+            nodes = simple_products(features(x, inputs), link, y, PRICE, SIMPLE)
+            found += [fitted for node in nodes if (fitted := fit_constants(node, x, y, steps=8)) is not None]
+        if any(_is_exact(each, y) for each in found):
+            return found, []
     for structure in _structures(x, y, inputs, seed, deadline):
         fitted = _best_fit(structure, x, y, table, deadline)
         found += fitted
