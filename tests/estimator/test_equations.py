@@ -101,6 +101,8 @@ def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
         (law()[0], law()[1] * np.nan, {}, "y must hold a finite number"),
         (*law(), {"time_limit": 0}, "time_limit must be a positive number"),
         (*law(), {"names": ["a"]}, "names must be 2 different texts"),
+        (law()[0], law()[1] * 1e200, {}, "y must be in a unit in which its squares are numbers"),
+        (law()[0] * 1e-100, law()[1], {"names": ["a", "b"]}, "a must be in a unit"),
     ],
 )
 def test_bad_arguments_are_refused(fitted, X, y, settings, message):

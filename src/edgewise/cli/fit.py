@@ -8,6 +8,7 @@ from edgewise.cli.equations import Equations, find_equations
 from edgewise.cli.folder import ResultFolder
 from edgewise.cli.job import FitJob, Prepared, Trained, compare, prepare, train
 from edgewise.cli.results import INTERRUPTED, TITLES, Results, split_sentence
+from edgewise.errors import InputError
 from edgewise.report.standing import standing
 
 
@@ -73,9 +74,11 @@ def _equations(ready: Prepared, trained: Trained, screen: Screen) -> Equations |
     try:
         with screen.waiting(f"Looking for formulas, up to {ready.job.formulas:g} seconds"):
             return find_equations(ready, trained)
+    except InputError as error:
+        screen.notes([f"There is no formula: {error}."])
     except KeyboardInterrupt:
         screen.always("The search for formulas was interrupted.", style="yellow")
-        return None
+    return None
 
 
 def _show(results: Results, screen: Screen) -> None:

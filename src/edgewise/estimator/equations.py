@@ -25,6 +25,7 @@ from edgewise.train.problem import Regression
 HELD_OUT = 0.2
 FEWEST = 20  # rows that a search needs, and that are held out at least
 MOST = 2000  # rows that formulas are searched on, and that are held out at most: the time grows with them
+EXTREME = 1e60  # largest number, and its reciprocal, of a table whose formulas are looked for
 LONGEST = 120  # symbols of a formula on the front: nobody reads more
 SHORT = 20  # symbols of a sum that is looked at closely
 FIRST, SEARCH = 0.2, 0.5  # shares of the time for a close look at sums, and for the search by structure
@@ -101,6 +102,17 @@ def table_front(X: np.ndarray, y: np.ndarray, names: Sequence[str] | None, time_
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
     names = check_names(names, X.shape[1])
+    for what, size in (("y", np.abs(y).max()), *((names[k], size) for k, size in enumerate(np.abs(X).max(0)))):
+        if size > 0 and not 1 / EXTREME < size < EXTREME:
+            raise InputError(
+                f"{what} must be in a unit in which its squares are numbers, its largest value is {size:.3g}"
+            )
+    # Formulas are tried beyond where they are numbers; what is not finite there is not kept.
+    with np.errstate(all="ignore"):
+        return _searched(X, y, names, time_limit, estimator)
+
+
+def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: float, estimator) -> Front:
     started = time.monotonic()
     order = np.random.default_rng(0).permutation(len(X))
     held = round(HELD_OUT * len(X)) if HELD_OUT * len(X) >= FEWEST else 0
