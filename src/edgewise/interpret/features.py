@@ -11,6 +11,7 @@ from edgewise.ops.bspline import basis
 from edgewise.ops.knots import extend
 
 DEGREE = 3
+FEW = 7  # inputs whose pairs are features
 _MINUS = number(-1)
 
 
@@ -32,10 +33,10 @@ def _is_product(node: Expression) -> bool:
     return isinstance(node, Multiply) and sum(not isinstance(part, Number) for part in node.factors) > 1
 
 
-def features(x: np.ndarray, inputs: Sequence[int]) -> list[Feature]:
+def features(x: np.ndarray, inputs: Sequence[int], few: int = FEW) -> list[Feature]:
     """The inputs themselves, and their pairs where there are few inputs."""
     found = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
-    if len(inputs) > 7:
+    if len(inputs) > few:
         return found
     for place, i in enumerate(inputs):
         for j in inputs[place + 1 :]:

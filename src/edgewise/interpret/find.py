@@ -28,6 +28,7 @@ FINE = 40  # of the second look at sums of inputs, where curves may oscillate
 ROUGH = 1e-3  # error of all coarse sums from which on there is that second look
 GOOD = 0.03  # error of a sum that is worth a look before richer structures are tried
 FEW = 7  # inputs that these are tried for
+SEVERAL = 20  # columns of which products of simple functions are tried, used or not
 SIMPLE = 6  # products of simple functions that are tried under each link
 STRUCTURES, CLOSEST = 14, 4  # that are turned into formulas, by error and size; of these by error alone
 SEARCHING = 0.75  # share of the time for structures; the rest is for constants and shorter forms
@@ -90,8 +91,14 @@ def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], li
         for link in links(y):
             nodes = simple_products(features(x, inputs), link, y, PRICE, SIMPLE)
             found += [fitted for node in nodes if (fitted := fit_constants(node, x, y, steps=8)) is not None]
-        if any(_is_exact(each, y) for each in found):
-            return found, []
+    if (
+        len(inputs) < x.shape[1] <= SEVERAL
+    ):  # of columns that stand in for each other the simpler may have been left out
+        listed = features(x, range(x.shape[1]), few=SEVERAL)
+        nodes = simple_products(listed, next(links(y)), y, PRICE, SIMPLE)
+        found += [fitted for node in nodes if (fitted := fit_constants(node, x, y, steps=8)) is not None]
+    if any(_is_exact(each, y) for each in found):
+        return found, []
     for structure in _structures(x, y, inputs, seed, deadline):
         fitted = _best_fit(structure, x, y, table, deadline)
         found += fitted

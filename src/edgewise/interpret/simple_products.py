@@ -9,6 +9,7 @@ from edgewise.interpret.features import Feature
 from edgewise.interpret.links import Link
 from edgewise.interpret.simplify import simplify
 
+ALL, HEADS = 1500, 60  # functions up to which all pairs are tried, and how many are f where there are more
 AWAY = 1e-2  # from 0, relative to its largest value, a feature must stay to be divided by
 STEEP = 20.0  # the largest exponent
 
@@ -18,7 +19,8 @@ def simple_products(
 ) -> list[Expression]:
     """The best few formulas link(c f(u) g(v) + d), c and d fitted, by N log(1 - correlation^2) + price * symbols.
 
-    Noise hardly matters to them, for there is nothing to fit but two numbers: what curves are too loose for.
+    Noise hardly matters to them, for there is nothing to fit but two numbers: what curves are too loose for. Where
+    there are many functions, f is one of those that are best alone.
     """
     parts = list(_parts(features))
     u, weight = link.target(y)
@@ -26,16 +28,23 @@ def simple_products(
     # Each column in units of its size, so that no square overflows; correlations don't mind.
     columns = np.stack([values / max(float(np.abs(values).max()), 1e-300) for _, values in parts], 1)
     centred = u - share @ u
-    with_target = (columns * (share * centred)[:, None]).T @ columns
-    mean = (columns * share[:, None]).T @ columns
-    variance = (columns**2 * share[:, None]).T @ columns**2 - mean**2
     scale = max(float(share @ centred**2), 1e-300)
-    explained = np.where(variance > 1e-12, with_target**2 / np.maximum(variance, 1e-300) / scale, 0.0)
     size = np.array([complexity(node) for node, _ in parts])
-    score = len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (size[:, None] + size[None, :])
-    first, second = np.triu_indices(len(parts))
-    order = np.argsort(score[first, second], kind="stable")[:most]
-    return [_fitted(parts[i], parts[j], u, share, link) for i, j in zip(first[order], second[order], strict=True)]
+
+    def scores(heads: np.ndarray) -> np.ndarray:
+        left = columns[:, heads]
+        with_target = (left * (share * centred)[:, None]).T @ columns
+        variance = (left**2 * share[:, None]).T @ columns**2 - ((left * share[:, None]).T @ columns) ** 2
+        explained = np.where(variance > 1e-12, with_target**2 / np.maximum(variance, 1e-300) / scale, 0.0)
+        return len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (size[heads, None] + size[None, :])
+
+    heads = np.arange(len(parts))
+    if len(parts) > ALL:
+        heads = np.argsort(scores(heads[:1])[0], kind="stable")[:HEADS]
+    score = scores(heads)
+    order = np.argsort(score, axis=None, kind="stable")
+    chosen = dict.fromkeys(tuple(sorted((int(heads[k // len(parts)]), int(k % len(parts))))) for k in order[: 2 * most])
+    return [_fitted(parts[i], parts[j], u, share, link) for i, j in list(chosen)[:most]]
 
 
 def _parts(features: Sequence[Feature]) -> Iterator[tuple[Expression, np.ndarray]]:
