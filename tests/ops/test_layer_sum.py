@@ -51,6 +51,14 @@ def test_equals_plain_torch_with_all_gradients(base, degree):
     assert not torch.equal(results[0][0], torch.zeros_like(results[0][0]))
 
 
+@pytest.mark.parametrize("name", ["mask", "base"])
+def test_masks_and_bases_of_another_shape_are_left_to_torch(name):
+    layer, x = make_layer()
+    tensors = {"base": layer.base.detach(), "mask": layer.mask}
+    tensors[name] = tensors[name][:1]
+    assert layer_sum(x, layer.coef, **tensors, knots=layer.knots, degree=3, base_function="silu") is None
+
+
 def test_one_call_forward_and_one_backward(monkeypatch):
     calls = []
     for name in ("layer", "layer_gradients"):

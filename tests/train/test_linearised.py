@@ -45,6 +45,13 @@ def test_rows_are_the_derivatives_of_the_outputs(model):
     assert [p.requires_grad for p in model.parameters()].count(True) == len(trained)
 
 
+def test_threads_may_share_a_model():
+    model, seen = kan(), []
+    model.layers[1].register_forward_hook(lambda *_: seen.append(all(p.requires_grad for p in model.parameters())))
+    output_rows(model, tensor(RNG.uniform(-1, 1, (5, 2))))
+    assert seen == [True]  # no switch that another thread would find turned
+
+
 def test_gram_and_curvature_are_second_derivatives():
     """The Hessian of the loss where all residuals are zero, and that of the penalty, by autograd."""
     model, x = kan(), tensor(RNG.uniform(-1, 1, (60, 2)))

@@ -96,6 +96,8 @@ def layer_sum(
         return None
     if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
+    if mask.shape != coef.shape[::2] or (base is not None and base.shape != mask.shape):
+        return None  # torch broadcasts or says what is wrong; the kernel would read beyond their ends
     if not torch.is_grad_enabled() and forward_ad._current_level < 0:  # nothing is differentiated
         return cpu.layer(x, coef, knots, degree, base=base, mask=mask, base_function=base_function)
     return _LayerSumPlain.apply(x, coef, base, mask, knots, degree, base_function)

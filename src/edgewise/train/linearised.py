@@ -26,22 +26,15 @@ def output_rows(model: nn.Module, x: Tensor) -> Tensor:
 
     model: layers in a chain, as KAN and MLP are, float64. x: (N, in).
     """
-    layers, trained = list(model.layers), [p for p in model.parameters() if p.requires_grad]
-    for parameter in trained:  # only derivatives by what flows between the layers are wanted from autograd
-        parameter.requires_grad_(False)
-    try:
-        inputs, outputs, y = [], [], x
-        for number, layer in enumerate(layers):
-            inputs.append(y.detach())
-            y = layer(y) if number else layer(y).requires_grad_()
-            outputs.append(y)
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
+    inputs, outputs, y = [], [], x
+    for number, layer in enumerate(model.layers):
+        inputs.append(y.detach())
+        y = layer(y) if number else layer(y).detach().requires_grad_()
+        outputs.append(y)
     found = []
     for column in range(y.shape[1]):
         pulled = torch.autograd.grad(y[:, column].sum(), outputs, retain_graph=True)
-        found.append(torch.cat([layer_rows(*each) for each in zip(layers, inputs, pulled, strict=True)], 1))
+        found.append(torch.cat([layer_rows(*each) for each in zip(model.layers, inputs, pulled, strict=True)], 1))
     return torch.stack(found)
 
 
