@@ -78,7 +78,6 @@ def auto_fit(
         time_limit=time_limit,
         seed=seed,
         progress=progress,
-        whole=problem,
     )
     found, exact = search.run(), None
     try:

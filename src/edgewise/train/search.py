@@ -64,12 +64,9 @@ class Search:
         time_limit: float | None = None,
         seed: int = 0,
         progress: Callable[[ProgressEvent], None] | None = None,
-        whole: Problem | None = None,
     ):
-        """Starts from `start` and changes only what is to be searched. whole: the problem of the final fit, where that
-        has more samples."""
+        """Starts from `start` and changes only what is to be searched."""
         self.problem, self.outputs, self.seed, self.start = problem, outputs, seed, start
-        self.whole = problem if whole is None else whole
         self.search_hidden, self.search_grid = search_hidden, search_grid
         self.search_strength = search_strength
         self.folds = folds(problem, seed)
@@ -328,7 +325,7 @@ class Search:
         final = work_of(self.problem, candidate, final=True)
         if self.work + expected + final > self.limit:
             self._stop("budget", f"The budget of work ends the search before: {candidate.says()}.")
-        if expected + work_of(self.whole, candidate, final=True) > self.room:
+        if expected + final > self.room:  # the final fit sees more samples where there is time for them
             self._stop("time", f"The time limit of {self.time_limit:g} s ends the search before: {candidate.says()}.")
 
     def _stop(self, why: str, sentence: str) -> None:
