@@ -130,6 +130,6 @@ def _draw(rows: Sequence[dict]):
             [row["relative"] for row in rows if (row["problem"], row["variant"]) == (problem, variant)]
             for variant in variants
         ]
-        label = f"{problem} in {list(TOY_FUNCTIONS[problem].shape)}: median and range of the starts"
+        label = f"{problem} in {list(TOY_FUNCTIONS[problem].shape)}"
         series[label] = [Span.of([max(error, 1e-16) for error in each]) for each in errors]
-    return error_dots(variants, series, xlabel="held-out RMSE / standard deviation")
+    return error_dots(variants, series, xlabel="held-out RMSE / standard deviation, median and range of starts")
