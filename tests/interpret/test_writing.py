@@ -78,6 +78,12 @@ def test_latex(text, latex):
     assert as_latex(parse(text, NAMES), NAMES) == latex
 
 
+def test_names_that_are_no_identifiers_stand_in_backticks():
+    node = parse("2*a - b**2", ["a", "b"])
+    assert as_text(node, ["mass of car", "c^2"]) == "2*`mass of car` - `c^2`**2"
+    assert as_text(node, ["länge", "x_1"]) == "2*länge - x_1**2"
+
+
 def test_names_in_latex():
     assert latex_name("sigma") == r"\sigma"
     assert latex_name("x_12") == "x_{12}"

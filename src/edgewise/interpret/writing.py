@@ -31,8 +31,12 @@ class Style:
 
 
 def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> str:
-    """In Python's notation with the names of the inputs; `expression.parse` reads it back."""
-    return _write(node, Style("text", tuple(names), digits))[0]
+    """In Python's notation with the names of the inputs; `expression.parse` reads it back.
+
+    Names that are no identifiers stand in backticks, as in a query of pandas: a column "a b" as `a b`.
+    """
+    shown = tuple(name if name.isidentifier() else f"`{name}`" for name in names)
+    return _write(node, Style("text", shown, digits))[0]
 
 
 def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> str:

@@ -128,4 +128,5 @@ def _fitting(entry: Entry, target: str, digits: int, width: float) -> tuple[str,
     text = f"{target} = {entry.formula.text(digits)}".replace("$", r"\$")
     most = int(width / text_width("0123456789", _SMALLEST) * 10)
     text = text if len(text) <= most else text[: most - 1] + "…"
-    return text, min(_SIZE, _SIZE * width / text_width(text, _SIZE))
+    # Small letters are set wider, for the sake of whole pixels.
+    return text, min(_SIZE, 0.94 * _SIZE * width / text_width(text, _SIZE))
