@@ -39,6 +39,7 @@ def test_what_a_formula_leaves():
     assert leftover(x, noise) < 1.25
     assert leftover(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
     assert leftover(x, noise + x[:, 1] * x[:, 2]) > 1.4
+    assert leftover(x, np.sin(20 * (x[:, 0] - x[:, 1]))) > 2
     assert leftover(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from edgewise.interpret.features import spline_columns
+from edgewise.interpret.features import features, spline_columns
 
 FEW = 4  # inputs that are all taken as they are
 SHARE = 0.35  # of the samples, as many columns at most
@@ -43,11 +43,25 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
 
 
 def leftover(x: np.ndarray, rest: np.ndarray) -> float:
-    """F of all that curves of the columns of x and products of two see in the residuals of a formula: 1 for noise."""
+    """F of what is seen in the residuals of a formula, 1 for noise: the larger of two.
+
+    One by curves of the columns of x and products of two, one by curves of all features of few columns.
+    """
     scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
-    owner, gram, right = _model(scaled, rest - rest.mean(), range(x.shape[1]), FINEST)
-    total = float(np.sum((rest - rest.mean()) ** 2))
-    explained = float(right @ np.linalg.solve(gram, right))
+    rest = rest - rest.mean()
+    found = _f_of(*_model(scaled, rest, range(x.shape[1]), FINEST), rest)
+    if x.shape[1] <= FEW:
+        listed = features(x, range(x.shape[1]))
+        size = int(np.clip(SHARE * len(rest) / len(listed) - 2, 1, FINEST))
+        matrix = np.concatenate([spline_columns(feature.values, size) for feature in listed], 1)
+        gram = matrix.T @ matrix
+        gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
+        found = max(found, _f_of(range(len(gram)), gram, matrix.T @ rest, rest))
+    return found
+
+
+def _f_of(owner: Sequence, gram: np.ndarray, right: np.ndarray, rest: np.ndarray) -> float:
+    total, explained = float(rest @ rest), float(right @ np.linalg.solve(gram, right))
     return explained / len(owner) / max((total - explained) / max(len(rest) - len(owner), 1), 1e-300)
 
 
