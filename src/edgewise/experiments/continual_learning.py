@@ -149,9 +149,9 @@ def summary(rows: list[dict]) -> Outcome:
     rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
     lines, chosen, kept = [], {}, {}
     for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
-        at_once = median(row["joint"] for row in _best(rows, case, kind, lambda row: row["joint"]))
+        at_once = median(row["joint"] for row in best_rows(rows, case, kind, lambda row: row["joint"]))
         for choice, measure in CHOICES.items():
-            best = _best(rows, case, kind, measure)
+            best = best_rows(rows, case, kind, measure)
             if not best or best[0] in chosen.values():
                 continue
             chosen[case, f"{kind}, {choice}"] = best[0]
@@ -207,7 +207,7 @@ def _verdict(case: str, kept: Mapping[tuple[str, str], float]) -> str:
     return f"{case}: after the last group the {ahead}'s error is {times(ratio)} times lower."
 
 
-def _best(rows: Sequence[dict], case: str, kind: str, measure: Callable[[dict], float | None]) -> list[dict]:
+def best_rows(rows: Sequence[dict], case: str, kind: str, measure: Callable[[dict], float | None]) -> list[dict]:
     """The rows, one for each seed, of the plan with the lowest median of `measure`."""
     found: dict[tuple, list[dict]] = {}
     for row in rows:
