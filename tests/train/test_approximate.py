@@ -62,6 +62,13 @@ def test_too_few_samples_end_the_refinement_with_the_reason():
     assert result.phases[-1].parameters * 2 <= 120 * 2
 
 
+def test_a_lattice_is_no_finer_than_its_points():
+    x = torch.cartesian_prod(*[torch.arange(12.0, dtype=torch.float64)] * 2) / 6 - 1
+    result = approximate(Regression(x, torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2), width=[2, 1], starts=2)
+    assert result.model.config.grid_size[0] + result.model.config.degree <= 12
+    assert any("12 different values" in sentence for sentence in result.sentences)
+
+
 def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.005)
     assert result.stopped == "budget"

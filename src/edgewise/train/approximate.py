@@ -240,6 +240,12 @@ def _ended_by_size(problem: Regression, model: KAN, clock: _Clock) -> tuple[str,
             f"Halving once more would take {parameters} parameters for {residuals} residuals: beyond half as many a "
             "model begins to interpolate its samples."
         )
+    functions = finer.config.grid_size[0] + finer.config.degree
+    values = max(len(column.unique()) for column in problem.train.x.unbind(1))
+    if functions > values:
+        return "finished", (
+            f"Halving once more would take {functions} basis functions for inputs of at most {values} different values."
+        )
     if clock.work + FINE_STEPS / 2 * step_work(problem, finer) > clock.limit:
         return "budget", f"The budget of work ends the refinement before {parameters} parameters."
     if clock.late:
