@@ -1,0 +1,117 @@
+"""One self-contained HTML page about all experiments, and the table of claims for results/README.md.
+
+Every experiment gets a section: its command, its sentences, its tables and its figures, in one type size whether a
+number wins or falls short. No scripts and no other files.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from edgewise.experiments.claims import CLAIMS, seconds_said
+from edgewise.experiments.outcome import Outcome, ResultTable
+from edgewise.files import write_bytes
+
+TITLE = "The KAN paper's claims, run again"
+HEADS = ("claim", "command", "paper", "ours", "seconds")
+
+
+@dataclass(frozen=True)
+class Section:
+    """An experiment: its name, the first sentence of its docstring, and what it gave."""
+
+    name: str
+    sentence: str
+    outcome: Outcome
+
+
+def claim_lines(stored: Mapping[str, list[dict]]) -> list[tuple[str, ...]]:
+    """A line for each claim, under `HEADS`. stored: rows by experiment; without rows a claim says so."""
+    lines = []
+    for claim in CLAIMS:
+        rows = stored.get(claim.experiment, [])
+        ours = claim.ours(rows) if rows else "not run yet"
+        command = f"edgewise reproduce {claim.experiment}"
+        lines.append((claim.text, command, claim.paper, ours, seconds_said(rows)))
+    return lines
+
+
+def claims_markdown(stored: Mapping[str, list[dict]]) -> str:
+    """results/README.md: the table of claims."""
+    lines = [
+        "# Results",
+        "",
+        "Written by `python tools/results_readme.py` from the JSON files here, each of whose rows has seed, commit, "
+        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows.",
+        "",
+        f"| {' | '.join(HEADS)} |",
+        "| --- | --- | --- | --- | ---: |",
+    ]
+    for claim, command, *rest in claim_lines(stored):
+        cells = (cell.replace("|", "\\|") for cell in (claim, f"`{command}`", *rest))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_page(
+    path: str | os.PathLike[str], sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool
+) -> None:
+    """Writes the page, whole or not at all. stored: rows by experiment, for the claims. Raises FileError."""
+    write_bytes(path, page(sections, stored, quick=quick).encode("utf-8"))
+
+
+def page(sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool) -> str:
+    """The page as HTML."""
+    claims = _table(ResultTable(HEADS, tuple(claim_lines(stored))))
+    body = [f'<section>\n<h2 id="claims">Claims</h2>\n{claims}\n</section>']
+    body += [_section(number, section) for number, section in enumerate(sections, start=1)]
+    said = (
+        "A quick run: a few problems, small budgets. It shows that everything runs; the numbers are not the results."
+        if quick
+        else "Full runs; every number comes from the stored rows."
+    )
+    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=TITLE, opening=f'<p class="abstract">{said}</p>', body="\n".join(body))
+
+
+def _section(number: int, section: Section) -> str:
+    from edgewise.report.vector import inline_svg
+
+    outcome = section.outcome
+    parts = [f"<p>{_text(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
+    parts += [_table(table) for table in outcome.tables if table.rows]
+    if outcome.sentences:
+        parts.append("<ul>\n" + "\n".join(f"<li>{_text(sentence)}</li>" for sentence in outcome.sentences) + "\n</ul>")
+    for name, draw in outcome.figures.items():
+        drawing = inline_svg(draw(), f"f{number}-{name}", f"{section.name}: {name}")
+        caption = f"<figcaption><b>{_text(section.name)}</b>: {_text(name)}</figcaption>"
+        parts.append(f"<figure>\n<div>{drawing}</div>\n{caption}\n</figure>")
+    inner = "\n".join(parts)
+    return f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{_text(section.name)}</h2>\n{inner}\n</section>'
+
+
+def _table(table: ResultTable) -> str:
+    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in table.columns)
+    body = "\n".join(f"<tr>{_row(row)}</tr>" for row in table.rows)
+    caption = f"<caption>{_text(table.title)}</caption>\n" if table.title else ""
+    return (
+        f'<div class="wide"><table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    )
+
+
+def _row(cells: Iterable[str]) -> str:
+    first, *rest = cells
+    # A cell of words may wrap; numbers stay on one line as the template has it.
+    styled = (
+        f'<td style="white-space:normal">{_text(c)}</td>' if len(c) > 24 else f"<td>{_text(c)}</td>" for c in rest
+    )
+    return f'<th scope="row">{_text(first)}</th>{"".join(styled)}'
+
+
+def _text(value: str) -> str:
+    return html.escape(value)

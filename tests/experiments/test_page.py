@@ -1,0 +1,46 @@
+"""The page of all experiments: self-contained, escaped, complete; the table of claims."""
+
+import re
+
+from matplotlib.figure import Figure
+
+from edgewise.experiments.claims import CLAIMS
+from edgewise.experiments.outcome import Outcome, ResultTable
+from edgewise.experiments.page import HEADS, Section, claim_lines, claims_markdown, page, write_page
+
+
+def drawn():
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    return figure
+
+
+SECTION = Section(
+    "one",
+    "A first <experiment>.",
+    Outcome(
+        (ResultTable(("name", "value"), (("a & b", "1.0"), ("c", "word " * 9)), "Title"), ResultTable(("x",), ())),
+        ("It falls short.",),
+        {"curve": drawn},
+    ),
+)
+
+
+def test_the_page_has_everything_and_needs_nothing(tmp_path):
+    write_page(tmp_path / "index.html", [SECTION, SECTION], {}, quick=True)
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("<svg ") == 2 and "A first &lt;experiment&gt;." in text and "a &amp; b" in text
+    assert text.count("<li>It falls short.</li>") == 2 and "<caption>Title</caption>" in text
+    assert text.count("<table>") == 3 and "edgewise reproduce one" in text  # the claims, and two with rows
+    assert "A quick run" in text and "Full runs" in page([SECTION], {}, quick=False)
+    assert not re.search(r'<script|<link|src="|https?://(?!www\.w3\.org)', text)
+    identifiers = re.findall(r'\bid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_claims_without_rows_say_so():
+    lines = claim_lines({})
+    assert len(lines) == len(CLAIMS) and all(len(line) == len(HEADS) for line in lines)
+    assert {line[3] for line in lines} == {"not run yet"} and {line[4] for line in lines} == {"-"}
+    text = claims_markdown({})
+    assert text.startswith("# Results\n") and text.count("\n| ") == 2 + len(CLAIMS)
