@@ -1,6 +1,7 @@
 """A layer of all products of B-splines of its inputs: one product node for each combination, a coefficient for each."""
 
 from collections.abc import Sequence
+from math import comb
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from edgewise.nn.config import check_input
 from edgewise.nn.segments import Segments
 from edgewise.ops.active_basis import active_basis
 from edgewise.ops.bspline import MAX_DEGREE
-from edgewise.ops.jet import check_jet, compose, multiply
+from edgewise.ops.jet import along, check_jet, compose, multiply
 from edgewise.ops.knots import blossom_coef, breakpoints_of, extend
 
 MOST_INPUTS = 3  # a sample meets (degree + 1)^inputs coefficients
@@ -79,14 +80,24 @@ class TensorLayer(nn.Module):
     def jet(self, x: Tensor, order: int) -> Tensor:
         """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
         check_jet(x, self.in_features, self.coef.dtype, order)
-        numbers, products = self._active(x, order)
-        flat = self.coef.reshape(-1, self.out_features)
-        return torch.einsum("cbp,bpo->cbo", products, flat[numbers])
+        numbers, factors = self._active(x, order)
+        last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
+        local = self.coef.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
+        local = local.reshape(len(numbers), -1, self.degree + 1) @ last
+        inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))
+        for factor in reversed(factors[:-1]):
+            inner = inner.unflatten(3, (-1, self.degree + 1))
+            inner = multiply(inner, factor[:, :, None, None], order).sum(-1)
+        return inner[..., 0]
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """As `KANLayer.jacobian_segments`: "coef", a run of (degree + 1) * out for each of its rows that are met."""
-        numbers, products = self._active(x, order)
-        values = torch.einsum("cbp,cbo->bpo", products, sensitivity)
+        numbers, factors = self._active(x, order)
+        weights = sensitivity[:, :, None, :]  # (C, b, p, out)
+        for factor in factors[:-1]:
+            weights = _pulled(weights, factor, order).flatten(2, 3)
+        last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
+        values = last[:, None] @ weights.permute(1, 2, 0, 3)  # (b, p, degree + 1, out)
         run = 1 if self.periodic[-1] else self.degree + 1  # a run may not wrap around
         starts = numbers[:, ::run] * self.out_features
         values = values.reshape(len(starts), starts.shape[1], run * self.out_features)
@@ -117,26 +128,37 @@ class TensorLayer(nn.Module):
             for points, repeats in zip(self.breakpoints, self.periodic, strict=True)
         ]
 
-    def _active(self, x: Tensor, order: int) -> tuple[Tensor, Tensor]:
-        """The products that can differ from zero: their numbers (b, p) among all, and their jets (C, b, p)."""
-        sizes, offsets = self._sizes(), torch.arange(self.degree + 1, device=x.device)
-        numbers, products = x.new_zeros(x.shape[1], 1, dtype=torch.int64), None
-        for axis, (knots, size) in enumerate(zip(self.knots, sizes, strict=True)):
+    def _active(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
+        """Which products can differ from zero, their numbers (b, p) among all, and the jets (C, b, degree + 1) of the
+        B-splines of each input."""
+        offsets = torch.arange(self.degree + 1, device=x.device)
+        numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
+        for axis, (knots, size) in enumerate(zip(self.knots, self._sizes(), strict=True)):
             line = x[..., axis : axis + 1]
             place = line[0]
             if self.periodic[axis]:
                 low, high = knots[0, self.degree], knots[0, -self.degree - 1]
                 place = low + torch.remainder(place - low, high - low)
             interval, derivatives = active_basis(place, knots, self.degree, order)
-            jets = compose(line.expand(-1, -1, self.degree + 1), list(derivatives[:, :, 0]), order)
+            factors.append(compose(line, list(derivatives[:, :, 0]), order))
             numbers = (numbers[..., None] * size + (interval + offsets)[:, None] % size).flatten(1)
-            products = jets if products is None else _all_products(products, jets, order)
-        return numbers, products
+        return numbers, factors
 
 
-def _all_products(left: Tensor, right: Tensor, order: int) -> Tensor:
-    """Jets (C, b, p) and (C, b, q) to those of all products, (C, b, p * q)."""
-    return multiply(left[..., :, None], right[..., None, :], order).flatten(2)
+def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
+    """What is pulled back through a product with `factor` (C, b, k): weights (C, b, p, out) to (C, b, p, k, out).
+
+    The transposed of Leibniz' rule: the l-th derivative of the other factor comes in the k-th of the product with
+    C(k, l) times the derivative of order k - l of this one.
+    """
+    weights, factor = weights[:, :, :, None], factor[:, :, None, :, None]
+    value = (weights * factor).sum(0, keepdim=True)
+    if len(weights) == 1:
+        return value
+    lines, slopes = along(weights, order), along(factor, order)
+    each = [factor[0], *slopes.unbind(1)]
+    pulled = [sum(comb(k, l) * lines[:, k - 1] * each[k - l] for k in range(l, order + 1)) for l in range(1, order + 1)]
+    return torch.cat([value, torch.stack(pulled, 1).flatten(0, 1)])
 
 
 def _extended(points: Tensor, degree: int, periodic: bool) -> Tensor:

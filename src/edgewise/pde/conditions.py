@@ -135,13 +135,14 @@ class Periodic:
 class Observations:
     """Measured values of one field at scattered points, for unknown coefficients or where conditions are missing.
 
-    x: (N, n); values: (N,); field: its name, if there are several.
+    x: (N, n); values: (N,); field: its name, if there are several. weight: small, for the solution must follow the
+    equation, which has no noise, rather than the noise of the values.
     """
 
     x: Tensor
     values: Tensor
     field: str | None = None
-    weight: float = 1.0
+    weight: float = 1e-3
 
     def __post_init__(self):
         if not (isinstance(self.x, Tensor) and self.x.ndim == 2 and isinstance(self.values, Tensor)):

@@ -197,7 +197,7 @@ class Box(Domain):
             normal[:, axis] = 2 * side - 1
             return x, normal
 
-        return Piece(f"{self.coordinates[axis]}={value:g}", float(self.size[others].prod()), sample)
+        return Piece(f"{self.coordinates[axis]}={value:.12g}", float(self.size[others].prod()), sample)
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:

@@ -11,7 +11,8 @@ from edgewise.ops.jet import multiply
 from edgewise.pde.calculus import TIME, Field, Stencil, function_jet, stencil
 from edgewise.pde.conditions import Dirichlet, Observations, Periodic, by_field
 from edgewise.pde.domain import Domain
-from edgewise.pde.scene import NORMAL, POINTS, Probe, Scene, argument_names, columns, probe, value_at
+from edgewise.pde.mesh import Mesh
+from edgewise.pde.scene import NORMAL, POINTS, Probe, Scene, adds_up, argument_names, columns, probe, value_at
 from edgewise.train.block_problem import BlockProblem
 from edgewise.train.blocks import ResidualBlock
 from edgewise.train.data import Data
@@ -93,6 +94,22 @@ class PDE(BlockProblem):
         axes = range(self.domain.dimension)
         return max(each.order(field, axes) for each in found for field in self.fields)
 
+    @property
+    def sizes(self) -> Tensor:
+        """Of the equation's residuals, (r,): what each is divided by."""
+        return self._probe.sizes
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the equation and all conditions are linear in the fields."""
+        parts = [(self._equation, self.domain.interior(PROBES, "sobol", seed=11), None)]
+        for condition, pieces, _ in self._on_pieces:
+            parts.append((condition.residuals, *self.domain.boundary(PROBES, "sobol", 12, pieces)))
+        return all(
+            adds_up(residuals, self.fields, self.domain.coordinates, x, self.coefficients, normal)
+            for residuals, x, normal in parts
+        )
+
     def resampled(
         self,
         points: int,
@@ -101,17 +118,28 @@ class PDE(BlockProblem):
         how: str | None = None,
         seed: int | None = None,
         interior: Tensor | None = None,
+        mesh: Mesh | None = None,
     ) -> "PDE":
         """The same problem, with the same unknowns, at other points.
 
-        interior: points to take inside the domain, (N, n), instead of drawing them.
+        interior: points to take inside the domain, (N, n), instead of drawing them. mesh: takes all its points instead.
         """
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.points, twin.boundary_points = points, boundary_points
         twin.how, twin.seed = how or self.how, self.seed if seed is None else seed
-        blocks = twin._sampled(points, boundary_points, twin.how, twin.seed, interior)
+        blocks = twin._sampled(points, boundary_points, twin.how, twin.seed, interior, mesh)
         BlockProblem.__init__(twin, blocks, self.unknowns)
+        return twin
+
+    def with_own_unknowns(self, other: "PDE") -> "PDE":
+        """`other` with copies of the unknowns of this problem, to be trained apart."""
+        twin = object.__new__(type(other))
+        twin.__dict__.update(other.__dict__)
+        twin.unknowns = {
+            name: nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
+            for name, value in self.unknowns.items()
+        }
         return twin
 
     def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
@@ -197,27 +225,31 @@ class PDE(BlockProblem):
         """How many of a condition's residuals speak of the field, at most."""
         return len(seen.sizes) if seen.indices[field] else 0
 
-    def _sampled(self, points, boundary_points, how, seed, interior: Tensor | None = None) -> list[ResidualBlock]:
-        x = self.domain.interior(points, how, seed) if interior is None else interior
-        blocks = [self._block(INTERIOR, self._equation, self._probe, x, None, self.weight)]
+    def _sampled(self, points, boundary_points, how, seed, interior=None, mesh=None) -> list[ResidualBlock]:
+        x, share = (interior, None) if mesh is None else mesh.interior()
+        x = self.domain.interior(points, how, seed) if x is None else x
+        blocks = [self._block(INTERIOR, self._equation, self._probe, Data(x, x[:, :0], share), self.weight)]
         soft = [entry for entry in self._on_pieces if not getattr(entry[0], "hard", False)]
         measures = [sum(piece.measure for piece in self.domain.named(pieces)) for _, pieces, _ in soft]
         total = boundary_points or max(points // 8, 16)
         for number, ((condition, pieces, seen), measure) in enumerate(zip(soft, measures, strict=True)):
-            count = max(1, round(total * measure / sum(measures)))
-            x, normal = self.domain.boundary(count, how, seed + 101 * (number + 1), pieces)
+            count, its_seed = max(1, round(total * measure / sum(measures))), seed + 101 * (number + 1)
+            if mesh is None:
+                at = Data(*self.domain.boundary(count, how, its_seed, pieces))
+            else:
+                at = Data(*mesh.boundary(pieces, its_seed))
             name = f"{type(condition).__name__} {number + 1} on {', '.join(pieces)}"
-            blocks.append(self._block(name, condition.residuals, seen, x, normal, condition.weight))
+            blocks.append(self._block(name, condition.residuals, seen, at, condition.weight))
         measured = [condition for condition in self.conditions if isinstance(condition, Observations)]
         blocks += [self._measured(f"Observations {number}", each) for number, each in enumerate(measured, 1)]
         return blocks
 
-    def _block(self, name: str, residuals, seen: Probe, x: Tensor, normal: Tensor | None, weight: float):
+    def _block(self, name: str, residuals, seen: Probe, at: Data, weight: float) -> ResidualBlock:
+        """at: points, normals (b, n) or (b, 0) inside, and weights."""
         plan = stencil(set().union(*seen.indices.values()), self.domain.dimension)
-        parts = [] if normal is None else [normal]
-        y = torch.cat([*parts, self._lift_columns(x, plan.directions, plan.order)], 1)
-        call = _Residuals(self, residuals, plan, seen.sizes, 0 if normal is None else x.shape[1])
-        return ResidualBlock(name, Data(x, y), call, weight, plan.directions, plan.order)
+        y = torch.cat([at.y, self._lift_columns(at.x, plan.directions, plan.order)], 1)
+        call = _Residuals(self, residuals, plan, seen.sizes, at.y.shape[1])
+        return ResidualBlock(name, Data(at.x, y, at.weight), call, weight, plan.directions, plan.order)
 
     def _measured(self, name: str, observed: Observations) -> ResidualBlock:
         if observed.x.shape[1] != self.domain.dimension:

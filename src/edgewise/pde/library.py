@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -232,25 +233,41 @@ def _cavity() -> PDE:
     )
 
 
-def _poisson_sum() -> PDE:
+def _poisson_sum(dimension: int) -> PDE:
     def waves(points):
         return torch.sin(PI / 2 * points).sum(1)
 
     return PDE(
-        lambda u, points: laplacian(u) + PI**2 / 4 * waves(points), Box.cube(10), [Dirichlet(waves)], solution=waves
+        lambda u, points: laplacian(u) + PI**2 / 4 * waves(points),
+        Box.cube(dimension),
+        [Dirichlet(waves)],
+        solution=waves,
     )
 
 
-def _poisson_product() -> PDE:
+def _poisson_product(dimension: int) -> PDE:
     def waves(points):
         return torch.cos(PI / 4 * points).prod(1)
 
     return PDE(
-        lambda u, points: laplacian(u) + 5 * PI**2 / 16 * waves(points),
-        Box.cube(5, -1, 1),
+        lambda u, points: laplacian(u) + dimension * PI**2 / 16 * waves(points),
+        Box.cube(dimension, -1, 1),
         [Dirichlet(waves)],
         solution=waves,
     )
+
+
+ROBERTSON_SCALE = 1e4  # of the second field, which would be so much smaller than the others
+
+
+def _robertson() -> PDE:
+    """H. Robertson, "The solution of a set of reaction rate equations" (1966), in fields of size 1."""
+
+    def reaction(u, v, w):
+        slow, both, fast = 0.04 * u, v * w, 3e7 / ROBERTSON_SCALE**2 * v**2
+        return u.t + slow - both, v.t / ROBERTSON_SCALE - slow + both + fast, w.t - fast
+
+    return PDE(reaction, Time(0, 40), [Initial({"u": 1.0, "v": 0.0, "w": 0.0})])
 
 
 def _lotka_volterra() -> PDE:
@@ -300,8 +317,19 @@ EQUATIONS = (
     NamedEquation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", _nonlinear_poisson),
     NamedEquation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", _biharmonic),
     NamedEquation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", _cavity),
-    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", _poisson_sum),
-    NamedEquation("poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", _poisson_product),
+    NamedEquation(
+        "poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", partial(_poisson_product, 5)
+    ),
+    NamedEquation(
+        "poisson-5d-sum", "laplacian u = f on [0, 1]^5, u = sum of sin(pi x_i / 2)", partial(_poisson_sum, 5)
+    ),
+    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", partial(_poisson_sum, 10)),
+    NamedEquation(
+        "poisson-10d-product",
+        "laplacian u = f on [-1, 1]^10, u = product of cos(pi x_i / 4)",
+        partial(_poisson_product, 10),
+    ),
+    NamedEquation("robertson", "Robertson's stiff reaction, second field times 10^4, t to 40", _robertson),
     NamedEquation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", _lotka_volterra),
     NamedEquation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", _pendulum),
     NamedEquation(

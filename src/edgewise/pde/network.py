@@ -1,4 +1,4 @@
-"""The networks that solve equations: separable ones, KANs on the domain's grid, periodic ones; and finer ones."""
+"""The networks that solve equations: tensor products, separable ones, KANs, periodic ones; and finer ones."""
 
 import copy
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.periodic import PeriodicLayer
 from edgewise.nn.separable import SeparableLayer
+from edgewise.nn.tensor import TensorLayer
 from edgewise.ops.bspline import spline_domain
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.knots import blossom_coef, subdivide
@@ -84,6 +85,57 @@ def _separable(like: SeparableLayer, outputs: int, seed: int) -> SeparableLayer:
     return SeparableLayer(like.in_features, outputs, generator=seeded_generator(seed), **settings)
 
 
+class TensorNetwork(nn.Module):
+    """One `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
+
+    def __init__(self, layer: TensorLayer):
+        super().__init__()
+        self.layers = nn.ModuleList([layer])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, fields)."""
+        return self.layers[0](x)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """As `KAN.jet`."""
+        return self.layers[0].jet(seed_jet(x, directions, order), order)
+
+
+def tensor_network(problem: PDE, grid_size: int, degree: int) -> TensorNetwork:
+    """A float64 network on even grids over a problem's domain, zero everywhere."""
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    sizes = [max(grid_size, degree + 1) if repeats else grid_size for repeats in periodic]
+    ends = problem.domain.bounds.tolist()
+    lines = [torch.linspace(*pair, size + 1, dtype=torch.float64) for pair, size in zip(ends, sizes, strict=True)]
+    return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+
+
+class WindowNetwork(nn.Module):
+    """Networks for windows of time, one after the other.
+
+    ends: (windows + 1,), the first moment, those where a window ends and the next begins, and the last one.
+    """
+
+    def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
+        super().__init__()
+        self.windows, self.axis = nn.ModuleList(windows), axis
+        self.register_buffer("ends", ends)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, fields)."""
+        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], -1)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """As `KAN.jet`."""
+        number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
+        present = number.unique().tolist()
+        chosen = [(number == window).nonzero()[:, 0] for window in present]
+        parts = [
+            self.windows[window].jet(x[rows], directions, order) for window, rows in zip(present, chosen, strict=True)
+        ]
+        return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
+
+
 class PeriodicNetwork(nn.Module):
     """A periodic layer and then a network of layers in a chain, as KAN and MLP are."""
 
@@ -139,13 +191,21 @@ def described(network: nn.Module) -> str:
     """Its shape in a few words."""
     if isinstance(network, SeparableNetwork):
         return f"rank {network.rank}, grid {network.layers[0].grid_size}"
+    if isinstance(network, WindowNetwork):
+        return f"{len(network.windows)} windows"
+    if isinstance(network, TensorNetwork):
+        return f"grid {' x '.join(map(str, network.layers[0].grid_sizes))}"
     config = kan_of(network).config
     products = f", products {list(map(list, config.products))}" if any(config.products) else ""
     return f"{list(config.width)}{products}, grid {config.grid_size[0]}"
 
 
 def grid_sizes(network: nn.Module) -> tuple[int, ...]:
-    """Intervals of the grids, layer by layer."""
+    """Intervals of the grids, layer by layer; of a tensor network coordinate by coordinate, of windows the last."""
+    if isinstance(network, WindowNetwork):
+        return grid_sizes(network.windows[-1])
+    if isinstance(network, TensorNetwork):
+        return network.layers[0].grid_sizes
     return tuple(layer.grid_size for layer in network.layers if hasattr(layer, "grid_size"))
 
 
@@ -163,7 +223,7 @@ def fit_hidden_grids_(network: nn.Module, x: Tensor) -> bool:
 
     Says whether any was moved. The function is kept as well as the new knots allow: for coarse grids at the start.
     """
-    if isinstance(network, SeparableNetwork):
+    if isinstance(network, SeparableNetwork | TensorNetwork):
         return False
     kan = kan_of(network)
     points = x if kan is network else network.layers[0](x)

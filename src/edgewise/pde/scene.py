@@ -11,6 +11,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.pde.calculus import Field, Index
 
+LINEAR = 1e-9  # relative: what rounding may leave of a sum that is zero
 POINTS, NORMAL = "points", "normal"  # arguments for all coordinates at once, (b, n), and outward normals, (b, n)
 
 
@@ -150,6 +151,37 @@ def probe(
     sizes = [_size(residual, asked, wave) for residual in found]
     indices = {name: frozenset(index for other, index in asked if other == name) for name in fields}
     return Probe(indices, torch.stack(sizes))
+
+
+def adds_up(
+    residuals: Callable[[Scene], list[Tensor]],
+    fields: Sequence[str],
+    coordinates: Sequence[str],
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None = None,
+) -> bool:
+    """Whether the residuals at x (b, n) are linear in the fields: r(u + v) - r(u) - r(v) + r(0) = 0 for random u, v."""
+    generator = torch.Generator().manual_seed(1)
+    drawn: dict[tuple[str, Index], Tensor] = {}
+
+    def found(*shares: float) -> Tensor:
+        def field(name: str) -> Field:
+            def derivative(index: Index) -> Tensor:
+                if (name, index) not in drawn:
+                    drawn[name, index] = torch.randn(2, len(x), generator=generator, dtype=x.dtype)
+                u, v = drawn[name, index]
+                return shares[0] * u + shares[1] * v
+
+            return Field(derivative, coordinates)
+
+        numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
+        scene = Scene(tuple(coordinates), x, {name: field(name) for name in fields}, numbers, normal)
+        return torch.stack(residuals(scene))
+
+    parts = [found(1.0, 1.0), -found(1.0, 0.0), -found(0.0, 1.0), found(0.0, 0.0)]
+    size = sum(part.abs() for part in parts).amax()
+    return bool(sum(parts).abs().amax() <= LINEAR * size)
 
 
 def _size(residual: Tensor, asked: Mapping[tuple[str, Index], Tensor], wave: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What `solve` gives: the fields and their derivatives anywhere, errors, and an account of how it came about."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ class Solution:
     solution rather than the model. stages: one for each grid. unknowns: the coefficients found.
     error_estimate: of the relative L2 error, from the last two grids; nan where there were fewer.
     stopped: "converged", "no_progress", "budget", "time" or "interrupted"; message: a sentence on it.
+    standard_errors: of coefficients that were found from measured values, by the scatter of these.
     """
 
     model: nn.Module
@@ -64,6 +65,7 @@ class Solution:
     error_estimate: float
     stopped: str
     message: str
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:

@@ -211,6 +211,6 @@ def _numbers_per_row(network: nn.Module) -> int:
     widest = 1
     for module in network.modules():
         if hasattr(module, "coef"):
-            inputs, count, outputs = module.coef.shape
-            widest = max(widest, inputs * (count + outputs))
+            inputs, *counts, outputs = module.coef.shape
+            widest = max(widest, inputs * (sum(counts) + outputs))
     return max(widest, 128)

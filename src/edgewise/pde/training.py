@@ -1,0 +1,57 @@
+"""One training of a network on a problem: Levenberg-Marquardt, or another method, until steps gain little."""
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from edgewise.pde.equation import PDE
+from edgewise.train.fit import fit
+from edgewise.train.fit_report import FitReport
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import Method
+
+STEPS = 200  # at most
+SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a finer network gains more
+# It also ends when three steps in a row lower it by less than this share each: linear equations need two or three.
+SLOW, SLOW_STEPS = 0.05, 3
+
+
+class _Watch:
+    """Ends a fit whose steps gain little."""
+
+    def __init__(self):
+        self.last, self.slow, self.asked = math.inf, 0, False
+
+    def __call__(self, event) -> bool:
+        self.slow = self.slow + 1 if event.loss > (1 - SLOW) * self.last else 0
+        self.last = event.loss
+        self.asked = self.slow >= SLOW_STEPS
+        return self.asked
+
+
+@dataclass(frozen=True)
+class Trained:
+    """loss: the last one, infinite if it is no number; steps: that were made."""
+
+    loss: float
+    steps: int
+
+
+def trained(network: nn.Module, problem: PDE, method: Method, steps: int = STEPS) -> Trained:
+    """Trains a network in place. Ctrl-C raises KeyboardInterrupt."""
+    watch = _Watch()
+    report: FitReport = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[watch])
+    if report.stopped == "interrupted" and not watch.asked:
+        raise KeyboardInterrupt
+    return Trained(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
+
+
+def linear_method(most: int) -> LevenbergMarquardt:
+    """For networks that are linear in their parameters, at most so many: nearly Gauss-Newton from the first step on."""
+    return LevenbergMarquardt(damping=1e-6, acceleration=False, factorised=most)
+
+
+def count(network: nn.Module) -> int:
+    """Trainable numbers."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
