@@ -44,6 +44,7 @@ from edgewise.train.quasi_newton import SSBroyden
 
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from edgewise.checkpoint import Checkpointer, load, save
+    from edgewise.checkpoint.solution import load_solution, save_solution
     from edgewise.estimator import KANClassifier, KANRegressor, load_estimator, save_estimator
     from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
 
@@ -56,7 +57,9 @@ _LAZY = {
     "KANClassifier": "edgewise.estimator",
     "KANRegressor": "edgewise.estimator",
     "load_estimator": "edgewise.estimator",
+    "load_solution": "edgewise.checkpoint.solution",
     "save_estimator": "edgewise.estimator",
+    "save_solution": "edgewise.checkpoint.solution",
     "to_c": "edgewise.export",
     "to_onnx": "edgewise.export",
     "to_program": "edgewise.export",
@@ -119,12 +122,14 @@ __all__ = [
     "interactions",
     "load",
     "load_estimator",
+    "load_solution",
     "prune",
     "refine",
     "relations",
     "removal_costs",
     "save",
     "save_estimator",
+    "save_solution",
     "select_inputs",
     "structure",
     "symbolify",

@@ -2,12 +2,18 @@
 
 import json
 import re
+from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from edgewise import load_solution
 from edgewise.cli import solve as command
 from edgewise.cli import solved
+from edgewise.cli.console import Screen
+from edgewise.cli.solved import SolveJob
+from edgewise.pde import named_equation
 from edgewise.pde import solve as real
 
 DECAY = '''"""Decay."""
@@ -62,7 +68,9 @@ def test_a_named_equation_with_its_files(edgewise, tmp_path):
     facts = json.loads((out / "solution.json").read_text())
     assert facts["options"] | {"seed": 3, "equation": "heat", "tolerance": 0.5} == facts["options"]
     assert number("relative L2 error", done.out) == pytest.approx(facts["errors"]["all"]["relative_l2"], rel=0.1)
-    assert f"Wrote {out}: solution.png" in done.out
+    assert f"Wrote {out}: solution.safetensors, solution.png" in done.out
+    again = load_solution(out / "solution.safetensors", named_equation("heat").make())
+    assert again.errors().relative_l2 == facts["errors"]["all"]["relative_l2"]
 
 
 def test_several_fields_and_coefficients(edgewise, tmp_path):
@@ -127,6 +135,18 @@ def test_ctrl_c_keeps_the_best_so_far(edgewise, decay, tmp_path, monkeypatch):
     assert done.code == 0
     assert "Interrupted; the solution is that of the last complete stage." in done.out
     assert json.loads((tmp_path / "out" / "solution.json").read_text())["stopped"] == "interrupted"
+
+
+def test_a_bar_shows_stage_loss_and_share_of_the_time(decay, monkeypatch):
+    shown = []
+
+    class Told(Screen):
+        @contextmanager
+        def progress(self, what):
+            yield SimpleNamespace(update=lambda *event: shown.append(event))
+
+    command.solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Told(quiet=True))
+    assert shown and all(isinstance(stage, str) and done >= 1 and loss >= 0 for stage, done, loss in shown)
 
 
 def test_ctrl_c_before_there_is_anything(edgewise, decay, monkeypatch):

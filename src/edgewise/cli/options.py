@@ -194,6 +194,7 @@ Kind = Annotated[
 
 Experiment = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; see --list.", show_default=False)]
 ListNames = Annotated[bool, typer.Option("--list", help="Show the experiments.")]
+AllNames = Annotated[bool, typer.Option("--all", help="Run all, one after the other, and write one HTML page.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A small version that takes seconds.")]
 OutResults = Annotated[
     str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results: JSON, figures as SVG and PDF.")
@@ -206,7 +207,7 @@ ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help=
 Equation = Annotated[
     str | None,
     typer.Argument(
-        metavar="[EQUATION]",
+        metavar="EQUATION",
         help="A name, see --list, or a Python file that defines `problem`, a PDE of edgewise.pde, and perhaps `exact`.",
         show_default=False,
     ),
@@ -218,7 +219,7 @@ OutSolution = Annotated[
         "--out",
         "-o",
         metavar="DIR",
-        help="Folder for figures, solution.json and, over time, an animation; else nothing is written.",
+        help="Folder for the solution, figures, solution.json, over time an animation; else nothing is written.",
     ),
 ]
 SolveHidden = Annotated[

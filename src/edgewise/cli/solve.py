@@ -54,7 +54,7 @@ def solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Solved:
         solved = Solved.of(job, posed, solution, time.perf_counter() - began)
         _show(solved, screen)
         if folder is None:
-            screen.say("Nothing was written; add --out FOLDER to keep the figures and all numbers.")
+            screen.say("Nothing was written; add --out FOLDER to keep the solution, its figures and all numbers.")
             return solved
         with screen.progress("Drawing") as bar:
             written = solved.write(folder, lambda what: None if bar is None else bar.update(what, 0.5))
@@ -63,7 +63,13 @@ def solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Solved:
 
 
 def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
+    began = time.perf_counter()
     with screen.progress("Solving") as bar:
+
+        def tell(stage: str, done: float, loss: float) -> None:
+            share = 0.0 if job.time_limit is None else (time.perf_counter() - began) / job.time_limit
+            bar.update(stage, max(done, share), loss)
+
         return solve_problem(
             posed.problem,
             hidden=job.hidden,
@@ -71,7 +77,7 @@ def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
             time_limit=job.time_limit,
             tolerance=job.tolerance,
             seed=job.seed,
-            progress=None if bar is None else bar.update,
+            progress=None if bar is None else tell,
         )
 
 
@@ -107,7 +113,8 @@ def _numbers(solved: Solved) -> Grid:
     row("estimated relative error", [_number(solved.solution.error_estimate)], "from the last two stages")
     row("residual", [_number(solved.solution.residual)], "on fresh points, in units of an error")
     for name, value in solved.solution.unknowns.items():
-        row(name, [f"{value:.6g}"], "found from the data")
+        error = solved.solution.standard_errors.get(name, math.nan)
+        row(name, [f"{value:.6g}"], f"± {error:.2g}, from the data" if math.isfinite(error) else "from the data")
     return grid
 
 

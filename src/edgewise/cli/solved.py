@@ -1,4 +1,4 @@
-"""What `edgewise solve` leaves behind: the figures of a solution and all that is known about it, as JSON."""
+"""What `edgewise solve` leaves behind: the solution itself, its figures, and all that is known about it, as JSON."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 import edgewise
+from edgewise.checkpoint.solution import save_solution
 from edgewise.cli.folder import ResultFolder
 from edgewise.cli.posed import Posed
 from edgewise.files import write_bytes
@@ -22,7 +23,8 @@ from edgewise.plot import animate, save, solution_figure, solution_history
 ALL = "all"  # the errors of all fields together
 MARK = "solution.json"
 FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif")
-NAMES = (*FIGURES, MARK)
+MODEL = "solution.safetensors"
+NAMES = (MODEL, *FIGURES, MARK)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Solved:
             animate(self.solution, path)
 
         files: dict[str, Callable[[Path], None]] = {
+            MODEL: lambda path: save_solution(path, self.solution),
             "solution.png": lambda path: save(drawn, path),
             "solution.pdf": lambda path: save(drawn, path),
             "history.pdf": lambda path: save(solution_history(self.solution), path),
@@ -112,6 +115,7 @@ class Solved:
                 "error_estimate": solution.error_estimate,
                 "errors": {name: asdict(errors) for name, errors in self.errors.items()},
                 "unknowns": solution.unknowns,
+                "standard_errors": dict(solution.standard_errors),
                 "stages": [asdict(stage) for stage in solution.stages],
                 "options": asdict(self.job),
                 "versions": {"python": platform.python_version(), "torch": torch.__version__},

@@ -1,0 +1,170 @@
+"""Solutions come back bit for bit, with every kind of network; damaged and foreign files get a sentence."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from edgewise import KAN
+from edgewise.checkpoint import container, save, strict_json
+from edgewise.checkpoint.solution import load_solution, save_solution
+from edgewise.errors import CheckpointError, InputError
+from edgewise.pde.conditions import Initial, Observations, Periodic
+from edgewise.pde.domain import Interval, Time
+from edgewise.pde.equation import PDE
+from edgewise.pde.network import WindowNetwork, network_for, separable_network, tensor_network
+from tests.plot.solutions import heat, untrained
+
+
+def ring() -> PDE:
+    return PDE(
+        lambda u: u.t - u.xx,
+        Interval(0, 2) * Time(0, 3),
+        [Periodic("x"), Initial(lambda x: torch.sin(math.pi * x))],
+        points=50,
+    )
+
+
+def shaken(network):
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data.normal_(generator=torch.Generator().manual_seed(2))
+    return network
+
+
+def windows(problem):
+    parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
+    return WindowNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
+
+
+KINDS = {
+    "kan": (heat, lambda problem: network_for(problem, (3,), 4, 5, 0)),
+    "products": (heat, lambda problem: network_for(problem, ((1, 2),), 4, 5, 0)),
+    "separable": (heat, lambda problem: separable_network(problem, 3, 4, 5, 0)),
+    "refined": (heat, lambda problem: shaken(separable_network(problem, 3, 4, 5, 0)).with_grid(2)),
+    "tensor": (heat, lambda problem: tensor_network(problem, 4, 5)),
+    "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
+    "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),
+    "windows": (heat, windows),
+}
+
+
+def made(kind):
+    problem, make = KINDS[kind]
+    problem = problem()
+    solution = replace(untrained(heat(), stages=3), problem=problem)
+    return replace(solution, model=shaken(make(problem)), error_estimate=0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bit_for_bit(kind, tmp_path):
+    solution, path = made(kind), tmp_path / "solution.safetensors"
+    save_solution(path, solution)
+    again = load_solution(path, KINDS[kind][0]())
+    x = solution.problem.domain.interior(200, seed=3)
+    assert type(again.model) is type(solution.model)
+    assert torch.equal(again(x), solution(x))
+    assert torch.equal(again.fields(x, "xx")[0].xx, solution.fields(x, "xx")[0].xx)
+    assert again.stages[1:] == solution.stages[1:] and math.isnan(again.stages[0].change)
+    assert (again.message, again.stopped, again.parameters) == (
+        *(solution.message, solution.stopped, solution.parameters),
+    )
+    save_solution(tmp_path / "again", again)
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def cooling() -> PDE:
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]
+    return PDE(
+        lambda u, k: u.t + k * u,
+        Time(0, 1),
+        [Initial(1.0), Observations(t, torch.exp(-t[:, 0]))],
+        coefficients={"k": 2.0},
+        points=50,
+    )
+
+
+def test_coefficients_have_the_values_found(tmp_path):
+    problem = cooling()
+    save_solution(tmp_path / "s", replace(untrained(problem), unknowns={"k": 0.75}))
+    again = load_solution(tmp_path / "s", cooling())
+    assert again.unknowns == {"k": 0.75} and again.problem.unknowns["k"].item() == 0.75
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (cooling, r"^problem must have fields u over x, t as the file, got u over t$"),
+        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().conditions), "got v over x, t$"),
+    ],
+)
+def test_another_problem(problem, message, tmp_path):
+    save_solution(tmp_path / "s", made("tensor"))
+    with pytest.raises(InputError, match=message):
+        load_solution(tmp_path / "s", problem())
+
+
+def test_a_network_of_another_kind(tmp_path):
+    with pytest.raises(InputError, match="must have a network that `solve` makes, got a Linear"):
+        save_solution(tmp_path / "s", replace(made("kan"), model=torch.nn.Linear(2, 1)))
+
+
+def test_files_that_are_no_solution(tmp_path):
+    save(tmp_path / "model", KAN([1, 1]))
+    with pytest.raises(CheckpointError, match=r"^solution file .* must hold a solution, got something else$"):
+        load_solution(tmp_path / "model", heat())
+    save_solution(tmp_path / "s", made("tensor"))
+    data = bytearray((tmp_path / "s").read_bytes())
+    data[-9] ^= 1
+    (tmp_path / "s").write_bytes(data)
+    with pytest.raises(CheckpointError, match="the file was altered"):
+        load_solution(tmp_path / "s", heat())
+
+
+def altered(path, change):
+    """The file with its tree and tensors changed and sealed anew."""
+    file = container.unpack(path.read_bytes())
+    tensors = file.tensors()
+    tree = strict_json.decode(strict_json.parse(file.metadata["solution"], "solution"), "solution", tensors)
+    change(tree)
+    fresh = {}
+    text = strict_json.dump(strict_json.encode(tree, "solution", fresh, prefix="solution."))
+    path.write_bytes(container.pack(fresh, {**file.metadata, "solution": text}))
+
+
+def put(*keys, value):
+    def change(tree):
+        for key in keys[:-1]:
+            tree = tree[key]
+        tree[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("tensor", put("network", "kind", value="python"), "a network of kind windows, tensor"),
+        ("tensor", put("network", "more", value=1), "by the names of its kind"),
+        ("tensor", put("network", "degree", value=10**9), "a degree from 1 to 5"),
+        ("tensor", put("network", "coef", value=torch.zeros(3, 3, 1, dtype=torch.float64)), "as many coefficients"),
+        ("tensor", put("network", "coef", value=torch.full((9, 9, 1), math.nan, dtype=torch.float64)), "finite"),
+        ("tensor", put("network", "knots", value=[]), "knots for each input"),
+        ("separable", put("network", "fields", value=2), "terms for each field"),
+        ("separable", put("network", "knots", value=torch.zeros(2, 15, dtype=torch.float64)), "increasing knots"),
+        ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a network that can be"),
+        ("periodic", put("network", "inputs", value=3), "as many inputs as its periods give"),
+        ("windows", put("network", "axis", value=5), "time among its inputs"),
+        ("windows", put("network", "windows", value=[]), "list its windows"),
+        ("kan", put("network", "tensors", value={}), "that its 0 tensors can hold"),
+        ("kan", put("account", "stages", value=[]), "tell of each stage"),
+        ("kan", put("account", value={}), "an account of its making"),
+        ("kan", put("fields", value="u"), "list its fields"),
+    ],
+)
+def test_trees_that_say_something_else(kind, change, message, tmp_path):
+    save_solution(tmp_path / "s", made(kind))
+    altered(tmp_path / "s", change)
+    with pytest.raises(CheckpointError, match=message):
+        load_solution(tmp_path / "s", KINDS[kind][0]())
