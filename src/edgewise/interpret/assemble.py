@@ -33,8 +33,8 @@ from edgewise.interpret.shapes import SYMBOL, Shape, shapes, substituted, summed
 from edgewise.interpret.simplify import simplify, split_number
 from edgewise.nn.elementary import Elementary
 
-KEPT = 4  # shapes of each curve
-COMBINED = 24  # combinations of them that are fitted
+KEPT = 7  # shapes of each curve
+COMBINED = 36  # combinations of them that are fitted
 
 
 @dataclass(frozen=True)
