@@ -62,11 +62,13 @@ def test_too_few_samples_end_the_refinement_with_the_reason():
     assert result.phases[-1].parameters * 2 <= 120 * 2
 
 
-def test_a_lattice_is_no_finer_than_its_points():
+@pytest.mark.parametrize("width", [[2, 1], None])
+def test_a_lattice_is_no_finer_than_its_points(width):
     x = torch.cartesian_prod(*[torch.arange(12.0, dtype=torch.float64)] * 2) / 6 - 1
-    result = approximate(Regression(x, torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2), width=[2, 1], starts=2)
+    result = approximate(Regression(x, torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2), width=width, budget=0.05)
     assert result.model.config.grid_size[0] + result.model.config.degree <= 12
-    assert any("12 different values" in sentence for sentence in result.sentences)
+    if width is not None:
+        assert any("12 different values" in sentence for sentence in result.sentences)
 
 
 def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():

@@ -16,7 +16,7 @@ from edgewise.train.gauge import enclose
 from edgewise.train.grid import refine
 from edgewise.train.methods import check_count, is_number
 from edgewise.train.problem import Regression
-from edgewise.train.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
+from edgewise.train.starts import Arm, StartPlan, best_start, most_values, shapes_for, step_work, trained
 
 WORK = 1e11  # multiply-adds of a budget of 1: up to about 40 seconds of one core
 HELD_OUT = 0.1
@@ -241,7 +241,7 @@ def _ended_by_size(problem: Regression, model: KAN, clock: _Clock) -> tuple[str,
             "model begins to interpolate its samples."
         )
     functions = finer.config.grid_size[0] + finer.config.degree
-    values = max(len(column.unique()) for column in problem.train.x.unbind(1))
+    values = most_values(problem)
     if functions > values:
         return "finished", (
             f"Halving once more would take {functions} basis functions for inputs of at most {values} different values."

@@ -140,7 +140,7 @@ def _resolved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float | None]:
     shape (slope degree + 1); the arm as it was and None otherwise."""
     scale, enough = float(problem.train.y.square().mean()), arm.model.config.degree - 0.5
     slopes, finer = [], arm
-    while len(slopes) < 4 and finer.loss <= RESOLVED * scale:
+    while len(slopes) < 4 and finer.loss <= RESOLVED * scale and _is_determined(problem, finer):
         finer, slope = _halved(problem, finer, clock)
         slopes.append(slope)
         if slope < HOPELESS:
@@ -215,7 +215,11 @@ def _chosen(problem: Regression, finalists: list[Arm], clock) -> tuple[Arm, str]
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_promise = sorted(entries, key=lambda entry: _promise(problem, *entry, clock))
         kept = {id(arm): (arm, slope) for arm, slope in (*by_loss[:keep], *by_promise[:keep])}
-        affordable = [entry for entry in kept.values() if _halving_work(problem, entry[0]) + clock.work < clock.limit]
+        affordable = [
+            (arm, slope)
+            for arm, slope in kept.values()
+            if _halving_work(problem, arm) + clock.work < clock.limit and _is_determined(problem, arm)
+        ]
         if clock.late or not affordable:
             break
         entries = [_halved(problem, arm, clock) for arm, _ in affordable]
@@ -251,12 +255,24 @@ def _promise(problem: Regression, arm: Arm, slope: float, clock) -> float:
     grid = arm.model.config.grid_size[0]
     edges = sum(a * b for a, b in pairwise(arm.width))
     degree, rows, finest, spent = arm.model.config.degree, problem.train.y.numel(), grid, clock.work
+    values = most_values(problem)
     while True:
         parameters = edges * (2 * finest + degree)
         spent += COARSE_STEPS * _work(rows, parameters, edges * (degree + 1))
-        if 2 * parameters > rows or spent > clock.limit:
+        if 2 * parameters > rows or 2 * finest + degree > values or spent > clock.limit:
             return math.sqrt(arm.loss) * (grid / finest) ** slope
         finest *= 2
+
+
+def most_values(problem: Regression) -> int:
+    """Different values of the input that has most: more basis functions are not determined between them."""
+    return max(len(column.unique()) for column in problem.train.x.unbind(1))
+
+
+def _is_determined(problem: Regression, arm: Arm) -> bool:
+    """Whether the samples have values enough for grids of half the width."""
+    config = arm.model.config
+    return 2 * config.grid_size[0] + config.degree <= most_values(problem)
 
 
 def _halving_work(problem: Regression, arm: Arm) -> float:
