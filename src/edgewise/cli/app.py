@@ -311,6 +311,7 @@ def _solve(
         "edgewise reproduce --list",
         "edgewise reproduce tables --quick",
         "edgewise reproduce toy-functions --out results",
+        "edgewise reproduce --all --quick --out quick",
         after="With --out every finished row is stored at once; the same command later goes on where it stopped.",
     ),
 )
@@ -318,20 +319,23 @@ def _reproduce(
     context: typer.Context,
     name: options.Experiment = None,
     list_names: options.ListNames = False,
+    all_names: options.AllNames = False,
     quick: options.Quick = False,
     out: options.OutResults = None,
     seeds: options.Seeds = None,
     seed: options.ExperimentSeed = 0,
 ) -> None:
     """Run an experiment again whose numbers the documentation shows."""
-    if name is None and not list_names:
-        raise typer.BadParameter("name an experiment, or use --list", param_hint="NAME")
+    if name is None and not list_names and not all_names:
+        raise typer.BadParameter("name an experiment, or use --list or --all", param_hint="NAME")
     with guard(context):
         from edgewise.cli.console import Screen
-        from edgewise.cli.reproduce import reproduce, show_names
+        from edgewise.cli.reproduce import reproduce, reproduce_all, show_names
 
         if list_names:
             show_names(Screen())
+        elif all_names:
+            reproduce_all(Screen(), quick=quick, out=out or "reproduced", seeds=seeds, seed=seed)
         else:
             reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
 

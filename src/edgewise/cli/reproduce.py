@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -20,8 +22,25 @@ def show_names(screen: Screen) -> None:
     screen.table(grid)
 
 
-def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> None:
-    """Runs the experiment; with `out`, goes on from the rows that are there.
+def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, seed: int) -> None:
+    """Runs every experiment, the guide last, for it reads the others' rows, and writes the page `out`/index.html."""
+    from edgewise.experiments.page import Section, write_page
+
+    known = experiments()
+    names = [name for name in known if name != "guide"] + [name for name in known if name == "guide"]
+    sections, stored = [], {}
+    for name in names:
+        screen.say(f"{name}: {known[name]}")
+        outcome = reproduce(name, screen, quick=quick, out=out, seeds=seeds, seed=seed)
+        sections.append(Section(name, known[name], outcome))
+        stored[name] = Store.open(out, f"{name}-quick" if quick else name).rows
+    path = Path(out) / "index.html"
+    write_page(path, sections, stored, quick=quick)
+    screen.always(f"Wrote {path}: all experiments on one page.")
+
+
+def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> Outcome:
+    """Runs the experiment and gives what it found; with `out`, goes on from the rows that are there.
 
     seeds: how many, None to leave it to the experiment, which then takes seed 0 and on; seed: the first.
     """
@@ -54,6 +73,7 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
     if store.path is not None:
         screen.say(f"Wrote {store.path}: every row with seed, commit, machine and seconds.")
         _write_figures(outcome, store, screen)
+    return outcome
 
 
 def _show(table: ResultTable, screen: Screen) -> None:
