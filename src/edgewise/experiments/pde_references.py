@@ -1,0 +1,152 @@
+"""Independent solvers for equations without a closed solution: Fourier and Chebyshev series, scipy's ODE codes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from edgewise.pde.library import ROBERTSON_SCALE
+
+TIGHT = {"rtol": 1e-12, "atol": 1e-13}
+
+
+def pendulum(t: np.ndarray) -> np.ndarray:
+    """u'' + sin u = 0, u = 2 at rest at the start: (t, 1)."""
+    return _ode(lambda t, u: (u[1], -math.sin(u[0])), (2.0, 0.0), t, "DOP853")[:, :1]
+
+
+def lotka_volterra(t: np.ndarray) -> np.ndarray:
+    """u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start: (t, 2)."""
+    return _ode(lambda t, u: (1.5 * u[0] - u[0] * u[1], u[0] * u[1] - 3 * u[1]), (1.0, 1.0), t, "DOP853")
+
+
+def robertson(t: np.ndarray) -> np.ndarray:
+    """H. Robertson's reaction, with the second field times `ROBERTSON_SCALE`: (t, 3)."""
+
+    def rate(t, y):
+        slow, fast, both = 0.04 * y[0], 3e7 * y[1] ** 2, 1e4 * y[1] * y[2]
+        return (-slow + both, slow - both - fast, fast)
+
+    found = _ode(rate, (1.0, 0.0, 0.0), t, "Radau", rtol=1e-12, atol=1e-17)
+    return found * np.array([1.0, ROBERTSON_SCALE, 1.0])
+
+
+def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 4000) -> np.ndarray:
+    """u_t = 1e-4 u_xx + 5 (u - u^3), period 2, x^2 cos(pi x) at the start, t at most 1: (t, x).
+
+    Fourier series with the exponential Runge-Kutta scheme ETDRK4, its coefficients by contour integrals (A. Kassam and
+    L. Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26, 2005, eqs. (26)-(29)).
+    """
+    nodes = -1 + 2 * np.arange(modes) / modes
+    wave = np.pi * np.fft.rfftfreq(modes, 1 / modes)
+    h, linear = 1.0 / steps, 5.0 - 1e-4 * wave**2
+    circle = np.exp(1j * np.pi * (np.arange(32) + 0.5) / 32)
+    z = h * linear[:, None] + circle
+    half = h * np.mean((np.exp(z / 2) - 1) / z, 1).real
+    first = h * np.mean((-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3, 1).real
+    middle = h * np.mean((2 + z + np.exp(z) * (z - 2)) / z**3, 1).real
+    last = h * np.mean((-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, 1).real
+    whole_step, half_step = np.exp(h * linear), np.exp(h * linear / 2)
+
+    def pulled(v):
+        return np.fft.rfft(-5 * np.fft.irfft(v, modes) ** 3)
+
+    v = np.fft.rfft(nodes**2 * np.cos(np.pi * nodes))
+    wanted = np.round(np.asarray(t) * steps).astype(int)
+    assert np.allclose(wanted / steps, t)
+    shift = np.exp(1j * wave * (np.asarray(x)[:, None] + 1)) / modes
+    shift[:, 1:-1] *= 2
+    found = np.empty((len(wanted), len(shift)))
+    for step in range(steps + 1):
+        found[wanted == step] = (shift @ v).real
+        n = pulled(v)
+        a = half_step * v + half * n
+        na = pulled(a)
+        b = half_step * v + half * na
+        nb = pulled(b)
+        c = half_step * a + half * (2 * nb - n)
+        v = whole_step * v + first * n + 2 * middle * (na + nb) + last * pulled(c)
+    return found
+
+
+def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np.ndarray:
+    """Velocities (b, 2) at points (b, 2) of the unit square under a lid 16 x^2 (1 - x)^2.
+
+    Newton's method for the stream function, laplacian^2 psi = Re (psi_y laplacian psi_x - psi_x laplacian psi_y), by
+    Chebyshev collocation (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 6 and 14); rows next to the walls say
+    that the fluid sticks.
+    """
+    nodes, first = _chebyshev(size)
+    one, powers = np.eye(size + 1), [np.linalg.matrix_power(first, k) for k in range(5)]
+    dx, dy = np.kron(first, one), np.kron(one, first)  # psi[i, j] at x_i, y_j
+    lap = np.kron(powers[2], one) + np.kron(one, powers[2])
+    bilap = np.kron(powers[4], one) + 2 * np.kron(powers[2], powers[2]) + np.kron(one, powers[4])
+    index = np.arange((size + 1) ** 2).reshape(size + 1, size + 1)
+    rows, values = _walls(index, dx, dy, nodes)
+    psi = np.zeros((size + 1) ** 2)
+    lap_x, lap_y = lap @ dx, lap @ dy
+    for _ in range(12):
+        residual = bilap @ psi - reynolds * ((dy @ psi) * (lap_x @ psi) - (dx @ psi) * (lap_y @ psi))
+        slope = bilap - reynolds * (
+            (lap_x @ psi)[:, None] * dy
+            + (dy @ psi)[:, None] * lap_x
+            - (lap_y @ psi)[:, None] * dx
+            - (dx @ psi)[:, None] * lap_y
+        )
+        for place, row in rows.items():
+            slope[place], residual[place] = row, row @ psi - values[place]
+        move = np.linalg.solve(slope, residual)
+        psi = psi - move
+        if np.abs(move).max() < 1e-12:
+            break
+    across = [_barycentric(nodes, points[:, axis]) for axis in (0, 1)]
+    return np.stack(
+        [np.einsum("bi,bj,ij->b", *across, (sign * d @ psi).reshape(index.shape)) for sign, d in ((1, dy), (-1, dx))], 1
+    )
+
+
+def _walls(index: np.ndarray, dx: np.ndarray, dy: np.ndarray, nodes: np.ndarray) -> tuple[dict, dict]:
+    """Rows that replace the equation at the walls (psi = 0) and next to them (the speed along the wall)."""
+    rows, values = {}, {}
+    end, unit = len(index) - 1, np.eye(index.size)
+    for i in range(end + 1):
+        for j in range(end + 1):
+            place = index[i, j]
+            if i in (0, end) or j in (0, end):
+                rows[place], values[place] = unit[place], 0.0
+            elif j in (1, end - 1):
+                wall = index[i, 0 if j == 1 else end]
+                lid = nodes[0 if j == 1 else end] == 1.0
+                rows[place], values[place] = dy[wall], 16 * nodes[i] ** 2 * (1 - nodes[i]) ** 2 if lid else 0.0
+            elif i in (1, end - 1):
+                rows[place], values[place] = dx[index[0 if i == 1 else end, j]], 0.0
+    return rows, values
+
+
+def _chebyshev(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chebyshev's points of [0, 1], from 1 down, and the matrix of the first derivative."""
+    number = np.arange(size + 1)
+    x = np.cos(np.pi * number / size)
+    weight = np.where((number == 0) | (number == size), 2.0, 1.0) * (-1.0) ** number
+    difference = x[:, None] - x + np.eye(size + 1)
+    matrix = weight[:, None] / weight / difference
+    matrix -= np.diag(matrix.sum(1))
+    return (1 + x) / 2, 2 * matrix
+
+
+def _barycentric(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Lagrange's polynomials at x: (b, nodes)."""
+    number = np.arange(len(nodes))
+    weight = (-1.0) ** number * np.where((number == 0) | (number == len(nodes) - 1), 0.5, 1.0)
+    difference = x[:, None] - nodes
+    exact = difference == 0
+    share = weight / np.where(exact, 1.0, difference)
+    share = share / share.sum(1, keepdims=True)
+    return np.where(exact.any(1)[:, None], exact, share)
+
+
+def _ode(rate, start, t: np.ndarray, method: str, **tolerances) -> np.ndarray:
+    settings = {"method": method, "t_eval": t, **TIGHT, **tolerances}
+    return solve_ivp(rate, (0.0, float(t[-1])), start, **settings).y.T

@@ -1,0 +1,70 @@
+"""Four panels on networks for a differential equation: errors while they train and by size, in L2 and H1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from edgewise.errors import InputError
+from edgewise.plot.style import COLORS, FAINT, WIDTH, plain, settled, styled
+
+_MARKERS = ("o", "D", "s", "^", "v", "P")
+
+
+@dataclass(frozen=True)
+class Course:
+    """Squared errors against steps, or against numbers of parameters; all positive, as many of each."""
+
+    label: str
+    x: Sequence[float]
+    l2: Sequence[float]
+    h1: Sequence[float]
+
+
+def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Figure:
+    """Above the courses of training, below errors by size; L2 on the left, H1 on the right.
+
+    Raises:
+        InputError: there is no course, or a number is not positive.
+    """
+    everything = [*training, *scaling]
+    if not everything:
+        raise InputError("training or scaling must hold a course, got none")
+    for course in everything:
+        if not all(value > 0 for value in (*course.x, *course.l2, *course.h1)):
+            raise InputError(f"the course {course.label!r} must have positive numbers")
+    labels = list(dict.fromkeys(course.label for course in everything))
+    with styled():
+        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        axes = figure.subplots(2, 2, sharey="col")
+        for line, (courses, xlabel) in enumerate(((training, "steps"), (scaling, "parameters"))):
+            for column, (name, key) in enumerate((("L2", "l2"), ("H1", "h1"))):
+                panel = axes[line, column]
+                panel.set_yscale("log")
+                if line:
+                    panel.set_xscale("log")
+                for course in courses:
+                    kind = labels.index(course.label)
+                    mark = _MARKERS[kind % len(_MARKERS)] if line else None
+                    panel.plot(
+                        course.x,
+                        getattr(course, key),
+                        color=COLORS[kind % len(COLORS)],
+                        marker=mark,
+                        markersize=4,
+                        linewidth=1.1,
+                        label=plain(course.label),
+                    )
+                panel.set_title(f"squared {name} error", loc="left")
+                panel.set_xlabel(xlabel)
+                panel.yaxis.set_major_locator(LogLocator(numticks=8))
+                panel.yaxis.set_minor_locator(NullLocator())
+                panel.grid(axis="y", color=FAINT, linewidth=0.4)
+        found = {
+            label: mark for each in axes.flat for mark, label in zip(*each.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=min(4, len(found)))
+        return settled(figure)
