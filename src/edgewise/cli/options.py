@@ -195,7 +195,6 @@ Kind = Annotated[
 Experiment = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; see --list.", show_default=False)]
 ListNames = Annotated[bool, typer.Option("--list", help="Show the experiments.")]
 AllNames = Annotated[bool, typer.Option("--all", help="Run all, one after the other, and write one HTML page.")]
-AllNames = Annotated[bool, typer.Option("--all", help="Run all, one after the other, and write one HTML page.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A small version that takes seconds.")]
 OutResults = Annotated[
     str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results: JSON, figures as SVG and PDF.")
