@@ -159,7 +159,7 @@ def _learn_number(table: Table, name: str) -> tuple[NumberInput | None, str]:
         )
     if missing:
         return spec, (
-            f"Column {quoted(name)}: {missing} missing of {len(column)} values were replaced by the median "
+            f"Column {quoted(name)}: {missing} of {len(column)} values are missing; the median replaces them, "
             f"{median:.6g}, and the input {quoted(name + ' is missing')} says where."
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.
