@@ -1,0 +1,18 @@
+"""Writes results/README.md, the table of claims, from results/*.json: python tools/results_readme.py"""
+
+import json
+from pathlib import Path
+
+from edgewise.experiments.page import claims_markdown
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def rendered(folder: Path = RESULTS) -> str:
+    """The file's text as the stored rows have it."""
+    stored = {path.stem: json.loads(path.read_text(encoding="utf-8"))["rows"] for path in sorted(folder.glob("*.json"))}
+    return claims_markdown(stored)
+
+
+if __name__ == "__main__":
+    (RESULTS / "README.md").write_text(rendered(), encoding="utf-8")
