@@ -169,9 +169,9 @@ def _table(row: dict) -> ResultTable:
             ", ".join(SHORT.get(name, name) for name in one["columns"]),
             scientific(one["looseness"]),
             f"{one['z']:.0f}",
-            scientific(one["p"]),
+            _chance(one["p"]),
             f"{one['found_by']}/{one['networks']}",
-            scientific(one["p_networks"]),
+            _chance(one["p_networks"]),
         )
         for one in row["relations"]
     )
@@ -183,7 +183,7 @@ def _facts(row: dict) -> list[str]:
     said = []
     for what, subsets in ASKED.items():
         own = [found[frozenset(subset)] for subset in subsets if frozenset(subset) in found]
-        said.append(f"{what}: " + (f"found, p = {scientific(own[0]['p'])}." if own else "not found."))
+        said.append(f"{what}: " + (f"found, p {_chance(own[0]['p'], '= ')}." if own else "not found."))
     imag, real, geodesic = (scientific(row[name]) for name in ("volume_imag", "volume_real", "geodesic"))
     said.append(
         f"Largest difference, in deviations: cusp volume and lambda mu_im / 2 {imag}, with mu_re in the place of mu_im "
@@ -191,6 +191,11 @@ def _facts(row: dict) -> list[str]:
         f"half the short geodesic {geodesic}."
     )
     return said
+
+
+def _chance(p: float, equal: str = "") -> str:
+    """A probability; the smallest are below what a float holds."""
+    return f"{equal}{p:.1e}" if p > 0 else "< 1e-300"
 
 
 def _percent(share: float | None) -> str:
