@@ -53,6 +53,7 @@ def test_sympy_and_places(fitted):
     difference = model.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol("x_2", real=True)
     assert sympy.simplify(difference) == 0
     assert model.sympy(0).is_number and model.latex(0)
+    assert model.equations_.best.validation < 1e-20  # as it is on the rows held out, without a floor
     with pytest.raises(InputError, match="place must be from 0 to"):
         model.latex(99)
 

@@ -135,8 +135,11 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
         said.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
     front = replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
     best = front.best
+    floor = EXACT * front.variance
     # Longer ones that are no better on the rows held out would only be fitted to chance.
-    useful = (one for one in front if one.complexity <= best.complexity or not one.validation >= best.validation)
+    useful = (
+        one for one in front if one.complexity <= best.complexity or not max(one.validation, floor) >= best.validation
+    )
     return replace(front, entries=tuple(useful))
 
 
@@ -157,9 +160,10 @@ def _better(entries: list[Entry], x: np.ndarray, y: np.ndarray) -> list[Entry]:
     """
     kept, least, floor = [], np.inf, EXACT * float(np.var(y))
     for entry in sorted(entries, key=lambda one: (one.complexity, one.loss)):
-        loss = max(float(np.mean((entry.formula(x) - y) ** 2)), floor)
+        measured = float(np.mean((entry.formula(x) - y) ** 2))
+        loss = max(measured, floor)
         if np.isfinite(loss) and loss < least * (1 + np.sqrt(2 / len(y))):
-            kept.append(replace(entry, validation=loss))
+            kept.append(replace(entry, validation=measured))
             least = min(least, loss)
     return kept
 

@@ -1,5 +1,6 @@
 """Anything that predicts, as a function of a tensor: modules, functions, objects with `predict`; and its gradient."""
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -14,9 +15,9 @@ def tensor_function(function) -> Callable[[Tensor], Tensor]:
     """`function` as one of a float64 tensor (N, d) that gives a float64 tensor (N, out), detached unless torch's.
 
     Args:
-        function: a torch module (called in its own dtype); an object with `predict`, as of scikit-learn (called with
-            arrays, its classes' probabilities if it has `predict_proba`); or a function of a tensor (N, d) that
-            gives a tensor or an array, (N,) or (N, out).
+        function: a torch module (called in its own dtype; a copy in evaluation mode where it is in training mode);
+            an object with `predict`, as of scikit-learn (called with arrays, its classes' probabilities if it has
+            `predict_proba`); or a function of a tensor (N, d) that gives a tensor or an array, (N,) or (N, out).
 
     Raises:
         InputError: it is nothing of these; or, when called, its result has another number of rows.
@@ -24,7 +25,9 @@ def tensor_function(function) -> Callable[[Tensor], Tensor]:
     if isinstance(function, nn.Module):
         parameter = next(function.parameters(), None)
         dtype = torch.float64 if parameter is None else parameter.dtype
-        call = lambda x: function(x.to(dtype))  # noqa: E731
+        training = any(module.training for module in function.modules())
+        network = copy.deepcopy(function).eval() if training else function  # dropout and running means stay out of it
+        call = lambda x: network(x.to(dtype))  # noqa: E731
     elif callable(getattr(function, "predict_proba", None)):
         call = lambda x: function.predict_proba(x.detach().numpy())  # noqa: E731
     elif callable(getattr(function, "predict", None)):

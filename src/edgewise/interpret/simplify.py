@@ -26,6 +26,7 @@ EVEN, ODD = {"cos", "cosh", "abs", "besselj0"}, {"sin", "tan", "tanh", "sinh", "
 # f(g(u)) = u wherever g(u) is defined.
 UNDONE = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan"), ("log", "exp")}
 ZERO, ONE = number(0), number(1)
+LARGEST_EXPONENT = 50.0  # that leaves an exponential as a factor: larger ones may only balance what else stands there
 
 
 def simplify(node: Expression) -> Expression:
@@ -227,8 +228,8 @@ def _exponential(argument: Expression) -> Expression:
     inside: list[Expression] = []
     for term in _terms(argument):
         factor, rest = split_number(term)
-        if rest is None and not (term.exact and abs(term.value) < 1.5):
-            outside.append(Number(math.exp(min(max(factor.value, -700.0), 700.0))))
+        if rest is None and abs(factor.value) < LARGEST_EXPONENT and not (term.exact and abs(term.value) < 1.5):
+            outside.append(Number(math.exp(factor.value)))
         elif isinstance(rest, Call) and rest.name == "log" and (2 * factor.value) % 1 == 0 and abs(factor.value) < 9:
             outside.append(_power(rest.argument, factor.value))
         else:

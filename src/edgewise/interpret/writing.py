@@ -31,9 +31,9 @@ class Style:
 
 
 def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> str:
-    """In Python's notation with the names of the inputs; `expression.parse` reads it back.
+    """In Python's notation with the names of the inputs; `expression.parse` reads it back if they are identifiers.
 
-    Names that are no identifiers stand in backticks, as in a query of pandas: a column "a b" as `a b`.
+    Others stand in backticks, as in a query of pandas: a column "a b" as `a b`.
     """
     shown = tuple(name if name.isidentifier() else f"`{name}`" for name in names)
     return _write(node, Style("text", shown, digits))[0]
