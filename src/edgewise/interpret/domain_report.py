@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.interpret.expression import children, domain_row, evaluate, walk
+from edgewise.interpret.expression import children, domain_row, evaluate, touches_zero, walk
 from edgewise.interpret.formula import Formula
 from edgewise.interpret.writing import as_text
 from edgewise.nn.elementary import Elementary
@@ -27,6 +27,8 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         values = evaluate(argument, x)
         low, high = float(np.min(values)), float(np.max(values))
         fine = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
+        if touches_zero(part, x):
+            fine = "and on these data it comes down to 0 between rows"
         if not row.allows(low, high) and not leaves:
             fine = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)

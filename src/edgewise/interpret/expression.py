@@ -253,10 +253,39 @@ def leaks(node: Expression, x: np.ndarray) -> list[str]:
         low, high = float(np.min(argument)), float(np.max(argument))
         if not row.allows(low, high) and not (row.pole == 0.0 and _is_gap(node, children(part)[0], x, argument)):
             found.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
+        elif touches_zero(part, x):
+            root = _root(children(part)[0])
+            # A pole of second order is seen from further away, a logarithm only from very near.
+            if _is_gap(node, root, x, evaluate(root, x), 40 if row.pole is None else 10):
+                continue
+            found.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
     return found
 
 
-def _is_gap(node: Expression, inner: Expression, x: np.ndarray, argument: np.ndarray) -> bool:
+def touches_zero(part: Expression, x: np.ndarray) -> bool:
+    """Whether the argument of a function that is not defined at 0 is an even power, or a size, of what changes sign."""
+    argument, row = children(part)[0], domain_row(part)
+    root = _root(argument)
+    if root is argument or row is None or row.allows(0.0, 0.0):
+        return False
+    values = evaluate(root, x)
+    return bool(np.min(values) < 0 < np.max(values))
+
+
+def _root(node: Expression) -> Expression:
+    """u of u^2, u^4, ... and |u|, and of a multiple of these; else the node itself."""
+    if isinstance(node, Power) and node.exponent > 0 and node.exponent % 2 == 0:
+        return node.base
+    if isinstance(node, Call) and node.name == "abs":
+        return node.argument
+    if isinstance(node, Multiply):
+        others = [factor for factor in node.factors if not isinstance(factor, Number)]
+        if len(others) == 1 and _root(others[0]) is not others[0]:
+            return _root(others[0])
+    return node
+
+
+def _is_gap(node: Expression, inner: Expression, x: np.ndarray, argument: np.ndarray, halvings: int = 20) -> bool:
     """Whether a formula stays as large as at the rows of x where a part of it goes through a pole at 0.
 
     Rows on both sides of the pole are joined by lines, on which the crossing is closed in by bisection.
@@ -268,7 +297,7 @@ def _is_gap(node: Expression, inner: Expression, x: np.ndarray, argument: np.nda
         return False
     left, right = x[below[:: max(len(below) // count, 1)][:count]], x[above[:: max(len(above) // count, 1)][:count]]
     reach = float(np.ptp(values))
-    for _ in range(20):  # near enough to see a pole of first order, far enough to see no rounding
+    for _ in range(halvings):  # 20: near enough to see a pole of first order, far enough to see no rounding
         middle = (left + right) / 2
         negative = (evaluate(inner, middle) < 0)[:, None]
         left, right = np.where(negative, middle, left), np.where(negative, right, middle)
