@@ -21,6 +21,8 @@ def of(text):
         ("sqrt(a - 2)", "sqrt(a - 2) needs a - 2 >= 0, but on these data it does NOT: -0.9"),
         ("1/(a + b)", "1/(a + b) needs a + b not at 0, and on these data it does: 2."),
         ("1/(a - b)", "needs a - b not at 0, but on these data it does NOT"),
+        ("1/(a - b)**2", "needs (a - b)**2 not at 0, but on these data it comes down to 0 between rows"),
+        ("sin(a - b)**2/(a - b)**2", "and comes down to 0 on these data, where the whole formula stays bounded"),
         ("asin(a/4)", "needs -1 <= a/4 <= 1, and on these data it does"),
         ("tan(a)", "tan(a) needs a not at 1.5708 + k * 3.14159, but on these data it does NOT"),
     ],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.interpret.expression import parse
+from edgewise.interpret.expression import Multiply, Number, Variable, parse
 from edgewise.interpret.formula import Formula, formula
 from edgewise.nn.model import KAN
 
@@ -71,6 +71,11 @@ def test_sympy(text):
         symbols = {str(symbol): symbol for symbol in found.sympy().free_symbols}
         at = {symbols[name]: number for name, number in zip("xy", row, strict=True) if name in symbols}
         assert float(found.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
+
+
+def test_a_factor_of_one_goes_in_sympy():
+    sympy = pytest.importorskip("sympy")
+    assert Formula(Multiply((Number(1.0), Variable(0))), ("x",)).sympy() == sympy.Symbol("x", real=True)
 
 
 def test_powers_that_are_no_halves():

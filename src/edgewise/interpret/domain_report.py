@@ -28,7 +28,8 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         low, high = float(np.min(values)), float(np.max(values))
         fine = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
         if touches_zero(part, x):
-            fine = "and on these data it comes down to 0 between rows"
+            bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
+            fine = "but on these data it comes down to 0 between rows" if leaves else bounded
         if not row.allows(low, high) and not leaves:
             fine = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)

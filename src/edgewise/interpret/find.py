@@ -68,7 +68,6 @@ def find_formula(
     clock = time.monotonic()
     few = np.sort(np.random.default_rng(seed).permutation(len(y))[:ROWS])
     found, said = _searched(x[few], y[few], table, seed, clock + SEARCHING * time_limit)
-    said = [sentence.format(limit=f"{time_limit:g}") for sentence in said]
     if len(y) > ROWS:
         said.append(f"Structures were looked for in {ROWS:,} of {len(y):,} rows, constants fitted to all.")
         whole = (fit_constants(each.expression, x, y, steps=10) for each in _worth_finishing(found, y[few]))
@@ -107,7 +106,7 @@ def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], li
         if fitted and _leaves_noise(min(fitted, key=lambda each: each.loss), x[:, inputs], x, y):
             return found, ["What the best formula leaves looks like noise."]
         if time.monotonic() > deadline:
-            return found, ["The time limit of {limit} s ended the search."]
+            return found, ["The time limit ended the search."]
     return found, []
 
 

@@ -176,7 +176,8 @@ def _to_sympy(node: Expression, symbols: list["sympy.Symbol"]) -> "sympy.Expr":
         return symbols[node.index]
     if isinstance(node, Number):
         if node.exact is None:
-            return sympy.Float(node.value, 17)
+            one = abs(node.value) == 1.0  # a fitted factor that is 1 to the last bit would only stand in the way
+            return sympy.Integer(node.value) if one else sympy.Float(node.value, 17)
         p, q, unit = node.exact
         root, pi = sympy.sqrt, sympy.pi
         units = {"": 1, "pi": pi, "sqrt(2)": root(2), "sqrt(3)": root(3), "e": sympy.E, "1/pi": 1 / pi}

@@ -30,7 +30,7 @@ LARGEST_EXPONENT = 50.0  # that leaves an exponential as a factor: larger ones m
 
 
 def simplify(node: Expression) -> Expression:
-    """An equal formula of at most the same complexity, wherever the given one is defined.
+    """An equal formula, shorter or as long with rare exceptions, wherever the given one is defined.
 
     Numbers are exact fractions as long as they were; a number moves out of a power, a logarithm, an even or odd
     function where it can.
