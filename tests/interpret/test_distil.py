@@ -76,6 +76,7 @@ def test_a_constant_is_exact():
         ({"domain": [(1, 0)]}, "domain must be rows"),
         ({"domain": [(0, 1)], "samples": 3}, "samples must be at least 10"),
         ({"domain": [(0, 1)], "grid_sizes": (4, 6)}, "grid_sizes must be multiples"),
+        ({"domain": [(0, 1)], "grid_sizes": (0, 4)}, "grid_sizes must be an integer of at least 1, got 0"),
         ({"domain": [(-1, 1)], "function": lambda x: x[:, 0].log()}, "function must be finite"),
     ],
 )

@@ -126,12 +126,18 @@ def test_numbers_are_exact_where_they_are():
             "(" * 300 + "x" + ")" * 300,
             "q",
             "x @ x",
+            "9" * 400,
         ),
     ],
 )
 def test_other_text_is_refused_and_never_run(text):
     with pytest.raises(InputError, match=r"^text must be a formula"):
         parse(text, NAMES)
+
+
+def test_only_text_is_parsed():
+    with pytest.raises(InputError, match=r"^text must be a formula in Python's notation, got int$"):
+        parse(5, NAMES)
 
 
 def test_leaks_are_said():

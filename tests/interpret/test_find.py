@@ -67,9 +67,16 @@ def test_nothing_outside_its_domain_is_returned():
         (np.zeros(30), np.zeros(30), r"x must have shape \(N, inputs\)"),
         (np.zeros((30, 1)), np.zeros(29), r"y must have shape \(N,\)"),
         (np.zeros((9, 1)), np.zeros(9), "at least 20 rows"),
+        ([["a"]] * 30, np.zeros(30), "x and y must be arrays of numbers"),
         (np.full((30, 1), np.nan), np.zeros(30), "x and y must be finite"),
     ],
 )
 def test_bad_data(x, y, message):
     with pytest.raises(InputError, match=message):
         find_formula(x, y)
+
+
+@pytest.mark.parametrize("limit", ["long", np.nan, -2, True])
+def test_bad_limits(limit):
+    with pytest.raises(InputError, match="time_limit must be a number of seconds of at least 0, got"):
+        find_formula(np.zeros((30, 1)), np.zeros(30), time_limit=limit)

@@ -114,6 +114,8 @@ def test_bad_arguments_are_refused(settings, message):
     data = Regression(sample(5, 1), sample(5, 1)[:, 0])
     with pytest.raises(InputError, match=message):
         prune(model, data, **settings)
+    with pytest.raises(InputError, match="problem must be a Regression or Classification of tensors, got Trace"):
+        prune(model, model.trace(data.train.x))
     with pytest.raises(InputError, match="model must be a KAN"):
         prune(torch.nn.Linear(1, 1), data)
 

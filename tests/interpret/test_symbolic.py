@@ -58,3 +58,8 @@ def test_bad_arguments(trained):
         symbolify(KAN([2, 2]), data)
     with pytest.raises(InputError, match="data must have 3 inputs"):
         symbolify(KAN([3, 1]), data)
+    for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):
+        with pytest.raises(InputError, match=message):
+            symbolify(trained[0], data, **settings)
+    with pytest.raises(InputError, match="data must be a Regression with tensors, got list"):
+        symbolify(trained[0], [])

@@ -95,6 +95,8 @@ def distil(
     if samples < 10:
         raise InputError(f"samples must be at least 10, got {samples}")
     grids = [grid_sizes] if isinstance(grid_sizes, int) else list(grid_sizes)
+    for size in grids:
+        check_count(size, "grid_sizes")
     if not grids or any(b % a for a, b in pairwise(grids)):
         raise InputError(f"grid_sizes must be multiples of each other in rising order, got {grid_sizes!r}")
     draw = _sampler(x, domain, seed)

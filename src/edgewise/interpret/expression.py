@@ -331,11 +331,15 @@ def parse(text: str, names: Sequence[str] = ("x",)) -> Expression:
     Raises:
         InputError: it says anything else.
     """
+    if not isinstance(text, str):
+        raise InputError(f"text must be a formula in Python's notation, got {type(text).__name__}")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return _read(tree, {name: k for k, name in enumerate(names)}, text)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"text must be a formula in Python's notation, got {text[:80]!r}") from error
-    return _read(tree, {name: k for k, name in enumerate(names)}, text)
 
 
 _UNIT_NAMES = {"pi": Number(math.pi, (1, 1, "pi")), "e": Number(math.e, (1, 1, "e"))}

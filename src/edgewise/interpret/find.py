@@ -20,6 +20,7 @@ from edgewise.interpret.relevance import leftover, relevant_inputs
 from edgewise.interpret.shorten import shortest
 from edgewise.interpret.simple_products import simple_products
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.train.methods import check_count, is_number
 
 ROWS = 2000  # in which structures are looked for
 GRID = 8  # knot intervals of the curves a structure is judged by
@@ -64,6 +65,9 @@ def find_formula(
         InputError: an argument is not as above.
     """
     x, y = _checked(x, y)
+    if not (is_number(time_limit) and time_limit >= 0):
+        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
+    check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     clock = time.monotonic()
     few = np.sort(np.random.default_rng(seed).permutation(len(y))[:ROWS])
@@ -111,7 +115,10 @@ def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], li
 
 
 def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    try:
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("x and y must be arrays of numbers, they are not") from error
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
     if y.shape != x.shape[:1] or len(y) < 20:

@@ -122,6 +122,8 @@ def prune(
         InputError: an argument is not as above.
     """
     _check(model, tolerance, precision, refit)
+    if not isinstance(problem, Problem) or problem.train is None:
+        raise InputError(f"problem must be a Regression or Classification of tensors, got {type(problem).__name__}")
     run = _Pruning(model, problem, tolerance, precision, refit, penalty)
     run.run()
     pruned = run.model if drop_inputs else with_inputs(run.model, run.kept.nodes[0], model.layers[0])

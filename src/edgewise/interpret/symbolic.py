@@ -24,6 +24,7 @@ from edgewise.nn.product import ProductLayer
 from edgewise.nn.symbolic import ZERO, MixedLayer, SymbolicLayer
 from edgewise.train.fit import fit
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods import check_count, is_number
 from edgewise.train.problem import Regression
 
 TRIED = 3  # functions for each edge
@@ -77,6 +78,9 @@ def symbolify(
         InputError: the model has several outputs, or data doesn't fit it.
     """
     _check(model, data)
+    check_count(beam, "beam")
+    if not (is_number(time_limit) and time_limit >= 0):
+        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     start = copy.deepcopy(model).double()
     x, y = data.train.x.double(), data.train.y.double()
     problem = Regression(x, y, weight=data.train.weight)
@@ -101,10 +105,14 @@ def _check(model: KAN, data: Regression) -> None:
     if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
         raise InputError("model must be a KAN with one output")
     if not isinstance(data, Regression) or data.train is None:
-        raise InputError("data must be a Regression with tensors, not a DataLoader")
+        raise InputError(f"data must be a Regression with tensors, got {_kind(data)}")
     if data.train.x.shape[1] != model.layers[0].in_features:
         came = data.train.x.shape[1]
         raise InputError(f"data must have {model.layers[0].in_features} inputs as the model has, got {came}")
+
+
+def _kind(data) -> str:
+    return "one with a DataLoader" if isinstance(data, Regression) else type(data).__name__
 
 
 @torch.no_grad()
