@@ -100,6 +100,7 @@ def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
         (law()[0][:10], law()[1][:10], {}, "at least 20 rows"),
         (law()[0], law()[1][:9], {}, "y must hold a finite number for each of the 200 rows"),
         (law()[0], law()[1] * np.nan, {}, "y must hold a finite number"),
+        (law()[0], ["a"] * 200, {}, "y must be numbers, one for each row of X"),
         (*law(), {"time_limit": 0}, "time_limit must be a positive number"),
         (*law(), {"names": ["a"]}, "names must be 2 different texts"),
         (law()[0], law()[1] * 1e200, {}, "y must be in a unit in which its squares are numbers"),

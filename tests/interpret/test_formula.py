@@ -73,6 +73,17 @@ def test_sympy(text):
         assert float(found.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
 
 
+def test_bad_arguments_get_a_sentence():
+    found = Formula(parse("x + 1", ["x"]), ("x",))
+    for digits in (-1, 0, 18, 2.0, True):
+        for write in (found.latex, found.text):
+            with pytest.raises(InputError, match="digits must be a number from 1 to 17 or None for all, got"):
+                write(digits)
+    for x in (np.zeros(3), np.zeros((3, 2)), np.zeros((0, 1))):
+        with pytest.raises(InputError, match=r"x must have shape \(N, 1\) and at least one row"):
+            found.leaks(x)
+
+
 def test_a_factor_of_one_goes_in_sympy():
     sympy = pytest.importorskip("sympy")
     assert Formula(Multiply((Number(1.0), Variable(0))), ("x",)).sympy() == sympy.Symbol("x", real=True)

@@ -60,7 +60,10 @@ class Equations:
         if isinstance(time_limit, bool) or not isinstance(time_limit, int | float) or not 0 < time_limit < np.inf:
             raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        y = self.predict(X).reshape(-1) if y is None else np.asarray(y, dtype=np.float64)
+        try:
+            y = self.predict(X).reshape(-1) if y is None else np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError("y must be numbers, one for each row of X, they are not") from error
         if y.shape != (len(X),) or not np.isfinite(y).all():
             raise InputError(f"y must hold a finite number for each of the {len(X)} rows of X, got shape {y.shape}")
         if names is None and hasattr(self, "feature_names_in_"):

@@ -60,15 +60,24 @@ class Formula:
         return Formula(simplify(self.expression), self.names)
 
     def leaks(self, x: np.ndarray) -> list[str]:
-        """A sentence for each function that leaves its domain, or has a pole, on the range of the rows of x."""
-        return leaks(self.expression, np.asarray(x, dtype=np.float64))
+        """A sentence for each function that leaves its domain, or has a pole, on the range of rows x (N, inputs).
+
+        Raises:
+            InputError: x has another shape or no rows.
+        """
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != len(self.names) or not len(x):
+            raise InputError(f"x must have shape (N, {len(self.names)}) and at least one row, got {x.shape}")
+        return leaks(self.expression, x)
 
     def text(self, digits: int | None = 6) -> str:
         """Python's notation; None writes every digit."""
+        _check_digits(digits)
         return as_text(self.expression, self.names, digits)
 
     def latex(self, digits: int | None = 4) -> str:
         """LaTeX in math mode, numbers with so many significant digits."""
+        _check_digits(digits)
         return as_latex(self.expression, self.names, digits)
 
     def python(self, function: str = "f") -> str:
@@ -126,6 +135,11 @@ def formula(
                 f"model must have elementary functions on all edges, layer {place} has splines: use symbolify"
             )
     return Formula(nodes[output], names)
+
+
+def _check_digits(digits: int | None) -> None:
+    if digits is not None and (isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 17):
+        raise InputError(f"digits must be a number from 1 to 17 or None for all, got {digits!r}")
 
 
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
