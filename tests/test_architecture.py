@@ -17,6 +17,7 @@ TESTED_BY = {
     "ops/kernels/cpu.py": "ops/test_kernels.py",
     "checkpoint/container.py": "checkpoint/test_hostile.py",
     "checkpoint/network.py": "checkpoint/test_checkpoint.py",
+    "nn/chain.py": "nn/test_jet.py",
     "pde/conditions.py": "pde/test_equation.py",
     "pde/scene.py": "pde/test_equation.py",
     "pde/shapes.py": "pde/test_domain.py",  # one set of properties for all domains

@@ -7,12 +7,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from edgewise.nn.chain import Chain
 from edgewise.nn.config import MLPConfig, check_input
 from edgewise.nn.initial import float_dtype, seeded_generator
 from edgewise.nn.segments import Segments, dense_segments
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
-from edgewise.ops.jet import check_jet, compose, seed_jet
+from edgewise.ops.jet import check_jet, compose
 
 
 class DenseLayer(nn.Module):
@@ -67,7 +68,7 @@ class DenseLayer(nn.Module):
         return f"{self.in_features} -> {self.out_features}, activation={self.activation}"
 
 
-class MLP(nn.Module):
+class MLP(Chain):
     """A multilayer perceptron, initialised from `seed` alone.
 
     Args:
@@ -111,19 +112,6 @@ class MLP(nn.Module):
         layers = list(self.layers)
         width = (layers[0].in_features, *(layer.out_features for layer in layers))
         return MLPConfig(width, self._activation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(*batch, width[0]) -> (*batch, width[-1])."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """As `KAN.jet`: x (batch, width[0]) -> (1 + D * order, batch, width[-1])."""
-        jet = seed_jet(x, directions, order)
-        for layer in self.layers:
-            jet = layer.jet(jet, order)
-        return jet
 
     def trace(self, x: Tensor) -> Trace:
         """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.chain import Chain
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.initial import seeded_generator
@@ -13,10 +14,9 @@ from edgewise.nn.layer import KANLayer
 from edgewise.nn.product import ProductLayer
 from edgewise.nn.symbolic import ZERO, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
-from edgewise.ops.jet import seed_jet
 
 
-class KAN(nn.Module):
+class KAN(Chain):
     """A Kolmogorov-Arnold network (Liu et al., arXiv 2404.19756): f = Phi_L o ... o Phi_1, each a layer of edges.
 
     The edges are splines (`KANLayer`), elementary functions (`SymbolicLayer`) or both (`MixedLayer`); where a layer has
@@ -93,28 +93,6 @@ class KAN(nn.Module):
     def dtype(self) -> torch.dtype:
         """Of all its weights."""
         return next(self.parameters()).dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(*batch, width[0]) -> (*batch, width[-1])."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """Value and derivatives of the outputs along directions, in one forward pass; differentiable.
-
-        Args:
-            x: (batch, width[0]).
-            directions: (D, width[0]); along each the network is differentiated 1 .. order times.
-            order: 0 or more.
-
-        Returns:
-            (1 + D * order, batch, width[-1]): the values, then for each direction the derivatives of order 1 .. order.
-        """
-        jet = seed_jet(x, directions, order)
-        for layer in self.layers:
-            jet = layer.jet(jet, order)
-        return jet
 
     def trace(self, x: Tensor) -> Trace:
         """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edgewise.nn.chain import Chain
 from edgewise.nn.initial import seeded_generator
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
@@ -13,7 +14,6 @@ from edgewise.nn.periodic import PeriodicLayer
 from edgewise.nn.separable import SeparableLayer
 from edgewise.nn.tensor import TensorLayer
 from edgewise.ops.bspline import spline_domain
-from edgewise.ops.jet import seed_jet
 from edgewise.ops.knots import blossom_coef, subdivide
 from edgewise.pde.equation import PDE
 from edgewise.train.grid import adapt_domain_, refine
@@ -23,7 +23,7 @@ LEAST_SPAN = 0.45
 MARGIN = 0.3
 
 
-class SeparableNetwork(nn.Module):
+class SeparableNetwork(Chain):
     """Every field is a sum of `rank` separable functions: products of one spline of each coordinate.
 
     Its layers are a `SeparableLayer` and a `DenseLayer` of fixed ones, so that it trains like any other network.
@@ -38,19 +38,6 @@ class SeparableNetwork(nn.Module):
         self.layers = nn.ModuleList([separable, total.requires_grad_(False)])
 
     rank = property(lambda self: self.layers[0].out_features // self.layers[1].out_features)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, fields)."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """As `KAN.jet`."""
-        jet = seed_jet(x, directions, order)
-        for layer in self.layers:
-            jet = layer.jet(jet, order)
-        return jet
 
     def with_grid(self, factor: int) -> "SeparableNetwork":
         """A new network with every interval cut into `factor` parts, and the same function."""
@@ -85,20 +72,12 @@ def _separable(like: SeparableLayer, outputs: int, seed: int) -> SeparableLayer:
     return SeparableLayer(like.in_features, outputs, generator=seeded_generator(seed), **settings)
 
 
-class TensorNetwork(nn.Module):
+class TensorNetwork(Chain):
     """One `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
 
     def __init__(self, layer: TensorLayer):
         super().__init__()
         self.layers = nn.ModuleList([layer])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, fields)."""
-        return self.layers[0](x)
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """As `KAN.jet`."""
-        return self.layers[0].jet(seed_jet(x, directions, order), order)
 
 
 def tensor_network(problem: PDE, grid_size: int, degree: int) -> TensorNetwork:
@@ -136,7 +115,7 @@ class WindowNetwork(nn.Module):
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
 
 
-class PeriodicNetwork(nn.Module):
+class PeriodicNetwork(Chain):
     """A periodic layer and then a network of layers in a chain, as KAN and MLP are."""
 
     def __init__(self, first: PeriodicLayer, inner: nn.Module):
@@ -148,19 +127,6 @@ class PeriodicNetwork(nn.Module):
     def inner(self) -> nn.Module:
         """The network behind the periodic layer."""
         return self._inner[0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
-        """As `KAN.jet`."""
-        jet = seed_jet(x, directions, order)
-        for layer in self.layers:
-            jet = layer.jet(jet, order)
-        return jet
 
 
 def network_for(problem: PDE, hidden: Sequence, grid_size: int, degree: int, seed: int) -> nn.Module:
