@@ -33,7 +33,6 @@ from edgewise.experiments.store import Store
 ALSO = ("toy-functions", "special-functions")
 PROBLEMS = (*TOY_FUNCTIONS, "jv", "ellipkinc", "ellipeinc", "yv", "kv")
 QUICK = ("toy 2", "kv")
-MLP_SAMPLES = {"toy 4": 10_000}  # of the KAN's 50,000, for time
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,10 @@ class _Case:
 
     @property
     def training(self) -> int:
-        return training_samples(self.target, self.mlp_effort)
+        return training_samples(self.target, self.effort)
 
     def jobs(self, plans: Sequence[MLPPlan]) -> list[Job]:
-        return [mlp_job(self.target, self.seed, self.mlp_effort, plan) for plan in plans]
-
-    @property
-    def mlp_effort(self) -> Effort:
-        most = MLP_SAMPLES.get(self.target.name, self.effort.samples)
-        return replace(self.effort, samples=min(self.effort.samples, most))
+        return [mlp_job(self.target, self.seed, self.effort, plan) for plan in plans]
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
