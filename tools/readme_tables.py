@@ -1,41 +1,46 @@
-"""Writes the tables of the README from the stored results: python tools/readme_tables.py
+"""Writes the measured parts of the README and of docs/measured.md from the stored results.
+
+python tools/readme_tables.py
 
 A table stands between `<!-- table:NAME -->` and `<!-- end -->` and comes from results/NAME.json, NAME being an
-experiment, or from benchmarks/results if it is "speed", so no number in it is typed by hand; tests/test_readme.py fails
-when the two differ.
+experiment, or from benchmarks/results if it is "speed", so no number in it is typed by hand; between
+`<!-- sentences:NAME -->` and `<!-- end -->` stand only the sentences below that table. tests/test_readme.py fails when
+text and results differ.
 """
 
 import json
 import re
 import runpy
+import textwrap
 from pathlib import Path
 
 from edgewise.experiments import load_experiment
 from edgewise.experiments.outcome import ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md")
+BLOCK = re.compile(r"(<!-- (table|sentences):([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def rendered(readme: str) -> str:
-    """The README's text with every table as the results have it."""
-    return BLOCK.sub(lambda found: f"{found[1]}{_measured(found[2])}{found[3]}", readme)
+def rendered(page: str) -> str:
+    """A page's text with everything measured as the results have it."""
+    return BLOCK.sub(lambda found: f"{found[1]}{_measured(found[3], found[2] == 'table')}{found[4]}", page)
 
 
-def _measured(name: str) -> str:
+def _measured(name: str, tables: bool) -> str:
     if name != "speed":
-        return _experiment(name)
+        return _experiment(name, tables)
     return runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["markdown"]()
 
 
-def _experiment(name: str) -> str:
+def _experiment(name: str, tables: bool) -> str:
     module = load_experiment(name)
     paths = [ROOT / "results" / f"{file}.json" for file in (name, *getattr(module, "ALSO", ()))]
     # Its own file must be there, the others may be.
     texts = [path.read_text(encoding="utf-8") for path in paths if path == paths[0] or path.exists()]
     outcome = module.summary([row for text in texts for row in json.loads(text)["rows"]])
-    parts = [_markdown(table) for table in outcome.tables]
-    return "\n\n".join([*parts, " ".join(outcome.sentences)]) + "\n"
+    parts = [_markdown(table) for table in outcome.tables] if tables else []
+    return "\n\n".join([*parts, textwrap.fill(" ".join(outcome.sentences), 120, break_on_hyphens=False)]) + "\n"
 
 
 def _markdown(table: ResultTable) -> str:
@@ -46,5 +51,5 @@ def _markdown(table: ResultTable) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
