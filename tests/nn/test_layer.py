@@ -135,7 +135,9 @@ def test_moves_between_dtypes_with_its_buffers():
 
 
 def test_meta_device_and_default_device():
-    assert {value.device.type for value in KANLayer(2, 3, device="meta").state_dict().values()} == {"meta"}
+    layer = KANLayer(2, 3, device="meta")
+    assert {value.device.type for value in layer.state_dict().values()} == {"meta"}
+    assert layer(torch.empty(5, 2, device="meta")).shape == (5, 3)
 
 
 def test_autocast_keeps_the_layer_accurate_to_its_base_branch():

@@ -19,6 +19,8 @@ _asked: ContextVar[str | None] = ContextVar("edgewise_kernel", default=None)
 def use_kernel(name: str | None) -> Iterator[None]:
     """Within the block, every sum of splines runs on this kernel, in this thread or task.
 
+    What torch.compile or torch.export make is plain torch and asks no kernel, within the block too.
+
     Args:
         name: "cpu", "reference", or None for the automatic choice. A kernel that is asked for and can't take the
             tensors raises an `InputError` that says why, where the automatic choice falls back to the reference.

@@ -193,7 +193,8 @@ def to_coef(u, v, x, knots, degree, order):
 def without_autocast(x: Tensor) -> AbstractContextManager:
     """Switches autocast off on x's device, if it is on."""
     kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta", for one, knows none
+    return torch.autocast(kind, enabled=False) if on else nullcontext()
 
 
 def _times(v: Tensor | None, other: Tensor) -> Tensor:
