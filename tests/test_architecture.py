@@ -1,9 +1,11 @@
 """The house rules hold: ranks, heavy imports, sizes, habits; tests mirror the source. And each rule can fail."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
+import edgewise
 from tests.architecture import FILE_LINES, FUNCTION_LINES, RANK, problems
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +63,17 @@ def test_tests_mirror_the_source(module):
 
 def test_exceptions_are_about_modules_that_exist():
     assert set(TESTED_BY) <= set(MODULES)
+
+
+def test_experiments_build_and_train_with_public_names():
+    """What a table says of a model, a reader can do: nothing of nn/ and train/ that `edgewise` doesn't offer."""
+    public, found = set(edgewise.__all__), []
+    for path in sorted((SOURCE / "experiments").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = node.module if isinstance(node, ast.ImportFrom) else ""
+            if (module or "").startswith(("edgewise.nn", "edgewise.train")):
+                found += [f"{path.name}: {alias.name}" for alias in node.names if alias.name not in public]
+    assert found == []
 
 
 GOOD = '"""A file."""\n'

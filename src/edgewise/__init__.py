@@ -29,11 +29,13 @@ from edgewise.nn.model import KAN
 from edgewise.nn.product import ProductLayer
 from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace
+from edgewise.train.approximate import ApproximateResult, approximate
 from edgewise.train.block_problem import BlockProblem
 from edgewise.train.blocks import ResidualBlock
 from edgewise.train.data import Data
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
+from edgewise.train.gauge import enclose, move_hidden_domains_, normal_form
 from edgewise.train.grid import RefineReport, adapt_domain_, refine
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
@@ -83,6 +85,7 @@ __all__ = [
     "LBFGS",
     "MLP",
     "Adam",
+    "ApproximateResult",
     "BlockProblem",
     "CheckpointError",
     "Checkpointer",
@@ -114,8 +117,10 @@ __all__ = [
     "SymbolicLayer",
     "Trace",
     "adapt_domain_",
+    "approximate",
     "deepen",
     "distil",
+    "enclose",
     "find_formula",
     "fit",
     "from_formula",
@@ -123,6 +128,8 @@ __all__ = [
     "load",
     "load_estimator",
     "load_solution",
+    "move_hidden_domains_",
+    "normal_form",
     "prune",
     "refine",
     "relations",

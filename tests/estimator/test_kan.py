@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -81,6 +82,13 @@ class TestRegressor:
     def test_targets_that_are_none(self, y):
         with pytest.raises((ValueError, TypeError)):
             KANRegressor(**FIXED).fit(X, y)
+
+    def test_gradients_switched_off_around_change_nothing(self):
+        with torch.inference_mode():
+            fitted = KANRegressor(**FIXED).fit(X, Y)
+            means, deviations = fitted.predict(X, return_std=True)
+        expected = KANRegressor(**FIXED).fit(X, Y).predict(X, return_std=True)
+        assert (means.tobytes(), deviations.tobytes()) == (expected[0].tobytes(), expected[1].tobytes())
 
     def test_inputs_beyond_float64s_useful_range_get_a_sentence(self):
         with pytest.raises(InputError, match=r"^x must be finite and at most 1e300 in size, got "):

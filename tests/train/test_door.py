@@ -100,3 +100,16 @@ def test_what_does_not_go_together_gets_a_sentence(arguments, words):
         return
     with pytest.raises(InputError, match=words):
         fit(*arguments)
+
+
+@torch.inference_mode()
+def made_without_gradients():
+    return kan(), Regression(X + 0, Y)
+
+
+def test_models_and_samples_that_record_no_gradients_get_a_sentence():
+    model, problem = made_without_gradients()
+    with pytest.raises(InputError, match=r"model must be made outside of torch.inference_mode\(\)"):
+        fit(model, Regression(X, Y))
+    with pytest.raises(InputError, match=r"problem must be made outside of torch.inference_mode\(\)"):
+        fit(kan(), problem)

@@ -394,3 +394,14 @@ def test_bad_arguments_get_a_sentence(arguments, words):
     arguments = {"model": kan(), "problem": Regression(*samples())} | arguments
     with pytest.raises(InputError, match=words):
         fit(**arguments)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_are_enabled_inside_whatever_holds_around(name, mode):
+    expected, model = kan(), kan()
+    problem = Regression(*samples())
+    fit(expected, problem, METHODS[name], steps=3)
+    with mode():
+        fit(model, problem, METHODS[name], steps=3)
+    assert same(model, expected)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.bspline import basis
 from edgewise.ops.knots import uniform
@@ -52,6 +53,14 @@ def test_the_normal_form_respects_masked_edges():
 def test_the_normal_form_refuses_a_base_function_that_does_not_scale():
     with pytest.raises(InputError, match="base=\"zero\", got base='silu'"):
         normal_form(KAN([2, 2, 1]))
+
+
+@pytest.mark.parametrize(
+    "verb", [normal_form, lambda m: enclose(m, points()), lambda m: move_hidden_domains_(m, points(), margin=0.1)]
+)
+def test_other_models_get_a_sentence(verb):
+    with pytest.raises(InputError, match="model must be a KAN of spline layers, got MLP"):
+        verb(MLP([2, 3, 1]).double())
 
 
 def test_a_move_brings_every_hidden_activation_into_its_grid_and_tells_what_it_cost():

@@ -57,6 +57,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, Equations, Expor
         equations_: `Front` of formulas, after `fit_equations`; `sympy` and `latex` give the best of them.
     """
 
+    @torch.inference_mode(False)
     def fit(self, X, y, sample_weight=None):
         """X (N, d), y (N,) or (N, out), sample_weight (N,). Returns self."""
         settings = self._settings()
@@ -149,6 +150,7 @@ class KANClassifier(ClassifierMixin, Explained, Exported, KANEstimator):
         classes_: (C,), sorted; numbers or strings.
     """
 
+    @torch.inference_mode(False)
     def fit(self, X, y, sample_weight=None):
         """X (N, d), y (N,) of at least two classes, sample_weight (N,). Returns self."""
         settings = self._settings()

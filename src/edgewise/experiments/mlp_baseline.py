@@ -24,7 +24,7 @@ from edgewise.experiments.jobs import Job, Tell
 from edgewise.nn.mlp import MLP
 from edgewise.train.fit import fit
 from edgewise.train.lbfgs import LBFGS
-from edgewise.train.levenberg_marquardt import MOST_FULL, LevenbergMarquardt
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problem import Regression
 from edgewise.train.quasi_newton import SSBroyden
 
@@ -113,7 +113,7 @@ def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> 
         return 1.2 * gradient + 80 * size
     if method == "SSBroyden":
         return 1.2 * gradient + 6 * size**2  # a matrix that is read three times and written once
-    if samples * size > MOST_FULL and size > LevenbergMarquardt.factorised:
+    if samples * size > LevenbergMarquardt.most_full and size > LevenbergMarquardt.factorised:
         return CONJUGATE_STEPS * gradient
     small, large = sorted((samples, size))  # solved in the space of samples where these are fewer
     return 5 * gradient + (small**2 * large / 2 + small**3 / 3) / 4

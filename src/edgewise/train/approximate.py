@@ -71,7 +71,12 @@ def approximate(
     seed: int = 0,
     progress: Callable[[str, float, float], None] | None = None,
 ) -> ApproximateResult:
-    """A KAN for noise-free samples of a smooth function, as accurate as samples and budget allow.
+    """A KAN for noise-free samples of a smooth function, as accurate as samples and budget allow: shape, degree, starts
+    and grids are chosen, and `sentences` of the result say why. For samples with noise use `KANRegressor`.
+
+        result = approximate(Regression(x, y), budget=0.1)
+        print(*result.sentences, sep="\n")
+        result.model(x)
 
     Starts of several shapes are trained for a few steps on a coarse grid, the hidden grids moved to where the
     activations went in between; the worse half is dropped time and again; a shape is chosen by the error that it
@@ -83,7 +88,8 @@ def approximate(
     1e-12.
 
     Args:
-        problem: with tensors, inputs and targets of order 1. Without validation data a tenth is held out.
+        problem: with tensors, best in float64, inputs and targets of order 1. Without validation data a tenth is held
+            out.
         width: nodes per layer; chosen from a few shapes if left out.
         degree: of the splines; if left out 5, or 2 where that is exact, as for products.
         domain: (low, high) or (in, 2), where the model will be asked, if that is known: the first grids cover it.
@@ -97,12 +103,13 @@ def approximate(
     Raises:
         InputError: an argument is not as above, or problem and width don't go together.
     """
-    problem, inputs, outputs = _checked(problem, width, budget, time_limit, seed, starts)
-    clock = _Clock(budget * WORK, time_limit, progress)
-    shapes = [tuple(width)] if width is not None else shapes_for(inputs, outputs)
-    plan = StartPlan(degree, domain, starts, seed)
-    arm, sentences = best_start(problem, shapes, plan, clock)
-    return _refined(problem, arm, sentences, _cover(problem, domain, seed), clock)
+    with torch.inference_mode(False):  # the model shall be one that gradients can pass through
+        problem, inputs, outputs = _checked(problem, width, budget, time_limit, seed, starts)
+        clock = _Clock(budget * WORK, time_limit, progress)
+        shapes = [tuple(width)] if width is not None else shapes_for(inputs, outputs)
+        plan = StartPlan(degree, domain, starts, seed)
+        arm, sentences = best_start(problem, shapes, plan, clock)
+        return _refined(problem, arm, sentences, _cover(problem, domain, seed), clock)
 
 
 class _Clock:

@@ -1,6 +1,5 @@
 """One candidate of a search: a shape, a grid and a strength of regularisation, and how a model of it is trained."""
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -253,6 +252,4 @@ def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progres
 
 
 def _adapt_hidden_(model: KAN, problem: Problem) -> None:
-    first = copy.deepcopy(model.layers[0])
-    adapt_domain_(model, problem.train.x)
-    model.layers[0] = first
+    adapt_domain_(model, problem.train.x, hidden_only=True)

@@ -44,6 +44,7 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     Warns (EdgewiseWarning) where training samples lie outside a domain that was given.
     """
     network = unwrapped(model)
+    _check_inference(network, problem)
     sample = peek(problem)
     _check_match(network, sample.x, "x")
     if problem.validation is not None:
@@ -56,6 +57,17 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
             adapt_domain_(network, sample.x, unset_only=True)
     problem.check_model(network)
     _check_output(network, problem, sample)
+
+
+def _check_inference(network: nn.Module, problem: Problem) -> None:
+    """torch records no gradients through tensors made under inference_mode, whatever holds later."""
+    parts = [data for data in (problem.train, problem.validation) if data is not None]
+    for name, tensors in (
+        ("model", network.parameters()),
+        ("problem", [x for data in parts for x in (data.x, data.y)]),
+    ):
+        if any(tensor.is_inference() for tensor in tensors):
+            raise InputError(f"{name} must be made outside of torch.inference_mode(), got tensors without gradients")
 
 
 def _check_match(network: nn.Module, x: Tensor, name: str) -> None:

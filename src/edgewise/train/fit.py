@@ -44,13 +44,17 @@ def fit(
 
     Best is what has the smallest score: the loss on the validation data (on the training data if there are none)
     plus the penalty. Ctrl-C ends the fit with the best model so far. The first fit of a KAN sets the domains of its
-    layers from the data, but for a first-layer domain that was given.
+    layers from the data, but for a first-layer domain that was given. Gradients are enabled inside, whatever holds
+    around the call.
+
+    `fit` keeps shape and grid. `refine` makes the grid finer between two fits; `approximate` chooses shape, grids and
+    starts for samples without noise, `KANRegressor` and `KANClassifier` for tables.
 
     Args:
         model: a KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
         problem: `Regression` or `Classification`.
-        method: if left out, `LevenbergMarquardt()`, `LBFGS()` or `Adam()` as `default_method` says; the report's plan
-            has the reason.
+        method: if left out, `LevenbergMarquardt()`, `SSBroyden()`, `LBFGS()` or `Adam()`, whichever suits model and
+            problem; the report's plan has the reason.
         steps: most steps of the method; with minibatches, each batch is a step.
         penalty: added to the loss, as `Sparsity(1e-3) + Roughness(1e-6)`.
         batch_size: for minibatches from tensors; the last batch of an epoch may be smaller.
@@ -88,16 +92,17 @@ def fit(
         "seed": seed,
         "adapt_domain": adapt_domain,
     }
-    batches = batches_of(problem, batch_size, seed)
-    if resume is None:
-        prepare(model, problem, adapt_domain)
-    else:
-        _load_(state_tensors(unwrapped(model), problem), _entry(resume, "model"))
-        prepare(model, problem, False)
-    training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks), reason)
-    if resume is not None:
-        training.restore(resume)
-    return training.run()
+    with torch.inference_mode(False), torch.enable_grad():
+        batches = batches_of(problem, batch_size, seed)
+        if resume is None:
+            prepare(model, problem, adapt_domain)
+        else:
+            _load_(state_tensors(unwrapped(model), problem), _entry(resume, "model"))
+            prepare(model, problem, False)
+        training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks), reason)
+        if resume is not None:
+            training.restore(resume)
+        return training.run()
 
 
 class _Training:

@@ -40,11 +40,13 @@ def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
     """Moves the grid of every hidden layer, in place, to the range of its activations on x (batch, in), widened by
     `margin` times that range on either side; the first layer stays. Same number of intervals, so the function is only
     kept as well as the new knots allow: for the early phases of a training.
+
+    Raises:
+        InputError: model is no KAN of spline layers, or x doesn't fit it.
     """
+    _check(model, x)
     outside, before = _outside(model, x)
-    first = copy.deepcopy(model.layers[0])
-    adapt_domain_(model, x, margin=margin)
-    model.layers[0] = first
+    adapt_domain_(model, x, margin=margin, hidden_only=True)
     with torch.no_grad():
         change = float((model(x) - before).square().mean().sqrt())
     return MoveReport(outside, change)
@@ -59,8 +61,11 @@ def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, Mo
     Whole intervals are added or dropped, and what lies beyond the last interval that samples fill is the polynomial of
     that interval: there the coefficients were left over from coarser grids. Elsewhere the function stays the same to
     rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven grid stays.
+
+    Raises:
+        InputError: model is no KAN of spline layers, or x doesn't fit it.
     """
-    check_input(x, model.layers[0].in_features, model.layers[0].coef.dtype)
+    _check(model, x)
     outside, before = _outside(model, x)
     enclosed = copy.deepcopy(model)
     with torch.no_grad():
@@ -80,8 +85,10 @@ def normal_form(model: KAN) -> KAN:
     them (B-splines add up to one), the knots behind it move along.
 
     Raises:
-        InputError: the base function isn't "zero": silu(h) is not silu((h - middle) / half) times anything.
+        InputError: model is no KAN of spline layers, or the base function isn't "zero": silu(h) is not
+            silu((h - middle) / half) times anything.
     """
+    _check(model)
     if model.config.base != "zero":
         raise InputError(f'normal_form needs a KAN with base="zero", got base={model.config.base!r}')
     normal = copy.deepcopy(model)
@@ -98,6 +105,13 @@ def normal_form(model: KAN) -> KAN:
             centre = torch.where(live.any(0), middle, torch.zeros_like(middle))
             behind.knots.sub_(centre[:, None]).div_(half[:, None])
     return normal
+
+
+def _check(model: KAN, x: Tensor | None = None) -> None:
+    if not isinstance(model, KAN) or not all(isinstance(layer, KANLayer) for layer in model.layers):
+        raise InputError(f"model must be a KAN of spline layers, got {type(model).__name__}")
+    if x is not None:
+        check_input(x, model.layers[0].in_features, model.dtype)
 
 
 def _outside(model: KAN, x: Tensor) -> tuple[float, Tensor]:

@@ -21,10 +21,9 @@ from edgewise.train.penalty_model import add_curvature_, penalty_curvature, pena
 
 LOWEST, HIGHEST = 1e-15, 1e15  # of the damping
 ROUNDING = torch.finfo(torch.float64).eps  # a smaller relative gain can't be seen in the loss
-# Rows by parameters where the system is solved in the space of samples: it saves the cube of the parameters, at the
-# price of J in full.
-MOST_FULL = 2**25  # numbers in J (256 MiB)
-SAMPLES = 0.7  # rows per parameter
+# Rows per parameter below which the system is solved in the space of samples: it saves the cube of the parameters, at
+# the price of J in full.
+SAMPLES = 0.7
 
 System = ParameterSystem | SampleSystem | MatrixFreeSystem
 
@@ -64,6 +63,7 @@ class LevenbergMarquardt(Method):
 
     full_batch = True
     monotone = True
+    most_full = 2**25  # numbers in J, where it is formed in full (256 MiB)
 
     def __post_init__(self):
         if not (is_number(self.damping) and self.damping > 0):
@@ -191,7 +191,7 @@ class LevenbergMarquardtRun:
         if self._source is None:
             self._source = RowSource(objective.network, objective.problem, self._slots)
         count = self._source.count() if objective.term is None else None
-        if count is not None and count < min(SAMPLES * size, factorised) and count * size <= MOST_FULL:
+        if count is not None and count < min(SAMPLES * size, factorised) and count * size <= self._settings.most_full:
             return SampleSystem(*self._source.in_full())
         if size > factorised and self._source.is_chain:
             return self._matrix_free(data)

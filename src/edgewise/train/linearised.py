@@ -20,13 +20,14 @@ MOST_WORK = 1e11
 FLOOR = 1e-10
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()
 def output_rows(model: nn.Module, x: Tensor) -> Tensor:
     """d model(x) / d parameters, (out, N, P): the trainable ones in the network's order.
 
     model: layers in a chain, as KAN and MLP are, float64. x: (N, in).
     """
-    inputs, outputs, y = [], [], x
+    inputs, outputs, y = [], [], x.clone() if x.is_inference() else x
     for number, layer in enumerate(model.layers):
         inputs.append(y.detach())
         y = layer(y) if number else layer(y).detach().requires_grad_()

@@ -91,7 +91,8 @@ def trained(arm: Arm, problem: Regression, *, steps: int, tolerance: float) -> A
 
 def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, clock) -> tuple[Arm, list[str]]:
     """The most promising start of all shapes, trained on a coarse grid, and the reasons."""
-    sentences: list[str] = []
+    given = plan.degree is not None
+    sentences = [] if given else [f"Splines have degree {DEGREE}, which needs half the coefficients of cubic ones."]
     finalists: list[Arm] = []
     for number, shape in enumerate(shapes):
         few = _sampled(problem, shape, FIRST_GRID, plan.degree or DEGREE, plan.seed)
@@ -99,7 +100,7 @@ def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: Sta
         if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
             exact = _exact(problem, few, shape, plan, clock)
             if exact is not None:
-                return exact, [*sentences, f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
+                return exact, [*sentences[1:], f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
         degree = DEGREE if plan.degree is None else plan.degree
         if finalists and clock.work + _race_work(few, shape, degree, LEAST_STARTS) > clock.limit / 2:
             sentences.append(
@@ -186,7 +187,8 @@ def _race(few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
     arms = [_stage(arm, few, COARSE_STEPS, None, clock) for arm in arms]
     arms.sort(key=lambda arm: arm.loss)
     best = arms[0]
-    told = f"{list(width)}, best of {began} starts: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
+    which = "one start" if began == 1 else f"best of {began} starts"
+    told = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
     if len(arms) > 1:
         met = math.sqrt(arms[1].loss) <= SAME_BASIN * math.sqrt(best.loss)
         told += "; the two best met in one minimum" if met else "; no second start came as low"
