@@ -22,3 +22,7 @@ def test_the_best_of_four_columns_is_to_be_beaten():
     outcome = feynman.summary([accuracy_row("I.6.2", rmse=1.0), *rows])
     assert "in 27 of 27 rows; the median ratio is 2, the smallest 2." in outcome.sentences[1]
     assert len(outcome.tables[0].rows) == 27
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert feynman.summary([]).tables == ()

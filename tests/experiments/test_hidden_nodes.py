@@ -6,8 +6,9 @@ from edgewise.experiments import hidden_nodes
 from edgewise.experiments.store import Store
 
 
-def row(variant, seed, relative, problem="toy 3"):
-    return {"problem": problem, "variant": variant, "seed": seed, "relative": relative, "seconds": 1.0}
+def row(variant, seed, relative, problem="toy 3", met=None):
+    facts = {"problem": problem, "variant": variant, "seed": seed}
+    return {**facts, "relative": relative, "met": met, "seconds": 1.0}
 
 
 def test_good_starts_are_counted_against_the_lowest_error_of_all_variants():
@@ -19,11 +20,18 @@ def test_good_starts_are_counted_against_the_lowest_error_of_all_variants():
     ]
 
 
+def test_the_basin_check_is_set_beside_where_starts_end():
+    rows = [row("a", 0, 1e-3, met=True), row("a", 1, 0.5, met=True), row("a", 2, 2e-3, met=False)]
+    assert "in 2 of 3 runs: 1 of these are good, 1 of the other 1." in hidden_nodes.summary(rows).sentences[1]
+    assert len(hidden_nodes.summary([row("a", 0, 1e-3)]).sentences) == 1
+
+
 def test_quick_runs_every_variant_and_draws():
     store = Store(None)
     outcome = hidden_nodes.run(quick=True, store=store, seeds=(0,), progress=lambda update: None)
     assert [stored["variant"] for stored in store.rows] == list(hidden_nodes.VARIANTS)
     assert all(0 <= stored["relative"] < 2 for stored in store.rows)
+    assert [stored["met"] is None for stored in store.rows] == [True] * 5 + [False]
     assert len({stored["relative"] for stored in store.rows}) >= 4  # the remedies do something
     assert len(outcome.figures["starts"]().axes) == 1
 
@@ -37,3 +45,7 @@ def test_ctrl_c_stores_nothing(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         hidden_nodes.run(quick=True, store=store, seeds=(0,), progress=lambda update: None)
     assert store.rows == []
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert hidden_nodes.summary([]).tables == ()

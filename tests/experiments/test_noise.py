@@ -57,6 +57,17 @@ def rows_of(errors):
     ]
 
 
+def test_rows_of_other_settings_are_not_taken_as_done(monkeypatch):
+    monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
+    monkeypatch.setattr(noise, "MODELS", {"smoothing spline": noise.MODELS["smoothing spline"]})
+    store, other = Store(None), {"smoothing spline": {"intervals": {"2": [4, 8]}}}
+    for settings, rows in ((noise.SETTINGS, 1), (noise.SETTINGS, 1), (other, 2)):
+        monkeypatch.setattr(noise, "SETTINGS", settings)
+        monkeypatch.setattr(noise, "summary", lambda rows: rows)
+        noise.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+        assert len(store.rows) == rows
+
+
 def test_summary():
     others = {"boosting": [0.2] * 3, "MLP": [0.04, 0.05, 0.06], "smoothing spline": [0.03] * 3}
     rows = rows_of({"a": {"KAN": [0.02, 0.01, 0.5], **others}, "b": {"KAN": [0.04, None, 0.01], **others}})
@@ -67,3 +78,7 @@ def test_summary():
         ("b", "4.00", "20.00", "5.00", "3.00", "10", "2.0"),
     )
     assert outcome.sentences[1] == "The KAN has the lowest error for 1 of 2 equations."
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert noise.summary([]).tables == ()

@@ -37,3 +37,7 @@ def test_the_best_mlp_is_that_with_the_lowest_held_out_error():
     ]
     _, same = special_functions.summary([accuracy_row("kv", rmse=2e-6), *mlps]).tables
     assert same.rows[0][3:] == ("-", "-", "-", "-", "100", "4.0e-05", "10", "20")
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert special_functions.summary([]).tables == ()

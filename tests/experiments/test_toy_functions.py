@@ -61,3 +61,7 @@ def test_where_pykan_is_not_reached_there_is_no_ratio():
     outcome = summary([*rows, pykan_row("toy 2", [2, 1, 1], 1e-9, 100.0)])
     assert outcome.tables[0].rows[0][-3:] == ("1.0e-09", "100", "-")
     assert len(outcome.sentences) == 1 and not outcome.figures
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert toy_functions.summary([]).tables == ()

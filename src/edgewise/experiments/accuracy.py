@@ -13,7 +13,7 @@ import torch
 
 from edgewise.datasets.target import TargetFunction
 from edgewise.experiments.jobs import Job, Tell, working_seconds
-from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific, seeds_said, times, worst
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, seeds_said, times, worst
 from edgewise.train.approximate import approximate
 from edgewise.train.problem import Regression
 
@@ -171,6 +171,8 @@ def beside_the_paper(
 
     to_beat: for each function; which: what that figure is, for a sentence.
     """
+    if not rows:
+        return NO_ROWS
     found = repeats(rows)
     kans = {name: min(v for k, v in target.paper.items() if k != "mlp") for name, target in targets.items()}
     lines, ratios = [], []

@@ -25,6 +25,7 @@ MARGIN = 0.1  # of the hidden grids, which are moved once, after the first steps
 def halvings_job(target: TargetFunction, seed: int) -> Job:
     """The row of `measure_halvings`; one start, as pykan's."""
     key = {"problem": target.name, "kind": "halvings", "seed": seed, "samples": SAMPLES, "steps": STEPS}
+    key |= {"grids": GRIDS, "spline_degree": DEGREE, "margin": MARGIN}
     return Job(f"{target.name}, halvings, seed {seed}", key, partial(measure_halvings, target, seed))
 
 

@@ -122,7 +122,8 @@ def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> 
 def mlp_job(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan) -> Job:
     """The row of `measure_mlp`; its key is all that decides it."""
     samples = {"samples": training_samples(target, effort), "held_out": effort.held_out, "edges": effort.edges}
-    key = {"problem": target.name, "seed": seed, "model": "MLP", **samples, **asdict(plan)}
+    looks = {"every": EVERY, "patience": PATIENCE}
+    key = {"problem": target.name, "seed": seed, "model": "MLP", **samples, **asdict(plan), **looks}
     label = f"{target.name}, MLP {'-'.join(map(str, plan.hidden))} {plan.activation}, {plan.method}"
     return Job(label, key, partial(measure_mlp, target, seed, effort, plan))
 

@@ -26,8 +26,8 @@ from edgewise.datasets.feynman import FEYNMAN_EQUATIONS
 from edgewise.datasets.target import TargetFunction
 from edgewise.estimator import KANRegressor
 from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
-from edgewise.experiments.outcome import Outcome, ResultTable, median
-from edgewise.experiments.smoothing_spline import SmoothingSpline
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable, median
+from edgewise.experiments.smoothing_spline import INTERVALS, SmoothingSpline
 from edgewise.experiments.store import Store
 
 SAMPLES, NOISE, TEST = 500, 0.05, 10_000
@@ -37,6 +37,14 @@ FOLDS = 3
 TREES, RATE = 600, 0.05
 DEPTHS, SHARES = (2, 3, 4, 6), (0.5, 1.0)
 ALPHAS, LAYERS, ITERATIONS = (1e-4, 1e-3, 1e-2, 1e-1), ((30,), (100,), (50, 50)), 1000
+BUDGET = 1.0
+# What a model is given, for the key of its rows: others are another result.
+SETTINGS = {
+    "KAN": {"budget": BUDGET},
+    "boosting": {"folds": FOLDS, "most_trees": TREES, "rate": RATE, "depths": DEPTHS, "shares": SHARES},
+    "MLP": {"folds": FOLDS, "alphas": ALPHAS, "shapes": LAYERS, "iterations": ITERATIONS},
+    "smoothing spline": {"intervals": {str(inputs): counts for inputs, counts in INTERVALS.items()}},
+}
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
@@ -45,6 +53,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     jobs = []
     for name, seed, model in product(QUICK if quick else EQUATIONS, seeds, MODELS):
         key = {"problem": name, "seed": seed, "model": model, "samples": SAMPLES, "noise": NOISE, "quick": quick}
+        key |= {"settings": SETTINGS[model]}
         jobs.append(Job(f"{name}, {model}", key, partial(_measure, name, seed, model, quick)))
     return summary(run_jobs(jobs, store, progress, _line))
 
@@ -52,6 +61,8 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 def summary(rows: list[dict]) -> Outcome:
     """For each equation the errors of all models in per cent of the target's standard deviation: medians of seeds."""
     rows = latest(rows, "problem", "seed", "model")
+    if not rows:
+        return NO_ROWS
     names = list(dict.fromkeys(row["problem"] for row in rows))
     lines, below, shown = [], 0, {model: [] for model in MODELS}
     for name in names:
@@ -116,7 +127,7 @@ def noisy_samples(target: TargetFunction, seed: int) -> tuple[np.ndarray, np.nda
 
 def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
     model = KANRegressor(
-        budget=0.02 if quick else 1.0,
+        budget=0.02 if quick else BUDGET,
         random_state=seed,
         progress=lambda event: tell(event.stage, event.done, event.loss),
     ).fit(X, y)

@@ -30,6 +30,9 @@ class Outcome:
     figures: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
 
+NO_ROWS = Outcome((), ("There are no rows yet.",))
+
+
 def scientific(value: float | None) -> str:
     """An error as "3.1e-08"; "-" where there is none."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.1e}"

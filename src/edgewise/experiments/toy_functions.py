@@ -16,7 +16,7 @@ from edgewise.datasets.functions import TOY_FUNCTIONS
 from edgewise.experiments.accuracy import CELLS, TEST, Effort, accuracy_job, repeats
 from edgewise.experiments.halvings import halvings_job, seconds_to
 from edgewise.experiments.jobs import Job, Progress, latest, run_jobs
-from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific, seeds_said, times
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, seeds_said, times
 from edgewise.experiments.store import Store
 
 ALSO = ("pykan_reference",)
@@ -57,6 +57,8 @@ def summary(rows: list[dict]) -> Outcome:
     ours = latest([row for row in rows if "problem" in row and "kind" not in row], "problem", "seed", "degree")
     pykan = [row for row in rows if row.get("function") in TOY_FUNCTIONS]
     found = repeats([row for row in ours if row["degree"] is None])
+    if not found:
+        return NO_ROWS
     lines, ratios = [], []
     for each in found:
         best = _pykan(each.name, pykan)
