@@ -29,6 +29,11 @@ def test_it_multiplies_the_edges_of_a_kan_layer():
     assert "3 -> 2" in repr(layer)
 
 
+def test_splines_start_around_a_number():
+    x = numbers(50, 3).tanh()
+    assert torch.allclose(made(around=1.0).edges(x), made().edges(x) + 1, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 4])
 @pytest.mark.parametrize("inputs", [1, 3])
 def test_jets(order, inputs):

@@ -8,7 +8,7 @@ import torch
 from edgewise.nn.tensor import TensorLayer
 from edgewise.pde.domain import Box
 from edgewise.pde.mesh import Mesh, grown, halved, joined, left_out
-from edgewise.pde.shapes import Disk, LShape
+from edgewise.pde.shapes import Annulus, Disk, LShape
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
 LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]
@@ -57,10 +57,40 @@ def test_points_of_other_domains_lie_in_them():
 
 def test_boundary_points_are_denser_where_intervals_are_short():
     lines = [torch.tensor([-1.0, -0.01, 0.01, 1.0]).double()] * 2
-    x, _, weights = Mesh(LShape(), lines).boundary(LShape().boundary_names, seed=0)
+    holed = SQUARE - Disk(0.3, (0.3, 1))  # known by samples only
+    x, _, weights = Mesh(holed, lines).boundary(holed.boundary_names, seed=0)
     near = x.abs().amin(1) < 0.01
     assert float(near.double().mean()) > 0.1
     assert float(weights[near].max()) < 0.2 * float(weights[~near].min())
+
+
+def test_points_along_curves_integrate_however_uneven_the_grid():
+    """Each stretch between lines has its points: at a corner where intervals are tiny it must not be without."""
+    fine = [2.0**-k for k in range(1, 13)]
+    line = torch.tensor([-1.0, *(-h for h in fine), 0.0, *reversed(fine), 1.0]).double()
+    # The integrals of 3 (x^2 + y^2) + 1, by Gauss's theorem those of the flux of (x^3, y^3 + y)
+    for domain, exact in ((LShape(), 9.0), (Disk(), 2.5 * math.pi), (Annulus(0.5, 1), 0.75 * math.pi * 2.875)):
+        length = sum(piece.measure for piece in domain.pieces)
+        x, normal, weights = Mesh(domain, [line, line]).boundary(domain.boundary_names, seed=0)
+        flux = (x**3 * normal).sum(1) + x[:, 1] * normal[:, 1]
+        assert length * float((weights * flux).mean()) == pytest.approx(exact, rel=1e-7)
+    x, _, weights = Mesh(LShape(), [line, line]).boundary(["edge 2", "edge 3"], seed=0)
+    assert float(x.abs().amax(1).amin()) < 2.0**-13
+    near = x.abs().amax(1) < 2.0**-8
+    assert float(weights[near].sum() / weights.sum()) == pytest.approx(2.0**-8, rel=1e-6)
+
+
+def test_a_singular_place_is_cut_more_than_once():
+    def sharp(x):
+        return x[:, 0].abs() ** (2 / 3)
+
+    coarser, domain, _ = fitted(sharp, [torch.linspace(-1, 1, 17).double()])
+    layer = fitted(sharp, [torch.linspace(-1, 1, 33).double()])[0]
+    smallest = [float(grown(layer, domain, 2.0, before)[0].diff().min()) for before in (None, coarser)]
+    assert smallest[1] <= smallest[0] / 4
+    smooth = [fitted(lambda x: torch.sin(6 * x[:, 0]), [torch.linspace(-1, 1, n).double()])[0] for n in (7, 13)]
+    (alone,), (seen,) = grown(smooth[1], domain, 2.0), grown(smooth[1], domain, 2.0, smooth[0])
+    assert torch.equal(alone, seen)
 
 
 @pytest.mark.parametrize("degree", [3, 5])

@@ -23,6 +23,7 @@ class SeparableLayer(nn.Module):
         in_features, out_features: number of inputs and outputs.
         grid_size, degree, domain: of the splines, as for `KANLayer`.
         generator: source of the initial weights: splines near 1 / in in size, smooth and different.
+        around: what they scatter around; of 0 products of many inputs are next to nothing.
 
     Parameter: `coef` (in, grid_size + degree, out). Buffers: `knots`, `domain_is_set` as in `KANLayer`.
     """
@@ -36,6 +37,7 @@ class SeparableLayer(nn.Module):
         degree: int = 3,
         domain: Sequence[float] | Tensor | None = None,
         generator: torch.Generator | None = None,
+        around: float = 0.0,
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
@@ -50,7 +52,7 @@ class SeparableLayer(nn.Module):
             dtype=float_dtype(dtype),
         )
         self.degree = degree
-        self.coef = nn.Parameter(_smooth(like, generator).to(like.coef.dtype))
+        self.coef = nn.Parameter((around + _smooth(like, generator)).to(like.coef.dtype))
         self.register_buffer("knots", like.knots)
         self.register_buffer("domain_is_set", like.domain_is_set)
 

@@ -15,7 +15,7 @@ from edgewise.pde.solution import CHUNK, Solution, Stage, field_values
 from edgewise.pde.training import count
 from edgewise.pde.unknowns import standard_errors
 
-WORK = 3e11  # multiply-adds of a budget of 1: a few minutes at most on one core
+WORK = 4e11  # multiply-adds of a budget of 1: a few minutes at most on one core
 FRESH = 2000  # points on which residuals and changes are judged
 
 

@@ -25,11 +25,18 @@ class Piece:
 
     measure: its length, area ... (1 for a point).
     sample: (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point.
+    at: of a curve, shares of its length (b,) to points and outward normals, (b, n) each; None where it is no curve.
     """
 
     name: str
     measure: float
     sample: Callable[[int, str, int], tuple[Tensor, Tensor]]
+    at: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+
+    @classmethod
+    def curve(cls, name: str, length: float, at: Callable[[Tensor], tuple[Tensor, Tensor]]) -> "Piece":
+        """A curve that is known by its points."""
+        return cls(name, length, lambda count, how, seed: at(unit_points(count, 1, how, seed)[:, 0]), at)
 
 
 class Domain:

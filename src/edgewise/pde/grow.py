@@ -33,6 +33,7 @@ WORTHWHILE = 1.3  # stages that lower the loss by less than this factor, three i
 STALLS = 3
 LINEAR_STEPS = 6  # about as many a network takes that is linear in its parameters
 GROWTH = 2.0  # of the coefficients of a tensor network, from stage to stage
+LEAST_GROWTH = 1.2  # of the last stage, where parameters end
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Growth:
 
     def __init__(self, problem: PDE, plan: Plan, account: Account, tolerance: float):
         self.problem, self.plan, self.account, self.tolerance = problem, plan, account, tolerance
+        self._coarser: nn.Module | None = None  # the network of the stage before the best
 
     def run(self) -> tuple[str, str]:
         """Until it is good enough, or of no use any more: how it ended, and a sentence."""
@@ -82,7 +84,9 @@ class Growth:
             network = tensor_network(problem, plan.grid_size, plan.degree)
             return Arm(network, self._sampled(problem, network))
         if shape == SEPARABLE:
-            network = separable_network(problem, FIRST_RANK, plan.grid_size, plan.degree, seed)
+            # A product of many splines must start with factors near 1, or it is next to nothing.
+            around = 1.0 if number == 0 else 0.0
+            network = separable_network(problem, FIRST_RANK, plan.grid_size, plan.degree, seed, around)
         else:
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
         arm = Arm(network, self._sampled(problem, network))
@@ -144,6 +148,7 @@ class Growth:
                 arm = self._trained(arm, STEPS)
             stalls = stalls + 1 if arm.loss * WORTHWHILE > before else 0
             if arm.loss < before:
+                self._coarser = account.best.network
                 account.note(arm)
             if stalls == STALLS or (arm.loss >= before and len(arms) == 1):
                 return "no_progress", account.unfinished("Larger networks lowered the loss no further")
@@ -153,7 +158,11 @@ class Growth:
         network = self.account.best.network
         if isinstance(network, TensorNetwork):
             layer = network.layers[0]
-            larger = [TensorNetwork(layer.with_breakpoints(grown(layer, self.problem.domain, GROWTH)))]
+            coarser = None if self._coarser is None else self._coarser.layers[0]
+            finer = grown(layer, self.problem.domain, GROWTH, coarser, most=self.plan.most)
+            larger = [TensorNetwork(layer.with_breakpoints(finer))]
+            if count(larger[0]) < LEAST_GROWTH * count(network):
+                return []
         else:
             larger = [refined(network, 2)]
         if isinstance(network, SeparableNetwork):

@@ -2,20 +2,24 @@
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from edgewise.nn.tensor import TensorLayer
-from edgewise.pde.domain import Box, Domain
+from edgewise.pde.domain import Box, Domain, Piece
 from edgewise.pde.sampling import gauss_legendre
 
 SMALL_FIELD = 1e-6  # a field so much smaller than the largest one is not resolved for its own sake
 FAVARD = 4 / math.pi
 CANDIDATES = 16  # on a curved boundary, for each point that is kept
 FACE_POINTS = 4  # of an interval, on the boundary
+LOOKS, BISECTIONS = 2048, 50  # along a curve for lines that it crosses: it counts as straight in between
+APART = 1e-9  # of a curve's length: crossings closer than this are one
+SINGULAR = 30.0  # times the median of its coordinate: an interval where so much is missing has something sharp in it
+LEAST_GAIN = 0.75  # errors of such an interval fall by at least this factor when it is halved
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,8 @@ class Mesh:
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), weights (N,)."""
         pieces = self.domain.named(names)
+        if all(piece.at is not None for piece in pieces):
+            return self._along(pieces)
         if not isinstance(self.domain, Box):
             return self._thinned(names, seed)
         parts = []
@@ -65,6 +71,18 @@ class Mesh:
             x = torch.cat([x.repeat_interleave(len(line), 0), line.repeat(len(x))[:, None]], 1)
             weights = (weights[:, None] * (widths[:, None] * shares).flatten()).flatten()
         return x, weights
+
+    def _along(self, curves: Sequence[Piece]) -> tuple[Tensor, Tensor, Tensor]:
+        """Gauss-Legendre points of every stretch of a curve between lines of the grid, however short."""
+        nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0)
+        parts = []
+        for piece in curves:
+            ends = _crossings(piece.at, self.breakpoints)
+            widths = ends.diff()
+            x, normal = piece.at((ends[:-1, None] + widths[:, None] * nodes).flatten())
+            parts.append((x, normal, piece.measure * (widths[:, None] * shares).flatten()))
+        x, normal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
+        return x, normal, weights / weights.mean()
 
     def _thinned(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Of many points along the boundary as many as intervals ask for, denser where those are short."""
@@ -100,25 +118,54 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
     return found
 
 
-def grown(layer: TensorLayer, domain: Domain, factor: float) -> list[Tensor]:
-    """Breakpoints with which the layer has `factor` times its coefficients: the worst intervals are halved in turn."""
+def grown(
+    layer: TensorLayer, domain: Domain, factor: float, coarser: TensorLayer | None = None, *, most: float = math.inf
+) -> list[Tensor]:
+    """Breakpoints with which the layer has `factor` times its coefficients: the worst intervals are halved in turn.
+
+    coarser: the layer of the stage before: where halving gained less than for smooth functions is seen from it.
+    most: coefficients.
+    """
     lists = [points.tolist() for points in layer.breakpoints]
+    errors = left_out(layer, domain)
+    gains = _gains(layer, errors, coarser, domain)
     heap = [
-        (-error, axis, low, high)
-        for axis, (points, errors) in enumerate(zip(lists, left_out(layer, domain), strict=True))
-        for low, high, error in zip(points[:-1], points[1:], errors.tolist(), strict=True)
+        (-error, axis, low, high, gain)
+        for axis, points in enumerate(lists)
+        for low, high, error, gain in zip(
+            points[:-1], points[1:], errors[axis].tolist(), gains[axis].tolist(), strict=True
+        )
     ]
     heapq.heapify(heap)
     sizes = list(layer.coef.shape[:-1])
     wanted = factor * math.prod(sizes)
     while math.prod(sizes) < wanted:
-        error, axis, low, high = heapq.heappop(heap)
+        error, axis, low, high, gain = heapq.heappop(heap)
+        if math.prod(sizes) // sizes[axis] * (sizes[axis] + 1) * layer.out_features > most:
+            break
         middle = (low + high) / 2
         lists[axis].append(middle)
         sizes[axis] += 1
         for ends in ((low, middle), (middle, high)):
-            heapq.heappush(heap, (error / 2 ** (layer.degree + 1), axis, *ends))
+            heapq.heappush(heap, (error * gain, axis, *ends, gain))
     return [_tensor(points) for points in lists]
+
+
+def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain) -> list[Tensor]:
+    """The factor by which halving is thought to lower the error of each interval: 2^-(degree + 1), but at corners and
+    other singular places, far above the rest, as much as it did last time."""
+    smooth = 2.0 ** -(layer.degree + 1)
+    gains = [torch.full_like(each, smooth) for each in errors]
+    if coarser is None:
+        return gains
+    for axis, before in enumerate(left_out(coarser, domain)):
+        old, new = coarser.breakpoints[axis], layer.breakpoints[axis]
+        parent = torch.searchsorted(old[1:-1].contiguous(), new[:-1].contiguous(), right=True)
+        halvings = (old.diff()[parent] / new.diff()).log2()
+        gain = (errors[axis] / before[parent].clamp(min=1e-300)) ** (1 / halvings.clamp(min=1))
+        is_sharp = (halvings > 0.5) & (errors[axis] > SINGULAR * errors[axis].median())
+        gains[axis] = torch.where(is_sharp, gain.clamp(smooth, LEAST_GAIN), gains[axis])
+    return gains
 
 
 def halved(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
@@ -170,6 +217,23 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
     restored = torch.empty_like(x)
     restored[:, order] = x
     return domain.contains(restored)
+
+
+def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Sequence[Tensor]) -> Tensor:
+    """Where along a curve, see `Piece.at`, it crosses lines of the grid, between 0 and 1; by bisection."""
+    share = torch.linspace(0, 1, LOOKS + 1, dtype=torch.float64)
+    x, found = at(share)[0], [share[[0, -1]]]
+    for axis, points in enumerate(breakpoints):
+        above = x[:, axis, None] > points
+        number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
+        low, high, rises = share[number], share[number + 1], above[number + 1, line]
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            is_over = (at(middle)[0][:, axis] > points[line]) == rises
+            low, high = torch.where(is_over, low, middle), torch.where(is_over, middle, high)
+        found.append(high)
+    ends = torch.cat(found).sort().values
+    return torch.cat([ends[:1], ends[1:][ends.diff() > APART]])
 
 
 def _width_at(x: Tensor, points: Tensor) -> Tensor:

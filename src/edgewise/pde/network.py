@@ -57,11 +57,13 @@ class SeparableNetwork(Chain):
         return SeparableNetwork(layer, fields)
 
 
-def separable_network(problem: PDE, rank: int, grid_size: int, degree: int, seed: int) -> SeparableNetwork:
-    """A fresh float64 network of this rank on a problem's domain."""
+def separable_network(
+    problem: PDE, rank: int, grid_size: int, degree: int, seed: int, around: float = 0.0
+) -> SeparableNetwork:
+    """A fresh float64 network of this rank on a problem's domain; around: see `SeparableLayer`."""
     generator, fields = seeded_generator(seed), len(problem.fields)
     settings = {"grid_size": grid_size, "degree": degree, "domain": problem.domain.bounds, "dtype": torch.float64}
-    layer = SeparableLayer(problem.domain.dimension, rank * fields, generator=generator, **settings)
+    layer = SeparableLayer(problem.domain.dimension, rank * fields, generator=generator, around=around, **settings)
     return SeparableNetwork(layer, fields)
 
 

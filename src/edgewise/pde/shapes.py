@@ -8,7 +8,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domain import Domain, Piece
-from edgewise.pde.sampling import gauss_legendre, unit_points
+from edgewise.pde.sampling import gauss_legendre
 
 ANGLES = 96  # of the trapezoidal rule around a circle, which converges faster than any power for smooth functions
 RADII = 3  # panels of Gauss-Legendre points
@@ -59,12 +59,12 @@ class Annulus(Domain):
         return x, (radius * weights * (2 * math.pi / ANGLES)).repeat_interleave(ANGLES)
 
     def _circle(self, name: str, radius: float, side: int) -> Piece:
-        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            angle = 2 * math.pi * unit_points(count, 1, how, seed)
-            normal = torch.cat([angle.cos(), angle.sin()], 1)
+        def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            angle = 2 * math.pi * share
+            normal = torch.stack([angle.cos(), angle.sin()], 1)
             return self.center + radius * normal, side * normal
 
-        return Piece(name, 2 * math.pi * radius, sample)
+        return Piece.curve(name, 2 * math.pi * radius, at)
 
 
 class Disk(Annulus):
@@ -117,11 +117,10 @@ class Polygon(Domain):
         length = float((end - start).norm())
         outward = self._sense * torch.stack([end[1] - start[1], start[0] - end[0]]) / length
 
-        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            x = start + unit_points(count, 1, how, seed) * (end - start)
-            return x, outward.expand(len(x), 2)
+        def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            return start + share[:, None] * (end - start), outward.expand(len(share), 2)
 
-        return Piece(f"edge {number + 1}", length, sample)
+        return Piece.curve(f"edge {number + 1}", length, at)
 
 
 def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
