@@ -30,6 +30,9 @@ def test_quick(monkeypatch):
     outcome = noise.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
     assert [row["model"] for row in store.rows] == list(noise.MODELS)
     assert all(0 < row["relative"] < 0.6 for row in store.rows), store.rows
+    kan = next(row for row in store.rows if row["model"] == "KAN")
+    assert 0.8 < kan["interval_holds"] <= 1 and 0 < kan["band_holds"] <= 1
+    assert "of 1 fits" in outcome.sentences[2]
     (table,) = outcome.tables
     assert table.columns[0] == "equation" and table.rows[0][0] == "I.6.2"
     assert sum(line is not None for line in lines) == 4

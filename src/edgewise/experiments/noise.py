@@ -2,13 +2,14 @@
 
 500 samples, normal noise of 5 % of the target's standard deviation, the ten first equations of two or three variables;
 the error is that against the equation itself, on 10,000 fresh points. All models get the same samples. The others are
-tuned by three-fold cross-validation, the spline by generalised cross-validation; the KAN chooses for itself.
+tuned by three-fold cross-validation, the spline by generalised cross-validation; the KAN chooses for itself. How often
+its intervals hold fresh samples, and its bands the equation, is measured too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import product
 from warnings import catch_warnings, simplefilter
@@ -38,9 +39,10 @@ TREES, RATE = 600, 0.05
 DEPTHS, SHARES = (2, 3, 4, 6), (0.5, 1.0)
 ALPHAS, LAYERS, ITERATIONS = (1e-4, 1e-3, 1e-2, 1e-1), ((30,), (100,), (50, 50)), 1000
 BUDGET = 1.0
+LEVEL = 0.9  # of intervals and bands
 # What a model is given, for the key of its rows: others are another result.
 SETTINGS = {
-    "KAN": {"budget": BUDGET},
+    "KAN": {"budget": BUDGET, "level": LEVEL},
     "boosting": {"folds": FOLDS, "most_trees": TREES, "rate": RATE, "depths": DEPTHS, "shares": SHARES},
     "MLP": {"folds": FOLDS, "alphas": ALPHAS, "shapes": LAYERS, "iterations": ITERATIONS},
     "smoothing spline": {"intervals": {str(inputs): counts for inputs, counts in INTERVALS.items()}},
@@ -90,9 +92,25 @@ def summary(rows: list[dict]) -> Outcome:
         f"{100 * first['noise']:g} % noise, {which}; parameters and seconds: of the KAN, its search included (wall, or "
         "CPU where that is less: the machine was shared then).",
         f"The KAN has the lowest error for {below} of {len(names)} equations.",
+        *_coverage_said(rows),
     )
     columns = ("equation", *MODELS, "parameters", "seconds")
     return Outcome((ResultTable(columns, tuple(lines)),), sentences, {"errors": partial(_draw, names, shown)})
+
+
+def _coverage_said(rows: list[dict]) -> list[str]:
+    """Of the KANs that have error bars."""
+    known = [row for row in rows if row.get("interval_holds") is not None]
+    if not known:
+        return []
+    shares = []
+    for key in ("interval_holds", "band_holds"):
+        each = sorted(row[key] for row in known)
+        shares.append(f"{sum(each) / len(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})")
+    return [
+        f"Its intervals of {100 * LEVEL:g} % hold a share {shares[0]} of fresh samples with noise, its bands of "
+        f"{100 * LEVEL:g} % a share {shares[1]} of the equation: means (and range) of {len(known)} fits."
+    ]
 
 
 def _draw(names: list[str], shown: Mapping[str, list[list[float]]]):
@@ -112,10 +130,18 @@ def _measure(name: str, seed: int, model: str, quick: bool, tell: Tell) -> dict:
     X, y, spread = noisy_samples(target, seed)
     X_test, y_test = target.sample(TEST, seed=1_000_000 + seed)
     start, start_cpu = time.perf_counter(), time.process_time()
-    predict, facts = MODELS[model](X, y, seed, quick, tell)
+    fitted, facts = MODELS[model](X, y, seed, quick, tell)
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
-    error = float(np.sqrt(np.mean((predict(X_test) - y_test) ** 2)))
+    error = float(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)))
+    if isinstance(fitted, KANRegressor) and fitted.error_bars_ is not None:
+        noisy = y_test + NOISE * spread * np.random.default_rng([seed, 2]).normal(size=TEST)
+        facts["interval_holds"] = _held(fitted.predict_interval(X_test, LEVEL), noisy)
+        facts["band_holds"] = _held(fitted.predict_band(X_test, LEVEL), y_test)
     return {**spent, "rmse": error, "relative": error / spread, **facts}
+
+
+def _held(ends: tuple[np.ndarray, np.ndarray], y: np.ndarray) -> float:
+    return float(np.mean((ends[0] <= y) & (y <= ends[1])))
 
 
 def noisy_samples(target: TargetFunction, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -125,7 +151,7 @@ def noisy_samples(target: TargetFunction, seed: int) -> tuple[np.ndarray, np.nda
     return X, y + NOISE * spread * np.random.default_rng([seed, 1]).normal(size=SAMPLES), spread
 
 
-def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
+def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[KANRegressor, dict]:
     model = KANRegressor(
         budget=0.02 if quick else BUDGET,
         random_state=seed,
@@ -133,10 +159,10 @@ def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
     ).fit(X, y)
     if "interrupted" in (model.report_.stopped, model.search_.stopped):
         raise KeyboardInterrupt  # a fit that was cut short is no result
-    return model.predict, {"parameters": model.parameter_count_, "width": list(model.model_.config.width)}
+    return model, {"parameters": model.parameter_count_, "width": list(model.model_.config.width)}
 
 
-def _boosting(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
+def _boosting(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GradientBoostingRegressor, dict]:
     """Depth, share of the samples for each tree, and number of trees by cross-validation."""
     trees = 50 if quick else TREES
     grid = list(product(DEPTHS[:1] if quick else DEPTHS, SHARES))
@@ -147,7 +173,7 @@ def _boosting(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]
     depth, share = min(losses, key=lambda key: losses[key].min())
     count = int(losses[depth, share].argmin()) + 1
     model = _booster(count, depth, share, seed).fit(X, y)
-    return model.predict, {"parameters": None, "trees": count, "depth": depth, "share": share}
+    return model, {"parameters": None, "trees": count, "depth": depth, "share": share}
 
 
 def _staged_losses(X, y, seed: int, trees: int, depth: int, share: float) -> Iterator[list[float]]:
@@ -162,7 +188,7 @@ def _booster(trees: int, depth: int, share: float, seed: int) -> GradientBoostin
     )
 
 
-def _mlp(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
+def _mlp(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GridSearchCV, dict]:
     """Layers and weight decay by cross-validation; L-BFGS, the better optimiser for 500 samples."""
     network = MLPRegressor(
         activation="tanh", solver="lbfgs", max_iter=50 if quick else ITERATIONS, max_fun=10**6, random_state=seed
@@ -179,12 +205,12 @@ def _mlp(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
         found = GridSearchCV(whole, grid, cv=folds, scoring="neg_mean_squared_error").fit(X, y)
     best = found.best_estimator_.regressor_[-1]
     chosen = {"alpha": best.alpha, "layers": list(best.hidden_layer_sizes)}
-    return found.predict, {"parameters": sum(each.size for each in (*best.coefs_, *best.intercepts_)), **chosen}
+    return found, {"parameters": sum(each.size for each in (*best.coefs_, *best.intercepts_)), **chosen}
 
 
-def _spline(X, y, seed: int, quick: bool, tell: Tell) -> tuple[Callable, dict]:
+def _spline(X, y, seed: int, quick: bool, tell: Tell) -> tuple[SmoothingSpline, dict]:
     spline = SmoothingSpline.fit(X, y)
-    return spline.predict, {"parameters": round(spline.parameters, 1)}
+    return spline, {"parameters": round(spline.parameters, 1)}
 
 
 MODELS = {"KAN": _kan, "boosting": _boosting, "MLP": _mlp, "smoothing spline": _spline}
