@@ -1,7 +1,10 @@
 """Levenberg-Marquardt against scipy, and on problems that are degenerate on purpose."""
 
 import copy
+import json
 import math
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -263,3 +266,29 @@ def test_refinement_brings_the_precision_that_cubic_splines_have():
             adapt_domain_(model, x)
             report = fit(model, problem, LevenbergMarquardt(), steps=steps)
     assert report.metric[1] < 1e-6
+
+
+MILLION = """
+import json, resource, torch
+from edgewise import KAN, LevenbergMarquardt, Regression, fit
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+x = 2 * torch.rand(40, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+model = KAN([100, 1100, 1], 5, dtype=torch.float64)
+before = peak()
+report = fit(model, Regression(x, torch.sin(3 * x[:, :1]) + x[:, 1:2] * x[:, 2:3]), LevenbergMarquardt(), steps=1)
+losses = [record.loss for record in report.history]
+print(json.dumps([sum(p.numel() for p in model.parameters()), losses, peak() - before]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
+def test_a_step_of_a_million_parameters_takes_no_matrix():
+    """Where J'J would be 8 TB, some 400 MB: the blocks of edges, and vectors like the parameters."""
+    run = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True)
+    parameters, (start, end), megabytes = json.loads(run.stdout)
+    assert parameters == 999_900
+    assert end < 0.05 * start
+    assert megabytes < 800
