@@ -40,6 +40,7 @@ from edgewise.train.grid import RefineReport, adapt_domain_, refine
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Adam
+from edgewise.train.ordinal import OrdinalClassification
 from edgewise.train.penalty import Ridge, Roughness, Sparsity
 from edgewise.train.problem import Classification, Regression
 from edgewise.train.quasi_newton import SSBroyden
@@ -105,6 +106,7 @@ __all__ = [
     "MLPConfig",
     "MissingExtraError",
     "MixedLayer",
+    "OrdinalClassification",
     "ProductLayer",
     "PruneReport",
     "RefineReport",

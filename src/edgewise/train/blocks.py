@@ -17,7 +17,8 @@ class LocalModel(NamedTuple):
     """Part of a loss as a function of what a network gives: the second derivatives are 2 sum_r row_r row_r'.
 
     rows: (R, C, b, out), by the jet of the network's output, sample by sample.
-    unknowns: the same rows by each unknown number, (R, b).
+    unknowns: the same rows by each unknown number, (R, b), or numbers, (R, b, n); where there is a slope, it by them
+        follows as row R + 1.
     residuals: (R, b), where the first derivative is 2 sum_r residual_r row_r; None where `slope` gives it.
     slope: (C, b, out), the first derivative by the jet.
     """

@@ -52,7 +52,7 @@ def fit(
 
     Args:
         model: a KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
-        problem: `Regression` or `Classification`.
+        problem: `Regression`, `Classification` or `OrdinalClassification`.
         method: if left out, `LevenbergMarquardt()`, `SSBroyden()`, `LBFGS()` or `Adam()`, whichever suits model and
             problem; the report's plan has the reason.
         steps: most steps of the method; with minibatches, each batch is a step.

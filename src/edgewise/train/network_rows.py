@@ -12,9 +12,10 @@ from edgewise.ops.normal import Runs
 from edgewise.train.blocks import LocalModel, ResidualBlock, Unknowns
 from edgewise.train.cross_entropy import CrossEntropyBlock
 from edgewise.train.data import Data
+from edgewise.train.ordinal import OrdinalBlock
 from edgewise.train.parameter_slots import ParameterSlots
 
-Block = ResidualBlock | CrossEntropyBlock
+Block = ResidualBlock | CrossEntropyBlock | OrdinalBlock
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ class NetworkRows:
         return _split([*runs, *self.unknown_runs(local, len(sets))], local)
 
     def unknown_runs(self, local: LocalModel, sets: int) -> list[Runs]:
-        """The rows by the problem's unknowns."""
+        """The rows of the first `sets` by the problem's unknowns."""
         runs: list[Runs] = []
         for name, values in local.unknowns.items():
             slot = self._slots.slots.get(f"unknowns.{name}")
             if slot is not None:
-                assert sets == len(values)
-                column = values.reshape(-1, 1, 1)
-                runs.append(Runs(slot.start, column.new_zeros(len(column), 1, dtype=torch.int64), column))
+                assert sets <= len(values)
+                own = values[:sets].flatten(0, 1).reshape(sets * values.shape[1], 1, -1)
+                runs.append(Runs(slot.start, own.new_zeros(len(own), 1, dtype=torch.int64), own))
         return runs
 
 

@@ -176,8 +176,31 @@ class Regression(Problem):
         return y if y.ndim == 2 else y[:, None]
 
 
-class Classification(Problem):
+class Labelled(Problem):
+    """What problems with integer labels 0 .. classes - 1 have in common."""
+
+    def __init__(self, x, y, classes: int | None, weight, validation, seed: int):
+        if classes is None:
+            classes = _count_classes(y)
+        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+            raise InputError(f"classes must be an integer of at least 2, got {classes!r}")
+        self.classes = classes
+        super().__init__(x, y, weight, validation, seed)
+
+    def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
+        if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
+            raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
+        y = y.long()
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high >= self.classes:
+            raise InputError(f"y must hold labels 0 .. {self.classes - 1}, got {low} .. {high}")
+        return y
+
+
+class Classification(Labelled):
     """Cross-entropy: the model's outputs are logits, the loss is the weighted mean of -log p(label).
+
+    For classes that have an order see `OrdinalClassification`.
 
     Args:
         x: as in `Regression`.
@@ -190,12 +213,7 @@ class Classification(Problem):
     """
 
     def __init__(self, x, y=None, *, classes: int | None = None, weight=None, validation=None, seed: int = 0):
-        if classes is None:
-            classes = _count_classes(y)
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise InputError(f"classes must be an integer of at least 2, got {classes!r}")
-        self.classes = classes
-        super().__init__(x, y, weight, validation, seed)
+        super().__init__(x, y, classes, weight, validation, seed)
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         each = cross_entropy(prediction, data.y, reduction="none")
@@ -212,15 +230,6 @@ class Classification(Problem):
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         if prediction.shape != (len(data), self.classes):
             raise InputError(f"the model must have {self.classes} outputs, one per class, got {prediction.shape[-1]}")
-
-    def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
-        if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
-            raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
-        y = y.long()
-        low, high = int(y.min()), int(y.max())
-        if low < 0 or high >= self.classes:
-            raise InputError(f"y must hold labels 0 .. {self.classes - 1}, got {low} .. {high}")
-        return y
 
 
 def _matrix(x, name: str) -> Tensor:
