@@ -11,7 +11,7 @@ from edgewise.pde.domain import Time
 from edgewise.pde.equation import PDE
 from edgewise.pde.mesh import Mesh
 from edgewise.pde.network import tensor_network
-from edgewise.pde.training import count, linear_method, trained
+from edgewise.pde.training import SLOW_STEPS, SLOW_STEPS_LINEAR, count, linear_method, trained
 
 
 def decay(factor=1.0):
@@ -27,6 +27,10 @@ def test_a_linear_equation_takes_few_steps():
     end = network(torch.ones(1, 1, dtype=torch.float64))
     assert float(end.detach()) == pytest.approx(math.exp(-1), rel=1e-8)
     assert count(network) == 15
+    patient, hasty = (
+        trained(*decay(30.0), linear_method(100), slow_steps=most) for most in (SLOW_STEPS, SLOW_STEPS_LINEAR)
+    )
+    assert hasty.steps < patient.steps and hasty.loss < 1.05 * patient.loss
 
 
 def test_other_methods():

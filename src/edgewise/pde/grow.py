@@ -18,7 +18,8 @@ from edgewise.pde.network import (
     separable_network,
     tensor_network,
 )
-from edgewise.pde.training import STEPS, count, trained
+from edgewise.pde.training import SLOW_STEPS, SLOW_STEPS_LINEAR, STEPS, count, trained
+from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Method
 
 TENSOR, SEPARABLE = "tensor", "separable"
@@ -31,7 +32,7 @@ FACES = 0.5  # points on the boundary for each one inside, from three dimensions
 ROUNDING = 1e-26  # of the loss, in units of a squared error of a solution of size 1
 WORTHWHILE = 1.3  # stages that lower the loss by less than this factor, three in a row, end the refinement
 STALLS = 3
-LINEAR_STEPS = 6  # about as many a network takes that is linear in its parameters
+LINEAR_STEPS, TENSOR_STEPS = 3, 6  # about as many a tensor network takes, if the equation is linear, and if not
 GROWTH = 2.0  # of the coefficients of a tensor network, from stage to stage
 LEAST_GROWTH = 1.2  # of the last stage, where parameters end
 
@@ -59,6 +60,12 @@ class Growth:
     def __init__(self, problem: PDE, plan: Plan, account: Account, tolerance: float):
         self.problem, self.plan, self.account, self.tolerance = problem, plan, account, tolerance
         self._coarser: nn.Module | None = None  # the network of the stage before the best
+        self._all_linear = (
+            plan.shape == TENSOR
+            and isinstance(plan.method, LevenbergMarquardt)
+            and not problem.unknowns
+            and problem.is_linear
+        )
 
     def run(self) -> tuple[str, str]:
         """Until it is good enough, or of no use any more: how it ended, and a sentence."""
@@ -118,7 +125,8 @@ class Growth:
         return self._trained(arm, STEPS)
 
     def _trained(self, arm: Arm, steps: int) -> Arm:
-        report = trained(arm.network, arm.problem, self.plan.method, steps)
+        slow_steps = SLOW_STEPS_LINEAR if self._all_linear else SLOW_STEPS
+        report = trained(arm.network, arm.problem, self.plan.method, steps, slow_steps)
         self.account.spend(arm.network, arm.problem, report.steps)
         return replace(arm, loss=report.loss)
 
@@ -136,8 +144,7 @@ class Growth:
             arms = [Arm(network, self._sampled(account.best.problem, network)) for network in self._larger()]
             if not arms:
                 return "budget", account.unfinished(f"A finer network has more than {self.plan.most:,} parameters")
-            likely = LINEAR_STEPS if self.plan.shape == TENSOR else STEPS / 8
-            cost = sum(likely * step_work(arm.network, arm.problem) for arm in arms)
+            cost = sum(self._likely_steps * step_work(arm.network, arm.problem) for arm in arms)
             if account.work + cost > account.limit:
                 return "budget", account.unfinished("The budget is spent")
             if account.late:
@@ -152,6 +159,12 @@ class Growth:
                 account.note(arm)
             if stalls == STALLS or (arm.loss >= before and len(arms) == 1):
                 return "no_progress", account.unfinished("Larger networks lowered the loss no further")
+
+    @property
+    def _likely_steps(self) -> float:
+        if self.plan.shape != TENSOR:
+            return STEPS / 8
+        return LINEAR_STEPS if self._all_linear else TENSOR_STEPS
 
     def _larger(self) -> list[nn.Module]:
         """What may come next, each with the function of the best so far."""

@@ -13,20 +13,21 @@ from edgewise.train.methods import Method
 
 STEPS = 200  # at most
 SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a finer network gains more
-# It also ends when three steps in a row lower it by less than this share each: linear equations need two or three.
-SLOW, SLOW_STEPS = 0.05, 3
+# It also ends when so many steps in a row lower it by less than this share each. Where everything is linear the first
+# step solves it but for the damping, so a second one that is slow tells enough.
+SLOW, SLOW_STEPS, SLOW_STEPS_LINEAR = 0.05, 3, 1
 
 
 class _Watch:
     """Ends a fit whose steps gain little."""
 
-    def __init__(self):
-        self.last, self.slow, self.asked = math.inf, 0, False
+    def __init__(self, most: int):
+        self.most, self.last, self.slow, self.asked = most, math.inf, 0, False
 
     def __call__(self, event) -> bool:
         self.slow = self.slow + 1 if event.loss > (1 - SLOW) * self.last else 0
         self.last = event.loss
-        self.asked = self.slow >= SLOW_STEPS
+        self.asked = self.slow >= self.most
         return self.asked
 
 
@@ -38,9 +39,11 @@ class Trained:
     steps: int
 
 
-def trained(network: nn.Module, problem: PDE, method: Method, steps: int = STEPS) -> Trained:
-    """Trains a network in place. Ctrl-C raises KeyboardInterrupt."""
-    watch = _Watch()
+def trained(
+    network: nn.Module, problem: PDE, method: Method, steps: int = STEPS, slow_steps: int = SLOW_STEPS
+) -> Trained:
+    """Trains a network in place. slow_steps: in a row, that end it. Ctrl-C raises KeyboardInterrupt."""
+    watch = _Watch(slow_steps)
     report: FitReport = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[watch])
     if report.stopped == "interrupted" and not watch.asked:
         raise KeyboardInterrupt
