@@ -50,9 +50,9 @@ def test_quick():
     assert len(outcome.figures["panels"]().axes) == 4
 
 
-def made(model, hidden, size, l2, dynamics=()):
+def made(model, hidden, size, l2, dynamics=(), seed=0):
     numbers = {"parameters": size, "l2_squared": l2, "h1_squared": 10 * l2, "seconds": 9.0, "cpu_seconds": 8.0}
-    return {"model": model, "hidden": hidden, "seed": 0, **numbers, "dynamics": list(dynamics)}
+    return {"model": model, "hidden": hidden, "seed": seed, **numbers, "dynamics": list(dynamics)}
 
 
 def test_summary():
@@ -63,5 +63,12 @@ def test_summary():
     ]
     assert sizes_and_errors(rows, "KAN") == [(100, 1e-4, 1e-3), (400, 1e-10, 1e-9)]
     outcome = summary(rows)
-    assert outcome.tables[0].rows[0] == ("KAN [2,5,1]", "400", "1.0e-10", "1.0e-09", "8")
+    assert outcome.tables[0].rows[0] == ("KAN [2,5,1]", "400", *["1.0e-10"] * 2, *["1.0e-09"] * 2, "1", "8")
+    assert outcome.sentences[1].startswith("Lowest errors: KAN [2,5,1] with 400 parameters, squared L2 1.0e-10, ")
     assert outcome.sentences[-1].endswith("KAN -10.0, MLP -2.0.")
+    more = [made("KAN", [5], 400, 3e-10, seed=1), made("KAN", [5], 400, 2e-10, seed=2), made("pykan", [2], 96, 1e-3)]
+    outcome = summary([*rows, *more])
+    assert outcome.tables[0].rows[0][1:7] == ("400", "2.0e-10", "3.0e-10", "2.0e-09", "3.0e-09", "3")
+    assert outcome.tables[0].rows[-1][0] == "pykan [2,2,1]"
+    assert sizes_and_errors([*rows, *more], "KAN")[-1] == (400, 2e-10, 2e-9)
+    assert summary([]).tables == ()
