@@ -22,6 +22,6 @@ def test_a_kan_ends_on_the_last_grid_and_tells():
 
 
 def test_what_is_run():
-    assert len(networks(False)) == len(set(networks(False))) == 20
+    assert len(networks(False)) == len(set(networks(False))) == 16
     assert {name for name, _, _ in networks(True)} == {"heat"}
     assert network_tables([]) == ()
