@@ -4,6 +4,7 @@ from edgewise.pde.calculus import curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.domain import Box, Interval, Time
 from edgewise.pde.equation import PDE
+from edgewise.pde.integrals import integral
 from edgewise.pde.library import EQUATIONS, named_equation
 from edgewise.pde.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.solution import Errors, Solution
@@ -32,6 +33,7 @@ __all__ = [
     "divergence",
     "gradient",
     "hessian",
+    "integral",
     "laplacian",
     "named_equation",
     "solve",

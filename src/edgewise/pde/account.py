@@ -113,5 +113,7 @@ def step_work(network: nn.Module, problem: PDE) -> float:
             active += layer.out_features * (layer.degree + 1) ** layer.in_features
         elif hasattr(layer, "degree"):
             active += layer.in_features * layer.out_features * (layer.degree + 1)
+    if problem.has_integrals:  # rows in full
+        active = size
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
     return rows * (min(active**2, size**2 / 8) / 2 + 40 * active) + size**3 / 24

@@ -14,6 +14,7 @@ from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
 
 Index = tuple[int, ...]  # how often each coordinate is differentiated by
+Elsewhere = Callable[[int, Tensor], Tensor]  # axis, its values there (b, q) or (1, q) -> those of a field, (b, q)
 TIME = "t"  # the coordinate of this name is time, all others are space
 _COORDINATE = re.compile(r"[a-zA-Z]\d*")
 # A mixed derivative is a combination of pure ones along a few directions; the coefficients are ratios of small whole
@@ -29,10 +30,21 @@ class Field:
     Args:
         derivative: of a multi-index to the values (b,) of that derivative.
         coordinates: their names in order; a letter and perhaps digits, as x, t, x10.
+        elsewhere: gives values at other places, for `integral`; None where there are none.
     """
 
-    def __init__(self, derivative: Callable[[Index], Tensor], coordinates: Sequence[str]):
-        self._derivative, self._coordinates = derivative, tuple(coordinates)
+    def __init__(
+        self,
+        derivative: Callable[[Index], Tensor],
+        coordinates: Sequence[str],
+        elsewhere: Elsewhere | None = None,
+    ):
+        self._derivative, self._coordinates, self.elsewhere = derivative, tuple(coordinates), elsewhere
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of all coordinates, in order."""
+        return self._coordinates
 
     @property
     def value(self) -> Tensor:
@@ -142,9 +154,17 @@ class Stencil:
     order: int
     recipes: dict[Index, tuple[tuple[int, float], ...]]
 
-    def fields(self, jet: Tensor, coordinates: Sequence[str]) -> list[Field]:
-        """One field per output of a jet (C, b, out)."""
-        return [Field(self._reader(jet, output), coordinates) for output in range(jet.shape[2])]
+    @property
+    def components(self) -> int:
+        """Of the jet, C."""
+        return 1 if self.directions is None else 1 + len(self.directions) * self.order
+
+    def fields(
+        self, jet: Tensor, coordinates: Sequence[str], elsewhere: Sequence[Elsewhere] | None = None
+    ) -> list[Field]:
+        """One field per output of a jet (C, b, out); elsewhere: for each of them, see `Field`."""
+        others = [None] * jet.shape[2] if elsewhere is None else elsewhere
+        return [Field(self._reader(jet, output), coordinates, other) for output, other in enumerate(others)]
 
     def _reader(self, jet: Tensor, output: int) -> Callable[[Index], Tensor]:
         def derivative(index: Index) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from edgewise.ops.jet import multiply
 from edgewise.pde.calculus import TIME, Field, Stencil, function_jet, stencil
 from edgewise.pde.conditions import Dirichlet, Observations, Periodic, by_field
 from edgewise.pde.domain import Domain
+from edgewise.pde.integrals import Recorder, readers
 from edgewise.pde.mesh import Mesh
 from edgewise.pde.scene import NORMAL, POINTS, Probe, Scene, adds_up, argument_names, columns, probe, value_at
 from edgewise.train.block_problem import BlockProblem
@@ -81,6 +83,8 @@ class PDE(BlockProblem):
         _check_equation(self._probe, self.fields)
         self._on_pieces = self._probed_conditions()
         self._check_conditions()
+        if self.has_integrals and self.hard:
+            raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(self.hard)}")
         unknowns = {
             name: nn.Parameter(torch.tensor(value, dtype=torch.float64)) for name, value in self.coefficients.items()
         }
@@ -93,6 +97,11 @@ class PDE(BlockProblem):
         found = [self._probe, *(seen for _, _, seen in self._on_pieces)]
         axes = range(self.domain.dimension)
         return max(each.order(field, axes) for each in found for field in self.fields)
+
+    @property
+    def has_integrals(self) -> bool:
+        """Whether the equation or a condition has integrals of fields."""
+        return any(seen.integrated for seen in [self._probe, *(seen for _, _, seen in self._on_pieces)])
 
     @property
     def sizes(self) -> Tensor:
@@ -249,7 +258,17 @@ class PDE(BlockProblem):
         plan = stencil(set().union(*seen.indices.values()), self.domain.dimension)
         y = torch.cat([at.y, self._lift_columns(at.x, plan.directions, plan.order)], 1)
         call = _Residuals(self, residuals, plan, seen.sizes, at.y.shape[1])
-        return ResidualBlock(name, Data(at.x, y, at.weight), call, weight, plan.directions, plan.order)
+        places = partial(self._places, residuals) if seen.integrated else None
+        return ResidualBlock(name, Data(at.x, y, at.weight), call, weight, plan.directions, plan.order, places)
+
+    def _places(self, residuals, x: Tensor) -> Tensor:
+        """Where else residuals at x (b, n) need the fields, (b, q, n)."""
+        recorder = Recorder(x)
+        field = Field(lambda index: x.new_zeros(len(x)), self.domain.coordinates, recorder)
+        numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
+        fields = dict.fromkeys(self.fields, field)
+        residuals(Scene(self.domain.coordinates, x, fields, numbers, torch.zeros_like(x)))
+        return recorder.places
 
     def _measured(self, name: str, observed: Observations) -> ResidualBlock:
         if observed.x.shape[1] != self.domain.dimension:
@@ -300,10 +319,10 @@ class _Residuals:
     def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
         problem = self.problem
         problem.check_prediction(jet, part)
-        jet = _lifted(jet, part.y[:, self.normals :], self.plan.order, problem._hard_slots)
-        fields: dict[str, Field] = dict(
-            zip(problem.fields, self.plan.fields(jet, problem.domain.coordinates), strict=True)
-        )
+        own, placed = jet[: self.plan.components], jet[self.plan.components :]
+        own = _lifted(own, part.y[:, self.normals :], self.plan.order, problem._hard_slots)
+        each = self.plan.fields(own, problem.domain.coordinates, readers(placed))
+        fields: dict[str, Field] = dict(zip(problem.fields, each, strict=True))
         normal = part.y[:, : self.normals] if self.normals else None
         scene = Scene(problem.domain.coordinates, part.x, fields, unknowns or {}, normal)
         return torch.stack(self.function(scene), 1) / self.sizes.to(part.x.dtype)
@@ -357,7 +376,7 @@ def _hard(domain: Domain, conditions: Sequence, fields: Sequence[str]) -> dict[s
 
 def _check_equation(seen: Probe, fields: Sequence[str]) -> None:
     for name in fields:
-        if not seen.indices[name]:
+        if not seen.indices[name] and name not in seen.integrated:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
     if not bool(seen.sizes.isfinite().all()):
         raise InputError("equation must be finite for a smooth solution, got nan or infinity")

@@ -42,7 +42,9 @@ class Window:
 def can_march(problem: PDE) -> bool:
     """Whether it is a nonlinear initial value problem in at most one dimension of space, with nothing to be found."""
     domain = problem.domain
-    if TIME not in domain.coordinates or domain.dimension > 2 or problem.unknowns or problem.is_linear:
+    if TIME not in domain.coordinates or domain.dimension > 2 or problem.unknowns or problem.has_integrals:
+        return False
+    if problem.is_linear:
         return False
     moments = {piece.name for piece in domain.pieces} - set(domain.boundary_names)
     for condition in problem.conditions:

@@ -4,12 +4,14 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.calculus import Field, Index
+from edgewise.pde.integrals import at_places
 
 LINEAR = 1e-9  # relative: what rounding may leave of a sum that is zero
 POINTS, NORMAL = "points", "normal"  # arguments for all coordinates at once, (b, n), and outward normals, (b, n)
@@ -111,10 +113,12 @@ class Probe:
     indices: the derivatives that were asked for, by field.
     sizes: of each residual, (r,), for fields that are waves of size 1 with one period along each side of the domain:
         divided by it, a residual is about as large as the error of the field that it stands for.
+    integrated: fields of which integrals were asked for.
     """
 
     indices: Mapping[str, frozenset[Index]]
     sizes: Tensor
+    integrated: frozenset[str] = frozenset()
 
     def order(self, field: str, axes: Sequence[int]) -> int:
         """The highest derivative of a field by these coordinates together."""
@@ -133,8 +137,14 @@ def probe(
     """Runs the residuals once at x (b, n) on plane waves, recording what is asked for and how much it matters."""
     wave = 2 * math.pi / sides
     asked: dict[tuple[str, Index], Tensor] = {}
+    placed: list[tuple[str, Tensor]] = []
 
     def field(number: int, name: str) -> Field:
+        def elsewhere(axis: int, places: Tensor) -> Tensor:
+            value = (at_places(x, axis, places) @ wave + 1.3 * number + 0.4).cos().requires_grad_()
+            placed.append((name, value))
+            return value
+
         def derivative(index: Index) -> Tensor:
             if (name, index) not in asked:
                 phase = x @ wave + 1.3 * number + 0.4 + sum(index) * math.pi / 2
@@ -142,15 +152,15 @@ def probe(
                 asked[name, index] = value.requires_grad_()
             return asked[name, index]
 
-        return Field(derivative, coordinates)
+        return Field(derivative, coordinates, elsewhere)
 
     numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
     waves = {name: field(number, name) for number, name in enumerate(fields)}
     with torch.enable_grad():
         found = residuals(Scene(tuple(coordinates), x, waves, numbers, normal))
-    sizes = [_size(residual, asked, wave) for residual in found]
+    sizes = [_size(residual, asked, [value for _, value in placed], wave) for residual in found]
     indices = {name: frozenset(index for other, index in asked if other == name) for name in fields}
-    return Probe(indices, torch.stack(sizes))
+    return Probe(indices, torch.stack(sizes), frozenset(name for name, _ in placed))
 
 
 def adds_up(
@@ -163,9 +173,18 @@ def adds_up(
 ) -> bool:
     """Whether the residuals at x (b, n) are linear in the fields: r(u + v) - r(u) - r(v) + r(0) = 0 for random u, v."""
     generator = torch.Generator().manual_seed(1)
-    drawn: dict[tuple[str, Index], Tensor] = {}
+    drawn: dict[tuple[str, Index] | int, Tensor] = {}
 
     def found(*shares: float) -> Tensor:
+        numbers_of_integrals = count()
+
+        def elsewhere(axis: int, places: Tensor) -> Tensor:
+            number = next(numbers_of_integrals)
+            if number not in drawn:
+                drawn[number] = torch.randn(2, len(x), places.shape[1], generator=generator, dtype=x.dtype)
+            u, v = drawn[number]
+            return shares[0] * u + shares[1] * v
+
         def field(name: str) -> Field:
             def derivative(index: Index) -> Tensor:
                 if (name, index) not in drawn:
@@ -173,7 +192,7 @@ def adds_up(
                 u, v = drawn[name, index]
                 return shares[0] * u + shares[1] * v
 
-            return Field(derivative, coordinates)
+            return Field(derivative, coordinates, elsewhere)
 
         numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
         scene = Scene(tuple(coordinates), x, {name: field(name) for name in fields}, numbers, normal)
@@ -184,11 +203,16 @@ def adds_up(
     return bool(sum(parts).abs().amax() <= LINEAR * size)
 
 
-def _size(residual: Tensor, asked: Mapping[tuple[str, Index], Tensor], wave: Tensor) -> Tensor:
+def _size(
+    residual: Tensor, asked: Mapping[tuple[str, Index], Tensor], placed: Sequence[Tensor], wave: Tensor
+) -> Tensor:
     total = residual.new_zeros(())
     if residual.requires_grad:
-        slopes = torch.autograd.grad(residual.sum(), list(asked.values()), retain_graph=True, materialize_grads=True)
-        for (_, index), slope in zip(asked, slopes, strict=True):
+        leaves = [*asked.values(), *placed]
+        slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
+        for slope in slopes[len(asked) :]:
+            total = total + slope.abs().sum(1).square().mean()
+        for (_, index), slope in zip(asked, slopes[: len(asked)], strict=True):
             weight = math.prod(float(k) ** times for k, times in zip(wave, index, strict=True))
             total = total + weight**2 * slope.square().mean()
     return total.sqrt() + 0 * residual.detach().sum()  # not a number where the residual is none

@@ -20,6 +20,7 @@ FIRST_TOLERANCE, SHARPER, DEARER = (
     5.0,
 )  # of a march through time; of the next one, and how many times its cost
 MOST = 10_000  # parameters of a matrix that is factorised
+MOST_IN_FULL = 2000  # where rows have all parameters in them, as integrals make them
 MOST_TENSOR = 2  # dimensions
 
 
@@ -101,8 +102,9 @@ def _planned(problem, hidden, grid_size, degree, method, starts, seed, resample)
         shape = (5 + dimension,)
     if hidden is not None:
         shape = tuple(hidden)
-    chosen = method or (linear_method(MOST) if shape == TENSOR else LevenbergMarquardt())
-    return Plan(shape, grid_size, degree, chosen, starts, seed, MOST, resample)
+    most = MOST_IN_FULL if problem.has_integrals else MOST
+    chosen = method or (linear_method(most) if shape == TENSOR else LevenbergMarquardt())
+    return Plan(shape, grid_size, degree, chosen, starts, seed, most, resample)
 
 
 def _marched(problem: PDE, plan: Plan, account: Account, tolerance: float) -> tuple[str, str] | None:

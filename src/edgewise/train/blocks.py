@@ -42,6 +42,8 @@ class ResidualBlock:
         unknowns, a third argument {name: (b,)} brings them, one copy per sample.
     directions, order: of the jet: the model is differentiated 1 .. order times along each row of directions (D, in);
         None and 0 for the value alone, (1, b, out).
+    places: of points x (b, in) to others (b, q, in) at which the residuals of the same samples need values too, as
+        those with integrals do; they follow in the jet, (C + q, b, out).
     """
 
     name: str
@@ -50,6 +52,7 @@ class ResidualBlock:
     weight: float = 1.0
     directions: Tensor | None = None
     order: int = 0
+    places: Callable[[Tensor], Tensor] | None = None
 
     def to(self, dtype: torch.dtype) -> "ResidualBlock":
         """The same block with its tensors in another floating-point dtype."""
@@ -80,7 +83,11 @@ class ResidualBlock:
         return self.scaled(self.jet(network, part.x), part, each).square().sum() / max(len(part), 1)
 
     def jet(self, network: nn.Module, x: Tensor) -> Tensor:
-        """What the residuals are computed from, (C, b, out)."""
+        """What the residuals are computed from, (C, b, out), or (C + q, b, out) with values at other places."""
+        if self.places is not None:
+            others = self.places(x)
+            values = network(others.flatten(0, 1)).unflatten(0, others.shape[:2])
+            return torch.cat([replace(self, places=None).jet(network, x), values.transpose(0, 1)])
         if self.is_plain:
             return network(x)[None]
         if not callable(getattr(network, "jet", None)):

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
+from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
-from edgewise.ops.normal import Runs
+from edgewise.ops.normal import Runs, dense
 from edgewise.train.blocks import LocalModel, ResidualBlock, Unknowns
 from edgewise.train.cross_entropy import CrossEntropyBlock
 from edgewise.train.data import Data
@@ -58,6 +59,8 @@ class NetworkRows:
 
     def of(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """The rows of a block on a part of its samples."""
+        if isinstance(block, ResidualBlock) and block.places is not None:
+            return self._by_places(block, part, unknowns)
         return (self._by_layers if self.is_chain else self._by_transforms)(block, part, unknowns)
 
     def spread(self, block: Block, part: Data, unknowns: Unknowns) -> "Spread":
@@ -65,17 +68,10 @@ class NetworkRows:
         since samples don't meet."""
         assert self.is_chain
         order = 0 if block.is_plain else block.order
-        inputs, outputs = _forward(self._network, part.x, block, order)
+        inputs, outputs = _forward(self._network, part.x, None if block.is_plain else block.directions, order)
         local = block.local(outputs[-1].detach(), part, unknowns)
         sets = list(local.rows.unbind(0)) + ([] if local.slope is None else [local.slope])
-        layers = [sets]
-        for number in range(len(inputs) - 1, 0, -1):
-            sets = [
-                torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
-                for one in sets
-            ]
-            layers.append(sets)
-        return Spread(order, [x.detach() for x in inputs], layers[::-1], local)
+        return Spread(order, [x.detach() for x in inputs], _pulled(inputs, outputs, sets), local)
 
     def _by_layers(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """Each layer turns the derivatives by its output into rows."""
@@ -84,6 +80,26 @@ class NetworkRows:
         for number in range(len(spread.inputs)):
             runs += self.layer_runs(spread, number)
         return _split(sorted(runs, key=lambda run: run.offset), spread.local)
+
+    def _by_places(self, block: ResidualBlock, part: Data, unknowns: Unknowns) -> BlockRows:
+        """Rows in full: the sum of those at the samples and at the other places that their residuals need."""
+        if not self.is_chain:
+            kind = type(self._network).__name__
+            raise InputError(f"model must be a chain of layers, as KAN and MLP, for block {block.name!r}, got {kind}")
+        local = block.local(block.jet(self._network, part.x).detach(), part, unknowns)
+        places = block.places(part.x)
+        own, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
+        visits = [(part.x, block.directions, order, slice(0, own))]
+        visits += [(at, None, 0, slice(own + j, own + j + 1)) for j, at in enumerate(places.unbind(1))]
+        size, full = self._slots.size - sum(name.startswith("unknowns.") for name in self._slots.slots), 0
+        for x, directions, order, components in visits:
+            inputs, outputs = _forward(self._network, x, directions, order)
+            sets = _pulled(inputs, outputs, list(local.rows[:, components].unbind(0)))
+            spread = Spread(order, [one.detach() for one in inputs], sets, local)
+            runs = [run for number in range(len(inputs)) for run in self.layer_runs(spread, number)]
+            full = full + dense(runs, size)
+        whole = Runs(0, full.new_zeros(len(full), 1, dtype=torch.int64), full[:, None])
+        return _split([whole, *self.unknown_runs(local, len(local.rows))], local)
 
     def layer_runs(self, spread: "Spread", number: int) -> list[Runs]:
         """The rows by the parameters of one layer, set by set."""
@@ -159,10 +175,22 @@ def is_chain(network: nn.Module, slots: ParameterSlots, x: Tensor) -> bool:
         return torch.equal(y, network(x))
 
 
-def _forward(network: nn.Module, x: Tensor, block: Block, order: int) -> tuple[list[Tensor], list[Tensor]]:
+def _pulled(inputs: list[Tensor], outputs: list[Tensor], sets: list[Tensor]) -> list[list[Tensor]]:
+    """Derivatives by the last output, (C, b, out) each, back to those by the output of every layer."""
+    layers = [sets]
+    for number in range(len(inputs) - 1, 0, -1):
+        sets = [
+            torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
+            for one in sets
+        ]
+        layers.append(sets)
+    return layers[::-1]
+
+
+def _forward(network: nn.Module, x: Tensor, directions: Tensor | None, order: int) -> tuple[list[Tensor], list[Tensor]]:
     """Inputs and outputs (C, b, n) of each layer, each differentiable by the layer's own input alone."""
     inputs, outputs = [], []
-    jet = x[None] if order == 0 else seed_jet(x, block.directions, order)
+    jet = x[None] if order == 0 else seed_jet(x, directions, order)
     for number, layer in enumerate(network.layers):
         with torch.set_grad_enabled(number > 0):  # nothing is asked about the points themselves
             jet = jet.detach().requires_grad_(number > 0)

@@ -74,7 +74,7 @@ class RowSource:
     @property
     def is_chain(self) -> bool:
         """Whether there are `spreads`."""
-        return self._rows.is_chain
+        return self._rows.is_chain and all(getattr(block, "places", None) is None for block in self._blocks)
 
     def spreads(self) -> Iterator[tuple[NetworkRows, Spread, float]]:
         """What `chunks` are made from, for networks that are chains: the same without the rows."""
