@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Container
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
+
+from edgewise.errors import FileError
 
 # The inputs of A. Davies et al., Nature 600 (2021) 70-74, in the order of the columns of their table.
 KNOT_FEATURES = (
@@ -48,8 +51,8 @@ KNOTS_ABOUT = (
 
 @dataclass(frozen=True, eq=False)
 class Knots:
-    """X (8000, 17) float64, columns named by feature_names; y (8000,) int64, the signature, an even integer;
-    group (8000,) int64: knots of one group share volume, cusp volume and translations (mutants), so a split that
+    """X (N, 17) float64, columns named by feature_names; y (N,) int64, the signature, an even integer;
+    group (N,) int64: knots of one group share volume, cusp volume and translations (mutants), so a split that
     keeps groups together leaks nothing.
     """
 
@@ -66,14 +69,37 @@ def knots_path() -> AbstractContextManager[Path]:
 
 def load_knots() -> Knots:
     """The packaged table as arrays; needs numpy only."""
-    with knots_path() as path, gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+    with knots_path() as path:
+        return read_knots_csv(path)
+
+
+def read_knots_csv(path: Path) -> Knots:
+    """A table with the columns of DeepMind's, perhaps gzipped; without a column `group` every row is its own.
+
+    Raises:
+        FileError: a column is missing, or a cell is no number.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
         header = file.readline().rstrip("\r\n").split(",")
-        used = [header.index(name) for name in (*KNOT_FEATURES, "signature", "group")]
-        values = np.loadtxt(file, delimiter=",", usecols=used, dtype=np.float64, comments=None)
+        check_knot_columns(path, header)
+        names = [name for name in (*KNOT_FEATURES, "signature", "group") if name in header]
+        try:
+            used = [header.index(name) for name in names]
+            values = np.loadtxt(file, delimiter=",", usecols=used, dtype=np.float64, comments=None, ndmin=2)
+        except ValueError as error:
+            raise FileError(f"{path} must hold numbers in the columns of the knot table: {error}") from error
     n = len(KNOT_FEATURES)
     return Knots(
         X=np.ascontiguousarray(values[:, :n]),
         y=values[:, n].astype(np.int64),
-        group=values[:, n + 1].astype(np.int64),
+        group=values[:, n + 1].astype(np.int64) if "group" in names else np.arange(len(values)),
         feature_names=KNOT_FEATURES,
     )
+
+
+def check_knot_columns(path: Path, names: Container[str]) -> None:
+    """Raises FileError where an input or the signature is missing."""
+    missing = [name for name in (*KNOT_FEATURES, "signature") if name not in names]
+    if missing:
+        raise FileError(f"{path} must have the columns of the knot table, got none called {', '.join(missing)}")
