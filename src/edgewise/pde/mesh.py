@@ -86,6 +86,9 @@ class Mesh:
 
     def _thinned(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Of many points along the boundary as many as intervals ask for, denser where those are short."""
+        if self.domain.dimension == 1:  # its pieces are points
+            x, normal = self.domain.boundary(len(names), names=names)
+            return x, normal, x.new_ones(len(x))
         count = 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
         x, normal = self.domain.boundary(CANDIDATES * count, "sobol", seed, names)
         width = torch.stack([_width_at(x[:, axis], points) for axis, points in enumerate(self.breakpoints)]).amin(0)
