@@ -40,12 +40,14 @@ class Piece:
 
 
 class Domain:
-    """What boxes, disks and the others have in common. Points are float64.
+    """What boxes, disks and the others have in common. Points are float64, in the units of the user's coordinates.
+
+    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` one at every moment.
 
     Attributes:
         coordinates: their names in order; the one named "t" is time.
         bounds: (n, 2), the ends of the smallest box around it.
-        volume: length, area ... including time.
+        volume: length, area ... including time; of unions and differences to about three digits.
         pieces: of the boundary; "t=..." are the first and the last moment.
     """
 
@@ -142,6 +144,12 @@ class Box(Domain):
     """An interval, rectangle, box ... by the ends of each coordinate: `Box(x=(-1, 1), y=(0, 2))`.
 
     Pieces are named by the coordinate and its value, as "x=-1". `Box.cube(10)` has the coordinates x1 .. x10.
+
+    Args:
+        ends: (low, high) of each coordinate, whose name is a letter and perhaps a number; t is time.
+
+    Raises:
+        InputError: no coordinate, another name, or not low < high, both finite.
     """
 
     def __init__(self, **ends: tuple[float, float]):
@@ -208,17 +216,25 @@ class Box(Domain):
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:
-    """Box with one coordinate."""
+    """The box of one coordinate; its pieces are points, as "x=0". Raises InputError unless low < high, both finite."""
     return Box(**{name: (low, high)})
 
 
 def Time(low: float, high: float) -> Box:
-    """The time from low to high: the interval of the coordinate t."""
+    """The time from low to high: the interval of the coordinate t. Raises InputError unless low < high, both finite."""
     return Interval(low, high, TIME)
 
 
 class OverTime(Domain):
-    """A domain of space at every moment of a time: `Disk() * Time(0, 1)`."""
+    """A domain of space at every moment of a time: `Disk() * Time(0, 1)`; pieces of space, then "t=0" and "t=1".
+
+    Args:
+        space: without the coordinate t.
+        time: from `Time`.
+
+    Raises:
+        InputError: space has the coordinate t.
+    """
 
     def __init__(self, space: Domain, time: Box):
         if TIME in space.coordinates:
@@ -317,7 +333,10 @@ class _Composite(Domain):
 
 
 class Union(_Composite):
-    """Points in either of two domains: `a | b`. Pieces keep their names; "second ..." where both have one."""
+    """Points in either of two domains: `a | b`. Pieces keep their names; "second ..." where both have one.
+
+    Raises InputError where they have other coordinates.
+    """
 
     def _bounds(self) -> Tensor:
         both = torch.stack([self.first.bounds, self.second.bounds])
@@ -328,7 +347,10 @@ class Union(_Composite):
 
 
 class Difference(_Composite):
-    """Points of the first domain that are not in the second: `a - b`. Pieces as in `Union`."""
+    """Points of the first domain that are not in the second: `a - b`. Pieces as in `Union`, normals out of the rest.
+
+    Raises InputError where they have other coordinates.
+    """
 
     _side = -1
 
