@@ -108,7 +108,8 @@ def _predict(
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
 ) -> None:
-    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes or error bars."""
+    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes or error bars; with a
+    folder of `edgewise solve` its fields at the points of the table."""
     with guard(context):
         from edgewise.cli.console import Screen
         from edgewise.cli.predict import predict
@@ -118,7 +119,7 @@ def _predict(
 
 @app.command("info", epilog=_examples("edgewise info houses"))
 def _info(context: typer.Context, model: options.Model) -> None:
-    """Show what a model file holds: network, training, test score, inputs."""
+    """Show what a model file, or a folder of `edgewise solve`, holds: network, training, score, inputs."""
     with guard(context):
         from edgewise.cli.console import Screen
         from edgewise.cli.info import info
@@ -283,7 +284,7 @@ def _solve(
     list_names: options.ListEquations = False,
     out: options.OutSolution = None,
     hidden: options.SolveHidden = None,
-    budget: options.Budget = 1.0,
+    budget: options.SolveBudget = 1.0,
     time_limit: options.TimeLimit = None,
     tolerance: options.Tolerance = 1e-10,
     seed: options.SolveSeed = 0,

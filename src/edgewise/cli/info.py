@@ -1,4 +1,4 @@
-"""`edgewise info`: what a model file holds."""
+"""`edgewise info`: what a model file, or a folder of `edgewise solve`, holds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from edgewise import checkpoint
 from edgewise.cli.console import Screen, strongest
 from edgewise.cli.guard import printable
 from edgewise.cli.model import Model, model_path, open_model
+from edgewise.cli.solution import solution_folder, solution_info
 from edgewise.tables.inputs import NumberInput
 
 
 def info(path: str, screen: Screen) -> None:
-    """Shows network, training, target and inputs."""
+    """Shows network, training, target and inputs; of a folder of `edgewise solve` what its solution is."""
+    folder = solution_folder(path)
+    if folder is not None:
+        solution_info(folder, screen)
+        return
     file = model_path(path)
     stored = checkpoint.load(file)
     facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)", **_network(stored.model)}

@@ -54,7 +54,7 @@ class Model:
             if self.encoder is not None:
                 X, _ = self.encoder.transform(table)
             else:
-                X = _plain_columns(table, self.names, self.estimator.n_features_in_)
+                X = plain_columns(table, self.names, self.estimator.n_features_in_)
         return X, notes
 
     def predict(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -91,14 +91,17 @@ def _check_fits(path: Path, estimator, encoder: TableEncoder) -> None:
         )
 
 
-def _plain_columns(table: Table, names: tuple[str, ...] | None, count: int) -> np.ndarray:
-    """The columns by name, or all of them in their order; numbers without gaps, for there is no rule to fill them."""
+def plain_columns(
+    table: Table, names: tuple[str, ...] | None, count: int, of: str = "of the training data"
+) -> np.ndarray:
+    """The columns by name, or all of them in their order; numbers without gaps, for there is no rule to fill them.
+
+    of: whose columns they are, for a sentence.
+    """
     chosen = table.names if names is None else names
     lacking = [name for name in chosen if name not in table.names]
     if lacking:
-        raise InputError(
-            f"{table.source} must have the {count} columns of the training data, got no {quoted(lacking[0])}"
-        )
+        raise InputError(f"{table.source} must have the {count} columns {of}, got no {quoted(lacking[0])}")
     if len(chosen) != count:
         raise InputError(f"{table.source} must have {count} columns, as in training, got {len(chosen)}")
     for name in chosen:

@@ -97,6 +97,9 @@ GridSize = Annotated[
 Budget = Annotated[
     float, typer.Option("--budget", metavar="WORK", help="Work allowed; 1 is up to about a minute on two cores.")
 ]
+SolveBudget = Annotated[
+    float, typer.Option("--budget", metavar="WORK", help="Work allowed; 1 is a few minutes at most on one core.")
+]
 TimeLimit = Annotated[
     float | None,
     _given("--time-limit", metavar="SECONDS", help="Start nothing new after so long; what is begun is finished."),

@@ -12,6 +12,7 @@ from edgewise.cli.console import Screen
 from edgewise.cli.job import LEVEL
 from edgewise.cli.model import Model, open_model
 from edgewise.cli.results import table_csv
+from edgewise.cli.solution import solution_folder, solution_predict
 from edgewise.cli.source import open_source
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
@@ -23,8 +24,15 @@ def predict(
 ) -> None:
     """Predicts every row; the CSV goes to the file `out`, or to `emit`. What there is to say goes to the screen.
 
-    std: adds the standard deviation of each prediction and the ends of its 90 % interval.
+    std: adds the standard deviation of each prediction and the ends of its 90 % interval. A folder of `edgewise solve`
+    gives its fields at the points of the table.
     """
+    folder = solution_folder(model)
+    if folder is not None:
+        if std:
+            raise InputError("--std needs a model of a table, got a solution of a differential equation")
+        solution_predict(folder, data, out, delimiter, screen, emit)
+        return
     opened = open_model(model)
     if std:
         _check_bars(opened)

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -276,16 +276,21 @@ def predictions_csv(results: Results) -> str:
 
 def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: Sequence, truth=None, extra=None) -> str:
     """Predictions as CSV: row, truth (if known), prediction, a column p(class) for each class, and columns by name."""
+    columns = {} if truth is None else {"truth": truth.tolist()}
+    columns["prediction"] = prediction.tolist()
+    if labels:
+        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
+        columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
+    columns |= {name: column.tolist() for name, column in (extra or {}).items()}
+    return columns_csv(rows, columns)
+
+
+def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence]) -> str:
+    """The number of each row and columns by name, as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    known = truth is not None
-    extra = extra or {}
-    heads = ["row", *(["truth"] if known else []), "prediction", *(f"p({label})" for label in labels), *extra]
-    writer.writerow(heads)
-    columns = [rows.tolist(), *([truth.tolist()] if known else []), prediction.tolist()]
-    columns += [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()] if labels else []
-    columns += [column.tolist() for column in extra.values()]
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerow(["row", *columns])
+    writer.writerows(zip(rows.tolist(), *columns.values(), strict=True))
     return text.getvalue()
 
 
