@@ -48,6 +48,8 @@ def test_files(edgewise, models, tmp_path, ending):
         found = json.loads(text)
         assert found["target"] == "y" and found["front"][1]["chosen"] and found["domain"] and found["fidelity"]
         assert found["front"][1]["formula"] == found["formula"]
+        assert found["front"][1]["difference_fresh"] >= 0 and "difference_outside" in found["front"][1]
+        assert "fresh inputs between the rows" in found["fidelity"][1] and "outside" in found["fidelity"][1]
     elif ending == ".tex":
         assert "\\begin{equation}\n  y = " in text
     else:

@@ -39,6 +39,8 @@ def test_the_law_in_the_units_of_the_table(fitted):
     assert np.abs(best.formula(fresh) - 3 * fresh[:, 0] / fresh[:, 1]).max() < 0.5
     assert np.isfinite(best.validation) and best.validation < 0.5 and best.complexity < 12
     assert "volume" in fitted.latex() and "mass" in fitted.latex(digits=2)
+    row = fitted.equations_.equations[-1]
+    assert 0 < row["validation"] < 0.5 < row["fresh"] < row["outside"]  # a network without hidden nodes knows no ratio
     assert fitted.equations_.said[-1] == "Searched on 160 rows, judged on 40 others."
     losses = [entry.validation for entry in fitted.equations_]
     assert all(b < a * (1 + np.sqrt(2 / 40)) for a, b in pairwise(losses))  # none is longer and clearly worse
@@ -63,6 +65,7 @@ def test_without_y_the_predictions_are_imitated(fitted):
     model = copy.copy(fitted).fit_equations(X, time_limit=3)
     error = model.equations_.best.formula(X) - model.predict(X)
     assert error.std() < 0.1 * model.predict(X).std()
+    assert model.equations_.best.fresh < 0.01 * model.predict(X).var()
 
 
 def test_the_network_itself_becomes_a_formula():

@@ -20,7 +20,7 @@ from edgewise.cli.source import open_source
 from edgewise.errors import InputError
 from edgewise.estimator.equations import table_front
 from edgewise.files import write_bytes
-from edgewise.interpret.domain_report import domain_report
+from edgewise.interpret.domain_report import BEYOND, domain_report
 from edgewise.interpret.front import Front
 from edgewise.interpret.writing import latex_name
 from edgewise.plot import formula_front, save
@@ -186,7 +186,20 @@ def fidelity(found: Found) -> list[str]:
     )
     if np.isfinite(entry.validation):
         said += f", {np.sqrt(entry.validation):.4g} (R² {_r2(entry.validation, variance)}) on rows held out from it"
-    return [f"{said}."]
+    where = [
+        f"{_off(loss)} {place}"
+        for loss, place in (
+            (entry.fresh, "at fresh inputs between the rows"),
+            (entry.outside, f"up to {BEYOND:.0%} outside the range of one input"),
+        )
+        if not np.isnan(loss)
+    ]
+    compared = [f"From the network it differs by {' and '.join(where)} (root mean square)."] if where else []
+    return [f"{said}.", *compared]
+
+
+def _off(loss: float) -> str:
+    return f"{np.sqrt(loss):.4g}" if np.isfinite(loss) else "no finite number (it is undefined somewhere)"
 
 
 def write(found: Found, out: str, digits: int) -> None:
@@ -200,19 +213,25 @@ def write(found: Found, out: str, digits: int) -> None:
 
 
 def rows(found: Found) -> list[dict]:
-    """Every formula as plain values."""
+    """Every formula as plain values. difference_*: from the network, None without one or where undefined."""
     return [
         {
             "number": place + 1,
             "chosen": place == found.chosen,
             "complexity": entry.complexity,
             "rmse": float(np.sqrt(entry.loss)),
-            "rmse_held_out": float(np.sqrt(entry.validation)) if np.isfinite(entry.validation) else None,
+            "rmse_held_out": _rooted(entry.validation),
+            "difference_fresh": _rooted(entry.fresh),
+            "difference_outside": _rooted(entry.outside),
             "score": entry.score,
             "formula": entry.formula.text(None),
         }
         for place, entry in enumerate(found.front)
     ]
+
+
+def _rooted(loss: float) -> float | None:
+    return float(np.sqrt(loss)) if np.isfinite(loss) else None
 
 
 def _csv(found: Found, digits: int) -> str:

@@ -12,6 +12,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.assemble import pruned
 from edgewise.interpret.constants import fit_constants, recognise
 from edgewise.interpret.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
+from edgewise.interpret.fidelity import with_fidelity
 from edgewise.interpret.find import FLOOR, find_formula
 from edgewise.interpret.formula import Formula, check_names
 from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of
@@ -143,7 +144,15 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
     useful = (
         one for one in front if one.complexity <= best.complexity or not max(one.validation, floor) >= best.validation
     )
-    return replace(front, entries=tuple(useful))
+    judged = useful if estimator is None else with_fidelity(useful, lambda rows: _predicted(estimator, rows), X)
+    return replace(front, entries=tuple(judged))
+
+
+def _predicted(estimator, rows: np.ndarray) -> np.ndarray:
+    """The predictions (N,) of a regressor for rows (N, d) that need no check."""
+    scaled = torch.from_numpy(estimator._to_network(rows))
+    with torch.no_grad():
+        return estimator.target_scaling_.inverse(estimator.model_(scaled).numpy())[:, 0]
 
 
 def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]:

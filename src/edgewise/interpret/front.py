@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -24,6 +24,8 @@ class Entry:
     """One formula of a front.
 
     loss: mean squared error on the data of the search. validation: on data held out, nan without any.
+    fresh, outside: mean squared difference from the network at inputs between the rows, and up to 20 % beyond their
+    range; nan without a network.
     score: by how much log loss falls for each symbol more than the entry before (as in PySR).
     model: the symbolic KAN that it is the formula of, or None.
     """
@@ -31,6 +33,8 @@ class Entry:
     formula: Formula
     loss: float
     validation: float = math.nan
+    fresh: float = math.nan
+    outside: float = math.nan
     score: float = 0.0
     model: KAN | None = field(default=None, repr=False, compare=False)
 
@@ -89,11 +93,17 @@ class Front:
 
     @property
     def equations(self) -> list[dict[str, object]]:
-        """A row for each entry: complexity, loss, score, equation (text), sympy (made when called), callable."""
+        """A row for each entry: complexity, loss, validation, fresh, outside, score, equation, sympy, callable.
+
+        The equation is text, sympy is made when called.
+        """
         return [
             {
                 "complexity": entry.complexity,
                 "loss": entry.loss,
+                "validation": entry.validation,
+                "fresh": entry.fresh,
+                "outside": entry.outside,
                 "score": entry.score,
                 "equation": str(entry.formula),
                 "sympy": entry.formula.sympy,
@@ -123,7 +133,7 @@ def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = (
             if kept:
                 fall = math.log(max(kept[-1].loss, floor, 1e-300)) - math.log(max(entry.loss, floor, 1e-300))
                 score = fall / max(entry.complexity - kept[-1].complexity, 1)
-            kept.append(Entry(entry.formula, entry.loss, entry.validation, score, entry.model))
+            kept.append(replace(entry, score=score))
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     return Front(tuple(kept), len(y), float(np.var(y)), tuple(said))

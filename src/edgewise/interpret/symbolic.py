@@ -14,6 +14,7 @@ from edgewise.interpret.assemble import pruned
 from edgewise.interpret.attribute import edge_scores
 from edgewise.interpret.constants import fit_constants, recognise
 from edgewise.interpret.edge_fits import EdgeFit, edge_fits
+from edgewise.interpret.fidelity import with_fidelity
 from edgewise.interpret.formula import Formula, formula
 from edgewise.interpret.front import Entry, Front, entry_of, front_of
 from edgewise.interpret.simplify import simplify
@@ -98,7 +99,16 @@ def symbolify(
         if late and not said:
             said.append(f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone.")
     # What is left, and half as long again, is for the constants: a network without them is no use.
-    return _front(states, data, problem, names, table, said, max(deadline, time.monotonic()) + time_limit / 2)
+    front = _front(states, data, problem, names, table, said, max(deadline, time.monotonic()) + time_limit / 2)
+    entries = with_fidelity(front, lambda rows: _values(model, rows), x.numpy())
+    return replace(front, entries=tuple(entries))
+
+
+@torch.no_grad()
+def _values(model: KAN, rows: np.ndarray) -> np.ndarray:
+    """(N,) of the network at rows (N, inputs)."""
+    kind = next(model.parameters()).dtype
+    return model(torch.from_numpy(rows).to(kind)).double().numpy()[:, 0]
 
 
 def _check(model: KAN, data: Regression) -> None:
