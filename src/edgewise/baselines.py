@@ -312,9 +312,14 @@ def _boosting(data: _Data, progress: Callable[[float], None]) -> tuple:
 
     most = _ROUNDS if data.outputs == 1 else _ROUNDS_OF_MANY
     model, settings = _staged(data, _BOOSTING, start, more, most, "rounds", progress)
+    return model, tree_numbers(model), settings
+
+
+def tree_numbers(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> int:
+    """Learned numbers: two for each split (column, threshold) and one for each leaf."""
     # There is no public way to count the nodes of its trees.
     leaves = [int(tree.nodes["is_leaf"].sum()) for trees in model._predictors for tree in trees]
-    return model, sum(2 * (count - 1) + count for count in leaves), settings
+    return sum(2 * (count - 1) + count for count in leaves)
 
 
 def _staged(
