@@ -30,6 +30,10 @@ def classification(rows=60, inputs=2, classes=2):
         (Candidate((5,), 8, 0.01), "1 hidden layer of 5 nodes, grid 8, strength 1e-02"),
         (Candidate((1,)), "1 hidden layer of 1 node, grid 4, strength 1e-04"),
         (Candidate((2,), smooth=True), "1 hidden layer of 2 nodes, grid 4, smoothness by edge"),
+        (
+            Candidate((1,), smooth=True, product=True),
+            "a product of one function of each input, grid 4, smoothness by edge",
+        ),
         (Candidate((5, 3), strength=0.0), "2 hidden layers of 5, 3 nodes, grid 4, no penalty"),
     ],
 )
@@ -37,7 +41,16 @@ def test_it_says_what_it_is(candidate, words):
     assert candidate.says() == words
 
 
-@pytest.mark.parametrize("candidate", [Candidate(), Candidate((3,), 6, degree=2), Candidate((2, 4), 5)])
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        Candidate(),
+        Candidate((3,), 6, degree=2),
+        Candidate((2, 4), 5),
+        Candidate((1,), smooth=True, product=True),
+        Candidate((1,), 6, product=True),
+    ],
+)
 def test_its_parameters_are_those_of_its_model(candidate):
     model, _ = train_candidate(regression(20), candidate, outputs=1, seed=0)
     assert candidate.parameters(2, 1) == sum(p.numel() for p in model.parameters())
@@ -145,3 +158,19 @@ class TestTraining:
         model, report = train_candidate(regression(), Candidate((2,), 8), outputs=1, seed=0, progress=stop)
         assert report.stopped == "interrupted"
         assert model(regression().train.x).isfinite().all()
+
+
+def test_a_product_multiplies_a_function_of_each_input():
+    """A product takes few numbers from noisy samples, fewer than sums of squares."""
+    x = 2 * torch.rand(300, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    exact = torch.exp(x[:, :1]) * torch.sin(3 * x[:, 1:2]) * (1 - x[:, 2:] / 2)
+    noise = 0.05 * exact.std() * torch.randn(300, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    problem = Regression(x, exact + noise)
+    errors = []
+    for candidate in (Candidate((1,), smooth=True, product=True), Candidate((5,), smooth=True)):
+        model, _ = train_candidate(problem, candidate, outputs=1, seed=0, final=True)
+        errors.append(float((model(x) - exact).detach().square().mean().sqrt() / exact.std()))
+    assert errors[0] < 0.02 and errors[0] < 0.8 * errors[1]
+    model, _ = train_candidate(problem, Candidate((1,), product=True), outputs=1, seed=0)
+    assert torch.equal(model.layers[0].mask, torch.eye(3, dtype=torch.float64))
+    assert model.layers[1].groups == ((0, 1, 2),)

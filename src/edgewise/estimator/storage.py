@@ -184,6 +184,7 @@ def _candidate(stored: Mapping) -> Candidate:
         _is(stored["strength"], float, "a strength"),
         _is(stored["degree"], int, "a degree"),
         _is(stored.get("smooth", False), bool, "smooth"),
+        _is(stored.get("product", False), bool, "product"),
     )
     _expect(all(0 < number < 2**31 for number in (*hidden, found.grid_size)), "sizes out of range")
     _expect(0 <= found.degree <= 5 and 0 <= found.strength < math.inf, "a degree or strength out of range")

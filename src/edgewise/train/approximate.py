@@ -190,7 +190,8 @@ def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -
     model = _enclosed(model, problem, arm, cover)
     clock.tell(f"grid {model.config.grid_size[0]}", arm.loss)
     last = _ended_by_size(problem, model, clock) is not None
-    finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=SETTLED if last else PASSING)
+    tolerance = SETTLED if last else PASSING
+    finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=tolerance, near=True)
     clock.spend(finer.report.steps * step_work(problem, model))
     return finer
 

@@ -19,7 +19,7 @@ from edgewise.train.search_report import ProgressEvent, SearchReport
 
 # A search on more samples costs more and chooses the same; the final fit sees all of them.
 SEARCH_SAMPLES = 20_000
-STARTS = 3  # of a model with hidden layers, as far as budget and time go; the best objective is kept
+STARTS = 5  # of a model with hidden layers, as far as budget and time go; the best objective is kept
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import torch
+
+from edgewise.nn.layer import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
@@ -26,7 +29,7 @@ LEVENBERG_MARQUARDT_LIMIT = 1200
 WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two cores with the compiled kernel
 # Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
 OVERHEAD = 3e6
-SHORT_STARTS, SHORT_STEPS = 3, 12
+SHORT_STARTS, SHORT_STEPS = 5, 12
 BASIS = 300  # of the basis functions and their derivatives at one value, about
 
 
@@ -34,13 +37,15 @@ BASIS = 300  # of the basis functions and their derivatives at one value, about
 class Candidate:
     """hidden: nodes of the hidden layers, () for an additive model. grid_size, degree: of all edges.
     strength: of the regularisation, relative to a loss of order 1. smooth: least squares only; strengths edge by edge
-    that training finds, see `smooth_fit`, instead of the one."""
+    that training finds, see `smooth_fit`, instead of the one. product: the one hidden node multiplies a function of
+    each input instead of adding them."""
 
     hidden: tuple[int, ...] = ()
     grid_size: int = FIRST_GRID
     strength: float = 1e-4
     degree: int = 3
     smooth: bool = False
+    product: bool = False
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
         return (inputs, *self.hidden, outputs)
@@ -48,7 +53,7 @@ class Candidate:
     def parameters(self, inputs: int, outputs: int) -> int:
         """Trainable numbers of the model."""
         width = self.width(inputs, outputs)
-        edges = sum(a * b for a, b in pairwise(width))
+        edges = inputs**2 + outputs if self.product else sum(a * b for a, b in pairwise(width))
         return edges * (self.grid_size + self.degree + 1)
 
     def penalty(self) -> Penalty:
@@ -66,7 +71,9 @@ class Candidate:
     def says(self) -> str:
         """The candidate in words, as "1 hidden layer of 5 nodes, grid 4, strength 1e-04"."""
         shape = "additive"
-        if self.hidden:
+        if self.product:
+            shape = "a product of one function of each input"
+        elif self.hidden:
             layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
             nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
@@ -185,12 +192,17 @@ def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int) -> K
     """A fresh model; of a smooth candidate with hidden layers, whose local minima differ most in its first steps, the
     best of several short starts."""
 
+    inputs, dtype = problem.train.x.shape[1], problem.train.x.dtype
+
     def fresh(number: int) -> KAN:
-        width = candidate.width(problem.train.x.shape[1], outputs)
-        # The final fit's own starts are 2^32 apart.
-        return KAN(
-            width, candidate.grid_size, candidate.degree, seed=seed + (number << 48), dtype=problem.train.x.dtype
-        )
+        own = seed + (number << 48)  # the final fit's own starts are 2^32 apart
+        products = ((inputs,), ()) if candidate.product else ()
+        width = candidate.width(inputs, outputs)
+        model = KAN(width, candidate.grid_size, candidate.degree, products=products, seed=own, dtype=dtype)
+        if candidate.product:
+            # Of y = (1 - a) / sqrt(1 - b^2) starts near 1 found the factors, of 1 + a sin(t) starts near 0.
+            _single_out_(model.layers[0], float(number % 2))
+        return model
 
     if not (candidate.smooth and candidate.hidden):
         return fresh(0)
@@ -203,6 +215,13 @@ def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int) -> K
         if report.stopped == "interrupted":
             break
     return best
+
+
+@torch.no_grad()
+def _single_out_(layer: KANLayer, level: float) -> None:
+    """Each output of a layer becomes a function of its own input, around `level`."""
+    layer.mask.copy_(torch.eye(layer.in_features))
+    layer.coef += level * layer.mask[:, None, :]
 
 
 def _part(progress: Callable[[float, float], None], number: int, parts: int) -> Callable[[float, float], None]:

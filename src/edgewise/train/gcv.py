@@ -18,6 +18,7 @@ from edgewise.train.smoothing import EdgePenalty, fellner_schall
 # strengths are often better. All of them times one factor, chosen by GCV that counts each degree of freedom 1.4 times
 # (Kim and Gu 2004, see `Linearised.gcv`).
 FACTORS = (4.0, 4.0)
+FAR, NEAR, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9  # first dampings
 INFLATION = 1.4
 
 
@@ -125,14 +126,16 @@ class _Run:
     def __init__(self, model, problem, plan, tolerance, progress):
         self.model, self.problem, self.plan = model, problem, plan
         self._tolerance, self._progress, self._done = tolerance, progress, 0
-        # A model that is linear in its parameters needs hardly any damping.
-        self._method = LevenbergMarquardt(damping=1e-2 if len(model.layers) > 1 else 1e-9)
+        # A model that is linear in its parameters needs hardly any damping, one near its minimum little.
+        self._deep = len(model.layers) > 1
 
     def fit(self, penalty: EdgePenalty, steps: int) -> FitReport:
+        settled = self._done >= self.plan.first + self.plan.settle
+        damping = (NEAR if settled else FAR) if self._deep else LINEAR_DAMPING
         report = fit(
             self.model,
             self.problem,
-            self._method,
+            LevenbergMarquardt(damping=damping),
             steps=steps,
             penalty=penalty,
             tolerance=self._tolerance,

@@ -213,22 +213,34 @@ class Search:
     def _shapes(self) -> None:
         """Hidden layers, larger and larger, while they pay."""
         smooth = self._can_smooth(replace(self.start, hidden=(1,)))
+        if smooth:
+            self._products()
         for size in SMOOTH_SIZES if smooth else HIDDEN_SIZES:
             strength = self.best.trial.candidate.strength
             if self.search_strength:
                 strength = min(strength, STRONGEST_HIDDEN)
             by_edge = smooth and can_smooth(self.problem, self._size((size,)), self.start.degree)
             before = self.best.trial.loss
-            if not self._richer(self.best, hidden=(size,), strength=strength, smooth=by_edge):
+            changes = {"hidden": (size,), "strength": strength, "smooth": by_edge}
+            changes |= {"product": False, "grid_size": self.start.grid_size}
+            if not self._richer(self.best, **changes):
                 # A little better is no reason to take it, but one to see whether twice the size is.
-                there = self.tried[
-                    replace(self.best.trial.candidate, hidden=(size,), strength=strength, smooth=by_edge)
-                ]
+                there = self.tried[replace(self.best.trial.candidate, **changes)]
                 if not (by_edge and there.trial.loss < before):
                     break
         best = self.best.trial.candidate
         if best.smooth and len(best.hidden) == 1 and best.hidden[0] in SMALLER:
             self._simpler(replace(best, hidden=(SMALLER[best.hidden[0]],)))
+
+    def _products(self) -> None:
+        """A product of functions, the multiplicative sibling of the additive model: fewer functions than sums of
+        squares, which products else are."""
+        changes = {"hidden": (1,), "smooth": True, "product": True}
+        if self.search_grid:  # few functions, whose smoothness is found: finer grids cost nothing
+            changes["grid_size"] = 2 * self.start.grid_size
+        candidate, inputs = replace(self.start, **changes), self.problem.train.x.shape[1]
+        if inputs > 1 and can_smooth(self.problem, candidate.parameters(inputs, self.outputs), candidate.degree):
+            self._richer(self.best, **changes)
 
     def _simpler(self, candidate: Candidate) -> None:
         """Takes a simpler candidate than the best where it is no worse by more than the margin."""

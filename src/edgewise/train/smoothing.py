@@ -36,7 +36,7 @@ class EdgePenalty(Penalty):
     @classmethod
     def uniform(cls, model: nn.Module, bend: float = 1e-5, size: float = 1e-4) -> "EdgePenalty":
         """The same strengths for all edges of a KAN."""
-        masks = [layer.mask for layer in model.layers]
+        masks = [layer.mask for layer in _spline_layers(model).values()]
         return cls(*(tuple(torch.full_like(mask, value) for mask in masks) for value in (bend, size)))
 
     def scaled(self, factor: float) -> "EdgePenalty":
@@ -44,8 +44,8 @@ class EdgePenalty(Penalty):
         return EdgePenalty(*(tuple(each * factor for each in part) for part in (self.bends, self.sizes)))
 
     def bind(self, model: nn.Module) -> Term:
-        layers = list(getattr(model, "layers", ()))
-        if [tuple(each.shape) for each in self.bends] != [tuple(_mask(layer).shape) for layer in layers]:
+        layers = _spline_layers(model)
+        if [tuple(each.shape) for each in self.bends] != [tuple(layer.mask.shape) for layer in layers.values()]:
             raise InputError("model must have the spline layers that the strengths of EdgePenalty are for")
         return _EdgeTerm(self, layers)
 
@@ -63,14 +63,14 @@ class EdgePenalty(Penalty):
 
 
 class _EdgeTerm(Term):
-    def __init__(self, penalty: EdgePenalty, layers: list[nn.Module]):
+    def __init__(self, penalty: EdgePenalty, layers: dict[int, nn.Module]):
         self._penalty, self._layers = penalty, layers
-        self.grams = [_bend_gram(layer) for layer in layers]
+        self.grams = [_bend_gram(layer) for layer in layers.values()]
 
     def value(self, magnitudes):
         total = 0.0
         for layer, bend, stiffness, size in zip(
-            self._layers, self.grams, self._penalty.bends, self._penalty.sizes, strict=True
+            self._layers.values(), self.grams, self._penalty.bends, self._penalty.sizes, strict=True
         ):
             bent, squares = edge_measures(layer, bend)
             total = total + (bent * stiffness.to(bent) + squares * size.to(bent)).sum()
@@ -78,9 +78,9 @@ class _EdgeTerm(Term):
 
     def curvature(self, magnitudes, grams):
         entries = []
-        for number, (layer, bend) in enumerate(zip(self._layers, self.grams, strict=True)):
-            mask = layer.mask
-            stiffness, size = (part[number].to(mask) * mask for part in (self._penalty.bends, self._penalty.sizes))
+        parts = self._penalty.bends, self._penalty.sizes
+        for (number, layer), bend, *strengths in zip(self._layers.items(), self.grams, *parts, strict=True):
+            stiffness, size = (strength.to(layer.mask) * layer.mask for strength in strengths)
             eye = torch.eye(bend.shape[-1]).to(bend) / bend.shape[-1]
             blocks = stiffness[..., None, None] * bend[:, None] + size[..., None, None] * eye
             entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))
@@ -105,8 +105,10 @@ def _bend_gram(layer: nn.Module) -> Tensor:
     return (UNIT * gram(layer.knots.double(), layer.degree, order) * length ** (2 * order - 1)).to(layer.coef.dtype)
 
 
-def _mask(layer: nn.Module) -> Tensor:
-    return layer.mask if hasattr(layer, "knots") else torch.empty(0)
+def _spline_layers(model: nn.Module) -> dict[int, nn.Module]:
+    """By their place; product nodes in between have nothing to smooth."""
+    layers = enumerate(getattr(model, "layers", ()))
+    return {number: layer for number, layer in layers if hasattr(layer, "knots")}
 
 
 @torch.no_grad()
@@ -121,16 +123,16 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
 
     S the penalties of the edge. An edge that the data don't call for is straightened and shrunk to nothing.
 
-    model: a KAN of all trainable float64 layers, fitted to `data`, y (N, out), with `penalty`.
+    model: a KAN of float64 spline layers, all trainable, and product nodes, fitted to `data`, y (N, out), with
+        `penalty`.
     """
     found, parts = linearise(model, data, penalty), ([], [])
     inverse = found.factor @ found.factor.mT
     numbers = found.samples * len(found.losses)
     noise = float(found.losses.mean()) / max(1 - found.effective / numbers, 0.1) + 1e-300
     start = 0
-    for layer, bend, stiff, size in zip(
-        model.layers, penalty.bind(model).grams, penalty.bends, penalty.sizes, strict=True
-    ):
+    layers = _spline_layers(model).values()
+    for layer, bend, stiff, size in zip(layers, penalty.bind(model).grams, penalty.bends, penalty.sizes, strict=True):
         inputs, count, outputs = layer.coef.shape
         place = start + torch.arange(inputs * count * outputs).view(inputs, count, outputs).transpose(1, 2)
         start += layer.coef.numel()
