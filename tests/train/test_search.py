@@ -45,6 +45,14 @@ class TestChoice:
         assert max(additive) > module.STRONGEST_HIDDEN
         assert report.chosen.hidden
 
+    def test_products_and_two_hidden_layers_are_tried_where_they_may_pay(self):
+        report = searched(problem_of(lambda x: torch.exp(-4 * (x[:, 0] - x[:, 1]) ** 2), rows=200, noise=0.02))[1]
+        tried = [(trial.candidate.hidden, trial.candidate.product) for trial in report.trials]
+        assert tried.index(((1,), True)) < tried.index(((2,), False))
+        told = any("1 hidden layer of 2 nodes" in said and said.endswith(": taken.") for said in report.sentences)
+        assert told and (module.DEEP, False) in tried
+        assert report.chosen.hidden and not report.chosen.product
+
     def test_noise_gets_the_simplest_and_strongest(self):
         _, report = searched(NOISE)
         assert report.chosen.hidden == () and report.chosen.grid_size == 4 and report.chosen.strength >= 0.1

@@ -19,6 +19,9 @@ HIDDEN_SIZES = (5, 10, 20)
 # Where smoothness is found edge by edge, a shape costs one trial instead of a walk along the strengths, and fewer nodes
 # are often enough: after these sizes the next smaller one than the best is tried.
 SMOOTH_SIZES, SMALLER = (2, 5, 10, 20), {2: 1, 5: 3, 10: 7, 20: 14}
+# Tried where two nodes in one layer pay. From samples with 5 % of noise five nodes in one layer learned
+# exp(-(t - u)^2 / (2 s^2)) / s to 5 %, ten sqrt(1 + a^2 - 2 a cos(t - u)) to 5 %, these two layers both to 2 %.
+DEEP = (3, 2)
 ROOM = 4  # trials of the first such layer that the budget must hold
 INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
 STRONGEST, WEAKEST = 1.0, 1e-10
@@ -216,21 +219,27 @@ class Search:
         if smooth:
             self._products()
         for size in SMOOTH_SIZES if smooth else HIDDEN_SIZES:
-            strength = self.best.trial.candidate.strength
-            if self.search_strength:
-                strength = min(strength, STRONGEST_HIDDEN)
-            by_edge = smooth and can_smooth(self.problem, self._size((size,)), self.start.degree)
-            before = self.best.trial.loss
-            changes = {"hidden": (size,), "strength": strength, "smooth": by_edge}
-            changes |= {"product": False, "grid_size": self.start.grid_size}
-            if not self._richer(self.best, **changes):
-                # A little better is no reason to take it, but one to see whether twice the size is.
-                there = self.tried[replace(self.best.trial.candidate, **changes)]
-                if not (by_edge and there.trial.loss < before):
-                    break
+            if not self._shape((size,), smooth):
+                break
+            if smooth and size == SMOOTH_SIZES[0]:
+                self._shape(DEEP, smooth)
         best = self.best.trial.candidate
         if best.smooth and len(best.hidden) == 1 and best.hidden[0] in SMALLER:
             self._simpler(replace(best, hidden=(SMALLER[best.hidden[0]],)))
+
+    def _shape(self, hidden: tuple[int, ...], smooth: bool) -> bool:
+        """Tries hidden layers; whether larger ones are worth a trial."""
+        strength, before = self.best.trial.candidate.strength, self.best.trial.loss
+        if self.search_strength:
+            strength = min(strength, STRONGEST_HIDDEN)
+        by_edge = smooth and can_smooth(self.problem, self._size(hidden), self.start.degree)
+        changes = {"hidden": hidden, "strength": strength, "smooth": by_edge}
+        changes |= {"product": False, "grid_size": self.start.grid_size}
+        if self._richer(self.best, **changes):
+            return True
+        # A little better is no reason to take it, but one to see whether twice the size is.
+        there = self.tried[replace(self.best.trial.candidate, **changes)]
+        return by_edge and there.trial.loss < before
 
     def _products(self) -> None:
         """A product of functions, the multiplicative sibling of the additive model: fewer functions than sums of
