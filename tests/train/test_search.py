@@ -46,7 +46,7 @@ class TestChoice:
         assert report.chosen.hidden
 
     def test_products_and_two_hidden_layers_are_tried_where_they_may_pay(self):
-        report = searched(problem_of(lambda x: torch.exp(-4 * (x[:, 0] - x[:, 1]) ** 2), rows=200, noise=0.02))[1]
+        report = searched(problem_of(lambda x: torch.exp(-4 * (x[:, 0] - x[:, 1]) ** 2), rows=300, noise=0.02))[1]
         tried = [(trial.candidate.hidden, trial.candidate.product) for trial in report.trials]
         assert tried.index(((1,), True)) < tried.index(((2,), False))
         told = any("1 hidden layer of 2 nodes" in said and said.endswith(": taken.") for said in report.sentences)
