@@ -22,7 +22,6 @@ from edgewise.errors import EdgewiseWarning
 from edgewise.experiments.jobs import Tell
 from edgewise.experiments.knot_table import KnotSplit
 from edgewise.interpret.attribute import input_scores
-from edgewise.train.problem import Problem
 
 # Nine of the 17 inputs say nearly all: an injectivity radius is half a geodesic's length, one torsion degree is nearly
 # 3 / 2 of the other, and six columns are zero but for knots with rare symmetries.
@@ -36,6 +35,7 @@ NINE = (
     "volume",
 )
 INPUTS: Mapping[str, tuple[str, ...]] = {"17": KNOT_FEATURES, "9 of 17": NINE, "3": COLUMNS}
+Posed = OrdinalClassification | Classification
 BATCH = 1024
 RATES = (1e-2, 3e-2)  # of Adam, both looked at
 SCORED = 5000  # validation rows on which inputs are scored
@@ -79,21 +79,23 @@ class Plan:
 
 @dataclass(frozen=True)
 class Effort:
-    """rows: most training rows. look, epochs: of Adam, for each learning rate and after the choice. steps: of
-    Levenberg-Marquardt after it, on `second_rows` rows, for models of at most `second_most` parameters. rounds: of
+    """rows: most training rows. look: epochs of Adam for each learning rate. small: models of at most so many
+    parameters get `epochs` more at the better rate, and `steps` of Levenberg-Marquardt on `second_rows` rows; larger
+    ones, and those with an output for each class, get `long` epochs. deepmind_steps: of its recipe. rounds: of
     boosting, as a share of the usual number."""
 
     rows: int = 1_000_000
-    look: int = 3
-    epochs: int = 15
-    steps: int = 15
-    second_rows: int = 60_000
-    second_most: int = 800
+    look: int = 2
+    small: int = 500
+    epochs: int = 8
+    steps: int = 40
+    second_rows: int = 40_000
+    long: int = 25
     deepmind_steps: int = 10_000
     rounds: float = 1.0
 
 
-QUICK = Effort(rows=3000, look=2, epochs=4, steps=5, second_rows=1500, deepmind_steps=100, rounds=0.02)
+QUICK = Effort(rows=3000, look=2, epochs=4, steps=5, second_rows=1500, long=4, deepmind_steps=100, rounds=0.02)
 
 
 def our_plans() -> list[Plan]:
@@ -183,15 +185,15 @@ class _Training:
         order = np.random.default_rng(seed).permutation(len(split.train))
         self.rows = split.train[order[: effort.rows]]
 
-    def looked_at_and_continued(self) -> tuple[nn.Module, Problem]:
+    def looked_at_and_continued(self) -> tuple[nn.Module, Posed]:
         """Adam with the learning rate whose first epochs are best, then Levenberg-Marquardt where it pays."""
         effort = self.effort
-        looks = [self._adam(rate, effort.look, self.seed) for rate in RATES]
-        best = min(range(len(RATES)), key=lambda i: looks[i][2])
-        model, problem, _ = self._adam(RATES[best], effort.epochs, self.seed)
-        small = sum(p.numel() for p in model.parameters()) <= effort.second_most
-        if self.plan.head == "softmax" or not small:
-            return model, problem
+        looks = [self._adam(rate, effort.look)[2] for rate in RATES]
+        rate = RATES[looks.index(min(looks))]
+        count = sum(p.numel() for p in self.plan.model(self.split.classes, self.seed).parameters())
+        if self.plan.head == "softmax" or count > effort.small:
+            return self._adam(rate, effort.long)[:2]
+        model, problem, _ = self._adam(rate, effort.epochs)
         second = self._problem(self.rows[: effort.second_rows], torch.float64)
         with torch.no_grad():
             for name, value in second.unknowns.items():
@@ -200,7 +202,7 @@ class _Training:
         self._fit(model, second, LevenbergMarquardt(), steps=effort.steps)
         return model, second
 
-    def as_deepmind(self) -> tuple[nn.Module, Problem]:
+    def as_deepmind(self) -> tuple[nn.Module, Posed]:
         """As its notebook: Adam, batches of 64, 10,000 steps at most, looking every 100 and stopping at the first rise;
         tanh for its sigmoid, the same functions."""
         model, problem = self.plan.model(self.split.classes, self.seed), self._problem(self.rows, torch.float32)
@@ -215,15 +217,15 @@ class _Training:
         )
         return model, problem
 
-    def _adam(self, rate: float, epochs: int, seed: int) -> tuple[nn.Module, Problem, float]:
-        model, problem = self.plan.model(self.split.classes, seed), self._problem(self.rows, torch.float32)
+    def _adam(self, rate: float, epochs: int) -> tuple[nn.Module, Posed, float]:
+        model, problem = self.plan.model(self.split.classes, self.seed), self._problem(self.rows, torch.float32)
         batches = max(1, len(self.rows) // BATCH)
         report = self._fit(
             model, problem, Adam(lr=rate), steps=epochs * batches, batch_size=BATCH, evaluate_every=batches
         )
         return model, problem, report.validation_loss
 
-    def _fit(self, model: nn.Module, problem: Problem, method, **settings):
+    def _fit(self, model: nn.Module, problem: Posed, method, **settings):
         def watch(event) -> None:
             self.tell(type(method).__name__, event.step / event.steps, event.loss)
 
@@ -234,7 +236,7 @@ class _Training:
             raise KeyboardInterrupt  # a fit that was cut short is no result
         return report
 
-    def _problem(self, rows: np.ndarray, dtype: torch.dtype) -> Problem:
+    def _problem(self, rows: np.ndarray, dtype: torch.dtype) -> Posed:
         kind = OrdinalClassification if self.plan.head == "ordinal" else Classification
         data = [self._tensors(part, dtype) for part in (rows, self.split.validation)]
         return kind(*data[0], classes=self.split.classes, validation=data[1])
