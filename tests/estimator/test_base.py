@@ -122,9 +122,7 @@ class TestScaling:
 
         assert score(0) > 0.98
         inputs[7, 0] = 1e3
-        # Of seeds 0 to 7 the first leads the search to a poorer minimum; the others lose nothing.
-        worst, median, _ = sorted(map(score, range(3)))
-        assert worst > 0.9 and median > 0.98
+        assert min(map(score, (0, 1))) > 0.98
         before = KANRegressor(**FIXED).fit(inputs, y)
         inputs[7, 0] = 1e12  # beyond the end of the scale it makes no difference how far
         assert same(KANRegressor(**FIXED).fit(inputs, y), before, fresh)
