@@ -26,8 +26,8 @@ class Effort:
     """What a row is given. samples: to train on, noise-free, a share `edges` of them denser towards the faces of the
     box; held_out: uniform, not trained on, to decide when to stop.
 
-    width, degree: None where `approximate` chooses; budget and time_limit: its own. No limit in seconds unless told: a
-    row would depend on what else the machine does.
+    width, degree, starts: None where `approximate` chooses; budget and time_limit: its own. No limit in seconds unless
+    told: a row would depend on what else the machine does.
     """
 
     samples: int = 3000
@@ -37,11 +37,14 @@ class Effort:
     degree: int | None = None
     budget: float = 1.0
     time_limit: float | None = None
+    starts: int | None = None
 
 
 def accuracy_job(target: TargetFunction, seed: int, effort: Effort) -> Job:
     """The row of `measure`, with the function's name, the seed and the effort as its key."""
     key = {"problem": target.name, "seed": seed, **asdict(effort)}
+    if effort.starts is None:  # stored rows are older than this choice
+        del key["starts"]
     return Job(f"{target.name}, seed {seed}", key, partial(measure, target, seed, effort))
 
 
@@ -60,6 +63,7 @@ def measure(target: TargetFunction, seed: int, effort: Effort, tell: Tell) -> di
         problem,
         width=effort.width,
         degree=effort.degree,
+        starts=effort.starts,
         domain=(-1.0, 1.0),
         budget=effort.budget,
         time_limit=effort.time_limit,

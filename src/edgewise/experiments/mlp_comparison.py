@@ -71,8 +71,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 def _case(name: str, seed: int, quick: bool) -> _Case:
     if name in TOY_FUNCTIONS:
-        target = TOY_FUNCTIONS[name]
-        effort = Effort(toy_functions.SAMPLES[name], width=target.shape)
+        target, effort = TOY_FUNCTIONS[name], toy_functions.effort_of(name)
     else:
         target, effort = SPECIAL_FUNCTIONS[name], special_functions.EFFORT
     if quick:
