@@ -7,7 +7,7 @@ import torch
 
 from edgewise.nn.tensor import TensorLayer
 from edgewise.pde.domain import Box
-from edgewise.pde.mesh import Mesh, grown, halved, joined, left_out
+from edgewise.pde.mesh import Mesh, grown, halved, joined, left_out, respaced
 from edgewise.pde.shapes import Annulus, Disk, LShape
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
@@ -119,6 +119,26 @@ def test_the_place_of_a_layer_is_cut():
     widths, middles = finer.diff(), (finer[1:] + finer[:-1]) / 2
     assert float(middles[widths < 0.06].abs().max()) < 0.5
     assert float(widths[middles.abs() < 0.1].max()) < 0.06 < float(widths.max())
+
+
+def test_respaced_intervals_miss_the_same():
+    layer, domain, before = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, 25).double()])
+    (points,) = respaced(layer, domain, 2.0)
+    assert len(points) - 1 + 5 == 2 * layer.coef.numel()
+    assert (float(points[0]), float(points[-1])) == (-1.0, 1.0) and bool((points.diff() > 0).all())
+    assert float(points.diff().max() / points.diff().min()) > 1.5  # denser where the function turns
+    even = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, len(points)).double()])[2]
+    assert fitted(lambda x: torch.atan(8 * x[:, 0]), [points])[2] < even / 2 < before
+    assert len(respaced(layer, domain, 2.0, most=40)[0]) == 36
+
+
+def test_respaced_coordinates_share():
+    """Of a function that turns four times as fast along y, y gets about four times as many."""
+    lines = [torch.linspace(0, 3, 13).double()] * 2
+    layer, domain, _ = fitted(lambda x: torch.sin(x[:, 0]) * torch.sin(4 * x[:, 1]), lines)
+    x, y = respaced(layer, domain, 8.0)
+    assert 3 < len(y) / len(x) < 5
+    assert 0.9 < (len(x) + 4) * (len(y) + 4) / 8 / 17**2 <= 1
 
 
 def test_outside_of_the_domain_nothing_counts():

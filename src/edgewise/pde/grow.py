@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from edgewise.nn.tensor import TensorLayer
 from edgewise.pde.account import Account, Arm, step_work
+from edgewise.pde.domain import Box
 from edgewise.pde.equation import PDE
-from edgewise.pde.mesh import Mesh, grown
+from edgewise.pde.mesh import Mesh, grown, respaced
 from edgewise.pde.network import (
     SeparableNetwork,
     TensorNetwork,
@@ -160,6 +162,15 @@ class Growth:
             if stalls == STALLS or (arm.loss >= before and len(arms) == 1):
                 return "no_progress", account.unfinished("Larger networks lowered the loss no further")
 
+    def _finer(self, layer: TensorLayer) -> TensorLayer:
+        """A layer with more intervals. What is linear needs no start, so that all of them may move."""
+        domain, most = self.problem.domain, self.plan.most
+        if self._all_linear and isinstance(domain, Box):
+            points = respaced(layer, domain, GROWTH, most=most)
+            return TensorLayer(points, layer.out_features, degree=layer.degree, periodic=layer.periodic)
+        coarser = None if self._coarser is None else self._coarser.layers[0]
+        return layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
+
     @property
     def _likely_steps(self) -> float:
         if self.plan.shape != TENSOR:
@@ -171,9 +182,7 @@ class Growth:
         network = self.account.best.network
         if isinstance(network, TensorNetwork):
             layer = network.layers[0]
-            coarser = None if self._coarser is None else self._coarser.layers[0]
-            finer = grown(layer, self.problem.domain, GROWTH, coarser, most=self.plan.most)
-            larger = [TensorNetwork(layer.with_breakpoints(finer))]
+            larger = [TensorNetwork(self._finer(layer))]
             if count(larger[0]) < LEAST_GROWTH * count(network):
                 return []
         else:

@@ -19,6 +19,7 @@ FACE_POINTS = 4  # of an interval, on the boundary
 LOOKS, BISECTIONS = 2048, 50  # along a curve for lines that it crosses: it counts as straight in between
 APART = 1e-9  # of a curve's length: crossings closer than this are one
 SINGULAR = 30.0  # times the median of its coordinate: an interval where so much is missing has something sharp in it
+LEAST_LOAD = 0.1  # of the mean: intervals in which nothing seems to be missing
 LEAST_GAIN = 0.75  # errors of such an interval fall by at least this factor when it is halved
 
 
@@ -152,6 +153,41 @@ def grown(
         for ends in ((low, middle), (middle, high)):
             heapq.heappush(heap, (error * gain, axis, *ends, gain))
     return [_tensor(points) for points in lists]
+
+
+def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float = math.inf) -> list[Tensor]:
+    """Breakpoints with about `factor` times the layer's coefficients of which each interval misses as much.
+
+    An interval that misses e is worth e^(1 / (degree + 1)) of the new ones (C. de Boor, "A Practical Guide to Splines",
+    ch. XII, NEWNOT); coordinates share so that all intervals of all of them miss the same. most: coefficients.
+    """
+    power = 1 / (layer.degree + 1)
+    loads = [errors**power for errors in left_out(layer, domain)]
+    loads = [load.clamp(min=LEAST_LOAD * float(load.mean())) for load in loads]
+    wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)
+    extra = [0 if repeats else layer.degree for repeats in layer.periodic]
+
+    def counts(level: float) -> list[int]:
+        return [max(len(load), int(float(load.sum()) / level)) for load in loads]
+
+    low, high = (math.log(bound) for bound in (1e-12, max(float(load.sum()) for load in loads)))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        fits = math.prod(n + more for n, more in zip(counts(math.exp(middle)), extra, strict=True)) <= wanted
+        low, high = (low, middle) if fits else (middle, high)
+    return [
+        _quantiles(points, load, count)
+        for points, load, count in zip(layer.breakpoints, loads, counts(math.exp(high)), strict=True)
+    ]
+
+
+def _quantiles(points: Tensor, load: Tensor, count: int) -> Tensor:
+    """Breakpoints of `count` intervals that carry the same share of a load that is given by intervals."""
+    reached = torch.cat([load.new_zeros(1), load.cumsum(0)])
+    levels = torch.linspace(0, 1, count + 1, dtype=load.dtype)[1:-1] * reached[-1]
+    interval = torch.searchsorted(reached[1:-1].contiguous(), levels, right=True)
+    inner = points[interval] + points.diff()[interval] * (levels - reached[interval]) / load[interval]
+    return torch.cat([points[:1], inner, points[-1:]])
 
 
 def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain) -> list[Tensor]:

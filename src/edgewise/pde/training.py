@@ -16,6 +16,9 @@ SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a 
 # It also ends when so many steps in a row lower it by less than this share each. Where everything is linear the first
 # step solves it but for the damping, so a second one that is slow tells enough.
 SLOW, SLOW_STEPS, SLOW_STEPS_LINEAR = 0.05, 3, 1
+# Smooth parts of the error weigh as little as the grid size to the power of four beside rough ones in J'J: damping must
+# be far below that, or they stay, and last derivatives with them that tell where to cut.
+LEAST_DAMPING = 1e-12
 
 
 class _Watch:
@@ -52,7 +55,7 @@ def trained(
 
 def linear_method(most: int) -> LevenbergMarquardt:
     """For networks that are linear in their parameters, at most so many: nearly Gauss-Newton from the first step on."""
-    return LevenbergMarquardt(damping=1e-6, acceleration=False, factorised=most)
+    return LevenbergMarquardt(damping=LEAST_DAMPING, acceleration=False, factorised=most)
 
 
 def count(network: nn.Module) -> int:
