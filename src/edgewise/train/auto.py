@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train.candidate import Candidate, train_candidate, work_of
+from edgewise.train.candidate import Candidate, score_of, train_candidate, work_of
 from edgewise.train.fit_report import FitReport
 from edgewise.train.folds import part_of, sample_losses
-from edgewise.train.gcv import gcv_of, penalty_of
+from edgewise.train.gcv import penalty_of
 from edgewise.train.noise_free import approximated
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem
@@ -123,7 +123,7 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
                 progress=lambda loss, share, before=spent: search.report(loss, before + cost * share),
             )
             spent += cost
-            score = _score(model, problem, report)
+            score = score_of(model, problem, report)
             if best is None or score < best_score:
                 best, best_score = (model, report), score
             if report.stopped == "interrupted":
@@ -132,15 +132,6 @@ def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, searc
     except KeyboardInterrupt:
         best = _kept(problem, best, search)
     return *best, replace(found, work=found.work + spent)
-
-
-def _score(model: KAN, problem: Problem, report: FitReport) -> float:
-    """What the best of several starts has least of: the objective, or GCV where each start has its own penalty."""
-    if not report.history or report.stopped == "nonfinite":
-        return math.inf
-    if penalty_of(report) is not None:
-        return gcv_of(model, problem, report)
-    return report.history[-1].loss + report.history[-1].penalty
 
 
 def _kept(problem: Problem, final: tuple[KAN, FitReport] | None, search: Search) -> tuple[KAN, FitReport]:

@@ -11,7 +11,7 @@ from edgewise.nn.layer import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.fit_report import FitReport
-from edgewise.train.gcv import FINAL, LINEAR, TRIAL, SmoothPlan, short_fit, smooth_fit
+from edgewise.train.gcv import FINAL, LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
 from edgewise.train.grid import adapt_domain_, refine
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
@@ -30,6 +30,8 @@ WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two core
 # Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
 OVERHEAD = 3e6
 SHORT_STARTS, SHORT_STEPS = 5, 12
+# The factors of (1 - a) / sqrt(1 - b^2) were found from functions near 1, those of 1 + a sin(t) from functions near 0.
+LEVELS = (1.0, 0.0)
 BASIS = 300  # of the basis functions and their derivatives at one value, about
 
 
@@ -138,7 +140,7 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
         else:
             each = 6 * rows * parameters + BASIS * rows * sum(candidate.width(inputs, outputs)[:-1])
         total += steps * (each + OVERHEAD)
-    return total
+    return total * (len(LEVELS) if candidate.product else 1)
 
 
 def reasonable_work(data: Data, outputs: int) -> float:
@@ -167,6 +169,39 @@ def train_candidate(
         final: more steps.
         progress: told the loss and the share of the planned steps (0 .. 1) after every step.
     """
+    if not candidate.product or warm is not None:
+        return _trained(problem, candidate, outputs, seed, warm, final, progress)
+    best, lowest = None, math.inf
+    for number, level in enumerate(LEVELS):
+        part = None if progress is None else _part(progress, number, len(LEVELS))
+        model, report = _trained(problem, candidate, outputs, seed, None, final, part, level)
+        score = score_of(model, problem, report)
+        if best is None or score < lowest:
+            best, lowest = (model, report), score
+        if report.stopped == "interrupted":
+            break
+    return best
+
+
+def score_of(model: KAN, problem: Problem, report: FitReport) -> float:
+    """What the best of several starts has least of: the objective, or GCV where each start has its own penalty."""
+    if not report.history or report.stopped == "nonfinite":
+        return math.inf
+    if penalty_of(report) is not None:
+        return gcv_of(model, problem, report)
+    return report.history[-1].loss + report.history[-1].penalty
+
+
+def _trained(
+    problem: Problem,
+    candidate: Candidate,
+    outputs: int,
+    seed: int,
+    warm: KAN | None,
+    final: bool,
+    progress: Callable[[float, float], None] | None,
+    level: float | None = None,
+) -> tuple[KAN, FitReport]:
     sizes = candidate.grids()
     if warm is not None:
         # The grids of hidden layers may differ, see `approximate`; the first one's size is the candidate's.
@@ -175,7 +210,7 @@ def train_candidate(
         sizes = (candidate.grid_size,)
     else:
         first = replace(candidate, grid_size=sizes[0])
-        model = _start(problem, first, outputs, seed)
+        model = _start(problem, first, outputs, seed, level)
     report = None
     for number, size in enumerate(sizes):
         model = model if size == model.config.grid_size[0] else refine(model, size)
@@ -188,10 +223,9 @@ def train_candidate(
     return model, report
 
 
-def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int) -> KAN:
+def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int, level: float | None) -> KAN:
     """A fresh model; of a smooth candidate with hidden layers, whose local minima differ most in its first steps, the
-    best of several short starts."""
-
+    best of several short starts. level: around which the factors of a product begin."""
     inputs, dtype = problem.train.x.shape[1], problem.train.x.dtype
 
     def fresh(number: int) -> KAN:
@@ -199,9 +233,8 @@ def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int) -> K
         products = ((inputs,), ()) if candidate.product else ()
         width = candidate.width(inputs, outputs)
         model = KAN(width, candidate.grid_size, candidate.degree, products=products, seed=own, dtype=dtype)
-        if candidate.product:
-            # Of y = (1 - a) / sqrt(1 - b^2) starts near 1 found the factors, of 1 + a sin(t) starts near 0.
-            _single_out_(model.layers[0], float(number % 2))
+        if level is not None:
+            _single_out_(model.layers[0], level)
         return model
 
     if not (candidate.smooth and candidate.hidden):
