@@ -16,10 +16,18 @@ Value = float | Callable[..., Tensor] | Mapping[str, float | Callable[..., Tenso
 
 @dataclass(frozen=True)
 class Condition:
-    """Any condition: residuals that are zero, a function like the equation's, which may take `normal` (b, n) too.
+    """Any condition: residuals that are zero on pieces of the boundary, as `Condition(lambda u, t: u.x + u**2 - t)`.
 
-    on: names of pieces of the boundary, one or several; the whole boundary (without the first and last moment) if None.
-    weight: times the mean of the squared residuals.
+    Args:
+        residual: a function like the equation's, its arguments told by their names: fields, coordinates (b,), unknown
+            coefficients (b,), `points` (b, n) for all coordinates, outward normals `normal` (b, n). It returns one or
+            several residuals (b,), or (b, r).
+        on: names of pieces of the boundary, one or several; if None the whole boundary without first and last moment.
+        weight: times the mean of the squared residuals, each in units of an error of the field (see `PDE`).
+
+    Raises:
+        InputError: with the problem it is given to: an unknown piece, an unknown argument, a wrong shape, or residuals
+            that do not depend on the solution.
     """
 
     residual: Callable
@@ -37,10 +45,20 @@ class Condition:
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """The solution equals `value` there; of several fields those that `value` names, as {"u": 1.0, "v": 0.0}.
+    """u = value on pieces of the boundary, as `Dirichlet(lambda x, y: x * y, on="x=0")`.
 
-    hard: by construction, exactly: u = value + factor * network, where the factor vanishes on these pieces. The value
-        must then be known all over the domain. Boxes, disks, annuli, also over time; at most one for each field.
+    Args:
+        value: in the field's units: a number, a function of coordinates (b,) by name, or of all `points` (b, n), to
+            (b,); of several fields a mapping of those that are held, as {"u": 1.0, "v": 0.0}.
+        on: names of pieces of the boundary, one or several; if None the whole boundary without first and last moment.
+        weight: times the mean of the squared misfit.
+        hard: by construction, exactly: u = value + factor * network, where the factor vanishes on these pieces (I.
+            Lagaris, A. Likas, D. Fotiadis, IEEE Trans. Neural Networks 9, 1998, 987). The value must then be known all
+            over the domain. Boxes, disks, annuli, also over time; at most one for each field; without integrals.
+
+    Raises:
+        InputError: with the problem it is given to: an unknown piece or field, a value of another shape, a domain
+            without such a factor.
     """
 
     value: Value = 0.0
@@ -58,7 +76,16 @@ class Dirichlet:
 
 @dataclass(frozen=True)
 class Robin:
-    """a u + b du/dn = value there, with n the outward normal in space."""
+    """a u + b du/dn = value on pieces of the boundary, with n the outward normal in space, of length 1.
+
+    Args:
+        a, b: numbers, or functions of coordinates (b,) by name to (b,); b times the field's units over length.
+        value: as for `Dirichlet`, in the units of a u.
+        on, weight: as for `Dirichlet`; the misfit is divided by its size for a wave of one period (see `PDE`).
+
+    Raises:
+        InputError: with the problem it is given to: an unknown piece or field, a value of another shape.
+    """
 
     a: float | Callable[..., Tensor]
     b: float | Callable[..., Tensor]
@@ -80,7 +107,15 @@ class Robin:
 
 @dataclass(frozen=True)
 class Neumann:
-    """du/dn = value there, with n the outward normal in space."""
+    """du/dn = value on pieces of the boundary, with n the outward normal in space, of length 1.
+
+    Args:
+        value: as for `Dirichlet`, in the field's units over length; positive where u grows outwards.
+        on, weight: as for `Dirichlet`; the misfit is divided by its size for a wave of one period (see `PDE`).
+
+    Raises:
+        InputError: with the problem it is given to: an unknown piece or field, a value of another shape.
+    """
 
     value: Value = 0.0
     on: str | Sequence[str] | None = None
@@ -96,7 +131,17 @@ class Neumann:
 
 @dataclass(frozen=True)
 class Initial:
-    """At the first moment u = value and, where the equation is of second order in time, du/dt = rate."""
+    """At the first moment u = value and, where the equation is of second order in time, du/dt = rate.
+
+    Args:
+        value: as for `Dirichlet`: a number, or a function of coordinates (b,) to (b,), or one of these for each field.
+        rate: the same for the first derivative in time, in the field's units over time; None where there is none.
+        weight: times the mean of the squared misfit.
+
+    Raises:
+        InputError: with the problem it is given to: a domain without the coordinate t, an unknown field, a value of
+            another shape.
+    """
 
     value: Value = 0.0
     rate: Value | None = None
@@ -123,7 +168,13 @@ class Initial:
 
 @dataclass(frozen=True)
 class Periodic:
-    """The solution repeats itself with the domain's length in these coordinates, by construction."""
+    """The solution repeats itself with the domain's length in these coordinates, by construction: `Periodic("x")`.
+
+    It stands for all conditions on the two ends of each of them.
+
+    Raises:
+        InputError: with the problem it is given to: a coordinate that the domain has not.
+    """
 
     coordinates: tuple[str, ...]
 
@@ -135,8 +186,15 @@ class Periodic:
 class Observations:
     """Measured values of one field at scattered points, for unknown coefficients or where conditions are missing.
 
-    x: (N, n); values: (N,); field: its name, if there are several. weight: small, for the solution must follow the
-    equation, which has no noise, rather than the noise of the values.
+    Args:
+        x: points, coordinates in the domain's order, (N, n).
+        values: in the field's units, (N,).
+        field: its name, if there are several.
+        weight: times the mean of the squared misfit; small, for the solution must follow the equation, which has no
+            noise, rather than the noise of the values.
+
+    Raises:
+        InputError: other shapes, numbers that are not finite; with the problem, an unknown field.
     """
 
     x: Tensor

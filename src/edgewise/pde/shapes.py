@@ -15,7 +15,15 @@ RADII = 3  # panels of Gauss-Legendre points
 
 
 class Annulus(Domain):
-    """Between two circles around a centre. Pieces: "outer" and "inner"."""
+    """Between two circles around a centre. Pieces: "outer" and "inner".
+
+    Args:
+        inner, outer: radii, 0 < inner < outer.
+        center: two numbers. coordinates: two names.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
 
     def __init__(
         self,
@@ -68,7 +76,15 @@ class Annulus(Domain):
 
 
 class Disk(Annulus):
-    """Within a circle. Its boundary is the piece "circle"."""
+    """Within a circle. Its boundary is the piece "circle".
+
+    Args:
+        radius: positive.
+        center: two numbers. coordinates: two names.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
 
     def __init__(
         self,
@@ -85,7 +101,12 @@ class Disk(Annulus):
 class Polygon(Domain):
     """Within a closed line that doesn't cross itself. Pieces: "edge 1" from the first corner to the second, and so on.
 
-    corners: (m, 2), in either sense.
+    Args:
+        corners: (m, 2), at least three, in either sense.
+        coordinates: two names.
+
+    Raises:
+        InputError: fewer corners, no area between them, or two neighbours that are the same.
     """
 
     def __init__(self, corners: Sequence[Sequence[float]], coordinates: Sequence[str] = ("x", "y")):
@@ -124,6 +145,9 @@ class Polygon(Domain):
 
 
 def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
-    """The square [low, high]^2 without its lower right quarter; the reentrant corner is the centre."""
+    """The square [low, high]^2 of x and y without its lower right quarter; the reentrant corner is the centre.
+
+    Its pieces are "edge 1" .. "edge 6", from the lower left corner round to the right, the first of them at the bottom.
+    """
     middle = (low + high) / 2
     return Polygon([(low, low), (middle, low), (middle, middle), (high, middle), (high, high), (low, high)])
