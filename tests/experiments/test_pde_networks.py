@@ -2,7 +2,7 @@
 
 import torch
 
-from edgewise.experiments.pde_networks import kan, mlp, network_tables, networks
+from edgewise.experiments.pde_networks import kan, mlp, network_tables, networks, networks_said
 from edgewise.pde import named_equation
 
 
@@ -24,4 +24,7 @@ def test_a_kan_ends_on_the_last_grid_and_tells():
 def test_what_is_run():
     assert len(networks(False)) == len(set(networks(False))) == 16
     assert {name for name, _, _ in networks(True)} == {"heat"}
-    assert network_tables([]) == ()
+    assert network_tables([]) == () and networks_said([]) == []
+    made = [("heat", "KAN", 1e-6), ("heat", "MLP", 1e-5), ("heat", "MLP", 2e-6), ("poisson", "KAN", 1e-3)]
+    rows = [{"problem": name, "model": model, "error": error} for name, model, error in made]
+    assert networks_said(rows)[0].endswith("on 1 of 1 problems.")

@@ -47,7 +47,8 @@ def test_summary():
     rows = [row("heat", 1e-9), row("heat", 3e-8, 1), row("heat", 2e-9, 2), row("burgers", 1e-4), row("wave", None)]
     rows += [row("heat", 1e-5, model="MLP", shape=[10]), row("heat", 1e-6, model="MLP", shape=[20, 20])]
     outcome = summary(rows)
-    assert "1 of 3 problems" in outcome.sentences[0]
+    assert "1 of 3 problems reach what was asked for, not so wave, burgers, the slowest in 8 s" in outcome.sentences[0]
+    assert summary([]).tables == ()
     heat, wave, burgers = outcome.tables[0].rows
     assert heat[1:5] == ("2.0e-09", "3.0e-08", "3", "1.0e-07")
     assert wave[1] == "-" and burgers[5].startswith("1e-8")

@@ -94,6 +94,20 @@ def _teller(tell: Tell, steps: int):
     return lambda event: tell("", event.step / steps, event.loss)
 
 
+def networks_said(rows: Sequence[dict]) -> list[str]:
+    """On how many problems the KAN is closer than the best MLP; nothing where not both were run."""
+    won, both = 0, 0
+    for name in PROBLEMS:
+        best = {}
+        for row in rows:
+            if row["problem"] == name and row["model"] in ("KAN", "MLP") and row["error"] is not None:
+                best[row["model"]] = min(row["error"], best.get(row["model"], row["error"]))
+        both += len(best) == 2
+        won += len(best) == 2 and best["KAN"] < best["MLP"]
+    said = f"Of networks with hidden layers the KAN has a lower error than the best MLP on {won} of {both} problems."
+    return [said] if both else []
+
+
 def network_tables(rows: Sequence[dict]) -> tuple[ResultTable, ...]:
     """For each problem the KAN, and the best MLP; none where nothing was run."""
     lines = []
