@@ -19,8 +19,8 @@ from edgewise.datasets.knots import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, natural_slope
 from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise.experiments.outcome import Outcome, ResultTable, scientific
+from edgewise.experiments.real_tables import Table
 from edgewise.experiments.store import Store
-from edgewise.experiments.tables import Table
 from edgewise.interpret.expression import used_variables
 from edgewise.interpret.find import find_formula
 from edgewise.interpret.relations import relations

@@ -1,9 +1,9 @@
-"""Five real tables: the KAN with its defaults beside a linear model, an MLP and gradient boosting.
+"""Fifteen real tables: the KAN with its defaults beside a linear model, an MLP, boosting, an EBM and a GAM.
 
-Five folds of each table: scikit-learn's diabetes, breast cancer, wine and digits, and the knot table. Folds keep the
-shares of the classes where each has five rows; knots of one group (mutants) are never on both sides. The score is R^2
-or accuracy in per cent, its mean over the folds; seconds are those of one fit, the choice of shape, grid and strength
-included, as it is for the other models.
+Five folds of each table, see `real_tables`. Folds keep the shares of the classes where each has five rows; rows of one
+group (mutant knots, one traveller's choices) are never on both sides. The score is R^2 or accuracy in per cent, its
+mean over the folds; seconds are those of one fit, the choice of shape, grid and strength included, as it is for the
+other models.
 """
 
 from __future__ import annotations
@@ -11,62 +11,42 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import product
-
-import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from operator import eq, gt
 
 from edgewise.baselines import iterate_baselines, measures
 from edgewise.datasets import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.experiments.additive_models import PACKAGES, additive_model, is_installed, is_too_large
 from edgewise.experiments.jobs import Progress, Update
 from edgewise.experiments.outcome import Outcome, ResultTable
+from edgewise.experiments.real_tables import Table, real_tables
 from edgewise.experiments.store import Store
 
-MODELS = ("KAN", "linear", "MLP", "boosting")
+MODELS = ("KAN", "linear", "MLP", "boosting", "EBM", "pyGAM")
+READABLE = ("KAN", "linear", "EBM", "pyGAM")  # by a person: curves or coefficients that add up, or a small network
 QUICK = ("diabetes", "wine")
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """X (N, d), y (N,), task, and the groups (N,) that a fold must not cut."""
-
-    X: np.ndarray
-    y: np.ndarray
-    task: str
-    group: np.ndarray | None = None
-
-    def folds(self, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Training and test rows of each fold."""
-        settings = {"n_splits": count, "shuffle": True, "random_state": seed}
-        if self.group is not None:
-            yield from GroupKFold(**settings).split(self.X, self.y, self.group)
-        elif self.task == "classification" and np.unique(self.y, return_counts=True)[1].min() >= count:
-            yield from StratifiedKFold(**settings).split(self.X, self.y)
-        else:
-            yield from KFold(**settings).split(self.X, self.y)
 
 
 def tables(quick: bool) -> dict[str, Callable[[], Table]]:
     """Name and maker of each table."""
-    found = {
-        "diabetes": lambda: Table(*load_diabetes(return_X_y=True), "regression"),
-        "breast cancer": lambda: Table(*load_breast_cancer(return_X_y=True), "classification"),
-        "wine": lambda: Table(*load_wine(return_X_y=True), "classification"),
-        "digits": lambda: Table(*load_digits(return_X_y=True), "classification"),
-        "knots": _knots,
-    }
-    return {name: make for name, make in found.items() if not quick or name in QUICK}
+    return {name: make for name, make in real_tables().items() if not quick or name in QUICK}
+
+
+def models() -> tuple[str, ...]:
+    """Those that can be fitted here: interpret and pyGAM may be missing."""
+    return tuple(name for name in MODELS if name not in PACKAGES or is_installed(name))
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
     """Fits what is not yet in the store, and gives the table of means; one seed unless told otherwise."""
     count, budget = (2, 0.02) if quick else (5, 1.0)
     chosen, seeds = tables(quick), seeds or (0,)
-    planned, done = len(seeds) * len(chosen) * count * len(MODELS), 0
+    fitted = models()
+    for name in (model for model in MODELS if model not in fitted):
+        progress(Update(name, 0.0, line=f"{name} is left out: it needs {PACKAGES[name]}, which is not installed."))
+    planned, done = len(seeds) * len(chosen) * count * len(fitted), 0
     for (name, make), seed in product(chosen.items(), seeds):
         table = make()
         for fold, (train, test) in enumerate(table.folds(count, seed)):
@@ -78,25 +58,29 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
             for row in _fits(table, train, test, key, store, tell):
                 progress(Update(f"{name}, fold {fold + 1}", done / planned, line=_line(store.add(row))))
-            done += len(MODELS)
+            done += len(fitted)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
     return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])
 
 
 def _fits(table: Table, train, test, key: dict, store: Store, tell: Callable[[str, float], None]) -> Iterator[dict]:
     """The rows of one fold that the store lacks."""
-    missing = [model for model in MODELS if store.find(**key, model=model) is None]
+    order = models()
+    missing = [model for model in order if store.find(**key, model=model) is None]
     if "KAN" in missing:
         yield {**key, "model": "KAN", **_kan(table, train, test, key, lambda event: tell("KAN", event.done))}
-    if set(missing) - {"KAN"}:
-        order = MODELS
+    if set(missing) & {"linear", "MLP", "boosting"}:
         split = table.X[train], table.y[train], table.X[test], table.y[test]
         for one in iterate_baselines(
             *split, task=table.task, seed=key["seed"], progress=lambda name, done: tell(name, order.index(name) + done)
         ):
             if one.name in missing:
                 yield {**key, "model": one.name, **_row(table, one.metrics, one.parameters, one.seconds, train, test)}
-    if table.group is not None and store.find(**key, model="slope rule") is None:
+    for name in (model for model in missing if model in PACKAGES):
+        if name != "pyGAM" or not is_too_large(table.X[train], table.y, table.task):
+            tell(name, order.index(name))
+            yield {**key, "model": name, **_additive(name, table, train, test, key["seed"])}
+    if key["table"] == "knots" and store.find(**key, model="slope rule") is None:
         yield {**key, "model": "slope rule", **_rule(table, train, test)}
 
 
@@ -114,6 +98,12 @@ def _kan(table: Table, train, test, key: dict, progress) -> dict:
     config = model.model_.config
     shape = {"width": list(config.width), "grid_size": list(config.grid_size)}
     return {**_row(table, found, model.parameter_count_, seconds, train, test), **shape}
+
+
+def _additive(name: str, table: Table, train, test, seed: int) -> dict:
+    split = table.X[train], table.y[train], table.X[test], table.y[test]
+    found, parameters, seconds = additive_model(name, table.task, *split, seed)
+    return _row(table, found, parameters, seconds, train, test)
 
 
 def _rule(table: Table, train, test) -> dict:
@@ -137,26 +127,22 @@ def _row(table: Table, metrics: dict, parameters: int, seconds: float, train, te
     }
 
 
-def _knots() -> Table:
-    knots = load_knots()
-    return Table(knots.X, knots.y, "classification", knots.group)
-
-
 def summary(rows: list[dict]) -> Outcome:
     """The table: for each data set the mean score of each model, and how far the KAN is from the best of the others."""
     names = list(dict.fromkeys(row["table"] for row in rows))
     columns = ("table", "rows", *MODELS, "gap", "numbers", "seconds")
-    lines, sentences = [], []
+    lines, sentences, scores = [], [], {}
     for name in names:
         mine = [row for row in rows if row["table"] == name]
         means = {model: _mean(row["score"] for row in mine if row["model"] == model) for model in MODELS}
-        best = max(score for model, score in means.items() if model != "KAN" and not math.isnan(score))
+        scores[name] = {model: score for model, score in means.items() if not math.isnan(score)}
+        best = max((score for model, score in scores[name].items() if model != "KAN"), default=math.nan)
         kan = [row for row in mine if row["model"] == "KAN"]
         lines.append(
             (
                 f"{name}, R²" if kan[0]["task"] == "regression" else name,
                 f"{sum(kan[0]['rows']):,}",
-                *(f"{100 * score:.1f}" for score in means.values()),
+                *("-" if math.isnan(score) else f"{100 * score:.1f}" for score in means.values()),
                 f"{100 * (means['KAN'] - best):+.1f}",
                 f"{_mean(row['parameters'] for row in kan):,.0f}",
                 f"{_mean(row['seconds'] for row in kan):.1f} (max {max(row['seconds'] for row in kan):.1f})",
@@ -171,7 +157,30 @@ def summary(rows: list[dict]) -> Outcome:
         f"Scores on test rows, accuracy or R², in per cent: means of {folds} folds. Gap: points from the best of the "
         "others to the KAN. Numbers, seconds: parameters of the KAN, wall time of its fit, search included.",
     )
+    if len(names) > 1:
+        sentences += _ranks(scores)
     return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences))
+
+
+def _ranks(scores: dict[str, dict[str, float]]) -> list[str]:
+    """Average ranks, among all models and among those that people read; equal scores share their places."""
+    said = []
+    for who, asked in (("all models", MODELS), ("models that a person can read", READABLE)):
+        ranks: dict[str, list[float]] = {}
+        for found in scores.values():
+            values = {model: score for model, score in found.items() if model in asked}
+            for model, score in values.items():
+                above, equal = (sum(compare(other, score) for other in values.values()) for compare in (gt, eq))
+                ranks.setdefault(model, []).append(above + (equal + 1) / 2)
+        order = sorted(ranks, key=lambda model: _mean(ranks[model]))
+        means = [f"{m} {_mean(ranks[m]):.2f}" + _of_fewer(len(ranks[m]), len(scores)) for m in order]
+        said.append(f"Average rank among {who} over {len(scores)} tables: {', '.join(means)}.")
+    near = sum(found["KAN"] >= max(found.values()) - 0.01 for found in scores.values())
+    return [*said, f"The KAN is within a point of the best in {near} of {len(scores)} tables."]
+
+
+def _of_fewer(count: int, tables: int) -> str:
+    return "" if count == tables else f" (of {count})"
 
 
 def _line(row: dict) -> str:
