@@ -65,7 +65,7 @@ def test_summary():
     outcome = summary(rows)
     assert outcome.tables[0].rows[0] == ("KAN [2,5,1]", "400", *["1.0e-10"] * 2, *["1.0e-09"] * 2, "1", "8")
     assert outcome.sentences[1].startswith("Lowest errors: KAN [2,5,1] with 400 parameters, squared L2 1.0e-10, ")
-    assert outcome.sentences[-1].endswith("KAN -10.0, MLP -2.0.")
+    assert outcome.sentences[-1].endswith(" -10.0 for the KAN [2,5,1] on its grids, -2.0 for the MLPs.")
     more = [made("KAN", [5], 400, 3e-10, seed=1), made("KAN", [5], 400, 2e-10, seed=2), made("pykan", [2], 96, 1e-3)]
     outcome = summary([*rows, *more])
     assert outcome.tables[0].rows[0][1:7] == ("400", "2.0e-10", "3.0e-10", "2.0e-09", "3.0e-09", "3")
