@@ -200,6 +200,19 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape):
                 assert torch.equal(got, expected)
 
 
+@pytest.mark.skipif(cpu._torch_threads() is None, reason="torch has no threads to lend here")
+def test_torchs_threads_and_new_ones_give_the_same_bits(threads):
+    case = make_case(9000, 8, 16, 20)
+    threads(2)
+    lent = all_results(*case)
+    cpu.library().edgewise_lend_threads(None)
+    try:
+        for got, expected in zip(all_results(*case), lent, strict=True):
+            assert torch.equal(got, expected)
+    finally:
+        cpu.library().edgewise_lend_threads(cpu._torch_threads())
+
+
 def test_many_threads_may_call_at_once():
     case = make_case(2000, 4, 9, 7)
     expected, results = all_results(*case), {}

@@ -13,7 +13,7 @@ from edgewise.ops.kernels import cpu
 
 COUNTER = Path(__file__).resolve().parents[2] / "benchmarks" / "allocations.c"
 SHAPES = [(1000, 2, 5), (1000, 5, 1), (1024, 64, 64), (4096, 17, 14), (1024, 256, 96), (1024, 784, 64), (65536, 32, 16)]
-GRIDS = (5, 20, 50)
+GRIDS = (5, 20, 50, 200)
 
 PROGRAM = """
 import ctypes, json, sys

@@ -2,8 +2,6 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #ifdef __linux__
@@ -11,6 +9,7 @@
 #endif
 
 #include "problem.h"
+#include "team.h"
 
 namespace edgewise {
 
@@ -52,24 +51,8 @@ const Variant* find(const char* name) {
 
 using Function = int (*)(const Problem&, const Part&);
 
-// Runs the parts on a thread each, the last one here. A thread that cannot be started is done here too.
 int run(Function function, const Problem& problem, const std::vector<Part>& parts) {
-  std::vector<int> failed(parts.size(), 0);
-  std::vector<std::thread> threads;
-  size_t next = 0;
-  if (parts.size() > 1) {
-    threads.reserve(parts.size() - 1);
-    try {
-      for (; next + 1 < parts.size(); next++)
-        threads.emplace_back([&, next] { failed[next] = function(problem, parts[next]); });
-    } catch (const std::system_error&) {
-    }
-  }
-  for (; next < parts.size(); next++) failed[next] = function(problem, parts[next]);
-  for (std::thread& thread : threads) thread.join();
-  for (int one : failed)
-    if (one) return one;
-  return 0;
+  return share(parts.size(), [&](size_t k) { return function(problem, parts[k]); });
 }
 
 // As many threads as are worth starting.

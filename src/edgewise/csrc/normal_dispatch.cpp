@@ -2,11 +2,10 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "normal.h"
+#include "team.h"
 
 extern "C" const char* edgewise_variant(int index);
 
@@ -61,20 +60,7 @@ std::vector<int64_t> cut(const std::vector<double>& work, int threads) {
 }
 
 int run(Function function, const Rows& rows, const std::vector<int64_t>& ends) {
-  std::vector<int> failed(ends.size(), 0);
-  std::vector<std::thread> threads;
-  auto part = [&](size_t k) { failed[k] = function(rows, k ? ends[k - 1] : 0, ends[k]); };
-  size_t next = 0;
-  threads.reserve(ends.size());
-  try {
-    for (; next + 1 < ends.size(); next++) threads.emplace_back(part, next);
-  } catch (const std::system_error&) {
-  }
-  for (; next < ends.size(); next++) part(next);
-  for (std::thread& thread : threads) thread.join();
-  for (int one : failed)
-    if (one) return one;
-  return 0;
+  return share(ends.size(), [&](size_t k) { return function(rows, k ? ends[k - 1] : 0, ends[k]); });
 }
 
 // Multiply-adds that fall to each row of the matrix.

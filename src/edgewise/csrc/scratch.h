@@ -7,6 +7,7 @@
 namespace edgewise::EDGEWISE_VARIANT {
 
 constexpr int64_t padding = 64;   // numbers beyond the end that vectors may touch
+constexpr int64_t own_rows = 16;  // intervals, up to which each sums a narrow layer's gradient in rows of its own
 constexpr int64_t together = 16;  // inputs whose columns are read, or written, in one pass over the rows
 
 // Whether all outputs fit one vector, so that sorting the samples does not pay.
@@ -22,7 +23,7 @@ template <class T>
 int64_t block_of(const Problem& problem, int threads) {
   int64_t samples;
   if (is_narrow<T>(problem)) {
-    samples = problem.batch / 2 > 5 * problem.functions ? problem.batch / 2 : 5 * problem.functions;
+    samples = problem.batch / 2 > 5 * problem.functions / 2 ? problem.batch / 2 : 5 * problem.functions / 2;
     if (samples > 4096) samples = 4096;
   } else {
     samples = (int64_t(512) << 10) / (padded<T>(problem.outputs) * int64_t(sizeof(T)));
@@ -55,7 +56,7 @@ class Scratch {
   Weights<T> values, slopes;
   T *t, *columns, *sums, *padded_rows;
   T* polynomials;                          // layers of one output
-  T *coef, *base, *grad_coef, *grad_base;  // narrow layers: one input's, in padded rows
+  T *coef, *base, *grad_coef, *grad_base;  // narrow layers: one input's, in padded rows; the first may be the third
   int64_t pitch;                           // of columns
 
  private:
@@ -93,13 +94,22 @@ class Scratch {
     }
     take(padded_rows, pad_rows ? most * wide : 0);
     take(pieces.table, most_pieces * K * L);
-    take(pieces.derived, most_pieces * K * L);
     take(pieces.per_width, most_pieces);
     take(pieces.numbers, room);
+    const int64_t derived = most_pieces * K * L, parameters = (problem.functions + L) * wide;
+    const bool own = wide > 1 && intervals <= own_rows;
+    if (!narrow || wide == 1) {
+      take(pieces.derived, derived);
+    } else {  // pieces of a derivative, gradients and parameters are wanted one after the other
+      const int64_t gradient = gradients ? (own ? intervals * K : problem.functions) * wide : 0;
+      const int64_t longest = own ? gradient : parameters;
+      take(pieces.derived, derived > longest ? derived : longest);
+      grad_coef = coef = pieces.derived;
+    }
     if (narrow) {
-      take(coef, (problem.functions + L) * wide);
+      if (own || wide == 1) take(coef, parameters);
+      if (wide == 1) take(grad_coef, gradients ? problem.functions : 0);
       take(base, wide);
-      take(grad_coef, gradients ? (wide == 1 ? problem.functions : intervals * K * wide) : 0);
       take(grad_base, wide);
       take(polynomials, wide == 1 ? intervals * L : 0);
     } else {

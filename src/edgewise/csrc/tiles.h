@@ -38,16 +38,14 @@ struct Tile {
     store(to, value);
   }
 
-  template <bool masked>
   EDGEWISE_INLINE V read(const T* from, const Rows<T>& rows, const Columns& columns, int k) {
     const int64_t left = columns.width - k * lanes;
     V value = get(from + columns.first + k * lanes, left);
-    if constexpr (masked) value *= get(rows.mask + columns.first + k * lanes, left);
+    if (rows.mask) value *= get(rows.mask + columns.first + k * lanes, left);
     return value;
   }
 
   // The rows of interval `next`, after those of interval `held`.
-  template <bool masked>
   EDGEWISE_INLINE void move_to(int64_t next, int64_t held, const Rows<T>& rows, const Columns& columns) {
     const T* from = rows.coef + next * rows.stride;
     if (next == held + 1) {
@@ -55,13 +53,13 @@ struct Tile {
       for (int k = 0; k < vectors; k++) {
 #pragma GCC unroll 8
         for (int j = 0; j < K - 1; j++) row[j][k] = row[j + 1][k];
-        row[K - 1][k] = read<masked>(from + (K - 1) * rows.stride, rows, columns, k);
+        row[K - 1][k] = read(from + (K - 1) * rows.stride, rows, columns, k);
       }
     } else {
 #pragma GCC unroll 8
       for (int k = 0; k < vectors; k++)
 #pragma GCC unroll 8
-        for (int j = 0; j < K; j++) row[j][k] = read<masked>(from + j * rows.stride, rows, columns, k);
+        for (int j = 0; j < K; j++) row[j][k] = read(from + j * rows.stride, rows, columns, k);
     }
   }
 
@@ -79,9 +77,8 @@ struct Tile {
     }
   }
 
-  template <bool masked>
   EDGEWISE_INLINE void read_base(const Rows<T>& rows, const Columns& columns) {
-    for (int k = 0; based && k < vectors; k++) base[k] = read<masked>(rows.base, rows, columns, k);
+    for (int k = 0; based && k < vectors; k++) base[k] = read(rows.base, rows, columns, k);
   }
 
   // sum_j weight[j] row[j] at one sample
@@ -100,15 +97,14 @@ struct Tile {
   }
 
   // y[b, :] += sum_j weight[b, j] row[j, :]
-  template <bool masked>
   static void to_output(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, T* y,
                         int64_t y_row) {
     Tile tile;
     tile.clear();
-    tile.template read_base<masked>(rows, columns);
+    tile.read_base(rows, columns);
     int64_t held = -2;
     for (int64_t r = 0; r < runs.count; r++) {
-      tile.template move_to<masked>(runs.interval[r], held, rows, columns);
+      tile.move_to(runs.interval[r], held, rows, columns);
       held = runs.interval[r];
       fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {
@@ -125,16 +121,15 @@ struct Tile {
   }
 
   // sums[b, :] += the folded lanes of sum_o u[b, o] sum_j weight[b, j] row[j, o]
-  template <bool masked>
   static void to_input(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, const T* u,
                        int64_t u_row, T* sums) {
     typedef Vector<T, least_lanes<T>> Folded;
     Tile tile;
     tile.clear();
-    tile.template read_base<masked>(rows, columns);
+    tile.read_base(rows, columns);
     int64_t held = -2;
     for (int64_t r = 0; r < runs.count; r++) {
-      tile.template move_to<masked>(runs.interval[r], held, rows, columns);
+      tile.move_to(runs.interval[r], held, rows, columns);
       held = runs.interval[r];
       fetch(runs, r + runs_ahead, rows, columns);
       for (int64_t p = runs.begin[r]; p < runs.begin[r + 1]; p++) {

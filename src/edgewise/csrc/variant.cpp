@@ -46,11 +46,7 @@ void add_input(const Problem& problem, int64_t input, Scratch<T, K>& scratch, T*
   const Rows<T> rows =
       rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
   for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
-    typedef typename decltype(kind)::type Tile;
-    if (rows.mask)
-      Tile::template to_output<true>(scratch.runs, scratch.values, rows, columns, y, wide);
-    else
-      Tile::template to_output<false>(scratch.runs, scratch.values, rows, columns, y, wide);
+    decltype(kind)::type::to_output(scratch.runs, scratch.values, rows, columns, y, wide);
   });
 }
 
@@ -104,11 +100,7 @@ void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row
         rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
     for (int64_t k = 0; k < samples * least; k++) sums[k] = 0;
     for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
-      typedef typename decltype(kind)::type Tile;
-      if (rows.mask)
-        Tile::template to_input<true>(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
-      else
-        Tile::template to_input<false>(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
+      decltype(kind)::type::to_input(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
     });
   }
   for (int64_t b = 0; b < samples; b++) {
@@ -165,7 +157,7 @@ void backward_coef(const Problem& problem, const Block& block, int64_t input, co
     });
     return;
   }
-  const int64_t step = intervals <= 16 ? K : 1;
+  const int64_t step = intervals <= own_rows ? K : 1;
   const int64_t rows = step == 1 ? problem.functions : intervals * step;
   for (int64_t k = 0; k < rows * wide; k++) scratch.grad_coef[k] = 0;
   for (int64_t o = 0; o < wide; o++) scratch.grad_base[o] = 0;

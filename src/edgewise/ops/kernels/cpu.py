@@ -11,6 +11,7 @@ import struct
 import sys
 import warnings
 from importlib import resources
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -45,7 +46,25 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     library.edgewise_variant.restype = library.edgewise_built_from.restype = ctypes.c_char_p
     if _sources() not in ("", library.edgewise_built_from().decode()):
         return None, "the CPU kernel is older than its sources in csrc: install Edgewise again"
+    library.edgewise_lend_threads.argtypes, library.edgewise_lend_threads.restype = [ctypes.c_void_p], None
+    library.edgewise_lend_threads(_torch_threads())
     return library, ""
+
+
+def _torch_threads() -> int | None:
+    """The address of GOMP_parallel in the OpenMP runtime that torch is linked to; None where it has another one.
+
+    Found through torch's own library, for a process may have loaded several runtimes. On Linux alone: elsewhere the
+    runtime lacks that function, or a handle to a library doesn't lead to those it needs.
+    """
+    if not sys.platform.startswith("linux") or not torch.backends.openmp.is_available():
+        return None
+    path = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    try:
+        linked = ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        return ctypes.cast(linked.GOMP_parallel, ctypes.c_void_p).value
+    except (OSError, AttributeError):
+        return None
 
 
 def _sources() -> str:
