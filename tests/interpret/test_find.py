@@ -46,6 +46,16 @@ def test_a_constant_target():
     assert str(front.best.formula) == "3.5"
 
 
+def test_the_time_limit_bounds_every_phase():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 0.8, (1000, 3))
+    y = np.sqrt(1 + x[:, 0] ** 2 - 2 * x[:, 0] * np.cos(x[:, 1] - x[:, 2]))
+    start = time.process_time()
+    front = find_formula(x, y + 0.01 * rng.normal(size=1000), time_limit=0.5)
+    assert time.process_time() - start < 4  # products of curves alone take 10
+    assert "The time limit ended the search." in front.said
+
+
 def test_the_time_limit_is_kept_and_said():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (200, 3))

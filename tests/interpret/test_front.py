@@ -8,7 +8,7 @@ import pytest
 from edgewise.errors import InputError
 from edgewise.interpret.expression import Multiply, Number, Variable, parse
 from edgewise.interpret.formula import Formula
-from edgewise.interpret.front import Entry, Front, entry_of, front_of
+from edgewise.interpret.front import Entry, Front, entry_of, front_of, settled
 
 NAMES = ("x",)
 
@@ -69,3 +69,20 @@ def test_rows_held_out_count_with_the_others_where_told():
     entries = (Entry(formula("x"), 0.2, 0.10), Entry(formula("sin(x) + x"), 0.1, 0.11))
     assert Front(entries, 200, 1.0).best is entries[0]
     assert Front(entries, 200, 1.0, held_out=20).best is entries[1]
+
+
+def test_a_gain_that_few_rows_make_is_not_enough():
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (2000, 1))
+    small = 0.5 * x[:, 0] + random.normal(size=2000) * 0.1
+    heavy = small + 40 * (np.arange(2000) == 7)  # one row is far off, and a longer formula comes nearer to it
+
+    def front(y):
+        peak = f"0.5*x + 5*exp(-1000000*(x - {x[7, 0]:.9f})**2)"
+        return front_of([entry_of(formula(text), x, y) for text in ("0.5*x", peak)], y)
+
+    by_price = front(heavy)
+    assert str(by_price.best.formula) != "0.5*x"
+    assert str(settled(by_price, x, heavy).best.formula) == "0.5*x"
+    clear = front_of([entry_of(formula(text), x, small) for text in ("x", "0.5*x")], small)
+    assert settled(clear, x, small).best is clear.best is clear[1]

@@ -15,7 +15,7 @@ from edgewise.interpret.expression import Add, Expression, Multiply, Number, Var
 from edgewise.interpret.fidelity import with_fidelity
 from edgewise.interpret.find import FLOOR, find_formula
 from edgewise.interpret.formula import Formula, check_names
-from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of
+from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of, settled
 from edgewise.interpret.prune import prune
 from edgewise.interpret.simplify import simplify
 from edgewise.interpret.stepwise import stepwise_sums
@@ -138,14 +138,15 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
         fine = _better(fine, X[held], y[held])
         said.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
     front = replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
-    best = front.best
+    rows = np.concatenate([kept, held])
+    best = settled(front, X[rows], y[rows]).best
     floor = EXACT * front.variance
     # Longer ones that are no better on the rows held out would only be fitted to chance.
     useful = (
         one for one in front if one.complexity <= best.complexity or not max(one.validation, floor) >= best.validation
     )
     judged = useful if estimator is None else with_fidelity(useful, lambda rows: _predicted(estimator, rows), X)
-    return replace(front, entries=tuple(judged))
+    return settled(replace(front, entries=tuple(judged)), X[rows], y[rows])
 
 
 def _predicted(estimator, rows: np.ndarray) -> np.ndarray:

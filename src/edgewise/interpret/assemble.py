@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice, product, takewhile
 
 import numpy as np
 
@@ -262,15 +262,15 @@ def pruned(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadli
     changed = True
     while changed:
         changed = False
-        for smaller in sorted(_smaller(fitted.expression), key=complexity):
+        for smaller in sorted(_smaller(fitted.expression, deadline), key=complexity):
             if time.monotonic() > deadline:
                 return fitted
             allowance = PRUNING * (complexity(fitted.expression) - complexity(smaller)) / len(y)
             allowed = fitted.loss * (1 + allowance) if fitted.loss > limit_free else limit_free
-            trial = fit_constants(smaller, x, y, steps=3)
+            trial = fit_constants(smaller, x, y, steps=3, deadline=deadline)
             if trial is None or trial.loss > HOPELESS * max(allowed, floor**0.5 * limit_free / floor):
                 continue
-            trial = fit_constants(trial.expression, x, y, steps=20)
+            trial = fit_constants(trial.expression, x, y, steps=20, deadline=deadline)
             if trial.loss <= allowed:
                 fitted, changed = trial, True
                 break
@@ -290,7 +290,7 @@ HOPELESS = 1e3  # times the allowed loss: three steps are to come below it
 PRUNING = 4.0  # as `Front.best`: the rise of N log loss that one symbol less is worth
 
 
-def _smaller(node: Expression) -> list[Expression]:
+def _smaller(node: Expression, deadline: float) -> list[Expression]:
     """The formulas with one term of a sum, one free number of a product, or one function left out."""
     found: list[Expression] = []
 
@@ -319,7 +319,7 @@ def _smaller(node: Expression) -> list[Expression]:
 
     visit(node, lambda new: new)
     size = complexity(node)
-    simple = dict.fromkeys(tidy(each) for each in found)
+    simple = dict.fromkeys(tidy(each) for each in takewhile(lambda _: time.monotonic() <= deadline, found))
     return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]
 
 

@@ -47,12 +47,18 @@ def free_places(node: Expression) -> list[int]:
 
 
 def fit_constants(
-    node: Expression, x: np.ndarray, y: np.ndarray, *, steps: int = 50, weight: np.ndarray | None = None
+    node: Expression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    steps: int = 50,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
 ) -> Fitted | None:
     """Levenberg-Marquardt on the constants that are not exact; None where the formula is undefined at a sample.
 
     K. Madsen, H. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004), algorithm 3.16, with
-    Marquardt's scaling of the damping.
+    Marquardt's scaling of the damping. deadline: of `time.monotonic`, after which no further step is made.
     """
     places = free_places(node)
     numbers = [part for part in walk(node) if isinstance(part, Number)]
@@ -66,7 +72,7 @@ def fit_constants(
         return (rest, rows) if root is None else (rest * root, rows * root[:, None])
 
     with np.errstate(over="ignore", invalid="ignore"):  # a step that overflows is refused
-        found = _marquardt(residuals_at, values, places, steps)
+        found = _marquardt(residuals_at, values, places, steps, deadline)
         if found is None:
             return None
         values, loss, rows = found
@@ -81,7 +87,9 @@ def fit_constants(
     return Fitted(with_constants(node, values, exact), loss / len(y), tuple(errors.tolist()))
 
 
-def _marquardt(residuals_at, values, places: list[int], steps: int) -> tuple[np.ndarray, float, np.ndarray] | None:
+def _marquardt(
+    residuals_at, values, places: list[int], steps: int, deadline: float
+) -> tuple[np.ndarray, float, np.ndarray] | None:
     """(values, sum of squares, derivatives of the residuals) where it stops; None if the start is not finite."""
     rest, rows = residuals_at(values)
     if not (np.isfinite(rest).all() and np.isfinite(rows).all()):
@@ -94,6 +102,8 @@ def _marquardt(residuals_at, values, places: list[int], steps: int) -> tuple[np.
             break
         moved = False
         for _ in range(12):
+            if time.monotonic() > deadline:
+                break
             move = _solved(gram + damping * np.diag(scale), -gradient)
             trial = values.copy()
             trial[places] += move
@@ -156,7 +166,7 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
     `time.monotonic`, after which no more constants are tried.
     """
     limit_free = floor * float(np.var(y))
-    fitted = _all_known(fitted, x, y, limit_free)
+    fitted = _all_known(fitted, x, y, limit_free, deadline)
     refused: set[tuple[float, Exact]] = set()
     for _ in range(40):
         best = _next_known(fitted, refused)
@@ -167,7 +177,9 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
         values, exact = [part.value for part in numbers], [part.exact for part in numbers]
         old = values[place]
         values[place], exact[place] = value_of(form), form
-        trial = fit_constants(simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15)
+        trial = fit_constants(
+            simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15, deadline=deadline
+        )
         allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
         if trial is not None and trial.loss <= allowed:
             fitted = trial
@@ -176,7 +188,7 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
     return fitted
 
 
-def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float) -> Fitted:
+def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float, deadline: float) -> Fitted:
     """With every constant that has a simple number near replaced by it at once, if the loss stays."""
     numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
     values, exact = [part.value for part in numbers], [part.exact for part in numbers]
@@ -185,7 +197,8 @@ def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float) 
         form = next(known_numbers(values[place], reach), None)
         if form is not None:
             values[place], exact[place] = value_of(form), form
-    trial = fit_constants(simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15)
+    known = simplify(with_constants(fitted.expression, values, exact))
+    trial = fit_constants(known, x, y, steps=15, deadline=deadline)
     allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
     return trial if trial is not None and trial.loss <= allowed else fitted
 

@@ -2,7 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -13,8 +15,9 @@ from edgewise.interpret.decompose import BEAM, Decomposer, Structure
 from edgewise.interpret.expression import Expression, Number, Power, complexity, evaluate, leaks
 from edgewise.interpret.features import Feature, features
 from edgewise.interpret.formula import Formula, check_names
-from edgewise.interpret.front import EXACT, PRICE, Entry, Front, entry_of, front_of
+from edgewise.interpret.front import EXACT, PRICE, Entry, Front, entry_of, front_of, settled
 from edgewise.interpret.links import links
+from edgewise.interpret.near_zero import plain
 from edgewise.interpret.rank_one import products
 from edgewise.interpret.relevance import leftover, relevant_inputs
 from edgewise.interpret.shorten import shortest
@@ -76,12 +79,16 @@ def find_formula(
         said.append(f"Structures were looked for in {ROWS:,} of {len(y):,} rows, constants fitted to all.")
         whole = (fit_constants(each.expression, x, y, steps=10) for each in _worth_finishing(found, y[few]))
         found = [found[0], *(each for each in whole if each is not None)]
-    finished = [_finished(each, x, y, clock + time_limit) for each in _worth_finishing(found, y)]
+    end = clock + time_limit
+    found = [plain(each, x, y, floor=FLOOR, deadline=end) for each in found]
+    finished = [_finished(each, x, y, end) for each in _worth_finishing(found, y)]
     entries = [_entry(each.expression, names, x, y) for each in (*found, *finished) if not leaks(each.expression, x)]
     front = front_of(entries, y)
+    if time.monotonic() > end:
+        said.append("The time limit ended the search.")
     exact = front.best.loss <= FLOOR * front.variance
     said.append("The best formula is exact to rounding." if exact else "No exact formula was found; these are nearest.")
-    return Front(front.entries, front.samples, front.variance, tuple(said))
+    return settled(replace(front, said=tuple(dict.fromkeys(said))), x, y)
 
 
 def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], list[str]]:
@@ -138,13 +145,15 @@ def _structures(x, y, inputs: Sequence[int], seed: int, deadline: float) -> Iter
     coarse = Decomposer(x, y, inputs, min(GRID, max(1, int(0.4 * len(y) / len(inputs)) - 2)), seed)
     found: list[Structure] = []
     for link in links(y):
+        if found and time.monotonic() > deadline:
+            break
         found += [coarse.polished(each) for each in coarse.sums(link, min(len(inputs), 6))]
     if len(inputs) <= 3 and min((each.error for each in found), default=1.0) > ROUGH:
         found += _fine_sums(x, y, inputs, seed)
     best = _in_order(found)[: 2 * STRUCTURES]
     yield from [each for each in _in_order(best) if each.error < GOOD][: STRUCTURES // 2]
     if few and time.monotonic() < deadline:
-        yield from _richer(coarse, x, y, inputs, seed, best)
+        yield from _richer(coarse, x, y, inputs, seed, best, deadline)
     else:
         yield from _in_order(best)[:3]
 
@@ -156,20 +165,27 @@ def _fine_sums(x, y, inputs: Sequence[int], seed: int) -> list[Structure]:
     return [fine.polished(each) for link in links(y) for each in fine.sums(link, len(inputs))]
 
 
-def _richer(coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure]) -> Iterator[Structure]:
-    """Products of curves, ratios, and sums after a factor has been taken out."""
+def _richer(
+    coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure], deadline: float
+) -> Iterator[Structure]:
+    """Products of curves, ratios, and sums after a factor has been taken out; what there is time for."""
     found = list(found)
+
+    def in_time(steps: Iterable) -> Iterable:
+        return takewhile(lambda _: time.monotonic() <= deadline, steps)
+
     if len(inputs) <= 4:
-        for link in links(y):
+        for link in in_time(links(y)):
             found += products(coarse, link)
-    found += [coarse.polished(each) for each in coarse.ratios(5)]
-    for factor in _factors(coarse.features[: len(inputs)], y):
+    for each in in_time(coarse.ratios(5)):
+        found.append(coarse.polished(each))
+    for factor in in_time(_factors(coarse.features[: len(inputs)], y)):
         others = [i for i in inputs if i not in factor.inputs]
         part = Decomposer(x, y, others, GRID, seed, factor)
-        for link in links(part.y):
+        for link in in_time(links(part.y)):
             found += [part.polished(each) for each in _in_order(part.sums(link, len(others)))[:BEAM]]
             found += products(part, link) if len(others) == 2 else []
-    if len(inputs) == 2 and min(each.error for each in found) > ROUGH:
+    if len(inputs) == 2 and min(each.error for each in found) > ROUGH and time.monotonic() <= deadline:
         finer = Decomposer(x, y, inputs, MIDDLE, seed)
         found += [finer.polished(each) for each in finer.ratios(3)]
         for link in links(y):
@@ -200,7 +216,7 @@ def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted
     """The best formulas of a structure: all combinations a few steps, the three best until they are done."""
     quick = []
     for node in assembled(structure, y, table):
-        fitted = fit_constants(node, x, y, steps=8)
+        fitted = fit_constants(node, x, y, steps=8, deadline=deadline)
         if fitted is not None and math.isfinite(fitted.loss):
             quick.append(fitted)
             if fitted.loss <= FLOOR * float(np.var(y)):
@@ -210,7 +226,7 @@ def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted
     quick.sort(key=lambda each: _price(each, y))
     done = []
     for fitted in quick[:3]:
-        longer = fit_constants(fitted.expression, x, y, steps=60)
+        longer = fit_constants(fitted.expression, x, y, steps=60, deadline=deadline)
         if longer is not None:
             done.append(longer)
             if _is_exact(longer, y):
@@ -243,7 +259,7 @@ def _finished(fitted: Fitted, x: np.ndarray, y: np.ndarray, deadline: float) -> 
     """Terms that do nothing go, constants become numbers people write, and algebra makes it short, twice."""
     fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
     for _ in range(2):
-        short = fit_constants(shortest(fitted.expression, x), x, y, steps=30)
+        short = fit_constants(shortest(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline)
         fitted = recognise(short or fitted, x, y, floor=FLOOR, deadline=deadline)
-    node = shortest(fitted.expression, x)
-    return fit_constants(node, x, y, steps=30) or fitted
+    node = shortest(fitted.expression, x, deadline)
+    return fit_constants(node, x, y, steps=30, deadline=deadline) or fitted

@@ -17,6 +17,8 @@ from edgewise.nn.model import KAN
 EXACT = 1e-18
 # Twice the price of a symbol in units of log likelihood: what `Front.best` asks of each symbol, and a prior besides.
 PRICE = 4.0
+# Standard errors by which a longer formula must be ahead of a shorter one: 5 % of chance, as tests have it.
+CLEARLY = 1.96
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Front:
 
     samples, variance: of the y that the losses are about. said: sentences on what the search found or did not.
     held_out: rows behind the entries' validation, if `best` is to count them together with those of the search.
+    chosen: the place of the best entry where rows were looked at one by one (`settled`), else None.
     """
 
     entries: tuple[Entry, ...]
@@ -61,6 +64,7 @@ class Front:
     variance: float
     said: tuple[str, ...] = ()
     held_out: int = 0
+    chosen: int | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -76,7 +80,10 @@ class Front:
         """The entry that a price on symbols picks: least N log loss + 4 complexity, the shortest of the exact ones.
 
         Two is what Akaike's criterion asks for a parameter; a symbol that may be chosen among dozens costs more.
+        `settled` may have gone back from there to a shorter one.
         """
+        if self.chosen is not None:
+            return self.entries[self.chosen]
         floor = EXACT * self.variance
 
         def price(entry: Entry) -> float:
@@ -137,6 +144,23 @@ def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = (
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     return Front(tuple(kept), len(y), float(np.var(y)), tuple(said))
+
+
+def settled(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
+    """The front with its choice made row by row: the shortest entry that the one of least price isn't clearly ahead of.
+
+    Clearly: by more than `CLEARLY` standard errors of the mean difference of their squared errors at rows x (N,
+    inputs), y (N,), held-out ones included. For normal errors the price asks for as much; where few rows make most of
+    the loss it is too easily paid (Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses",
+    Econometrica 57, 1989).
+    """
+    best = replace(front, chosen=None).best
+    squares = (best.formula(x) - y) ** 2
+    for place, entry in enumerate(front.entries):
+        gap = (entry.formula(x) - y) ** 2 - squares
+        if entry is best or gap.mean() <= CLEARLY * gap.std() / math.sqrt(len(y)):
+            return replace(front, chosen=place)
+    raise AssertionError("the best entry is on the front")
 
 
 def _one_of_each_length(candidates: Iterable[Entry], floor: float, rows: int) -> Iterator[Entry]:

@@ -1,5 +1,7 @@
 """The shortest form of a formula that algebra finds: expanded, factored out, and with signs that the data settle."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,13 +26,23 @@ SAME = 1e-9  # values of two forms differ by no more, relative to the largest
 ROUNDS = 4
 
 
-def shortest(node: Expression, x: np.ndarray) -> Expression:
-    """A formula with the same values at the rows of x and at most as many symbols."""
+def shortest(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Expression:
+    """A formula with the same values at the rows of x and at most as many symbols.
+
+    deadline: of `time.monotonic`, after which no other form is looked at.
+    """
     best, values = simplify(node), evaluate(node, x)
+    ways = (
+        lambda form: _signed(form, x),
+        factored,
+        lambda form: factored(simplify(expanded(form))),
+    )
     for _ in range(ROUNDS):
         size = complexity(best)
-        for form in (_signed(best, x), factored(best), factored(simplify(expanded(best)))):
-            form = simplify(_signed(form, x))
+        for way in ways:
+            if time.monotonic() > deadline:
+                break
+            form = simplify(_signed(way(best), x))
             if complexity(form) < complexity(best) and _agrees(values, evaluate(form, x)):
                 best = form
         if complexity(best) == size:
