@@ -42,8 +42,22 @@ def test_the_summary_compares_means_and_says_what_was_found():
     assert outcome.sentences[0].startswith("From the three translations: 85.0 % in the mean of 2 folds")
     said = " ".join(outcome.sentences)
     assert "injectivity radius = half the short geodesic: found" in said
+    assert "signature with the cusp translations: not found." in said
     assert "adjoint and plain torsion degree: not found." in said
     assert outcome.tables[1].rows[0][4] == "3/4"
+
+
+def test_the_signature_with_each_translation_and_with_all():
+    row = relation_row("meridinal_translation_real", "signature")
+    row["together"] = {"looseness": 0.08, "z": 45.0}
+    said = " ".join(knot_relations.summary([formula_row(0, 0.86), row]).sentences)
+    assert "found as mu_re, signature (looseness 0.0001, z 50)." in said
+    assert "all four has looseness 0.08, z 45, asked for by itself; a part of it is tighter." in said
+    row["relations"].append(
+        {**row["relations"][0], "columns": ["volume", "cusp_volume"], "looseness": 0.2, "found_by": 0}
+    )
+    figure = knot_relations.summary([formula_row(0, 0.86), row]).figures["looseness"]()
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "mu_re, signature"
 
 
 def test_the_accuracy_is_that_of_a_line_rounded_to_even():
@@ -60,4 +74,5 @@ def test_a_quick_run_measures_both_parts():
     assert [row["part"] for row in store.rows] == ["formula", "relations"]
     assert 0 < store.rows[0]["slope_rule"] < 1
     assert store.rows[1]["volume_imag"] < 1e-3 < store.rows[1]["volume_real"]
-    assert len(outcome.tables) == 2
+    assert 0 < store.rows[1]["together"]["looseness"] < 1
+    assert len(outcome.tables) == 2 and "looseness" in outcome.figures

@@ -8,7 +8,7 @@ import torch
 
 from edgewise.datasets import load_knots
 from edgewise.errors import InputError
-from edgewise.interpret.relations import relations
+from edgewise.interpret.relations import bound_together, relations
 
 
 def toy(rows=1000):
@@ -31,6 +31,16 @@ def test_both_relations_of_the_toy_and_nothing_else():
         assert float(parts.sum(1).var()) < 2e-3 * float(parts.var(0).sum())
         assert abs(float(parts.sum(1).mean())) < 0.02 * float(parts.std(0).sum())
     assert result.sentences[0].startswith("x4, x5: looseness ")
+
+
+def test_given_columns_are_tested_together():
+    x = toy()
+    whole = bound_together(x, (2, 0, 1))
+    assert whole.inputs == (0, 1, 2) and whole.looseness < 1e-3 and whole.p_value < 1e-10
+    free = bound_together(x, (0, 5))
+    assert free is None or free.p_value > 0.01
+    with pytest.raises(InputError, match="inputs must be two or more different columns of 6"):
+        bound_together(x, (1, 1))
 
 
 def test_no_relation_in_unrelated_columns():

@@ -23,18 +23,21 @@ from edgewise.experiments.real_tables import Table
 from edgewise.experiments.store import Store
 from edgewise.interpret.expression import used_variables
 from edgewise.interpret.find import find_formula
-from edgewise.interpret.relations import relations
+from edgewise.interpret.front import CLEARLY
+from edgewise.interpret.relations import bound_together, relations
+from edgewise.plot.errors import Span, error_dots
 
 FOLDS, QUICK_ROWS = 5, 800
 SECONDS, QUICK_SECONDS = 120.0, 3.0
 NETWORKS, STEPS = 30, 300
+EXACT = 1e-12  # where the figure has relations that hold to the digits of the table
 SHORT = {
     "longitudinal_translation": "lambda",
     "meridinal_translation_real": "mu_re",
     "meridinal_translation_imag": "mu_im",
 }
+TOGETHER = (*SHORT, "signature")
 ASKED = {
-    "signature with the cusp translations": (("meridinal_translation_real", "signature"),),
     "cusp volume = lambda mu_im / 2": (("cusp_volume", "longitudinal_translation", "meridinal_translation_imag"),),
     "injectivity radius = half the short geodesic": (("injectivity_radius", "short_geodesic_real_part"),),
     "adjoint and plain torsion degree": (("hyperbolic_adjoint_torsion_degree", "hyperbolic_torsion_degree"),),
@@ -48,9 +51,10 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     jobs = []
     for columns, folds in (("translations", 1),) if quick else (("translations", FOLDS), ("all", 1)):
         for fold in range(folds):
-            own = {**key, "part": "formula", "columns": columns, "fold": fold}
+            own = {**key, "part": "formula", "columns": columns, "fold": fold, "ahead": CLEARLY}
             jobs.append(Job(f"formula, {columns}, fold {fold + 1}", own, partial(_formula, columns, fold, seed, quick)))
-    jobs.append(Job("relations", {**key, "part": "relations"}, partial(_relations, seed, quick)))
+    own = {**key, "part": "relations", "asked": list(TOGETHER)}
+    jobs.append(Job("relations", own, partial(_relations, seed, quick)))
     return summary(run_jobs(jobs, store, progress, _line))
 
 
@@ -104,11 +108,13 @@ def _relations(seed: int, quick: bool, tell: Tell) -> dict:
         }
         for one in result.found
     ]
+    together = bound_together(x, [names.index(name) for name in TOGETHER], seed=seed)
     column = dict(zip(names, x.T, strict=True))
     volume, longitude = column["cusp_volume"], column["longitudinal_translation"]
     return {
         "relations": found,
         "tests": result.tests,
+        "together": None if together is None else {"looseness": together.looseness, "z": together.z},
         "volume_imag": _farthest(volume, longitude * column["meridinal_translation_imag"] / 2),
         "volume_real": _farthest(volume, longitude * column["meridinal_translation_real"] / 2),
         "geodesic": _farthest(column["injectivity_radius"], column["short_geodesic_real_part"] / 2),
@@ -152,7 +158,25 @@ def summary(rows: list[dict]) -> Outcome:
         if row["part"] == "relations":
             tables.append(_table(row))
             sentences += _facts(row)
-    return Outcome(tuple(tables), tuple(sentences))
+    listed = [row for row in rows if row["part"] == "relations" and row["relations"]]
+    figures = {"looseness": partial(_draw, listed[-1])} if listed else {}
+    return Outcome(tuple(tables), tuple(sentences), figures)
+
+
+def _draw(row: dict):
+    found = row["relations"]
+    names = [_names(one["columns"]) for one in found]
+    spans = [Span.of([max(one["looseness"], EXACT)]) for one in found]
+    kinds = {
+        "found by networks too": [span if one["found_by"] else None for one, span in zip(found, spans, strict=True)],
+        "by subsets alone": [None if one["found_by"] else span for one, span in zip(found, spans, strict=True)],
+    }
+    kinds = {label: marks for label, marks in kinds.items() if any(marks)}
+    return error_dots(names, kinds, xlabel="looseness: 1 for unrelated columns, 0 for an exact relation")
+
+
+def _names(columns: list[str]) -> str:
+    return ", ".join(SHORT.get(name, name) for name in columns)
 
 
 def _compared(rows: list[dict]) -> str:
@@ -166,7 +190,7 @@ def _compared(rows: list[dict]) -> str:
 def _table(row: dict) -> ResultTable:
     lines = tuple(
         (
-            ", ".join(SHORT.get(name, name) for name in one["columns"]),
+            _names(one["columns"]),
             scientific(one["looseness"]),
             f"{one['z']:.0f}",
             _chance(one["p"]),
@@ -180,7 +204,7 @@ def _table(row: dict) -> ResultTable:
 
 def _facts(row: dict) -> list[str]:
     found = {frozenset(one["columns"]): one for one in row["relations"]}
-    said = []
+    said = [_signature(row)]
     for what, subsets in ASKED.items():
         own = [found[frozenset(subset)] for subset in subsets if frozenset(subset) in found]
         said.append(f"{what}: " + (f"found, p {_chance(own[0]['p'], '= ')}." if own else "not found."))
@@ -190,6 +214,23 @@ def _facts(row: dict) -> list[str]:
         f"{real} (the KAN paper's group (ii) names mu_re: its source had the labels swapped); injectivity radius and "
         f"half the short geodesic {geodesic}."
     )
+    return said
+
+
+def _signature(row: dict) -> str:
+    """Which found relations bind the signature to the cusp translations, and how tight a sum of all four is."""
+    own = [one for one in row["relations"] if "signature" in one["columns"] and set(one["columns"]) <= set(TOGETHER)]
+    if not own:
+        return "signature with the cusp translations: not found."
+    listed = "; ".join(f"{_names(one['columns'])} (looseness {one['looseness']:.2g}, z {one['z']:.0f})" for one in own)
+    said = f"signature with the cusp translations: found as {listed}."
+    if row.get("together"):
+        whole = row["together"]
+        part = "a part" if whole["looseness"] > own[0]["looseness"] else "no part"
+        said += (
+            f" A sum of functions of all four has looseness {whole['looseness']:.2g}, z {whole['z']:.0f}, "
+            f"asked for by itself; {part} of it is tighter."
+        )
     return said
 
 

@@ -109,6 +109,26 @@ def relations(
     return search.result(counted, saw, seeds, names)
 
 
+def bound_together(x, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0) -> Relation | None:
+    """The tightest relation of given columns of a table, all of which take part; None if one has next to none.
+
+    One test, asked for beforehand: the p-value has no correction for others, and a part of the columns may be bound
+    more tightly. x, grid_size, seed as in `relations`.
+
+    Raises:
+        InputError: an argument is not as above, or inputs are no two or more different columns.
+    """
+    x = check_points(x, least=50)
+    check_count(grid_size, "grid_size")
+    inputs = tuple(sorted(inputs))
+    if len(set(inputs)) < max(len(inputs), 2) or not set(inputs) <= set(range(x.shape[1])):
+        raise InputError(f"inputs must be two or more different columns of {x.shape[1]}, got {inputs}")
+    search = _Search(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
+    candidates = sorted(search.candidates([inputs]), key=lambda candidate: candidate.looseness)
+    search.tests = 1
+    return search.relation(candidates[0], Counter(), []) if candidates else None
+
+
 @dataclass
 class _Candidate:
     subset: tuple[int, ...]
@@ -156,11 +176,11 @@ class _Search:
     def result(self, counted: Counter, saw: list[set[int]], seeds: int, names: list[str]) -> Relations:
         kept: list[_Candidate] = []
         for group in self._subsets(counted):
-            for candidate in sorted(self._candidates(group), key=lambda c: c.looseness):
+            for candidate in sorted(self.candidates(group), key=lambda c: c.looseness):
                 if not any(_contains(candidate, other) for other in kept):
                     kept.append(candidate)
         kept = _tightest_of_each(kept)
-        found = [self._relation(candidate, counted, saw) for candidate in kept if not _is_shadow(candidate, kept)]
+        found = [self.relation(candidate, counted, saw) for candidate in kept if not _is_shadow(candidate, kept)]
         found = sorted((r for r in found if r.p_value < CHANCE), key=lambda r: (r.looseness, r.inputs))
         return Relations(tuple(found), self.tests, tuple(_sentences(found, names, self.tests, seeds)))
 
@@ -174,7 +194,7 @@ class _Search:
         for size in sorted({len(subset) for subset in larger} - {3}):
             yield sorted(subset for subset in larger if len(subset) == size)
 
-    def _candidates(self, subsets: list[tuple[int, ...]]) -> Iterator[_Candidate]:
+    def candidates(self, subsets: list[tuple[int, ...]]) -> Iterator[_Candidate]:
         """The tightest sums of functions of each subset, those in which every column takes part."""
         self.tests += len(subsets) * BRANCHES
         for block in _blocks(subsets, 2000):
@@ -194,7 +214,7 @@ class _Search:
                     if looseness <= self.loosest and bool((size >= LEAST_PART**2 * size.max()).all()):
                         yield _Candidate(subset, coef, looseness, parts)
 
-    def _relation(self, candidate: _Candidate, counted: Counter, saw: list[set[int]]) -> Relation:
+    def relation(self, candidate: _Candidate, counted: Counter, saw: list[set[int]]) -> Relation:
         parts, size = candidate.parts, candidate.parts.square().mean(0).sum()
         shuffled = []
         for _ in range(PERMUTATIONS):
