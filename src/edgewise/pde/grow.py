@@ -20,7 +20,7 @@ from edgewise.pde.network import (
     separable_network,
     tensor_network,
 )
-from edgewise.pde.training import SLOW_STEPS, SLOW_STEPS_LINEAR, STEPS, count, trained
+from edgewise.pde.training import HASTY, PATIENT, STEPS, count, trained
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods import Method
 
@@ -127,8 +127,8 @@ class Growth:
         return self._trained(arm, STEPS)
 
     def _trained(self, arm: Arm, steps: int) -> Arm:
-        slow_steps = SLOW_STEPS_LINEAR if self._all_linear else SLOW_STEPS
-        report = trained(arm.network, arm.problem, self.plan.method, steps, slow_steps)
+        patience = HASTY if self._all_linear else PATIENT
+        report = trained(arm.network, arm.problem, self.plan.method, steps, patience)
         self.account.spend(arm.network, arm.problem, report.steps)
         return replace(arm, loss=report.loss)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import nn
 
@@ -13,24 +14,34 @@ from edgewise.train.methods import Method
 
 STEPS = 200  # at most
 SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a finer network gains more
-# It also ends when so many steps in a row lower it by less than this share each. Where everything is linear the first
-# step solves it but for the damping, so a second one that is slow tells enough.
-SLOW, SLOW_STEPS, SLOW_STEPS_LINEAR = 0.05, 3, 1
 # Smooth parts of the error weigh as little as the grid size to the power of four beside rough ones in J'J: damping must
 # be far below that, or they stay, and last derivatives with them that tell where to cut.
 LEAST_DAMPING = 1e-12
 
 
+class Patience(NamedTuple):
+    """A training also ends when `steps` steps in a row lower the loss by less than the share `slow` each."""
+
+    slow: float
+    steps: int
+
+
+PATIENT = Patience(0.05, 3)
+# Where everything is linear the first step solves it, but for rounding: a second one that doesn't halve the loss is no
+# better than more knots.
+HASTY = Patience(0.5, 1)
+
+
 class _Watch:
     """Ends a fit whose steps gain little."""
 
-    def __init__(self, most: int):
-        self.most, self.last, self.slow, self.asked = most, math.inf, 0, False
+    def __init__(self, patience: Patience):
+        self.patience, self.last, self.slow, self.asked = patience, math.inf, 0, False
 
     def __call__(self, event) -> bool:
-        self.slow = self.slow + 1 if event.loss > (1 - SLOW) * self.last else 0
+        self.slow = self.slow + 1 if event.loss > (1 - self.patience.slow) * self.last else 0
         self.last = event.loss
-        self.asked = self.slow >= self.most
+        self.asked = self.slow >= self.patience.steps
         return self.asked
 
 
@@ -43,10 +54,10 @@ class Trained:
 
 
 def trained(
-    network: nn.Module, problem: PDE, method: Method, steps: int = STEPS, slow_steps: int = SLOW_STEPS
+    network: nn.Module, problem: PDE, method: Method, steps: int = STEPS, patience: Patience = PATIENT
 ) -> Trained:
-    """Trains a network in place. slow_steps: in a row, that end it. Ctrl-C raises KeyboardInterrupt."""
-    watch = _Watch(slow_steps)
+    """Trains a network in place. Ctrl-C raises KeyboardInterrupt."""
+    watch = _Watch(patience)
     report: FitReport = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[watch])
     if report.stopped == "interrupted" and not watch.asked:
         raise KeyboardInterrupt
