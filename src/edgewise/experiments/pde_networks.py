@@ -19,7 +19,7 @@ PROBLEMS = ("poisson", "helmholtz", "heat", "burgers")
 MLPS = ((10, 10), (20, 20), (20, 20, 20))
 KANS = ((5,),)
 GRIDS = (6, 12, 24)
-POINTS, STEPS = 2500, 120  # STEPS for an MLP, and for the last grid of a KAN; a third for each grid before
+POINTS, STEPS = 2500, 80  # STEPS for an MLP, and for the last grid of a KAN; a third for each grid before
 
 
 def networks(quick: bool) -> list[tuple[str, str, tuple[int, ...]]]:

@@ -27,7 +27,7 @@ PANELS = 12  # of the quadrature, with 8 Gauss-Legendre points each, for every a
 EVERY = 10  # steps between looks at the error
 KANS = {(5,): (5, 10, 20), (10,): (5, 10)}  # hidden layers, and grids in turn
 MLPS = ((10,), (10, 10), (15, 15), (20, 20))
-STEPS = 120  # of the last grid, and of an MLP twice as many
+STEPS = 120  # of the last grid, and of an MLP; a third for each grid before
 OURS, PYKAN = "solve", "pykan"
 ALSO = ("poisson_pykan",)
 SHORT = ((OURS, ()), ("KAN", (5,)), ("MLP", (10, 10)))  # three seeds, the others have one
@@ -101,7 +101,7 @@ def measure(model: str, hidden: tuple[int, ...], seed: int, quick: bool, tell: T
         grids = (4,) if quick else KANS[hidden]
         network = kan(problem, hidden, grids, steps, tell, [dynamics], seed)
     else:
-        network = mlp(problem, hidden, steps if quick else 2 * steps, tell, [dynamics], seed)
+        network = mlp(problem, hidden, steps, tell, [dynamics], seed)
     l2, h1 = meter(network)
     size = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return {"l2_squared": l2, "h1_squared": h1, "parameters": size, "dynamics": dynamics.rows}
