@@ -44,9 +44,10 @@ def solve(
     On one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`), in more dimensions sums
     of separable functions, products of one spline of each coordinate, or of functions of one coordinate each, unless
     `hidden` asks for a KAN with these hidden layers. Levenberg-Marquardt brings the loss down on a coarse grid. Then
-    intervals are halved, where most is missing, or there are half as many terms again, whichever lowers the loss more,
-    without any change of the function; and so on, on more points, until two stages agree to `tolerance`, the loss
-    falls no further, or the budget is spent. Nonlinear equations in time with at most one dimension of space are
+    there are more intervals where most is missing (on boxes, where all is linear, each interval then misses the same;
+    else some are halved), or half as many terms again, whichever lowers the loss more, without any change of the
+    function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no
+    further, or the budget is spent. Nonlinear equations in time with at most one dimension of space are
     solved window after window instead, each on a grid of its own, and again with a sharper tolerance. Splines have the
     highest degree, five: an equation of order m leaves them a residual that falls with the grid size to the power of
     6 - m.
