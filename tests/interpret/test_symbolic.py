@@ -1,14 +1,19 @@
-"""symbolify: a trained network becomes its formula; edges are put in and taken out without a change of the rest."""
+"""symbolify: a trained network becomes its formula, edges that were snapped wrongly are freed, time is kept."""
 
 import copy
+import math
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from edgewise.errors import InputError
+from edgewise.interpret import symbolic as module
 from edgewise.interpret.edge_fits import EdgeFit
-from edgewise.interpret.symbolic import is_symbolic, symbolify, with_edge
+from edgewise.interpret.snapping import with_edge
+from edgewise.interpret.symbolic import is_symbolic, symbolify
+from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.levenberg_marquardt import LevenbergMarquardt
@@ -39,17 +44,30 @@ def test_a_trained_network_becomes_its_formula(trained):
     assert all(is_symbolic(network) for network in networks)
 
 
-def test_one_edge_at_a_time(trained):
+def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     model, data = trained
-    x = data.train.x
-    grown = with_edge(model, (0, 1, 0), EdgeFit("sin", 2.0, 0.1, 3.0, -1.0, 0.0, 1))
-    before, after = model.layers[0].edges(x), grown.layers[0].edges(x)
-    assert torch.equal(before[:, 0], after[:, 0])
-    assert torch.allclose(after[:, 1, 0], 3 * torch.sin(2 * x[:, 1] + 0.1) - 1)
-    assert not is_symbolic(grown)
-    gone = with_edge(grown, (0, 0, 0), EdgeFit("0", 0.0, 0.0, 0.0, 0.7, 1.0, 0))
-    assert torch.allclose(gone.layers[0](x), after[:, 1] + 0.7)
-    assert gone.config.functions[0] == (("0",), ("sin",))
+    x, y = data.train.x, data.train.y
+    names = {(0, 0, 0): ("sin", 3.0), (0, 1, 0): ("abs", 1.0), (1, 0, 0): ("exp", 1.0)}  # abs for a square
+    for place, (name, a) in names.items():
+        model = with_edge(model, place, EdgeFit(name, a, 0.0, 1.0, 0.0, 0.0, 5))
+    problem = module.Regression(x, y)
+    module._fit(model, problem, 20, math.inf)
+    state = module._State(model, module._loss(model, x, y), dict.fromkeys(names, 5))
+    found = module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, math.inf)
+    assert found.loss < 1e-12 < 1e-4 < state.loss
+    assert found.model.config.functions[0][1] != ("abs",)
+    assert module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, -math.inf) is state
+
+
+def test_the_time_limit_bounds_all_of_it():
+    x = 2 * torch.rand(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    data = Regression(x, torch.sin(3 * x[:, 0] * x[:, 1]) + x[:, 2].abs())
+    model = KAN([3, 5, 1], 5, seed=0, dtype=torch.float64)
+    fit(model, data, LevenbergMarquardt(), steps=3)
+    start = time.process_time()
+    front = symbolify(model, data, time_limit=2)
+    assert time.process_time() - start < 5
+    assert "was reached" in front.said[0]
 
 
 def test_bad_arguments(trained):

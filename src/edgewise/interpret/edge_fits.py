@@ -25,7 +25,12 @@ class EdgeFit:
 
 
 def edge_fits(
-    u: np.ndarray, s: np.ndarray, *, weight: np.ndarray | None = None, table: Mapping[str, Elementary] = ELEMENTARY
+    u: np.ndarray,
+    s: np.ndarray,
+    *,
+    weight: np.ndarray | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    most: int | None = None,
 ) -> list[EdgeFit]:
     """The fits of every function of the table, one each, the best first by error and complexity together.
 
@@ -34,6 +39,7 @@ def edge_fits(
 
     Args:
         u, s: (N,), points of the curve in any order, at least 5. weight: (N,), how much each counts.
+        most: functions that are fitted, those that come closest from their starts; all if left out.
     """
     u, s, weight = thinned(u, s, np.ones_like(s) if weight is None else weight)
     share = weight / weight.sum()
@@ -42,12 +48,14 @@ def edge_fits(
     if deviation <= 1e-12 * max(abs(mean), 1e-300):
         return [EdgeFit("0", 0.0, 0.0, 0.0, mean, 0.0, 0)]
     found = []
-    for name, row in table.items():
-        if name == "0":
-            continue
+    starts = [(row, best_starts(row, u, s, weight)) for name, row in table.items() if name != "0"]
+    starts = [(row, own) for row, own in starts if own]
+    if most is not None:
+        starts = sorted(starts, key=lambda pair: -max(score for score, _, _ in pair[1]))[:most]
+    for row, own in starts:
         best: EdgeFit | None = None
-        for _, a, b in best_starts(row, u, s, weight):
-            b = phase(a, u, s, weight) if name == "sin" else b
+        for _, a, b in own:
+            b = phase(a, u, s, weight) if row.name == "sin" else b
             fitted = _fitted(row, a, b, u, s, share, deviation)
             if fitted is not None and (best is None or rank(fitted) < rank(best)):
                 best = fitted

@@ -18,6 +18,7 @@ from edgewise.interpret.fidelity import with_fidelity
 from edgewise.interpret.formula import Formula, formula
 from edgewise.interpret.front import Entry, Front, entry_of, front_of
 from edgewise.interpret.simplify import simplify
+from edgewise.interpret.snapping import Place, with_edge, with_spline
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layer import KANLayer
 from edgewise.nn.model import KAN
@@ -29,8 +30,10 @@ from edgewise.train.methods import check_count, is_number
 from edgewise.train.problem import Regression
 
 TRIED = 3  # functions for each edge
+FEW = 4  # functions that are fitted to an edge when time has run out
 REFIT = 4  # Levenberg-Marquardt steps after each snap
 FINAL = 60  # and at the end
+SNAPPING, FREEING = 0.6, 0.75  # of the time limit: when edges are snapped, and snapped anew; the rest is for constants
 WEAK = 1e-3  # score of an edge, relative to the strongest of its layer, below which no edge is tried first
 FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
 PRICE = 0.05  # rise of the logarithm of the loss that a symbol less is worth while edges are chosen
@@ -38,14 +41,14 @@ PRICE = 0.05  # rise of the logarithm of the loss that a symbol less is worth wh
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A network on its way: loss is its mean squared error, symbols the complexity of the edges snapped so far."""
+    """A network on its way: loss is its mean squared error, symbols the complexity of each edge snapped so far."""
 
     model: KAN
     loss: float
-    symbols: int
+    symbols: Mapping[Place, int]
 
     def rank(self, floor: float) -> float:
-        return math.log(max(self.loss, floor)) + PRICE * self.symbols
+        return math.log(max(self.loss, floor)) + PRICE * sum(self.symbols.values())
 
 
 def symbolify(
@@ -61,8 +64,9 @@ def symbolify(
 
     The weakest edges are snapped last, when the others hold the function. For each the `TRIED` best functions by shape
     are put in turn into the network, all parameters are fitted again for a few Levenberg-Marquardt steps, and the
-    `beam` best networks by loss and length go on. At the end the constants of each network are fitted to rounding,
-    terms that the data don't ask for go, and constants that are numbers people write become these.
+    `beam` best networks by loss and length go on. Then each edge of the best one is freed, as a spline that is fitted
+    with all else, and snapped anew if that lowers the loss of the whole. At the end the constants of each network are
+    fitted to rounding, terms that the data don't ask for go, and constants that are numbers people write become these.
 
     Args:
         model: left unchanged. Prune it first: each edge costs time and symbols.
@@ -70,7 +74,8 @@ def symbolify(
         names: of the inputs.
         table: the elementary functions.
         beam: networks that go on side by side.
-        time_limit: seconds; after them each edge gets its best function by shape at once, and the front says so.
+        time_limit: seconds; after 60 % of them the edges left get their best function by shape at once, and the front
+            says so.
 
     Returns:
         A `Front`; its entries hold the symbolic network where the formula is still that of one.
@@ -86,20 +91,25 @@ def symbolify(
     x, y = data.train.x.double(), data.train.y.double()
     problem = Regression(x, y, weight=data.train.weight)
     floor = 1e-22 * float(y.var(correction=0)) + 1e-300
-    deadline, said = time.monotonic() + time_limit, []
-    states = [_State(start, _loss(start, x, y), 0)]
-    for place in _order(start, x):
+    clock, said = time.monotonic(), []
+    deadline = clock + SNAPPING * time_limit
+    states, order = [_State(start, _loss(start, x, y), {})], _order(start, x)
+    for place in order:
         late = time.monotonic() > deadline
         grown = [
             state
             for each in states
-            for state in _snapped(each, place, x, y, problem, table, 1 if late else TRIED, late)
+            for state in _snapped(each, place, x, y, problem, table, 1 if late else TRIED, deadline)
         ]
         states = sorted(grown, key=lambda state: state.rank(floor))[: 1 if late else beam]
         if late and not said:
             said.append(f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone.")
-    # What is left, and half as long again, is for the constants: a network without them is no use.
-    front = _front(states, data, problem, names, table, said, max(deadline, time.monotonic()) + time_limit / 2)
+    freeing = clock + FREEING * time_limit
+    if time.monotonic() <= freeing:
+        exact = FLOOR * float(y.var(correction=0))
+        states[0] = _freed(states[0], order, start, x, y, problem, table, max(floor, exact), freeing)
+    # What is left is for the constants: a network without them is no use.
+    front = _front(states, data, problem, names, table, said, clock + time_limit)
     entries = with_fidelity(front, lambda rows: _values(model, rows), x.numpy())
     return replace(front, entries=tuple(entries))
 
@@ -131,66 +141,66 @@ def _loss(model: KAN, x: torch.Tensor, y: torch.Tensor) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def _order(model: KAN, x: torch.Tensor) -> list[tuple[int, int, int]]:
+def _order(model: KAN, x: torch.Tensor) -> list[Place]:
     """Every spline edge as (layer, in, out), the strongest first."""
     with torch.no_grad():
         scores = edge_scores(model.trace(x))
     found = []
     for number, layer in enumerate(model.layers):
-        spline = layer.spline if isinstance(layer, MixedLayer) else layer if isinstance(layer, KANLayer) else None
+        spline = _spline_of(layer)
         if spline is not None:
             size = max(float(scores[number].max()), 1e-300)
             edges = spline.mask.nonzero().tolist()
             found += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
-    return [place for _, *place in sorted(found)]
+    return [(number, i, o) for _, number, i, o in sorted(found)]
 
 
-def _snapped(state: _State, place, x, y, problem, table, tried: int, late: bool) -> Iterator[_State]:
-    """The network with one more edge snapped, in the ways worth trying, each fitted again."""
+def _spline_of(layer) -> KANLayer | None:
+    return layer.spline if isinstance(layer, MixedLayer) else layer if isinstance(layer, KANLayer) else None
+
+
+def _snapped(state: _State, place: Place, x, y, problem, table, tried: int, deadline: float) -> Iterator[_State]:
+    """The network with one more edge snapped, in the ways worth trying, each fitted again while there is time."""
     number, i, o = place
     with torch.no_grad():
         trace = state.model.trace(x)
     u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
     score = float(edge_scores(trace)[number][i, o]) / max(float(edge_scores(trace)[number].max()), 1e-300)
     fits = [EdgeFit(ZERO, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
-    fits += edge_fits(u, s, table=table)[:tried]
+    fits += edge_fits(u, s, table=table, most=None if tried > 1 else FEW)[:tried]
     for found in fits[:tried]:
         grown = with_edge(state.model, place, found, table)
-        if not late:
-            fit(grown, problem, LevenbergMarquardt(), steps=REFIT, adapt_domain=False)
-        yield _State(grown, _loss(grown, x, y), state.symbols + found.complexity)
+        if time.monotonic() <= deadline:
+            _fit(grown, problem, REFIT, deadline)
+        yield _State(grown, _loss(grown, x, y), {**state.symbols, place: found.complexity})
 
 
-@torch.no_grad()
-def with_edge(
-    model: KAN, place: tuple[int, int, int], found: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
-) -> KAN:
-    """A copy of the network in which one edge is this function and no spline; "0" leaves its mean to another edge."""
-    model = copy.deepcopy(model)
-    number, i, o = place
-    layer = model.layers[number]
-    spline = layer.spline if isinstance(layer, MixedLayer) else layer
-    old = layer.symbolic if isinstance(layer, MixedLayer) else None
-    rows = [list(row) for row in (old.functions if old else [[ZERO] * spline.out_features] * spline.in_features)]
-    affine = old.affine.detach().clone() if old else spline.coef.new_zeros(4, spline.in_features, spline.out_features)
-    spline.mask[i, o] = 0
-    rows[i][o] = found.name
-    affine[:, i, o] = affine.new_tensor([found.a, found.b, found.c, found.d])
-    if found.name == ZERO:
-        _leave_constant_(spline, rows, affine, o, found.d)
-    symbolic = SymbolicLayer(rows, affine, table=table, dtype=affine.dtype)
-    model.layers[number] = MixedLayer(spline, symbolic) if bool(spline.mask.any()) else symbolic
-    return model
+def _freed(
+    state: _State, places: list[Place], start: KAN, x, y, problem, table, floor: float, deadline: float
+) -> _State:
+    """The network after each edge has been a spline once more: it is snapped anew, and stays so if that is better.
+
+    The first edges were snapped while the others could be anything; now the others hold the function.
+    """
+    for place in places:
+        if state.loss <= floor or time.monotonic() > deadline:
+            break
+        if place not in state.symbols:
+            continue
+        layer = _spline_of(start.layers[place[0]])
+        loose = with_spline(state.model, place, x, grid_size=layer.grid_size, degree=layer.degree, table=table)
+        _fit(loose, problem, REFIT, deadline)
+        others = {other: symbols for other, symbols in state.symbols.items() if other != place}
+        free = _State(loose, _loss(loose, x, y), others)
+        grown = _snapped(free, place, x, y, problem, table, TRIED, deadline)
+        state = min((state, *grown), key=lambda each: each.rank(floor))
+    return state
 
 
-def _leave_constant_(spline: KANLayer, rows: list[list[str]], affine: torch.Tensor, o: int, value: float) -> None:
-    for i, row in enumerate(rows):
-        if row[o] != ZERO:
-            affine[3, i, o] += value
-            return
-    kept = spline.mask[:, o].nonzero()
-    if len(kept):
-        spline.coef[int(kept[0]), :, o] += value
+def _fit(model: KAN, problem: Regression, steps: int, deadline: float) -> None:
+    """Levenberg-Marquardt steps until the deadline."""
+    late = [lambda event: time.monotonic() > deadline]
+    fit(model, problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=late)
 
 
 def _front(
@@ -202,17 +212,17 @@ def _front(
         if entries and time.monotonic() > deadline:
             break
         model = state.model
-        fit(model, problem, LevenbergMarquardt(), steps=FINAL, adapt_domain=False)
+        _fit(model, problem, FINAL, deadline)
         whole = formula(model, names=names, table=table)
         entries.append(entry_of(whole, x, y, model))
-        fitted = fit_constants(simplify(whole.expression), x, y, steps=40)
+        fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
         if fitted is None:
             continue
         entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
         fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
         entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
         fitted = recognise(fitted, x, y, floor=FLOOR, deadline=deadline)
-        last = fit_constants(simplify(fitted.expression), x, y, steps=30) or fitted
+        last = fit_constants(simplify(fitted.expression), x, y, steps=30, deadline=deadline) or fitted
         entries.append(entry_of(Formula(last.expression, whole.names), x, y))
     leaking = [entry for entry in entries if entry.formula.leaks(x)]
     if leaking:
