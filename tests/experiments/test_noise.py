@@ -81,6 +81,9 @@ def test_summary():
         ("b", "4.00", "20.00", "5.00", "3.00", "10", "2.0"),
     )
     assert outcome.sentences[1] == "The KAN has the lowest error for 1 of 2 equations."
+    assert "5 % noise, medians of 3 seeds; parameters" in outcome.sentences[0]
+    fewer = [row for row in rows if row["problem"] == "a" or row["seed"] == 0]
+    assert "medians of 1 to 3 seeds" in noise.summary(fewer).sentences[0]
 
 
 def test_without_rows_there_is_nothing_to_show():

@@ -23,8 +23,8 @@ from edgewise.train.problem import Classification, Regression
 
 PARAMETERS = """
     Scaling is inside, robust against outliers; duplicates and the order of rows make no difference; a weight of 2 is
-    the same as the row twice. Shape, grid and strength of regularisation are chosen by held-out loss; among the shapes
-    for small tables of numbers is a product of one function of each input. Ctrl-C keeps the best model so far.
+    the same as the row twice. Shape, grid and strength of regularisation are chosen by held-out loss; for regression
+    on small tables a product of one function of each input is among the shapes. Ctrl-C keeps the best model so far.
 
     Args:
         hidden: nodes of the hidden layers, as (5,), () for an additive model; "auto" chooses.

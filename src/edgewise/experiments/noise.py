@@ -85,17 +85,23 @@ def summary(rows: list[dict]) -> Outcome:
                 f"{median(map(working_seconds, kan)):.1f}",
             )
         )
-    first, seeds = rows[0], len({row["seed"] for row in rows})
-    which = "one seed" if seeds == 1 else f"medians of {seeds} seeds"
+    first, counts = rows[0], [sum(row["problem"] == name and row["model"] == "KAN" for row in rows) for name in names]
     sentences = (
         f"RMSE against the equation itself in per cent of its standard deviation, {first['samples']} samples with "
-        f"{100 * first['noise']:g} % noise, {which}; parameters and seconds: of the KAN, its search included (wall, or "
+        f"{100 * first['noise']:g} % noise, {_seeds_said(min(counts), max(counts))}; parameters and "
+        "seconds: of the KAN, its search included (wall, or "
         "CPU where that is less: the machine was shared then).",
         f"The KAN has the lowest error for {below} of {len(names)} equations.",
         *_coverage_said(rows),
     )
     columns = ("equation", *MODELS, "parameters", "seconds")
     return Outcome((ResultTable(columns, tuple(lines)),), sentences, {"errors": partial(_draw, names, shown)})
+
+
+def _seeds_said(low: int, high: int) -> str:
+    if high == 1:
+        return "one seed"
+    return f"medians of {high} seeds" if low == high else f"medians of {low} to {high} seeds"
 
 
 def _coverage_said(rows: list[dict]) -> list[str]:
