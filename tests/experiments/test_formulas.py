@@ -34,5 +34,19 @@ def test_a_quick_run_goes_on_where_it_stood(tmp_path):
     rows = list(store.rows)
     again = formulas.run(quick=True, store=Store.open(tmp_path, "formulas-quick"), seeds=None, progress=lambda u: None)
     assert again.tables == outcome.tables
-    assert len(rows) == 3 * len(formulas.QUICK)
+    assert len(rows) == 3 * len(formulas.QUICK) + 1
+    assert any("`symbolify` takes" in sentence for sentence in outcome.sentences)
+    assert len(outcome.figures["seconds"]().axes) == 1
     assert complexity(formulas.truth("toy 3")) == 3
+
+
+def test_the_peers_stand_beside_the_same_problems():
+    row = {"problem": "x/y", "seed": 0, "noise": 0.0, "useless": 0, "exact": True, "complexity": 3, "samples": 1000}
+    row |= {"true_complexity": 3, "seconds": 0.2, "cpu_seconds": 0.1, "formula": "x/y"}
+    peers = [
+        {"peer": peer, "problem": "x/y", "seed": 0, "exact": exact, "limit": 120.0, "seconds": 100.0}
+        for peer, exact in (("pyoperon", False), ("gplearn", True))
+    ]
+    said = formulas.summary([row, *peers]).sentences[-1]
+    assert "Edgewise 1 of 1 (100 %), pyoperon 0 of 1 (0 %), gplearn 1 of 1 (100 %) exactly" in said
+    assert "had 120 s each (the longest run took 100 s), Edgewise took 0.1 s at most" in said

@@ -18,16 +18,21 @@ from edgewise.datasets.target import TargetFunction, by_name, of_columns
 from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific
 from edgewise.experiments.store import Store
+from edgewise.experiments.symbolified import SECONDS as SYMBOLIFIED
+from edgewise.experiments.symbolified import WIDTH, measured
 from edgewise.interpret.constants import fit_constants, relative_error
 from edgewise.interpret.expression import Expression, complexity, constants, parse
 from edgewise.interpret.find import find_formula
+from edgewise.interpret.front import CLEARLY
 from edgewise.interpret.simplify import simplify
 from edgewise.ops.bessel import bessel_j0
+from edgewise.plot.errors import Span, error_dots
 
 SAMPLES, FRESH, SECONDS = 1000, 1000, 120.0
 NOISE = 0.01
 CLOSE, LONGER, DEVIATIONS = 1e-6, 1.5, 3.0
 USELESS = 5
+ALSO = ("formulas_peers",)  # written by benchmarks/formulas_peers.py
 
 
 def _j0(u: np.ndarray) -> np.ndarray:
@@ -65,6 +70,7 @@ INTERPRETABLE = by_name(
 PROBLEMS = {**TOY_FUNCTIONS, **INTERPRETABLE, **FEYNMAN_EQUATIONS}
 TEN = ("toy 3", "x/y", "I.6.2", "I.12.11", "I.13.12", "I.26.2", "I.27.6", "I.40.1", "I.44.4", "III.10.19")
 QUICK = ("toy 3", "I.40.1")
+QUICK_SYMBOLIFIED = 1.0
 _SINES = "exp((" + " + ".join(f"sin(pi*x{i}/2)**2" for i in range(1, 101)) + ")/100)"
 _TEXTS = {"toy 1": "besselj0(20*x)", "toy 4": _SINES}  # those whose formula is not in the notation that is parsed
 
@@ -77,7 +83,7 @@ def truth(name: str) -> Expression:
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Without noise three seeds (of samples and search), one with noise and among useless inputs."""
+    """Without noise three seeds (of samples and search), one with noise and among useless inputs; a network besides."""
     names = QUICK if quick else tuple(PROBLEMS)
     kinds = [(name, seed, 0.0, 0) for seed in seeds or ((0,) if quick else (0, 1, 2)) for name in names]
     kinds += [(name, (seeds or (0,))[0], NOISE, 0) for name in names]
@@ -85,9 +91,13 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     jobs = []
     for name, seed, noise, useless in kinds:
         key = {"problem": name, "seed": seed, "noise": noise, "useless": useless, "samples": SAMPLES, "quick": quick}
+        key["ahead"] = CLEARLY
         label = f"{name}{', noise' if noise else ''}{', useless inputs' if useless else ''}, seed {seed}"
         jobs.append(Job(label, key, partial(_measure, name, seed, noise, useless)))
-    return summary(run_jobs(jobs, store, progress, _line))
+    limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED
+    key = {"network": list(WIDTH), "seed": (seeds or (0,))[0], "samples": SAMPLES, "limit": limit, "quick": quick}
+    jobs.append(Job("symbolify an unpruned network", key, lambda tell: measured(key["seed"], limit)))
+    return summary([*run_jobs(jobs, store, progress, _line), *store.beside(*ALSO)])
 
 
 def _measure(name: str, seed: int, noise: float, useless: int, tell: Tell) -> dict:
@@ -128,13 +138,17 @@ def _same_form(node: Expression, x, y, clean, fresh_x, fresh_y) -> bool:
 
 
 def _line(row: dict) -> str:
+    if "network" in row:
+        return f"{row['network']}: symbolify took {row['seconds']:.1f} s"
     found = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
     return f"{row['problem']}, seed {row['seed']}, noise {row['noise']:g}: {found}, {row['seconds']:.1f} s"
 
 
 def summary(rows: list[dict]) -> Outcome:
     """For each problem the seeds found exactly, the formula of the first, and seconds; the shares below."""
-    rows = latest(rows, "problem", "seed", "noise", "useless")
+    networks = latest([row for row in rows if "network" in row], "network")
+    peers = latest([row for row in rows if "peer" in row], "peer", "problem", "seed")
+    rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
     names = list(dict.fromkeys(row["problem"] for row in rows))
     lines = []
     for name in names:
@@ -159,7 +173,55 @@ def summary(rows: list[dict]) -> Outcome:
         f"Among {USELESS} useless inputs: {_percent([row for row in rows if row['useless']])}.",
         f"{rows[0]['samples']} samples; seconds are medians: of the wall, or of the CPU where the machine was shared.",
     ]
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences))
+    sentences += [*map(_symbolified, networks), *_beside(rows, peers)]
+    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"seconds": partial(_draw, rows)})
+
+
+def _symbolified(row: dict) -> str:
+    shape = ",".join(map(str, row["network"]))
+    return (
+        f"An unpruned [{shape}] and {row['samples']:,} samples: `symbolify` takes {row['seconds']:.0f} s of the "
+        f"{row['limit']:.0f} s it was given, the process {row['peak_bytes'] / 1e9:.2f} GB at most, training and torch "
+        "included."
+    )
+
+
+def _beside(rows: list[dict], peers: list[dict]) -> list[str]:
+    """The ten problems beside what the peers found in them, in the same samples."""
+    names = list(dict.fromkeys(row["peer"] for row in peers))
+    problems = list(dict.fromkeys(row["problem"] for row in peers))
+    seeds = {row["seed"] for row in peers}
+    ours = [r for r in rows if r["problem"] in problems and r["seed"] in seeds and not r["noise"] and not r["useless"]]
+    if not names or not ours:
+        return []
+    counts = [f"Edgewise {_percent(ours)}"]
+    counts += [f"{name} {_percent([row for row in peers if row['peer'] == name])}" for name in names]
+    limit, slowest = (max(row[name] for row in peers) for name in ("limit", "seconds"))
+    return [
+        f"On ten problems, the same samples: {', '.join(counts)} exactly; the peers had {limit:.0f} s each "
+        f"(the longest run took {slowest:.0f} s), Edgewise took {max(map(working_seconds, ours)):.1f} s at most."
+    ]
+
+
+def _draw(rows: list[dict]):
+    """Seconds of each problem, with and without noise, found or not."""
+    names = list(dict.fromkeys(row["problem"] for row in rows))
+    kinds = {
+        "no noise, exact": (False, True),
+        "1 % noise, exact": (True, True),
+        "1 % noise, not exact": (True, False),
+        "no noise, not exact": (False, False),
+    }
+    series = {}
+    for label, (noise, exact) in kinds.items():
+        spans = []
+        for name in names:
+            own = [r for r in rows if r["problem"] == name and not r["useless"] and bool(r["noise"]) == noise]
+            seconds = [max(working_seconds(row), 1e-3) for row in own if row["exact"] == exact]
+            spans.append(Span.of(seconds) if seconds else None)
+        if any(spans):
+            series[label] = spans
+    return error_dots(names, series, xlabel="seconds to the formula, 1,000 samples")
 
 
 def _share(rows: list[dict]) -> str:
