@@ -9,7 +9,7 @@ fix functions of edges as the KAN paper's user does, and `symbolify` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,8 +37,8 @@ THRESHOLD = 0.5  # of the fractal dimension
 THRESHOLDS = (0.4, 0.5, 0.6)
 SIZES, QUICK_SIZES = (144, 377, 987), (89, 144)
 TEST_SEED = 1_000_000
-STARTS, LOOK, STEPS = 4, 20, 60
-SPARSE, SMOOTH = Sparsity(3e-3), Roughness(1e-2)
+STARTS, LOOK, STEPS = 3, 20, 60
+STRENGTHS = ((3e-3, 1e-2), (1e-3, 1e-6))  # of sparsity and roughness; those of the lower validation loss are kept
 HIDDEN = ((1, 1),)  # a sum, and a product of two sums
 
 
@@ -137,24 +137,26 @@ class _Samples:
         return float(((output > threshold) == self.parts[2][1].numpy().astype(bool)).mean())
 
 
-def _trained(models, samples: _Samples, tell: Tell) -> tuple:
+def _trained(make: Callable[[int], KAN | MLP], samples: _Samples, seed: int, tell: Tell) -> tuple:
     """The start with the lowest validation loss after a few steps, trained on; with its threshold."""
-    started = [(model, samples.problem()) for model in models]
-    losses = [_fit(*pair, LOOK, tell) for pair in started]
-    model, problem = started[losses.index(min(losses))]
-    _fit(model, problem, STEPS, tell)
-    return model, float(problem.thresholds)
+    penalties = [None]
+    if isinstance(example := make(seed), KAN) and any(example.config.grid_size):
+        # Roughness is for layers of splines alone.
+        both = [(Sparsity(sparse), Roughness(rough)) for sparse, rough in STRENGTHS]
+        penalties = [sparse if example.config.functions else sparse + rough for sparse, rough in both]
+    started = [(make(seed + n), samples.problem(), penalty) for penalty in penalties for n in range(STARTS)]
+    losses = [_fit(*each, LOOK, tell) for each in started]
+    best = started[losses.index(min(losses))]
+    _fit(*best, STEPS, tell)
+    return best[0], float(best[1].thresholds)
 
 
-def _fit(model, problem: OrdinalClassification, steps: int, tell: Tell) -> float:
+def _fit(model, problem: OrdinalClassification, penalty, steps: int, tell: Tell) -> float:
     """The validation loss after some steps."""
 
     def watch(event) -> None:
         tell("", event.step / event.steps, event.loss)
 
-    penalty = None
-    if isinstance(model, KAN) and any(model.config.grid_size):
-        penalty = SPARSE if model.config.functions else SPARSE + SMOOTH  # which is for layers of splines alone
     report = fit(model, problem, LevenbergMarquardt(), steps=steps, penalty=penalty, callbacks=[watch])
     if report.stopped == "interrupted":
         raise KeyboardInterrupt  # a fit that was cut short is no result
@@ -163,14 +165,17 @@ def _fit(model, problem: OrdinalClassification, steps: int, tell: Tell) -> float
 
 def _mlp(name: str, seed: int, effort: Effort, tell: Tell) -> dict:
     inputs, samples = len(CHAINS[name].columns), _Samples(name, seed, effort)
-    models = [MLP([inputs, 10, 10, 1], activation="tanh", seed=seed + n, dtype=torch.float64) for n in range(STARTS)]
-    model, threshold = _trained(models, samples, tell)
+
+    def make(start: int) -> MLP:
+        return MLP([inputs, 10, 10, 1], activation="tanh", seed=start, dtype=torch.float64)
+
+    model, threshold = _trained(make, samples, seed, tell)
     return _measured(model, samples, threshold)
 
 
 def _kan(reading: Reading, seed: int, effort: Effort, tell: Tell) -> dict:
     samples = _Samples(reading.chain, seed, effort)
-    model, threshold = _trained([reading.model(seed + n) for n in range(STARTS)], samples, tell)
+    model, threshold = _trained(reading.model, samples, seed, tell)
     x = samples.parts[0][0]
     with torch.no_grad():
         output = model(x)
