@@ -87,7 +87,7 @@ def summary(rows: list[dict]) -> Outcome:
         for variant in dict.fromkeys(row["variant"] for row in mine):
             errors = [row["relative"] for row in mine if row["variant"] == variant]
             checks += [
-                (r["met"], r["relative"] <= bar) for r in mine if r["variant"] == variant and r["met"] is not None
+                (r["met"], r["relative"] <= bar) for r in mine if r["variant"] == variant and r.get("met") is not None
             ]
             good = sum(error <= bar for error in errors)
             seconds = median(row["seconds"] for row in mine if row["variant"] == variant)
