@@ -1,8 +1,8 @@
 """Builds the knot table from the Hoste-Thistlethwaite table, with SnapPy: python -m tools.knots.build FOLDER
 
 Two long stages, each a file for every 5,000 knots, so that the command goes on where it was stopped; rows that failed
-are tried again at the end, with other diagrams and triangulations. One core: about an hour for 15 crossings, twelve
-seconds for `--max-crossings 11`. See README.md beside this file.
+are tried again at the end, with other diagrams and triangulations. One core: about an hour for 15 crossings, half a
+minute for `--max-crossings 11`. See README.md beside this file.
 """
 
 import argparse
