@@ -64,9 +64,10 @@ class Candidate:
         return Ridge(self.strength * per_coefficient) + Roughness(self.strength * ROUGHNESS_SHARE)
 
     def grids(self) -> tuple[int, ...]:
-        """The grid sizes to train on one after another, each the double of the one before, up to `grid_size`."""
+        """The grid sizes to train on one after another, each the double of the one before, up to `grid_size`. The few
+        functions of a product find their way on the last one alone."""
         sizes = [self.grid_size]
-        while sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
+        while not self.product and sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
             sizes.insert(0, sizes[0] // 2)
         return tuple(sizes)
 
