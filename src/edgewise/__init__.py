@@ -13,7 +13,10 @@ from edgewise.errors import (
 )
 from edgewise.interpret.compiled import from_formula
 from edgewise.interpret.distil import distil
+from edgewise.interpret.explain import explain_global, explain_local
 from edgewise.interpret.find import find_formula
+from edgewise.interpret.formula import Formula, formula
+from edgewise.interpret.front import Front
 from edgewise.interpret.grow import deepen, widen
 from edgewise.interpret.prune import PruneReport, prune
 from edgewise.interpret.relations import relations
@@ -97,6 +100,8 @@ __all__ = [
     "Elementary",
     "FileError",
     "FitReport",
+    "Formula",
+    "Front",
     "InputError",
     "KANClassifier",
     "KANConfig",
@@ -123,8 +128,11 @@ __all__ = [
     "deepen",
     "distil",
     "enclose",
+    "explain_global",
+    "explain_local",
     "find_formula",
     "fit",
+    "formula",
     "from_formula",
     "interactions",
     "load",

@@ -117,3 +117,8 @@ def test_names_left_out_are_those_of_the_text():
 def test_bad_arguments_are_refused(formula, names, message):
     with pytest.raises(InputError, match=message):
         from_formula(formula, names)
+
+
+def test_what_is_undefined_everywhere_is_refused_in_words():
+    with pytest.raises(InputError, match=r"^formula must be defined, its constant part 1/0 is inf$"):
+        from_formula("x + 1/0")

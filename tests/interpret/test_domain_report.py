@@ -31,6 +31,21 @@ def test_conditions(text, said):
     assert any(said in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1/(a**2 + b**2)", "not at 0, but between the rows it comes down to 0, near a = 0, b = 0: 0.0"),
+        ("log((a - 0.3)**2 + (b + 0.2)**2)", "comes down to 0, near a = 0.3, b = -0.2: 0.00"),
+        ("a**4/(a**2 + b**2)", "near a = 0, b = 0, where the whole formula stays bounded: 0.0"),
+        ("1/(a**2 + b**2 + 0.001)", "and on these data it does: 0.00"),
+        ("1/(1 - a*b)", "and on these data it does: 0.0"),
+    ],
+)
+def test_zeros_between_rows_of_what_has_one_sign(text, said):
+    around = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    assert said in domain_report(of(text), around)[0]
+
+
 def test_beyond_the_data():
     assert domain_report(of("a*b + exp(a)"), X) == ("It is defined everywhere.",)
     assert undefined_beyond(of("sqrt(a - 0.99)"), X) > 0.1

@@ -78,6 +78,13 @@ def test_latex(text, latex):
     assert as_latex(parse(text, NAMES), NAMES) == latex
 
 
+def test_a_text_is_read_back_whatever_the_names():
+    names = ["lambda", "mass of car", "x"]
+    node = parse("`lambda`*sin(`mass of car`)/x", names)
+    text = as_text(node, names, None)
+    assert text == "(`lambda`*sin(`mass of car`))/x" and parse(text, names) == node
+
+
 def test_names_that_are_no_identifiers_stand_in_backticks():
     node = parse("2*a - b**2", ["a", "b"])
     assert as_text(node, ["mass of car", "c^2"]) == "2*`mass of car` - `c^2`**2"

@@ -25,6 +25,7 @@ from edgewise.interpret.expression import (
 )
 from edgewise.interpret.expression import walk as parts_of
 from edgewise.interpret.formula import check_names
+from edgewise.interpret.writing import as_text
 from edgewise.nn.model import KAN
 
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
@@ -97,7 +98,7 @@ def _with_edges(value: Expression) -> Expression:
     if not any(isinstance(part, Variable) for part in parts_of(value)):
         number = float(evaluate(value, np.zeros((1, 1)))[0])
         if not math.isfinite(number):
-            raise InputError(f"formula must be defined, its constant part {value} is {number}")
+            raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
     value = rebuilt(value, [_with_edges(part) for part in children(value)])
     return _power(value.base, value.exponent) if isinstance(value, Power) else value

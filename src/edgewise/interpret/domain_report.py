@@ -2,13 +2,23 @@
 
 import numpy as np
 
-from edgewise.interpret.expression import children, domain_row, evaluate, touches_zero, walk
+from edgewise.interpret.expression import (
+    Expression,
+    children,
+    domain_row,
+    evaluate,
+    touches_zero,
+    used_variables,
+    walk,
+)
 from edgewise.interpret.formula import Formula
 from edgewise.interpret.writing import as_text
 from edgewise.nn.elementary import Elementary
 
 BEYOND = 0.2  # of the range of each input, at both ends
 POINTS = 2000
+ROUNDS, NEAREST, SHRINKING = 60, 20, 0.75  # of the search for a zero: the last steps are 1e-9 of the box
+REACHED = 1e-7  # of the typical size: such values are 0 for a function that is not defined there
 
 
 def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
@@ -30,6 +40,9 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         if touches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
             fine = "but on these data it comes down to 0 between rows" if leaves else bounded
+        elif row.allows(low, high) and not row.allows(0.0, 0.0):
+            where = comes_to_zero(argument, x)
+            fine = fine if where is None else _zero_at(where, argument, formula, x)
         if not row.allows(low, high) and not leaves:
             fine = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)
@@ -43,6 +56,40 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
     elif not said:
         said.append("It is defined everywhere.")
     return tuple(dict.fromkeys(said))
+
+
+def comes_to_zero(node: Expression, x: np.ndarray) -> np.ndarray | None:
+    """A point (inputs,) in the box of the rows x at which a part that has one sign at all of them is 0, or None.
+
+    From the rows where it is nearest to 0 a random search whose steps shrink; what it misses is not reported.
+    """
+    low, high = x.min(0), x.max(0)
+    random, step = np.random.default_rng(0), (high - low) / 10
+    points, typical = x, float(np.median(np.abs(evaluate(node, x))))
+    for _ in range(ROUNDS):
+        size = np.abs(evaluate(node, points))
+        points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:NEAREST]]
+        tries = points[:, None] + step * random.normal(size=(len(points), NEAREST, x.shape[1]))
+        points = np.concatenate([points, np.clip(tries, low, high).reshape(-1, x.shape[1])])
+        step = step * SHRINKING
+    size = np.abs(evaluate(node, points[:1]))[0]
+    return points[0] if size <= REACHED * typical else None
+
+
+def _zero_at(where: np.ndarray, argument: Expression, formula: Formula, x: np.ndarray) -> str:
+    with np.errstate(all="ignore"):
+        bounded = np.ptp(formula(near(where, x))) <= 3 * np.ptp(formula(x))
+    shown = np.where(np.abs(where) < 1e-6 * np.ptp(x, axis=0), 0.0, where)
+    place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
+    said = f"but between the rows it comes down to 0, near {place}"
+    return f"{said}, where the whole formula stays bounded" if bounded else said
+
+
+def near(point: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(POINTS, inputs), closer and closer to a point in the box of the rows x."""
+    random = np.random.default_rng(1)
+    distance = np.geomspace(1e-1, 1e-10, POINTS)[:, None] * np.ptp(x, axis=0)
+    return np.clip(point + distance * random.normal(size=(POINTS, x.shape[1])), x.min(0), x.max(0))
 
 
 def undefined_beyond(formula: Formula, x: np.ndarray, seed: int = 0) -> float:

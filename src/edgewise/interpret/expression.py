@@ -326,7 +326,7 @@ def number(value: float) -> Number:
 def parse(text: str, names: Sequence[str] = ("x",)) -> Expression:
     """Reads a formula in Python's notation: + - * / **, numbers, pi, e, names, sqrt and the functions of `FUNCTIONS`.
 
-    The text is taken apart, never run.
+    Names may stand in backticks, those that are no identifiers must. The text is taken apart, never run.
 
     Raises:
         InputError: it says anything else.
@@ -334,8 +334,11 @@ def parse(text: str, names: Sequence[str] = ("x",)) -> Expression:
     if not isinstance(text, str):
         raise InputError(f"text must be a formula in Python's notation, got {type(text).__name__}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        return _read(tree, {name: k for k, name in enumerate(names)}, text)
+        plain, known = text.strip(), {name: k for k, name in enumerate(names)}
+        for k, name in enumerate(names):
+            if f"`{name}`" in plain:
+                plain, known[f"_column_{k}_"] = plain.replace(f"`{name}`", f"_column_{k}_"), k
+        return _read(ast.parse(plain, mode="eval").body, known, text)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):
             raise

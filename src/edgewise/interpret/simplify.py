@@ -30,12 +30,17 @@ LARGEST_EXPONENT = 50.0  # that leaves an exponential as a factor: larger ones m
 
 
 def simplify(node: Expression) -> Expression:
-    """An equal formula, shorter or as long with rare exceptions, wherever the given one is defined.
+    """An equal formula, shorter or as long, wherever the given one is defined.
 
     Numbers are exact fractions as long as they were; a number moves out of a power, a logarithm, an even or odd
     function where it can.
     """
-    node = rebuilt(node, [simplify(part) for part in children(node)])
+    shorter = _simplified(node)
+    return shorter if complexity(shorter) <= complexity(node) else node
+
+
+def _simplified(node: Expression) -> Expression:
+    node = rebuilt(node, [_simplified(part) for part in children(node)])
     if isinstance(node, Add):
         return _sum(node.terms)
     if isinstance(node, Multiply):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from edgewise.errors import InputError
 from edgewise.interpret.expression import Add, Expression, Multiply, Number, Power, Variable
@@ -31,11 +32,11 @@ class Style:
 
 
 def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> str:
-    """In Python's notation with the names of the inputs; `expression.parse` reads it back if they are identifiers.
+    """In Python's notation with the names of the inputs; `expression.parse` reads it back.
 
-    Others stand in backticks, as in a query of pandas: a column "a b" as `a b`.
+    Names that Python would not take stand in backticks, as in a query of pandas: a column "a b" as `a b`, lambda too.
     """
-    shown = tuple(name if name.isidentifier() else f"`{name}`" for name in names)
+    shown = tuple(name if name.isidentifier() and not iskeyword(name) else f"`{name}`" for name in names)
     return _write(node, Style("text", shown, digits))[0]
 
 
