@@ -33,6 +33,11 @@ def regressor():
 
 
 @pytest.fixture(scope="module")
+def read(regressor):
+    return copy.copy(regressor).fit_equations(X, time_limit=1)
+
+
+@pytest.fixture(scope="module")
 def classifier():
     return KANClassifier(**QUICK).fit(X, LABELS["strings"])
 
@@ -60,6 +65,13 @@ def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
         assert same(getattr(loaded, name), getattr(regressor, name)), name
     for name in ("input_scaling_", "target_scaling_"):
         assert same(getattr(loaded, name).to_json(), getattr(regressor, name).to_json()), name
+
+
+def test_formulas_come_back(read, regressor, tmp_path):
+    loaded, _ = there_and_back(read, tmp_path)
+    assert str(loaded.equations_) == str(read.equations_) and loaded.latex() == read.latex()
+    assert loaded.equations_.best.formula(X).tobytes() == read.equations_.best.formula(X).tobytes()
+    assert not hasattr(there_and_back(regressor, tmp_path)[0], "equations_")
 
 
 def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
@@ -231,7 +243,7 @@ def stored_fields(estimator, tmp_path):
     return file.model, file.extra["estimator"]
 
 
-@pytest.mark.parametrize("which", ["regressor", "classifier"])
+@pytest.mark.parametrize("which", ["regressor", "classifier", "read"])
 def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
     estimator = request.getfixturevalue(which)
     model, fields = stored_fields(estimator, tmp_path)
@@ -253,6 +265,8 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
             continue
         # Whatever was accepted must work.
         assert len(loaded.predict(X)) == len(X)
+        if hasattr(loaded, "equations_"):
+            assert len(loaded.equations_.best.formula(X)) == len(X) and str(loaded.equations_) and loaded.latex()
         assert isinstance(loaded.search_.chosen.says(), str) and isinstance(loaded.n_iter_, int)
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
         assert all(isinstance(trial.candidate.says(), str) for trial in loaded.search_.trials)

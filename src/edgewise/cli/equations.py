@@ -41,6 +41,7 @@ def find_equations(ready: Prepared, trained: Trained) -> Equations | None:
     X, y, names = ready.X[ready.train], ready.y[ready.train], ready.encoder.feature_names
     with noted():
         front = table_front(X, y, names, ready.job.formulas, trained.estimator)
+    trained.estimator.equations_ = front  # goes into its file
     seconds = time.perf_counter() - start
     found = found_of(front, ready.encoder.target.name, X, y)
     prediction = found.best.formula(ready.X[ready.test])

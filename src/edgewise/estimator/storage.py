@@ -11,6 +11,7 @@ from edgewise import checkpoint
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
+from edgewise.interpret.stored import front_fields, front_from
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.candidate import Candidate
 from edgewise.train.error_bars import ErrorBars
@@ -68,6 +69,8 @@ def _fields(estimator: KANEstimator) -> dict:
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
         fields["error_bars"] = estimator.error_bars_said_
+        if hasattr(estimator, "equations_"):
+            fields["equations"] = front_fields(estimator.equations_)
     return fields
 
 
@@ -121,6 +124,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator._single = _is(fields["single"], bool, "single")
         _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
         estimator.error_bars_, estimator.error_bars_said_ = _bars(file, fields, outputs)
+        if "equations" in fields:
+            estimator.equations_ = front_from(fields["equations"], inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
     _expect(_is(steps, int, "a number of steps") >= 0, "a negative number of steps")
