@@ -110,6 +110,15 @@ def test_contradictory_conditions_end_with_a_sentence():
     assert "the largest residual is that of 'Dirichlet" in solution.message
 
 
+def test_a_disk_is_refined_inside():
+    """B-splines that barely reach into it don't draw the grid to the boundary."""
+    wave = named_equation("poisson-disk").make()
+    solution = solve(wave, budget=0.008)
+    assert solution.errors().relative_l2 < 5e-7
+    x, y = solution.model.layers[0].grid_sizes
+    assert y > x  # along which the solution turns faster
+
+
 def test_other_methods():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], solution=lambda t: torch.exp(-t))
     assert solve(problem, method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 1e-2

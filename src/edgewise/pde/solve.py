@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from edgewise.errors import InputError
 from edgewise.ops.bspline import MAX_DEGREE
 from edgewise.pde.account import Account, Arm
+from edgewise.pde.domain import Box
 from edgewise.pde.equation import PDE
 from edgewise.pde.grow import SEPARABLE, TENSOR, Growth, Plan
 from edgewise.pde.march import March, can_march
@@ -104,7 +105,8 @@ def _planned(problem, hidden, grid_size, degree, method, starts, seed, resample)
     if hidden is not None:
         shape = tuple(hidden)
     most = MOST_IN_FULL if problem.has_integrals else MOST
-    chosen = method or (linear_method(most) if shape == TENSOR else LevenbergMarquardt())
+    is_cut = not isinstance(problem.domain, Box)
+    chosen = method or (linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt())
     return Plan(shape, grid_size, degree, chosen, starts, seed, most, resample)
 
 

@@ -17,6 +17,9 @@ SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a 
 # Smooth parts of the error weigh as little as the grid size to the power of four beside rough ones in J'J: damping must
 # be far below that, or they stay, and last derivatives with them that tell where to cut.
 LEAST_DAMPING = 1e-12
+# B-splines that barely reach into a disk or polygon are held by next to nothing but the damping: with less of it they
+# run away, and the grid is refined where they are.
+CUT_DAMPING = 1e-9
 
 
 class Patience(NamedTuple):
@@ -64,9 +67,13 @@ def trained(
     return Trained(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
 
 
-def linear_method(most: int) -> LevenbergMarquardt:
-    """For networks that are linear in their parameters, at most so many: nearly Gauss-Newton from the first step on."""
-    return LevenbergMarquardt(damping=LEAST_DAMPING, acceleration=False, factorised=most)
+def linear_method(most: int, *, is_cut: bool = False) -> LevenbergMarquardt:
+    """For networks that are linear in their parameters, at most so many: nearly Gauss-Newton from the first step on.
+
+    is_cut: whether the domain cuts through cells of the grid.
+    """
+    damping = CUT_DAMPING if is_cut else LEAST_DAMPING
+    return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most)
 
 
 def count(network: nn.Module) -> int:
