@@ -104,6 +104,9 @@ def test_a_real_table():
         ({"needs": ()}, "needs must be among"),
         ({"task": "x"}, "task must be"),
         ({"X": np.zeros((5, 2)), "y": np.zeros(5)}, "N at least 20"),
+        ({"X": np.full((30, 2), np.nan)}, "^X and y must be finite, they hold NaN or infinite values: [^\\n]*$"),
+        ({"y": np.full(30, np.inf)}, "^X and y must be finite"),
+        ({"X": [["a", "b"]] * 30}, "^X must be numbers"),
     ],
 )
 def test_bad_arguments_are_refused(settings, message):

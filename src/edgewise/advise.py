@@ -111,13 +111,20 @@ def advise(
     Raises:
         InputError: an argument is not as above, or there are fewer than 20 rows.
     """
-    X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+    try:
+        X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+    except (TypeError, ValueError) as error:
+        raise InputError("X must be numbers of shape (N, d), it is not") from error
     task = task or ("regression" if y.dtype.kind == "f" else "classification")
     needs = (needs,) if isinstance(needs, str) else tuple(needs)
     if not needs or not set(needs) <= set(NEEDS):
         raise InputError(f"needs must be among {', '.join(NEEDS)}, got {needs!r}")
     if X.ndim != 2 or y.shape != X.shape[:1] or len(X) < 20:
         raise InputError(f"X and y must have shapes (N, d) and (N,) with N at least 20, got {X.shape} and {y.shape}")
+    if not np.isfinite(X).all() or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+        raise InputError(
+            "X and y must be finite, they hold NaN or infinite values: fill them in or leave such rows out"
+        )
     if task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     order = np.random.default_rng(seed).permutation(len(X))[:ROWS]
