@@ -1,9 +1,11 @@
 """The networks for the knot table: shapes as planned, training that goes on where it stopped being coarse."""
 
 import pytest
+import torch
 
+from edgewise import KAN, adapt_domain_
 from edgewise.datasets.knots import load_knots
-from edgewise.experiments.knot_models import INPUTS, QUICK, Plan, our_plans, stated_plans, train
+from edgewise.experiments.knot_models import INPUTS, QUICK, Plan, our_plans, stated_plans, train, without_base
 from edgewise.experiments.knot_table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())
@@ -13,6 +15,17 @@ SPLIT = KnotSplit.of(load_knots())
 def test_every_plan_makes_a_network(plan):
     width = plan.model(12, 0).config.width
     assert width[0] == len(INPUTS[plan.inputs]) and width[-1] == (1 if plan.head == "ordinal" else 12)
+
+
+def test_straight_lines_become_part_of_the_splines():
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = KAN([3, 4, 1], (1, 5), 2, base="identity", seed=1, dtype=torch.float64)
+    adapt_domain_(model, x)
+    folded = without_base(model)
+    far = 5 * x
+    assert torch.allclose(folded(far), model(far), rtol=0, atol=1e-12)
+    assert folded.config.base == "zero"
+    assert sum(p.numel() for p in folded.parameters()) == 3 * 4 * 3 + 4 * 7
 
 
 def test_sizes_are_as_many_for_both_kinds():
@@ -36,6 +49,7 @@ def test_training_is_seeded_and_told(plan):
     assert rows[0]["accuracy"] == rows[1]["accuracy"]
     assert {stage for stage, _, _ in told} >= {"Adam"}
     thresholds = SPLIT.classes - 1 if plan.head == "ordinal" else 0
-    count = sum(p.numel() for p in plan.model(SPLIT.classes, 3).parameters())
+    named = plan.model(SPLIT.classes, 3).named_parameters()
+    count = sum(p.numel() for name, p in named if not name.endswith(".base"))
     assert rows[0]["parameters"] == count + thresholds
     assert ("scores" in rows[0]) == (plan.kind == "KAN")
