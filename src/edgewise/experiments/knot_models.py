@@ -88,8 +88,8 @@ class Effort:
     look: int = 2
     small: int = 500
     epochs: int = 8
-    steps: int = 40
-    second_rows: int = 40_000
+    steps: int = 30
+    second_rows: int = 20_000
     long: int = 25
     deepmind_steps: int = 10_000
     rounds: float = 1.0
