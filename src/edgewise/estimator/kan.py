@@ -105,7 +105,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, Equations, Expor
     def predict_band(self, X, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Ends (low, high) of a band for the function that is sampled, the mean of y, each in the shape of `predict`.
 
-        Pointwise: the function is within it at a share `level` of X, if the network can express it.
+        Pointwise: the function is within it at a share `level` of X, if the network can express it: on average over
+        fits, and less so of a single one (`edgewise reproduce noise` measures both).
 
         Raises:
             InputError: the model has no error bars, or level is not in (0, 1).
