@@ -48,6 +48,8 @@ def test_summary():
     rows += [row("heat", 1e-5, model="MLP", shape=[10]), row("heat", 1e-6, model="MLP", shape=[20, 20])]
     outcome = summary(rows)
     assert "1 of 3 problems reach what was asked for, not so wave, burgers, the slowest in 8 s" in outcome.sentences[0]
+    assert "; not run yet: poisson, poisson-disk" in outcome.sentences[0]
+    assert "standard errors; median and worst of 1 to 3 seeds." in outcome.sentences[1]
     assert summary([]).tables == ()
     heat, wave, burgers = outcome.tables[0].rows
     assert heat[1:5] == ("2.0e-09", "3.0e-08", "3", "1.0e-07")

@@ -15,7 +15,7 @@ import torch
 
 from edgewise.experiments import pde_references
 from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
-from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, worst
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, seeds_said, worst
 from edgewise.experiments.pde_networks import network_job, network_tables, networks, networks_said
 from edgewise.experiments.store import Store
 from edgewise.pde import PDE, Solution, named_equation, solve
@@ -183,14 +183,16 @@ def summary(rows: list[dict]) -> Outcome:
             )
         )
     columns = ("problem", "error", "worst", "seeds", "reach", "published", "parameters", "seconds")
+    absent = [row.name for row in ROWS if all(found["problem"] != row.name for found in ours)]
     sentences = [
         f"`solve` with nothing chosen, float64: {len(lines) - len(missed)} of {len(lines)} problems reach what was "
         f"asked for{', not so ' + ', '.join(missed) if missed else ''}, the slowest in "
-        f"{max(map(working_seconds, ours)):.0f} seconds.",
+        f"{max(map(working_seconds, ours)):.0f} seconds{'; not run yet: ' + ', '.join(absent) if absent else ''}.",
         "Error: relative L2 error by quadrature against the exact solution (Burgers: Cole and Hopf's integral; cavity: "
         "Chebyshev collocation; Allen-Cahn: Fourier series); ODEs: the largest relative error of a field at the end "
-        "time by scipy's DOP853 and Radau; the coefficient: distance from the truth in standard errors. Three seeds: "
-        "median and worst. Seconds: wall, or CPU where that is less, for the machine was shared.",
+        "time by scipy's DOP853 and Radau; the coefficient: distance from the truth in standard errors; "
+        f"{seeds_said(int(line[3]) for line in lines)}. Seconds: wall, or CPU where that is less, for the machine was "
+        "shared.",
         "On one or two coordinates all products of B-splines, in time window after window where the equation is "
         "nonlinear (parameters: of all windows together); in more dimensions sums of separable functions. Published "
         "figures are of networks trained for the problem at hand: Shukla et al., arXiv 2406.02917; Kiyani et al., "
