@@ -71,12 +71,23 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
     assert "stand for the model's predictions" in done.out
 
 
+def test_a_formula_for_each_class(edgewise, models, tmp_path):
+    words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
+    done = run(edgewise, models / "kinds", *words)
+    assert "is the model's in " in done.out and "the table's own target is not looked at" in done.out
+    files = sorted(tmp_path.glob("kinds*.json"))
+    assert files and all(f"Wrote {path}" in done.out for path in files)
+    for path in files:
+        found = json.loads(path.read_text())
+        assert found["target"].startswith(("score of ", "log-odds of "))
+        assert found["front"][0]["difference_fresh"] is not None
+
+
 def test_bad_arguments(refused, models, pendulum, kinds, tmp_path):
     data = models / "numbers.csv"
     assert "--out must end in .csv" in refused("formula", pendulum, "-t", "period", "-o", tmp_path / "x.doc")
     assert "--data must name the table of a model" in refused("formula", models / "numbers")
     assert "--time-limit must be" in refused("formula", pendulum, "-t", "period", "--time-limit", "0")
-    assert "MODEL must predict one number" in refused("formula", models / "kinds", "-d", models / "kinds.csv")
     said = refused("formula", models / "numbers", "-d", data, "--time-limit", "1", "-n", "99")
     assert "--number must be from 1 to" in said
     assert "kind" in refused("formula", kinds, "-t", "kind")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from edgewise.cli.console import Screen
 from edgewise.cli.guard import printable
 from edgewise.cli.job import FitJob, noted, prepare
 from edgewise.cli.model import Model, open_model
+from edgewise.cli.scores import agreement, outputs_of
 from edgewise.cli.source import open_source
 from edgewise.errors import InputError
 from edgewise.estimator.equations import table_front
 from edgewise.files import write_bytes
 from edgewise.interpret.domain_report import BEYOND, domain_report
+from edgewise.interpret.fidelity import with_fidelity
 from edgewise.interpret.front import Front
 from edgewise.interpret.writing import latex_name
 from edgewise.plot import formula_front, save
@@ -63,8 +66,10 @@ def formula(
     time_limit: float = 60.0,
     digits: int = 6,
     out: str | None = None,
-) -> Found:
+) -> tuple[Found, ...]:
     """Looks for formulas, shows them with their errors, and writes the chosen one or all of them.
+
+    A model with classes, or of several numbers, has a front for each; their files get the name of each at the end.
 
     model: a model, with its table in `data`; or a table itself, whose target is job.target.
     """
@@ -77,20 +82,27 @@ def formula(
             "--data must name the table of a model, or --target the column of a table to find formulas for"
         )
     with screen.waiting(f"Looking for formulas, up to {time_limit:g} seconds"):
-        found = (
-            _of_table(job, time_limit, screen)
+        fronts = (
+            {"": _of_table(job, time_limit, screen)}
             if data is None
             else _of_model(model, data, job, time_limit, imitate, screen)
         )
-    if place is not None:
-        if not 1 <= place <= len(found.front):
-            raise InputError(f"--number must be from 1 to {len(found.front)}, got {place}")
-        found = Found(found.front, place - 1, found.target, found.X, found.y, found.notes)
-    show(found, screen, digits)
-    if out is not None:
-        write(found, out, digits)
-        screen.say(f"Wrote {out}.")
-    return found
+    for label, found in fronts.items():
+        if place is not None:
+            if not 1 <= place <= len(found.front):
+                raise InputError(f"--number must be from 1 to {len(found.front)}, got {place}")
+            found = fronts[label] = replace(found, chosen=place - 1)
+        show(found, screen, digits)
+        if out is not None:
+            path = out if not label else str(Path(out).with_stem(f"{Path(out).stem}-{plain_name(label)}"))
+            write(found, path, digits)
+            screen.say(f"Wrote {path}.")
+    return tuple(fronts.values())
+
+
+def plain_name(label: str) -> str:
+    """A class's label as part of a file's name."""
+    return re.sub(r"[^\w.+-]+", "_", label)[:60] or "_"
 
 
 def _of_table(job: FitJob, time_limit: float, screen: Screen) -> Found:
@@ -103,13 +115,34 @@ def _of_table(job: FitJob, time_limit: float, screen: Screen) -> Found:
     return found_of(front, ready.encoder.target.name, ready.X, ready.y)
 
 
-def _of_model(model: str, data: str, job: FitJob, time_limit: float, imitate: bool, screen: Screen) -> Found:
+def _of_model(model: str, data: str, job: FitJob, time_limit: float, imitate: bool, screen: Screen) -> dict[str, Found]:
+    """The front, or one for each output by its label."""
     opened = open_model(model)
-    if opened.labels or opened.estimator.model_.config.width[-1] != 1:
-        raise InputError("MODEL must predict one number to have a formula, got one of classes or several numbers")
     table = open_source(data, job.delimiter).table
     X, notes = opened.inputs(table)
     screen.notes(notes)
+    if opened.labels or opened.estimator.model_.config.width[-1] != 1:
+        return _of_outputs(opened, X, time_limit)
+    return {"": _of_number(opened, table, X, data, time_limit, imitate)}
+
+
+def _of_outputs(opened: Model, X: np.ndarray, time_limit: float) -> dict[str, Found]:
+    """A front for each class or number, all of the model's own outputs."""
+    outputs, found = outputs_of(opened), {}
+    for output in outputs:
+        y = output.function(X)
+        front = table_front(X, y, opened.names, time_limit / len(outputs))
+        front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
+        told = f"The formulas stand for the model's {output.name}; the table's own target is not looked at."
+        found[output.label if len(outputs) > 1 else ""] = found_of(front, output.name, X, y, told)
+    if opened.labels:
+        last = list(found)[-1]
+        said = agreement(opened, X, [one.best.formula(X) for one in found.values()])
+        found[last] = replace(found[last], notes=(*found[last].notes, said))
+    return found
+
+
+def _of_number(opened: Model, table, X: np.ndarray, data: str, time_limit: float, imitate: bool) -> Found:
     prediction = opened.estimator.predict(X)
     known = _known(opened, table)
     if imitate or known is None or not known[0].any():
@@ -129,7 +162,7 @@ def _of_model(model: str, data: str, job: FitJob, time_limit: float, imitate: bo
         else f" The network's own root mean square error on these rows is {_rms(y - prediction):.4g};"
     )
     own += f" {'the' if own else 'The'} chosen formula differs from the network by {gap:.4g} (root mean square)."
-    return Found(found.front, found.chosen, found.target, X, y, (told + own, *found.notes))
+    return replace(found, notes=(told + own, *found.notes))
 
 
 def _known(opened: Model, table) -> tuple[np.ndarray, np.ndarray] | None:
@@ -140,11 +173,11 @@ def _known(opened: Model, table) -> tuple[np.ndarray, np.ndarray] | None:
     return rows, opened.encoder.encode_target(table.take(rows)).astype(np.float64)
 
 
-def found_of(front: Front, target: str, X: np.ndarray, y: np.ndarray) -> Found:
-    """With the front's own choice."""
+def found_of(front: Front, target: str, X: np.ndarray, y: np.ndarray, *notes: str) -> Found:
+    """With the front's own choice; notes: before what the search says."""
     best = front.best
     chosen = next(place for place, entry in enumerate(front) if entry is best)
-    return Found(front, chosen, target, X, y, front.said)
+    return Found(front, chosen, target, X, y, (*notes, *front.said))
 
 
 def show(found: Found, screen: Screen, digits: int) -> None:
