@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
 	@echo "make test     install, check style, run all tests, check wheel and editable installs"
-	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; half an hour, the first time more"
+	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
 

@@ -35,6 +35,7 @@ SHAPES = [
     (65536, 32, 16),
 ]
 GRIDS = [5, 20, 50, 200]
+COLOURS = ["#000000", "#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7"]  # Okabe and Ito's
 SLOW = 0.5  # seconds a call beyond which one is enough
 FAST = 0.05  # and below which there is time for more than three
 LIMIT = 8e9  # bytes a dense layer may hold at once: batch x in x (grid + degree), some times over
@@ -173,20 +174,29 @@ def plot(rows: list[dict], path: Path) -> None:
     from matplotlib.figure import Figure
 
     shapes = list(dict.fromkeys(tuple(row["shape"]) for row in rows))
-    figure = Figure(figsize=(3.2 * len(shapes), 3.8), layout="constrained")
-    for axes, shape in zip(figure.subplots(1, len(shapes), squeeze=False)[0], shapes, strict=True):
-        for name in LAYERS:
-            points = [
+    across = (len(shapes) + 1) // 2
+    figure = Figure(figsize=(3.0 * across, 6.4), layout="constrained")
+    panels = list(figure.subplots(2, across, squeeze=False).flat)
+    for axes, shape in zip(panels, shapes, strict=False):
+        for (name, colour), marker in zip(zip(LAYERS, COLOURS, strict=True), "sov^Dx+", strict=True):
+            points = sorted(
                 (row["grid_size"], row["milliseconds"][TASKS[1]])
                 for row in rows
                 if (row["layer"], tuple(row["shape"]), row["threads"], row["dtype"]) == (name, shape, 1, "float32")
                 and TASKS[1] in row["milliseconds"]
-            ]
+            )
             if points:
-                axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
-        axes.set(xscale="log", yscale="log", title=f"batch {shape[0]}, {shape[1]} → {shape[2]}", xlabel="grid size")
-    figure.axes[0].set_ylabel("forward + backward, CPU ms, one thread")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(LAYERS))
+                axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, color=colour, label=name)
+        axes.set(xscale="log", yscale="log", title=f"batch {shape[0]:,}, {shape[1]} → {shape[2]}", xlabel="grid size")
+        axes.set_xticks(GRIDS, [str(grid) for grid in GRIDS])
+        axes.minorticks_off()
+        axes.set_ylabel("CPU milliseconds")
+    for axes in panels[len(shapes) :]:
+        axes.axis("off")
+        axes.legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False)
+    figure.suptitle("Forward + backward of a layer, float32, one thread")
+    if len(panels) == len(shapes):
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(path)
 
