@@ -179,11 +179,11 @@ def test_classes():
 
 def test_a_product_with_noise_is_taken_for_one():
     generator = torch.Generator().manual_seed(0)
-    x = 2 * torch.rand(300, 2, generator=generator, dtype=torch.float64) - 1
-    exact = torch.exp(x[:, :1]) * torch.sin(3 * x[:, 1:]) + 3
+    x = 2 * torch.rand(300, 3, generator=generator, dtype=torch.float64) - 1
+    exact = torch.exp(x[:, :1]) * torch.sin(3 * x[:, 1:2]) * (1 - x[:, 2:] / 2)
     y = exact + 0.05 * exact.std() * torch.randn(300, 1, generator=generator, dtype=torch.float64)
     result = auto_fit(Regression(x, (y - y.mean()) / y.std()), outputs=1)
     assert result.search.chosen.product
     assert any(said.startswith("a product of one function of each input") for said in result.search.sentences)
     away = result.model(x).detach() * y.std() + y.mean() - exact
-    assert float(away.square().mean().sqrt() / exact.std()) < 0.015
+    assert float(away.square().mean().sqrt() / exact.std()) < 0.02
