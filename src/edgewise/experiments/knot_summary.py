@@ -101,6 +101,18 @@ def best_within(found: Sequence[Model], kind: str, budget: int) -> Model | None:
     return max(fitting, key=lambda model: model.validation, default=None)
 
 
+def pairs(found: Sequence[Model]) -> list[tuple[int, Model, Model]]:
+    """(budget, KAN, MLP) for the sizes in which both kinds have a network too large for the size below."""
+    made = []
+    for least, budget in zip((0, *BUDGETS), BUDGETS, strict=False):
+        pair = [best_within(found, kind, budget) for kind in KINDS]
+        ordinal = [m for m in found if m.plan and m.plan.head == "ordinal" and least < m.parameters <= budget]
+        own = [any(model.plan.kind == kind for model in ordinal) for kind in KINDS]
+        if all(own):
+            made.append((budget, *pair))
+    return made
+
+
 def sizes(found: Sequence[Model], title: str) -> ResultTable:
     """KAN and MLP beside each other, size by size."""
     columns = (
@@ -109,11 +121,9 @@ def sizes(found: Sequence[Model], title: str) -> ResultTable:
         "gap",
     )
     lines = []
-    for budget in BUDGETS:
-        pair = [best_within(found, kind, budget) for kind in KINDS]
-        if all(pair):
-            cells = [cell for model in pair for cell in (model.label, f"{model.parameters:,}", model.said)]
-            lines.append((f"{budget:,}", *cells, f"{100 * (pair[0].accuracy - pair[1].accuracy):+.1f}"))
+    for budget, *pair in pairs(found):
+        cells = [cell for model in pair for cell in (model.label, f"{model.parameters:,}", model.said)]
+        lines.append((f"{budget:,}", *cells, f"{100 * (pair[0].accuracy - pair[1].accuracy):+.1f}"))
     return ResultTable(columns, tuple(lines), title)
 
 
@@ -141,21 +151,20 @@ def formulas(rows: Sequence[dict], title: str) -> ResultTable:
     return ResultTable(("formula", "paper", "here", "its columns"), tuple(lines), title)
 
 
-def compared(found: Sequence[Model], inputs: str) -> list[str]:
+def who_is_ahead(found: Sequence[Model], inputs: str) -> list[str]:
     """In how many sizes the KAN is ahead, and what is best of all."""
-    pairs = [[best_within(found, kind, budget) for kind in KINDS] for budget in BUDGETS]
-    pairs = [pair for pair in pairs if all(pair)]
-    if not pairs:
+    compared = pairs(found)
+    if not compared:
         return []
-    gaps = [100 * (kan.accuracy - mlp.accuracy) for kan, mlp in pairs]
-    behind = [f"{budget:,}" for budget, gap in zip(BUDGETS[-len(pairs) :], gaps, strict=True) if gap < 0]
+    gaps = [100 * (kan.accuracy - mlp.accuracy) for _, kan, mlp in compared]
+    behind = [f"{budget:,}" for (budget, _, _), gap in zip(compared, gaps, strict=True) if gap < 0]
     top = max(found, key=lambda model: model.accuracy)
-    kan = max((pair[0] for pair in pairs), key=lambda model: model.validation)
+    kan = max((kan for _, kan, _ in compared), key=lambda model: model.validation)
     said = f"the MLP is ahead up to {', '.join(behind)} parameters" if behind else "the MLP is ahead nowhere"
     return [
-        f"{inputs} inputs: the KAN is at or above the MLP in {len(pairs) - len(behind)} of {len(pairs)} sizes, {said} "
-        f"(gap from {min(gaps):+.1f} to {max(gaps):+.1f} points); the best KAN has {kan.said} %, the best of all, "
-        f"{top.label}, {top.said} %."
+        f"{inputs} inputs: the KAN is at or above the MLP in {len(compared) - len(behind)} of {len(compared)} sizes, "
+        f"{said} (gap from {min(gaps):+.1f} to {max(gaps):+.1f} points); the best KAN has {kan.said} %, "
+        f"the best of all, {top.label}, {top.said} %."
     ]
 
 

@@ -85,9 +85,14 @@ def summary(rows: list[dict]) -> Outcome:
             own = [model for model in found if model.inputs in (inputs, f"9 of {inputs}")]
             tables.append(knot_summary.sizes(own, f"{inputs} inputs, by size{title}"))
             tables.append(knot_summary.everything(own, f"{inputs} inputs{title}"))
-            sentences += knot_summary.compared(own, inputs)
+            sentences += knot_summary.who_is_ahead(own, inputs)
         tables.append(knot_summary.formulas([row for row in part if row["part"] == "formula"], f"Formulas{title}"))
         sentences += knot_summary.stated(found) + knot_summary.read(part, found)
+        measured, planned = sum(model.plan is not None for model in found), len(our_plans() + stated_plans())
+        if measured < planned:
+            sentences.append(
+                f"So far {measured} of {planned} networks are measured; the command goes on with the others."
+            )
         figures["accuracy" if name == WHOLE else f"accuracy-{name.split('.')[0]}"] = partial(_draw, found)
     return Outcome(tuple(table for table in tables if table.rows), (OPENING, *sentences, *_relations(rows)), figures)
 
