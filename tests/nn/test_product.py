@@ -121,10 +121,21 @@ def test_traces_scores_and_penalties_know_products():
     assert trace.groups == (None, ((0,), (1, 2)), None)
     assert torch.equal(trace.output, model(x))
     nodes = node_scores(trace)
-    assert torch.equal(nodes[1], nodes[2][[0, 1, 1]])
+    one, other = trace.inputs[1][:, 1], trace.inputs[1][:, 2]
+    varying = one.std(correction=0) * other.square().mean().sqrt() / (one * other).std(correction=0)
+    assert torch.allclose(nodes[1][:2], nodes[2] * torch.stack([torch.ones_like(varying), varying]), rtol=1e-12)
     assert edge_scores(trace)[1].count_nonzero() == 0
     assert float(nodes[0].sum()) > 0
     assert bool(Sparsity(1.0).value(model, trace).isfinite())
+
+
+def test_a_factor_that_is_constant_scores_nothing():
+    model, x = KAN([2, (0, 1)], base="zero", seed=1, dtype=torch.float64), points(50, 2)
+    with torch.no_grad():
+        model.layers[0].coef[..., 1] = 1.5  # two edges, so that the second factor is 3
+    scores = node_scores(model.trace(x))
+    assert scores[1][1] < 1e-12
+    assert scores[1][0] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.nn.product import Groups
 from edgewise.nn.trace import Trace
 from edgewise.train import penalty
 
@@ -26,8 +27,9 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
         output_weights: the score of each output, (out,); 1 each if left out.
 
     Returns:
-        One tensor (in, out) per layer, without gradient. Edges into a node that does not vary score 0. A product
-        hands its node's score to each factor (KAN 2.0, same section); such a layer has no edges, and zeros here.
+        One tensor (in, out) per layer, without gradient. Edges into a node that does not vary score 0. A layer of
+        products has no edges, and zeros here; a factor s of a product p = s r hands on A * E[s] * rms(r) / N[p],
+        what p varies by if s alone does. (KAN 2.0 hands A to each factor, to one that is constant as well.)
 
     Raises:
         InputError: the trace is empty or not finite, or output_weights does not fit.
@@ -68,23 +70,27 @@ def _scores(trace: Trace, output_weights: Tensor | None) -> tuple[tuple[Tensor, 
     node = node.to(trace.output)
     edges, nodes = [], [node]
     groups = trace.groups or (None,) * len(trace.edges)
-    layers = zip(reversed(trace.edges), reversed(trace.outputs), reversed(groups), strict=True)
-    for values, sums, products in layers:
-        if products is not None:
-            edges.append(torch.zeros_like(values[0]))
-            node = torch.stack(
-                [node[[o for o, g in enumerate(products) if i in g]].sum() for i in range(len(edges[-1]))]
-            )
-            nodes.append(node)
-            continue
-        deviation, total = _deviation(values), _deviation(sums)
+    layers = zip(trace.inputs, trace.edges, trace.outputs, groups, strict=True)
+    for inputs, values, sums, products in reversed(list(layers)):
+        deviation = _deviation(values) if products is None else _factor_deviations(inputs, products)
+        total = _deviation(sums)
         # A sum whose edges cancel to rounding does not vary; what is left of it is noise and no measure of anything.
         floor = 16 * torch.finfo(total.dtype).eps * deviation.sum(0)
-        share = deviation / torch.where(total > floor, total, torch.inf)
-        edges.append(node * share)
-        node = edges[-1].sum(1)
+        shares = node * deviation / torch.where(total > floor, total, torch.inf)
+        edges.append(shares if products is None else torch.zeros_like(shares))
+        node = shares.sum(1)
         nodes.append(node)
     return tuple(reversed(edges)), tuple(reversed(nodes))
+
+
+def _factor_deviations(inputs: Tensor, groups: Groups) -> Tensor:
+    """(in, out): what each product varies by if one factor varies and the others keep their root mean square."""
+    alone, deviations = _deviation(inputs), inputs.new_zeros(inputs.shape[1], len(groups))
+    for o, group in enumerate(groups):
+        for place, i in enumerate(group):
+            others = inputs[:, [*group[:place], *group[place + 1 :]]].prod(1)
+            deviations[i, o] += alone[i] * others.square().mean().sqrt()
+    return deviations
 
 
 def _deviation(values: Tensor) -> Tensor:

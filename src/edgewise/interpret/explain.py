@@ -147,7 +147,7 @@ def _sentences(
         reach = reach or f"between {curve.min():.4g} and {curve.max():.4g}"
         yield (
             f"As {local.names[effect.input]} goes from {at[0]:.4g} to {at[-1]:.4g}, {what} {shape} "
-            f"({reach}); mean share {importance[effect.input]:.3g}."
+            f"({reach}); it moves a prediction by {importance[effect.input]:.3g} on average."
         )
     unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
     if unused:
