@@ -39,9 +39,10 @@ def test_the_surface_is_two_dimensional_and_the_formula_holds_there():
     assert (theory["Sharma-Kaplan"], theory["Michaud"], theory["KAN"]) == (2, 2, 4)
 
 
-def test_the_sparse_composition():
-    x, y = SUBJECTS["sparse"].sample(5, 0)
-    waves = np.sin(np.pi * (x[:, ::2].numpy() ** 2 + x[:, 1::2].numpy())).sum(1)
+@pytest.mark.parametrize(("name", "frequency"), [("sparse", np.pi), ("sparse slow", np.pi / 2)])
+def test_the_sparse_compositions(name, frequency):
+    x, y = SUBJECTS[name].sample(5, 0)
+    waves = np.sin(frequency * (x[:, ::2].numpy() ** 2 + x[:, 1::2].numpy())).sum(1)
     assert np.allclose(y.numpy(), np.exp(waves / 3))
 
 
@@ -50,9 +51,8 @@ def row_of(kind, power, problem="toy 2", seed=0):
     errors = [0.9 * (4 / grid) ** power for grid in grids]
     shape, grids = ([2, 1, 1], grids) if kind == "KAN" else (None, None)
     sizes = [3 * (grid + 3) for grid in grids] if grids else [10, 20, 40, 80, 160]
-    return {"problem": problem, "kind": kind, "seed": seed, "shape": shape, "sizes": sizes, "grids": grids} | {
-        "errors": errors
-    }
+    row = {"problem": problem, "kind": kind, "seed": seed, "shape": shape, "sizes": sizes, "grids": grids}
+    return {**row, "errors": errors, "seconds": 4.0, "cpu_seconds": 2.0 + seed}
 
 
 def test_alpha():
@@ -66,11 +66,26 @@ def test_summary():
     rows = [row_of("KAN", power, seed=seed) for seed, power in enumerate((4.0, 2.0, 3.9))]
     rows += [row_of("tanh", 3), row_of("relu", 1.25)]
     cubic, linear = summary(rows).tables
-    assert cubic.rows[0][:2] == ("exp(sin(pi*x) + y**2)", "[2,1,1]")
-    assert cubic.rows[0][2:7] == ("2.00", "2.00", "any", "4.00", "3.90") and cubic.rows[0][-1] == "3.00"
-    assert linear.rows[0][1:] == ("1.00", "1", "1.00", "1.25")
-    assert (
-        "theory's for 1 of 1 functions, of Sharma and Kaplan's for 0, of Michaud's for 0" in summary(rows).sentences[1]
-    )
+    assert cubic.rows[0][:5] == ("exp(sin(pi*x) + y**2)", "[2,1,1]", "2", "2", "2")
+    assert cubic.rows[0][5:11] == ("2.00", "1.00", "2.00", "any", "4.00", "3.90") and cubic.rows[0][-1] == "3.00"
+    assert linear.rows[0][1:] == ("1.00", "1.00", "1.00", "any", "2.00", "1.25")
+    first, second = summary(rows).sentences
+    assert "medians of 3 seed(s)" in first and "KAN, cubic 3.0, MLP, tanh 2.0, MLP, ReLU 2.0." in first
+    assert "KAN theory's for 1 of 1 functions, of Sharma and Kaplan's for 0, of Michaud's for 0" in second
+
+
+def test_theories_part():
     rough = summary([row_of("KAN", 2, "rough")]).tables[0].rows[0]
-    assert rough[4] == "0.50" and rough[-1] == "-"
+    assert rough[8] == "0.50" and rough[-1] == "-"
+    three = summary([row_of("KAN", 2, "arity 3")]).tables[0].rows[0]
+    assert three[2:10] == ("3", "3", "3", "1.33", "1.00", "1.33", "any", "4.00")
+
+
+def test_what_was_never_resolved_is_said():
+    rows = [row_of("KAN", 4), {**row_of("tanh", 1), "errors": [0.5, 0.4, None, 0.3, 0.2]}]
+    assert summary(rows).sentences[-1].endswith("without a rate: MLP, tanh on 'toy 2' (2.0e-01).")
+    assert len(summary(rows[:1]).sentences) == 2
+
+
+def test_no_rows():
+    assert summary([]).sentences == ("There are no rows yet.",)
