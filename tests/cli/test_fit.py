@@ -256,7 +256,7 @@ def test_a_real_sigint(tmp_path):
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2)  # into the training, which takes half a minute or more
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 0, errors

@@ -1,6 +1,7 @@
 """A layer without parameters that multiplies nodes: with the sums before it, the nodes of a MultKAN."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from math import comb
 from numbers import Integral
 
@@ -62,7 +63,7 @@ class ProductLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
         check_input(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64)
-        return torch.stack([_product([x[..., i] for i in group]) for group in self.groups], -1)
+        return torch.cat([_product(_factors(x, run)) for run in _runs(self.groups)], -1)
 
     def jet(self, x: Tensor, order: int) -> Tensor:
         """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out), by Leibniz' rule."""
@@ -83,7 +84,21 @@ class ProductLayer(nn.Module):
         return f"{self.in_features} -> {self.out_features}, groups={[list(group) for group in self.groups]}"
 
 
-def _product(factors: list[Tensor]) -> Tensor:
+def _runs(groups: Groups) -> list[Groups]:
+    """Neighbouring groups of one arity together: column by column, steps of [2, (0, 20), 1] take twice as long."""
+    return [tuple(run) for _, run in groupby(groups, key=len)]
+
+
+def _factors(x: Tensor, run: Groups) -> Sequence[Tensor]:
+    """The first, second, .. factors of all groups of a run, (*batch, groups) each."""
+    index = [i for group in run for i in group]
+    first, last = index[0], index[-1]
+    # A slice is a view; anything else is gathered.
+    taken = x[..., first : last + 1] if index == list(range(first, last + 1)) else x[..., index]
+    return taken.unflatten(-1, (len(run), len(run[0]))).unbind(-1)
+
+
+def _product(factors: Sequence[Tensor]) -> Tensor:
     result = factors[0]
     for factor in factors[1:]:
         result = result * factor
