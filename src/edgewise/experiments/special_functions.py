@@ -1,18 +1,20 @@
 """The 15 special functions of the KAN paper: automatic shape and grids, beside the paper, pykan and MLPs.
 
 The domains are ours (edgewise/datasets/special_functions.py), for the paper prints none; pykan and MLPs were run on
-ours for some of the functions.
+ours for some of the functions. Four of them also by size, as in the paper's Figure 2.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from edgewise.datasets.special_functions import SPECIAL_FUNCTIONS
 from edgewise.experiments.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape
 from edgewise.experiments.jobs import Progress, latest, run_jobs, working_seconds
 from edgewise.experiments.mlp_baseline import best_mlp
 from edgewise.experiments.outcome import Outcome, ResultTable, scientific, times
+from edgewise.experiments.special_fronts import draw_fronts, front_jobs, front_table, is_front
 from edgewise.experiments.store import Store
 
 ALSO = ("pykan_reference", "mlp-comparison")
@@ -26,23 +28,29 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(SPECIAL_FUNCTIONS), seeds or (0, 1, 2))
     effort = QUICK_EFFORT if quick else EFFORT
     # By seeds, so that the table is complete, if with one seed, after a third of the time.
-    jobs = [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for seed in seeds for name in names]
+    jobs = []
+    for seed in seeds:
+        jobs += [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for name in names]
+        jobs += [job for name in names for job in front_jobs(name, seed, quick=quick)]
     rows = run_jobs(jobs, store, progress, line)
     return summary([*rows, *store.beside(*ALSO)])
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """The table, ours against the paper's best KAN, and that of pykan on our domains if it was run."""
-    ours = latest(
-        [row for row in rows if row.get("problem") in SPECIAL_FUNCTIONS and "model" not in row], "problem", "seed"
-    )
+    """The table, ours against the paper's best KAN, that of pykan and MLPs on our domains, and fronts by size."""
+    known = [row for row in rows if row.get("problem") in SPECIAL_FUNCTIONS]
+    ours = latest([row for row in known if "model" not in row and not is_front(row)], "problem", "seed")
     pykan = [row for row in rows if row.get("function") in SPECIAL_FUNCTIONS]
-    mlps = [row for row in rows if row.get("model") == "MLP"]
+    mlps = [row for row in known if row.get("model") == "MLP"]
     to_beat = {name: target.paper["kan"] for name, target in SPECIAL_FUNCTIONS.items()}
     which = "the paper's best KAN"
     outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, which=which)
-    same = _same_domains(ours, pykan, mlps)
-    return replace(outcome, tables=(*outcome.tables, same)) if same.rows else outcome
+    same, fronts = _same_domains(ours, pykan, mlps), front_table(known)
+    more = [table for table in (same, fronts) if table is not None and table.rows]
+    figures = dict(outcome.figures)
+    if fronts is not None:
+        figures["fronts"] = partial(draw_fronts, known)
+    return replace(outcome, tables=(*outcome.tables, *more), figures=figures)
 
 
 def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
@@ -85,7 +93,8 @@ def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> Resu
 def line(row: dict) -> str:
     """A stored row for people."""
     paper = SPECIAL_FUNCTIONS[row["problem"]].paper["kan"]
+    what = f"{row['problem']}, cubic {shape(row['width'])}" if is_front(row) else row["problem"]
     return (
-        f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
+        f"{what}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
         f"{row['parameters']:,} parameters, {row['seconds']:.1f} s"
     )

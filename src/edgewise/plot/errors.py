@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,12 +22,14 @@ _LINE = 0.24  # inches for one function of a dot plot
 
 @dataclass(frozen=True)
 class Curve:
-    """An error y against a size x, both positive. slope: of a dashed line through its first point, None for none."""
+    """An error y against a size x, both positive. slope: of a dashed line through its first point, None for none.
+    loose: points (x, y) beside the curve, drawn open and smaller."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     slope: float | None = None
+    loose: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
     """
     labels = list(dict.fromkeys(curve.label for curves in groups.values() for curve in curves))
     for curve in (curve for curves in groups.values() for curve in curves):
-        _check_positive([*curve.x, *curve.y], f"the curve {curve.label!r}")
+        _check_positive([*curve.x, *curve.y, *chain(*curve.loose)], f"the curve {curve.label!r}")
     if not labels:
         raise InputError("groups must hold at least one curve, got none")
     with styled():
@@ -62,6 +65,9 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
                 kind = labels.index(curve.label)
                 look = {"color": COLORS[kind % len(COLORS)], "marker": _MARKERS[kind % len(_MARKERS)]}
                 panel.plot(curve.x, curve.y, label=plain(curve.label), markersize=4, linewidth=1.2, **look)
+                if curve.loose:
+                    open_marks = {"linestyle": "none", "markersize": 3, "markerfacecolor": "none", "alpha": 0.5}
+                    panel.plot(*zip(*curve.loose, strict=True), **look, **open_marks, zorder=1)
                 _guide(panel, curve, look["color"])
             style.title(panel, plain(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
             _sizes(panel, [x for curve in curves for x in curve.x])
