@@ -38,6 +38,7 @@ HEAVY = {
     "rich": ("cli",),
     "safetensors": ("checkpoint",),
     "scipy": ("datasets", "experiments", "export"),
+    "skimage": ("datasets", "experiments"),
     "sklearn": ("estimator", "baselines", "experiments"),
     "statsmodels": ("experiments",),
     "sympy": ("interpret.formula", "export"),

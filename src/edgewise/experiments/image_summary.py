@@ -1,0 +1,183 @@
+"""What the rows of the experiment on images show: tables, sentences, pictures side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import product
+
+from edgewise.experiments.image_tasks import BAND, FIELDS, HELD_OUT, NOISE, SIDE, TASKS, unpacked
+from edgewise.experiments.jobs import latest
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
+
+KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
+RIVAL = "SIREN"
+NAMES = {"super-resolution": "cubic splines, no training", "denoising": "noisy picture as it is"}  # of kind "none"
+QUALITY = ("PSNR", "SSIM")
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """Fits at equal parameters and time, then super-resolution and denoising, then longer fits."""
+    rows = latest(rows, *KEY)
+    fits = [row for row in rows if row["task"] in ("fit", "longer")]
+    tasks = list(_of_tasks(rows))
+    if not fits and not tasks:
+        return NO_ROWS
+    heads = ("picture", "parameters", "model", "setting", "steps", "seconds", *QUALITY)
+    tables = (
+        ResultTable(heads, tuple(_line(row) for row in fits), "Fits"),
+        ResultTable(
+            ("task", *heads), tuple((row["task"], *_line(row)) for row in tasks), "From part of the pixels, or noise"
+        ),
+    )
+    sentences = [_about(rows), *_compared(fits), *(_task_said(task, tasks) for task in TASKS if tasks)]
+    return Outcome(
+        tuple(table for table in tables if table.rows),
+        tuple(filter(None, sentences)),
+        _figures(fits, tasks),
+    )
+
+
+def chosen(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) -> dict:
+    """The row of the setting with the lowest error: on held-out pixels, or on all where none are held out."""
+    found = [row for row in rows if (row["task"], row["field"], row["kind"], row["seed"]) == (task, field, kind, seed)]
+
+    def quality(row: dict) -> float:
+        told = row["psnr"] if row.get("held_out") is None else row["held_out"]
+        return -math.inf if told is None else told
+
+    return max(found, key=quality)
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    model = NAMES[row["task"]] if row["kind"] == "none" else f"{row['kind']} {_told(row['setting'])}"
+    return f"{row['task']}, {row['field']}, {model}: {_decibels(row['psnr'])} dB, {row['seconds']:.1f} s"
+
+
+def _of_tasks(rows: Sequence[dict]) -> Iterator[dict]:
+    """Of super-resolution and denoising one row for each picture, kind and seed."""
+    plans = dict.fromkeys((row["task"], row["field"], row["kind"], row["seed"]) for row in rows if row["task"] in TASKS)
+    return (chosen(rows, *plan) for plan in plans)
+
+
+def _line(row: dict) -> tuple[str, ...]:
+    if row["kind"] == "none":
+        cells = ("-", NAMES[row["task"]], "-", "-", "-")
+    else:
+        numbers = (f"{row['steps']:,}", f"{row['trained']:.0f}")
+        cells = (f"{row['parameters']:,}", row["kind"], _told(row["setting"]), *numbers)
+    return (row["field"], *cells, _decibels(row["psnr"]), "-" if row["ssim"] is None else f"{row['ssim']:.3f}")
+
+
+def _told(setting: Mapping[str, float]) -> str:
+    """A setting in words, as "omega 30, Adam 0.003"."""
+    words = {"last_grid": "last grid"}
+    told = [f"{words.get(name, name)} {value:g}" for name, value in setting.items() if name != "rate"]
+    method = f"Adam {setting['rate']:g}" if setting.get("rate") else "L-BFGS"
+    return ", ".join([*told, method])
+
+
+def _decibels(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _about(rows: Sequence[dict]) -> str:
+    seeds = len({row["seed"] for row in rows})
+    return (
+        f"Pictures of {SIDE} x {SIDE} pixels, values 0 to 1: scikit-image's camera by means of blocks, and a random "
+        f"field with energy k^-5/3 for wavenumbers {BAND[0]} to {BAND[1]}. Parameters: all trainable numbers, those of "
+        "a kind as near below a common limit as its width allows; seconds: of CPU, one thread, the same for all kinds "
+        f"of a size. {seeds} seed(s). Super-resolution: every second pixel of rows and columns is seen, the others are "
+        f"scored (SSIM: the whole picture); denoising: noise of standard deviation {NOISE:g}, scored against the clean "
+        f"picture; {HELD_OUT:.0%} of the pixels that are seen choose settings and when to stop."
+    )
+
+
+def _pairs(fits: Sequence[dict]) -> Iterator[tuple[dict, float, float]]:
+    """Rows of a KAN with its lead in PSNR over SIREN, and over the best of all others, of the same fit."""
+    for row in fits:
+        same = [
+            other
+            for other in fits
+            if all(other[name] == row[name] for name in ("task", "field", "size", "given", "seed"))
+        ]
+        quality = {other["kind"]: other["psnr"] for other in same if other["psnr"] is not None}
+        if row["kind"] == "KAN" and "KAN" in quality and RIVAL in quality:
+            others = max(value for kind, value in quality.items() if kind != "KAN")
+            yield row, quality["KAN"] - quality[RIVAL], quality["KAN"] - others
+
+
+def _compared(fits: Sequence[dict]) -> Iterator[str]:
+    pairs = list(_pairs(fits))
+    equal = [(row, lead) for row, lead, _ in pairs if row["task"] == "fit"]
+    if equal:
+        ahead = sum(lead > 0 for _, lead in equal)
+        leads = "; ".join(f"{row['field']}, {row['size']:,} parameters: {_lead(lead)}" for row, lead in equal)
+        best = sum(lead > 0 for row, _, lead in pairs if row["task"] == "fit")
+        yield (
+            f"At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in {ahead} of {len(equal)} fits "
+            f"({leads}) and above every other model's in {best} of {len(equal)}."
+        )
+    longer = [(row, lead) for row, lead, _ in pairs if row["task"] == "longer"]
+    if longer:
+        told = "; ".join(f"{row['field']}: {_lead(lead)}, the KAN {_decibels(row['psnr'])} dB" for row, lead in longer)
+        yield f"With {longer[0][0]['given']:g} CPU seconds for each at {longer[0][0]['size']:,} parameters: {told}."
+
+
+def _lead(lead: float) -> str:
+    return f"KAN {lead:+.1f} dB"
+
+
+def _task_said(task: str, rows: Sequence[dict]) -> str:
+    told = []
+    for field in FIELDS:
+        found = [row for row in rows if (row["task"], row["field"]) == (task, field) and row["psnr"] is not None]
+        networks = sorted((row for row in found if row["kind"] != "none"), key=lambda row: -row["psnr"])
+        plain = [row for row in found if row["kind"] == "none"]
+        kans = [row for row in networks if row["kind"] == "KAN"]
+        if not kans or not plain or len(networks) < 2:
+            continue
+        other = next(row for row in networks if row["kind"] != "KAN")
+        told.append(
+            f"{field}: KAN {_decibels(kans[0]['psnr'])} dB, best other network {other['kind']} "
+            f"{_decibels(other['psnr'])} dB, {NAMES[task]} {_decibels(plain[0]['psnr'])} dB"
+        )
+    return f"{task.capitalize()}: {'; '.join(told)}." if told else ""
+
+
+def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict:
+    found = {}
+    first = min((row["size"] for row in fits), default=0)
+    shown = [row for row in fits if (row["task"], row["size"]) == ("fit", first)]
+    for field in FIELDS:
+        if rows := [row for row in shown if row["field"] == field]:
+            found[field] = partial(_draw_pictures, field, rows)
+    for task, field in product(TASKS, FIELDS):
+        if rows := [row for row in tasks if (row["task"], row["field"]) == (task, field)]:
+            found[f"{task}-{field}"] = partial(_draw_pictures, field, rows)
+    if shown:
+        found["time"] = partial(_draw_time, shown)
+    return found
+
+
+def _draw_pictures(field: str, rows: Sequence[dict]):
+    from edgewise.plot.pictures import side_by_side
+
+    rows = list({row["kind"]: row for row in reversed(rows)}.values())[::-1]  # of the first seed
+    names = {"none": {"super-resolution": "cubic splines", "denoising": "noisy"}.get(rows[0]["task"], "")}
+    pictures = {names.get(row["kind"], row["kind"]): unpacked(row["picture"]) for row in rows}
+    notes = {names.get(row["kind"], row["kind"]): f"{_decibels(row['psnr'])} dB" for row in rows}
+    return side_by_side(FIELDS[field](), pictures, notes=notes)
+
+
+def _draw_time(rows: Sequence[dict]):
+    from edgewise.plot.pictures import quality_curves
+
+    groups: dict[str, dict[str, list]] = {}
+    for row in reversed(rows):  # so that the first seed's stay
+        points = [(seconds, quality) for seconds, quality in row["looks"] if quality is not None]
+        groups.setdefault(row["field"], {})[row["kind"]] = points
+    ordered = {field: dict(reversed(groups[field].items())) for field in FIELDS if field in groups}
+    return quality_curves(ordered, ylabel="PSNR (dB)")
