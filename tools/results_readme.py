@@ -1,4 +1,4 @@
-"""Writes results/README.md, the table of claims, from results/*.json: python tools/results_readme.py"""
+"""Writes results/README.md, the table of claims and the figures, from results/: python tools/results_readme.py"""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 def rendered(folder: Path = RESULTS) -> str:
     """The file's text as the stored rows have it."""
     stored = {path.stem: json.loads(path.read_text(encoding="utf-8"))["rows"] for path in sorted(folder.glob("*.json"))}
-    return claims_markdown(stored)
+    return claims_markdown(stored, [path.name for path in sorted(folder.glob("*.svg"))])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from edgewise.experiments.claims import CLAIMS
 from edgewise.experiments.outcome import Outcome, ResultTable
 from edgewise.experiments.page import HEADS, Section, claim_lines, claims_markdown, page, write_page
+from tests.experiments.made_rows import accuracy_row
 
 
 def drawn():
@@ -43,4 +44,16 @@ def test_claims_without_rows_say_so():
     assert len(lines) == len(CLAIMS) and all(len(line) == len(HEADS) for line in lines)
     assert {line[3] for line in lines} == {"not run yet"} and {line[4] for line in lines} == {"-"}
     text = claims_markdown({})
-    assert text.startswith("# Results\n") and text.count("\n| ") == 2 + len(CLAIMS)
+    assert text.startswith("# Results\n") and text.count("\n| ") == 2 + len(CLAIMS) and "## Figures" not in text
+    assert claims_markdown({}, ["a-b.svg"]).endswith("\n## Figures\n\n![a-b](a-b.svg)\n")
+
+
+def test_claims_read_what_their_experiments_compare_with():
+    kan = accuracy_row("kv", rmse=1e-8, phases=[])
+    mlp = accuracy_row("kv", rmse=1e-6, model="MLP", hidden=[10], activation="tanh", method="LM", validation_rmse=1e-6)
+    del mlp["phases"]
+    stored = {"mlp-comparison": [{**mlp, "stage": "final"}]}
+    ours = {line[1]: line[3] for line in claim_lines(stored)}["edgewise reproduce mlp-comparison"]
+    assert ours == "too few rows"
+    ours = {line[1]: line[3] for line in claim_lines({**stored, "special-functions": [kan]})}
+    assert ours["edgewise reproduce mlp-comparison"].startswith("The KAN's error is lower in 1 of 1 rows")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
+from edgewise.experiments import load_experiment
 from edgewise.experiments.claims import CLAIMS, seconds_said
 from edgewise.experiments.outcome import Outcome, ResultTable
 from edgewise.files import write_bytes
@@ -35,19 +36,22 @@ def claim_lines(stored: Mapping[str, list[dict]]) -> list[tuple[str, ...]]:
     lines = []
     for claim in CLAIMS:
         rows = stored.get(claim.experiment, [])
-        ours = claim.ours(rows) if rows else "not run yet"
+        beside = getattr(load_experiment(claim.experiment), "ALSO", ())
+        ours = claim.ours([*rows, *(row for name in beside for row in stored.get(name, []))]) if rows else "not run yet"
         command = f"edgewise reproduce {claim.experiment}"
         lines.append((claim.text, command, claim.paper, ours, seconds_said(rows)))
     return lines
 
 
-def claims_markdown(stored: Mapping[str, list[dict]]) -> str:
-    """results/README.md: the table of claims."""
+def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = ()) -> str:
+    """results/README.md: the table of claims, and the figures, whose files have these names."""
     lines = [
         "# Results",
         "",
         "Written by `python tools/results_readme.py` from the JSON files here, each of whose rows has seed, commit, "
-        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows.",
+        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows and draws the figures. "
+        "Seconds are those of one core, of all rows together. Tables of each experiment stand in "
+        "[docs/measured.md](../docs/measured.md).",
         "",
         f"| {' | '.join(HEADS)} |",
         "| --- | --- | --- | --- | ---: |",
@@ -55,6 +59,10 @@ def claims_markdown(stored: Mapping[str, list[dict]]) -> str:
     for claim, command, *rest in claim_lines(stored):
         cells = (cell.replace("|", "\\|") for cell in (claim, f"`{command}`", *rest))
         lines.append(f"| {' | '.join(cells)} |")
+    if figures:
+        lines += ["", "## Figures"]
+    for name in figures:
+        lines += ["", f"![{name.removesuffix('.svg')}]({name})"]
     return "\n".join(lines) + "\n"
 
 
