@@ -24,6 +24,7 @@ def points(low=0.5, high=1.5):
         ("a**2/b + a/b", "a*(a + 1)/b"),
         ("abs(a)*b", "a*b"),
         ("tanh(atanh(a/2*b/2))", "a*b/4"),
+        ("tanh(5*(b**4 + (a**2 + c**2)**2 - 1) - 10*a**2*c**2)", "tanh(5*(a**4 + b**4 + c**4 - 1))"),
     ],
 )
 def test_shorter_and_equal(text, most):

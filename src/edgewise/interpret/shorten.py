@@ -35,7 +35,7 @@ def shortest(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Exp
     ways = (
         lambda form: _signed(form, x),
         factored,
-        lambda form: factored(simplify(expanded(form))),
+        lambda form: factored(_all_expanded(form)),
     )
     for _ in range(ROUNDS):
         size = complexity(best)
@@ -52,6 +52,15 @@ def shortest(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Exp
 
 def _agrees(values: np.ndarray, others: np.ndarray) -> bool:
     return bool(np.isfinite(others).all() and np.abs(values - others).max() <= SAME * max(np.abs(values).max(), 1e-300))
+
+
+def _all_expanded(node: Expression) -> Expression:
+    """Sums within sums are one sum only after `simplify`, and then multiply out further."""
+    for _ in range(ROUNDS):
+        former, node = node, simplify(expanded(node))
+        if node == former:
+            break
+    return node
 
 
 def expanded(node: Expression) -> Expression:
