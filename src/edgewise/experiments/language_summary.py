@@ -1,0 +1,110 @@
+"""What the rows of the experiment on language show: losses, speed, samples, curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from edgewise.experiments.jobs import latest
+from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
+
+TASKS = ("equal time", "equal text")
+SHOWN = 160  # characters of a sample
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """Equal time and equal text; settings that were only tried are not shown."""
+    rows = latest(rows, "task", "kind", "setting", "given", "seed", "most", "device")
+    shown = [row for row in rows if row["task"] in TASKS]
+    if not shown:
+        return NO_ROWS
+    heads = ("at", "feed-forward", "setting", "parameters", "of these in them", "characters read", "seconds")
+    heads = (*heads, "characters a second", "held-out loss")
+    samples = tuple((row["kind"], row["task"], _one_line(row["said"])) for row in shown if row["task"] == TASKS[0])
+    tables = (
+        ResultTable(heads, tuple(_line(row) for row in shown), "Held-out loss, nats a character"),
+        ResultTable(("feed-forward", "at", "what it writes"), samples, "Samples"),
+    )
+    sentences = (_about(rows, shown), *(said for task in TASKS if (said := _compared(task, shown))))
+    return Outcome(tuple(table for table in tables if table.rows), sentences, {"loss": partial(_draw, shown)})
+
+
+def best_of(rows: Sequence[dict], task: str, kind: str, seed: int) -> dict:
+    """The row with the lowest held-out loss."""
+    found = [row for row in rows if (row["task"], row["kind"], row["seed"]) == (task, kind, seed)]
+    return min(found, key=lambda row: math.inf if row["loss"] is None else row["loss"])
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    return (
+        f"{row['task']}, {row['kind']} {_told(row['setting'])}: loss {_nats(row['loss'])}, "
+        f"{row['a_second']:,} characters a second, {row['seconds']:.1f} s"
+    )
+
+
+def _line(row: dict) -> tuple[str, ...]:
+    sizes = (f"{row['parameters']:,}", f"{row['feed_forward']:,}", f"{row['read']:,}")
+    speed = (f"{row['trained']:.0f}", f"{row['a_second']:,}")
+    return (row["task"], row["kind"], _told(row["setting"]), *sizes, *speed, _nats(row["loss"]))
+
+
+def _told(setting: Mapping[str, float | str]) -> str:
+    """A setting in words, as "grid 4, degree 3, rate 0.003"."""
+    return ", ".join(value if isinstance(value, str) else f"{name} {value:g}" for name, value in setting.items())
+
+
+def _nats(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.3f}"
+
+
+def _one_line(text: str) -> str:
+    return " / ".join(part.strip() for part in text.strip()[:SHOWN].split("\n") if part.strip())
+
+
+def _about(rows: Sequence[dict], shown: Sequence[dict]) -> str:
+    devices = " and ".join(sorted({row["device"] for row in shown}))
+    tried = len({str(row["setting"]) for row in rows if row["task"] == "tune"})
+    return (
+        "Milton's Paradise Lost, character by character, the last tenth held out; who only knows how often each "
+        f"character comes has {_nats(shown[0]['unigram'])} nats there. Transformers alike but for their feed-forward "
+        f"blocks, at most {max(row['most'] for row in shown):,} parameters; of {tried} settings each kind's best in a "
+        f"short trial. {len({row['seed'] for row in shown})} seed(s), on {devices}; speed: of training."
+    )
+
+
+def _pairs(task: str, rows: Sequence[dict]) -> Iterator[tuple[dict, dict]]:
+    """KAN and MLP of one seed and device."""
+    found = {(row["kind"], row["seed"], row["device"], str(row["given"])): row for row in rows if row["task"] == task}
+    for (kind, *same), row in found.items():
+        if kind == "KAN" and ("MLP", *same) in found:
+            yield row, found["MLP", *same]
+
+
+def _compared(task: str, rows: Sequence[dict]) -> str:
+    pairs = [(kan, mlp) for kan, mlp in _pairs(task, rows) if None not in (kan["loss"], mlp["loss"])]
+    if not pairs:
+        return ""
+    kan, mlp = (sum(pair[which]["loss"] for pair in pairs) / len(pairs) for which in (0, 1))
+    pace = sum(one["a_second"] / other["a_second"] for one, other in pairs) / len(pairs)
+    # What is the same in print is a tie.
+    lower = "the same" if _nats(kan) == _nats(mlp) else f"{'lower' if kan < mlp else 'higher'} by {abs(kan - mlp):.3f}"
+    return (
+        f"At equal parameters and {task}: KAN {_nats(kan)}, MLP {_nats(mlp)} nats a character, the KAN's {lower}; the "
+        f"KAN reads {pace:.2f} times as many characters a second."
+    )
+
+
+def _draw(rows: Sequence[dict]):
+    from edgewise.plot.pictures import quality_curves
+
+    time, text = ([row for row in rows if row["task"] == task] for task in TASKS)
+    groups = {
+        "equal time": {row["kind"]: [(seconds, loss) for _, seconds, loss in row["looks"]] for row in reversed(time)},
+        "equal text": {row["kind"]: [(read / 1e6, loss) for read, _, loss in row["looks"]] for row in reversed(text)},
+    }
+    kinds = ("KAN", "MLP")
+    groups = {name: {kind: found[kind] for kind in kinds if kind in found} for name, found in groups.items() if found}
+    labels = {"equal time": "seconds of training", "equal text": "million characters read"}
+    return quality_curves(groups, ylabel="held-out loss (nats a character)", xlabels=[labels[name] for name in groups])
