@@ -17,8 +17,10 @@ from edgewise.experiments import (
     formulas,
     guide,
     hidden_nodes,
+    imaging,
     knot_relations,
     knots,
+    language,
     mlp_comparison,
     noise,
     pde_table,
@@ -215,5 +217,17 @@ CLAIMS = (
         "hidden-nodes",
         BEYOND,
         _saying(hidden_nodes.summary, "met in one minimum"),
+    ),
+    Claim(
+        "Pictures: a KAN beside SIREN at equal size and time",
+        "imaging",
+        BEYOND,
+        _saying(imaging.summary, "above SIREN's"),
+    ),
+    Claim(
+        "Language: feed-forward blocks of a transformer",
+        "language",
+        BEYOND,
+        _saying(language.summary, "equal time:", "equal text:"),
     ),
 )

@@ -19,12 +19,13 @@ def summary(rows: list[dict]) -> Outcome:
     shown = [row for row in rows if row["task"] in TASKS]
     if not shown:
         return NO_ROWS
-    heads = ("at", "feed-forward", "setting", "parameters", "of these in them", "characters read", "seconds")
-    heads = (*heads, "characters a second", "held-out loss")
+    heads = ("at", "blocks", "setting", "parameters", "in blocks", "characters", "seconds", "a second", "loss")
     samples = tuple((row["kind"], row["task"], _one_line(row["said"])) for row in shown if row["task"] == TASKS[0])
     tables = (
-        ResultTable(heads, tuple(_line(row) for row in shown), "Held-out loss, nats a character"),
-        ResultTable(("feed-forward", "at", "what it writes"), samples, "Samples"),
+        ResultTable(
+            heads, tuple(_line(row) for row in shown), "Held-out loss in nats a character, characters read in training"
+        ),
+        ResultTable(("blocks", "at", "what it writes"), samples, "Samples"),
     )
     sentences = (_about(rows, shown), *(said for task in TASKS if (said := _compared(task, shown))))
     return Outcome(tuple(table for table in tables if table.rows), sentences, {"loss": partial(_draw, shown)})

@@ -13,7 +13,8 @@ from edgewise.errors import InputError
 from edgewise.plot.maps import SIGNED
 from edgewise.plot.style import COLORS, FAINT, GREY, WIDTH, panels, plain, settled, styled
 
-_CELL = 1.06  # inches of a picture's height, its share of the page's width for six of them
+_CELL = 1.7  # inches, the most that a picture is high
+_AS_IT_IS = {"interpolation": "none"}  # vector formats then hold a picture's own pixels, not those of the screen
 _MARKERS = ("o", "D", "s", "^", "v", "P")
 
 
@@ -38,14 +39,13 @@ def side_by_side(
     limit = max(float(np.quantile(np.abs(error), 0.99)) for error in errors.values()) or 1.0
     with styled():
         count = 1 + len(pictures)
-        cell = min(_CELL, WIDTH / count)
-        figure = Figure(figsize=(WIDTH, 2 * cell * 6 / min(6, count) + 0.75), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2 * min(_CELL, WIDTH / count) + 0.6), layout="constrained")
         axes = figure.subplots(2, count, squeeze=False)
         for panel, (name, picture) in zip(axes[0], {about: truth, **pictures}.items(), strict=True):
-            panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            panel.imshow(picture, cmap="gray", vmin=0, vmax=1, **_AS_IT_IS)
             panel.set_title(plain(name), loc="left", fontsize=8.5)
         for panel, (name, error) in zip(axes[1][1:], errors.items(), strict=True):
-            image = panel.imshow(error, cmap=SIGNED, vmin=-limit, vmax=limit)
+            image = panel.imshow(error, cmap=SIGNED, vmin=-limit, vmax=limit, **_AS_IT_IS)
             panel.set_xlabel(plain(notes.get(name, "")), fontsize=8.5)
         for panel in axes.ravel():
             panel.set(xticks=(), yticks=())
