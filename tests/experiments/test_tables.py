@@ -13,6 +13,7 @@ def test_it_is_listed():
 def test_a_quick_run_takes_a_few():
     assert set(tables.tables(quick=True)) == set(tables.QUICK)
     assert set(tables.tables(quick=False)) > set(tables.QUICK)
+    assert tables.models(quick=True) == ("KAN", "linear", "MLP", "boosting")
 
 
 def test_run_and_resume(monkeypatch):
