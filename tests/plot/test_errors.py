@@ -32,6 +32,23 @@ def test_curves_and_guides():
     assert list(right.xaxis.get_majorticklocs()) == [3, 5, 10, 20, 40]
 
 
+def test_no_guide_beside_a_curve_that_does_not_fall():
+    flat = Curve("flat", [1, 2, 4], [0.55, 0.54, 0.53], slope=-4)
+    (axes,) = error_curves({"f": [flat]}, xlabel="", ylabel="").axes
+    assert len(axes.lines) == 1
+
+
+@pytest.mark.parametrize("low", [1e-4, 0.06, 0.28])
+def test_a_short_axis_has_more_than_powers_of_ten(low):
+    figure = error_curves({"f": [Curve("a", [1, 2], [low, 0.3])]}, xlabel="", ylabel="")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    bottom, top = axes.get_ylim()
+    assert bottom < low < 0.3 < top
+    shown = [text.get_text() for text in axes.get_yticklabels() if bottom <= text.get_position()[1] <= top]
+    assert len(shown) >= 2 and ("0.1" in shown) == (low == 0.06)
+
+
 def test_dots():
     series = {"ours": [Span(1e-8, 1e-9, 1e-7), None], "paper": [Span.of([1e-4]), Span.of([3e-3, 1e-3, 2e-3])]}
     (axes,) = error_dots(["a", "b"], series, xlabel="RMSE").axes

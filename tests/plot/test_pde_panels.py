@@ -15,7 +15,9 @@ def test_courses_are_above_and_sizes_below():
     figure = poisson_panels(training, scaling)
     first, second, third, fourth = figure.axes
     assert [len(panel.lines) for panel in figure.axes] == [2, 2, 1, 1]
-    assert first.get_title(loc="left") == "squared L2 error" and second.get_title(loc="left") == "squared H1 error"
+    assert first.get_title(loc="left") == "(a) squared $L^2$ error, training"
+    assert fourth.get_title(loc="left") == "(d) squared $H^1$ error, scaling"
+    assert list(third.xaxis.get_majorticklocs()) == [100, 200]
     assert list(second.lines[1].get_ydata()) == [1e-1, 1e-2]
     assert (third.get_xscale(), first.get_xscale(), fourth.get_xlabel()) == ("log", "linear", "parameters")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["KAN", "MLP"]

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot import style
@@ -70,9 +70,8 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
                     panel.plot(*zip(*curve.loose, strict=True), **look, **open_marks, zorder=1)
                 _guide(panel, curve, look["color"])
             style.title(panel, plain(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
-            _sizes(panel, [x for curve in curves for x in curve.x])
-            panel.yaxis.set_major_locator(LogLocator(numticks=8))
-            panel.yaxis.set_minor_locator(NullLocator())
+            size_ticks(panel, [x for curve in curves for x in curve.x])
+            _powers(panel)
             panel.grid(axis="y", color=FAINT, linewidth=0.4)
         for panel in axes[-2:]:
             panel.set_xlabel(xlabel)
@@ -161,8 +160,8 @@ def error_bars(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]
 
 def _guide(panel: Axes, curve: Curve, color: str) -> None:
     """The line that the error would follow, a little above the curve, as far down as the curve."""
-    if curve.slope is None or len(curve.x) < 2:
-        return
+    if curve.slope is None or len(curve.x) < 2 or min(curve.y) > curve.y[0] / 2:
+        return  # nothing falls that a line could be set beside
     start, first = curve.x[0], 2 * curve.y[0]
     last = min(curve.x[-1], start * (min(curve.y) / first) ** (1 / curve.slope))
     label = f"slope {curve.slope:g}".replace("-", "\N{MINUS SIGN}")
@@ -170,8 +169,8 @@ def _guide(panel: Axes, curve: Curve, color: str) -> None:
     panel.plot([start, last], ends, color=color, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, label=label)
 
 
-def _sizes(panel: Axes, sizes: Sequence[float]) -> None:
-    """The sizes themselves as ticks, as many as have room."""
+def size_ticks(panel: Axes, sizes: Sequence[float]) -> None:
+    """The sizes themselves as ticks of a logarithmic x axis, as many as have room."""
     ticks, last = [], 0.0
     for size in sorted(set(sizes)):
         if size >= 1.5 * last:
@@ -180,6 +179,21 @@ def _sizes(panel: Axes, sizes: Sequence[float]) -> None:
     panel.xaxis.set_major_locator(FixedLocator(ticks))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def _powers(panel: Axes) -> None:
+    """Ticks of a logarithmic y axis: powers of ten, and 2 and 5 times these where there would be too few."""
+    low, high = panel.get_ylim()
+    panel.yaxis.set_minor_locator(NullLocator())
+    if math.floor(math.log10(high)) - math.ceil(math.log10(low)) >= 1:
+        panel.yaxis.set_major_locator(LogLocator(numticks=8))
+        return
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [m * 10.0**k for k in powers for m in (1, 2, 5)]
+    few = sum(low <= tick <= high for tick in ticks) < 2
+    panel.yaxis.set_major_locator(MaxNLocator(4) if few else FixedLocator(ticks))
+    panel.set_ylim(low, high)
+    panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:

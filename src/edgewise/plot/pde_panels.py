@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
+from edgewise.plot.errors import size_ticks
 from edgewise.plot.style import COLORS, FAINT, WIDTH, plain, settled, styled
 
 _MARKERS = ("o", "D", "s", "^", "v", "P")
@@ -41,11 +42,13 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
         figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharey="col")
         for line, (courses, xlabel) in enumerate(((training, "steps"), (scaling, "parameters"))):
-            for column, (name, key) in enumerate((("L2", "l2"), ("H1", "h1"))):
+            for column, (name, key) in enumerate((("$L^2$", "l2"), ("$H^1$", "h1"))):
                 panel = axes[line, column]
                 panel.set_yscale("log")
                 if line:
                     panel.set_xscale("log")
+                    if courses:
+                        size_ticks(panel, [x for course in courses for x in course.x])
                 for course in courses:
                     kind = labels.index(course.label)
                     mark = _MARKERS[kind % len(_MARKERS)] if line else None
@@ -58,7 +61,8 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                         linewidth=1.1,
                         label=plain(course.label),
                     )
-                panel.set_title(f"squared {name} error", loc="left")
+                letter = "abcd"[2 * line + column]
+                panel.set_title(f"({letter}) squared {name} error, {'scaling' if line else 'training'}", loc="left")
                 panel.set_xlabel(xlabel)
                 panel.yaxis.set_major_locator(LogLocator(numticks=8))
                 panel.yaxis.set_minor_locator(NullLocator())
