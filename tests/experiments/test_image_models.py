@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from edgewise.experiments.image_models import BUILDERS, FourierFeatures, Sine, build, parameters_of, train
+from edgewise.experiments.image_models import BUILDERS, LOOKS, FourierFeatures, Sine, build, parameters_of, train
 from edgewise.experiments.imaging import SETTINGS
+from edgewise.train.penalty import Roughness
 
 X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
 Y = (X[:, :1] * X[:, 1:]).sin()
@@ -60,6 +61,15 @@ def test_training_lowers_the_error_within_its_time(kind, rate):
     assert calls[-1][0] == "training" and calls[-1][2] == found["looks"][-1][1]
 
 
+def test_a_penalty_makes_a_kan_smoother():
+    rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
+    noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
+    for model, penalty in ((rough, None), (smooth, Roughness(1e-4))):
+        train(model, X, noisy, seconds=0.4, rate=None, penalty=penalty, look=lambda model: 0.0)
+    errors = [(model(X) - Y).square().mean() for model in (rough, smooth)]
+    assert errors[1] < 0.5 * errors[0]
+
+
 def test_the_best_look_is_kept():
     model, number, kept = build("SiLU MLP", {}, 500, 0), iter(range(100)), {}
 
@@ -70,4 +80,5 @@ def test_the_best_look_is_kept():
         return abs(place - 2)
 
     train(model, X, Y, seconds=0.3, rate=1e-2, look=look, keep_best=True)
+    assert len(kept) > LOOKS
     assert torch.equal(model(X), kept[2]) and not torch.equal(kept[2], kept[max(kept)])

@@ -13,9 +13,9 @@ pytest.importorskip("skimage")
 def small(monkeypatch):
     """One picture and two kinds."""
     fields = {"turbulence": image_tasks.FIELDS["turbulence"]}
-    settings = {kind: imaging.SETTINGS[kind] for kind in ("KAN", "SIREN")}
-    for name, value in (("FIELDS", fields), ("SETTINGS", settings)):
-        monkeypatch.setattr(imaging, name, value)
+    monkeypatch.setattr(imaging, "FIELDS", fields)
+    for name in ("SETTINGS", "TASK_SETTINGS"):
+        monkeypatch.setattr(imaging, name, {kind: getattr(imaging, name)[kind] for kind in ("KAN", "SIREN")})
 
 
 def test_quick(small):

@@ -20,11 +20,13 @@ from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.grid import adapt_domain_
 from edgewise.train.lbfgs import LBFGS
+from edgewise.train.penalty import Roughness
 from edgewise.train.problem import Regression
 
 LAYERS = 3  # hidden ones of all networks but the KAN
 INNER_OMEGA = 30.0  # of SIREN's layers after the first, the paper's
 LOOKS = 8  # times that the error is looked at while a model is trained
+CHOICES = 24  # the same, where the best of the looks is kept
 Setting = Mapping[str, float]
 
 
@@ -119,6 +121,7 @@ class _Watch:
 
     def __init__(self, seconds: float, look: Callable[[nn.Module], float], keep_best: bool, tell: Tell):
         self.seconds, self.steps, self.looks = seconds, 0, []
+        self._planned = CHOICES if keep_best else LOOKS
         self._look, self._keep_best, self._tell = look, keep_best, tell
         self._best: dict[str, Tensor] | None = None
         self._start = time.process_time()
@@ -131,7 +134,7 @@ class _Watch:
         """To be called after every step: whether the time is over."""
         self.steps += 1
         spent = self.spent
-        if spent >= self.seconds * (len(self.looks) + 1) / LOOKS:
+        if spent >= self.seconds * (len(self.looks) + 1) / self._planned:
             with torch.no_grad():
                 loss = self._look(model)
             self.looks.append((round(spent, 3), loss))
@@ -153,24 +156,28 @@ def train(
     *,
     seconds: float,
     rate: float | None,
+    penalty: Roughness | None = None,
     look: Callable[[nn.Module], float],
     keep_best: bool = False,
     tell: Tell = lambda stage, share, loss: None,
 ) -> dict:
     """All samples in every step, x (N, 2), y (N, 1), for so many CPU seconds.
 
-    rate: of Adam, falling as a cosine of the time that is spent; None for L-BFGS. look, keep_best: see `_Watch`.
+    rate: of Adam, falling as a cosine of the time that is spent; None for L-BFGS, the only one that takes a penalty.
+    look, keep_best: see `_Watch`.
 
     Returns:
         steps, seconds, and looks: (CPU seconds, look) along the way.
     """
+    assert rate is None or penalty is None
     if isinstance(model, KAN):
         adapt_domain_(model, x, hidden_only=True)
     warm_up()
     watch = _Watch(seconds, look, keep_best, tell)
     if rate is None:
         over = [lambda event: watch.step(event.model)]
-        report = fit(model, Regression(x, y), LBFGS(), steps=10**6, tolerance=0.0, adapt_domain=False, callbacks=over)
+        settings = {"steps": 10**6, "tolerance": 0.0, "penalty": penalty, "adapt_domain": False, "callbacks": over}
+        report = fit(model, Regression(x, y), LBFGS(), **settings)
         if report.stopped == "interrupted" and watch.spent < seconds:
             raise KeyboardInterrupt
     else:

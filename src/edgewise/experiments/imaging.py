@@ -25,6 +25,7 @@ from edgewise.experiments.image_tasks import FIELDS, TASKS, decibels, packed, ps
 from edgewise.experiments.jobs import Job, Progress, Tell, run_jobs
 from edgewise.experiments.outcome import Outcome
 from edgewise.experiments.store import Store
+from edgewise.train.penalty import Roughness
 
 # rate: of Adam; without one L-BFGS.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
@@ -33,6 +34,16 @@ SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "Fourier features": ({"scale": 8, "rate": 5e-3}, {"scale": 8}, {"scale": 16}),
     "SiLU MLP": ({"rate": 1e-2}, {}),
     "ReLU MLP": ({"rate": 1e-2}, {}),
+}
+# Of super-resolution and denoising, where smooth models do better. roughness: weight of the penalty of that name.
+TASK_SETTINGS: Mapping[str, tuple[dict, ...]] = {
+    "KAN": tuple(
+        {"grid": grid, "last_grid": 1, "roughness": rough} for grid, rough in ((40, 1e-8), (64, 1e-8), (64, 1e-7))
+    ),
+    "SIREN": ({"omega": 10}, {"omega": 15}, {"omega": 30, "rate": 3e-3}),
+    "Fourier features": ({"scale": 4}, {"scale": 4, "rate": 5e-3}, {"scale": 8, "rate": 5e-3}),
+    "SiLU MLP": SETTINGS["SiLU MLP"],
+    "ReLU MLP": SETTINGS["ReLU MLP"],
 }
 
 
@@ -78,7 +89,7 @@ def _fits(effort: Effort, seed: int, tried: Sequence[dict]) -> Iterator[Job]:
 def _tasks(effort: Effort, seed: int) -> Iterator[Job]:
     for task, field in product(TASKS, FIELDS):
         yield _job(task, field, "none", {}, 0, 0.0, seed)
-        for kind, settings in SETTINGS.items():
+        for kind, settings in TASK_SETTINGS.items():
             for setting in settings[: effort.settings]:
                 yield _job(task, field, kind, setting, next(iter(effort.sizes)), effort.task, seed)
 
@@ -114,9 +125,16 @@ def _measure(
         return float((model(x_watched) - y_watched).square().mean())
 
     model = build(kind, setting, size, seed)
+    penalty = Roughness(setting["roughness"]) if "roughness" in setting else None
     training = train(
         *(model, x[trained], y[trained]),
-        **{"seconds": given, "rate": setting.get("rate"), "look": look, "keep_best": bool(held_out.any())},
+        **{
+            "seconds": given,
+            "rate": setting.get("rate"),
+            "penalty": penalty,
+            "look": look,
+            "keep_best": bool(held_out.any()),
+        },
         tell=tell,
     )
     with torch.no_grad():
