@@ -69,6 +69,13 @@ def test_summary_counts_what_is_within():
     assert broken.sentences[-1].endswith("one of the two is wrong.")
 
 
+def test_the_figure_has_medians():
+    rows = [row_of("training", 1, power, seed) for seed, power in enumerate((3, 1, 2.1))]
+    (axes,) = summary(rows).figures["slopes"]().axes
+    drawn = [list(line.get_ydata()) for line in axes.lines]
+    assert [grid**-2.1 for grid in (8, 16, 32, 64)] in drawn and [1 / grid for grid in (8, 16, 32, 64)] not in drawn
+
+
 def test_what_rounding_made_is_left_out():
     row = row_of("projection", 1)
     row["errors"][-1] = [ROUNDING, ROUNDING * 64]

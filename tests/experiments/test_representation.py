@@ -39,6 +39,7 @@ def test_five_functions_smooth_and_not():
 def row_of(model, width, errors, activation=None, seed=0):
     sizes = [100, 500, 1000][: len(errors)]
     row = {"problem": "cone", "seed": seed, "model": model, "width": width, "sizes": sizes, "errors": errors}
+    row |= {"seconds": 9.0, "cpu_seconds": 2.0 * len(errors)}
     return row if activation is None else {**row, "activation": activation}
 
 
@@ -60,6 +61,8 @@ def test_summary_compares_at_equal_parameters():
         ),
     )
     assert "for 1 of 1 functions; the ratios: 2." in outcome.sentences[1]
+    assert "KAN of two layers 6.0, KAN of three layers 4.0" in outcome.sentences[0]
+    assert "MLP of two layers 4.0, MLP of four layers 2.0." in outcome.sentences[0]
     assert list(outcome.figures) == ["errors"]
     labels = [line.get_label() for line in outcome.figures["errors"]().axes[0].lines]
     assert labels == ["KAN, 2 layers", "KAN, 3 layers", "KAN, 4 layers", "MLP, 2 layers", "MLP, 4 layers"]

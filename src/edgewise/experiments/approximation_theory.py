@@ -100,7 +100,7 @@ def summary(rows: list[dict]) -> Outcome:
     sentences = [
         "Exponents of the error in C^m (the largest error of any derivative of order 0..m) against the grid size, "
         f"least squares above rounding, over grids from {FIRST['projection']} on for the best spline and from "
-        f"{FIRST['training']} on for training: derivatives along both axes, {seeds} seed(s), median.",
+        f"{FIRST['training']} on for training: derivatives along both axes, {seeds} seed(s), median; so in the figure.",
         f"Within {WITHIN} of the theory: {within} of {len(lines)} by the best spline, {close} by training.",
     ]
     if projected:
@@ -231,18 +231,18 @@ def _fitted(model: KAN, problem: Regression, steps: int) -> float:
 def _draw(rows: Sequence[dict]):
     from edgewise.plot.orders import OrderCurve, order_panels
 
-    first = min((row["seed"] for row in rows if row["kind"] == "training"), default=0)
     panels = {}
-    for kind, seed, title in (("projection", 0, "best spline"), ("training", first, "training, [2,1,1]")):
-        for row in (row for row in rows if row["kind"] == kind and row["seed"] == seed):
-            panels[title, row["degree"]] = [
+    for kind, title in (("projection", "best spline"), ("training", "training, [2,1,1]")):
+        for degree in dict.fromkeys(row["degree"] for row in rows if row["kind"] == kind):
+            repeats = [row for row in rows if (row["kind"], row["degree"]) == (kind, degree)]
+            panels[title, degree] = [
                 OrderCurve(
                     order,
-                    row["grids"],
-                    [errors[order] for errors in row["errors"]],
-                    derivative_exponent(row["degree"], order),
+                    repeats[0]["grids"],
+                    [median(row["errors"][k][order] for row in repeats) for k in range(len(repeats[0]["grids"]))],
+                    derivative_exponent(degree, order),
                 )
-                for order in range(row["degree"] + 1)
+                for order in range(degree + 1)
             ]
     return order_panels(panels)
 

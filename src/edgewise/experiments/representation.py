@@ -20,7 +20,7 @@ from torch import nn
 from edgewise.datasets.functions import TOY_FUNCTIONS
 from edgewise.datasets.target import TargetFunction, by_name, of_columns
 from edgewise.experiments.accuracy import HELD_OUT_SEED, shape
-from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs
+from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise.experiments.outcome import Outcome, ResultTable, median, scientific, times
 from edgewise.experiments.store import Store
 from edgewise.nn.mlp import MLP
@@ -66,7 +66,7 @@ PARAMETERS = {
     2: 620,
     4: 920,
 }  # to compare at: what [n, 2n+1, 1] has with 32 intervals, or 16 with four inputs, and some
-LAYERS = {2: "two layers", 3: "three", 4: "four"}
+LAYERS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def summary(rows: list[dict]) -> Outcome:
     heads = ("KAN, two layers", "three", "four", "MLP, two layers", "four ", "deeper KAN, times lower")
     sentences = [
         "RMSE on held-out points, the lowest with at most so many parameters; two layers of a KAN are [n, 2n+1, 1]. "
-        f"{len({row['seed'] for row in rows})} seed(s); medians.",
+        f"{len({row['seed'] for row in rows})} seed(s); medians. {_work_said(rows)}",
     ]
     if gains:
         more = sum(gain > 1 for gain in gains)
@@ -134,6 +134,20 @@ def summary(rows: list[dict]) -> Outcome:
         figures["drawings"] = partial(_draw_networks, drawn)
     table = ResultTable(("function", "kind", "parameters, at most", *heads), tuple(lines))
     return Outcome((table,), tuple(sentences), figures)
+
+
+def _work_said(rows: Sequence[dict]) -> str:
+    """How much training a function's models of each depth had."""
+    told = []
+    for series in SERIES:
+        spent: dict[tuple, float] = {}
+        for row in rows:
+            if (row["model"], len(row["width"]) - 1) == series:
+                which = row["problem"], row["seed"]
+                spent[which] = spent.get(which, 0.0) + working_seconds(row)
+        if spent:
+            told.append(f"{series[0]} of {LAYERS[series[1]]} layers {median(spent.values()):.1f}")
+    return f"Seconds of training for a function, all sizes, activations and starts, median: {', '.join(told)}."
 
 
 SERIES = (("KAN", 2), ("KAN", 3), ("KAN", 4), ("MLP", 2), ("MLP", 4))
