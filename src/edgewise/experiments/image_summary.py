@@ -131,20 +131,26 @@ def _lead(lead: float) -> str:
 
 
 def _task_said(task: str, rows: Sequence[dict]) -> str:
-    told = []
+    told, ahead = [], []
     for field in FIELDS:
         found = [row for row in rows if (row["task"], row["field"]) == (task, field) and row["psnr"] is not None]
-        networks = sorted((row for row in found if row["kind"] != "none"), key=lambda row: -row["psnr"])
-        plain = [row for row in found if row["kind"] == "none"]
-        kans = [row for row in networks if row["kind"] == "KAN"]
-        if not kans or not plain or len(networks) < 2:
+        quality: dict[str, float] = {}
+        for row in found:  # the first seed's
+            quality.setdefault(row["kind"], row["psnr"])
+        others = {kind: value for kind, value in quality.items() if kind not in ("KAN", "none")}
+        if not {"KAN", "none"} <= set(quality) or not others:
             continue
-        other = next(row for row in networks if row["kind"] != "KAN")
-        told.append(
-            f"{field}: KAN {_decibels(kans[0]['psnr'])} dB, best other network {other['kind']} "
-            f"{_decibels(other['psnr'])} dB, {NAMES[task]} {_decibels(plain[0]['psnr'])} dB"
-        )
-    return f"{task.capitalize()}: {'; '.join(told)}." if told else ""
+        kan, plain, best = quality["KAN"], quality["none"], max(others, key=others.get)
+        ahead.append((kan > others[best], kan > plain))
+        each = (("KAN", kan), (best, others[best]), (NAMES[task], plain))
+        told.append(f"{field}: {', '.join(f'{name} {_decibels(value)} dB' for name, value in each)}")
+    networks, plain = (sum(pair[which] for pair in ahead) for which in (0, 1))
+    return (
+        f"{task.capitalize()}: the KAN is above every other network in {networks} of {len(told)} pictures, above the "
+        f"{NAMES[task].removesuffix(', no training')} in {plain} ({'; '.join(told)})."
+        if told
+        else ""
+    )
 
 
 def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict:
