@@ -1,8 +1,10 @@
-"""results/README.md is what the stored results give, and every figure of theirs is there."""
+"""results/README.md is what the stored results give, every figure of theirs is there, and the guide reads them."""
 
 import pytest
 
 from edgewise.experiments import experiments
+from edgewise.experiments.guide import LEAVES
+from edgewise.experiments.store import Store
 from tools.redraw_figures import stored
 from tools.results_readme import RESULTS, rendered
 
@@ -16,3 +18,8 @@ def test_figures_are_there(name):
     outcome = stored(name)
     expected = {f"{name}-{figure}{end}" for figure in (outcome.figures if outcome else ()) for end in (".svg", ".pdf")}
     assert expected <= {path.name for path in RESULTS.iterdir()}
+
+
+def test_the_guide_reads_all_stored_rows():
+    store = Store(RESULTS / "guide.json")
+    assert all(leaf.judge(rows).measured for leaf in LEAVES if (rows := store.beside(leaf.source)))

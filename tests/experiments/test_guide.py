@@ -51,6 +51,7 @@ def formula(problem, exact, **changes):
 
 def test_formulas():
     rows = [formula("toy 3", True), formula("toy 5", False), formula("toy 2", False, noise=0.01)]
+    rows.append({"network": [2, 5, 1], "seed": 0})  # is no problem from samples
     assert JUDGES["Level?"](rows) == guide.Finding(PARTLY, "formulas found exactly: 1 of 2")
     found = JUDGES["Dimension?"](rows)
     assert found.verdict == HOLDS and "1 of 1 with at most 3 inputs, 0 of 1 with more" in found.measured

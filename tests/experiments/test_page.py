@@ -39,6 +39,13 @@ def test_the_page_has_everything_and_needs_nothing(tmp_path):
     assert len(identifiers) == len(set(identifiers))
 
 
+def test_sections_are_in_the_order_of_the_claims():
+    names = ["unclaimed", "guide", "poisson", "representation"]
+    text = page([Section(name, "", Outcome(())) for name in names], {}, quick=True)
+    assert re.findall(r'<a href="#s\d">([^<]+)</a>', text) == names[::-1]
+    assert re.findall(r'<h2 id="s\d">([^<]+)</h2>', text) == names[::-1]
+
+
 def test_claims_without_rows_say_so():
     lines = claim_lines({})
     assert len(lines) == len(CLAIMS) and all(len(line) == len(HEADS) for line in lines)

@@ -134,7 +134,8 @@ def _continual(rows: list[dict]) -> Finding:
 
 def _exact(rows: list[dict]) -> Callable[[Callable[[int], bool]], tuple[int, int]]:
     """How many formulas of how many are exact, without noise and useless inputs, by a condition on their inputs."""
-    pure = [row for row in latest(rows, "problem", "seed", "noise", "useless") if not (row["noise"] or row["useless"])]
+    rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
+    pure = [row for row in rows if not (row["noise"] or row["useless"])]
 
     def count(condition: Callable[[int], bool]) -> tuple[int, int]:
         chosen = [row for row in pure if condition(PROBLEMS[row["problem"]].inputs)]

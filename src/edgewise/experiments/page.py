@@ -49,7 +49,8 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
         "# Results",
         "",
         "Written by `python tools/results_readme.py` from the JSON files here, each of whose rows has seed, commit, "
-        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows and draws the figures. "
+        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows and draws the figures, "
+        "`edgewise reproduce --all --quick --out DIR` runs a little of everything and writes one page, DIR/index.html. "
         "Seconds are those of one core, of all rows together. Tables of each experiment stand in "
         "[docs/measured.md](../docs/measured.md).",
         "",
@@ -74,9 +75,13 @@ def write_page(
 
 
 def page(sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool) -> str:
-    """The page as HTML."""
+    """The page as HTML: a list of sections, the claims, and the sections in the order of the claims."""
     claims = _table(ResultTable(HEADS, tuple(claim_lines(stored))))
-    body = [f'<section>\n<h2 id="claims">Claims</h2>\n{claims}\n</section>']
+    order = list(dict.fromkeys(claim.experiment for claim in CLAIMS))
+    sections = sorted(sections, key=lambda each: order.index(each.name) if each.name in order else len(order))
+    links = ", ".join(f'<a href="#s{n}">{_text(section.name)}</a>' for n, section in enumerate(sections, start=1))
+    body = [f'<nav><p><a href="#claims">Claims</a>, {links}</p></nav>']
+    body += [f'<section>\n<h2 id="claims">Claims</h2>\n{claims}\n</section>']
     body += [_section(number, section) for number, section in enumerate(sections, start=1)]
     said = (
         "A quick run: a few problems, small budgets. It shows that everything runs; the numbers are not the results."
