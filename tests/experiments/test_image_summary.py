@@ -49,6 +49,8 @@ def test_held_out_pixels_choose_in_the_tasks():
         row_of("denoising", "KAN", 25.0, held_out=19.0),
         row_of("denoising", "KAN", 24.0, held_out=19.5, setting={"grid": 32}),
         row_of("denoising", "SIREN", 23.0, held_out=18.0),
+        row_of("denoising", "SiLU MLP", 17.0, held_out=15.0, setting={}),
+        row_of("denoising", "ReLU MLP", 20.0, held_out=16.0, setting={}),
     ]
     assert chosen(rows, "denoising", "camera", "KAN", 0)["setting"] == {"grid": 32}
     outcome = summary(rows)
@@ -58,7 +60,7 @@ def test_held_out_pixels_choose_in_the_tasks():
     )
     assert outcome.tables[0].rows[0][:4] == ("denoising", "camera", "-", "noisy picture as it is")
     titles = [axes.get_title(loc="left") for axes in outcome.figures["denoising-camera"]().axes]
-    assert titles[:4] == ["original", "noisy", "KAN", "SIREN"]
+    assert titles[:6] == ["original", "noisy", "KAN", "SIREN", "ReLU MLP", ""]
 
 
 def test_cubic_splines_may_be_ahead_of_all():

@@ -161,11 +161,18 @@ def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict:
         if rows := [row for row in shown if row["field"] == field]:
             found[field] = partial(_draw_pictures, field, rows)
     for task, field in product(TASKS, FIELDS):
-        if rows := [row for row in tasks if (row["task"], row["field"]) == (task, field)]:
+        if rows := list(_nearest([row for row in tasks if (row["task"], row["field"]) == (task, field)])):
             found[f"{task}-{field}"] = partial(_draw_pictures, field, rows)
     if shown:
         found["time"] = partial(_draw_time, shown)
     return found
+
+
+def _nearest(rows: Sequence[dict]) -> Iterator[dict]:
+    """What needs no training, the KAN, and the two best others; each panel more makes all of them smaller."""
+    others = [row for row in rows if row["kind"] not in ("none", "KAN") and row["psnr"] is not None]
+    kept = {row["kind"] for row in sorted(others, key=lambda row: -row["psnr"])[:2]}
+    return (row for row in rows if row["kind"] in {"none", "KAN", *kept})
 
 
 def _draw_pictures(field: str, rows: Sequence[dict]):
