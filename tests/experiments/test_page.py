@@ -46,6 +46,21 @@ def test_sections_are_in_the_order_of_the_claims():
     assert re.findall(r'<h2 id="s\d">([^<]+)</h2>', text) == names[::-1]
 
 
+def test_columns_of_words_are_set_as_words_in_every_row():
+    table = ResultTable(("a", "words", "number"), (("x", "short", "1"), ("y", "a cell of many words, longer", "2")))
+    text = page([Section("one", "", Outcome((table,)))], {}, quick=True)
+    words = 'style="white-space:normal; text-align:left"'
+    assert f'<th scope="col" {words}>words</th><th scope="col">number</th>' in text
+    assert f"<td {words}>short</td><td>1</td>" in text and f"<td {words}>a cell of many words, longer</td>" in text
+
+
+def test_claims_stand_on_the_page_with_their_commands():
+    text = page([], {}, quick=False)
+    for claim in CLAIMS:
+        assert f"<br><code>edgewise reproduce {claim.experiment}</code></th>" in text
+    assert text.count("not run yet") == len(CLAIMS)
+
+
 def test_claims_without_rows_say_so():
     lines = claim_lines({})
     assert len(lines) == len(CLAIMS) and all(len(line) == len(HEADS) for line in lines)

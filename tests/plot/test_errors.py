@@ -32,6 +32,11 @@ def test_curves_and_guides():
     assert list(right.xaxis.get_majorticklocs()) == [3, 5, 10, 20, 40]
 
 
+def test_sizes_keep_apart_where_the_axis_is_long():
+    figure = error_curves({"f": [Curve("a", [10, 20, 100, 300, 1000, 100_000], [1.0] * 6)]}, xlabel="", ylabel="")
+    assert list(figure.axes[0].xaxis.get_majorticklocs()) == [10, 100, 1000, 100_000]
+
+
 def test_no_guide_beside_a_curve_that_does_not_fall():
     flat = Curve("flat", [1, 2, 4], [0.55, 0.54, 0.53], slope=-4)
     (axes,) = error_curves({"f": [flat]}, xlabel="", ylabel="").axes

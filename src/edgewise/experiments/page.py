@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -76,7 +76,7 @@ def write_page(
 
 def page(sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool) -> str:
     """The page as HTML: a list of sections, the claims, and the sections in the order of the claims."""
-    claims = _table(ResultTable(HEADS, tuple(claim_lines(stored))))
+    claims = _claims(claim_lines(stored))
     order = list(dict.fromkeys(claim.experiment for claim in CLAIMS))
     sections = sorted(sections, key=lambda each: order.index(each.name) if each.name in order else len(order))
     links = ", ".join(f'<a href="#s{n}">{_text(section.name)}</a>' for n, section in enumerate(sections, start=1))
@@ -108,22 +108,41 @@ def _section(number: int, section: Section) -> str:
     return f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{_text(section.name)}</h2>\n{inner}\n</section>'
 
 
+def _claims(lines: Sequence[tuple[str, ...]]) -> str:
+    """The claims as a table of words, each with its command below."""
+    words, top = f'{_WORDS[:-1]}; vertical-align:top"', 'style="vertical-align:top"'
+    head = "".join(f'<th scope="col" style="text-align:left">{_text(each)}</th>' for each in HEADS if each != HEADS[1])
+    body = "\n".join(
+        f'<tr><th scope="row" {words}>{_text(claim)}<br><code>{_text(command)}</code></th>'
+        f"<td {words}>{_text(paper)}</td><td {words}>{_text(ours)}</td><td {top}>{_text(seconds)}</td></tr>"
+        for claim, command, paper, ours, seconds in lines
+    )
+    widths = "".join(f'<col style="width:{width}%">' for width in (26, 24, 41, 9))
+    return (
+        f"<table>\n<colgroup>{widths}</colgroup>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    )
+
+
+# Columns of words may wrap; numbers stay on one line as the template has it.
+_WORDS = 'style="white-space:normal; text-align:left"'
+
+
 def _table(table: ResultTable) -> str:
-    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in table.columns)
-    body = "\n".join(f"<tr>{_row(row)}</tr>" for row in table.rows)
+    words = [max(map(len, column), default=0) > 24 for column in zip(*table.rows, strict=True)] if table.rows else []
+    styles = ["", *(f" {_WORDS}" if long else "" for long in words[1:])]
+    head = "".join(
+        f'<th scope="col"{style}>{_text(column)}</th>' for column, style in zip(table.columns, styles, strict=True)
+    )
+    body = "\n".join(f"<tr>{_row(row, styles)}</tr>" for row in table.rows)
     caption = f"<caption>{_text(table.title)}</caption>\n" if table.title else ""
     return (
         f'<div class="wide"><table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
     )
 
 
-def _row(cells: Iterable[str]) -> str:
-    first, *rest = cells
-    # A cell of words may wrap; numbers stay on one line as the template has it.
-    styled = (
-        f'<td style="white-space:normal">{_text(c)}</td>' if len(c) > 24 else f"<td>{_text(c)}</td>" for c in rest
-    )
-    return f'<th scope="row">{_text(first)}</th>{"".join(styled)}'
+def _row(cells: Sequence[str], styles: Sequence[str]) -> str:
+    rest = (f"<td{style}>{_text(cell)}</td>" for cell, style in zip(cells[1:], styles[1:], strict=True))
+    return f'<th scope="row">{_text(cells[0])}</th>{"".join(rest)}'
 
 
 def _text(value: str) -> str:

@@ -171,9 +171,10 @@ def _guide(panel: Axes, curve: Curve, color: str) -> None:
 
 def size_ticks(panel: Axes, sizes: Sequence[float]) -> None:
     """The sizes themselves as ticks of a logarithmic x axis, as many as have room."""
+    apart = max(1.5, (max(sizes) / min(sizes)) ** (1 / 7))  # a label takes up to a seventh of the axis
     ticks, last = [], 0.0
     for size in sorted(set(sizes)):
-        if size >= 1.5 * last:
+        if size >= apart * last:
             ticks.append(size)
             last = size
     panel.xaxis.set_major_locator(FixedLocator(ticks))
