@@ -28,7 +28,8 @@ def test_leads_at_equal_parameters_and_time():
     assert outcome.sentences[1:] == (
         "At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in 1 of 2 fits (camera, 5,000 parameters: "
         "KAN +2.0 dB; turbulence, 5,000 parameters: KAN -0.5 dB) and above every other model's in 0 of 2.",
-        "With 40 CPU seconds for each at 5,000 parameters: camera: KAN -0.5 dB, the KAN 33.0 dB.",
+        "With 40 CPU seconds for each at 5,000 parameters the KAN is above SIREN in 0 of 1 (camera: KAN -0.5 dB, with "
+        "33.0 dB).",
     )
     assert outcome.tables[0].rows[0] == ("camera", "4,993", "KAN", "grid 64, L-BFGS", "1,234", "10", "30.0", "0.900")
     assert outcome.tables[0].rows[1][3] == "omega 30, Adam 0.003"

@@ -222,7 +222,7 @@ CLAIMS = (
         "Pictures: a KAN beside SIREN at equal size and time",
         "imaging",
         BEYOND,
-        _saying(imaging.summary, "above SIREN's"),
+        _saying(imaging.summary, "above SIREN"),
     ),
     Claim(
         "Language: feed-forward blocks of a transformer",
