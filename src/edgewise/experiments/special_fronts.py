@@ -21,6 +21,7 @@ EFFORT = Effort(degree=DEGREE, budget=0.15)
 LEVEL = (
     2.0  # times the lowest error: from there on a model has stopped falling; a larger gap to training is overfitting
 )
+SAME_SIZE = 1.5  # ratio of parameters within which two models count as of one size: halving a grid gives more
 ALPHA = liu(DEGREE)
 
 
@@ -93,7 +94,7 @@ def ending(found: Sequence[Point]) -> tuple[Point, str]:
     front = pareto(found)
     first = next(point for point in front if point.error <= LEVEL * front[-1].error)
     largest = max(point.parameters for point in found)
-    if largest <= first.parameters:
+    if largest <= SAME_SIZE * first.parameters:
         return first, "still falling at the largest that was trained"
     last = min((point for point in found if point.parameters == largest), key=lambda point: point.error)
     if last.train is None:

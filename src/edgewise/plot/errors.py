@@ -70,7 +70,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
                     panel.plot(*zip(*curve.loose, strict=True), **look, **open_marks, zorder=1)
                 _guide(panel, curve, look["color"])
             style.title(panel, plain(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
-            size_ticks(panel, [x for curve in curves for x in curve.x])
+            size_ticks(panel, [x for curve in curves for x in (*curve.x, *(x for x, _ in curve.loose))])
             _powers(panel)
             panel.grid(axis="y", color=FAINT, linewidth=0.4)
         for panel in axes[-2:]:
@@ -198,9 +198,14 @@ def _powers(panel: Axes) -> None:
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One for all panels, above them."""
+    """One for all panels, above them, in as many columns as have room."""
     found = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
-    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=min(5, len(found)))
+    widths = [style.text_width(label, 8.5) + 0.62 for label in found]  # inches, with mark and gaps
+    for columns in range(min(5, len(widths)), 0, -1):
+        # As matplotlib fills them: column by column, as evenly as it goes.
+        if sum(max(column) for column in np.array_split(widths, columns)) <= figure.get_figwidth():
+            break
+    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns)
 
 
 def _check_series(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]) -> None:
