@@ -34,9 +34,9 @@ def test_nothing_lies_outside_the_band():
     assert not np.array_equal(field, turbulence(64, band=(3, 20), seed=2))
 
 
-@pytest.mark.parametrize("band", [(0, 10), (10, 5), (2, 33)])
+@pytest.mark.parametrize("band", [(0, 10), (10, 5), (2, 33), (1.1, 1.3)])
 def test_bands_that_cannot_be(band):
-    with pytest.raises(InputError, match="band must be"):
+    with pytest.raises(InputError, match="band must"):
         turbulence(64, band=band)
 
 

@@ -83,7 +83,7 @@ def test_theories_part():
 
 def test_what_was_never_resolved_is_said():
     rows = [row_of("KAN", 4), {**row_of("tanh", 1), "errors": [0.5, 0.4, None, 0.3, 0.2]}]
-    assert summary(rows).sentences[-1].endswith("without a rate: MLP, tanh on 'toy 2' (2.0e-01).")
+    assert summary(rows).sentences[-1].endswith("without a rate: MLP, tanh on exp(sin(pi*x) + y**2) (2.0e-01).")
     assert len(summary(rows[:1]).sentences) == 2
 
 

@@ -53,6 +53,8 @@ def turbulence(size: int = 128, *, band: tuple[float, float] = (2, 48), seed: in
     waves = np.fft.fftfreq(size, 1 / size)
     length = np.hypot(waves[:, None], waves[None, :])
     inside = (length >= low) & (length <= high)
+    if not inside.any():
+        raise InputError(f"band must hold a wavenumber of the grid, as (1, 2) does, got {band!r}")
     # A ring of radius k has 2 pi k modes, so the energy of each is E(k) / k, and its amplitude the root of that.
     amplitude = np.where(inside, np.where(inside, length, 1) ** (-(KOLMOGOROV + 1) / 2), 0)
     noise = np.random.default_rng(seed).standard_normal((size, size))

@@ -85,13 +85,14 @@ def _decibels(value: float | None) -> str:
 
 def _about(rows: Sequence[dict]) -> str:
     seeds = len({row["seed"] for row in rows})
+    threads = " or ".join(map(str, sorted({row.get("machine", {}).get("threads", 1) for row in rows})))
     return (
         f"Pictures of {SIDE} x {SIDE} pixels, values 0 to 1: scikit-image's camera by means of blocks, and a random "
         f"field with energy k^-5/3 for wavenumbers {BAND[0]} to {BAND[1]}. Parameters: all trainable numbers, those of "
-        "a kind as near below a common limit as its width allows; seconds: of CPU, one thread, the same for all kinds "
-        f"of a size. {seeds} seed(s). Super-resolution: every second pixel of rows and columns is seen, the others are "
-        f"scored (SSIM: the whole picture); denoising: noise of standard deviation {NOISE:g}, scored against the clean "
-        f"picture; {HELD_OUT:.0%} of the pixels that are seen choose settings and when to stop."
+        f"a kind as near below a common limit as its width allows; seconds: of CPU, threads: {threads}, the same for "
+        f"all kinds of a size. {seeds} seed(s). Super-resolution: every second pixel of rows and columns is seen, the "
+        f"others are scored (SSIM: the whole picture); denoising: noise of standard deviation {NOISE:g}, scored "
+        f"against the clean picture; {HELD_OUT:.0%} of the pixels that are seen choose settings and when to stop."
     )
 
 

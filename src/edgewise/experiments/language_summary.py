@@ -27,8 +27,11 @@ def summary(rows: list[dict]) -> Outcome:
         ),
         ResultTable(("blocks", "at", "what it writes"), samples, "Samples"),
     )
-    sentences = (_about(rows, shown), *(said for task in TASKS if (said := _compared(task, shown))))
-    return Outcome(tuple(table for table in tables if table.rows), sentences, {"loss": partial(_draw, shown)})
+    devices = {row["device"]: [other for other in shown if other["device"] == row["device"]] for row in shown}
+    said = (_compared(task, mine) for mine in devices.values() for task in TASKS)
+    sentences = (_about(rows, shown), *(sentence for sentence in said if sentence))
+    first = next(iter(devices.values()))
+    return Outcome(tuple(table for table in tables if table.rows), sentences, {"loss": partial(_draw, first)})
 
 
 def best_of(rows: Sequence[dict], task: str, kind: str, seed: int) -> dict:
@@ -71,7 +74,8 @@ def _about(rows: Sequence[dict], shown: Sequence[dict]) -> str:
         "Milton's Paradise Lost, character by character, the last tenth held out; who only knows how often each "
         f"character comes has {_nats(shown[0]['unigram'])} nats there. Transformers alike but for their feed-forward "
         f"blocks, at most {max(row['most'] for row in shown):,} parameters; of {tried} settings each kind's best in a "
-        f"short trial. {len({row['seed'] for row in shown})} seed(s), on {devices}; speed: of training."
+        f"short trial, told by the same held-out text. {len({row['seed'] for row in shown})} seed(s), on {devices}; "
+        "speed: of training."
     )
 
 
@@ -92,8 +96,8 @@ def _compared(task: str, rows: Sequence[dict]) -> str:
     # What is the same in print is a tie.
     lower = "the same" if _nats(kan) == _nats(mlp) else f"{'lower' if kan < mlp else 'higher'} by {abs(kan - mlp):.3f}"
     return (
-        f"At equal parameters and {task}: KAN {_nats(kan)}, MLP {_nats(mlp)} nats a character, the KAN's {lower}; the "
-        f"KAN reads {pace:.2f} times as many characters a second."
+        f"At equal parameters and {task}, on {pairs[0][0]['device']}: KAN {_nats(kan)}, MLP {_nats(mlp)} nats a "
+        f"character, the KAN's {lower}; the KAN reads {pace:.2f} times as many characters a second."
     )
 
 

@@ -181,8 +181,7 @@ def summary(rows: list[dict]) -> Outcome:
         f"MLPs: widths {', '.join(map(str, FULL.widths))}, two hidden layers. {_work_said(rows)}",
         f"The KAN's exponent in G is within a quarter of the KAN theory's for {near['KAN']} of {len(names)} functions, "
         f"of Sharma and Kaplan's for {near['Sharma-Kaplan']}, of Michaud's for {near['Michaud']}, of Poggio's for "
-        f"{near['Poggio']}. A theory that promises less than is measured is a bound, not wrong; 'rough' has too few "
-        "derivatives for the KAN's theory.",
+        f"{near['Poggio']}. A theory that promises less than is measured is a bound, not wrong.",
     ]
     sentences += _unresolved(rows, names)
     return Outcome(tables, tuple(sentences), {"errors": partial(_draw, rows)})
@@ -209,7 +208,7 @@ def _unresolved(rows: Sequence[dict], names: Sequence[str]) -> list[str]:
             own = [row for row in rows if (row["problem"], row["kind"]) == (name, kind)]
             lowest = median(min((e for e in row["errors"] if e is not None), default=None) for row in own)
             if own and (lowest is None or lowest > RESOLVED):
-                missed.append(f"{LABELS[kind]} on '{name}' ({scientific(lowest)})")
+                missed.append(f"{LABELS[kind]} on {SUBJECTS[name].target.formula} ({scientific(lowest)})")
     return [f"Never below a relative error of {RESOLVED:g}, so without a rate: {', '.join(missed)}."] if missed else []
 
 

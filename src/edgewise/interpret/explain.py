@@ -137,7 +137,7 @@ def _sentences(
 ) -> Iterator[str]:
     what = local.outputs[output] if len(local.outputs) == 1 else f"the probability of {local.outputs[output]}"
     spread = np.ptp(local.prediction[:, output])
-    top = max(float(importance.max()), 1e-300)
+    top, moved = max(float(importance.max()), 1e-300), np.abs(local.shares[..., output]).mean(0)
     for effect in effects[:5]:
         if importance[effect.input] < 0.01 * top:
             break
@@ -147,7 +147,7 @@ def _sentences(
         reach = reach or f"between {curve.min():.4g} and {curve.max():.4g}"
         yield (
             f"As {local.names[effect.input]} goes from {at[0]:.4g} to {at[-1]:.4g}, {what} {shape} "
-            f"({reach}); it moves a prediction by {importance[effect.input]:.3g} on average."
+            f"({reach}); it moves a prediction by {moved[effect.input]:.3g} on average."
         )
     unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
     if unused:

@@ -93,8 +93,11 @@ def _factors(x: Tensor, run: Groups) -> Sequence[Tensor]:
     """The first, second, .. factors of all groups of a run, (*batch, groups) each."""
     index = [i for group in run for i in group]
     first, last = index[0], index[-1]
-    # A slice is a view; anything else is gathered.
-    taken = x[..., first : last + 1] if index == list(range(first, last + 1)) else x[..., index]
+    # A slice is a view. What is taken twice is stacked, for the gradient of a gather adds up in any order.
+    if index == list(range(first, last + 1)):
+        taken = x[..., first : last + 1]
+    else:
+        taken = x[..., index] if len(set(index)) == len(index) else torch.stack([x[..., i] for i in index], -1)
     return taken.unflatten(-1, (len(run), len(run[0]))).unbind(-1)
 
 
