@@ -247,7 +247,10 @@ def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_real_sigint(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", "from edgewise.cli import main; main()", "fit", "knots", "--out", str(out)]
+    # A shell's background jobs, and so their tests, are born deaf to this signal.
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{hear}; from edgewise.cli import main; main()"
+    command = [sys.executable, "-c", program, "fit", "knots", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         for line in process.stdout:

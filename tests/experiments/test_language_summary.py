@@ -21,10 +21,10 @@ def test_kan_and_mlp():
     ]
     outcome = summary(rows)
     assert outcome.sentences[1:] == (
-        "At equal parameters and equal time, on cpu: KAN 2.000, MLP 1.900 nats a character, the KAN's higher by 0.100; the "
-        "KAN reads 0.80 times as many characters a second.",
-        "At equal parameters and equal text, on cpu: KAN 1.800, MLP 1.850 nats a character, the KAN's lower by 0.050; the "
-        "KAN reads 0.80 times as many characters a second.",
+        "At equal parameters and equal time, on cpu: KAN 2.000, MLP 1.900 nats a character, the KAN's higher by 0.100; "
+        "the KAN reads 0.80 times as many characters a second.",
+        "At equal parameters and equal text, on cpu: KAN 1.800, MLP 1.850 nats a character, the KAN's lower by 0.050; "
+        "the KAN reads 0.80 times as many characters a second.",
     )
     losses, samples = outcome.tables
     assert losses.rows[0] == (
