@@ -70,7 +70,7 @@ def test_leads_speak_for_pictures_and_losses_for_language():
     assert claim.ours(rows[:1]) == "too few rows"
     claim = claim_of("language")
     rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
-    assert claim.ours(rows).startswith("At equal parameters and equal time: KAN 1.900, MLP 1.800 nats")
+    assert claim.ours(rows).startswith("At equal parameters and equal time, on cpu: KAN 1.900, MLP 1.800 nats")
     assert claim.ours(rows[1:]) == "too few rows"
 
 

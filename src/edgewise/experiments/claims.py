@@ -228,6 +228,6 @@ CLAIMS = (
         "Language: feed-forward blocks of a transformer",
         "language",
         BEYOND,
-        _saying(language.summary, "equal time:", "equal text:"),
+        _saying(language.summary, "equal time, on", "equal text, on"),
     ),
 )
