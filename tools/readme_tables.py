@@ -8,7 +8,6 @@ experiment, or from benchmarks/results if it is "speed", so no number in it is t
 text and results differ.
 """
 
-import json
 import re
 import runpy
 import textwrap
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from edgewise.experiments import load_experiment
 from edgewise.experiments.outcome import ResultTable
+from edgewise.experiments.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md")
@@ -35,10 +35,10 @@ def _measured(name: str, tables: bool) -> str:
 
 def _experiment(name: str, tables: bool) -> str:
     module = load_experiment(name)
-    paths = [ROOT / "results" / f"{file}.json" for file in (name, *getattr(module, "ALSO", ()))]
-    # Its own file must be there, the others may be.
-    texts = [path.read_text(encoding="utf-8") for path in paths if path == paths[0] or path.exists()]
-    outcome = module.summary([row for text in texts for row in json.loads(text)["rows"]])
+    store = Store(ROOT / "results" / f"{name}.json")
+    if not store.path.exists():  # the files beside it may be missing, its own may not
+        raise FileNotFoundError(store.path)
+    outcome = module.summary(store.beside(name, *getattr(module, "ALSO", ())))
     parts = [_markdown(table) for table in outcome.tables] if tables else []
     return "\n\n".join([*parts, textwrap.fill(" ".join(outcome.sentences), 120, break_on_hyphens=False)]) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewise.errors import InputError, MissingExtraError
+from edgewise.errors import InputError, missing_extra
 
 CAMERA_SIDE = 512  # of the photograph as scikit-image has it
 KOLMOGOROV = 5 / 3  # exponent of the energy spectrum E(k) ~ k^-5/3 in the inertial range
@@ -25,7 +25,7 @@ def camera(size: int = 128) -> np.ndarray:
     try:
         from skimage import data
     except ImportError as error:
-        raise MissingExtraError("the picture needs scikit-image: pip install 'edgewise[experiments]'") from error
+        raise missing_extra("scikit-image", "experiments", "The picture") from error
     block = CAMERA_SIDE // size
     pixels = data.camera().astype(np.float64) / 255
     return pixels.reshape(size, block, size, block).mean((1, 3))

@@ -52,8 +52,7 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
         "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows and draws the figures, "
         "`edgewise reproduce --all --quick --out DIR` runs a little of everything and writes one page, DIR/index.html. "
         "Seconds are those of the CPU where a row has them, else of the clock, all rows together. Tables of each "
-        "experiment stand in "
-        "[docs/measured.md](../docs/measured.md).",
+        "experiment stand in [docs/measured.md](../docs/measured.md).",
         "",
         f"| {' | '.join(HEADS)} |",
         "| --- | --- | --- | --- | ---: |",

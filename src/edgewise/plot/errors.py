@@ -14,9 +14,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot import style
-from edgewise.plot.style import COLORS, FAINT, GREY, INK, WIDTH, panels, plain, settled, styled
+from edgewise.plot.style import COLORS, FAINT, GREY, INK, MARKERS, WIDTH, panels, plain, settled, styled
 
-_MARKERS = ("o", "D", "s", "^", "v", "P")  # told apart without colour too
 _LINE = 0.24  # inches for one function of a dot plot
 
 
@@ -63,7 +62,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
             panel.set(xscale="log", yscale="log")
             for curve in curves:
                 kind = labels.index(curve.label)
-                look = {"color": COLORS[kind % len(COLORS)], "marker": _MARKERS[kind % len(_MARKERS)]}
+                look = {"color": COLORS[kind % len(COLORS)], "marker": MARKERS[kind % len(MARKERS)]}
                 panel.plot(curve.x, curve.y, label=plain(curve.label), markersize=4, linewidth=1.2, **look)
                 if curve.loose:
                     open_marks = {"linestyle": "none", "markersize": 3, "markerfacecolor": "none", "alpha": 0.5}
@@ -77,7 +76,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
             panel.set_xlabel(xlabel)
         for panel in axes[::2]:
             panel.set_ylabel(ylabel)
-        _legend(figure, axes)
+        style.legend(figure, axes)
         return settled(figure)
 
 
@@ -106,7 +105,7 @@ def error_dots(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]
                 [span.value for _, span in places],
                 [k for k, _ in places],
                 linestyle="none",
-                marker=_MARKERS[number % len(_MARKERS)],
+                marker=MARKERS[number % len(MARKERS)],
                 markersize=5.5,
                 color=color,
                 markerfacecolor=color if number == 0 else "white",
@@ -119,7 +118,7 @@ def error_dots(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]
         axes.set_xlabel(xlabel)
         axes.grid(axis="both", color=FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
-        _legend(figure, [axes])
+        style.legend(figure, [axes])
         return settled(figure)
 
 
@@ -154,7 +153,7 @@ def error_bars(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]
         axes.set(ylabel=ylabel, ylim=(0, top), xlim=(-0.6, len(names) - 0.4))
         axes.grid(axis="y", color=FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
-        _legend(figure, [axes])
+        style.legend(figure, [axes])
         return settled(figure)
 
 
@@ -195,17 +194,6 @@ def _powers(panel: Axes) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(4) if few else FixedLocator(ticks))
     panel.set_ylim(low, high)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One for all panels, above them, in as many columns as have room."""
-    found = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
-    widths = [style.text_width(label, 8.5) + 0.62 for label in found]  # inches, with mark and gaps
-    for columns in range(min(5, len(widths)), 0, -1):
-        # As matplotlib fills them: column by column, as evenly as it goes.
-        if sum(max(column) for column in np.array_split(widths, columns)) <= figure.get_figwidth():
-            break
-    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns)
 
 
 def _check_series(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]) -> None:

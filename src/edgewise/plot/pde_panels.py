@@ -10,9 +10,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.errors import size_ticks
-from edgewise.plot.style import COLORS, FAINT, WIDTH, plain, settled, styled
-
-_MARKERS = ("o", "D", "s", "^", "v", "P")
+from edgewise.plot.style import COLORS, FAINT, MARKERS, WIDTH, legend, plain, settled, styled
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                         size_ticks(panel, [x for course in courses for x in course.x])
                 for course in courses:
                     kind = labels.index(course.label)
-                    mark = _MARKERS[kind % len(_MARKERS)] if line else None
+                    mark = MARKERS[kind % len(MARKERS)] if line else None
                     panel.plot(
                         course.x,
                         getattr(course, key),
@@ -67,8 +65,5 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                 panel.yaxis.set_major_locator(LogLocator(numticks=8))
                 panel.yaxis.set_minor_locator(NullLocator())
                 panel.grid(axis="y", color=FAINT, linewidth=0.4)
-        found = {
-            label: mark for each in axes.flat for mark, label in zip(*each.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=min(4, len(found)))
+        legend(figure, axes.flat, most=4)
         return settled(figure)

@@ -10,9 +10,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, WIDTH, panels, plain, settled, styled
-
-_MARKERS = ("o", "D", "s", "^")
+from edgewise.plot.style import (
+    BLUE,
+    COLORS,
+    FAINT,
+    GREY,
+    INK,
+    MARKERS,
+    ORANGE,
+    WIDTH,
+    legend,
+    panels,
+    plain,
+    settled,
+    styled,
+)
 
 
 def phase_curves(
@@ -65,7 +77,7 @@ def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel:
         for axis, (title, models) in zip(axes, groups.items(), strict=True):
             for name, errors in models.items():
                 kind = names.index(name)
-                style = {"marker": _MARKERS[kind % len(_MARKERS)], "color": COLORS[kind], "markersize": 4}
+                style = {"marker": MARKERS[kind % len(MARKERS)], "color": COLORS[kind], "markersize": 4}
                 axis.plot(range(1, len(errors) + 1), errors, label=plain(name), **style)
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(LogLocator(numticks=8))
@@ -75,6 +87,5 @@ def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel:
             axis.set_xticks(range(1, 1 + max(map(len, models.values()))))
             axis.set_xlabel("groups learned", color=INK)
         axes[0].set_ylabel(ylabel)
-        found = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=len(found))
+        legend(figure, axes)
         return settled(figure)

@@ -11,11 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.maps import SIGNED
-from edgewise.plot.style import COLORS, FAINT, GREY, WIDTH, panels, plain, settled, styled
+from edgewise.plot.style import COLORS, FAINT, GREY, MARKERS, WIDTH, legend, panels, plain, settled, styled
 
 _CELL = 1.7  # inches, the most that a picture is high
 _AS_IT_IS = {"interpolation": "none"}  # vector formats then hold a picture's own pixels, not those of the screen
-_MARKERS = ("o", "D", "s", "^", "v", "P")
 
 
 def side_by_side(
@@ -78,12 +77,11 @@ def quality_curves(
         for panel, (title, models), xlabel in zip(axes, groups.items(), xlabels, strict=True):
             for name, points in models.items():
                 kind = names.index(name)
-                style = {"marker": _MARKERS[kind % len(_MARKERS)], "color": COLORS[kind % len(COLORS)]}
+                style = {"marker": MARKERS[kind % len(MARKERS)], "color": COLORS[kind % len(COLORS)]}
                 panel.plot(*zip(*points, strict=True), label=plain(name), markersize=3.5, **style)
             panel.grid(axis="y", color=FAINT, linewidth=0.4)
             panel.set_title(plain(title), loc="left")
             panel.set(xlabel=xlabel, xlim=(0, None))
         axes[0].set_ylabel(ylabel)
-        found = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=min(len(found), 5))
+        legend(figure, axes)
         return settled(figure)

@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from warnings import catch_warnings, filterwarnings
@@ -23,6 +23,7 @@ INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
 # Okabe and Ito's colours, told apart with every common colour blindness; black and yellow left out (ink, too light).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BLUE, ORANGE = COLORS[:2]
+MARKERS = ("o", "D", "s", "^", "v", "P")  # told apart without colour too
 # White to blue: lightness falls steadily, so that it reads in grey too.
 SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#7fb8d9", "#0072B2", "#003a5d"])
 WIDTH = 7.0  # inches: the text width of a page
@@ -188,3 +189,14 @@ def as_numpy(values, argument: str) -> np.ndarray:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{argument} must hold numbers, got {type(values).__name__}") from error
+
+
+def legend(figure: Figure, axes: Iterable[Axes], most: int = 5) -> None:
+    """One for all panels, above them, in as many columns as have room, and no more than `most`."""
+    found = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
+    widths = [text_width(label, 8.5) + 0.62 for label in found]  # inches, with mark and gaps
+    for columns in range(min(most, len(widths)), 0, -1):
+        # As matplotlib fills them: column by column, as evenly as it goes.
+        if sum(max(column) for column in np.array_split(widths, columns)) <= figure.get_figwidth():
+            break
+    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns)
