@@ -64,10 +64,10 @@ def test_training_lowers_the_error_within_its_time(kind, rate):
 def test_a_penalty_makes_a_kan_smoother():
     rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
     noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
-    for model, penalty in ((rough, None), (smooth, Roughness(1e-4))):
+    for model, penalty in ((rough, None), (smooth, Roughness(1e-3))):
         train(model, X, noisy, seconds=0.8, rate=None, penalty=penalty, look=lambda model: 0.0)
     errors = [(model(X) - Y).square().mean() for model in (rough, smooth)]
-    assert errors[1] < 0.8 * errors[0]
+    assert errors[1] < 0.5 * errors[0]
 
 
 def test_the_best_look_is_kept():
