@@ -7,10 +7,12 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.interpret.prune import prune
+from edgewise.interpret.select import select_inputs
 from edgewise.interpret.surgery import live_edges
 from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.lbfgs import LBFGS
+from edgewise.train.ordinal import OrdinalClassification
 from edgewise.train.penalty import Sparsity
 from edgewise.train.problem import Classification, Regression
 
@@ -114,7 +116,7 @@ def test_bad_arguments_are_refused(settings, message):
     data = Regression(sample(5, 1), sample(5, 1)[:, 0])
     with pytest.raises(InputError, match=message):
         prune(model, data, **settings)
-    with pytest.raises(InputError, match="problem must be a Regression or Classification of tensors, got Trace"):
+    with pytest.raises(InputError, match="OrdinalClassification of tensors, got Trace"):
         prune(model, model.trace(data.train.x))
     with pytest.raises(InputError, match="model must be a KAN"):
         prune(torch.nn.Linear(1, 1), data)
@@ -128,3 +130,33 @@ def test_product_nodes_are_pruned_like_the_rest():
     _, report = prune(model, data, refit=10, report=True)
     assert report.kept_inputs == (0, 2)
     assert report.loss < 1e-3
+
+
+def ordered(rows=600):
+    """Three ordered classes that the first of three inputs decides, nearly."""
+    x = sample(rows, 3)
+    z = 6 * x[:, 0] ** 2 + torch.randn(rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    data = OrdinalClassification(x, (z > 1).long() + (z > 3).long(), validation=0.25)
+    model = KAN([3, 3, 1], grid_size=3, seed=1, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=40)
+    return model, data
+
+
+def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
+    model, data = ordered()
+    before = data.thresholds.clone()
+    pruned, report = prune(model, data, report=True)
+    assert report.kept_inputs == (0,)
+    assert report.edges[1] < report.edges[0]
+    assert torch.equal(data.thresholds, before)
+    with torch.no_grad():
+        loss = float(data.loss(pruned(data.validation.x), data.validation))
+    assert loss == pytest.approx(report.loss, rel=1e-6)
+
+
+def test_inputs_of_ordered_classes_are_selected():
+    _, data = ordered()
+    before = data.thresholds.clone()
+    chosen = select_inputs(data)
+    assert chosen.kept == (0,)
+    assert torch.equal(data.thresholds, before)

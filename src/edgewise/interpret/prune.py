@@ -27,6 +27,7 @@ from edgewise.nn.trace import Trace
 from edgewise.train.candidate import method_for
 from edgewise.train.fit import fit
 from edgewise.train.methods import check_count, is_number
+from edgewise.train.ordinal import OrdinalClassification
 from edgewise.train.penalty import Penalty
 from edgewise.train.problem import Data, Problem, Regression
 
@@ -109,7 +110,8 @@ def prune(
 
     Args:
         model: left unchanged.
-        problem: `Regression` or `Classification` of tensors.
+        problem: `Regression`, `Classification` or `OrdinalClassification` of tensors; left unchanged, so thresholds
+            between ordered classes stay, and fit the new model as they fit the old one.
         tolerance: relative rise of the loss that is taken for fewer edges.
         precision: an error of that share of the target's standard deviation counts as none (in a classification: a
             loss of precision^2 nats).
@@ -123,7 +125,10 @@ def prune(
     """
     _check(model, tolerance, precision, refit)
     if not isinstance(problem, Problem) or problem.train is None:
-        raise InputError(f"problem must be a Regression or Classification of tensors, got {type(problem).__name__}")
+        kinds = "a Regression, Classification or OrdinalClassification"
+        raise InputError(f"problem must be {kinds} of tensors, got {type(problem).__name__}")
+    if isinstance(problem, OrdinalClassification):
+        problem = problem.with_fixed_thresholds()  # a trial that fails must not move them
     run = _Pruning(model, problem, tolerance, precision, refit, penalty)
     run.run()
     pruned = run.model if drop_inputs else with_inputs(run.model, run.kept.nodes[0], model.layers[0])

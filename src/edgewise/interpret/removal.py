@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from edgewise.errors import InputError
 from edgewise.nn.product import ProductLayer
+from edgewise.train.ordinal import OrdinalClassification
 from edgewise.train.problem import Classification, Data, Problem, Regression
 
 ROWS_AT_ONCE = 2**18  # that pass through the later layers together
@@ -18,7 +19,7 @@ ROWS_AT_ONCE = 2**18  # that pass through the later layers together
 class RemovalCosts:
     """How much the loss rises by each removal; below zero where the network is better without.
 
-    Each is the rise of `Regression`'s or `Classification`'s loss if what leaves the edge, the node or the input (all
+    Each is the rise of the problem's loss if what leaves the edge, the node or the input (all
     edges that start there) were its mean over the data. Nothing is trained again, so of two nodes that do the same
     either one costs much; a removal that is refitted may cost less.
 
@@ -42,8 +43,8 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     """The cost of removing each edge, node and input, on the validation data (the training data if there are none).
 
     Raises:
-        InputError: the model has no `layers` with edges, or the problem is no `Regression` or `Classification` of
-            tensors.
+        InputError: the model has no `layers` with edges, or the problem is no `Regression`, `Classification` or
+            `OrdinalClassification` of tensors.
     """
     data = judging_data(problem)
     check_layers(model)
@@ -102,8 +103,9 @@ def judging_data(problem: Problem) -> Data:
 
     Raises InputError for a problem without targets, or with a DataLoader.
     """
-    if not isinstance(problem, Regression | Classification):
-        raise InputError(f"problem must be a Regression or a Classification, got {type(problem).__name__}")
+    if not isinstance(problem, Regression | Classification | OrdinalClassification):
+        kinds = "a Regression, Classification or OrdinalClassification"
+        raise InputError(f"problem must be {kinds}, got {type(problem).__name__}")
     data = problem.train if problem.validation is None else problem.validation
     if data is None or problem.train is None:
         raise InputError("problem must hold its data as tensors, got a DataLoader")
@@ -125,6 +127,8 @@ def sample_losses(model: nn.Module, problem: Problem, data: Data) -> Tensor:
     prediction = model(data.x)
     if isinstance(problem, Classification):
         each = cross_entropy(prediction, data.y, reduction="none")
+    elif isinstance(problem, OrdinalClassification):
+        each = problem.sample_losses(prediction, data)
     else:
         each = (prediction - data.y).square().mean(1)
     return each if data.weight is None else each * data.weight

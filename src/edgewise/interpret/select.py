@@ -12,6 +12,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.fit import fit
 from edgewise.train.lbfgs import LBFGS
 from edgewise.train.methods import check_count
+from edgewise.train.ordinal import OrdinalClassification
 from edgewise.train.penalty import Sparsity
 from edgewise.train.problem import Classification, Problem
 
@@ -26,7 +27,8 @@ class InputSelection:
 
     kept: their columns, ascending. z: (inputs,), the strongest standardised effect that each takes part in: alone,
     squared, or in a product of two or three; threshold: what chance would hardly exceed, per order (1, 2, 3).
-    screened: the columns the network was trained on. model: it, pruned, of the columns `kept`; None if there are none.
+    screened: the columns the network was trained on. model: it, pruned, of the columns `kept`; None if there are none;
+    for ordered classes it has had thresholds of its own, so fit it to the problem again before it classifies.
     report: of that pruning. sentences: what was done.
     """
 
@@ -52,7 +54,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     An input that acts only in products of more than three, or only through a high frequency, is not found.
 
     Args:
-        problem: `Regression` or `Classification` of tensors.
+        problem: `Regression`, `Classification` or `OrdinalClassification` of tensors.
         most: inputs of the network. hidden: its hidden nodes. seed: of its initial weights.
 
     Raises:
@@ -90,7 +92,9 @@ def _pruned(problem: Problem, columns: Tensor, hidden: int, seed: int) -> tuple[
     """A KAN of these columns, trained and pruned."""
     part = columns_of(problem, columns)
     strength = STRENGTH
-    if isinstance(problem, Classification):
+    if isinstance(problem, OrdinalClassification):
+        outputs, part = 1, part.to(part.train.x.dtype)  # whose thresholds are its own
+    elif isinstance(problem, Classification):
         outputs = problem.classes
     else:
         outputs = part.train.y.shape[1]
@@ -101,7 +105,10 @@ def _pruned(problem: Problem, columns: Tensor, hidden: int, seed: int) -> tuple[
 
 
 def _targets(problem: Problem) -> Tensor:
-    """The target as columns (N, m) of mean 0 and variance 1: normal scores, or one indicator per class."""
+    """The target as columns (N, m) of mean 0 and variance 1: normal scores, of ordered classes too, or one indicator
+    per class."""
+    if isinstance(problem, OrdinalClassification):
+        return _normal_scores(problem.train.y[:, None].double())
     if isinstance(problem, Classification):
         return _standardised(one_hot(problem.train.y, problem.classes).double())
     return _normal_scores(problem.train.y.double())

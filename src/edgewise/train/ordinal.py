@@ -1,5 +1,6 @@
 """Ordered classes: one output and thresholds between classes, to second order too."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,13 @@ class OrdinalClassification(Labelled):
         """The most probable class, (N,), from the model's output (N, 1)."""
         return self._log_probabilities(prediction.detach()).argmax(1)
 
-    def loss(self, prediction: Tensor, data: Data) -> Tensor:
+    def sample_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """-log p(label) of every sample, (N,), without its weight."""
         limits = _limits(_thresholds(self.unknowns[NAME]))
-        each = -_log_share(prediction[:, 0], limits[data.y], limits[data.y + 1])
+        return -_log_share(prediction[:, 0], limits[data.y], limits[data.y + 1])
+
+    def loss(self, prediction: Tensor, data: Data) -> Tensor:
+        each = self.sample_losses(prediction, data)
         return (each if data.weight is None else each * data.weight).sum() / max(len(data), 1)
 
     def second_order_blocks(self) -> tuple["OrdinalBlock", ...]:
@@ -74,6 +79,12 @@ class OrdinalClassification(Labelled):
         """A copy in another dtype; its thresholds are parameters of their own."""
         twin = super().to(dtype)
         twin.unknowns = {NAME: nn.Parameter(self.unknowns[NAME].detach().to(dtype, copy=True))}
+        return twin
+
+    def with_fixed_thresholds(self) -> "OrdinalClassification":
+        """A copy that shares the data; its thresholds, a copy too, stay where they are in training."""
+        twin = copy(self)
+        twin.unknowns = {NAME: nn.Parameter(self.unknowns[NAME].detach().clone(), requires_grad=False)}
         return twin
 
     def _log_probabilities(self, prediction: Tensor) -> Tensor:
