@@ -107,6 +107,14 @@ class TestBudget:
         assert reports[0].stopped == "budget"
         assert reports[0].sentences == ("The budget of work ends the search before: additive, grid 4, strength 1e-05.",)
 
+    def test_a_product_that_costs_too_much_is_no_end(self):
+        """Of many inputs it costs more than hidden layers do."""
+        x = 2 * torch.rand(600, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+        noise = torch.randn(600, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        report = searched(Regression(x, (x[:, :1] + x[:, 1:2]) ** 2 + 0.1 * noise), budget=0.5)[1]
+        assert any(said.startswith("The budget of work has no room for: a product") for said in report.sentences)
+        assert report.chosen.hidden and not report.chosen.product
+
     def test_the_work_stays_within_it(self):
         for budget in (0.2, 1.0):
             search, report = searched(PRODUCT, budget=budget)

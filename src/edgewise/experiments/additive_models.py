@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 
 import numpy as np
 
@@ -29,8 +31,9 @@ def is_too_large(X: np.ndarray, y: np.ndarray, task: str) -> bool:
 def additive_model(name: str, task: str, X, y, X_test, y_test, seed: int) -> tuple[dict[str, float], int, float]:
     """Measures on the test rows, learned numbers, and seconds of the fit with what it chooses itself."""
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of both packages about their own dependencies
+    # Both packages warn about their own dependencies; pyGAM prints a line for each grid point that did not converge.
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        warnings.simplefilter("ignore")
         fitted = _ebm(task, X, y, seed) if name == "EBM" else _gam(task, X, y)
     seconds = time.perf_counter() - start
     prediction, probabilities, classes, parameters = fitted(X_test)

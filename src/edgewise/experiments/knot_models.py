@@ -22,6 +22,7 @@ from edgewise.errors import EdgewiseWarning
 from edgewise.experiments.jobs import Tell
 from edgewise.experiments.knot_table import KnotSplit
 from edgewise.interpret.attribute import input_scores
+from edgewise.nn.product import ProductLayer
 
 # Nine of the 17 inputs say nearly all: an injectivity radius is half a geodesic's length, one torsion degree is nearly
 # 3 / 2 of the other, and six columns are zero but for knots with rare symmetries.
@@ -154,6 +155,8 @@ def without_base(model: KAN) -> KAN:
     twin = KAN.from_config(replace(model.config, base="zero"), dtype=model.dtype)
     state = {name: value for name, value in model.state_dict().items() if not name.endswith(".base")}
     for number, layer in enumerate(model.layers):
+        if isinstance(layer, ProductLayer):
+            continue
         places = layer.knots.unfold(1, layer.degree, 1)[:, 1 : layer.coef.shape[1] + 1].mean(2)
         state[f"layers.{number}.coef"] = layer.coef + places[..., None] * layer.base[:, None, :]
     twin.load_state_dict(state)

@@ -83,7 +83,11 @@ _STATSMODELS = {
             *("PCTAF", "PCTCHRT", "PCTYRRND"),
         ),
     ),
-    "randhie": _Columns("mdvis", ("lncoins", "idp", "lpi", "fmde", "physlm", "disea", "hlthg", "hlthf", "hlthp")),
+    # A person has a row for each year, a family shares the payment: with rows dealt out freely a model that knows the
+    # persons again scored 0.14 (R^2 of boosting), on families that it has not seen 0.03.
+    "randhie": _Columns(
+        "mdvis", ("lncoins", "idp", "lpi", "fmde", "physlm", "disea", "hlthg", "hlthf", "hlthp"), group="lpi"
+    ),
     "engel": _Columns("foodexp", ("income",)),
     "grunfeld": _Columns("invest", ("value", "capital", "year", "firm")),
     "modechoice": _Columns(
@@ -110,5 +114,5 @@ def _statsmodels(name: str) -> Table:
             parts += [(values == one).astype(float) for one in sorted(set(values))]
     y = table[columns.target] if isinstance(columns.target, str) else columns.target(table)
     y = y.astype(int) if columns.task == "classification" else y.astype(float)
-    group = None if columns.group is None else table[columns.group].astype(np.int64)
+    group = None if columns.group is None else np.unique(table[columns.group], return_inverse=True)[1]
     return Table(np.stack(parts, 1), y, columns.task, group)

@@ -249,7 +249,11 @@ class Search:
             changes["grid_size"] = 2 * self.start.grid_size
         candidate, inputs = replace(self.start, **changes), self.problem.train.x.shape[1]
         if inputs > 1 and can_smooth(self.problem, candidate.parameters(inputs, self.outputs), candidate.degree):
-            self._richer(self.best, **changes)
+            problems = [part_of(self.problem, train) for train, _ in self.folds]
+            if self._fits(candidate, sum(work_of(problem, candidate) for problem in problems)):
+                self._richer(self.best, **changes)
+            else:  # of many inputs it costs much more than the shapes that come next
+                self.sentences.append(f"The budget of work has no room for: {candidate.says()}.")
 
     def _simpler(self, candidate: Candidate) -> None:
         """Takes a simpler candidate than the best where it is no worse by more than the margin."""
@@ -344,10 +348,14 @@ class Search:
         if self.best is None:
             return  # the first trial always runs
         final = work_of(self.problem, candidate, final=True)
-        if self.work + expected + final > self.limit:
+        if not self._fits(candidate, expected):
             self._stop("budget", f"The budget of work ends the search before: {candidate.says()}.")
         if expected + final > self.room:  # the final fit sees more samples where there is time for them
             self._stop("time", f"The time limit of {self.time_limit:g} s ends the search before: {candidate.says()}.")
+
+    def _fits(self, candidate: Candidate, expected: float) -> bool:
+        """Whether the budget holds the work expected of its trial, and the final fit of it."""
+        return self.work + expected + work_of(self.problem, candidate, final=True) <= self.limit
 
     def _stop(self, why: str, sentence: str) -> None:
         self.stopped = why
