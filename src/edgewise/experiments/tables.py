@@ -1,9 +1,9 @@
 """Fifteen real tables: the KAN with its defaults beside a linear model, an MLP, boosting, an EBM and a GAM.
 
 Five folds of each table, see `real_tables`. Folds keep the shares of the classes where each has five rows; rows of one
-group (mutant knots, a family's years, a traveller's choices) are never on both sides. The score is R^2 or accuracy in per cent, its
-mean over the folds; seconds are those of one fit, the choice of shape, grid and strength included, as it is for the
-other models.
+group (mutant knots, a family's years, a traveller's choices) are never on both sides. The score is R^2 or accuracy in
+per cent, its mean over the folds; seconds are those of one fit, the choice of shape, grid and strength included, as it
+is for the other models.
 """
 
 from __future__ import annotations
