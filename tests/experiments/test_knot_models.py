@@ -3,9 +3,18 @@
 import pytest
 import torch
 
-from edgewise import KAN, adapt_domain_
+from edgewise import KAN, MLP, adapt_domain_
 from edgewise.datasets.knots import load_knots
-from edgewise.experiments.knot_models import INPUTS, QUICK, Plan, our_plans, stated_plans, train, without_base
+from edgewise.experiments.knot_models import (
+    INPUTS,
+    QUICK,
+    Plan,
+    numbers_of,
+    our_plans,
+    stated_plans,
+    train,
+    without_base,
+)
 from edgewise.experiments.knot_table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())
@@ -37,7 +46,7 @@ def test_sizes_are_as_many_for_both_kinds():
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan("KAN", "ordinal", "3", (2,), (1, 4), 2),
+        Plan("KAN", "ordinal", "3", ((2, 1),), (1, 4), 2),
         Plan("MLP", "ordinal", "3", (3,)),
         Plan("MLP", "softmax", "3", (4,), recipe="DeepMind"),
     ],
@@ -49,7 +58,32 @@ def test_training_is_seeded_and_told(plan):
     assert rows[0]["accuracy"] == rows[1]["accuracy"]
     assert {stage for stage, _, _ in told} >= {"Adam"}
     thresholds = SPLIT.classes - 1 if plan.head == "ordinal" else 0
-    named = plan.model(SPLIT.classes, 3).named_parameters()
-    count = sum(p.numel() for name, p in named if not name.endswith(".base"))
+    model = plan.model(SPLIT.classes, 3)
+    count = numbers_of(without_base(model) if plan.kind == "KAN" else model)
     assert rows[0]["parameters"] == count + thresholds
     assert ("scores" in rows[0]) == (plan.kind == "KAN")
+
+
+def test_constants_of_edges_into_one_sum_are_counted_once():
+    """As many numbers as the outputs of one layer, linear in its coefficients, have directions."""
+    model = KAN([3, 2], (2,), 2, base="zero", seed=1, dtype=torch.float64)
+    x = 2 * torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    coef = model.layers[0].coef
+
+    def outputs(values):
+        return torch.func.functional_call(model, {"layers.0.coef": values.view_as(coef)}, x).flatten()
+
+    jacobian = torch.func.jacfwd(outputs)(coef.detach().flatten())
+    assert numbers_of(model) == int(torch.linalg.matrix_rank(jacobian)) < coef.numel()
+
+
+def test_other_networks_count_all_that_is_trained():
+    assert numbers_of(MLP([3, 4, 1])) == 3 * 4 + 4 + 4 + 1
+    assert numbers_of(KAN([3, 1], (2,), 2, base="silu")) == 3 * 5
+
+
+def test_a_plan_with_products_has_them():
+    plan = Plan("KAN", "ordinal", "3", ((2, 1),), (1, 4), 2)
+    assert str(plan) == "KAN [3,2+1x,1] grid 1-4, degree 2"
+    assert plan.model(5, 0).layers[1].out_features == 3
+    assert plan.key()["hidden"] == [[2, 1]]

@@ -48,7 +48,8 @@ class Model:
         if self.first["part"] != "network":
             return None
         names = ("kind", "head", "inputs", "recipe")
-        sizes = {name: tuple(self.first.get(name, ())) for name in ("hidden", "grid")}
+        hidden = tuple(tuple(nodes) if isinstance(nodes, list) else nodes for nodes in self.first["hidden"])
+        sizes = {"hidden": hidden, "grid": tuple(self.first.get("grid", ()))}
         rest = {name: self.first[name] for name in ("degree", "activation") if name in self.first}
         return Plan(**{name: self.first[name] for name in names}, **sizes, **rest)
 
