@@ -14,8 +14,8 @@ from edgewise.baselines import measures
 
 PACKAGES = {"EBM": "interpret", "pyGAM": "pygam"}
 MOST = 1e7  # rows x inputs x classes up to which a GAM, one for each class, takes minutes at most
-# All else as interpret has it: with its fourteen bags and 50,000 rounds a fold of 455 rows took a quarter of an hour. Two
-# folds compared: R^2 0.321 instead of 0.324 (diabetes), the same accuracy (breast cancer).
+# All else as interpret has it: with its fourteen bags and 50,000 rounds a fold of 455 rows took a quarter of an hour.
+# Two folds compared: R^2 0.321 instead of 0.324 (diabetes), the same accuracy (breast cancer).
 EBM = {"n_jobs": 1, "outer_bags": 4, "max_rounds": 1000}
 
 

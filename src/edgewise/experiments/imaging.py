@@ -30,8 +30,8 @@ from edgewise.train.penalty import Roughness
 # rate: of Adam; without one L-BFGS.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "KAN": tuple({"grid": grid, "last_grid": 1} for grid in (32, 64, 96)),
-    "SIREN": ({"omega": 30, "rate": 3e-3}, {"omega": 30}, {"omega": 15}),
-    "Fourier features": ({"scale": 8, "rate": 5e-3}, {"scale": 8}, {"scale": 16}),
+    "SIREN": ({"omega": 30, "rate": 3e-3}, {"omega": 30}, {"omega": 15}, {"omega": 60}),
+    "Fourier features": ({"scale": 8, "rate": 5e-3}, {"scale": 8}, {"scale": 16}, {"scale": 4}),
     "SiLU MLP": ({"rate": 1e-2}, {}),
     "ReLU MLP": ({"rate": 1e-2}, {}),
 }
@@ -65,8 +65,8 @@ QUICK = Effort({500: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """One seed, of weights, noise and held-out pixels, unless told otherwise: first settings, then what is best."""
-    effort, seeds = (QUICK if quick else EFFORT), seeds or (0,)
+    """Three seeds, of weights, noise and held-out pixels, unless told otherwise: first settings, then what is best."""
+    effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
     tried = run_jobs([job for seed in seeds for job in _tuning(effort, seed)], store, progress, line)
     fits = [job for seed in seeds for job in _fits(effort, seed, tried)]
     tasks = [job for seed in seeds for job in _tasks(effort, seed)]

@@ -64,8 +64,8 @@ QUICK = Effort(
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """One seed, of weights and batches, unless told otherwise: settings first, then what is best."""
-    effort, seeds = (QUICK if quick else EFFORT), seeds or (0,)
+    """Three seeds, of weights and batches, unless told otherwise: settings first, then what is best."""
+    effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
     tried = run_jobs([job for seed in seeds for job in _tuning(effort, seed)], store, progress, line)
     final = [job for seed in seeds for job in _final(effort, seed, tried)]
     return summary([*tried, *run_jobs(final, store, progress, line)])
