@@ -83,3 +83,16 @@ def test_a_fit_that_ended_without_a_number_leads_nobody():
 def test_lines_and_nothing():
     assert line(row_of("fit", "SIREN", 28.04)) == "fit, camera, SIREN omega 30, Adam 0.003: 28.0 dB, 11.0 s"
     assert summary([row_of("tune", "KAN", 20.0)]).sentences == ("There are no rows yet.",)
+
+
+def test_seeds_are_taken_together():
+    rows = [row_of("fit", "KAN", 30.0 + seed, seed=seed, steps=100 + seed) for seed in range(3)]
+    rows += [row_of("fit", "SIREN", 30.5, seed=seed) for seed in range(3)]
+    outcome = summary(rows)
+    assert len(outcome.tables[0].rows) == 2
+    assert outcome.tables[0].rows[0][4:] == ("101", "10", "31.0 ± 1.0", "0.900")
+    assert "in 2 of 3 fits (camera, 5,000 parameters: KAN +0.5 dB)" in outcome.sentences[1]
+    rows = [row_of("denoising", "none", 20.0 + seed, size=0, given=0.0, seed=seed) for seed in (0, 1)]
+    rows += [row_of("denoising", "KAN", 25.0 + seed, held_out=1.0, seed=seed) for seed in (0, 1)]
+    rows += [row_of("denoising", "SIREN", 25.2, held_out=1.0, seed=seed) for seed in (0, 1)]
+    assert "(camera: KAN 25.5 dB, SIREN 25.2 dB, noisy picture as it is 20.5 dB)" in summary(rows).sentences[1]

@@ -58,3 +58,12 @@ def test_the_best_and_the_line():
     rows = [row_of("tune", "KAN", 2.4), row_of("tune", "KAN", None), row_of("tune", "KAN", 2.2, steps=5)]
     assert best_of(rows, "tune", "KAN", 0)["steps"] == 5
     assert line(rows[0]) == "tune, KAN grid 4, degree 3, rate 0.003: loss 2.400, 20,000 characters a second, 70.0 s"
+
+
+def test_seeds_are_taken_together():
+    rows = [row_of("equal time", kind, 2.0 + 0.1 * seed, seed=seed) for kind in ("KAN", "MLP") for seed in range(3)]
+    rows[0]["setting"] = {"grid": 8, "degree": 2, "rate": 3e-3}
+    losses, samples = summary(rows).tables
+    assert len(losses.rows) == len(samples.rows) == 2
+    assert losses.rows[0][-1] == "2.100 ± 0.100"
+    assert losses.rows[0][2] == "grid 8, degree 2, rate 0.003 or grid 4, degree 3, rate 0.003"

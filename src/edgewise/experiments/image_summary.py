@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
+from statistics import fmean, stdev
 
 from edgewise.experiments.image_tasks import BAND, FIELDS, HELD_OUT, NOISE, SIDE, TASKS, unpacked
 from edgewise.experiments.jobs import latest
@@ -26,9 +27,11 @@ def summary(rows: list[dict]) -> Outcome:
         return NO_ROWS
     heads = ("picture", "parameters", "model", "setting", "steps", "seconds", *QUALITY)
     tables = (
-        ResultTable(heads, tuple(_line(row) for row in fits), "Fits"),
+        ResultTable(heads, tuple(_line(seeds) for seeds in _repeats(fits)), "Fits"),
         ResultTable(
-            ("task", *heads), tuple((row["task"], *_line(row)) for row in tasks), "From part of the pixels, or noise"
+            ("task", *heads),
+            tuple((seeds[0]["task"], *_line(seeds)) for seeds in _repeats(tasks)),
+            "From part of the pixels, or noise",
         ),
     )
     sentences = [_about(rows), *_compared(fits), *(_task_said(task, tasks) for task in TASKS if tasks)]
@@ -62,13 +65,37 @@ def _of_tasks(rows: Sequence[dict]) -> Iterator[dict]:
     return (chosen(rows, *plan) for plan in plans)
 
 
-def _line(row: dict) -> tuple[str, ...]:
+def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
+    """The seeds of one model for one picture together."""
+    found: dict[tuple, list[dict]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in ("task", "field", "kind", "size", "given")), []).append(row)
+    return list(found.values())
+
+
+def _line(seeds: Sequence[dict]) -> tuple[str, ...]:
+    """Means of the seeds; of the PSNR with the standard deviation."""
+    row = seeds[0]
     if row["kind"] == "none":
         cells = ("-", NAMES[row["task"]], "-", "-", "-")
     else:
-        numbers = (f"{row['steps']:,}", f"{row['trained']:.0f}")
-        cells = (f"{row['parameters']:,}", row["kind"], _told(row["setting"]), *numbers)
-    return (row["field"], *cells, _decibels(row["psnr"]), "-" if row["ssim"] is None else f"{row['ssim']:.3f}")
+        settings = dict.fromkeys(_told(each["setting"]) for each in seeds)
+        numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{row['trained']:.0f}")
+        cells = (f"{row['parameters']:,}", row["kind"], " or ".join(settings), *numbers)
+    similarity = _mean(each["ssim"] for each in seeds)
+    return (row["field"], *cells, _spread(seeds), "-" if similarity is None else f"{similarity:.3f}")
+
+
+def _spread(seeds: Sequence[dict]) -> str:
+    values = [row["psnr"] for row in seeds]
+    spread = f" ± {stdev(values):.1f}" if len(values) > 1 and None not in values and len(set(values)) > 1 else ""
+    return _decibels(_mean(values)) + spread
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """None where one of them is."""
+    values = list(values)
+    return None if None in values or not values else fmean(values)
 
 
 def _told(setting: Mapping[str, float]) -> str:
@@ -90,9 +117,10 @@ def _about(rows: Sequence[dict]) -> str:
         f"Pictures of {SIDE} x {SIDE} pixels, values 0 to 1: scikit-image's camera by means of blocks, and a random "
         f"field with energy k^-5/3 for wavenumbers {BAND[0]} to {BAND[1]}. Parameters: all trainable numbers, those of "
         f"a kind as near below a common limit as its width allows; seconds: of CPU, threads: {threads}, the same for "
-        f"all kinds of a size. {seeds} seed(s). Super-resolution: every second pixel of rows and columns is seen, the "
-        f"others are scored (SSIM: the whole picture); denoising: noise of standard deviation {NOISE:g}, scored "
-        f"against the clean picture; {HELD_OUT:.0%} of the pixels that are seen choose settings and when to stop."
+        f"all kinds of a size. {seeds} seed(s), figures show the first. Super-resolution: every second pixel of rows "
+        "and columns is seen, the others are scored (SSIM: the whole picture); denoising: noise of standard deviation "
+        f"{NOISE:g}, scored against the clean picture; {HELD_OUT:.0%} of the pixels that are seen choose settings and "
+        "when to stop."
     )
 
 
@@ -115,7 +143,9 @@ def _compared(fits: Sequence[dict]) -> Iterator[str]:
     equal = [(row, lead) for row, lead, _ in pairs if row["task"] == "fit"]
     if equal:
         ahead = sum(lead > 0 for _, lead in equal)
-        leads = "; ".join(f"{row['field']}, {row['size']:,} parameters: {_lead(lead)}" for row, lead in equal)
+        leads = "; ".join(
+            f"{field}, {size:,} parameters: {_lead(of)}" for (field, size), of in _fits_of(equal, "field", "size")
+        )
         best = sum(lead > 0 for row, _, lead in pairs if row["task"] == "fit")
         yield (
             f"At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in {ahead} of {len(equal)} fits "
@@ -123,7 +153,10 @@ def _compared(fits: Sequence[dict]) -> Iterator[str]:
         )
     longer = [(row, lead) for row, lead, _ in pairs if row["task"] == "longer"]
     if longer:
-        told = "; ".join(f"{row['field']}: {_lead(lead)}, with {_decibels(row['psnr'])} dB" for row, lead in longer)
+        told = "; ".join(
+            f"{field}: {_lead(of)}, with {_decibels(fmean(row['psnr'] for row, _ in of))} dB"
+            for (field,), of in _fits_of(longer, "field")
+        )
         ahead, first = sum(lead > 0 for _, lead in longer), longer[0][0]
         yield (
             f"With {first['given']:g} CPU seconds for each at {first['size']:,} parameters the KAN is above SIREN in "
@@ -131,17 +164,24 @@ def _compared(fits: Sequence[dict]) -> Iterator[str]:
         )
 
 
-def _lead(lead: float) -> str:
-    return f"KAN {lead:+.1f} dB"
+def _fits_of(pairs: Sequence[tuple[dict, float]], *names: str) -> Iterator[tuple[tuple, list[tuple[dict, float]]]]:
+    """(row, lead) of one fit together, over its seeds."""
+    found: dict[tuple, list[tuple[dict, float]]] = {}
+    for row, lead in pairs:
+        found.setdefault(tuple(row[name] for name in names), []).append((row, lead))
+    yield from found.items()
+
+
+def _lead(pairs: Sequence[tuple[dict, float]]) -> str:
+    return f"KAN {fmean(lead for _, lead in pairs):+.1f} dB"
 
 
 def _task_said(task: str, rows: Sequence[dict]) -> str:
     told, ahead = [], []
     for field in FIELDS:
-        found = [row for row in rows if (row["task"], row["field"]) == (task, field) and row["psnr"] is not None]
-        quality: dict[str, float] = {}
-        for row in found:  # the first seed's
-            quality.setdefault(row["kind"], row["psnr"])
+        found = [seeds for seeds in _repeats(rows) if (seeds[0]["task"], seeds[0]["field"]) == (task, field)]
+        means = {seeds[0]["kind"]: _mean(row["psnr"] for row in seeds) for seeds in found}
+        quality = {kind: mean for kind, mean in means.items() if mean is not None}
         others = {kind: value for kind, value in quality.items() if kind not in ("KAN", "none")}
         if not {"KAN", "none"} <= set(quality) or not others:
             continue

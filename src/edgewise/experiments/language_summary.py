@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from statistics import fmean, stdev
 
 from edgewise.experiments.jobs import latest
 from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
@@ -20,10 +21,13 @@ def summary(rows: list[dict]) -> Outcome:
     if not shown:
         return NO_ROWS
     heads = ("at", "blocks", "setting", "parameters", "in blocks", "characters", "seconds", "a second", "loss")
-    samples = tuple((row["kind"], row["task"], _one_line(row["said"])) for row in shown if row["task"] == TASKS[0])
+    spoken = [seeds[0] for seeds in _repeats(shown) if seeds[0]["task"] == TASKS[0]]
+    samples = tuple((row["kind"], row["task"], _one_line(row["said"])) for row in spoken)
     tables = (
         ResultTable(
-            heads, tuple(_line(row) for row in shown), "Held-out loss in nats a character, characters read in training"
+            heads,
+            tuple(_line(seeds) for seeds in _repeats(shown)),
+            "Held-out loss in nats a character, characters read in training",
         ),
         ResultTable(("blocks", "at", "what it writes"), samples, "Samples"),
     )
@@ -48,10 +52,25 @@ def line(row: dict) -> str:
     )
 
 
-def _line(row: dict) -> tuple[str, ...]:
-    sizes = (f"{row['parameters']:,}", f"{row['feed_forward']:,}", f"{row['read']:,}")
-    speed = (f"{row['trained']:.0f}", f"{row['a_second']:,}")
-    return (row["task"], row["kind"], _told(row["setting"]), *sizes, *speed, _nats(row["loss"]))
+def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
+    """The seeds of one model at one task together."""
+    found: dict[str, list[dict]] = {}
+    for row in rows:
+        found.setdefault(str([row[name] for name in ("task", "kind", "given", "device")]), []).append(row)
+    return list(found.values())
+
+
+def _line(seeds: Sequence[dict]) -> tuple[str, ...]:
+    """Means of the seeds; of the loss with the standard deviation."""
+    row = seeds[0]
+    setting = " or ".join(dict.fromkeys(_told(each["setting"]) for each in seeds))
+    read, trained, pace = (fmean(each[name] for each in seeds) for name in ("read", "trained", "a_second"))
+    sizes = (f"{row['parameters']:,}", f"{row['feed_forward']:,}", f"{read:,.0f}")
+    losses = [each["loss"] for each in seeds]
+    known = None not in losses
+    spread = f" ± {stdev(losses):.3f}" if known and len(losses) > 1 else ""
+    loss = _nats(fmean(losses) if known else None) + spread
+    return (row["task"], row["kind"], setting, *sizes, f"{trained:.0f}", f"{pace:,.0f}", loss)
 
 
 def _told(setting: Mapping[str, float | str]) -> str:
@@ -74,8 +93,8 @@ def _about(rows: Sequence[dict], shown: Sequence[dict]) -> str:
         "Milton's Paradise Lost, character by character, the last tenth held out; who only knows how often each "
         f"character comes has {_nats(shown[0]['unigram'])} nats there. Transformers alike but for their feed-forward "
         f"blocks, at most {max(row['most'] for row in shown):,} parameters; of {tried} settings each kind's best in a "
-        f"short trial, told by the same held-out text. {len({row['seed'] for row in shown})} seed(s), on {devices}; "
-        "speed: of training."
+        f"short trial, told by the same held-out text. {len({row['seed'] for row in shown})} seed(s), on {devices}, "
+        "curves and samples of the first; speed: of training."
     )
 
 
