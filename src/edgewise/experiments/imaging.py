@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
@@ -71,7 +71,17 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     fits = [job for seed in seeds for job in _fits(effort, seed, tried)]
     tasks = [job for seed in seeds for job in _tasks(effort, seed)]
     longer = [job for seed in seeds for job in _longer(effort, seed, tried)]
-    return summary([*tried, *run_jobs([*fits, *tasks, *longer], store, progress, line)])
+    jobs = [job if job.key["seed"] == seeds[0] else _without_picture(job) for job in (*fits, *tasks, *longer)]
+    return summary([*tried, *run_jobs(jobs, store, progress, line)])
+
+
+def _without_picture(job: Job) -> Job:
+    """Its row has no picture, which takes more room than all else; figures show the first seed's."""
+
+    def work(tell: Tell) -> dict:
+        return {name: value for name, value in job.work(tell).items() if name != "picture"}
+
+    return replace(job, work=work)
 
 
 def _tuning(effort: Effort, seed: int) -> Iterator[Job]:
@@ -110,7 +120,8 @@ def _measure(
     tell: Tell, *, task: str, field: str, kind: str, setting: Mapping, size: int, given: float, seed: int
 ) -> dict:
     """psnr, ssim; held_out: PSNR on the held-out pixels at the best look, None where there are none; looks: (CPU
-    seconds, PSNR) on those, or on all pixels where the task is to fit; picture: packed, but not of tried settings."""
+    seconds, PSNR) on those, or on all pixels where the task is to fit; picture: packed, but not of tried settings, nor
+    of seeds after the first."""
     samples = samples_of(FIELDS[field](), task if task in TASKS else "fit", seed)
     if kind == "none":
         picture = reference(samples, task)
