@@ -41,11 +41,17 @@ def test_an_output_that_never_meets_it_has_no_edge():
     assert len(rows) == len(met) == 0
 
 
+def test_an_output_that_rises_with_the_strength_has_no_such_edge():
+    x, _ = states(100, 0)
+    rows, _ = edge_in_strength(lambda x: x[:, 1:2], 1.0, GAAM, x)
+    assert len(rows) == 0
+
+
 def test_the_exact_edge_is_read_and_the_shortest_is_taken():
     read = read_edge(Margin(), 1.0, GAAM, states(800, 0), states(400, 1), seed=0, time_limit=10)
     x, extended = states(1000, 2)
     assert read.share_right(x, extended) > 0.995
-    assert read.text.startswith("lambda < ") and read.symbols < 10
+    assert read.text.startswith("`lambda` < ") and read.symbols < 10
 
 
 @pytest.mark.parametrize(
@@ -55,6 +61,7 @@ def test_the_exact_edge_is_read_and_the_shortest_is_taken():
         ([4.0, 1.0, 3.0, 2.0], [True, False, False, True], 1.5),
         ([1.0, 2.0], [True, True], 0.0),
         ([1.0, 2.0], [False, False], 3.0),
+        ([1.0, 1.0, 1.0], [False, True, True], 0.0),
     ],
 )
 def test_the_best_cut_by_hand(values, above, cut):

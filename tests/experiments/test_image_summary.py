@@ -91,8 +91,20 @@ def test_seeds_are_taken_together():
     outcome = summary(rows)
     assert len(outcome.tables[0].rows) == 2
     assert outcome.tables[0].rows[0][4:] == ("101", "10", "31.0 ± 1.0", "0.900")
-    assert "in 2 of 3 fits (camera, 5,000 parameters: KAN +0.5 dB)" in outcome.sentences[1]
+    assert "in 2 of 3 fits (means of the seeds: camera, 5,000 parameters: KAN +0.5 dB)" in outcome.sentences[1]
     rows = [row_of("denoising", "none", 20.0 + seed, size=0, given=0.0, seed=seed) for seed in (0, 1)]
     rows += [row_of("denoising", "KAN", 25.0 + seed, held_out=1.0, seed=seed) for seed in (0, 1)]
     rows += [row_of("denoising", "SIREN", 25.2, held_out=1.0, seed=seed) for seed in (0, 1)]
     assert "(camera: KAN 25.5 dB, SIREN 25.2 dB, noisy picture as it is 20.5 dB)" in summary(rows).sentences[1]
+
+
+def test_figures_show_the_first_seed_and_the_two_best_other_kinds():
+    rows = []
+    for seed in (0, 1):
+        kinds = (("none", 20.0), ("KAN", 25.0), ("SIREN", 24.0), ("ReLU MLP", 21.0), ("SiLU MLP", 18.0))
+        found = [row_of("denoising", kind, psnr + seed, held_out=1.0, seed=seed) for kind, psnr in kinds]
+        rows += found if seed == 0 else [{k: v for k, v in row.items() if k != "picture"} for row in found]
+    figure = summary(rows).figures["denoising-camera"]()
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert titles == ["original", "noisy", "KAN", "SIREN", "ReLU MLP"]
+    assert summary([row for row in rows if row["seed"] == 1]).figures == {}

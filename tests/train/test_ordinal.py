@@ -218,3 +218,14 @@ def test_another_dtype_has_thresholds_of_its_own():
 def test_bad_input_gets_a_sentence(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", [LBFGS(), SSBroyden(), LevenbergMarquardt(), Adam()], ids=lambda m: type(m).__name__)
+def test_fixed_thresholds_stay_with_every_method(method, dtype):
+    given = OrdinalClassification(X.to(dtype), LABELS)
+    fixed = given.with_fixed_thresholds()
+    before = fixed.thresholds.clone()
+    report = fit(KAN([2, 1], 3, seed=0, dtype=dtype), fixed, method, steps=5)
+    assert torch.equal(fixed.thresholds, before) and torch.equal(given.thresholds, before)
+    assert report.history[-1].loss < report.history[0].loss

@@ -231,10 +231,16 @@ def summary(rows: list[dict]) -> Outcome:
         f"{THRESHOLD}; exact edges also for other thresholds, {thresholds} from left to right.",
         "The paper does not say its sizes, ranges and thresholds; ours are in the code. The exact edges get better "
         "with the size of the chains, as they should: what is missing to 100 % is their finite size.",
-        f"Learned at {' or '.join(map(str, sorted({row['size'] for row in rows if row['part'] != 'theory'})))} sites, "
-        f"{len({row['seed'] for row in rows})} seed(s); of a formula the first seed's is shown.",
+        *_about(rows),
     )
     return Outcome((exact, ResultTable(columns, tuple(found), "Learned")), sentences, {"sizes": partial(_draw, theory)})
+
+
+def _about(rows: Sequence[dict]) -> list[str]:
+    sizes = sorted({row["size"] for row in rows if row["part"] != "theory"})
+    seeds = len({row["seed"] for row in rows})
+    said = f"Learned at {' or '.join(map(str, sizes))} sites, {seeds} seed(s); of a formula the first seed's is shown."
+    return [said] if sizes else []
 
 
 def _sizes(theory: Sequence[dict], chain: str) -> list[int]:

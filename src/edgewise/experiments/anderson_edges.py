@@ -58,9 +58,9 @@ def read_edge(
 
 
 def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor) -> tuple[Tensor, Tensor]:
-    """For states near the edge their columns, (n, d), and the strength at which the output meets the threshold, (n,).
+    """Of states near the edge the columns, (n, d), and the strength at which the output falls to the threshold, (n,).
 
-    States for which it meets it more than once, or nowhere near, are left out.
+    States for which it meets it more than once, upwards, or nowhere near, are left out.
     """
     low, high = chain.ranges[STRENGTH - 1]
     strengths = torch.linspace(low, high, CUTS, dtype=x.dtype)
@@ -68,11 +68,11 @@ def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor
     moved[:, :, STRENGTH] = strengths
     with torch.no_grad():
         above = model(moved.flatten(0, 1))[:, 0].view(len(x), CUTS) - threshold
-    meets = (above[:, 1:] > 0) != (above[:, :-1] > 0)
+    meets, localises = (above[:, 1:] > 0) != (above[:, :-1] > 0), above[:, -1] <= 0
     place = meets.double().argmax(1, keepdim=True)
     left, right = above.gather(1, place)[:, 0], above.gather(1, place + 1)[:, 0]
     met = strengths[place[:, 0]] + (strengths[1] - strengths[0]) * left / (left - right)
-    kept = (meets.sum(1) == 1) & ((met - x[:, STRENGTH]).abs() <= NEAR * (high - low))
+    kept = localises & (meets.sum(1) == 1) & ((met - x[:, STRENGTH]).abs() <= NEAR * (high - low))
     return x[kept], met[kept]
 
 
@@ -97,7 +97,7 @@ def _of_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor, as
     for entry in find_formula(rows[:, others].numpy(), met.numpy(), names=names, **asked).entries:
         formula = entry.formula
         yield ReadEdge(
-            f"{chain.columns[STRENGTH]} < {formula.text(3)}",
+            f"`{chain.columns[STRENGTH]}` < {formula.text(3)}",  # as formulas write the name
             formula.complexity + 1,  # the strength itself
             lambda x, f=formula: x[:, STRENGTH] < f(x[:, others]),
         )
@@ -108,5 +108,6 @@ def best_cut(values: np.ndarray, above: np.ndarray) -> float:
     order = np.argsort(values)
     values, above = values[order], above[order]
     right = np.concatenate([[0], np.cumsum(~above)]) + np.concatenate([[above.sum()], above.sum() - np.cumsum(above)])
+    right[1:-1][values[1:] == values[:-1]] = -1  # no threshold lies between equal values
     between = np.concatenate([[values[0] - 1], (values[1:] + values[:-1]) / 2, [values[-1] + 1]])
     return float(between[right.argmax()])

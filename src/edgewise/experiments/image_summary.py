@@ -81,7 +81,8 @@ def _line(seeds: Sequence[dict]) -> tuple[str, ...]:
     else:
         settings = dict.fromkeys(_told(each["setting"]) for each in seeds)
         numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{row['trained']:.0f}")
-        cells = (f"{row['parameters']:,}", row["kind"], " or ".join(settings), *numbers)
+        sizes = dict.fromkeys(f"{each['parameters']:,}" for each in seeds)
+        cells = (" or ".join(sizes), row["kind"], " or ".join(settings), *numbers)
     similarity = _mean(each["ssim"] for each in seeds)
     return (row["field"], *cells, _spread(seeds), "-" if similarity is None else f"{similarity:.3f}")
 
@@ -140,6 +141,7 @@ def _pairs(fits: Sequence[dict]) -> Iterator[tuple[dict, float, float]]:
 
 def _compared(fits: Sequence[dict]) -> Iterator[str]:
     pairs = list(_pairs(fits))
+    means = "means of the seeds: " if len({row["seed"] for row, _, _ in pairs}) > 1 else ""
     equal = [(row, lead) for row, lead, _ in pairs if row["task"] == "fit"]
     if equal:
         ahead = sum(lead > 0 for _, lead in equal)
@@ -149,7 +151,7 @@ def _compared(fits: Sequence[dict]) -> Iterator[str]:
         best = sum(lead > 0 for row, _, lead in pairs if row["task"] == "fit")
         yield (
             f"At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in {ahead} of {len(equal)} fits "
-            f"({leads}) and above every other model's in {best} of {len(equal)}."
+            f"({means}{leads}) and above every other model's in {best} of {len(equal)}."
         )
     longer = [(row, lead) for row, lead, _ in pairs if row["task"] == "longer"]
     if longer:
@@ -160,7 +162,7 @@ def _compared(fits: Sequence[dict]) -> Iterator[str]:
         ahead, first = sum(lead > 0 for _, lead in longer), longer[0][0]
         yield (
             f"With {first['given']:g} CPU seconds for each at {first['size']:,} parameters the KAN is above SIREN in "
-            f"{ahead} of {len(longer)} ({told})."
+            f"{ahead} of {len(longer)} ({means}{told})."
         )
 
 
@@ -173,7 +175,8 @@ def _fits_of(pairs: Sequence[tuple[dict, float]], *names: str) -> Iterator[tuple
 
 
 def _lead(pairs: Sequence[tuple[dict, float]]) -> str:
-    return f"KAN {fmean(lead for _, lead in pairs):+.1f} dB"
+    lead = round(fmean(lead for _, lead in pairs), 1)
+    return f"KAN {lead:+.1f} dB" if lead else "KAN as good"
 
 
 def _task_said(task: str, rows: Sequence[dict]) -> str:
@@ -200,6 +203,7 @@ def _task_said(task: str, rows: Sequence[dict]) -> str:
 
 def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict:
     found = {}
+    fits, tasks = (_shown(rows) for rows in (fits, tasks))
     first = min((row["size"] for row in fits), default=0)
     shown = [row for row in fits if (row["task"], row["size"]) == ("fit", first)]
     for field in FIELDS:
@@ -213,6 +217,11 @@ def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict:
     return found
 
 
+def _shown(rows: Sequence[dict]) -> list[dict]:
+    """Of every model the first seed's row, if it has its picture."""
+    return [seeds[0] for seeds in _repeats(rows) if "picture" in seeds[0]]
+
+
 def _nearest(rows: Sequence[dict]) -> Iterator[dict]:
     """What needs no training, the KAN, and the two best others; each panel more makes all of them smaller."""
     others = [row for row in rows if row["kind"] not in ("none", "KAN") and row["psnr"] is not None]
@@ -223,7 +232,6 @@ def _nearest(rows: Sequence[dict]) -> Iterator[dict]:
 def _draw_pictures(field: str, rows: Sequence[dict]):
     from edgewise.plot.pictures import side_by_side
 
-    rows = list({row["kind"]: row for row in reversed(rows)}.values())[::-1]  # of the first seed
     names = {"none": {"super-resolution": "cubic splines", "denoising": "noisy"}.get(rows[0]["task"], "")}
     pictures = {names.get(row["kind"], row["kind"]): unpacked(row["picture"]) for row in rows}
     notes = {names.get(row["kind"], row["kind"]): f"{_decibels(row['psnr'])} dB" for row in rows}
@@ -234,8 +242,8 @@ def _draw_time(rows: Sequence[dict]):
     from edgewise.plot.pictures import quality_curves
 
     groups: dict[str, dict[str, list]] = {}
-    for row in reversed(rows):  # so that the first seed's stay
+    for row in rows:
         points = [(seconds, quality) for seconds, quality in row["looks"] if quality is not None]
         groups.setdefault(row["field"], {})[row["kind"]] = points
-    ordered = {field: dict(reversed(groups[field].items())) for field in FIELDS if field in groups}
+    ordered = {field: groups[field] for field in FIELDS if field in groups}
     return quality_curves(ordered, ylabel="PSNR (dB)")

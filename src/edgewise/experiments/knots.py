@@ -25,9 +25,9 @@ PARTS = ("rule", "formula", "bound", "baseline", "network")
 OPENING = (
     "Accuracy on test rows in per cent, the mean of the seeds with half the width of its 95 % interval, for test "
     "groups and seeds drawn anew. Nodes n+mx: n sums and m products of two sums. Parameters: all trainable numbers, "
-    "thresholds included; a spline of n coefficients counts n - 1 and the sum that it enters 1, for the constants of "
-    "edges into one sum are one number. Within a size: the network of either kind with the best validation accuracy "
-    "among those with no more parameters."
+    "thresholds included; in KANs with thresholds, which have no base functions, a spline of n coefficients counts "
+    "n - 1 and the sum that it enters 1, for the constants of edges into one sum are one number. Within a size: the "
+    "network of either kind with the best validation accuracy among those with no more parameters."
 )
 RULES: dict[str, Callable[[KnotSplit], dict]] = {"slope / 2": half_slope, "line through the slope": slope_line}
 

@@ -65,7 +65,10 @@ def _line(seeds: Sequence[dict]) -> tuple[str, ...]:
     row = seeds[0]
     setting = " or ".join(dict.fromkeys(_told(each["setting"]) for each in seeds))
     read, trained, pace = (fmean(each[name] for each in seeds) for name in ("read", "trained", "a_second"))
-    sizes = (f"{row['parameters']:,}", f"{row['feed_forward']:,}", f"{read:,.0f}")
+    counts = (
+        " or ".join(dict.fromkeys(f"{each[name]:,}" for each in seeds)) for name in ("parameters", "feed_forward")
+    )
+    sizes = (*counts, f"{read:,.0f}")
     losses = [each["loss"] for each in seeds]
     known = None not in losses
     spread = f" ± {stdev(losses):.3f}" if known and len(losses) > 1 else ""

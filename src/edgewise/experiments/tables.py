@@ -18,7 +18,7 @@ from edgewise.baselines import iterate_baselines, measures
 from edgewise.datasets import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.experiments.additive_models import PACKAGES, additive_model, is_installed, is_too_large
+from edgewise.experiments.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
 from edgewise.experiments.jobs import Progress, Update
 from edgewise.experiments.outcome import Outcome, ResultTable
 from edgewise.experiments.real_tables import Table, real_tables
@@ -157,7 +157,9 @@ def summary(rows: list[dict]) -> Outcome:
     sentences.insert(
         0,
         f"Scores on test rows, accuracy or R², in per cent: means of {folds} folds. Gap: points from the best of the "
-        "others to the KAN. Numbers, seconds: parameters of the KAN, wall time of its fit, search included.",
+        "others to the KAN. Numbers, seconds: parameters of the KAN, wall time of its fit, search included. The KAN "
+        f"has its defaults, linear models, MLP and boosting are tuned, an EBM has {EBM['outer_bags']} bags and at most "
+        f"{EBM['max_rounds']:,} rounds, pyGAM its grid search.",
     )
     if len(names) > 1:
         sentences += _ranks(scores)

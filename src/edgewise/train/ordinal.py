@@ -78,7 +78,8 @@ class OrdinalClassification(Labelled):
     def to(self, dtype: torch.dtype) -> "OrdinalClassification":
         """A copy in another dtype; its thresholds are parameters of their own."""
         twin = super().to(dtype)
-        twin.unknowns = {NAME: nn.Parameter(self.unknowns[NAME].detach().to(dtype, copy=True))}
+        steps = self.unknowns[NAME]
+        twin.unknowns = {NAME: nn.Parameter(steps.detach().to(dtype, copy=True), requires_grad=steps.requires_grad)}
         return twin
 
     def with_fixed_thresholds(self) -> "OrdinalClassification":
