@@ -30,7 +30,7 @@ from edgewise import (
 )
 from edgewise.datasets.anderson import CHAINS
 from edgewise.experiments.anderson_edges import ReadEdge, read_edge
-from edgewise.experiments.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
+from edgewise.experiments.jobs import Job, Progress, Tell, latest, repeats, run_jobs, working_seconds
 from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
 from edgewise.experiments.store import Store
 
@@ -223,7 +223,8 @@ def summary(rows: list[dict]) -> Outcome:
         ]
         lines.append((f"{chain}: {CHAINS[chain].text} > 0", *cells, _stated(THEORY.get(chain))))
     exact = ResultTable(("localised where", *(f"{size} sites" for size in sizes), "paper"), tuple(lines), "Exact edges")
-    found = [_learned(seeds) for seeds in _repeats([row for row in rows if row["part"] != "theory"])]
+    networks = [row for row in rows if row["part"] != "theory"]
+    found = [_learned(seeds) for seeds in repeats(networks, "part", "chain", "name")]
     columns = ("chain", "numbers", "accuracy", "formula's", "paper", "seconds", "extended where")
     thresholds = " · ".join(map(str, THRESHOLDS))
     sentences = (
@@ -251,14 +252,6 @@ def _sizes(theory: Sequence[dict], chain: str) -> list[int]:
 def _mean_shares(theory: Sequence[dict], chain: str, size: int) -> np.ndarray:
     """Accuracies of the exact edge for each threshold, (3,), means of the seeds."""
     return np.mean([row["accuracy"] for row in theory if (row["chain"], row["size"]) == (chain, size)], 0)
-
-
-def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
-    """The seeds of one network together."""
-    found: dict[tuple, list[dict]] = {}
-    for row in rows:
-        found.setdefault((row["part"], row["chain"], row.get("name")), []).append(row)
-    return list(found.values())
 
 
 def _learned(seeds: Sequence[dict]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from itertools import product
 from statistics import fmean, stdev
 
 from edgewise.experiments.image_tasks import BAND, FIELDS, HELD_OUT, NOISE, SIDE, TASKS, unpacked
-from edgewise.experiments.jobs import latest
+from edgewise.experiments.jobs import latest, repeats
 from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
 
 KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
@@ -66,11 +66,8 @@ def _of_tasks(rows: Sequence[dict]) -> Iterator[dict]:
 
 
 def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
-    """The seeds of one model for one picture together."""
-    found: dict[tuple, list[dict]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[name] for name in ("task", "field", "kind", "size", "given")), []).append(row)
-    return list(found.values())
+    """The seeds of one model for one picture together, whatever settings they chose."""
+    return repeats(rows, "task", "field", "kind", "size", "given")
 
 
 def _line(seeds: Sequence[dict]) -> tuple[str, ...]:

@@ -69,7 +69,15 @@ def working_seconds(row: Mapping) -> float:
 
 def latest(rows: Sequence[dict], *names: str) -> list[dict]:
     """Of the rows that agree in these entries only the one that was stored last, in the order of the first ones."""
-    return list({tuple(json.dumps(row.get(name)) for name in names): row for row in rows}.values())
+    return [alike[-1] for alike in repeats(rows, *names)]
+
+
+def repeats(rows: Sequence[dict], *names: str) -> list[list[dict]]:
+    """The rows that agree in these entries together, as the seeds of one model, in the order of the first ones."""
+    found: dict[tuple, list[dict]] = {}
+    for row in rows:
+        found.setdefault(tuple(json.dumps(row.get(name)) for name in names), []).append(row)
+    return list(found.values())
 
 
 def _plain(values):

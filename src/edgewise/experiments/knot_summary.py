@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from edgewise.experiments.jobs import repeats
 from edgewise.experiments.knot_formulas import PAPER_FORMULAS
 from edgewise.experiments.knot_models import Plan, stated_plans
 from edgewise.experiments.outcome import ResultTable
@@ -84,12 +85,9 @@ class Model:
 
 def models(rows: Sequence[dict]) -> list[Model]:
     """Networks, baselines and rules, each with its seeds."""
-    found: dict[str, list[dict]] = {}
-    for row in rows:
-        if row["part"] in ("network", "baseline", "rule"):
-            names = ("part", "model", "kind", "head", "inputs", "hidden", "grid", "degree", "activation", "recipe")
-            found.setdefault(str([row.get(name) for name in names]), []).append(row)
-    return [Model(each) for each in found.values()]
+    names = ("part", "model", "kind", "head", "inputs", "hidden", "grid", "degree", "activation", "recipe")
+    judged = [row for row in rows if row["part"] in ("network", "baseline", "rule")]
+    return [Model(each) for each in repeats(judged, *names)]
 
 
 def best_within(found: Sequence[Model], kind: str, budget: int) -> Model | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from statistics import fmean, stdev
 
-from edgewise.experiments.jobs import latest
+from edgewise.experiments.jobs import latest, repeats
 from edgewise.experiments.outcome import NO_ROWS, Outcome, ResultTable
 
 TASKS = ("equal time", "equal text")
@@ -53,11 +53,8 @@ def line(row: dict) -> str:
 
 
 def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
-    """The seeds of one model at one task together."""
-    found: dict[str, list[dict]] = {}
-    for row in rows:
-        found.setdefault(str([row[name] for name in ("task", "kind", "given", "device")]), []).append(row)
-    return list(found.values())
+    """The seeds of one model at one task together, whatever settings they chose."""
+    return repeats(rows, "task", "kind", "given", "device")
 
 
 def _line(seeds: Sequence[dict]) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ ROWS_AT_ONCE = 2**18  # that pass through the later layers together
 class RemovalCosts:
     """How much the loss rises by each removal; below zero where the network is better without.
 
-    Each is the rise of the problem's loss if what leaves the edge, the node or the input (all
-    edges that start there) were its mean over the data. Nothing is trained again, so of two nodes that do the same
-    either one costs much; a removal that is refitted may cost less.
+    Each is the rise of the problem's loss if what leaves the edge, the node or the input (all edges that start there)
+    were its mean over the data. Nothing is trained again, so of two nodes that do the same either one costs much; a
+    removal that is refitted may cost less.
 
     loss: of the network as it is.
     edges: (in, out) per layer; a layer of products has none, and zeros here. nodes: (in,) per layer, of what enters
