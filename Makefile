@@ -20,7 +20,7 @@ help:
 install: $(STAMP)
 
 # The C++ sources too: an editable install is built anew when they change.
-$(STAMP): pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
+$(STAMP): pyproject.toml experiments/pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Edgewise needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
 	  exit 1; }
@@ -29,6 +29,7 @@ $(STAMP): pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
 	@$(BIN)/python -m pip install torch
 	@echo "Installing Edgewise and what its tests need (2 of 2) ..."
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --no-deps --editable ./experiments
 	@touch $@
 
 demo: install
@@ -56,4 +57,4 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 
 clean:
 	rm -rf $(VENV) benchmarks/.venv demo build dist .pytest_cache .ruff_cache .hypothesis
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

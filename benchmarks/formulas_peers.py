@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.experiments import formulas
-from edgewise.experiments.store import machine
-from edgewise.interpret.expression import complexity, parse
-from edgewise.interpret.shorten import shortest
+from edgewise.formula.algebra import shortest
+from edgewise.formula.expression import complexity, parse
+from edgewise_experiments.formulas import formulas
+from edgewise_experiments.runner.store import machine
 
 CLOSE = 1e-5
 BATCH = 5  # generations of gplearn between looks at the clock

@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from kan import KAN, LBFGS
 
-from edgewise.experiments.jobs import Job, Tell, run_jobs
-from edgewise.experiments.poisson import ALPHA, PYKAN, Meter, line, paper_problem
-from edgewise.experiments.store import Store
 from edgewise.pde.library import poisson_solution, poisson_source
+from edgewise_experiments.pde.poisson import ALPHA, PYKAN, Meter, line, paper_problem
+from edgewise_experiments.runner.jobs import Job, Tell, run_jobs
+from edgewise_experiments.runner.store import Store
 
 SIDE, QUICK_SIDE = 51, 11
 GRIDS, STEPS, QUICK_STEPS = (5, 10, 20), 50, 2

@@ -38,7 +38,9 @@ from pathlib import Path
 import torch
 from kan import KAN
 
-from edgewise.datasets.functions import SPECIAL_FUNCTIONS, TOY_FUNCTIONS, TargetFunction
+from edgewise_experiments.data.functions import TOY_FUNCTIONS
+from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
+from edgewise_experiments.data.target import TargetFunction
 
 GRIDS = (3, 5, 10, 20, 50, 100)
 TRAIN, TEST = 1000, 10_000  # pykan's default, and enough points for two digits of an RMSE

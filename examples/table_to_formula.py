@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from edgewise import KANRegressor
-from edgewise.interpret.find import find_formula
+from edgewise.discovery.finder import find_formula
 
 COLUMNS = ["length", "gravity", "mass"]  # m, m/s^2, kg
 

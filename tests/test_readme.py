@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tools.readme_tables import PAGES, rendered
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,12 +1,12 @@
 """results/README.md is what the stored results give, every figure of theirs is there, and the guide reads them."""
 
 import pytest
-
-from edgewise.experiments import experiments
-from edgewise.experiments.guide import LEAVES
-from edgewise.experiments.store import Store
 from tools.redraw_figures import stored
 from tools.results_readme import RESULTS, rendered
+
+from edgewise_experiments import experiments
+from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory.guide import LEAVES
 
 
 def test_it_is_the_stored_results():

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.ops.bspline import basis
-from edgewise.ops.knots import breakpoints_of, uniform
-from edgewise.ops.lstsq import quadrature
+from edgewise.ops.splines.bspline import basis
+from edgewise.ops.splines.knots import breakpoints_of, uniform
+from edgewise.ops.splines.lstsq import quadrature
 from edgewise.theory import (
     MICHAUD_POSTER,
     Traits,

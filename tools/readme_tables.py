@@ -13,9 +13,9 @@ import runpy
 import textwrap
 from pathlib import Path
 
-from edgewise.experiments import load_experiment
-from edgewise.experiments.outcome import ResultTable
-from edgewise.experiments.store import Store
+from edgewise_experiments import load_experiment
+from edgewise_experiments.runner.outcome import ResultTable
+from edgewise_experiments.runner.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md")

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from edgewise.experiments import experiments, load_experiment
-from edgewise.experiments.outcome import Outcome
-from edgewise.experiments.store import Store
 from edgewise.plot import save
+from edgewise_experiments import experiments, load_experiment
+from edgewise_experiments.runner.outcome import Outcome
+from edgewise_experiments.runner.store import Store
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -3,50 +3,43 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from edgewise.errors import (
-    CheckpointError,
-    EdgewiseError,
-    EdgewiseWarning,
-    FileError,
-    InputError,
-    MissingExtraError,
-)
-from edgewise.interpret.compiled import from_formula
-from edgewise.interpret.distil import distil
-from edgewise.interpret.explain import explain_global, explain_local
-from edgewise.interpret.find import find_formula
-from edgewise.interpret.formula import Formula, formula
-from edgewise.interpret.front import Front
-from edgewise.interpret.grow import deepen, widen
-from edgewise.interpret.prune import PruneReport, prune
-from edgewise.interpret.relations import relations
-from edgewise.interpret.removal import removal_costs
-from edgewise.interpret.select import select_inputs
-from edgewise.interpret.structure import interactions, structure
-from edgewise.interpret.symbolic import symbolify
+from edgewise.discovery.finder import find_formula
+from edgewise.errors import CheckpointError, EdgewiseError, EdgewiseWarning, FileError, InputError, MissingExtraError
+from edgewise.formula.formulas import Formula
+from edgewise.formula.front import Front
+from edgewise.interpret.attribution.explanations import explain_global, explain_local
+from edgewise.interpret.attribution.removal_costs import removal_costs
+from edgewise.interpret.pruning.input_selection import select_inputs
+from edgewise.interpret.pruning.pruning import PruneReport, prune
+from edgewise.interpret.structure.relations import relations
+from edgewise.interpret.structure.separability import interactions, structure
+from edgewise.interpret.symbolify.extraction import formula
+from edgewise.interpret.symbolify.from_formula_text import from_formula
+from edgewise.interpret.symbolify.snapping import symbolify
+from edgewise.interpret.transform.distillation import distil
+from edgewise.interpret.transform.resize import deepen, widen
+from edgewise.model_selection.approximation import ApproximateResult, approximate
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
-from edgewise.nn.layer import KANLayer
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.product import ProductLayer
-from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace
-from edgewise.train.approximate import ApproximateResult, approximate
-from edgewise.train.block_problem import BlockProblem
-from edgewise.train.blocks import ResidualBlock
-from edgewise.train.data import Data
-from edgewise.train.fit import fit
-from edgewise.train.fit_report import FitReport
-from edgewise.train.gauge import enclose, move_hidden_domains_, normal_form
-from edgewise.train.grid import RefineReport, adapt_domain_, refine
-from edgewise.train.lbfgs import LBFGS
-from edgewise.train.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods import Adam
-from edgewise.train.ordinal import OrdinalClassification
-from edgewise.train.penalty import Ridge, Roughness, Sparsity
-from edgewise.train.problem import Classification, Regression
-from edgewise.train.quasi_newton import SSBroyden
+from edgewise.train.grids import RefineReport, adapt_domain_, enclose, move_hidden_domains_, normal_form, refine
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.methods.base import Adam
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
+from edgewise.train.penalties import Ridge, Roughness, Sparsity
+from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.ordinal import OrdinalClassification
+from edgewise.train.problems.regression import Regression
 
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from edgewise.checkpoint import Checkpointer, load, save

@@ -7,12 +7,12 @@ from edgewise.checkpoint import Checkpointer, load
 from edgewise.errors import FileError, InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.fit import fit
-from edgewise.train.lbfgs import LBFGS
-from edgewise.train.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods import Adam
-from edgewise.train.penalty import Sparsity
-from edgewise.train.problem import Regression
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.base import Adam
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.penalties import Sparsity
+from edgewise.train.problems.regression import Regression
 
 
 def problem(dtype=torch.float64):

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.plot.solutions import heat, untrained
 
 from edgewise import KAN
 from edgewise.checkpoint import container, save, strict_json
 from edgewise.checkpoint.solution import load_solution, save_solution
 from edgewise.errors import CheckpointError, InputError
-from edgewise.pde.conditions import Initial, Observations, Periodic
-from edgewise.pde.domain import Interval, Time
-from edgewise.pde.equation import PDE
-from edgewise.pde.network import WindowNetwork, network_for, separable_network, tensor_network
-from tests.plot.solutions import heat, untrained
+from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.problem.conditions import Initial, Observations, Periodic
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.network import WindowNetwork, network_for, separable_network, tensor_network
 
 
 def ring() -> PDE:

@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, bars
-from edgewise.train import error_bars
+from edgewise.train import uncertainty as error_bars
 
 FUNCTIONS = {
     "exp(sin(pi x) + y^2)": lambda x: np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2),

@@ -7,11 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 import torch
+from tests.export.networks import NETWORKS, case, every_function, units
 
 from edgewise.errors import InputError
 from edgewise.export.c_source import c_source, to_c
 from edgewise.export.steps import InUnits
-from tests.export.networks import NETWORKS, case, every_function, units
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")

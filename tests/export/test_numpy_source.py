@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from tests.export.networks import NETWORKS, case, every_function, units
 
 from edgewise.errors import FileError, InputError
 from edgewise.export.numpy_source import python_source, to_python
 from edgewise.export.steps import InUnits
-from tests.export.networks import NETWORKS, case, every_function, units
 
 
 def run(source, x):

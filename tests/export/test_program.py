@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from tests.export.networks import case, units
 
 from edgewise.errors import FileError, InputError
 from edgewise.export.program import to_program
 from edgewise.export.steps import InUnits
-from tests.export.networks import case, units
 
 
 @pytest.mark.parametrize("name", ["degree 0", "degree 5", "mixed", "formula", "silu"])

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from tests.export.networks import case, every_function
 
 from edgewise.errors import InputError, MissingExtraError
 from edgewise.export.scipy_edges import to_scipy
-from edgewise.nn.product import ProductLayer
-from tests.export.networks import case, every_function
+from edgewise.nn.layers.product import ProductLayer
 
 pytest.importorskip("scipy")
 KANS = ["degree 0", "degree 1", "degree 2", "degree 5", "float32", "masked", "uneven", "mixed", "formula"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.export.networks import case, mixed, units
 
 from edgewise.errors import InputError
 from edgewise.export.steps import (
@@ -17,8 +18,7 @@ from edgewise.export.steps import (
     check_units,
     steps_of,
 )
-from edgewise.interpret.expression import evaluate
-from tests.export.networks import case, mixed, units
+from edgewise.formula.expression import evaluate
 
 
 def test_each_layer_is_a_sum_of_steps():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.function import check_points, gradient, tensor_function
+from edgewise.interpret.black_box import check_points, gradient, tensor_function
 from edgewise.nn.model import KAN
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from tests.nn.test_layer_contract import LAYERS, points
+from tests.ops.test_jet import KERNELS, line_derivatives, numbers
 
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.jet import along, seed_jet
-from tests.nn.test_layer_contract import LAYERS, points
-from tests.ops.test_jet import KERNELS, line_derivatives, numbers
 
 NETWORKS = {
     "kan": lambda: KAN([2, 4, 3, 2], grid_size=4, degree=5, dtype=torch.float64, domain=(-1.5, 1.5)),

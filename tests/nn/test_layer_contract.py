@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.initial import seeded_generator
-from edgewise.nn.layer import KANLayer
+from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import DenseLayer
 
 

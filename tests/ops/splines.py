@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.interpolate import BSpline
 
-from edgewise.ops.knots import extend
+from edgewise.ops.splines.knots import extend
 
 EVEN, UNEVEN, STEEP = "even", "uneven", "steep"
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.ops.splines import EVEN, make_knots
 from torch.func import vmap
 
 from edgewise.errors import InputError
@@ -9,7 +10,6 @@ from edgewise.ops import backend
 from edgewise.ops.backend import choose, use_kernel
 from edgewise.ops.contract import spline_sum
 from edgewise.ops.kernels import cpu, reference
-from tests.ops.splines import EVEN, make_knots
 
 needs_cpu = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from tests.ops.splines import UNEVEN, make_knots, scipy_basis
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
 
@@ -13,7 +14,6 @@ from edgewise.ops import contract
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.contract import spline_sum
 from edgewise.ops.kernels import cpu, reference
-from tests.ops.splines import UNEVEN, make_knots, scipy_basis
 
 BATCH, INPUTS, GRID, OUTPUTS = 4, 2, 3, 2
 CASES = [(3, 0), (3, 1), (5, 2), (2, 0), (1, 0), (4, 3)]  # degree, order

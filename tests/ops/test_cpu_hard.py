@@ -8,12 +8,12 @@ import threading
 import numpy as np
 import pytest
 import torch
+from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots
 from torch.utils.data import DataLoader, Dataset
 
-from edgewise.nn.layer import KANLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu, reference
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots
 
 pytestmark = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 each_variant = pytest.mark.parametrize("variant", cpu.variants())

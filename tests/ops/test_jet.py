@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
+from tests.ops.splines import UNEVEN, make_knots, points_inside
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.jet import along, bell, check_jet, compose, multiply, seed_jet, spline_jet
 from edgewise.ops.kernels import cpu
-from tests.ops.splines import UNEVEN, make_knots, points_inside
 
 KERNELS = ["reference", *(["cpu"] if cpu.variants() else [])]
 

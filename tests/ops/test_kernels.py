@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-
-from edgewise.ops.bspline import MAX_DEGREE
-from edgewise.ops.kernels import cpu, reference
 from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
+
+from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.splines.bspline import MAX_DEGREE
 
 
 class Variant:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import simpson
+from tests.pde.problem.test_equation import Known
 
 from edgewise.errors import InputError
 from edgewise.pde.library import EQUATIONS, burgers_solution, diffusion_data, named_equation, solitons
-from tests.pde.test_equation import Known
 
 KNOWN = [equation.name for equation in EQUATIONS if equation.make().solution is not None]
 

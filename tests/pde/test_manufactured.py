@@ -8,13 +8,12 @@ import math
 import pytest
 import torch
 
-from edgewise.pde.calculus import Field, curl, divergence, gradient, hessian, laplacian
-from edgewise.pde.conditions import Condition, Dirichlet, Initial, Neumann, Periodic, Robin
-from edgewise.pde.domain import Box, Interval, Time
-from edgewise.pde.equation import PDE
-from edgewise.pde.integrals import at_places, integral
-from edgewise.pde.shapes import Annulus, Disk, LShape, Polygon
-from edgewise.pde.solve import solve
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Periodic, Robin
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.fields import Field, at_places, curl, divergence, gradient, hessian, integral, laplacian
+from edgewise.pde.solver.solving import solve
 
 SQUARE, ROUND, CENTER = (
     Box(x=(-1, 1), y=(-1, 1)),

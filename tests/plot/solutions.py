@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import torch
 
-from edgewise.pde.conditions import Dirichlet, Initial
-from edgewise.pde.domain import Box, Interval, Time
-from edgewise.pde.equation import PDE
-from edgewise.pde.network import network_for
-from edgewise.pde.shapes import Annulus, Disk, LShape
-from edgewise.pde.solution import Solution, Stage
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.problem.conditions import Dirichlet, Initial
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.network import network_for
+from edgewise.pde.solver.solution import Solution, Stage
 
 PI = math.pi
 

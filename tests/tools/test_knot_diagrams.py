@@ -1,7 +1,6 @@
 """Invariants from planar-diagram codes of knots whose invariants are in every table."""
 
 import pytest
-
 from tools.knots.diagrams import alexander_span, analysed, crossing_signs, seifert_genus, signature
 
 TREFOIL = [[1, 5, 2, 4], [3, 1, 4, 6], [5, 3, 6, 2]]  # KnotInfo's 3_1, left-handed

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tools.knots.torsion import adjoint, coefficient_sizes, degree, letters, lifted, word_value
 
 TREFOIL = [[1, 2, 1, -2, -1, -2]]  # aba = bab

@@ -10,11 +10,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.fit import fit
-from edgewise.train.lbfgs import LBFGS
-from edgewise.train.methods import Adam
-from edgewise.train.penalty import Sparsity
-from edgewise.train.problem import Regression
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.base import Adam
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.penalties import Sparsity
+from edgewise.train.problems.regression import Regression
 
 
 @pytest.fixture

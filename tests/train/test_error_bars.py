@@ -7,12 +7,13 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train import error_bars as module
-from edgewise.train.error_bars import ErrorBars, error_bars, why_not
-from edgewise.train.fit import fit
-from edgewise.train.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.penalty import Ridge, Roughness
-from edgewise.train.problem import Data, Regression
+from edgewise.train import uncertainty as module
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.penalties import Ridge, Roughness
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.regression import Regression
+from edgewise.train.uncertainty import ErrorBars, error_bars, why_not
 
 RNG = np.random.default_rng(0)
 

@@ -6,10 +6,9 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.ops.bspline import basis
-from edgewise.ops.knots import uniform
-from edgewise.train.gauge import enclose, move_hidden_domains_, normal_form
-from edgewise.train.grid import adapt_domain_
+from edgewise.ops.splines.bspline import basis
+from edgewise.ops.splines.knots import uniform
+from edgewise.train.grids import adapt_domain_, enclose, move_hidden_domains_, normal_form
 
 
 def points(count=300, features=2, seed=1):

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train import gcv
-from edgewise.train.fit import fit
-from edgewise.train.gcv import LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
-from edgewise.train.linearised import linearise
-from edgewise.train.problem import Regression
-from edgewise.train.smoothing import EdgePenalty
+from edgewise.train import smoothing as gcv
+from edgewise.train.jacobian.linearised import linearise
+from edgewise.train.loop.fitting import fit
+from edgewise.train.penalties import EdgePenalty
+from edgewise.train.problems.regression import Regression
+from edgewise.train.smoothing import LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
 
 
 def noisy(function, rows=200, noise=0.1):

@@ -10,7 +10,7 @@ from torch.func import hessian, vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.grid import adapt_domain_, data_domain, refine
+from edgewise.train.grids import adapt_domain_, data_domain, refine
 
 
 def points(count, features=2, seed=1):

@@ -8,8 +8,8 @@ from scipy.interpolate import BSpline
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.ops.bspline import basis
-from edgewise.train.penalty import Ridge, Roughness, Sparsity, edge_magnitudes
+from edgewise.ops.splines.bspline import basis
+from edgewise.train.penalties import Ridge, Roughness, Sparsity, edge_magnitudes
 
 
 def samples(n=40, dtype=torch.float64):

@@ -7,12 +7,14 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.ops.bspline import basis
-from edgewise.train.fit import fit
-from edgewise.train.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.linearised import linearise
-from edgewise.train.problem import Data, Regression
-from edgewise.train.smoothing import UNIT, EdgePenalty, fellner_schall
+from edgewise.ops.splines.bspline import basis
+from edgewise.train.jacobian.linearised import linearise
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.penalties import UNIT, EdgePenalty
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.regression import Regression
+from edgewise.train.smoothing import fellner_schall
 
 F64 = {"dtype": torch.float64}
 

@@ -20,7 +20,6 @@ import pandas as pd
 import snappy  # noqa: F401  # spherogram asks it for exteriors
 import snappy_15_knots.database
 import spherogram
-
 from tools.knots.diagrams import alexander_span, seifert_genus, signature
 from tools.knots.geometry import cusp, make_positive, short_geodesic
 from tools.knots.torsion import degrees

@@ -9,7 +9,6 @@ shifted and the degree is N - 1 less the longest run of zeros. N. Dunfield, S. F
 from collections.abc import Sequence
 
 import numpy as np
-
 from tools.knots.geometry import make_positive
 
 Words = Sequence[Sequence[int]]

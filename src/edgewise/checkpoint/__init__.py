@@ -34,7 +34,7 @@ from edgewise.checkpoint import container, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.train.progress import StepEvent
+from edgewise.train.loop.reports import StepEvent
 
 __all__ = ["Checkpoint", "Checkpointer", "load", "save"]
 

@@ -12,9 +12,9 @@ from edgewise.checkpoint.container import Entry
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
+from edgewise.nn.layers.symbolic import MixedLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.symbolic import MixedLayer
 
 Network = KAN | MLP
 Layout = dict[str, tuple[torch.dtype, tuple[int, ...]]]

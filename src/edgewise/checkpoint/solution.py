@@ -23,16 +23,16 @@ from edgewise.checkpoint.container import Entry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.layers.periodic import PeriodicLayer
+from edgewise.nn.layers.separable import SeparableLayer
+from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.periodic import PeriodicLayer
-from edgewise.nn.separable import SeparableLayer
-from edgewise.nn.tensor import TensorLayer
-from edgewise.ops.bspline import MAX_DEGREE
-from edgewise.ops.knots import breakpoints_of
-from edgewise.pde.equation import PDE
-from edgewise.pde.network import PeriodicNetwork, SeparableNetwork, TensorNetwork, WindowNetwork
-from edgewise.pde.solution import Solution, Stage
+from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.knots import breakpoints_of
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.solver.solution import Solution, Stage
 
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
 _DTYPES = (torch.float64, torch.float32)

@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from edgewise.cli import options
-from edgewise.cli.guard import guard
+from edgewise.cli.shared import options
+from edgewise.cli.shared.guard import guard
 from edgewise.errors import InputError
 
 app = typer.Typer(
@@ -66,11 +66,11 @@ def _fit(
 ) -> None:
     """Learn to predict a column of a table; test the model and compare it with others."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.fit import fit
-        from edgewise.cli.folder import ResultFolder
-        from edgewise.cli.job import FitJob
-        from edgewise.cli.source import listed
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.shared.folder import ResultFolder
+        from edgewise.cli.shared.job import FitJob
+        from edgewise.cli.shared.source import listed
+        from edgewise.cli.table.fit import fit
 
         job = FitJob(
             data=data,
@@ -111,8 +111,8 @@ def _predict(
     """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes or error bars; with a
     folder of `edgewise solve` its fields at the points of the table."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.predict import predict
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.table.predict import predict
 
         predict(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _emit, std=std)
 
@@ -121,8 +121,8 @@ def _predict(
 def _info(context: typer.Context, model: options.Model) -> None:
     """Show what a model file, or a folder of `edgewise solve`, holds: network, training, score, inputs."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.info import info
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.table.info import info
 
         info(model, Screen())
 
@@ -144,8 +144,8 @@ def _plot(
 ) -> None:
     """Draw a model with the functions it learned."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.plot import plot
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.table.plot import plot
 
         plot(model, data, out, kind.value, delimiter, Screen())
 
@@ -169,8 +169,8 @@ def _explain(
 ) -> None:
     """Say what predictions depend on, and what each input adds to them."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.explain import explain
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.table.explain import explain
 
         explain(model, data, row, out, delimiter, Screen(quiet=quiet))
 
@@ -200,10 +200,10 @@ def _formula(
 ) -> None:
     """Find formulas for a model or a table: each with its length and its error, in your units and column names."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.formula import formula
-        from edgewise.cli.job import FitJob
-        from edgewise.cli.source import listed
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.shared.job import FitJob
+        from edgewise.cli.shared.source import listed
+        from edgewise.cli.table.formula import formula
 
         job = FitJob(
             data=model,
@@ -224,8 +224,8 @@ def _formula(
 def _export(context: typer.Context, model: options.Model, out: options.OutExport, quiet: options.Quiet = False) -> None:
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.export import export
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.table.export import export
 
         export(model, out, Screen(quiet=quiet))
 
@@ -251,10 +251,10 @@ def _advise(
 ) -> None:
     """Say whether a KAN or an MLP suits a table: the KAN paper's guide, answered by training small ones."""
     with guard(context):
-        from edgewise.cli.advise import advise
-        from edgewise.cli.console import Screen
-        from edgewise.cli.job import FitJob
-        from edgewise.cli.source import listed
+        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.shared.job import FitJob
+        from edgewise.cli.shared.source import listed
+        from edgewise.cli.table.advise import advise
 
         job = FitJob(
             data=data,
@@ -295,9 +295,9 @@ def _solve(
     if equation is None and not list_names:
         raise typer.BadParameter("name an equation or a file, or use --list", param_hint="EQUATION")
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.solve import results_in, show_equations, solve
-        from edgewise.cli.solved import SolveJob
+        from edgewise.cli.pde.solve import results_in, show_equations, solve
+        from edgewise.cli.pde.solved import SolveJob
+        from edgewise.cli.shared.console import Screen
 
         if list_names:
             show_equations(Screen())
@@ -330,15 +330,17 @@ def _reproduce(
     if name is None and not list_names and not all_names:
         raise typer.BadParameter("name an experiment, or use --list or --all", param_hint="NAME")
     with guard(context):
-        from edgewise.cli.console import Screen
-        from edgewise.cli.reproduce import reproduce, reproduce_all, show_names
+        from edgewise.cli.reproduce import experiments_command
+        from edgewise.cli.shared.console import Screen
+
+        command = experiments_command()
 
         if list_names:
-            show_names(Screen())
+            command.show_names(Screen())
         elif all_names:
-            reproduce_all(Screen(), quick=quick, out=out or "reproduced", seeds=seeds, seed=seed)
+            command.reproduce_all(Screen(), quick=quick, out=out or "reproduced", seeds=seeds, seed=seed)
         else:
-            reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
+            command.reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:

@@ -1,100 +1,27 @@
-"""`edgewise reproduce`: runs an experiment, shows its tables, writes its figures."""
+"""`edgewise reproduce`: hands over to the experiments, a package of its own that only a clone has."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from types import ModuleType
 
-from rich.table import Table as Grid
-from rich.text import Text
-
-from edgewise.cli.console import Screen
-from edgewise.experiments import experiments, load_experiment
-from edgewise.experiments.jobs import Update
-from edgewise.experiments.outcome import Outcome, ResultTable
-from edgewise.experiments.store import Store
+from edgewise.errors import InputError
 
 
-def show_names(screen: Screen) -> None:
-    """The experiments and what they are."""
-    grid = Grid.grid(padding=(0, 2))
-    for name, sentence in experiments().items():
-        grid.add_row(Text(name, style="bold"), Text(sentence))
-    screen.table(grid)
+def experiments_command() -> ModuleType:
+    """The module that runs, lists and shows experiments.
 
-
-def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, seed: int) -> None:
-    """Runs every experiment, the guide last, for it reads the others' rows, and writes the page `out`/index.html."""
-    from edgewise.experiments.page import Section, write_page
-
-    known = experiments()
-    names = [name for name in known if name != "guide"] + [name for name in known if name == "guide"]
-    sections, stored = [], {}
-    for name in names:
-        screen.say(f"{name}: {known[name]}")
-        outcome = reproduce(name, screen, quick=quick, out=out, seeds=seeds, seed=seed)
-        sections.append(Section(name, known[name], outcome))
-        stored[name] = Store.open(out, f"{name}-quick" if quick else name).rows
-    path = Path(out) / "index.html"
-    write_page(path, sections, stored, quick=quick)
-    screen.always(f"Wrote {path}: all experiments on one page.")
-
-
-def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> Outcome:
-    """Runs the experiment and gives what it found; with `out`, goes on from the rows that are there.
-
-    seeds: how many, None to leave it to the experiment, which then takes seed 0 and on; seed: the first.
+    Raises
+    ------
+    InputError
+        The package `edgewise_experiments` is not installed.
     """
-    module = load_experiment(name)
-    store = Store.open(out, f"{name}-quick" if quick else name)
-    if store.rows:
-        commits = sorted({str(row.get("commit"))[:10] for row in store.rows})
-        screen.say(f"{len(store.rows)} results were there, from commit {', '.join(commits)}; they are kept.")
-    chosen = None if seeds is None and seed == 0 else tuple(range(seed, seed + (seeds or 1)))
     try:
-        with screen.progress(name) as bar:
-
-            def tell(update: Update) -> None:
-                if bar is not None:
-                    bar.update(update.what, update.done, update.loss)
-                if update.line is not None:
-                    screen.say(update.line)
-
-            outcome = module.run(quick=quick, store=store, seeds=chosen, progress=tell)
-    except KeyboardInterrupt:
-        if store.path is not None:
-            screen.always(
-                f"Interrupted; {len(store.rows)} results are in {store.path}. The same command goes on there."
-            )
-        raise
-    for table in outcome.tables:
-        _show(table, screen)
-    screen.say()
-    screen.notes(outcome.sentences)
-    if store.path is not None:
-        screen.say(f"Wrote {store.path}: every row with seed, commit, machine and seconds.")
-        _write_figures(outcome, store, screen)
-    return outcome
-
-
-def _show(table: ResultTable, screen: Screen) -> None:
-    grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        grid.add_column(column, justify="right" if i else "left", no_wrap=True)
-    for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    screen.say()
-    if table.title:
-        screen.say(table.title, style="bold")
-    screen.table(grid)
-
-
-def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
-    """Beside the rows, each as SVG and PDF."""
-    if outcome.figures:
-        from edgewise.plot import save
-    for name, draw in outcome.figures.items():
-        figure = draw()
-        path = store.path.with_name(f"{store.path.stem}-{name}.svg")
-        save(figure, path)
-        save(figure, path.with_suffix(".pdf"))
-        screen.say(f"Wrote {path} and .pdf.")
+        from edgewise_experiments.pages import command
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "edgewise_experiments":
+            raise
+        raise InputError(
+            "the experiments are not part of the installed package: clone the repository of Edgewise and run "
+            "'make install' there, or 'pip install --editable ./experiments' from the clone"
+        ) from error
+    return command

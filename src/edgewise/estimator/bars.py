@@ -3,9 +3,9 @@
 import math
 
 from edgewise.errors import InputError
-from edgewise.train.auto import AutoResult
-from edgewise.train.error_bars import ErrorBars, error_bars, why_not
-from edgewise.train.problem import Data
+from edgewise.model_selection.automatic import AutoResult
+from edgewise.train.problems.data import Data
+from edgewise.train.uncertainty import ErrorBars, error_bars, why_not
 
 
 def fitted_bars(data: Data, result: AutoResult, samples: float) -> tuple[ErrorBars | None, str]:

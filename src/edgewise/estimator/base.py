@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError
+from edgewise.model_selection.automatic import AutoResult, auto_fit
+from edgewise.model_selection.candidates import train_candidate
+from edgewise.model_selection.search import ProgressEvent
 from edgewise.nn.trace import Trace
 from edgewise.tables.scaling import AffineScaling
-from edgewise.train.auto import AutoResult, auto_fit
-from edgewise.train.candidate import train_candidate
-from edgewise.train.gcv import penalty_of
-from edgewise.train.problem import Problem
-from edgewise.train.search_report import ProgressEvent
+from edgewise.train.problems.base import Problem
+from edgewise.train.smoothing import penalty_of
 
 ROWS = 65_536  # pass through the network at a time, so that predicting needs bounded memory
 # Scaled inputs, [-1, 1] for typical rows, end here: a row a thousand widths away would outweigh all the others, in

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from edgewise.checks import check_names
+from edgewise.discovery.assembly import pruned
+from edgewise.discovery.finder import FLOOR, find_formula
+from edgewise.discovery.simple_forms import stepwise_sums
 from edgewise.errors import InputError
-from edgewise.interpret.assemble import pruned
-from edgewise.interpret.constants import fit_constants, recognise
-from edgewise.interpret.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
-from edgewise.interpret.fidelity import with_fidelity
-from edgewise.interpret.find import FLOOR, find_formula
-from edgewise.interpret.formula import Formula, check_names
-from edgewise.interpret.front import EXACT, Entry, Front, entry_of, front_of, settled
-from edgewise.interpret.prune import prune
-from edgewise.interpret.simplify import simplify
-from edgewise.interpret.stepwise import stepwise_sums
-from edgewise.interpret.surgery import live_edges
-from edgewise.interpret.symbolic import symbolify
-from edgewise.train.problem import Regression
+from edgewise.formula.algebra import simplify
+from edgewise.formula.constants import fit_constants, recognise
+from edgewise.formula.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
+from edgewise.formula.formulas import Formula
+from edgewise.formula.front import EXACT, Entry, Front, entry_of, front_of, settled, with_fidelity
+from edgewise.interpret.pruning.pruning import prune
+from edgewise.interpret.symbolify.snapping import symbolify
+from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.train.problems.regression import Regression
 
 HELD_OUT = 0.2
 FEWEST = 20  # rows that a search needs, and that are held out at least

@@ -5,7 +5,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgewise.estimator.base import ROWS
-from edgewise.interpret.explain import GlobalExplanation, LocalExplanation, explain_global, explain_local
+from edgewise.interpret.attribution.explanations import (
+    GlobalExplanation,
+    LocalExplanation,
+    explain_global,
+    explain_local,
+)
 
 
 class Explained:

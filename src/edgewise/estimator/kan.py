@@ -18,8 +18,9 @@ from edgewise.estimator.explained import Explained
 from edgewise.estimator.exported import Exported
 from edgewise.estimator.rows import canonical_rows
 from edgewise.tables.scaling import AffineScaling
-from edgewise.train.error_bars import ErrorBars
-from edgewise.train.problem import Classification, Regression
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.regression import Regression
+from edgewise.train.uncertainty import ErrorBars
 
 PARAMETERS = """
     Scaling is inside, robust against outliers; duplicates and the order of rows make no difference; a weight of 2 is

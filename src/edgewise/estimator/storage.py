@@ -11,12 +11,12 @@ from edgewise import checkpoint
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
-from edgewise.interpret.stored import front_fields, front_from
+from edgewise.formula.serialisation import front_fields, front_from
+from edgewise.model_selection.candidates import Candidate
+from edgewise.model_selection.search import SearchReport, Trial
 from edgewise.tables.scaling import AffineScaling
-from edgewise.train.candidate import Candidate
-from edgewise.train.error_bars import ErrorBars
-from edgewise.train.fit_report import FitReport
-from edgewise.train.search_report import SearchReport, Trial
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.uncertainty import ErrorBars
 
 KINDS = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
 PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")

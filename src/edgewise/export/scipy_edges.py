@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.interpret.edge_formulas import edge_expression
-from edgewise.interpret.expression import Expression, evaluate
-from edgewise.nn.layer import KANLayer
+from edgewise.formula.expression import Expression, evaluate
+from edgewise.interpret.symbolify.extraction import edge_expression
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
-from edgewise.nn.product import ProductLayer
-from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
 from edgewise.ops.activation import ACTIVATIONS
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.interpret.edge_formulas import node_expressions
-from edgewise.interpret.expression import Expression
-from edgewise.nn.layer import KANLayer
+from edgewise.formula.expression import Expression
+from edgewise.interpret.symbolify.extraction import node_expressions
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.product import ProductLayer
-from edgewise.nn.symbolic import MixedLayer, SymbolicLayer
 
 
 @dataclass(frozen=True, eq=False)

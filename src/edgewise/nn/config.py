@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.ops.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_DEGREE
 
 BASES = ("silu", "identity", "zero")
 ACTIVATIONS = ("silu", "tanh", "relu")

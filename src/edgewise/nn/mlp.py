@@ -7,10 +7,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.chain import Chain
 from edgewise.nn.config import MLPConfig, check_input
-from edgewise.nn.initial import float_dtype, seeded_generator
-from edgewise.nn.segments import Segments, dense_segments
+from edgewise.nn.layers.chain import Chain
+from edgewise.nn.layers.initial import float_dtype, seeded_generator
+from edgewise.nn.layers.segments import Segments, dense_segments
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
 from edgewise.ops.jet import check_jet, compose

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.chain import Chain
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.initial import seeded_generator
-from edgewise.nn.layer import KANLayer
-from edgewise.nn.product import ProductLayer
-from edgewise.nn.symbolic import ZERO, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.chain import Chain
+from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
 
 

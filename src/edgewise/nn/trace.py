@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from edgewise.nn.product import Groups, ProductLayer
+from edgewise.nn.layers.product import Groups, ProductLayer
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from torch.autograd import Function
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import choose
-from edgewise.ops.bspline import MAX_DEGREE
 from edgewise.ops.kernels import reference
+from edgewise.ops.splines.bspline import MAX_DEGREE
 
 
 def _as_one_batch(contraction, size: int, dims, tensors, *rest) -> tuple[Tensor, int]:

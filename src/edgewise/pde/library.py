@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.calculus import laplacian
-from edgewise.pde.conditions import Condition, Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.domain import Box, Domain, Interval, Time
-from edgewise.pde.equation import PDE
-from edgewise.pde.shapes import Annulus, Disk, LShape
+from edgewise.pde.domains.domain import Box, Domain, Interval, Time
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.fields import laplacian
 
 PI = math.pi
 SQUARE = Box(x=(-1, 1), y=(-1, 1))

@@ -7,16 +7,16 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.animation import animate
-from edgewise.plot.curves import edge_curves, effect_curves
-from edgewise.plot.diagram import network_diagram
-from edgewise.plot.errors import Curve, Span, error_bars, error_curves, error_dots
-from edgewise.plot.explain import share_bars, share_dots
-from edgewise.plot.fields import solution_figure
-from edgewise.plot.formulas import formula_front
-from edgewise.plot.history import training_history
-from edgewise.plot.parity import confusion, parity
-from edgewise.plot.stages import solution_history
+from edgewise.plot.network.curves import edge_curves, effect_curves
+from edgewise.plot.network.diagram import network_diagram
+from edgewise.plot.pde.animation import animate
+from edgewise.plot.pde.fields import solution_figure
+from edgewise.plot.results.errors import Curve, Span, error_bars, error_curves, error_dots
+from edgewise.plot.results.explanations import share_bars, share_dots
+from edgewise.plot.results.formulas import formula_front
+from edgewise.plot.results.history import training_history
+from edgewise.plot.results.parity import confusion, parity
+from edgewise.plot.results.stages import solution_history
 from edgewise.plot.style import save
 
 __all__ = [

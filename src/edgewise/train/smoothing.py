@@ -1,114 +1,27 @@
-"""A smoothness penalty with strengths of its own for every edge, and how the data choose them."""
+"""A smoothness penalty with strengths of its own for every edge, and how the data choose them.
 
-from dataclasses import dataclass
+Training with smoothness that the data choose: strengths edge by edge, and how strong on the whole by GCV."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from edgewise.errors import InputError
-from edgewise.ops.lstsq import gram
-from edgewise.train.linearised import Linearised, linearise
-from edgewise.train.penalty import Curvature, Penalty, Term
-from edgewise.train.problem import Data
+from edgewise.nn.model import KAN
+from edgewise.train.jacobian.linearised import Linearised, linearise
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport, StepEvent
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.penalties import EdgePenalty, Penalty, _spline_layers, edge_measures
+from edgewise.train.problems.base import Problem
+from edgewise.train.problems.data import Data
 
-# A third derivative is penalised: products are differences of squares, ab = ((a+b)^2 - (a-b)^2) / 4, so that parabolas
-# should cost nothing. On ten noisy Feynman equations errors were a twelfth lower than with the second derivative.
-ORDER = 3
-# Per mean square of the third derivative over a domain of length 1: about as stiff as `Roughness` of the same weight.
-UNIT = 0.01
 WEAKEST, STRONGEST = 1e-13, 1e2
 LARGEST_CHANGE = 20.0  # of a strength in one update: the linearised model knows nothing of what lies further away
-
-
-@dataclass(frozen=True, eq=False)
-class EdgePenalty(Penalty):
-    """sum over edges of bend * integral of (spline''')^2, its domain rescaled to length 1, + size * mean square.
-
-    The mean square of an edge is |c|^2 / n of its n coefficients plus the square of its base weight. A strength is a
-    number per edge, (in, out) for each layer; splines of degree d < 3 are penalised in their d-th derivative.
-
-    bends, sizes: one tensor for each spline layer, in the network's order.
-    """
-
-    bends: tuple[Tensor, ...]
-    sizes: tuple[Tensor, ...]
-
-    @classmethod
-    def uniform(cls, model: nn.Module, bend: float = 1e-5, size: float = 1e-4) -> "EdgePenalty":
-        """The same strengths for all edges of a KAN."""
-        masks = [layer.mask for layer in _spline_layers(model).values()]
-        return cls(*(tuple(torch.full_like(mask, value) for mask in masks) for value in (bend, size)))
-
-    def scaled(self, factor: float) -> "EdgePenalty":
-        """All strengths times a factor."""
-        return EdgePenalty(*(tuple(each * factor for each in part) for part in (self.bends, self.sizes)))
-
-    def bind(self, model: nn.Module) -> Term:
-        layers = _spline_layers(model)
-        if [tuple(each.shape) for each in self.bends] != [tuple(layer.mask.shape) for layer in layers.values()]:
-            raise InputError("model must have the spline layers that the strengths of EdgePenalty are for")
-        return _EdgeTerm(self, layers)
-
-    def settings(self) -> dict:
-        parts = {"bends": self.bends, "sizes": self.sizes}
-        return {"name": "EdgePenalty", **{name: [each.tolist() for each in part] for name, part in parts.items()}}
-
-    @classmethod
-    def from_settings(cls, settings: dict) -> "EdgePenalty":
-        """The inverse of `settings`."""
-        parts = (
-            tuple(torch.tensor(each, dtype=torch.float64) for each in settings[name]) for name in ("bends", "sizes")
-        )
-        return cls(*parts)
-
-
-class _EdgeTerm(Term):
-    def __init__(self, penalty: EdgePenalty, layers: dict[int, nn.Module]):
-        self._penalty, self._layers = penalty, layers
-        self.grams = [_bend_gram(layer) for layer in layers.values()]
-
-    def value(self, magnitudes):
-        total = 0.0
-        for layer, bend, stiffness, size in zip(
-            self._layers.values(), self.grams, self._penalty.bends, self._penalty.sizes, strict=True
-        ):
-            bent, squares = edge_measures(layer, bend)
-            total = total + (bent * stiffness.to(bent) + squares * size.to(bent)).sum()
-        return total
-
-    def curvature(self, magnitudes, grams):
-        entries = []
-        parts = self._penalty.bends, self._penalty.sizes
-        for (number, layer), bend, *strengths in zip(self._layers.items(), self.grams, *parts, strict=True):
-            stiffness, size = (strength.to(layer.mask) * layer.mask for strength in strengths)
-            eye = torch.eye(bend.shape[-1]).to(bend) / bend.shape[-1]
-            blocks = stiffness[..., None, None] * bend[:, None] + size[..., None, None] * eye
-            entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))
-            if layer.base is not None:
-                entries.append(Curvature(f"layers.{number}.base", 2 * size))
-        return entries
-
-
-def edge_measures(layer: nn.Module, bend: Tensor) -> tuple[Tensor, Tensor]:
-    """Bending c'Rc and mean square of each edge, (in, out) each; R is `bend`, (in, n, n)."""
-    coef = layer.coef * layer.mask[:, None, :]
-    squares = coef.square().mean(1)
-    if layer.base is not None:
-        squares = squares + (layer.base * layer.mask).square()
-    return (coef * (bend @ coef)).sum(1), squares
-
-
-def _bend_gram(layer: nn.Module) -> Tensor:
-    """(in, n, n): c'Rc is the mean square of the spline's derivative over its domain, in units of the domain."""
-    order = min(ORDER, layer.degree)
-    length = (layer.domain[:, 1] - layer.domain[:, 0]).double()[:, None, None]
-    return (UNIT * gram(layer.knots.double(), layer.degree, order) * length ** (2 * order - 1)).to(layer.coef.dtype)
-
-
-def _spline_layers(model: nn.Module) -> dict[int, nn.Module]:
-    """By their place; product nodes in between have nothing to smooth."""
-    layers = enumerate(getattr(model, "layers", ()))
-    return {number: layer for number, layer in layers if hasattr(layer, "knots")}
 
 
 @torch.no_grad()
@@ -154,3 +67,138 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
 
 def _trace(left: Tensor, right: Tensor) -> Tensor:
     return (left * right).sum((-1, -2))
+
+
+# The marginal likelihood takes the network for right but for noise; for the error on new samples a few times its
+# strengths are often better. All of them times one factor, chosen by GCV that counts each degree of freedom 1.4 times
+# (Kim and Gu 2004, see `Linearised.gcv`).
+FACTORS = (4.0, 4.0)
+FAR, NEAR, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9  # first dampings
+INFLATION = 1.4
+
+
+@dataclass(frozen=True)
+class SmoothPlan:
+    """Most steps: at the first strengths before hidden domains move (first), after that (settle), between two updates
+    of the strengths (between) of which there are `updates`, and at the last ones (last)."""
+
+    first: int
+    settle: int
+    between: int
+    updates: int
+    last: int
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return self.first + self.settle + self.updates * self.between + (1 + len(FACTORS)) * self.last
+
+
+TRIAL = SmoothPlan(first=5, settle=5, between=3, updates=7, last=8)
+FINAL = SmoothPlan(first=10, settle=10, between=4, updates=10, last=20)
+# Of an additive model, which is linear in its parameters: each fit is a step or two.
+LINEAR = SmoothPlan(first=2, settle=0, between=2, updates=10, last=3)
+
+
+def smooth_fit(
+    model: KAN,
+    problem: Problem,
+    plan: SmoothPlan = FINAL,
+    *,
+    adapt: Callable[[KAN, Problem], None] | None = None,
+    tolerance: float = 1e-6,
+    progress: Callable[[float, float], None] | None = None,
+) -> FitReport:
+    """Trains a float64 KAN by least squares with an `EdgePenalty` whose strengths follow the data (`fellner_schall`),
+    times the factor with the lowest GCV. The report's plan has the penalty, see `penalty_of`.
+
+    Args:
+        adapt: moves the hidden domains to where the activations went; None leaves them.
+        progress: told the loss and the share of the planned steps (0 .. 1) after every step.
+    """
+    run = _Run(model, problem, plan, tolerance, progress)
+    penalty = EdgePenalty.uniform(model)
+    report = run.fit(penalty, plan.first)
+    if adapt is not None and not _ended(report):
+        adapt(model, problem)
+    if plan.settle and not _ended(report):
+        report = run.fit(penalty, plan.settle)
+    for number in range(plan.updates):
+        if _ended(report):
+            return report
+        penalty, _ = fellner_schall(model, problem.train, penalty)
+        if adapt is not None and number in (2, 5):
+            adapt(model, problem)
+        report = run.fit(penalty, plan.between)
+    if _ended(report):
+        return report
+    return _scaled(run, penalty)
+
+
+def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
+    """The first steps of `smooth_fit`, to see where a start leads."""
+    penalty = EdgePenalty.uniform(model)
+    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=1e-4, penalty=penalty)
+
+
+def _scaled(run: _Run, penalty: EdgePenalty) -> FitReport:
+    """The last fits, with all strengths times growing factors while GCV falls."""
+    report = run.fit(penalty, run.plan.last)
+    best = gcv_of(run.model, run.problem, report)
+    for factor in FACTORS:
+        if _ended(report):
+            break
+        penalty, kept = penalty.scaled(factor), copy.deepcopy(run.model.state_dict())
+        other = run.fit(penalty, run.plan.last)
+        found = gcv_of(run.model, run.problem, other)
+        if not found < best:
+            run.model.load_state_dict(kept)
+            if other.stopped == "interrupted":
+                report = replace(report, stopped=other.stopped, message=other.message)
+            break
+        best, report = found, other
+    return report
+
+
+def penalty_of(report: FitReport) -> Penalty | None:
+    """The penalty of a fit by `smooth_fit`; None for other fits."""
+    settings = report.plan.get("penalty") or {}
+    return EdgePenalty.from_settings(settings) if settings.get("name") == "EdgePenalty" else None
+
+
+def gcv_of(model: KAN, problem: Problem, report: FitReport) -> float:
+    """The inflated GCV of a model that `smooth_fit` has trained."""
+    return linearise(model, problem.train, penalty_of(report)).gcv(INFLATION)
+
+
+def _ended(report: FitReport) -> bool:
+    return report.stopped in ("interrupted", "nonfinite")
+
+
+class _Run:
+    """The fits of one training, each told as a part of the whole."""
+
+    def __init__(self, model, problem, plan, tolerance, progress):
+        self.model, self.problem, self.plan = model, problem, plan
+        self._tolerance, self._progress, self._done = tolerance, progress, 0
+        # A model that is linear in its parameters needs hardly any damping, one near its minimum little.
+        self._deep = len(model.layers) > 1
+
+    def fit(self, penalty: EdgePenalty, steps: int) -> FitReport:
+        settled = self._done >= self.plan.first + self.plan.settle
+        damping = (NEAR if settled else FAR) if self._deep else LINEAR_DAMPING
+        report = fit(
+            self.model,
+            self.problem,
+            LevenbergMarquardt(damping=damping),
+            steps=steps,
+            penalty=penalty,
+            tolerance=self._tolerance,
+            callbacks=[self._tell],
+        )
+        self._done += steps
+        return report
+
+    def _tell(self, event: StepEvent) -> None:
+        if self._progress is not None:
+            self._progress(event.loss, min((self._done + event.step) / self.plan.steps, 1.0))

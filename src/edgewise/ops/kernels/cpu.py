@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import EdgewiseError, EdgewiseWarning
-from edgewise.ops.bspline import MAX_DEGREE
+from edgewise.ops.splines.bspline import MAX_DEGREE
 
 BASES = {"zero": 0, "identity": 1, "silu": 2}
 

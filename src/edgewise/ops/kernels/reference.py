@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from edgewise.ops.bspline import basis
+from edgewise.ops.splines.bspline import basis
 
 
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:

@@ -1,0 +1,69 @@
+"""A KAN of a given shape whose grid is halved time and again, a few steps on each grid: how soon it gets how close."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import torch
+
+from edgewise.nn.model import KAN
+from edgewise.train.grids import move_hidden_domains_, refine
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.regression import Regression
+from edgewise_experiments.accuracy.accuracy import TEST, TEST_SEED, Scale
+from edgewise_experiments.data.target import TargetFunction
+from edgewise_experiments.runner.jobs import Job, Tell
+
+SAMPLES = 1000  # pykan's, uniform
+GRIDS, DEGREE, STEPS = (4, 8, 16, 32, 64), 5, 10
+MARGIN = 0.1  # of the hidden grids, which are moved once, after the first steps
+
+
+def halvings_job(target: TargetFunction, seed: int) -> Job:
+    """The row of `measure_halvings`; one start, as pykan's."""
+    key = {"problem": target.name, "kind": "halvings", "seed": seed, "samples": SAMPLES, "steps": STEPS}
+    key |= {"grids": GRIDS, "spline_degree": DEGREE, "margin": MARGIN}
+    return Job(f"{target.name}, halvings, seed {seed}", key, partial(measure_halvings, target, seed))
+
+
+def measure_halvings(target: TargetFunction, seed: int, tell: Tell) -> dict:
+    """Steps of Levenberg-Marquardt on each grid, on the first one twice; seconds are those of the training alone."""
+    x, y = target.sample(SAMPLES, seed)
+    x_test, y_test = target.sample(TEST, TEST_SEED + seed)
+    scale = Scale(target, y)
+    problem = Regression(scale.inputs(x), scale.target(y))
+    curve, seconds, cpu_seconds = [], 0.0, 0.0
+    linear = len(target.shape) == 2  # in its parameters: hardly any damping
+    method = LevenbergMarquardt(damping=1e-9 if linear else 1e-2)
+    model = KAN(target.shape, GRIDS[0], DEGREE, base="zero", domain=(-1.0, 1.0), seed=seed, dtype=torch.float64)
+    for number, grid_size in enumerate(GRIDS if linear else (GRIDS[0], *GRIDS)):
+        start, start_cpu = time.perf_counter(), time.process_time()
+        if number == 1 and not linear:
+            move_hidden_domains_(model, problem.train.x, margin=MARGIN)
+        model = refine(model, grid_size)
+        report = fit(model, problem, method, steps=STEPS)
+        seconds, cpu_seconds = seconds + time.perf_counter() - start, cpu_seconds + time.process_time() - start_cpu
+        if report.stopped == "interrupted":
+            raise KeyboardInterrupt  # a fit that was cut short is no result
+        tell("", (number + 1) / (1 + len(GRIDS)), report.loss)
+        with torch.no_grad():
+            away = scale.back(model(scale.inputs(x_test))) - y_test
+        error = float((away**2).mean() ** 0.5)
+        spent = {"seconds": round(seconds, 4), "cpu_seconds": round(cpu_seconds, 4)}
+        curve.append({"grid": grid_size, **spent, "test_rmse": error})
+    return {
+        "rmse": min(point["test_rmse"] for point in curve),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "shape": list(target.shape),
+        "seconds": round(seconds, 4),
+        "cpu_seconds": round(cpu_seconds, 4),
+        "curve": curve,
+    }
+
+
+def seconds_to(row: dict, rmse: float) -> float | None:
+    """Until the test error was that low, wall or CPU seconds, what is less; None where it never was."""
+    reached = (min(p["seconds"], p["cpu_seconds"]) for p in row["curve"] if p["test_rmse"] <= rmse)
+    return next(reached, None)

@@ -1,0 +1,169 @@
+"""What limits second-order training of a deep KAN, and what remedies bring: base, moving grids, normal form, starts.
+
+Starts of two toy functions in the paper's shapes, cubic, four intervals, the same steps of Levenberg-Marquardt for
+all: how many reach the good minimum, and how low. Of several short starts only the best goes on, and whether the two
+best met in one minimum is compared with where they end. It is why `approximate` works as it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+
+from edgewise.nn.model import KAN
+from edgewise.train.grids import move_hidden_domains_, normal_form
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.regression import Regression
+from edgewise_experiments.data.functions import TOY_FUNCTIONS
+from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific
+from edgewise_experiments.runner.store import Store
+
+PROBLEMS = ("toy 3", "toy 5")
+SAMPLES, GRID, DEGREE = 2000, 4, 3
+STARTS = 16
+MOVES = ((15, 0.3), (15, 0.2), (30, 0.1), (40, 0.05))  # steps, and the margin of the grids after them
+LAST = 100
+RACE = 2  # moves after which of several starts the one with the lowest error goes on
+SAME = 1.3  # ratio of the two lowest errors up to which they count as one minimum
+GOOD = 3.0  # times the lowest error of all: what counts as the good minimum
+
+
+SETTINGS = {"samples": SAMPLES, "grid_size": GRID, "degree": DEGREE, "schedule": MOVES, "last": LAST, "race": RACE}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a start is given. starts: of which only the best goes on after `RACE` moves."""
+
+    base: str
+    moves: bool
+    normal: bool = False
+    starts: int = 1
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "SiLU base, grids stay": Variant("silu", False),
+    "SiLU base, grids move": Variant("silu", True),
+    "no base, grids stay": Variant("zero", False),
+    "no base, grids move": Variant("zero", True),
+    "no base, grids move, normal form": Variant("zero", True, True),
+    "no base, grids move, best of 4 short starts": Variant("zero", True, starts=4),
+}
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """A start for each seed, 16 unless told otherwise."""
+    seeds = seeds or tuple(range(2 if quick else STARTS))
+    jobs = [
+        Job(
+            f"{problem}, {name}, start {seed}",
+            {"problem": problem, "variant": name, "seed": seed, "quick": quick, **asdict(variant), **SETTINGS},
+            partial(_measure, problem, variant, seed, quick),
+        )
+        for problem in (PROBLEMS[:1] if quick else PROBLEMS)
+        for name, variant in VARIANTS.items()
+        for seed in seeds
+    ]
+    return summary(run_jobs(jobs, store, progress, _line))
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """For each function and variant: how many starts came within `GOOD` times the lowest error, and their errors."""
+    rows = latest(rows, "problem", "variant", "seed")
+    if not rows:
+        return NO_ROWS
+    lines, checks = [], []
+    for problem in dict.fromkeys(row["problem"] for row in rows):
+        mine = [row for row in rows if row["problem"] == problem]
+        for variant in dict.fromkeys(row["variant"] for row in mine):
+            errors = [row["relative"] for row in mine if row["variant"] == variant]
+            base = next(row.get("base") for row in mine if row["variant"] == variant)
+            # Errors below 1e-9 all mean that the function itself was found.
+            bar = GOOD * max(min(row["relative"] for row in mine if row.get("base") == base), 1e-9)
+            checks += [
+                (r["met"], r["relative"] <= bar) for r in mine if r["variant"] == variant and r.get("met") is not None
+            ]
+            good = sum(error <= bar for error in errors)
+            seconds = median(row["seconds"] for row in mine if row["variant"] == variant)
+            lines.append(
+                (
+                    TOY_FUNCTIONS[problem].formula,
+                    variant,
+                    f"{good} of {len(errors)}",
+                    scientific(min(errors)),
+                    scientific(median(errors)),
+                    f"{seconds:.1f}",
+                )
+            )
+    steps = sum(steps for steps, _ in MOVES) + LAST
+    sentences = [
+        f"Held-out RMSE over the target's standard deviation, {GRID} cubic intervals, {steps} steps of "
+        f"Levenberg-Marquardt at most from each start; good: within {GOOD:g} times the lowest error with that base. "
+        f"Of several short starts the best two go on after {sum(steps for steps, _ in MOVES[:RACE])} steps."
+    ]
+    if checks:
+        met = [good for together, good in checks if together]
+        apart = [good for together, good in checks if not together]
+        sentences.append(
+            f"The two met in one minimum, their errors within {SAME:g} times each other, in {len(met)} of "
+            f"{len(checks)} runs: {sum(met)} of these are good, {sum(apart)} of the other {len(apart)}."
+        )
+    columns = ("function", "variant", "good starts", "lowest", "median", "seconds")
+    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"starts": partial(_draw, rows)})
+
+
+def _measure(problem: str, variant: Variant, seed: int, quick: bool, tell: Tell) -> dict:
+    target = TOY_FUNCTIONS[problem]
+    x, y = (torch.from_numpy(part) for part in target.sample(300 if quick else SAMPLES, seed=0))
+    data = Regression(x, (y - y.mean()) / y.std(), validation=0.2)
+    settings = {"base": variant.base, "domain": (-1, 1), "dtype": torch.float64}
+    # The first start of several is the one that the other variants have for this seed.
+    models = [KAN(target.shape, GRID, DEGREE, seed=seed + (k << 32), **settings) for k in range(variant.starts)]
+    for number, (steps, margin) in enumerate(MOVES):
+        fits = [_fitted(model, data, steps // 5 if quick else steps) for model in models]
+        tell("", number / (len(MOVES) + 1), fits[0].loss)
+        if number + 1 == RACE:
+            order = sorted(range(len(models)), key=lambda k: fits[k].validation_loss)
+            models = [models[k] for k in order[:2]]
+        for k, model in enumerate(models):
+            if variant.moves:
+                move_hidden_domains_(model, data.train.x, margin=margin)
+            if variant.normal:
+                models[k] = normal_form(model)
+    fits = [_fitted(model, data, 5 if quick else LAST) for model in models]
+    errors = sorted(math.sqrt(report.validation_loss) for report in fits)
+    met = None if len(errors) < 2 else errors[1] <= SAME * errors[0]
+    return {"relative": errors[0], "met": met, "width": list(target.shape), "steps": sum(r.steps for r in fits)}
+
+
+def _fitted(model: KAN, data: Regression, steps: int) -> FitReport:
+    report = fit(model, data, LevenbergMarquardt(), steps=steps)
+    if report.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return report
+
+
+def _line(row: dict) -> str:
+    return f"{row['problem']}, {row['variant']}, start {row['seed']}: {row['relative']:.1e}, {row['seconds']:.1f} s"
+
+
+def _draw(rows: Sequence[dict]):
+    from edgewise.plot.results.errors import Span, error_dots
+
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    series = {}
+    for problem in dict.fromkeys(row["problem"] for row in rows):
+        errors = [
+            [row["relative"] for row in rows if (row["problem"], row["variant"]) == (problem, variant)]
+            for variant in variants
+        ]
+        label = f"{problem} in {list(TOY_FUNCTIONS[problem].shape)}"
+        series[label] = [Span.of([max(error, 1e-16) for error in each]) for each in errors]
+    return error_dots(variants, series, xlabel="held-out RMSE / standard deviation, median and range of starts")

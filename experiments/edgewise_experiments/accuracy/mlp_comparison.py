@@ -1,0 +1,196 @@
+"""KAN or MLP: the toy functions and five special ones, beside MLPs that are trained as well as MLPs can be.
+
+MLPs of several shapes, tanh and SiLU, by L-BFGS, Levenberg-Marquardt and self-scaled Broyden (see
+edgewise/experiments/mlp_baseline.py); the best is chosen by held-out samples, the error measured on fresh points. The
+KANs are those of the experiments toy-functions and special-functions, where these have run; the samples are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from edgewise_experiments.accuracy import special_functions, toy_functions
+from edgewise_experiments.accuracy.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape
+from edgewise_experiments.accuracy.mlp_baseline import (
+    FINAL,
+    FIRST,
+    TRAINING,
+    MLPPlan,
+    best_mlp,
+    final_plans,
+    first_plans,
+    mlp_job,
+    training_samples,
+)
+from edgewise_experiments.data.functions import TOY_FUNCTIONS
+from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
+from edgewise_experiments.data.target import TargetFunction
+from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
+from edgewise_experiments.runner.store import Store
+
+ALSO = ("toy-functions", "special-functions")
+PROBLEMS = (*TOY_FUNCTIONS, "jv", "ellipkinc", "ellipeinc", "yv", "kv")
+QUICK = ("toy 2", "kv")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A function with one seed, and what its KAN is given."""
+
+    target: TargetFunction
+    seed: int
+    effort: Effort
+    work: float  # share of the usual work
+
+    @property
+    def training(self) -> int:
+        return training_samples(self.target, self.effort)
+
+    def jobs(self, plans: Sequence[MLPPlan]) -> list[Job]:
+        return [mlp_job(self.target, self.seed, self.effort, plan) for plan in plans]
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """One seed, of samples and training, unless told otherwise."""
+    cases = [_case(name, seed, quick) for name in (QUICK if quick else PROBLEMS) for seed in seeds or (0,)]
+    beside = [] if quick else store.beside(*ALSO)
+    known = {row["problem"] for row in _kans(beside)}
+    first = [job for c in cases for job in c.jobs(first_plans(c.target.inputs, c.training, work=c.work * FIRST))]
+    rows = run_jobs(first, store, _within(progress, 0.0, 0.4), line)
+    final = []
+    for c in cases:
+        mine = [row for row in rows if (row["problem"], row["seed"]) == (c.target.name, c.seed)]
+        final += c.jobs(final_plans(c.target.inputs, c.training, mine, work=c.work * FINAL))
+    rows += run_jobs(final, store, _within(progress, 0.4, 0.5), line)
+    kans = [accuracy_job(c.target, c.seed, c.effort) for c in cases if c.target.name not in known]
+    rows += run_jobs(kans, store, _within(progress, 0.9, 0.1), line)
+    return summary([*rows, *beside])
+
+
+def _case(name: str, seed: int, quick: bool) -> _Case:
+    if name in TOY_FUNCTIONS:
+        target, effort = TOY_FUNCTIONS[name], toy_functions.effort_of(name)
+    else:
+        target, effort = SPECIAL_FUNCTIONS[name], special_functions.EFFORT
+    if quick:
+        effort = replace(effort, samples=300, held_out=100, width=target.shape, budget=0.001)
+        return _Case(target, seed, effort, 0.01)
+    return _Case(target, seed, effort, 1.0)
+
+
+def _within(progress: Progress, start: float, share: float) -> Progress:
+    """A part of the whole."""
+    return lambda update: progress(replace(update, done=start + share * update.done))
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """For each function the KAN, the best MLP, and how many times lower the KAN's error is; errors by size."""
+    mlps = latest(
+        [row for row in rows if row.get("model") == "MLP"],
+        *("problem", "seed", "hidden", "activation", "method", "stage"),
+    )
+    kans = {each.name: each for each in repeats(_kans(rows))}
+    names = [name for name in PROBLEMS if any(row["problem"] == name for row in mlps)]
+    lines, ratios = [], []
+    for name in names:
+        mine = [row for row in mlps if row["problem"] == name]
+        best, error = _best(mine)
+        kan = kans.get(name)
+        ratio = error / kan.rmse if kan and kan.rmse and error else None
+        ratios += [] if ratio is None else [ratio]
+        ours = ("-",) * 4 if kan is None else _kan_cells(kan)
+        lines.append((_formula(name), *ours, *_mlp_cells(best, error, mine), times(ratio)))
+    columns = ("function", *("KAN", "numbers", "seconds", "RMSE"), *MLP_CELLS, "times lower")
+    sentences = [
+        f"Test RMSE on {TEST:,} fresh points. MLPs: {_count(mlps)}, two activations, L-BFGS, Levenberg-Marquardt and "
+        "self-scaled Broyden; the one with the lowest held-out error is shown; seconds: its own training (all "
+        "trainings of that function). KANs: the whole of their training, shapes of the toy functions given.",
+        "All MLPs get the same work, about a second for a first look and a quarter of a minute for the final training "
+        f"of each shape; they train on {TRAINING[2]:,} of the KAN's samples where there are at most two inputs, and "
+        "stop by the same held-out ones.",
+    ]
+    if ratios:
+        lower = sum(ratio > 1 for ratio in ratios)
+        sentences.append(
+            f"The KAN's error is lower in {lower} of {len(ratios)} rows; the median ratio is {times(median(ratios))}."
+        )
+    figures = {"errors": partial(_draw, names, mlps, kans)} if mlps else {}
+    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), figures)
+
+
+MLP_CELLS = ("MLP", "numbers ", "seconds ", "RMSE ")
+
+
+def _kans(rows: Sequence[dict]) -> list[dict]:
+    """The rows of KANs whose grid and degree were chosen automatically, of the problems here."""
+    kans = [row for row in rows if row.get("problem") in PROBLEMS and "phases" in row and row.get("degree") is None]
+    return latest(kans, "problem", "seed")
+
+
+def _best(mine: Sequence[dict]) -> tuple[dict | None, float | None]:
+    """The best row of the first seed, and the median over seeds of the best rows' test errors."""
+    seeds = list(dict.fromkeys(row["seed"] for row in mine))
+    best = [best_mlp([row for row in mine if row["seed"] == seed]) for seed in seeds]
+    return best[0], median(None if row is None else row["rmse"] for row in best)
+
+
+def _kan_cells(kan: Repeats) -> tuple[str, ...]:
+    middle = kan.middle
+    return shape(middle["shape"]), f"{middle['parameters']:,}", f"{working_seconds(middle):.0f}", scientific(kan.rmse)
+
+
+def _mlp_cells(best: dict | None, error: float | None, mine: Sequence[dict]) -> tuple[str, ...]:
+    if best is None:
+        return ("-",) * 4
+    whole = sum(working_seconds(row) for row in mine if row["seed"] == best["seed"])
+    nodes = "-".join(map(str, best["hidden"]))
+    return (
+        f"{nodes} {best['activation']}, {best['method']}",
+        f"{best['parameters']:,}",
+        f"{working_seconds(best):.0f} ({whole:.0f})",
+        scientific(error),
+    )
+
+
+def _formula(name: str) -> str:
+    return TOY_FUNCTIONS[name].formula if name in TOY_FUNCTIONS else SPECIAL_FUNCTIONS[name].formula
+
+
+def _count(mlps: Sequence[dict]) -> str:
+    shapes = {tuple(row["hidden"]) for row in mlps}
+    return f"{len(shapes)} shapes to width {max((max(each) for each in shapes), default=0)}"
+
+
+def _draw(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Repeats]):
+    from edgewise.plot import Curve, error_curves
+
+    groups = {}
+    for name in names:
+        curves = []
+        if name in kans:
+            phases = [p for p in kans[name].middle["phases"] if p["validation_rmse"] is not None]
+            points = [(p["parameters"], max(p["validation_rmse"], 1e-17)) for p in phases]
+            curves += [Curve("KAN, its grids", *zip(*points, strict=True))] if points else []
+        for activation in dict.fromkeys(row["activation"] for row in mlps):
+            mine = [row for row in mlps if (row["problem"], row["activation"]) == (name, activation)]
+            best = [best_mlp([row for row in mine if row["hidden"] == hidden]) for hidden in _shapes(mine)]
+            points = sorted((row["parameters"], row["rmse"]) for row in best if row is not None and row["rmse"])
+            curves += [Curve(f"MLP, {activation}", *zip(*points, strict=True))] if points else []
+        groups[_formula(name)] = curves
+    return error_curves(groups, xlabel="parameters", ylabel="RMSE")
+
+
+def _shapes(rows: Sequence[dict]) -> list[list[int]]:
+    return list({tuple(row["hidden"]): row["hidden"] for row in rows}.values())
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    what = f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])}, {row['parameters']:,} parameters"
+    if row.get("model") != "MLP":
+        return f"{what}, {row['seconds']:.1f} s, KAN"
+    nodes = "-".join(map(str, row["hidden"]))
+    return f"{what}, {row['seconds']:.1f} s, MLP {nodes} {row['activation']}, {row['method']}"

@@ -1,0 +1,226 @@
+"""The claims of the KAN paper that experiments measure: what the paper has, and ours from stored rows.
+
+Numbers of the paper are those of Liu et al., arXiv 2404.19756, with section or table. Experiments that go beyond the
+paper have a line too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgewise_experiments.accuracy import feynman, hidden_nodes, mlp_comparison, noise, special_functions, toy_functions
+from edgewise_experiments.anderson import anderson
+from edgewise_experiments.formulas import formulas
+from edgewise_experiments.images import imaging
+from edgewise_experiments.knots import knot_relations, knots
+from edgewise_experiments.language import language
+from edgewise_experiments.pde import pde_table, poisson
+from edgewise_experiments.runner.jobs import latest
+from edgewise_experiments.runner.outcome import Outcome, median, scientific
+from edgewise_experiments.tables import tables
+from edgewise_experiments.theory import (
+    approximation_theory,
+    continual_learning,
+    guide,
+    representation,
+    scaling_exponents,
+)
+
+FEW = "too few rows"
+BEYOND = "not in the paper"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """text: what is claimed; experiment: its name; paper: what the paper has, with its place; ours: from the rows."""
+
+    text: str
+    experiment: str
+    paper: str
+    ours: Callable[[list[dict]], str]
+
+
+def seconds_said(rows: Sequence[dict]) -> str:
+    """CPU seconds of all rows together, or wall seconds of rows that have no others."""
+    if not rows:
+        return "-"
+    return f"{sum(row.get('cpu_seconds', row.get('seconds', 0.0)) for row in rows):,.0f}"
+
+
+def _saying(summary: Callable[[list[dict]], Outcome], *phrases: str) -> Callable[[list[dict]], str]:
+    """The sentences of an experiment's own summary with one of these phrases."""
+
+    def ours(rows: list[dict]) -> str:
+        found = [each for each in summary(rows).sentences if any(phrase in each for phrase in phrases)]
+        return " ".join(found) or FEW
+
+    return ours
+
+
+def _one_dimension(rows: list[dict]) -> str:
+    found = continual_learning.best_rows(
+        latest([row for row in rows if row["case"] == "1-D"], "seed", "kind", "hidden", "detail", "method"),
+        *("1-D", "KAN", continual_learning.CHOICES["keeps most"]),
+    )
+    phases = [errors[phase] for row in found for phase, errors in enumerate(row["errors"])]
+    return f"RMSE of each phase {max(phases):.1e} at most" if phases else FEW
+
+
+def _slopes(rows: list[dict]) -> str:
+    """Of cubic splines in the grid size, and the errors reached with degree and grids chosen."""
+    mine = [row for row in rows if "problem" in row and "kind" not in row]
+    slopes = [slope for row in mine if row["degree"] == 3 and (slope := toy_functions.slope(row)) is not None]
+    reached = [row["rmse"] for row in mine if row["degree"] is None and row["rmse"] is not None]
+    if not slopes or not reached:
+        return FEW
+    return (
+        f"cubic splines: slopes in G {', '.join(f'{slope:.1f}' for slope in slopes)}; with degree and grids chosen "
+        f"RMSE {scientific(min(reached))} to {scientific(max(reached))}"
+    )
+
+
+def _paper_edges() -> str:
+    """The paper's accuracies of formulas without help, and of the exact edges."""
+    told = [
+        f"{one.chain} {one.paper} % (exact edge {anderson.THEORY[one.chain]} %)"
+        for one in anderson.READINGS
+        if one.name == "automatic" and one.paper is not None
+    ]
+    return f"formulas found without help: {', '.join(told)}"
+
+
+def _edges(rows: list[dict]) -> str:
+    """Accuracy of the formulas that were found without help, chain by chain."""
+    read = [row for row in rows if row.get("name") == "automatic"]
+    told = [
+        f"{chain} {100 * share:.1f} %"
+        for chain in dict.fromkeys(row["chain"] for row in read)
+        if (share := median(row["formula_accuracy"] for row in read if row["chain"] == chain)) is not None
+    ]
+    return f"formulas found without help: {', '.join(told)}" if told else FEW
+
+
+CLAIMS = (
+    Claim(
+        "Deeper KANs are more accurate than two layers",
+        "representation",
+        "[4,2,2,1] much better than [4,9,1] (section 3.1, in words)",
+        _saying(representation.summary, "A deeper KAN of as many"),
+    ),
+    Claim(
+        "The error in C^m falls as G^-(k+1-m)",
+        "approximation-theory",
+        "theorem 2.1, not measured",
+        _saying(approximation_theory.summary, "of the theory:"),
+    ),
+    Claim(
+        "KANs scale with alpha = k + 1 whatever the dimension",
+        "scaling-exponents",
+        "4 with cubic splines (Table 1, Figure 3.1)",
+        _saying(scaling_exponents.summary, "exponent in G is within", "without a rate"),
+    ),
+    Claim(
+        "KANs of the right shape follow the theory on five toy functions",
+        "toy-functions",
+        "plotted, no numbers (Figure 3.1); [2,1,1] about G^-3 in RMSE (section 2.3)",
+        _slopes,
+    ),
+    Claim(
+        "KANs are more accurate than MLPs",
+        "mlp-comparison",
+        "plotted, no numbers (Figures 3.1 and 3.2)",
+        _saying(mlp_comparison.summary, "error is lower in"),
+    ),
+    Claim(
+        "KANs fit special functions better than MLPs",
+        "special-functions",
+        "RMSE of the best KAN below the best MLP's in all 15 rows (Table 2)",
+        _saying(special_functions.summary, "Our median is below", "Not below:"),
+    ),
+    Claim(
+        "KANs and MLPs are comparable on Feynman equations",
+        "feynman",
+        "comparable on average (section 3.3)",
+        _saying(feynman.summary, "Our median is below", "Not below:"),
+    ),
+    Claim(
+        "KANs learn five peaks in a row without forgetting (1-D)",
+        "continual-learning",
+        f"RMSE of each phase {continual_learning.PAPER_PHASE:.1e} (section 3.4)",
+        _one_dimension,
+    ),
+    Claim(
+        "... and in more dimensions",
+        "continual-learning",
+        "unclear (section 3.4)",
+        _saying(continual_learning.summary, "2-D: after", "5-D: after"),
+    ),
+    Claim(
+        "KANs solve Poisson's equation more accurately than MLPs",
+        "poisson",
+        "squared L2 error about 1e-7 with a KAN, 1e-5 with an MLP of 10^4 parameters (figure 3.3)",
+        _saying(poisson.summary, "Lowest errors:"),
+    ),
+    Claim(
+        "Differential equations to many digits with nothing chosen",
+        "pde-table",
+        f"{BEYOND}; published figures of other networks stand in the table",
+        _saying(pde_table.summary, "with nothing chosen"),
+    ),
+    Claim(
+        "KANs become formulas",
+        "formulas",
+        "by hand, function by function (sections 4.1 and 4.2)",
+        _saying(formulas.summary, "Found exactly:", "useless inputs:"),
+    ),
+    Claim(
+        "Knots: a KAN tells the signature better than an MLP",
+        "knots",
+        "[17,1,14] 81.6 %, DeepMind's MLP 78.0 % (Table 3)",
+        _saying(knots.summary, "17 inputs:", "DeepMind's MLP", "So far"),
+    ),
+    Claim(
+        "Knots: relations without a target",
+        "knot-relations",
+        "three groups of columns (section 4.3)",
+        _saying(knot_relations.summary, ": found, p", ": not found", "found as"),
+    ),
+    Claim(
+        "Anderson localisation: mobility edges as formulas",
+        "anderson",
+        f"{_paper_edges()} (section 4.4)",
+        _edges,
+    ),
+    Claim(
+        "Should I use KANs or MLPs?",
+        "guide",
+        "seven leaves (figure 6.1)",
+        _saying(guide.summary, "leaves of the paper's figure"),
+    ),
+    Claim(
+        "Tables: a KAN with its defaults beside other models",
+        "tables",
+        BEYOND,
+        _saying(tables.summary, "within a point", "among all models"),
+    ),
+    Claim("Noise: errors and error bars", "noise", BEYOND, _saying(noise.summary, "lowest error for", "intervals of")),
+    Claim(
+        "Hidden nodes: grids that follow, several starts",
+        "hidden-nodes",
+        BEYOND,
+        _saying(hidden_nodes.summary, "met in one minimum"),
+    ),
+    Claim(
+        "Pictures: a KAN beside SIREN at equal size and time",
+        "imaging",
+        BEYOND,
+        _saying(imaging.summary, "above SIREN"),
+    ),
+    Claim(
+        "Language: feed-forward blocks of a transformer",
+        "language",
+        BEYOND,
+        _saying(language.summary, "equal time, on", "equal text, on"),
+    ),
+)

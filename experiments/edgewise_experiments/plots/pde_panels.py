@@ -1,0 +1,69 @@
+"""Four panels on networks for a differential equation: errors while they train and by size, in L2 and H1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from edgewise.errors import InputError
+from edgewise.plot.results.errors import size_ticks
+from edgewise.plot.style import COLORS, FAINT, MARKERS, WIDTH, legend, plain, settled, styled
+
+
+@dataclass(frozen=True)
+class Course:
+    """Squared errors against steps, or against numbers of parameters; all positive, as many of each."""
+
+    label: str
+    x: Sequence[float]
+    l2: Sequence[float]
+    h1: Sequence[float]
+
+
+def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Figure:
+    """Above the courses of training, below errors by size; L2 on the left, H1 on the right.
+
+    Raises:
+        InputError: there is no course, or a number is not positive.
+    """
+    everything = [*training, *scaling]
+    if not everything:
+        raise InputError("training or scaling must hold a course, got none")
+    for course in everything:
+        if not all(value > 0 for value in (*course.x, *course.l2, *course.h1)):
+            raise InputError(f"the course {course.label!r} must have positive numbers")
+    labels = list(dict.fromkeys(course.label for course in everything))
+    with styled():
+        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        axes = figure.subplots(2, 2, sharey="col")
+        for line, (courses, xlabel) in enumerate(((training, "steps"), (scaling, "parameters"))):
+            for column, (name, key) in enumerate((("$L^2$", "l2"), ("$H^1$", "h1"))):
+                panel = axes[line, column]
+                panel.set_yscale("log")
+                if line:
+                    panel.set_xscale("log")
+                    if courses:
+                        size_ticks(panel, [x for course in courses for x in course.x])
+                for course in courses:
+                    kind = labels.index(course.label)
+                    mark = MARKERS[kind % len(MARKERS)] if line else None
+                    panel.plot(
+                        course.x,
+                        getattr(course, key),
+                        color=COLORS[kind % len(COLORS)],
+                        marker=mark,
+                        markersize=4,
+                        linewidth=1.1,
+                        label=plain(course.label),
+                    )
+                letter = "abcd"[2 * line + column]
+                panel.set_title(f"({letter}) squared {name} error, {'scaling' if line else 'training'}", loc="left")
+                panel.set_xlabel(xlabel)
+                panel.yaxis.set_major_locator(LogLocator(numticks=8))
+                panel.yaxis.set_minor_locator(NullLocator())
+                panel.grid(axis="y", color=FAINT, linewidth=0.4)
+        legend(figure, axes.flat, most=4)
+        return settled(figure)

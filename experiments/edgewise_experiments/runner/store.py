@@ -1,0 +1,116 @@
+"""Results of an experiment: rows that are kept as soon as they are there, with what is needed to repeat them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+import edgewise.files
+from edgewise.errors import FileError
+from edgewise.files import read_bytes, write_bytes
+
+
+@dataclass
+class Store:
+    """Rows, each a dict of plain JSON values. path: the JSON file, None to keep them in memory only."""
+
+    path: Path | None
+    rows: list[dict] = field(default_factory=list)
+    commit: str | None = None  # of the checkout that the rows of this run are made with
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str] | None, name: str) -> Store:
+        """The store `name`.json in a folder, with the rows that are there. Raises FileError where it can't be used."""
+        if folder is None:
+            return cls(None, commit=commit())
+        path = Path(folder) / f"{name}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot make the folder {path.parent}: {edgewise.files.reason(error)}") from error
+        store = cls(path, commit=commit())
+        if path.exists():
+            store.rows = _rows(path)
+        else:
+            store._write()  # so that a folder that can't be written to is noticed before the work
+        return store
+
+    def find(self, **key) -> dict | None:
+        """The row with these entries, or None."""
+        return next((row for row in self.rows if all(row.get(name) == value for name, value in key.items())), None)
+
+    def beside(self, *names: str) -> list[dict]:
+        """The rows of other files in the same folder, of those that are there."""
+        paths = [] if self.path is None else [self.path.with_name(f"{name}.json") for name in names]
+        return [row for path in paths if path.exists() for row in _rows(path)]
+
+    def add(self, row: Mapping) -> dict:
+        """Keeps a row, with the commit and machine it comes from, and gives it back."""
+        kept = {**row, "commit": self.commit, "machine": machine()}
+        self.rows.append(kept)
+        self._write()
+        return kept
+
+    def _write(self) -> None:
+        if self.path is not None:
+            lines = ",\n".join(json.dumps(row, allow_nan=False) for row in self.rows)
+            write_bytes(self.path, f'{{"rows": [\n{lines}\n]}}\n'.encode())
+
+
+def machine() -> dict[str, object]:
+    """Processor, cores and versions: what seconds and the last digits depend on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "scikit-learn": version("scikit-learn"),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout that this package runs from, with "+" if files were changed; else None."""
+    package = Path(edgewise.files.__file__).resolve().parent
+    top = _git(package, "rev-parse", "--show-toplevel")
+    # An installation may lie in a folder of somebody else's repository, whose commits say nothing about us.
+    if top is None or Path(top) / "src" / "edgewise" != package:
+        return None
+    head, changed = _git(package, "rev-parse", "HEAD"), _git(package, "status", "--porcelain", "--", ".")
+    return None if head is None else head + ("+" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _rows(path: Path) -> list[dict]:
+    try:
+        content = json.loads(read_bytes(path))
+        rows: Sequence = content["rows"]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError("rows")
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path} must hold the rows of an earlier run, got something else") from error
+    return list(rows)

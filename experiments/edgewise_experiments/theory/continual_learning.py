@@ -1,0 +1,297 @@
+"""Continual learning: peaks shown one after another in one, two and five dimensions, to KANs and to tuned MLPs.
+
+In one dimension as in the KAN paper (arXiv 2404.19756, section 3.4): five peaks, 100 samples each, KAN [1, 1] with 200
+intervals, no base function, 100 steps of L-BFGS a peak. In two and five dimensions five bumps, each with the samples
+that lie nearest to it; later work says that KANs forget there. Every model sees one group of samples at a time.
+
+For MLPs, and for KANs with hidden nodes, several shapes and methods are tried; shown is the one that ends with the
+lowest error on all groups, a choice that favours them, and the one that learns each group best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.train.grids import adapt_domain_
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.base import Adam
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.problems.regression import Regression
+from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
+from edgewise_experiments.runner.store import Store
+
+PAPER_PHASE = 4.0e-6  # RMSE of each phase in the paper's section 3.4 (one dimension)
+STEPS = 100  # of L-BFGS or Levenberg-Marquardt a group, the paper's
+ADAM_STEPS = 300
+METHODS = {
+    "L-BFGS": lambda: (LBFGS(), STEPS),
+    "LM": lambda: (LevenbergMarquardt(), STEPS),
+    "Adam 1e-2": lambda: (Adam(lr=1e-2), ADAM_STEPS),
+    "Adam 1e-3": lambda: (Adam(lr=1e-3), ADAM_STEPS),
+}
+LOOKS = 201  # points of the curves that are stored, in one dimension
+
+
+@dataclass(frozen=True)
+class Case:
+    """Bumps exp(-sharpness |x - c|^2). centres: (groups, inputs); samples: of each group."""
+
+    centres: tuple[tuple[float, ...], ...]
+    sharpness: float
+    samples: int
+
+    @property
+    def inputs(self) -> int:
+        return len(self.centres[0])
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x (N, inputs) -> (N,)."""
+        return np.exp(-self.sharpness * self._distances(x)).sum(1)
+
+    def groups(self, seed: int) -> list[np.ndarray]:
+        """Samples of each group in [-1, 1]^inputs: those nearest to its centre; in one dimension the paper's grid."""
+        count = len(self.centres)
+        if self.inputs == 1:
+            x = np.linspace(-1, 1, count * self.samples)[:, None]
+        else:
+            x = np.random.default_rng(seed).uniform(-1, 1, (8 * count * self.samples, self.inputs))
+        nearest = self._distances(x).argmin(1)
+        return [x[nearest == group][: self.samples] for group in range(count)]
+
+    def _distances(self, x: np.ndarray) -> np.ndarray:
+        return ((x[:, None, :] - np.array(self.centres)) ** 2).sum(2)
+
+
+_FIVE = ((-0.5,) * 5, (0.5, 0.5, -0.5, 0.5, -0.5), (-0.5, 0.5, 0.5, -0.5, 0.5), (0.5, -0.5, 0.5, 0.5, 0.5), (0.0,) * 5)
+CASES: Mapping[str, Case] = {
+    "1-D": Case(((-0.8,), (-0.4,), (0.0,), (0.4,), (0.8,)), 300.0, 100),  # the paper's
+    "2-D": Case(((-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.0, 0.0)), 30.0, 200),
+    "5-D": Case(_FIVE, 3.0, 200),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """kind: "KAN" or "MLP". detail: the KAN's intervals or the MLP's activation. method: one of `METHODS`."""
+
+    kind: str
+    hidden: tuple[int, ...]
+    detail: int | str
+    method: str
+
+    def model(self, inputs: int, seed: int) -> nn.Module:
+        width = [inputs, *self.hidden, 1]
+        if self.kind == "MLP":
+            return MLP(width, activation=self.detail, seed=seed, dtype=torch.float64)
+        domain, settings = (-1.0, 1.0), {"base": "zero", "seed": seed, "dtype": torch.float64}
+        model = KAN(width, self.detail, 3, domain=domain, **settings)
+        if not self.hidden:  # as the paper: nothing where nothing was learned
+            with torch.no_grad():
+                model.layers[0].coef.zero_()
+        return model
+
+    def __str__(self) -> str:
+        nodes = "-".join(map(str, self.hidden)) or "no hidden nodes"
+        return f"{nodes}, {f'grid {self.detail}' if self.kind == 'KAN' else self.detail}, {self.method}"
+
+
+def plans(case: str, *, quick: bool) -> list[Plan]:
+    """What is tried: of KANs in one dimension only the paper's."""
+    mlps = [
+        Plan("MLP", (50,), activation, method)
+        for activation in ("tanh", "relu")
+        for method in METHODS
+        if (activation, method) != ("relu", "LM")
+    ]
+    if case == "1-D":
+        kans = [Plan("KAN", (), 200, "L-BFGS")]
+    else:
+        hidden = (((5,), 5), ((5,), 20), ((10,), 5))
+        kans = [Plan("KAN", *each, method) for each in hidden for method in ("L-BFGS", "Adam 1e-3")]
+        kans.append(Plan("KAN", (), 20, "L-BFGS"))
+    return [kans[0], mlps[0]] if quick else [*kans, *mlps]
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """Three seeds, of samples and weights, unless told otherwise; a group after the other, and all groups at once."""
+    seeds = seeds or ((0,) if quick else (0, 1, 2))
+    jobs = []
+    for seed in seeds:
+        for name in CASES:
+            for plan in plans(name, quick=quick):
+                key = {
+                    "case": name,
+                    "seed": seed,
+                    "kind": plan.kind,
+                    "hidden": list(plan.hidden),
+                    "detail": plan.detail,
+                    "method": plan.method,
+                    "quick": quick,
+                }
+                jobs.append(Job(f"{name}, {plan.kind} {plan}", key, partial(_measure, name, plan, seed, quick)))
+    return summary(run_jobs(jobs, store, progress, line))
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """For each case and kind the models that keep most and learn best: errors in between, at the end, and at once."""
+    rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
+    lines, chosen, kept = [], {}, {}
+    for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
+        at_once = median(row["joint"] for row in best_rows(rows, case, kind, lambda row: row["joint"]))
+        for choice, measure in CHOICES.items():
+            best = best_rows(rows, case, kind, measure)
+            if not best or best[0] in chosen.values():
+                continue
+            chosen[case, f"{kind}, {choice}"] = best[0]
+            final = median(row["final"] for row in best)
+            kept.setdefault((case, kind), final)
+            ends = (median(row["errors"][phase][0] for row in best) for phase in (0, -1))
+            cells = (scientific(value) for value in (*ends, final, at_once))
+            ratio = times(final / at_once) if final and at_once else "-"
+            model = (f"{kind}, {choice}", _told(best[0]), f"{best[0]['parameters']:,}")
+            lines.append((case, *model, *cells, f"{_spread(case):.2f}", ratio))
+    columns = ("case", "chosen", "model", "parameters", "group 1, learned", "at the end", "all groups", "at once")
+    sentences = [
+        "RMSE against the bumps (height 1). Chosen: of what was tried, the model that keeps most (lowest error on all "
+        "groups at the end) or learns best (lowest on each group right after it). Group 1, learned: right after it; at "
+        "the end: after the last group; at once: the best of the kind trained on all groups together; spread: the "
+        "standard deviation of the target, what a constant reaches; times: all groups over at once. Median of "
+        f"{len({row['seed'] for row in rows})} seed(s); the paper's KAN in one dimension: {scientific(PAPER_PHASE)}.",
+        *(_verdict(case, kept) for case in CASES if (case, "KAN") in kept and (case, "MLP") in kept),
+    ]
+    shown = {name: row["curves"] for (case, name), row in chosen.items() if case == "1-D" and "curves" in row}
+    figures = {"peaks": partial(_draw_peaks, shown)} if shown else {}
+    return Outcome(
+        (ResultTable((*columns, "spread", "times"), tuple(lines)),),
+        tuple(sentences),
+        {**figures, "forgetting": partial(_draw_errors, chosen)},
+    )
+
+
+def _learned(row: dict) -> float | None:
+    """The mean error of each group right after it was learned."""
+    errors = [errors[group] for group, errors in enumerate(row["errors"])]
+    return None if None in errors else sum(errors) / len(errors)
+
+
+CHOICES = {"keeps most": lambda row: row["final"], "learns best": _learned}
+
+
+def _spread(case: str) -> float:
+    """The standard deviation of the target on all groups of seed 0."""
+    return float(CASES[case](np.concatenate(CASES[case].groups(0))).std())
+
+
+def forgets(row: dict) -> bool:
+    """Whether the first group's error at the end is notable and ten times that right after it was learned."""
+    return row["errors"][-1][0] > max(10 * row["errors"][0][0], 1e-3)
+
+
+def _verdict(case: str, kept: Mapping[tuple[str, str], float]) -> str:
+    kan, mlp = kept[case, "KAN"], kept[case, "MLP"]
+    if not kan or not mlp:
+        return f"{case}: one of the models ended without a number."
+    ahead, ratio = ("KAN", mlp / kan) if kan < mlp else ("MLP", kan / mlp)
+    return f"{case}: after the last group the {ahead}'s error is {times(ratio)} times lower."
+
+
+def best_rows(rows: Sequence[dict], case: str, kind: str, measure: Callable[[dict], float | None]) -> list[dict]:
+    """The rows, one for each seed, of the plan with the lowest median of `measure`."""
+    found: dict[tuple, list[dict]] = {}
+    for row in rows:
+        if (row["case"], row["kind"]) == (case, kind):
+            found.setdefault((tuple(row["hidden"]), row["detail"], row["method"]), []).append(row)
+
+    def middle(group: list[dict]) -> float:
+        value = median(map(measure, group))
+        return math.inf if value is None else value
+
+    return min(found.values(), key=middle, default=[])
+
+
+def _told(row: dict) -> str:
+    return str(Plan(row["kind"], tuple(row["hidden"]), row["detail"], row["method"]))
+
+
+def _measure(name: str, plan: Plan, seed: int, quick: bool, tell: Tell) -> dict:
+    """errors[p][q]: RMSE of group q after group p was learned; final: of all groups at the end; joint: after learning
+    all at once, None where that was not tried; curves: in one dimension what the model says after each group."""
+    case = CASES[name]
+    groups = [torch.from_numpy(x) for x in case.groups(seed)]
+    model, errors, curves = plan.model(case.inputs, seed), [], []
+    looks = torch.linspace(-1, 1, LOOKS, dtype=torch.float64)[:, None]
+    _settle(model, groups)
+    for done, x in enumerate(groups):
+        tell(f"group {done + 1}", done / (2 * len(groups)), None)
+        _learn(model, x, case, plan.method, quick)
+        errors.append([_rmse(model, other, case) for other in groups])
+        with torch.no_grad():
+            curves += [[round(value, 4) for value in model(looks)[:, 0].tolist()]] if case.inputs == 1 else []
+    whole = torch.cat(groups)
+    final = _rmse(model, whole, case)
+    at_once = None
+    if not plan.method.startswith("Adam"):  # never the best where all samples are there
+        tell("all at once", 0.5, None)
+        joint = plan.model(case.inputs, seed)
+        _settle(joint, groups)
+        for _ in groups:  # as many steps in all
+            _learn(joint, whole, case, plan.method, quick)
+        at_once = _rmse(joint, whole, case)
+    parameters = sum(p.numel() for p in model.parameters())
+    result = {"errors": errors, "final": final, "joint": at_once, "parameters": parameters}
+    return {**result, "curves": curves} if curves else result
+
+
+def _settle(model: nn.Module, groups: Sequence[Tensor]) -> None:
+    """Hidden grids where the activations of all groups lie, so that none is an accident of the first group."""
+    if isinstance(model, KAN):
+        adapt_domain_(model, torch.cat(tuple(groups)), hidden_only=True)
+
+
+def _learn(model: nn.Module, x: Tensor, case: Case, method: str, quick: bool) -> None:
+    optimiser, steps = METHODS[method]()
+    y = torch.from_numpy(case(x.numpy()))
+    report = fit(model, Regression(x, y), optimiser, steps=5 if quick else steps, tolerance=0.0, adapt_domain=False)
+    if report.stopped == "interrupted":
+        raise KeyboardInterrupt
+
+
+def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:
+    with torch.no_grad():
+        return float(np.sqrt(np.mean((model(x)[:, 0].numpy() - case(x.numpy())) ** 2)))
+
+
+def _draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]):
+    from edgewise_experiments.plots.phases import phase_curves
+
+    x, case = np.linspace(-1, 1, LOOKS), CASES["1-D"]
+    return phase_curves(x, case(x[:, None]), shown, centres=[centre[0] for centre in case.centres])
+
+
+def _draw_errors(chosen: Mapping[tuple[str, str], dict]):
+    from edgewise_experiments.plots.phases import phase_errors
+
+    panels: dict[str, dict[str, list[float]]] = {}
+    for (case, name), row in chosen.items():
+        panels.setdefault(case, {})[name] = [errors[0] for errors in row["errors"]]
+    return phase_errors(panels, ylabel="RMSE on the first group")
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    return (
+        f"{row['case']}, seed {row['seed']}, {row['kind']} {_told(row)}: all groups {scientific(row['final'])}, "
+        f"at once {scientific(row['joint'])}, {row['seconds']:.1f} s"
+    )

@@ -1,0 +1,218 @@
+"""The KAN paper's guide "Should I use KANs or MLPs?", each leaf judged by stored results of the other experiments.
+
+The leaves are those of the figure in Liu et al. (arXiv 2404.19756). Run the experiments that they name first, with the
+same --out: the guide reads their rows. A leaf whose experiment has no rows is marked as not measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from edgewise_experiments.formulas.formulas import PROBLEMS
+from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, times
+from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory import representation
+from edgewise_experiments.theory.continual_learning import CASES, CHOICES, best_rows, forgets
+
+TITLE = "Should I use KANs or MLPs?"
+HOLDS, PARTLY, FAILS, UNKNOWN = "holds", "partly", "contradicted", "not measured"
+SAME_SCORE = 0.02  # a score lower by less counts as the same
+FEW_INPUTS = 3  # variables of a formula that is of low dimension
+
+
+@dataclass(frozen=True)
+class Finding:
+    """verdict: whether the leaf's advice holds here; measured: why, in numbers."""
+
+    verdict: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """need, question, advice: as in the paper's figure. source: the experiment; judge: of its rows, which are some."""
+
+    need: str
+    question: str
+    advice: str
+    source: str
+    judge: Callable[[list[dict]], Finding]
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+    """Reads what the other experiments stored in the same folder; there is nothing to be seeded."""
+    jobs = []
+    for leaf in LEAVES:
+        rows = store.beside(f"{leaf.source}-quick" if quick else leaf.source)
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+        key = {"leaf": leaf.question, "source": leaf.source, "rows": len(rows), "digest": digest}
+        jobs.append(Job(leaf.question, key, partial(_judged, leaf, rows)))
+    return summary(run_jobs(jobs, store, progress, line))
+
+
+def summary(rows: list[dict]) -> Outcome:
+    """The leaves with their verdicts, and the guide as a drawing."""
+    found = {row["leaf"]: row for row in latest(rows, "leaf")}
+    leaves = [(leaf, found[leaf.question]) for leaf in LEAVES if leaf.question in found]
+    lines = tuple(
+        (leaf.question, leaf.need, leaf.advice, row["verdict"], leaf.source, row["measured"]) for leaf, row in leaves
+    )
+    counts = {verdict: sum(row["verdict"] == verdict for _, row in leaves) for verdict in (HOLDS, PARTLY, FAILS)}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    sentences = (
+        f"Of {len(leaves)} leaves of the paper's figure: {told}, "
+        f"{len(leaves) - sum(counts.values())} {UNKNOWN}. Every verdict is computed from the rows of the experiment.",
+    )
+    columns = ("question", "need", "the paper's advice", "here", "experiment", "measured")
+    return Outcome((ResultTable(columns, lines),), sentences, {"tree": partial(_draw, leaves)} if leaves else {})
+
+
+def _judged(leaf: Leaf, rows: list[dict], tell) -> dict:
+    finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run edgewise reproduce {leaf.source} first")
+    return {"verdict": finding.verdict, "measured": finding.measured}
+
+
+def _by_share(ahead: int, total: int, measured: str) -> Finding:
+    """Holds for more than three quarters of the cases, partly for more than a quarter."""
+    share = ahead / total if total else 0.0
+    return Finding(HOLDS if share > 0.75 else PARTLY if share > 0.25 else FAILS, measured)
+
+
+def _compositions(rows: list[dict]) -> Finding:
+    """KAN and tanh MLP of at most as many parameters as the largest MLP, function by function."""
+    rows, ratios = latest(rows, "problem", "kind", "seed"), []
+    for name in dict.fromkeys(row["problem"] for row in rows):
+        mlps = [row for row in rows if (row["problem"], row["kind"]) == (name, "tanh")]
+        most = max((size for row in mlps for size in row["sizes"]), default=0)
+        kan, mlp = (
+            median(_lowest(row, most) for row in rows if (row["problem"], row["kind"]) == (name, kind))
+            for kind in ("KAN", "tanh")
+        )
+        ratios += [mlp / kan] if kan and mlp else []
+    ahead = sum(ratio > 1 for ratio in ratios)
+    told = f"at equal parameters the KAN is more accurate for {ahead} of {len(ratios)} functions"
+    return _by_share(ahead, len(ratios), f"{told}, median {times(median(ratios))} times" if ratios else told)
+
+
+def _lowest(row: dict, most: float) -> float | None:
+    errors = [e for n, e in zip(row["sizes"], row["errors"], strict=True) if n <= most and e is not None]
+    return min(errors, default=None)
+
+
+def _complicated(rows: list[dict]) -> Finding:
+    """The best depth of either kind at equal parameters, on functions that are not smooth."""
+    rows = [row for row in rows if "problem" in row and not representation.KINDS[row["problem"]].startswith("smooth")]
+    names, ratios = list(dict.fromkeys(row["problem"] for row in rows)), []
+    for name in names:
+        most = representation.PARAMETERS[representation.FUNCTIONS[name].inputs]
+        kan, mlp = (
+            min(e for row in rows if (row["problem"], row["model"]) == (name, kind) and (e := _lowest(row, most)))
+            for kind in ("KAN", "MLP")
+        )
+        ratios.append(mlp / kan)
+    ahead = sum(ratio > 1 for ratio in ratios)
+    told = ", ".join(f"{name} {times(ratio)}" for name, ratio in zip(names, ratios, strict=True))
+    measured = f"not smooth, at equal parameters: MLP's error over KAN's {told}"
+    return _by_share(ahead, len(ratios), measured)
+
+
+def _continual(rows: list[dict]) -> Finding:
+    rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
+    cases = [case for case in CASES if any(row["case"] == case for row in rows)]
+    lost = [case for case in cases if any(map(forgets, best_rows(rows, case, "KAN", CHOICES["learns best"])))]
+    if not lost:
+        return Finding(HOLDS, f"a KAN keeps what it learned in {', '.join(cases)}")
+    kept = [case for case in cases if case not in lost]
+    told = f"a KAN that learns each group well forgets in {', '.join(lost)}"
+    return Finding(PARTLY if kept else FAILS, f"{told}; it keeps all in {', '.join(kept)}" if kept else told)
+
+
+def _exact(rows: list[dict]) -> Callable[[Callable[[int], bool]], tuple[int, int]]:
+    """How many formulas of how many are exact, without noise and useless inputs, by a condition on their inputs."""
+    rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
+    pure = [row for row in rows if not (row["noise"] or row["useless"])]
+
+    def count(condition: Callable[[int], bool]) -> tuple[int, int]:
+        chosen = [row for row in pure if condition(PROBLEMS[row["problem"]].inputs)]
+        return sum(row["exact"] for row in chosen), len(chosen)
+
+    return count
+
+
+def _dimension(rows: list[dict]) -> Finding:
+    low, high = (_exact(rows)(test) for test in (lambda n: n <= FEW_INPUTS, lambda n: n > FEW_INPUTS))
+    told = f"formulas found exactly: {low[0]} of {low[1]} with at most {FEW_INPUTS} inputs"
+    measured = f"{told}, {high[0]} of {high[1]} with more"
+    if not low[1] or not high[1]:
+        return Finding(UNKNOWN, measured)
+    return Finding(HOLDS if low[0] / low[1] > high[0] / high[1] else FAILS, measured)
+
+
+def _level(rows: list[dict]) -> Finding:
+    found, total = _exact(rows)(lambda n: True)
+    return _by_share(found, total, f"formulas found exactly: {found} of {total}")
+
+
+def _tables(rows: list[dict]) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """For each table the means of the KAN's and the MLP's score, parameters and seconds."""
+    rows, found = latest(rows, "table", "fold", "folds", "seed", "budget", "model"), []
+    for table in dict.fromkeys(row["table"] for row in rows):
+        pair = []
+        for model in ("KAN", "MLP"):
+            own = [row for row in rows if (row["table"], row["model"]) == (table, model)]
+            means = {name: sum(row[name] for row in own) / len(own) for name in ("score", "parameters")}
+            pair.append({**means, "seconds": sum(map(_seconds, own)) / len(own)})
+        found.append(tuple(pair))
+    return found
+
+
+def _seconds(row: dict) -> float:
+    return working_seconds(row) if "cpu_seconds" in row else row["seconds"]
+
+
+def _small(rows: list[dict]) -> Finding:
+    pairs = _tables(rows)
+    ahead = sum(k["parameters"] < m["parameters"] and k["score"] > m["score"] - SAME_SCORE for k, m in pairs)
+    ratio = times(median(m["parameters"] / k["parameters"] for k, m in pairs))
+    measured = f"as accurate with fewer parameters on {ahead} of {len(pairs)} tables; MLPs have {ratio} times as many"
+    return _by_share(ahead, len(pairs), measured)
+
+
+def _fast(rows: list[dict]) -> Finding:
+    pairs = _tables(rows)
+    slower = sum(k["seconds"] > m["seconds"] for k, m in pairs)
+    ratio = times(median(k["seconds"] / m["seconds"] for k, m in pairs))
+    return _by_share(
+        slower, len(pairs), f"the KAN takes longer on {slower} of {len(pairs)} tables, {ratio} times (median)"
+    )
+
+
+LEAVES = (
+    Leaf("Accuracy", "Compositional structure?", "KANs", "scaling-exponents", _compositions),
+    Leaf("Accuracy", "Complicated function?", "KANs", "representation", _complicated),
+    Leaf("Accuracy", "Continual learning?", "KANs", "continual-learning", _continual),
+    Leaf("Interpretability", "Dimension?", "low: KANs; high: hard for both", "formulas", _dimension),
+    Leaf("Interpretability", "Level?", "quantitative: KANs; qualitative: either", "formulas", _level),
+    Leaf("Efficiency", "Want small models?", "KANs", "tables", _small),
+    Leaf("Efficiency", "Want fast training?", "MLPs", "tables", _fast),
+)
+
+
+def _draw(leaves: Sequence[tuple[Leaf, dict]]):
+    from edgewise_experiments.plots.guide import GuideLeaf, guide_tree
+
+    shown = [
+        GuideLeaf(leaf.need, leaf.question, leaf.advice, row["verdict"], f"{row['measured']} ({leaf.source})")
+        for leaf, row in leaves
+    ]
+    return guide_tree(TITLE, shown, {HOLDS: "+", PARTLY: "~", FAILS: "x", UNKNOWN: "?"})
+
+
+def line(row: dict) -> str:
+    """A stored row for people."""
+    return f"{row['leaf']} {row['verdict']}: {row['measured']}"

@@ -1,0 +1,239 @@
+"""The numbers in a formula: fitted to data to rounding, and recognised where they are numbers that people write."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.formula.algebra import simplify
+from edgewise.formula.expression import (
+    UNITS,
+    Exact,
+    Expression,
+    Number,
+    constants,
+    evaluate,
+    linearise,
+    walk,
+    with_constants,
+)
+
+# Denominators of fractions people write, and how large a numerator may be with them.
+DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10)
+LARGEST = 20
+# A relative change of a constant that rounding alone explains after a fit to noise-free data.
+CLOSE = 1e-5
+# With noise a constant is recognised within so many standard errors ...
+DEVIATIONS = 3.0
+# ... and the sum of squares may rise by what one parameter less explains: chi-square with 1 degree of freedom, 99 %.
+ALLOWANCE = 6.6
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A formula with fitted constants. loss: the mean squared error; errors: one standard error for each constant."""
+
+    expression: Expression
+    loss: float
+    errors: tuple[float, ...]
+
+
+def free_places(node: Expression) -> list[int]:
+    """Which of the `constants` may be fitted: those that are not exact."""
+    numbers = [part for part in walk(node) if isinstance(part, Number)]
+    return [place for place, part in enumerate(numbers) if part.exact is None]
+
+
+def fit_constants(
+    node: Expression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    steps: int = 50,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
+) -> Fitted | None:
+    """Levenberg-Marquardt on the constants that are not exact; None where the formula is undefined at a sample.
+
+    K. Madsen, H. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004), algorithm 3.16, with
+    Marquardt's scaling of the damping. deadline: of `time.monotonic`, after which no further step is made.
+    """
+    places = free_places(node)
+    numbers = [part for part in walk(node) if isinstance(part, Number)]
+    exact = [part.exact for part in numbers]
+    values = np.array([part.value for part in numbers])
+    root = None if weight is None else np.sqrt(weight / weight.mean())
+
+    def residuals_at(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found, rows = linearise(with_constants(node, values, exact), x)
+        rest, rows = found - y, rows[:, places]
+        return (rest, rows) if root is None else (rest * root, rows * root[:, None])
+
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that overflows is refused
+        found = _marquardt(residuals_at, values, places, steps, deadline)
+        if found is None:
+            return None
+        values, loss, rows = found
+        errors = np.zeros(len(values))
+        if places:
+            spread = loss / max(len(y) - len(places), 1)
+            gram = rows.T @ rows
+            if np.isfinite(gram).all():
+                errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * spread)
+            else:
+                errors[places] = math.inf
+    return Fitted(with_constants(node, values, exact), loss / len(y), tuple(errors.tolist()))
+
+
+def _marquardt(
+    residuals_at, values, places: list[int], steps: int, deadline: float
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """(values, sum of squares, derivatives of the residuals) where it stops; None if the start is not finite."""
+    rest, rows = residuals_at(values)
+    if not (np.isfinite(rest).all() and np.isfinite(rows).all()):
+        return None
+    loss, damping, growth = float(rest @ rest), 1e-3, 2.0
+    for _ in range(steps if places else 0):
+        gram, gradient = rows.T @ rows, rows.T @ rest
+        scale = np.diag(gram) + 1e-12 * max(float(np.diag(gram).max()), 1e-300)
+        if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
+            break
+        moved = False
+        for _ in range(12):
+            if time.monotonic() > deadline:
+                break
+            move = _solved(gram + damping * np.diag(scale), -gradient)
+            trial = values.copy()
+            trial[places] += move
+            new_rest, new_rows = residuals_at(trial)
+            new_loss = float(new_rest @ new_rest) if np.isfinite(new_rest).all() else math.inf
+            if new_loss < loss and np.isfinite(new_rows).all():
+                gain = (loss - new_loss) / max(float(move @ (damping * scale * move - gradient)), 1e-300)
+                damping = max(damping * max(1 / 3, 1 - (2 * gain - 1) ** 3), 1e-14)
+                moved, growth = True, 2.0
+                break
+            damping, growth = damping * growth, growth * 2
+            if damping > 1e12:
+                break
+        if not moved:
+            break
+        done = loss - new_loss <= 1e-10 * loss
+        values, rest, rows, loss = trial, new_rest, new_rows, new_loss
+        if done:
+            break
+    return values, loss, rows
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(matrix, right, rcond=None)[0]
+
+
+def known_numbers(value: float, reach: float) -> Iterator[Exact]:
+    """Numbers people write within `reach` of a value, simplest first: 0, integers, fractions, units."""
+    if abs(value) <= reach:
+        yield 0, 1, ""
+        return
+    found = []
+    for unit, size in UNITS.items():
+        for q in DENOMINATORS:
+            p = round(value / size * q)
+            if (
+                p
+                and math.gcd(p, q) == 1
+                and abs(p * size / q - value) <= reach
+                and abs(p) <= LARGEST * (100 if q == 1 and not unit else 1)
+            ):
+                cost = (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
+                found.append((cost, (p, q, unit)))
+    yield from (form for _, form in sorted(found))
+
+
+def value_of(form: Exact) -> float:
+    """p / q times the unit."""
+    return form[0] / form[1] * UNITS[form[2]]
+
+
+def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf) -> Fitted:
+    """The same formula with numbers people write wherever the loss then stays: one constant after another.
+
+    The others are fitted again each time. A number must lie within rounding, or within three standard errors; the sum
+    of squares may rise by no more than chance explains, or stay below `floor` times the variance of y. deadline: of
+    `time.monotonic`, after which no more constants are tried.
+    """
+    limit_free = floor * float(np.var(y))
+    fitted = _all_known(fitted, x, y, limit_free, deadline)
+    refused: set[tuple[float, Exact]] = set()
+    for _ in range(40):
+        best = _next_known(fitted, refused)
+        if best is None or time.monotonic() > deadline:
+            return fitted
+        place, form = best
+        numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
+        values, exact = [part.value for part in numbers], [part.exact for part in numbers]
+        old = values[place]
+        values[place], exact[place] = value_of(form), form
+        trial = fit_constants(
+            simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15, deadline=deadline
+        )
+        allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
+        if trial is not None and trial.loss <= allowed:
+            fitted = trial
+        else:
+            refused.add((round(old, 9), form))
+    return fitted
+
+
+def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float, deadline: float) -> Fitted:
+    """With every constant that has a simple number near replaced by it at once, if the loss stays."""
+    numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
+    values, exact = [part.value for part in numbers], [part.exact for part in numbers]
+    for place in free_places(fitted.expression):
+        reach = _reach(values[place], fitted.errors[place])
+        form = next(known_numbers(values[place], reach), None)
+        if form is not None:
+            values[place], exact[place] = value_of(form), form
+    known = simplify(with_constants(fitted.expression, values, exact))
+    trial = fit_constants(known, x, y, steps=15, deadline=deadline)
+    allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
+    return trial if trial is not None and trial.loss <= allowed else fitted
+
+
+def _reach(value: float, error: float) -> float:
+    """By how much a constant may be off, for the numbers that are tried in its place."""
+    return min(max(DEVIATIONS * error, CLOSE * abs(value), 1e-9), 0.2 * abs(value) + 1e-3)
+
+
+def _next_known(fitted: Fitted, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
+    """The constant nearest to a simple number, measured in what it may be off by."""
+    values = constants(fitted.expression)
+    best, nearest = None, math.inf
+    for place in free_places(fitted.expression):
+        value, error = values[place], fitted.errors[place]
+        reach = max(DEVIATIONS * error, CLOSE * abs(value), 1e-9)
+        for rank, form in enumerate(known_numbers(value, _reach(value, error))):
+            if (round(value, 9), form) in refused:
+                continue
+            score = rank + form[1] / 10 + (form[2] != "") + abs(value_of(form) - value) / reach
+            if score < nearest:
+                best, nearest = (place, form), score
+            break
+    return best
+
+
+def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
+    """Root mean squared error over the standard deviation of y; infinite where the formula is undefined."""
+    rest = evaluate(node, x) - y
+    if not np.isfinite(rest).all():
+        return math.inf
+    return float(np.sqrt(np.mean(rest**2)) / max(float(np.std(y)), 1e-300))
+
+
+def mean_squared(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:
+    """Mean squared error; infinite where the formula is undefined."""
+    rest = evaluate(node, x) - np.asarray(y)
+    return float(np.mean(rest**2)) if np.isfinite(rest).all() else math.inf

@@ -1,0 +1,1 @@
+"""TODO what the room model_selection is for."""

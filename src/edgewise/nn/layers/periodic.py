@@ -1,0 +1,65 @@
+"""A layer without parameters that makes a network periodic in some of its inputs."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.nn.config import check_input
+from edgewise.nn.layers.segments import Segments
+from edgewise.ops.jet import check_jet, compose
+
+
+class PeriodicLayer(nn.Module):
+    """Replaces each periodic input x_i by cos and sin of 2 pi (x_i - start) / period; the others pass through first.
+
+    Args:
+        in_features: number of inputs.
+        periods: of the periodic inputs, by number, (start, period).
+    """
+
+    def __init__(self, in_features: int, periods: Mapping[int, tuple[float, float]]):
+        super().__init__()
+        for number, (start, period) in periods.items():
+            if number not in range(in_features) or not (math.isfinite(start) and 0 < period < math.inf):
+                raise InputError(f"periods must hold input: (start, period > 0), got {number!r}: {(start, period)!r}")
+        if not periods:
+            raise InputError("periods must hold at least one input, got none")
+        self.in_features = in_features
+        self.periods = {int(number): (float(start), float(period)) for number, (start, period) in periods.items()}
+
+    out_features = property(lambda self: self.in_features + len(self.periods))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, in + number of periodic inputs)."""
+        check_input(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64)
+        circles = [self._angle(x, number) for number in self.periods]
+        return torch.cat([x[..., self._others], *(f(angle) for angle in circles for f in (torch.cos, torch.sin))], -1)
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
+        parts = [x[..., self._others]]
+        for number, (_, period) in self.periods.items():
+            speed, angle = 2 * math.pi / period, self._angle(x[0], number)
+            for shift in (0.5, 0.0):  # cos, then sin, as sines
+                waves = [speed**k * torch.sin(angle + (shift + 0.5 * k) * math.pi) for k in range(order + 1)]
+                parts.append(compose(x[..., number : number + 1], waves, order))
+        return torch.cat(parts, -1)
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """None: there are no parameters."""
+        return ()
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} -> {self.out_features}, periods={self.periods}"
+
+    @property
+    def _others(self) -> list[int]:
+        return [number for number in range(self.in_features) if number not in self.periods]
+
+    def _angle(self, x: Tensor, number: int) -> Tensor:
+        start, period = self.periods[number]
+        return (x[..., number : number + 1] - start) * (2 * math.pi / period)

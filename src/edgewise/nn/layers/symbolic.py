@@ -1,0 +1,190 @@
+"""Layers whose edges are elementary functions, alone or beside spline edges."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.nn.config import check_input
+from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.layers.initial import float_dtype
+from edgewise.nn.layers.segments import Segments, one_run
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.ops.jet import check_jet, compose
+
+ZERO = "0"  # the function of an edge that is not there
+
+
+class SymbolicLayer(nn.Module):
+    """y_o = sum_i c_io f_io(a_io x_i + b_io) + d_io, each f_io an elementary function; the edges of "0" are absent.
+
+    Outside the domain of an f the output is nan or infinite, as that of f.
+
+    Args:
+        functions: names of the edges' functions, `in` rows of `out`; "" means "0".
+        affine: (4, in, out), the numbers a, b, c, d; left out, they are 1, 0, 1, 0.
+        table: where names are looked up; `ELEMENTARY` and one's own rows.
+
+    Parameter: `affine` (4, in, out).
+
+    Raises:
+        InputError: functions is no table of known names, or affine does not fit it.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[Sequence[str]],
+        affine: Tensor | None = None,
+        *,
+        table: Mapping[str, Elementary] = ELEMENTARY,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        self.functions = _names(functions, table)
+        shape = len(self.functions), len(self.functions[0])
+        if affine is None:
+            affine = torch.tensor([1.0, 0.0, 1.0, 0.0])[:, None, None].expand(4, *shape)
+        elif not isinstance(affine, Tensor) or affine.shape != (4, *shape):
+            came = tuple(affine.shape) if isinstance(affine, Tensor) else type(affine).__name__
+            raise InputError(f"affine must have shape (4, {shape[0]}, {shape[1]}), got {came}")
+        self.affine = nn.Parameter(affine.detach().to(dtype=float_dtype(dtype), device=device).clone())
+        flat = [name for row in self.functions for name in row]
+        self._rows = tuple(table[name] for name in dict.fromkeys(flat) if name != ZERO)
+        for number, row in enumerate(self._rows):
+            places = torch.tensor([k for k, name in enumerate(flat) if name == row.name], device=device)
+            self.register_buffer(f"_places_{number}", places, persistent=False)
+
+    in_features = property(lambda self: self.affine.shape[1])
+    out_features = property(lambda self: self.affine.shape[2])
+
+    @property
+    def mask(self) -> Tensor:
+        """1 for the edges that are there, 0 for the others, (in, out)."""
+        return self.affine.new_tensor([[float(name != ZERO) for name in row] for row in self.functions])
+
+    def elementary(self, i: int, o: int) -> Elementary | None:
+        """The function of an edge; None where there is no edge."""
+        return next((row for row in self._rows if row.name == self.functions[i][o]), None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        check_input(x, self.in_features, self.affine.dtype)
+        flat = x.reshape(-1, x.shape[-1])
+        y = flat.new_zeros(flat.shape[0], self.out_features)  # len() would fix the size in an export
+        for places, values in self._values(flat):
+            y = y.index_add(1, places % self.out_features, values)
+        return y.reshape(*x.shape[:-1], y.shape[-1])
+
+    def edges(self, x: Tensor) -> Tensor:
+        """The value of every edge, x (batch, in) -> (batch, in, out)."""
+        edges = x.new_zeros(len(x), self.in_features * self.out_features)
+        for places, values in self._values(x):
+            edges = edges.index_copy(1, places, values)
+        return edges.unflatten(1, (self.in_features, self.out_features))
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        check_jet(x, self.in_features, self.affine.dtype, order)
+        return self._jet(x, self.affine.flatten(1), order)
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """As `KANLayer.jacobian_segments`: one run of all 4 * in * out numbers of "affine"."""
+        with torch.enable_grad():  # each sample gets numbers of its own, so that one backward pass keeps them apart
+            own = self.affine.detach().flatten(1)[:, None, :].repeat(1, x.shape[1], 1).requires_grad_()
+            y = self._jet(x.detach(), own, order)
+            if y.requires_grad:
+                (rows,) = torch.autograd.grad((y * sensitivity.detach()).sum(), own)
+            else:
+                rows = torch.zeros_like(own)
+        return (one_run("affine", rows.transpose(0, 1).flatten(1)),)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} -> {self.out_features}, functions={[list(row) for row in self.functions]}"
+
+    def _groups(self) -> Iterator[tuple[Elementary, Tensor]]:
+        """Each function that occurs, with the flat indices of its edges."""
+        for number, row in enumerate(self._rows):
+            yield row, getattr(self, f"_places_{number}")
+
+    def _values(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Flat indices (e,) and values (batch, e) of the edges of each function."""
+        affine = self.affine.flatten(1)
+        for row, places in self._groups():
+            a, b, c, d = affine[:, places]
+            yield places, c * row.function(a * x[:, places // self.out_features] + b) + d
+
+    def _jet(self, x: Tensor, affine: Tensor, order: int) -> Tensor:
+        """affine: (4, in * out), or (4, batch, in * out) with numbers for each sample."""
+        y = x.new_zeros(*x.shape[:2], self.out_features)
+        for row, places in self._groups():
+            a, b, c, d = affine[..., places]
+            inner = a * x[..., places // self.out_features]
+            inner = torch.cat([inner[:1] + b, inner[1:]])
+            outer = c * compose(inner, row.jet_derivatives(inner[0], order), order)
+            outer = torch.cat([outer[:1] + d, outer[1:]])
+            y = y.index_add(2, places % self.out_features, outer)
+        return y
+
+
+class MixedLayer(nn.Module):
+    """The sum of a spline layer and a symbolic one of the same shape; each edge belongs to one of the two.
+
+    Raises:
+        InputError: the shapes or dtypes differ, or an edge is in both.
+    """
+
+    def __init__(self, spline: KANLayer, symbolic: SymbolicLayer):
+        super().__init__()
+        if spline.mask.shape != symbolic.mask.shape or spline.coef.dtype != symbolic.affine.dtype:
+            raise InputError(
+                f"symbolic must be as spline, {tuple(spline.mask.shape)} of {spline.coef.dtype}, "
+                f"got {tuple(symbolic.mask.shape)} of {symbolic.affine.dtype}"
+            )
+        if bool((spline.mask * symbolic.mask).any()):
+            raise InputError("spline must mask the edges that symbolic has, it has some of them too")
+        self.spline, self.symbolic = spline, symbolic
+
+    in_features = property(lambda self: self.spline.in_features)
+    out_features = property(lambda self: self.spline.out_features)
+    functions = property(lambda self: self.symbolic.functions)
+
+    @property
+    def mask(self) -> Tensor:
+        """1 for the edges that are there, of either kind, 0 for the others, (in, out)."""
+        return self.spline.mask + self.symbolic.mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        return self.spline(x) + self.symbolic(x)
+
+    def edges(self, x: Tensor) -> Tensor:
+        """The value of every edge, x (batch, in) -> (batch, in, out)."""
+        return self.spline.edges(x) + self.symbolic.edges(x)
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        return self.spline.jet(x, order) + self.symbolic.jet(x, order)
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """Those of both parts, named "spline.coef", "spline.base", "symbolic.affine"."""
+        parts = {"spline": self.spline, "symbolic": self.symbolic}
+        return tuple(
+            replace(segments, parameter=f"{name}.{segments.parameter}")
+            for name, part in parts.items()
+            for segments in part.jacobian_segments(x, sensitivity, order)
+        )
+
+
+def _names(functions: Sequence[Sequence[str]], table: Mapping[str, Elementary]) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(functions, list | tuple) or not all(isinstance(row, list | tuple) for row in functions):
+        raise InputError(f"functions must be rows of names, one row for each input, got {functions!r}")
+    rows = tuple(tuple(ZERO if name == "" else name for name in row) for row in functions)
+    if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
+        raise InputError(f"functions must be rows of one length, at least 1 of at least 1, got {functions!r}")
+    unknown = next((name for row in rows for name in row if name != ZERO and name not in table), None)
+    if unknown is not None:
+        raise InputError(f"functions must be named in the table, got {unknown!r}; it has {', '.join(table)}")
+    return rows

@@ -1,0 +1,169 @@
+"""A layer of all products of B-splines of its inputs: one product node for each combination, a coefficient for each."""
+
+from collections.abc import Sequence
+from math import comb
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.errors import InputError
+from edgewise.nn.config import check_input
+from edgewise.nn.layers.segments import Segments
+from edgewise.ops.jet import along, check_jet, compose, multiply
+from edgewise.ops.splines.active_basis import active_basis
+from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend
+
+MOST_INPUTS = 3  # a sample meets (degree + 1)^inputs coefficients
+
+
+class TensorLayer(nn.Module):
+    """y_o = sum over (j, k, ..) of coef[j, k, .., o] B_j(x_1) B_k(x_2) ..: product nodes of edges that are B-splines.
+
+    A `SeparableLayer` of full rank: linear in its coefficients, so that a linear equation is solved in one step.
+
+    Args:
+        breakpoints: of each input, increasing, (grid_size + 1,) each, at most three inputs.
+        out_features: number of outputs.
+        degree: of the splines.
+        periodic: of each input whether it repeats after the last breakpoint; no input if left out.
+
+    Parameter: `coef` (n_1, .., n_in, out), zeros at first, with n = grid_size + degree, grid_size where periodic.
+    Buffers: `knots_0`, `knots_1` .., (1, grid_size + 2 degree + 1) each.
+
+    Raises:
+        InputError: an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
+    """
+
+    def __init__(
+        self,
+        breakpoints: Sequence[Tensor],
+        out_features: int,
+        *,
+        degree: int = 3,
+        periodic: Sequence[bool] | None = None,
+    ):
+        super().__init__()
+        if not 1 <= len(breakpoints) <= MOST_INPUTS:
+            raise InputError(f"breakpoints must be given for 1 to {MOST_INPUTS} inputs, got {len(breakpoints)}")
+        if degree not in range(1, MAX_DEGREE + 1):
+            raise InputError(f"degree must be 1 to {MAX_DEGREE}, got {degree!r}")
+        self.degree = degree
+        self.periodic = (False,) * len(breakpoints) if periodic is None else tuple(map(bool, periodic))
+        for number, (points, repeats) in enumerate(zip(breakpoints, self.periodic, strict=True)):
+            if points.ndim != 1 or len(points) < 2 or not bool((points.diff() > 0).all()):
+                raise InputError(f"breakpoints must be increasing, (grid_size + 1,), got input {number}: {points}")
+            if repeats and len(points) < degree + 2:
+                raise InputError(f"a periodic input must have {degree + 1} intervals or more, got {len(points) - 1}")
+            self.register_buffer(f"knots_{number}", _extended(points, degree, repeats))
+        self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
+
+    in_features = property(lambda self: len(self.periodic))
+    out_features = property(lambda self: self.coef.shape[-1])
+    grid_sizes = property(lambda self: tuple(len(points) - 1 for points in self.breakpoints))
+
+    @property
+    def knots(self) -> list[Tensor]:
+        """Of each input, (1, grid_size + 2 degree + 1)."""
+        return [getattr(self, f"knots_{number}") for number in range(self.in_features)]
+
+    @property
+    def breakpoints(self) -> list[Tensor]:
+        """Of each input, (grid_size + 1,)."""
+        return [breakpoints_of(knots, self.degree)[0] for knots in self.knots]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*batch, in) -> (*batch, out)."""
+        check_input(x, self.in_features, self.coef.dtype)
+        return self.jet(x.reshape(1, -1, x.shape[-1]), 0)[0].reshape(*x.shape[:-1], self.out_features)
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        check_jet(x, self.in_features, self.coef.dtype, order)
+        numbers, factors = self._active(x, order)
+        last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
+        local = self.coef.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
+        local = local.reshape(len(numbers), -1, self.degree + 1) @ last
+        inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))
+        for factor in reversed(factors[:-1]):
+            inner = inner.unflatten(3, (-1, self.degree + 1))
+            inner = multiply(inner, factor[:, :, None, None], order).sum(-1)
+        return inner[..., 0]
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """As `KANLayer.jacobian_segments`: "coef", a run of (degree + 1) * out for each of its rows that are met."""
+        numbers, factors = self._active(x, order)
+        weights = sensitivity[:, :, None, :]  # (C, b, p, out)
+        for factor in factors[:-1]:
+            weights = _pulled(weights, factor, order).flatten(2, 3)
+        last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
+        values = last[:, None] @ weights.permute(1, 2, 0, 3)  # (b, p, degree + 1, out)
+        run = 1 if self.periodic[-1] else self.degree + 1  # a run may not wrap around
+        starts = numbers[:, ::run] * self.out_features
+        values = values.reshape(len(starts), starts.shape[1], run * self.out_features)
+        if any(self.periodic):  # runs lie in order
+            starts, order_of = starts.sort(1)
+            values = values.gather(1, order_of[..., None].expand_as(values))
+        return (Segments("coef", starts, values),)
+
+    def with_breakpoints(self, breakpoints: Sequence[Tensor]) -> "TensorLayer":
+        """A new layer with the same function on finer breakpoints, the old ones among them."""
+        finer = TensorLayer(breakpoints, self.out_features, degree=self.degree, periodic=self.periodic)
+        coef = self.coef.detach()
+        for axis, (old, new) in enumerate(zip(self.knots, finer.knots, strict=True)):
+            moved = coef.movedim(axis, 0)
+            count, flat = finer.coef.shape[axis], moved.flatten(1)
+            full = torch.cat([flat, flat[: self.degree]]) if self.periodic[axis] else flat
+            carried = blossom_coef(full[None], old, new, self.degree)[0, :count]
+            coef = carried.unflatten(1, moved.shape[1:]).movedim(0, axis)
+        finer.coef = nn.Parameter(coef.contiguous())
+        return finer
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} -> {self.out_features}, grid_sizes={self.grid_sizes}, degree={self.degree}"
+
+    def _sizes(self) -> list[int]:
+        return [
+            len(points) - 1 + (0 if repeats else self.degree)
+            for points, repeats in zip(self.breakpoints, self.periodic, strict=True)
+        ]
+
+    def _active(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
+        """Which products can differ from zero, their numbers (b, p) among all, and the jets (C, b, degree + 1) of the
+        B-splines of each input."""
+        offsets = torch.arange(self.degree + 1, device=x.device)
+        numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
+        for axis, (knots, size) in enumerate(zip(self.knots, self._sizes(), strict=True)):
+            line = x[..., axis : axis + 1]
+            place = line[0]
+            if self.periodic[axis]:
+                low, high = knots[0, self.degree], knots[0, -self.degree - 1]
+                place = low + torch.remainder(place - low, high - low)
+            interval, derivatives = active_basis(place, knots, self.degree, order)
+            factors.append(compose(line, list(derivatives[:, :, 0]), order))
+            numbers = (numbers[..., None] * size + (interval + offsets)[:, None] % size).flatten(1)
+        return numbers, factors
+
+
+def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
+    """What is pulled back through a product with `factor` (C, b, k): weights (C, b, p, out) to (C, b, p, k, out).
+
+    The transposed of Leibniz' rule: the l-th derivative of the other factor comes in the k-th of the product with
+    C(k, l) times the derivative of order k - l of this one.
+    """
+    weights, factor = weights[:, :, :, None], factor[:, :, None, :, None]
+    value = (weights * factor).sum(0, keepdim=True)
+    if len(weights) == 1:
+        return value
+    lines, slopes = along(weights, order), along(factor, order)
+    each = [factor[0], *slopes.unbind(1)]
+    pulled = [sum(comb(k, l) * lines[:, k - 1] * each[k - l] for k in range(l, order + 1)) for l in range(1, order + 1)]
+    return torch.cat([value, torch.stack(pulled, 1).flatten(0, 1)])
+
+
+def _extended(points: Tensor, degree: int, periodic: bool) -> Tensor:
+    """Knots (1, grid_size + 2 degree + 1): beyond a period those inside come again."""
+    if not periodic:
+        return extend(points[None], degree)
+    length = points[-1] - points[0]
+    return torch.cat([points[-degree - 1 : -1] - length, points, points[1 : degree + 1] + length])[None]

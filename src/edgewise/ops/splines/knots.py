@@ -1,0 +1,80 @@
+"""Knot vectors: uniform, from samples, subdivided; and coefficients carried from one knot vector to a finer one."""
+
+import torch
+from torch import Tensor
+
+from edgewise.ops.splines.bspline import locate
+
+
+def extend(breakpoints: Tensor, degree: int) -> Tensor:
+    """Knots (in, grid_size + 2 degree + 1) from increasing breakpoints (in, grid_size + 1).
+
+    The `degree` knots beyond each end repeat the width of the outermost interval, so uniform breakpoints give
+    uniform knots (the paper's choice); inside the domain they change the basis, not the space of functions.
+    """
+    steps = torch.arange(1, degree + 1, dtype=breakpoints.dtype, device=breakpoints.device)
+    first = breakpoints[:, :1] - (breakpoints[:, 1:2] - breakpoints[:, :1]) * steps.flip(0)
+    last = breakpoints[:, -1:] + (breakpoints[:, -1:] - breakpoints[:, -2:-1]) * steps
+    return torch.cat([first, breakpoints, last], 1)
+
+
+def uniform(domain: Tensor, grid_size: int, degree: int) -> Tensor:
+    """Evenly spaced knots (in, grid_size + 2 degree + 1) over `domain` (in, 2)."""
+    share = torch.arange(grid_size + 1, dtype=domain.dtype, device=domain.device) / grid_size
+    low, high = domain[:, :1], domain[:, 1:]
+    breakpoints = low * (1 - share) + high * share  # both ends exact
+    return extend(breakpoints, degree)
+
+
+def breakpoints_of(knots: Tensor, degree: int) -> Tensor:
+    """The knots inside the domain, ends included, (in, grid_size + 1)."""
+    return knots[:, degree : knots.shape[1] - degree]
+
+
+def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
+    """Knots with every interval cut into `parts` equal ones; the old breakpoints stay, bit for bit."""
+    old = breakpoints_of(knots, degree)
+    share = torch.arange(parts, dtype=old.dtype, device=old.device) / parts
+    low, high = old[:, :-1, None], old[:, 1:, None]
+    inner = (low * (1 - share) + high * share).flatten(1)
+    return extend(torch.cat([inner, old[:, -1:]], 1), degree)
+
+
+def blossom_coef(
+    coef: Tensor, knots: Tensor, finer: Tensor, degree: int, within: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """Coefficients on `finer` knots of the very same splines, where the old breakpoints are among the finer ones.
+
+    A B-spline coefficient is the polar form (blossom) of the local polynomial at the knots inside the function's
+    support: c_j = f(t_{j+1}, .., t_{j+degree}) (Ramshaw, "Blossoms are polar forms", 1989). The polar form is
+    evaluated by de Boor's scheme with a different argument at each level, on the old interval in which the middle
+    of the new function's support lies, so nothing is solved and nothing is fitted.
+
+    Args:
+        coef: (in, n, out); knots: (in, n + degree + 1); finer: (in, m + degree + 1).
+        within: lower and upper ends, (in,) each, on breakpoints: only the pieces between are used, the outermost ones
+            for all that lies beyond, so that the splines go on as polynomials there. The whole domain if left out.
+
+    Returns:
+        (in, m, out).
+    """
+    count = finer.shape[1] - degree - 1
+    arguments = torch.stack([finer[:, 1 + r : 1 + r + count] for r in range(degree)], -1) if degree else None
+    # A middle beyond the domain counts to the outermost interval, which is the part of the support inside.
+    middle = (finer[:, :count] + finer[:, degree + 1 :]) / 2
+    if within is not None:
+        low, high = within
+        # Half an interval inside, so that rounding can't move an end into the neighbour.
+        inside = (high - low).minimum(knots.diff(dim=1).amin(1)) / 2
+        middle = middle.clamp((low + inside)[:, None], (high - inside)[:, None])
+    interval = locate(middle.mT, knots, degree).mT  # (in, m)
+    inputs = torch.arange(coef.shape[0], device=coef.device)[:, None, None]
+    offsets = torch.arange(degree + 1, device=coef.device)
+    points = coef[inputs, interval[..., None] + offsets]  # (in, m, degree + 1, out)
+    for level in range(1, degree + 1):
+        argument = arguments[..., level - 1, None]
+        first = interval[..., None] + torch.arange(level, degree + 1, device=coef.device)
+        left, right = knots[inputs, first], knots[inputs, first + degree + 1 - level]
+        share = ((argument - left) / (right - left))[..., None]
+        points = points[..., :-1, :] * (1 - share) + points[..., 1:, :] * share
+    return points[..., 0, :]

@@ -1,0 +1,65 @@
+"""Exact integrals of products of splines, and best approximation by them in the L2 norm."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.ops.splines.bspline import basis
+from edgewise.ops.splines.knots import breakpoints_of
+
+
+def quadrature(breakpoints: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    """Gauss-Legendre nodes and weights on every interval: breakpoints (in, m + 1) -> (in, m * points) each.
+
+    Exact for polynomials of degree 2 points - 1 on each interval; intervals of width 0 weigh nothing.
+    """
+    node, weight = np.polynomial.legendre.leggauss(points)
+    node = torch.as_tensor(node, dtype=breakpoints.dtype, device=breakpoints.device)
+    weight = torch.as_tensor(weight, dtype=breakpoints.dtype, device=breakpoints.device)
+    low, high = breakpoints[:, :-1, None], breakpoints[:, 1:, None]
+    x = (low + high) / 2 + (high - low) / 2 * node
+    return x.flatten(1), ((high - low) / 2 * weight).flatten(1)
+
+
+def gram(knots: Tensor, degree: int, order: int = 0) -> Tensor:
+    """integral over the domain of B_g^(order)(x) B_h^(order)(x) dx for each input, (in, n, n); exact."""
+    x, weight = quadrature(breakpoints_of(knots, degree), degree + 1)
+    values = basis(x.mT, knots, degree, order).transpose(0, 1)  # (in, points, n)
+    return values.mT @ (weight[..., None] * values)
+
+
+def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
+    """The splines on `new_knots` nearest to given ones in the L2 norm over the new domain, and how far they are.
+
+    Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
+    exact: Gauss-Legendre on the union of both sets of breakpoints.
+
+    Args:
+        coef: (in, n, out); knots: (in, n + degree + 1); new_knots: (in, m + degree + 1).
+
+    Returns:
+        (in, m, out), and the largest absolute difference of each spline at the quadrature nodes, (in, out).
+    """
+    new_breaks = breakpoints_of(new_knots, degree)
+    low, high = new_breaks[:, :1], new_breaks[:, -1:]
+    old_breaks = torch.minimum(torch.maximum(breakpoints_of(knots, degree), low), high)
+    union = torch.cat([new_breaks, old_breaks], 1).sort(1).values
+    x, weight = quadrature(union, degree + 1)
+    old = basis(x.mT, knots, degree).transpose(0, 1) @ coef
+    new_basis = basis(x.mT, new_knots, degree).transpose(0, 1)
+    root = weight.sqrt()[..., None]
+    # Householder least squares on the weighted rows; normal equations would square the condition number.
+    q, r = torch.linalg.qr(root * new_basis)
+    new_coef = torch.linalg.solve_triangular(r, q.mT @ (root * old), upper=True)
+    return new_coef, (new_basis @ new_coef - old).abs().amax(1)
+
+
+def roughness(knots: Tensor, degree: int) -> Tensor:
+    """Gram matrix (in, n, n) of the squared second derivative, with the domain rescaled to length 1.
+
+    c' R c = integral_0^1 (d^2 s / dt^2)^2 dt, t the position in the domain: O'Sullivan's penalty (1986), as
+    in P. Eilers and B. Marx, Statistical Science 11 (1996). Degree 0 and 1 have no second derivative: zeros.
+    """
+    breaks = breakpoints_of(knots, degree)
+    length = (breaks[:, -1] - breaks[:, 0])[:, None, None]
+    return gram(knots, degree, 2) * length**3 if degree >= 2 else torch.zeros_like(gram(knots, degree, 0))

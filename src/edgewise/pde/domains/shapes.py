@@ -1,0 +1,153 @@
+"""Domains in the plane that are no boxes: disk, annulus, polygon, L-shape."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Domain, Piece
+from edgewise.pde.domains.sampling import gauss_legendre
+
+ANGLES = 96  # of the trapezoidal rule around a circle, which converges faster than any power for smooth functions
+RADII = 3  # panels of Gauss-Legendre points
+
+
+class Annulus(Domain):
+    """Between two circles around a centre. Pieces: "outer" and "inner".
+
+    Args:
+        inner, outer: radii, 0 < inner < outer.
+        center: two numbers. coordinates: two names.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
+
+    def __init__(
+        self,
+        inner: float,
+        outer: float,
+        center: Sequence[float] = (0.0, 0.0),
+        coordinates: Sequence[str] = ("x", "y"),
+    ):
+        if not 0 < inner < outer < math.inf:
+            raise InputError(f"an annulus must have radii 0 < inner < outer, got {inner!r} and {outer!r}")
+        self._place(inner, outer, center, coordinates)
+        self.pieces = (self._circle("outer", outer, 1), self._circle("inner", inner, -1))
+
+    def _place(self, inner: float, outer: float, center: Sequence[float], coordinates: Sequence[str]) -> None:
+        if len(center) != 2 or len(coordinates) != 2:
+            raise InputError(f"center must have two numbers and coordinates two names, got {center!r}, {coordinates!r}")
+        self.inner, self.outer, self.coordinates = float(inner), float(outer), tuple(coordinates)
+        self.center = torch.tensor(list(map(float, center)), dtype=torch.float64)
+        self.bounds = self.center[:, None] + torch.tensor([-self.outer, self.outer], dtype=torch.float64)
+        self.volume = math.pi * (self.outer**2 - self.inner**2)
+
+    def level(self, x: Tensor) -> Tensor:
+        radius = (x - self.center).norm(dim=1)
+        return torch.maximum(radius - self.outer, self.inner - radius) if self.inner else radius - self.outer
+
+    def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        self.named(names)
+        square = (x - self.center).square().sum(1)
+        value = torch.ones_like(square)
+        if self.pieces[0].name in names:
+            value = value * (self.outer**2 - square) / (self.outer**2 - self.inner**2)
+        if "inner" in names:
+            value = value * (square - self.inner**2) / (self.outer**2 - self.inner**2)
+        return value
+
+    def quadrature(self) -> tuple[Tensor, Tensor]:
+        radius, weights = gauss_legendre(8, self.inner, self.outer, RADII)
+        angle = torch.arange(ANGLES, dtype=torch.float64) * (2 * math.pi / ANGLES)
+        around = torch.stack([angle.cos(), angle.sin()], 1)
+        x = self.center + (radius[:, None, None] * around).flatten(0, 1)
+        return x, (radius * weights * (2 * math.pi / ANGLES)).repeat_interleave(ANGLES)
+
+    def _circle(self, name: str, radius: float, side: int) -> Piece:
+        def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            angle = 2 * math.pi * share
+            normal = torch.stack([angle.cos(), angle.sin()], 1)
+            return self.center + radius * normal, side * normal
+
+        return Piece.curve(name, 2 * math.pi * radius, at)
+
+
+class Disk(Annulus):
+    """Within a circle. Its boundary is the piece "circle".
+
+    Args:
+        radius: positive.
+        center: two numbers. coordinates: two names.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
+
+    def __init__(
+        self,
+        radius: float = 1.0,
+        center: Sequence[float] = (0.0, 0.0),
+        coordinates: Sequence[str] = ("x", "y"),
+    ):
+        if not 0 < radius < math.inf:
+            raise InputError(f"radius must be a positive number, got {radius!r}")
+        self._place(0.0, radius, center, coordinates)
+        self.pieces = (self._circle("circle", radius, 1),)
+
+
+class Polygon(Domain):
+    """Within a closed line that doesn't cross itself. Pieces: "edge 1" from the first corner to the second, and so on.
+
+    Args:
+        corners: (m, 2), at least three, in either sense.
+        coordinates: two names.
+
+    Raises:
+        InputError: fewer corners, no area between them, or two neighbours that are the same.
+    """
+
+    def __init__(self, corners: Sequence[Sequence[float]], coordinates: Sequence[str] = ("x", "y")):
+        points = torch.tensor([list(map(float, corner)) for corner in corners], dtype=torch.float64)
+        if points.ndim != 2 or len(points) < 3 or points.shape[1] != 2 or len(coordinates) != 2:
+            raise InputError(f"corners must have shape (m, 2) with m of at least 3, got {tuple(points.shape)}")
+        following = points.roll(-1, 0)
+        area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
+        if area == 0 or bool((points == following).all(1).any()):
+            raise InputError("corners must enclose an area, and neighbours differ")
+        self.coordinates, self.volume = tuple(coordinates), abs(area)
+        self.corners, self._sense = points, math.copysign(1.0, area)
+        self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
+        self.pieces = tuple(self._edge(number) for number in range(len(points)))
+
+    def level(self, x: Tensor) -> Tensor:
+        start, end = self.corners, self.corners.roll(-1, 0)
+        along, offset = end - start, x[:, None] - start
+        share = ((offset * along).sum(-1) / along.square().sum(-1)).clamp(0, 1)
+        distance = (offset - share[..., None] * along).norm(dim=-1).amin(1)
+        # A ray to the right crosses the boundary an odd number of times from inside.
+        above = start[:, 1] > x[:, None, 1], end[:, 1] > x[:, None, 1]
+        slope = along[:, 0] / torch.where(along[:, 1] == 0, torch.ones_like(along[:, 1]), along[:, 1])
+        crosses = (above[0] != above[1]) & (x[:, None, 0] < start[:, 0] + slope * offset[..., 1])
+        return torch.where(crosses.sum(1) % 2 == 1, -distance, distance)
+
+    def _edge(self, number: int) -> Piece:
+        start, end = self.corners[number], self.corners[(number + 1) % len(self.corners)]
+        length = float((end - start).norm())
+        outward = self._sense * torch.stack([end[1] - start[1], start[0] - end[0]]) / length
+
+        def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            return start + share[:, None] * (end - start), outward.expand(len(share), 2)
+
+        return Piece.curve(f"edge {number + 1}", length, at)
+
+
+def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
+    """The square [low, high]^2 of x and y without its lower right quarter; the reentrant corner is the centre.
+
+    Its pieces are "edge 1" .. "edge 6", from the lower left corner round to the right, the first of them at the bottom.
+    """
+    middle = (low + high) / 2
+    return Polygon([(low, low), (middle, low), (middle, middle), (high, middle), (high, high), (low, high)])

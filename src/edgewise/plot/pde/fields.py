@@ -1,0 +1,248 @@
+"""Solutions of differential equations as figures: solution, error and residual, as curves, maps and moments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure, FigureBase
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import TIME
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.solution import Solution
+from edgewise.plot.pde.maps import Units, colour_bar, cut_out, draw_map, number_axis, outline_of, range_of, with_unit
+from edgewise.plot.pde.slices import Exact, Slice, chosen_slots, chosen_times, middle, slice_of
+from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, WIDTH, settled, styled
+
+MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time that are shown of a solution in two dimensions
+INSTANTS = (0.25, 0.5, 0.75)  # and of one in one dimension
+_MAP, _LINE, _SMALL = 201, 601, 121  # points along a side of a map, of a curve, of a map among many
+_DASHES = (0, (3.5, 2.5))
+
+
+@dataclass(frozen=True, eq=False)
+class _Quantity:
+    """One thing to show: its name with unit, its values on a slice, and whether it is a difference from zero."""
+
+    label: str
+    values: np.ndarray
+    signed: bool
+
+
+def solution_figure(
+    solution: Solution,
+    *,
+    fields: Sequence[str] | None = None,
+    exact: Exact | None = None,
+    times: Sequence[float] | None = None,
+    units: Units | None = None,
+) -> Figure:
+    """The solution, its error where an exact one is known, and the residual of the equation.
+
+    One coordinate: curves. Two: maps, over a coordinate and time with the curves at some moments below. Two of space
+    and time: maps at some moments. More: the plane of the first two through the middle of the domain.
+
+    Args:
+        fields: names of those to show; all if left out.
+        exact: x (b, n) to (b, fields of the problem), as a reference to compare with; left out, the problem's own.
+        times: moments to show.
+        units: of fields and coordinates by name, as {"x": "m", "u": "K"}.
+
+    Raises:
+        InputError: an argument is not as above.
+    """
+    problem, units = solution.problem, units or {}
+    slots = chosen_slots(problem, fields)
+    timed = TIME in problem.domain.coordinates
+    if times is not None and not (timed and problem.domain.dimension > 1):
+        raise InputError("times must be left out for a problem without coordinates of space and the time t")
+    with styled():
+        if problem.domain.dimension == 1:
+            figure = _curves(solution, slots, exact, units)
+        elif not timed:
+            figure = _maps(solution, slots, exact, units)
+        elif problem.domain.dimension == 2:
+            figure = _over_time(solution, slots, exact, units, chosen_times(problem, times, INSTANTS))
+        else:
+            figure = _moments(solution, slots, exact, units, chosen_times(problem, times, MOMENTS))
+        return settled(figure)
+
+
+def _rows(shown: Slice, slots: Sequence[int], problem: PDE, units: Units) -> list[list[_Quantity]]:
+    """A row for each field: the field, its error; and the residuals of the equations behind, one to a row."""
+    rows = []
+    for slot in slots:
+        name = with_unit(problem.fields[slot], units)
+        row = [_Quantity(name, shown.values[slot], signed=False)]
+        if shown.error is not None:
+            row.append(_Quantity(f"error of {name}", shown.error[slot], signed=True))
+        rows.append(row)
+    for number, values in enumerate(shown.residual):
+        if number == len(rows):
+            rows.append([])
+        label = "residual" if len(shown.residual) == 1 else f"residual of equation {number + 1}"
+        rows[number].append(_Quantity(label, values, signed=True))
+    return rows
+
+
+def _curves(solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units) -> Figure:
+    """All fields over the only coordinate, their errors, the residuals."""
+    problem = solution.problem
+    (name,) = problem.domain.coordinates
+    shown = slice_of(solution, [name], {}, [_LINE], exact)
+    figure = Figure(figsize=(WIDTH if shown.error is not None else 0.7 * WIDTH, 2.3), layout="constrained")
+    panels = figure.subplots(1, 2 if shown.error is None else 3)
+    names = [with_unit(problem.fields[slot], units) for slot in slots]
+    for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
+        color = COLORS[place % len(COLORS)]
+        panels[0].plot(*shown.ticks, shown.values[slot], color=color, label=label)
+        if shown.error is not None:
+            panels[0].plot(*shown.ticks, shown.exact[slot], color=INK, linewidth=0.9, linestyle=_DASHES)
+            panels[1].plot(*shown.ticks, shown.error[slot], color=color, linewidth=0.9)
+    for number, values in enumerate(shown.residual):
+        color = COLORS[number % len(COLORS)] if len(shown.residual) == len(slots) else INK
+        panels[-1].plot(*shown.ticks, values, color=color, linewidth=0.9)
+    if shown.error is not None:
+        panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
+        panels[1].set_title("error", loc="left")
+    panels[0].set_title("solution", loc="left")
+    panels[-1].set_title("residual", loc="left")
+    if len(slots) > 1 or shown.error is not None:
+        panels[0].legend(loc="best", handlelength=1.6)
+    else:
+        panels[0].set_ylabel(names[0])
+    for panel in panels:
+        panel.set_xlabel(with_unit(name, units))
+        panel.set_xlim(shown.ticks[0][0], shown.ticks[0][-1])
+        number_axis(panel)
+    for panel in panels[1:]:
+        panel.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
+    return figure
+
+
+def _maps(solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units) -> Figure:
+    """Maps over the first two coordinates, all others in the middle."""
+    problem = solution.problem
+    names, fixed = problem.domain.coordinates[:2], middle(problem)
+    shown = slice_of(solution, names, fixed, [_MAP, _MAP], exact)
+    rows, outline = _rows(shown, slots, problem, units), outline_of(problem, names, fixed)
+    columns = max(map(len, rows))
+    width, ratio = WIDTH * (columns / 3 if columns < 3 else 1), _ratio(problem, names)
+    figure = Figure(figsize=(width, len(rows) * (0.74 * width / columns * ratio + 0.5)), layout="constrained")
+    panels = figure.subplots(len(rows), columns, squeeze=False)
+    for row, line in zip(rows, panels, strict=True):
+        for panel in line[len(row) :]:
+            panel.remove()
+        for quantity, panel in zip(row, line, strict=False):
+            ends, extend = range_of(quantity.values, signed=quantity.signed)
+            image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
+            panel.set_aspect("equal")
+            cut_out(panel, image, outline)
+            panel.set_title(quantity.label, loc="left")
+            colour_bar(image, panel, extend)
+    _name_axes(panels, [len(row) for row in rows], [with_unit(name, units) for name in names])
+    if problem.domain.dimension > 2:
+        others = problem.domain.coordinates[2:]
+        parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
+        parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
+        figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=8.5, color=GREY)
+    return figure
+
+
+def _over_time(
+    solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units, times: Sequence[float]
+) -> Figure:
+    """Maps with time to the right; below, the curves at some moments, which lines in the map mark."""
+    problem = solution.problem
+    (name,) = (name for name in problem.domain.coordinates if name != TIME)
+    shown = slice_of(solution, [TIME, name], {}, [_MAP, _MAP], exact)
+    rows = _rows(shown, slots, problem, units)
+    heights = [height for _ in rows for height in (2.0, 1.75)][: len(rows) + len(slots)]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    for number, row in enumerate(rows):
+        part = next(parts)
+        panels = part.subplots(1, len(row), squeeze=False)[0]
+        for quantity, panel in zip(row, panels, strict=True):
+            ends, extend = range_of(quantity.values, signed=quantity.signed)
+            image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
+            panel.set_title(quantity.label, loc="left")
+            panel.set_xlabel(with_unit(TIME, units))
+            colour_bar(image, panel, extend)
+        panels[0].set_ylabel(with_unit(name, units))
+        if number < len(slots):
+            for moment in times:
+                panels[0].axvline(moment, color="white", linewidth=0.9, linestyle=(0, (2, 2)))
+            _instants(next(parts), solution, slots[number], exact, units, times)
+    return figure
+
+
+def _instants(
+    part: FigureBase, solution: Solution, slot: int, exact: Exact | None, units: Units, times: Sequence[float]
+) -> None:
+    """One field over space at each of the moments."""
+    problem = solution.problem
+    (name,) = (name for name in problem.domain.coordinates if name != TIME)
+    panels = part.subplots(1, len(times), sharey=True, squeeze=False)[0]
+    for panel, moment in zip(panels, times, strict=True):
+        shown = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
+        panel.plot(*shown.ticks, shown.values[slot], color=BLUE, label="solution")
+        if shown.error is not None:
+            panel.plot(*shown.ticks, shown.exact[slot], color=ORANGE, linewidth=1.2, linestyle=_DASHES, label="exact")
+        panel.set_title(f"{with_unit(TIME, {})} = {moment:.3g}" + _unit(TIME, units), loc="left")
+        panel.set_xlabel(with_unit(name, units))
+        panel.set_xlim(shown.ticks[0][0], shown.ticks[0][-1])
+        number_axis(panel)
+    panels[0].set_ylabel(with_unit(problem.fields[slot], units))
+    if len(panels[0].lines) > 1:
+        panels[-1].legend(loc="best", handlelength=1.8)
+
+
+def _moments(
+    solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units, times: Sequence[float]
+) -> Figure:
+    """A row of maps at some moments for each field, each error, each residual; a row shares its colours."""
+    problem = solution.problem
+    names = [name for name in problem.domain.coordinates if name != TIME][:2]
+    fixed, outline = middle(problem), outline_of(problem, names, middle(problem))
+    slices = [slice_of(solution, names, {**fixed, TIME: t}, [_SMALL, _SMALL], exact) for t in times]
+    rows = [
+        [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
+        for shown in slices
+    ]
+    side = 0.82 * WIDTH / len(times)
+    figure = Figure(figsize=(WIDTH, len(rows[0]) * (side * _ratio(problem, names) + 0.15) + 0.6), layout="constrained")
+    panels = figure.subplots(len(rows[0]), len(times), squeeze=False, sharex=True, sharey=True)
+    for line, quantities in zip(panels, zip(*rows, strict=True), strict=True):
+        signed = quantities[0].signed
+        ends, extend = range_of(np.stack([quantity.values for quantity in quantities]), signed=signed)
+        for panel, quantity in zip(line, quantities, strict=True):
+            image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
+            panel.set_aspect("equal")
+            cut_out(panel, image, outline)
+        colour_bar(image, line[-1], extend, quantities[0].label)
+        line[0].set_ylabel(with_unit(names[1], units))
+    for panel, moment in zip(panels[0], times, strict=True):
+        panel.set_title(f"{with_unit(TIME, {})} = {moment:.3g}" + _unit(TIME, units), loc="left")
+    for panel in panels[-1]:
+        panel.set_xlabel(with_unit(names[0], units))
+    return figure
+
+
+def _name_axes(panels: np.ndarray, counts: Sequence[int], names: Sequence[str]) -> None:
+    """Names at the left of each row and below the lowest panel of each column."""
+    for column in range(panels.shape[1]):
+        lowest = max(number for number, count in enumerate(counts) if count > column)
+        panels[lowest, column].set_xlabel(names[0])
+    for number, _ in enumerate(counts):
+        panels[number, 0].set_ylabel(names[1])
+
+
+def _ratio(problem: PDE, names: Sequence[str]) -> float:
+    """Height over width of the domain, within what a page can show."""
+    sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
+    return min(max(sides[names[1]] / sides[names[0]], 0.3), 2.0)
+
+
+def _unit(name: str, units: Units) -> str:
+    return f" {units[name]}" if units.get(name) else ""

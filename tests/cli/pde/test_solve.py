@@ -1,0 +1,158 @@
+"""`edgewise solve`: equations by name and from files, what is said and written, Ctrl-C."""
+
+import json
+import re
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from edgewise import load_solution
+from edgewise.cli.pde import solve as command
+from edgewise.cli.pde import solved
+from edgewise.cli.pde.solved import SolveJob
+from edgewise.cli.shared.console import Screen
+from edgewise.pde import named_equation
+from edgewise.pde.solver import solving as real
+
+DECAY = '''"""Decay."""
+import torch
+from edgewise.pde import PDE, Initial, Time
+
+problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], points=50)
+exact = lambda t: torch.exp(-t)
+'''
+
+
+@pytest.fixture
+def decay(tmp_path):
+    path = tmp_path / "decay.py"
+    path.write_text(DECAY)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Animations of two frames."""
+    monkeypatch.setattr(solved, "animate", partial(solved.animate, frames=2))
+
+
+def number(label, text):
+    return float(re.search(rf"^{label} +(\S+)", text, re.MULTILINE)[1])
+
+
+def test_names(edgewise, refused):
+    listed = edgewise("solve", "--list").out
+    assert re.search("^poisson +u_xx", listed) and re.search("\nkdv +u_t", listed)
+    assert "EQUATION must be a file that ends in .py or one of poisson" in refused("solve", "chairs")
+    assert edgewise("solve").code == 2
+
+
+def test_a_file(edgewise, decay, tmp_path):
+    done = edgewise("solve", decay)
+    assert done.code == 0 and done.err == ""
+    assert done.out.startswith(f"{decay}: Decay.\n")
+    assert "parameters" in done.out and "Two stages agree to" in done.out
+    assert number("relative L2 error", done.out) < 1e-9
+    for label in ("relative H1 error", "largest error", "residual", "estimated relative error"):
+        assert number(label, done.out) < 1e-8
+    assert "Nothing was written; add --out FOLDER" in done.out
+    assert list(tmp_path.iterdir()) == [decay]
+
+
+def test_a_named_equation_with_its_files(edgewise, tmp_path):
+    out = tmp_path / "out"
+    done = edgewise("solve", "heat", "--budget", "0.0001", "--tolerance", "0.5", "--seed", "3", "--out", out)
+    assert done.code == 0
+    facts = json.loads((out / "solution.json").read_text())
+    assert facts["options"] | {"seed": 3, "equation": "heat", "tolerance": 0.5} == facts["options"]
+    assert number("relative L2 error", done.out) == pytest.approx(facts["errors"]["all"]["relative_l2"], rel=0.1)
+    assert f"Wrote {out}: solution.safetensors, solution.png" in done.out
+    again = load_solution(out / "solution.safetensors", named_equation("heat").make())
+    assert again.errors().relative_l2 == facts["errors"]["all"]["relative_l2"]
+
+
+def test_several_fields_and_coefficients(edgewise, tmp_path):
+    path = tmp_path / "pair.py"
+    path.write_text(
+        "import torch\nfrom edgewise.pde import *\nt = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]\n"
+        "problem = PDE(lambda u, v, k: (u.t - v, v.t + k * u), Time(0, 2), "
+        "[Initial({'u': 0.0, 'v': 1.0}), Observations(t, torch.sin(t[:, 0]), 'u')], "
+        "coefficients={'k': 2.0}, points=50)\n"
+        "exact = {'u': lambda t: torch.sin(t), 'v': lambda t: torch.cos(t)}\n"
+    )
+    said = edgewise("solve", path, "--tolerance", "1e-4").out
+    assert re.search(r"^ +u +v +all", said, re.MULTILINE)
+    assert number("k", said) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_quiet_says_the_result(edgewise, decay):
+    said = edgewise("solve", decay, "--quiet", "--hidden", "none").out
+    assert re.fullmatch(rf"{decay}: residual \S+, relative L2 error \S+\n", said)
+
+
+def test_the_file_is_to_blame_while_solving_too(refused, tmp_path):
+    path = tmp_path / "hot.py"
+    path.write_text(
+        DECAY.replace("lambda u: u.t + u", "hot").replace(
+            "problem",
+            "calls = []\n\ndef hot(u):\n    calls.append(1)\n"
+            "    assert len(calls) < 4, 'too hot'\n    return u.t + u\n\nproblem",
+            1,
+        )
+    )
+    assert re.search(r"^hot\.py, line \d+: AssertionError: too hot$", refused("solve", path))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--budget", "0"], "budget must be a positive number, got 0"),
+        (["--time-limit", "-1"], "time_limit must be a positive number"),
+        (["--tolerance", "-1"], "tolerance must be a number of at least 0"),
+        (["--hidden", "x"], "--hidden must be positive whole numbers"),
+        (["--out", "{file}"], "--out must be a folder, got the file"),
+    ],
+)
+def test_wrong_options(refused, decay, words, message):
+    assert message in refused("solve", decay, *(word.format(file=decay) for word in words))
+
+
+def test_ctrl_c_keeps_the_best_so_far(edgewise, decay, tmp_path, monkeypatch):
+    def interrupted(problem, *, progress, **settings):
+        stages = []
+
+        def stop(*event):
+            stages.append(event)
+            if len(stages) == 2:
+                raise KeyboardInterrupt
+
+        return real(problem, progress=stop, **settings)
+
+    monkeypatch.setattr(command, "solve_problem", interrupted)
+    done = edgewise("solve", decay, "--tolerance", "0", "--out", tmp_path / "out")
+    assert done.code == 0
+    assert "Interrupted; the solution is that of the last complete stage." in done.out
+    assert json.loads((tmp_path / "out" / "solution.json").read_text())["stopped"] == "interrupted"
+
+
+def test_a_bar_shows_stage_loss_and_share_of_the_time(decay, monkeypatch):
+    shown = []
+
+    class Told(Screen):
+        @contextmanager
+        def progress(self, what):
+            yield SimpleNamespace(update=lambda *event: shown.append(event))
+
+    command.solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Told(quiet=True))
+    assert shown and all(isinstance(stage, str) and done >= 1 and loss >= 0 for stage, done, loss in shown)
+
+
+def test_ctrl_c_before_there_is_anything(edgewise, decay, monkeypatch):
+    def interrupted(problem, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "solve_problem", interrupted)
+    done = edgewise("solve", decay)
+    assert done.code == 130 and done.err == "edgewise: interrupted; nothing was kept\n"

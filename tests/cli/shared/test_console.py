@@ -1,0 +1,69 @@
+"""What is shown: the table, sentences in a pipe and on a terminal, the progress bar."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from edgewise.cli.shared.console import Screen, comparison, strongest
+from edgewise.report import ModelResult, ReportContent
+
+
+def screen(terminal, **options):
+    made = Screen(**options)
+    made.console = Console(file=io.StringIO(), force_terminal=terminal, width=100, highlight=False, markup=False)
+    return made, made.console.file.getvalue
+
+
+def test_the_best_is_bold_and_failures_are_said():
+    rows = [
+        ModelResult("KAN", 0.9, 120, 3.21, 0.01),
+        ModelResult("Linear", 0.95, 12, 0.1),
+        ModelResult("MLP", None, None, None, None, "could not be fitted"),
+    ]
+    content = ReportContent("t", models=rows, score_name="accuracy", score_percent=True)
+    shown, text = screen(True)
+    shown.table(comparison(content))
+    lines = text().splitlines()
+    assert "accuracy (test)" in lines[0]
+    assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
+    assert "\x1b[1mLinear" in lines[2]
+    assert "could not be fitted" in lines[3]
+
+
+def test_a_pipe_has_whole_sentences_and_no_codes():
+    shown, text = screen(False)
+    long = "word " * 40 + "end [bold]not markup[/bold] \x1b[2J :smile:"
+    shown.say(long, style="bold")
+    shown.notes([long])
+    first, second = text().splitlines()
+    assert first.endswith("end [bold]not markup[/bold] \\x1b[2J :smile:") and "\x1b" not in text()
+    assert second.startswith("  - word")
+
+
+def test_many_notes_are_counted():
+    shown, text = screen(False)
+    shown.notes([f"note {i}" for i in range(20)])
+    assert "note 11" in text() and "note 12" not in text() and "8 more" in text()
+
+
+def test_progress_is_shown_on_a_terminal_only():
+    shown, text = screen(True)
+    with shown.progress("Training") as bar:
+        bar.update("stage one [x]", 0.25, 0.125)
+        bar._bars.refresh()
+    assert "stage one [x]" in text() and "25 %" in text() and "loss 0.125" in text() and "left" in text()
+    for terminal, quiet in ((False, False), (True, True)):
+        shown, text = screen(terminal, quiet=quiet)
+        with shown.progress("Training") as bar:
+            assert bar is None
+        assert text() == ""
+
+
+@pytest.mark.parametrize("inputs", [[], [("a", 0.0)], [("a", 2.0), ("b\x1b", 1.0)]])
+def test_strongest_inputs(inputs):
+    shown, text = screen(False)
+    shown.table(strongest(inputs))
+    bars = [line.count("━") for line in text().splitlines()]
+    assert bars == {0: [0], 1: [0], 2: [24, 12]}[len(inputs)]
+    assert "\x1b" not in text()

@@ -1,0 +1,102 @@
+"""The folder of results: checked before, written as a whole, other files untouched."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from edgewise import files
+from edgewise.cli.shared.folder import ResultFolder
+from edgewise.errors import FileError
+
+
+def put(text):
+    return lambda path: files.write_bytes(path, text.encode())
+
+
+def tree(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_folder(tmp_path):
+    folder = ResultFolder(tmp_path / "a" / "b")
+    folder.check()
+    assert list(tmp_path.iterdir()) == []  # checking leaves nothing behind
+    folder.write({"x": put("1"), "y": put("2")})
+    assert tree(tmp_path) == {"a/b/x": "1", "a/b/y": "2"}
+
+
+def test_other_files_stay(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    (tmp_path / "x").write_text("old")
+    folder = ResultFolder(tmp_path)
+    folder.check()
+    folder.write({"x": put("new"), "y": put("2")})
+    assert tree(tmp_path) == {"mine.txt": "keep", "x": "new", "y": "2"}
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_one_failure_and_nothing_is_written(tmp_path, exists):
+    out = tmp_path / "out"
+    if exists:
+        out.mkdir()
+        (out / "x").write_text("old")
+
+    def fails(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(FileError, match="the disk is full"):
+        ResultFolder(out).write({"x": put("new"), "y": fails})
+    assert tree(tmp_path) == ({"out/x": "old"} if exists else {})
+    assert [path.name for path in tmp_path.iterdir()] == (["out"] if exists else [])
+
+
+def test_ctrl_c_while_writing_leaves_nothing(tmp_path):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ResultFolder(tmp_path / "out").write({"x": put("1"), "y": interrupted})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_from_elsewhere_are_not_replaced(tmp_path):
+    (tmp_path / "metrics.json").write_text("[1]")
+    with pytest.raises(FileError, match=r"with a metrics\.json from elsewhere; --force replaces it"):
+        ResultFolder(tmp_path).check()
+    ResultFolder(tmp_path, force=True).check()
+    (tmp_path / "metrics.json").write_text(json.dumps({"edgewise": "0.1.0"}))
+    ResultFolder(tmp_path).check()
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match="--out must be a folder, got the file"):
+        ResultFolder(tmp_path / "file").check()
+    with pytest.raises(FileError, match="is a file"):
+        ResultFolder(tmp_path / "file" / "out").check()
+    assert tree(tmp_path) == {"file": "x"}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that takes no files")
+def test_a_folder_that_takes_no_files():
+    with pytest.raises(FileError, match="cannot write results to /proc/out: no file can be made there"):
+        ResultFolder("/proc/out").check()
+
+
+@pytest.mark.parametrize(("code", "said"), [(errno.EACCES, "permission denied"), (errno.EROFS, "read-only")])
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, code, said):
+    def denied(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "_write_and_rename", denied)
+    with pytest.raises(FileError, match=said):
+        ResultFolder(tmp_path / "out").check()
+
+
+def test_a_name_that_cannot_be():
+    with pytest.raises(FileError, match="null character"):
+        ResultFolder("a\0b").check()
+    with pytest.raises(FileError, match="too long"):
+        ResultFolder("a" * 5000).check()

@@ -1,0 +1,30 @@
+"""The formulas of a fit: in the report, in metrics.json, and not for classes or when none are wanted."""
+
+import html
+import json
+
+from edgewise.cli.shared.job import FitJob, prepare, train
+from edgewise.cli.table.formula import equation_facts, find_equations
+
+SETTINGS = {"budget": 0.001, "hidden": (), "grid_size": 2, "drop": ("group",)}
+
+
+def test_metrics_and_report(models):
+    found = json.loads((models / "numbers" / "metrics.json").read_text())["formulas"]
+    report = html.unescape((models / "numbers" / "report.html").read_text())
+    assert "a" in found["formula"] and found["test_r2"] > 0.9
+    assert found["front"] and found["domain"] and found["seconds"] > 0
+    assert "As a formula" in report and "On the test rows the R² of this formula is" in report
+    assert json.loads((models / "kinds" / "metrics.json").read_text())["formulas"] is None
+    assert "As a formula" not in (models / "kinds" / "report.html").read_text()
+
+
+def test_none_are_looked_for_without_time(numbers):
+    ready = prepare(FitJob(str(numbers), "y", formulas=0, **SETTINGS))
+    assert find_equations(ready, train(ready)) is None and equation_facts(None) is None
+
+
+def test_the_command_tells_how_long(numbers, refused):
+    assert FitJob("a.csv", "y", formulas=5).command.endswith("--formulas 5")
+    assert "--formulas" not in FitJob("a.csv", "y").command
+    assert "--formulas must be seconds" in refused("fit", numbers, "-t", "y", "--formulas", "-1")

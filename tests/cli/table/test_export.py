@@ -1,0 +1,35 @@
+"""`edgewise export`: files that predict what the model predicts."""
+
+import numpy as np
+import pytest
+
+from edgewise.cli.shared.model import open_model
+from edgewise.cli.shared.source import open_source
+
+
+def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_path):
+    for name in ("numbers", "kinds"):
+        out = tmp_path / f"{name}.py"
+        done = edgewise("export", models / name, "--out", out)
+        assert done.code == 0 and "Its inputs, in this order:" in done.out and "x[0]: a" in done.out
+        opened = open_model(str(models / name))
+        X, _ = opened.inputs(open_source(str(models / f"{name}.csv"), None).table)
+        space = {}
+        exec(compile(out.read_text(), "made", "exec"), space)
+        expected = opened.estimator.predict_proba(X) if opened.labels else opened.estimator.predict(X)[:, None]
+        np.testing.assert_allclose(space["predict"](X), expected, rtol=1e-10, atol=1e-12)
+        assert space["COLUMNS"] == list(opened.names)
+    assert "y[0]: probability of high" in done.out
+
+
+@pytest.mark.parametrize("ending", [".c", ".pt2"])
+def test_other_endings(edgewise, models, tmp_path, ending):
+    out = tmp_path / f"m{ending}"
+    assert edgewise("export", models / "numbers", "-o", out, "-q").out == ""
+    assert out.stat().st_size > 500
+
+
+def test_bad_arguments(refused, edgewise, models, tmp_path):
+    assert "--out must end in .py, .c, .onnx, .pt2" in refused("export", models / "numbers", "-o", tmp_path / "m.h5")
+    assert "there is no folder" in refused("export", models / "numbers", "-o", tmp_path / "absent" / "m.c")
+    assert edgewise("export", models / "numbers").code == 2

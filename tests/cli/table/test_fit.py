@@ -1,0 +1,267 @@
+"""`edgewise fit` from end to end: what it prints and writes, bad input, full disks, Ctrl-C."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from tests.cli.conftest import SMALL
+
+from edgewise import checkpoint, files
+from edgewise.cli.shared.console import Screen
+from edgewise.cli.shared.folder import NAMES
+from edgewise.cli.table import fit as fit_module
+from edgewise.estimator import load_estimator
+from edgewise.tables import read_table
+
+
+def content(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgewise.compare.baselines._EPOCHS", 10)
+    monkeypatch.setattr("edgewise.compare.baselines._ROUNDS", 10)
+    out = tmp_path / "out"
+    done = edgewise("fit", numbers, "--target", "y", "--out", out, *SMALL)
+    assert done.code == 0, done
+    assert done.err == ""
+    assert "60 rows, 5 columns" in done.out
+    assert "48 rows to train, 12 to test" in done.out
+    for model in ("KAN", "Ridge regression", "MLP, 64-64", "Gradient boosting"):
+        assert f"\n{model} " in done.out
+    assert "On the 12 test rows the R² of the KAN is" in done.out
+    assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
+    found = json.loads((out / "metrics.json").read_text())
+    assert [row["model"] for row in found["comparison"]] == [
+        "KAN",
+        "Ridge regression",
+        "MLP, 64-64",
+        "Gradient boosting",
+    ]
+    assert found["rows"] == {"table": 60, "training": 48, "test": 12}
+    options = "--hidden none --grid-size 2 --budget 0.001 --formulas 2"
+    assert found["command"] == f"edgewise fit {numbers} --target y {options}"
+    predictions = read_table(out / "predictions.csv")
+    assert predictions.names == ("row", "truth", "prediction")
+    # Row numbers lead back to the table.
+    table = read_table(numbers)
+    rows = predictions.columns["row"].astype(int) - 1
+    assert table.columns["y"][rows].tolist() == predictions.columns["truth"].tolist()
+    error = predictions.columns["truth"] - predictions.columns["prediction"]
+    assert (error**2).mean() ** 0.5 == pytest.approx(found["metrics"]["rmse"])
+    report = (out / "report.html").read_text()
+    assert "<svg" in report and "Ridge regression" in report
+    estimator, _ = load_estimator(out / "model.safetensors")
+    assert estimator.parameter_count_ == found["model"]["parameters"]
+
+
+def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgewise.compare.baselines._EPOCHS", 10)
+    monkeypatch.setattr("edgewise.compare.baselines._ROUNDS_OF_MANY", 10)
+    done = edgewise("fit", kinds, "--target", "kind", "--out", tmp_path / "out", *SMALL)
+    assert done.code == 0, done
+    assert "Class 'odd' of target 'kind' occurs in one row only" in done.out
+    assert "could not be fitted" not in done.out
+    predictions = read_table(tmp_path / "out" / "predictions.csv")
+    assert predictions.names == ("row", "truth", "prediction", "p(high)", "p(low)", "p(middle)", "p(odd)")
+    total = sum(predictions.columns[name] for name in predictions.names[3:])
+    assert total == pytest.approx(1, abs=1e-4)
+    assert 8 not in predictions.columns["row"]  # the odd one can only be trained on
+
+
+def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
+    done = edgewise("fit", numbers, "--target", "y", "--quiet", "--no-baselines", *SMALL)
+    lines = done.out.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("On the 12 test rows the R² of the KAN is")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]  # nothing that wasn't asked for
+
+
+def test_the_same_seed_gives_the_same_files(edgewise, numbers, tmp_path):
+    for name in ("one", "two"):
+        edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--no-baselines", *SMALL)
+    one, two = (checkpoint.load(tmp_path / name / "model.safetensors").model.state_dict() for name in ("one", "two"))
+    assert all((one[key] == two[key]).all() for key in one)
+    assert (tmp_path / "one/predictions.csv").read_bytes() == (tmp_path / "two/predictions.csv").read_bytes()
+
+
+ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "said"),
+    [
+        ("", "y", "got an empty file"),
+        ("a,b,y\n", "y", "rows"),
+        ("a,b,y\n1,2,3\n", "y", "at least two rows"),
+        ("a,b,y\n1,2,3\n2,3,4\n", "y", "at least 3 rows"),
+        ("a,b,y\n" + ROWS, "z", "target must name a column"),
+        ("a,b,y\n" + ROWS, None, "--target must name the column to predict"),
+        ("a,b,y\n" + "".join(f"{i},{i * i % 7},1\n" for i in range(20)), "y", "must have different values, got '1'"),
+        ("a,b,y\n" + "".join(f"{i},{i * i % 7},\n" for i in range(20)), "y", "missing values in all 20 rows"),
+        ("a,b,y\n1,x7,2\n" + ROWS, "y", "column 'b' must hold numbers, got 'x7' in row 1"),
+        ("a,b,y\n1,2,3,4\n" + ROWS, "y", "3 "),
+        ("a,a,y\n" + ROWS, "y", "'a' for columns 1 and 2"),
+        ("a,b,y\n1,inf,3\n" + ROWS, "y", "column 'b' must hold finite numbers, got inf in row 1"),
+        ("a,b,y\n1,2,inf\n" + ROWS, "y", "finite"),
+        ("a,b,y\n" + "".join(f"2024-05-{i + 1:02},{i % 4},{i % 5}.5\n" for i in range(25)), "y", "holds dates"),
+        (",".join(f"c{i}" for i in range(100_000)) + "\n", "c1", "at most 10,000 columns"),
+        (b"a,b,y\n\xff\xfe,2,3\n" + ROWS.encode(), "y", "UTF-8"),
+    ],
+)
+def test_bad_tables(refused, tmp_path, text, target, said):
+    table, out = tmp_path / "t.csv", tmp_path / "out"
+    table.write_bytes(text if isinstance(text, bytes) else text.encode())
+    options = [] if target is None else ["--target", target]
+    sentence = refused("fit", table, *options, "--out", out)
+    assert said in sentence
+    assert len(sentence) < 400
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv"]  # no folder, no temporary file
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--target", "nope"], "target must name a column of"),
+        (["--target", "y", "--drop", "y"], "--drop must not name the target"),
+        (["--target", "y", "--drop", "nope"], "--drop must name a column"),
+        (["--target", "y", "--drop", "a,,b"], "--drop must be names with commas"),
+        (["--target", "y", "--features", "a,a"], "--features must name each column once"),
+        (["--target", "y", "--features", "a,y"], "--features must not name the target"),
+        (["--target", "y", "--features", "a,group", "--group", "group"], "--features must not name the group column"),
+        (["--target", "y", "--group", "y"], "--group must name another column"),
+        (["--target", "y", "--group", "nope"], "--group must name a column"),
+        (["--target", "y", "--test", "0"], "--test must be a share above 0 and at most 0.9, got 0"),
+        (["--target", "y", "--test", "0.95"], "--test must be a share above 0 and at most 0.9, got 0.95"),
+        (["--target", "y", "--test", "nan"], "--test must be a share"),
+        (["--target", "y", "--budget", "0"], "--budget must be a positive number"),
+        (["--target", "y", "--time-limit", "-1"], "--time-limit must be a positive number"),
+        (["--target", "y", "--hidden", "5,x"], "--hidden must be positive whole numbers"),
+        (["--target", "y", "--hidden", "0"], "--hidden must be positive whole numbers"),
+        (["--target", "y", "--delimiter", "abc"], "delimiter must be one character"),
+        (["--target", "colour", "--task", "regression"], "must hold numbers"),
+    ],
+)
+def test_bad_options(refused, numbers, options, said):
+    assert said in refused("fit", numbers, *options)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_no_such_table(refused, tmp_path, name):
+    expected = "no such file" if name != "." else "a folder"
+    assert expected in refused("fit", tmp_path / name, "--target", "y")
+
+
+def full_disk(monkeypatch, matches):
+    """Writing a file whose temporary folder or name `matches` ends as on a full disk."""
+    real = files._write_and_rename
+
+    def write(temporary, target, data, *, keep_mode):
+        if matches(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(temporary, target, data, keep_mode=keep_mode)
+
+    monkeypatch.setattr(files, "_write_and_rename", write)
+
+
+def test_a_full_disk_is_found_before_the_training(refused, numbers, tmp_path, monkeypatch):
+    full_disk(monkeypatch, lambda target: True)
+    monkeypatch.setattr(fit_module, "train", lambda *a: pytest.fail("trained"))
+    assert "the disk is full" in refused("fit", numbers, "--target", "y", "--out", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_disk_that_fills_up_leaves_the_old_results(refused, numbers, models, tmp_path, monkeypatch, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    for path in (models / "numbers").iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    before = content(tmp_path)
+    full_disk(monkeypatch, lambda target: target.name == name)
+    sentence = refused("fit", numbers, "--target", "y", "--out", out, "--no-baselines", *SMALL)
+    assert sentence == f"cannot write {out / name}: the disk is full"
+    assert content(tmp_path) == before
+
+
+def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch):
+    monkeypatch.setattr(fit_module, "train", lambda *a: 1 / 0)
+    done = edgewise("fit", numbers, "--target", "y")
+    assert done.code == 70
+    assert "this is a bug in Edgewise (ZeroDivisionError: division by zero)" in done.err
+    assert "edgewise --debug fit" in done.err and done.err.count("\n") == 1
+
+
+@contextmanager
+def interrupting(screen, what):
+    """A progress bar that is Ctrl-C at the third update of the stage `what`."""
+
+    class Bar:
+        updates = 0
+
+        def update(self, *_):
+            self.updates += 1
+            if self.updates == 3:
+                raise KeyboardInterrupt
+
+    yield Bar() if what == INTERRUPTED_STAGE else None
+
+
+INTERRUPTED_STAGE = "Training"
+
+
+def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, monkeypatch):
+    monkeypatch.setattr(Screen, "progress", interrupting)
+    out = tmp_path / "out"
+    done = edgewise("fit", numbers, "--target", "y", "--out", out)
+    assert done.code == 0, done
+    assert "The training was interrupted; the model is the best up to then." in done.out
+    assert json.loads((out / "metrics.json").read_text())["training"]["interrupted"] is True
+    assert "interrupted" in (out / "report.html").read_text()
+    assert edgewise("predict", out, numbers).code == 0
+
+
+def test_ctrl_c_in_the_comparison_keeps_what_is_there(edgewise, numbers, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "INTERRUPTED_STAGE", "Comparing")
+    monkeypatch.setattr(Screen, "progress", interrupting)
+    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", *SMALL)
+    assert done.code == 0
+    assert "The comparison was interrupted" in done.out
+    assert (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit_module, "prepare", interrupted)
+    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out")
+    assert (done.code, done.err) == (130, "edgewise: interrupted; nothing was kept\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_real_sigint(tmp_path):
+    out = tmp_path / "out"
+    # A shell's background jobs, and so their tests, are born deaf to this signal.
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{hear}; from edgewise.cli import main; main()"
+    command = [sys.executable, "-c", program, "fit", "knots", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in process.stdout:
+            if line.startswith("Split:"):
+                break
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)  # into the training, which takes half a minute or more
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert "The training was interrupted" in rest
+    assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)

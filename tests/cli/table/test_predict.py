@@ -1,0 +1,157 @@
+"""`edgewise predict`: CSV out, columns checked, damaged models refused."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgewise import checkpoint, files
+from edgewise.cli.table import predict as module
+from edgewise.estimator import KANRegressor, load_estimator, save_estimator
+from edgewise.nn.model import KAN
+from edgewise.tables import read_table
+
+
+def test_numbers(edgewise, models):
+    done = edgewise("predict", models / "numbers", models / "numbers.csv")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "row,prediction" and len(lines) == 61
+    estimator, _ = load_estimator(models / "numbers" / "model.safetensors")
+    table = read_table(models / "numbers.csv")
+    X = np.stack([table.columns["a"], table.columns["b"], table.columns["colour"] == "red"], axis=1)
+    assert [float(line.split(",")[1]) for line in lines[1:]] == estimator.predict(X).tolist()
+    assert "Predicted 60 rows. On the 60 with a known 'y': R²" in done.err
+
+
+def test_classes_without_the_target_in_any_order(edgewise, models, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text("more,b,a\nx,0,-2\nx,0,2\nx,0,0\n")
+    out = tmp_path / "p.csv"
+    done = edgewise("predict", models / "kinds" / "model.safetensors", table, "--out", out)
+    assert done.code == 0 and done.out == ""
+    assert "Wrote" in done.err and "Predicted 3 rows.\n" in done.err
+    found = read_table(out)
+    assert found.names == ("row", "prediction", "p(high)", "p(low)", "p(middle)", "p(odd)")
+    assert found.columns["prediction"].tolist() == ["low", "high", "middle"]
+
+
+def test_error_bars(edgewise, models):
+    done = edgewise("predict", models / "numbers", models / "numbers.csv", "--std")
+    assert done.code == 0
+    lines = [line.split(",") for line in done.out.splitlines()]
+    assert lines[0] == ["row", "prediction", "std", "low 90 %", "high 90 %"] and len(lines) == 61
+    prediction, std, low, high = np.array(lines[1:], dtype=float)[:, 1:].T
+    assert (std > 0).all() and (low < prediction).all() and (prediction < high).all()
+    truth = read_table(models / "numbers.csv").columns["y"]
+    assert np.mean((low <= truth) & (truth <= high)) > 0.8
+
+
+def test_classes_have_probabilities_instead(refused, models):
+    said = refused("predict", models / "kinds", models / "kinds.csv", "--std")
+    assert said.startswith("--std needs a model that predicts a number, got classes")
+
+
+def test_without_error_bars_the_reason_is_said(refused, models, monkeypatch):
+    estimator = SimpleNamespace(error_bars_=None, error_bars_said_="There are no error bars: too few rows.")
+    monkeypatch.setattr(module, "open_model", lambda path: SimpleNamespace(labels=(), estimator=estimator))
+    said = refused("predict", models / "numbers", models / "numbers.csv", "--std")
+    assert said == "--std needs a model with error bars. There are no error bars: too few rows."
+
+
+def test_new_levels_and_gaps_are_said(edgewise, models, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text("a,b,colour\n1,1,green\n,1,red\n")
+    done = edgewise("predict", models / "numbers", table)
+    assert done.code == 0
+    assert "'green'" in done.err and "no missing value in training" in done.err
+    assert "prediction" not in done.err and done.out.count("\n") == 3
+    assert edgewise("predict", models / "numbers", table, "--quiet").err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,c,colour\n1,2,red\n", "must have the 3 columns of the training table, got none called 'b'"),
+        ("a\n1\n", "got none called 'b', 'colour'"),
+        ("a,b,colour\n1,x,red\n", "column 'b' must hold numbers, got 'x' in row 1"),
+        ("a,b,colour\n1,inf,red\n", "finite"),
+        ("a,b,colour\n", "got a header only"),
+        ("", "empty"),
+    ],
+)
+def test_tables_that_do_not_fit(refused, models, tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    out = tmp_path / "p.csv"
+    out.write_text("old")
+    assert said in refused("predict", models / "numbers", tmp_path / "t.csv", "--out", out)
+    assert out.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_model_files_that_are_none(refused, models, tmp_path):
+    data = (models / "numbers" / "model.safetensors").read_bytes()
+    table = models / "numbers.csv"
+    cases = {"short": data[:-7], "altered": data[:-7] + b"x" + data[-6:], "empty": b"", "text": b"a,b\n1,2\n"}
+    for name, content in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        sentence = refused("predict", path, table)
+        assert sentence.startswith(f"model file {path} "), sentence
+    assert "no such file" in refused("predict", tmp_path / "none", table)
+    assert "got a folder" in refused("predict", tmp_path, table)
+    checkpoint.save(tmp_path / "bare", KAN([2, 1]))
+    assert "got a bare network" in refused("predict", tmp_path / "bare", table)
+
+
+def test_an_encoder_that_does_not_fit_the_network(refused, models, tmp_path):
+    estimator, extra = load_estimator(models / "numbers" / "model.safetensors")
+    extra["table"]["inputs"] = extra["table"]["inputs"][:1]
+    save_estimator(tmp_path / "m", estimator, extra=extra)
+    assert "must describe a table with 3 inputs" in refused("predict", tmp_path / "m", models / "numbers.csv")
+    save_estimator(tmp_path / "m", estimator, extra={**extra, "table": [1]})
+    assert "table encoder" in refused("predict", tmp_path / "m", models / "numbers.csv")
+
+
+def test_a_full_disk(refused, models, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_write_and_rename", full)
+    out = tmp_path / "p.csv"
+    sentence = refused("predict", models / "numbers", models / "numbers.csv", "--quiet", "--out", out)
+    assert sentence == f"cannot write {out}: the disk is full"
+
+
+@pytest.fixture
+def plain_model(tmp_path):
+    """An estimator saved from Python, which knows nothing of tables."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    model = KANRegressor(hidden=(), grid_size=2, budget=1e-3).fit(X, X[:, 0])
+    save_estimator(tmp_path / "plain.safetensors", model)
+    return tmp_path / "plain.safetensors"
+
+
+def test_a_model_saved_from_python(edgewise, refused, plain_model, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("u,v\n0.5,1\n-0.5,2\n")
+    done = edgewise("predict", plain_model, table)
+    estimator, _ = load_estimator(plain_model)
+    expected = estimator.predict(np.array([[0.5, 1], [-0.5, 2]])).tolist()
+    assert [float(line.split(",")[1]) for line in done.out.splitlines()[1:]] == expected
+    table.write_text("u,v,w\n0.5,1,2\n")
+    assert "must have 2 columns, as in training, got 3" in refused("predict", plain_model, table)
+    table.write_text("u,v\n0.5,\n1,2\n")
+    assert "column 'v' must hold finite numbers in every row" in refused("predict", plain_model, table)
+
+
+def test_a_pipe_that_closes_early(models):
+    code = "from edgewise.cli import main; main()"
+    command = [sys.executable, "-c", code, "predict", str(models / "numbers"), str(models / "numbers.csv"), "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(60) == 0

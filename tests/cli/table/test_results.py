@@ -1,0 +1,57 @@
+"""What a fit leaves behind: predictions as CSV, metrics as JSON, the report."""
+
+import csv
+import html
+import io
+import json
+
+import numpy as np
+import pytest
+
+from edgewise.cli.table.results import table_csv
+
+
+def test_csv_of_classes_with_awkward_names():
+    text = table_csv(
+        np.array([3, 9]),
+        np.array(['a,"b"', "c"], dtype=object),
+        np.array([[0.75, 0.25], [1e-9, 1]]),
+        ('a,"b"', "c"),
+        truth=np.array(["c", "c"], dtype=object),
+    )
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["row", "truth", "prediction", 'p(a,"b")', "p(c)"],
+        ["3", "c", 'a,"b"', "0.75", "0.25"],
+        ["9", "c", "c", "1e-09", "1"],
+    ]
+
+
+def test_csv_of_numbers_keeps_every_bit():
+    values = np.array([0.1 + 0.2, 1e-300, -1 / 3])
+    lines = table_csv(np.arange(3), values, None, ()).splitlines()
+    assert [float(line.split(",")[1]) for line in lines[1:]] == values.tolist()
+
+
+@pytest.mark.parametrize("name", ["numbers", "kinds"])
+def test_metrics_are_plain_json(models, name):
+    text = (models / name / "metrics.json").read_text()
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = json.loads(text, parse_constant=refuse)
+    assert found["score"]["value"] == found["comparison"][0]["score"]
+    assert found["comparison"][0]["parameters"] == found["model"]["parameters"]
+    scores = [one["score"] for one in found["inputs"]]
+    assert scores == sorted(scores, reverse=True)
+    assert found["inputs"][0]["name"] == "a"  # the only one that matters, by construction
+    assert found["versions"]["edgewise"] == found["edgewise"]
+
+
+@pytest.mark.parametrize(("name", "figures"), [("numbers", 7), ("kinds", 6)])
+def test_the_report_says_what_was_done(models, name, figures):
+    found = json.loads((models / name / "metrics.json").read_text())
+    report = html.unescape((models / name / "report.html").read_text())
+    assert report.count("<figure") == figures
+    for text in (found["command"], *found["notes"], found["training"]["message"]):
+        assert text in report

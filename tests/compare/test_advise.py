@@ -1,0 +1,115 @@
+"""The guide takes the right branches on tables whose nature is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from edgewise.compare import advice as module
+from edgewise.compare.advice import NEEDS, Advice, advise
+from edgewise.errors import InputError
+
+
+def fitted(score, parameters=100, seconds=1.0, error=0.01):
+    return module._Fitted(score, error, parameters, seconds)
+
+
+def evidence(**scores):
+    """KAN 0.9 and whatever else is given; names with _ for spaces."""
+    base = {"KAN": 0.9, "additive KAN": 0.5, "KAN on half the rows": 0.9, "small MLP": 0.8, "linear": 0.3, "MLP": 0.9}
+    base |= {"boosting": 0.85}
+    base |= {name.replace("_", " "): score for name, score in scores.items()}
+    models = {name: fitted(score) for name, score in base.items()}
+    models["MLP"] = fitted(base["MLP"], 5000, 0.5)
+    return module._Evidence(models, np.array([0.5, 0.4, 0.1]), 0.3, 800, "R²")
+
+
+def branches_of(e, needs=NEEDS):
+    return {b.question: b for b in [*module._data(e), *(b for n in needs for b in module._BRANCHES[n](e))]}
+
+
+def test_a_composition_speaks_for_the_kan():
+    found = branches_of(evidence())
+    assert found["Compositional structure?"].advice == "KAN"
+    assert found["Complicated function?"].answer == "yes" and "KANbeFair" in found["Complicated function?"].later
+    assert found["Dimension?"].answer == "low" and found["Small model wanted?"].advice == "KAN"
+    assert found["Fast training wanted?"].advice == "MLP"  # by the seconds
+    assert "CompactNet" in found["Small model wanted?"].later and "forget" in found["Continual learning?"].later
+    recommendation, why = module._verdict(list(found.values()), evidence())
+    assert recommendation == "KAN" and "favoured by: compositional structure" in why
+
+
+def test_measured_accuracy_goes_before_the_guide():
+    e = evidence(MLP=0.97)
+    recommendation, why = module._verdict(list(branches_of(e).values()), e)
+    assert recommendation == "MLP" and "whatever the guide says" in why
+    assert branches_of(e)["Small model wanted?"].advice == "either"
+
+
+def test_an_mlp_of_the_size_of_the_kan_is_the_witness_of_small_models():
+    equal = branches_of(evidence(small_MLP=0.895))["Small model wanted?"]
+    assert equal.advice == "either" and equal.answer == "an MLP of the KAN’s size does as well"
+    assert "CompactNet" in equal.later and "MLP of 100 0.895" in equal.measured
+    better = branches_of(evidence(small_MLP=0.95))["Small model wanted?"]
+    assert better.advice == "either" and better.answer == "then a small MLP"
+
+
+def test_a_small_mlp_is_trained():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
+    y = np.tanh(3 * X[:, 0]) + X[:, 1] / 1000
+    trial = module._Trial(X[:150], y[:150], X[150:], y[150:], "regression", 0, None)
+    found = trial._small_mlp(60, 0.0)
+    assert found.score > 0.98 and abs(found.parameters - 60) < 5
+    labels = np.where(y > 0, "yes", "no")
+    trial = module._Trial(X[:150], labels[:150], X[150:], labels[150:], "classification", 0, None)
+    assert trial._small_mlp(40, 0.0).score > 0.9
+
+
+def test_sums_lines_steps_and_few_rows():
+    assert branches_of(evidence(additive_KAN=0.9))["Compositional structure?"].answer.startswith("yes, a sum")
+    assert branches_of(evidence(linear=0.895))["Complicated function?"].answer == "no, nearly linear"
+    rough = evidence(boosting=0.99)
+    assert branches_of(rough)["Smooth?"].answer == "no"
+    assert module._verdict(list(branches_of(rough).values()), rough)[0] == "neither"
+    assert branches_of(evidence(KAN_on_half_the_rows=0.8))["Enough samples?"].answer == "more would help"
+    assert module._verdict(list(branches_of(evidence(MLP=math.nan)).values()), evidence(MLP=math.nan))[0] == "KAN"
+
+
+def test_many_inputs_are_hard_to_interpret():
+    e = evidence()
+    wide = module._Evidence(e.fitted, np.ones(40), 0.0, 800, "R²")
+    assert branches_of(wide, ("interpretability",))["Dimension?"].answer == "high"
+
+
+def test_a_real_table():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (160, 2))
+    y = np.exp(np.sin(3 * X[:, 0])) + 0.1 * rng.normal(size=160)
+    told = []
+    found = advise(X, y, needs="interpretability", progress=lambda name, done: told.append((name, done)))
+    assert isinstance(found, Advice)
+    assert {b.need for b in found.branches} == {"data", "interpretability"}
+    text = str(found)
+    assert "1 of 2 inputs carry 95% of the influence" in text and "Later" not in text.split("Interpretability")[1]
+    assert text.splitlines()[-1].startswith("The guide: Liu et al.")
+    assert found.scores["KAN"] > 0.8
+    assert told[0] == ("KAN", 0.0) and 0.5 <= told[-1][1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"needs": "beauty"}, "needs must be among"),
+        ({"needs": ()}, "needs must be among"),
+        ({"task": "x"}, "task must be"),
+        ({"X": np.zeros((5, 2)), "y": np.zeros(5)}, "N at least 20"),
+        ({"X": np.full((30, 2), np.nan)}, "^X and y must be finite, they hold NaN or infinite values: [^\\n]*$"),
+        ({"y": np.full(30, np.inf)}, "^X and y must be finite"),
+        ({"X": [["a", "b"]] * 30}, "^X must be numbers"),
+    ],
+)
+def test_bad_arguments_are_refused(settings, message):
+    arguments = {"X": np.zeros((30, 2)), "y": np.zeros(30)} | settings
+    with pytest.raises(InputError, match=message):
+        advise(arguments.pop("X"), arguments.pop("y"), **arguments)

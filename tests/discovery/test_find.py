@@ -1,0 +1,92 @@
+"""find_formula: known formulas exactly, with noise the same form, useless inputs ignored, limits kept and said."""
+
+import time
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.finder import find_formula
+from edgewise.errors import InputError
+
+CASES = {
+    "x*y": (lambda x: x[:, 0] * x[:, 1], 2, -1, 1),
+    "a*sin(t) + 1": (lambda x: 1 + x[:, 0] * np.sin(x[:, 1]), 2, -1, 4),
+    "exp(sin(pi*x) + y**2)": (lambda x: np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2), 2, -1, 1),
+    "a/(1 + a*b)": (lambda x: 1 / (1 + x[:, 0] * x[:, 1]), 2, 0.5, 2),
+}
+
+
+def sample(name, rows=600, seed=0):
+    function, inputs, low, high = CASES[name]
+    x = np.random.default_rng(seed).uniform(low, high, (rows, inputs))
+    return x, function(x)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_known_formulas_exactly(name):
+    x, y = sample(name)
+    front = find_formula(x, y, time_limit=60)
+    fresh, truth = sample(name, seed=1)
+    np.testing.assert_allclose(front.best.formula(fresh), truth, rtol=1e-9, atol=1e-12)
+    assert front.best.complexity <= 10
+    assert front.said[-1] == "The best formula is exact to rounding."
+    assert [e.complexity for e in front] == sorted(e.complexity for e in front)
+
+
+def test_with_noise_the_same_form_and_constants():
+    x, y = sample("a*sin(t) + 1", rows=1000)
+    noisy = y + 0.01 * y.std() * np.random.default_rng(2).normal(size=1000)
+    front = find_formula(x, noisy, names=["a", "t"], time_limit=60)
+    assert str(front.best.formula) in ("a*sin(t) + 1", "1 + a*sin(t)")
+    assert front.said[-1].startswith("No exact formula was found")
+
+
+def test_a_constant_target():
+    front = find_formula(np.random.default_rng(0).normal(size=(40, 2)), np.full(40, 3.5))
+    assert str(front.best.formula) == "3.5"
+
+
+def test_the_time_limit_bounds_every_phase():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 0.8, (1000, 3))
+    y = np.sqrt(1 + x[:, 0] ** 2 - 2 * x[:, 0] * np.cos(x[:, 1] - x[:, 2]))
+    start = time.process_time()
+    front = find_formula(x, y + 0.01 * rng.normal(size=1000), time_limit=0.5)
+    assert time.process_time() - start < 4  # products of curves alone take 10
+    assert "The time limit ended the search." in front.said
+
+
+def test_the_time_limit_is_kept_and_said():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (200, 3))
+    start = time.monotonic()
+    front = find_formula(x, rng.normal(size=200), time_limit=0.0)
+    assert len(front) >= 1
+    assert time.monotonic() - start < 60
+
+
+def test_nothing_outside_its_domain_is_returned():
+    x, y = sample("exp(sin(pi*x) + y**2)")
+    for entry in find_formula(x, y, time_limit=60):
+        assert entry.formula.leaks(x) == []
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros(30), np.zeros(30), r"x must have shape \(N, inputs\)"),
+        (np.zeros((30, 1)), np.zeros(29), r"y must have shape \(N,\)"),
+        (np.zeros((9, 1)), np.zeros(9), "at least 20 rows"),
+        ([["a"]] * 30, np.zeros(30), "x and y must be arrays of numbers"),
+        (np.full((30, 1), np.nan), np.zeros(30), "x and y must be finite"),
+    ],
+)
+def test_bad_data(x, y, message):
+    with pytest.raises(InputError, match=message):
+        find_formula(x, y)
+
+
+@pytest.mark.parametrize("limit", ["long", np.nan, -2, True])
+def test_bad_limits(limit):
+    with pytest.raises(InputError, match="time_limit must be a number of seconds of at least 0, got"):
+        find_formula(np.zeros((30, 1)), np.zeros(30), time_limit=limit)

@@ -1,0 +1,51 @@
+"""Inputs that matter stay, alone, in products and weakly; useless ones go, few or many."""
+
+import numpy as np
+
+from edgewise.discovery.features import leftover, relevant_inputs
+
+
+def points(count, rows=1000):
+    return np.random.default_rng(0).uniform(-1, 1, (rows, count))
+
+
+def test_useless_inputs_are_left_out():
+    x = points(8)
+    y = x[:, 2] * np.sin(2 * x[:, 5]) + 0.01 * np.random.default_rng(1).normal(size=1000)
+    assert relevant_inputs(x, y) == [2, 5]
+    assert relevant_inputs(x[:, :3], y) == [0, 1, 2]
+
+
+def test_a_weak_input_stays_without_noise():
+    x = points(7)
+    y = np.exp(x[:, 1]) + 0.02 * np.cos(x[:, 4])
+    assert relevant_inputs(x, y) == [1, 4]
+
+
+def test_a_hundred_inputs_of_which_all_or_five_matter():
+    x = points(100)
+    assert len(relevant_inputs(x, np.exp((np.sin(np.pi * x / 2) ** 2).mean(1)))) >= 98
+    found = relevant_inputs(x, x[:, 3] + np.sin(3 * x[:, 50]) + x[:, 80:83].sum(1) ** 2)
+    assert set(found) >= {3, 50, 80, 81, 82}
+
+
+def test_nothing_found_is_everything():
+    x = points(6)
+    assert relevant_inputs(x, np.random.default_rng(7).normal(size=1000)) == list(range(6))
+
+
+def test_what_a_formula_leaves():
+    x, noise = points(3), np.random.default_rng(2).normal(size=1000)
+    assert leftover(x, noise) < 1.25
+    assert leftover(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
+    assert leftover(x, noise + x[:, 1] * x[:, 2]) > 1.4
+    assert leftover(x, np.sin(20 * (x[:, 0] - x[:, 1]))) > 2
+    assert leftover(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
+
+
+def test_of_two_that_stand_in_for_each_other_one_stays():
+    x = points(6)
+    x[:, 5] = x[:, 2] + 1e-3 * x[:, 5]
+    y = x[:, 2] ** 2 + x[:, 0] + 0.1 * np.random.default_rng(3).normal(size=1000)
+    found = relevant_inputs(x, y)
+    assert found in ([0, 2], [0, 5])

@@ -1,0 +1,41 @@
+"""Products of simple functions: the right one comes first, in much noise too, and constants are those of the fit."""
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.features import features, links
+from edgewise.discovery.simple_forms import simple_products
+from edgewise.formula.expression import evaluate
+from edgewise.formula.printing import as_text
+
+
+def points(count=3, rows=1500):
+    return np.random.default_rng(0).uniform(0.5, 2, (rows, count))
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda a, b, c: 2 * a * b / (b**2 + c**2) + 1, "2*a*b/(b**2 + c**2) + 1"),
+        (lambda a, b, c: 3 * np.sin(a) * np.exp(b) - 1, "3*sin(a)*exp(b) - 1"),
+        (lambda a, b, c: np.sqrt(b) / c**2, "sqrt(b)/c**2"),
+    ],
+)
+def test_the_right_product_comes_first(function, text):
+    x = points()
+    y = function(*x.T)
+    for noise in (0.0, 0.3):
+        noisy = y + noise * y.std() * np.random.default_rng(1).normal(size=len(y))
+        best = simple_products(features(x, [0, 1, 2]), next(links(noisy)), noisy, 4.0, 3)[0]
+        if noise == 0:
+            np.testing.assert_allclose(evaluate(best, x), y, rtol=1e-9)
+        np.testing.assert_allclose(evaluate(best, x), y, atol=0.1 * y.std())
+    assert set(as_text(best, ("a", "b", "c"), 1)) >= set("abc"[: 2 if "c" not in text else 3]) & set(text)
+
+
+def test_under_a_link():
+    x = points(2)
+    y = np.exp(x[:, 0] * x[:, 1] - 2)
+    link = next(link for link in links(y) if link.name == "exp")
+    best = simple_products(features(x, [0, 1]), link, y, 4.0, 1)[0]
+    np.testing.assert_allclose(evaluate(best, x), y, rtol=1e-9)

@@ -1,0 +1,91 @@
+"""The experiment under noise: its samples, its models, its summary."""
+
+import numpy as np
+import pytest
+
+from edgewise_experiments import experiments, load_experiment
+from edgewise_experiments.accuracy import noise
+from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
+from edgewise_experiments.runner.store import Store
+
+
+def test_the_equations_are_the_first_ten():
+    assert experiments()["noise"].startswith("Noisy samples of ten Feynman equations")
+    assert load_experiment("noise") is noise
+    assert noise.EQUATIONS[:3] == ("I.6.2", "I.6.2b", "I.12.11") and noise.EQUATIONS[-1] == "I.29.16"
+    assert len(noise.EQUATIONS) == 10 and "I.9.18" not in noise.EQUATIONS
+
+
+def test_the_noise_is_five_per_cent():
+    target = FEYNMAN_EQUATIONS["I.12.11"]
+    X, y, spread = noise.noisy_samples(target, 0)
+    assert (X.shape, y.shape) == ((500, 2), (500,))
+    assert spread == pytest.approx(np.sqrt(1 / 6), rel=0.02)  # of a sin(theta), a in [-1, 1]
+    assert np.std(y - target(X)) / spread == pytest.approx(0.05, rel=0.1)
+    assert not np.array_equal(noise.noisy_samples(target, 1)[1], y)
+
+
+def test_quick(monkeypatch):
+    monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
+    store, lines = Store(None), []
+    outcome = noise.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
+    assert [row["model"] for row in store.rows] == list(noise.MODELS)
+    assert all(0 < row["relative"] < 0.6 for row in store.rows), store.rows
+    kan = next(row for row in store.rows if row["model"] == "KAN")
+    assert 0.8 < kan["interval_holds"] <= 1 and 0 < kan["band_holds"] <= 1
+    assert "of 1 fits" in outcome.sentences[2]
+    (table,) = outcome.tables
+    assert table.columns[0] == "equation" and table.rows[0][0] == "I.6.2"
+    assert sum(line is not None for line in lines) == 4
+    assert len(outcome.figures["errors"]().axes) == 1
+    again = noise.run(quick=True, store=store, seeds=None, progress=lines.append)
+    assert again.tables == outcome.tables and len(store.rows) == 4
+
+
+def rows_of(errors):
+    return [
+        {
+            "problem": problem,
+            "seed": seed,
+            "model": model,
+            "samples": 500,
+            "noise": 0.05,
+            "relative": error,
+            "parameters": 10,
+            "seconds": 2.0,
+            "cpu_seconds": 3.0,
+        }
+        for problem, models in errors.items()
+        for model, each in models.items()
+        for seed, error in enumerate(each)
+    ]
+
+
+def test_rows_of_other_settings_are_not_taken_as_done(monkeypatch):
+    monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
+    monkeypatch.setattr(noise, "MODELS", {"smoothing spline": noise.MODELS["smoothing spline"]})
+    store, other = Store(None), {"smoothing spline": {"intervals": {"2": [4, 8]}}}
+    for settings, rows in ((noise.SETTINGS, 1), (noise.SETTINGS, 1), (other, 2)):
+        monkeypatch.setattr(noise, "SETTINGS", settings)
+        monkeypatch.setattr(noise, "summary", lambda rows: rows)
+        noise.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+        assert len(store.rows) == rows
+
+
+def test_summary():
+    others = {"boosting": [0.2] * 3, "MLP": [0.04, 0.05, 0.06], "smoothing spline": [0.03] * 3}
+    rows = rows_of({"a": {"KAN": [0.02, 0.01, 0.5], **others}, "b": {"KAN": [0.04, None, 0.01], **others}})
+    stale = {**rows[0], "relative": 0.9}
+    outcome = noise.summary([stale, *rows])
+    assert outcome.tables[0].rows == (
+        ("a", "2.00", "20.00", "5.00", "3.00", "10", "2.0"),
+        ("b", "4.00", "20.00", "5.00", "3.00", "10", "2.0"),
+    )
+    assert outcome.sentences[1] == "The KAN has the lowest error for 1 of 2 equations."
+    assert "5 % noise, medians of 3 seeds; parameters" in outcome.sentences[0]
+    fewer = [row for row in rows if row["problem"] == "a" or row["seed"] == 0]
+    assert "medians of 1 to 3 seeds" in noise.summary(fewer).sentences[0]
+
+
+def test_without_rows_there_is_nothing_to_show():
+    assert noise.summary([]).tables == ()

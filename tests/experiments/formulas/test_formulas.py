@@ -1,0 +1,52 @@
+"""The table of formulas: 36 problems with parsable truths, the test of exactness, a quick run that goes on."""
+
+import numpy as np
+
+from edgewise.formula.expression import complexity, evaluate, parse
+from edgewise_experiments.formulas import formulas
+from edgewise_experiments.runner.store import Store
+
+
+def test_there_are_36_problems_and_each_truth_is_its_function():
+    assert len(formulas.PROBLEMS) == 36
+    assert set(formulas.TEN) <= set(formulas.PROBLEMS)
+    for name, target in formulas.PROBLEMS.items():
+        x, y = target.sample(50, seed=3)
+        np.testing.assert_allclose(evaluate(formulas.truth(name), x), y, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_the_same_form_with_noise():
+    x = np.random.default_rng(0).uniform(0, 1, (500, 1))
+    clean = 2 * np.sin(3 * x[:, 0])
+    noisy = clean + 0.01 * np.random.default_rng(1).normal(size=500)
+    right, wrong = parse("1.9*sin(3.1*x)"), parse("1.9*x + 0.1*x**2")
+    assert formulas._same_form(right, x, noisy, clean, x, clean)
+    assert not formulas._same_form(wrong, x, noisy, clean, x, clean)
+    assert not formulas._same_form(parse("1.9*sin(3*x + 0.1) + 0.1*sin(x)"), x, noisy, clean, x, 1.001 * clean)
+
+
+def test_a_quick_run_goes_on_where_it_stood(tmp_path):
+    store = Store.open(tmp_path, "formulas-quick")
+    outcome = formulas.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+    (table,) = outcome.tables
+    assert [row[0] for row in table.rows] == list(formulas.QUICK)
+    assert all(row[1] == "1/1" for row in table.rows)
+    rows = list(store.rows)
+    again = formulas.run(quick=True, store=Store.open(tmp_path, "formulas-quick"), seeds=None, progress=lambda u: None)
+    assert again.tables == outcome.tables
+    assert len(rows) == 3 * len(formulas.QUICK) + 1
+    assert any("`symbolify` takes" in sentence for sentence in outcome.sentences)
+    assert len(outcome.figures["seconds"]().axes) == 1
+    assert complexity(formulas.truth("toy 3")) == 3
+
+
+def test_the_peers_stand_beside_the_same_problems():
+    row = {"problem": "x/y", "seed": 0, "noise": 0.0, "useless": 0, "exact": True, "complexity": 3, "samples": 1000}
+    row |= {"true_complexity": 3, "seconds": 0.2, "cpu_seconds": 0.1, "formula": "x/y"}
+    peers = [
+        {"peer": peer, "problem": "x/y", "seed": 0, "exact": exact, "limit": 120.0, "seconds": 100.0}
+        for peer, exact in (("pyoperon", False), ("gplearn", True))
+    ]
+    said = formulas.summary([row, *peers]).sentences[-1]
+    assert "Edgewise 1 of 1 (100 %), pyoperon 0 of 1 (0 %), gplearn 1 of 1 (100 %) exactly" in said
+    assert "had 120 s each (the longest run took 100 s), Edgewise took 0.1 s at most" in said

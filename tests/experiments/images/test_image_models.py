@@ -1,0 +1,84 @@
+"""Networks for pictures: sizes below a common limit, SIREN's start, training by CPU time with the best look kept."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.train.penalties import Roughness
+from edgewise_experiments.images.image_models import BUILDERS, LOOKS, FourierFeatures, Sine, build, parameters_of, train
+from edgewise_experiments.images.imaging import SETTINGS
+
+X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+Y = (X[:, :1] * X[:, 1:]).sin()
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("most", [2000, 5000])
+def test_no_wider_network_would_do(kind, most):
+    for setting in SETTINGS[kind]:
+        model = build(kind, setting, most, 0)
+        assert 0.75 * most < parameters_of(model) <= most
+        assert model(X).shape == (200, 1) and model(X).dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_the_seed_decides(kind):
+    same, again, other = (build(kind, SETTINGS[kind][0], 500, seed)(X) for seed in (0, 0, 1))
+    assert torch.equal(same, again) and not torch.equal(same, other)
+
+
+def test_siren_starts_as_its_paper_says():
+    model = build("SIREN", {"omega": 20}, 5000, 0)
+    linear = [layer for layer in model if not isinstance(layer, Sine)]
+    size = linear[1].in_features
+    assert [layer.omega for layer in model if isinstance(layer, Sine)] == [20, 30, 30]
+    assert linear[0].weight.abs().max() <= 0.5
+    assert 0.9 < linear[1].weight.abs().max() / (math.sqrt(6 / size) / 30) <= 1
+
+
+def test_random_waves_are_not_trained():
+    features = FourierFeatures(7, 3.0, torch.Generator().manual_seed(0))
+    assert features(X).shape == (200, 14) and parameters_of(features) == 0
+    assert torch.allclose(features(X)[:, :7].square() + features(X)[:, 7:].square(), torch.ones(200, 7), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e-2, None])
+@pytest.mark.parametrize("kind", ["KAN", "SiLU MLP"])
+def test_training_lowers_the_error_within_its_time(kind, rate):
+    model, calls = build(kind, SETTINGS[kind][0], 500, 0), []
+
+    @torch.no_grad()
+    def look(model):
+        return float((model(X) - Y).square().mean())
+
+    before = look(model)
+    found = train(model, X, Y, seconds=0.5, rate=rate, look=look, tell=lambda *told: calls.append(told))
+    assert look(model) < 0.2 * before
+    assert 0.5 <= found["seconds"] < 1.5 and found["steps"] > 8
+    times = [seconds for seconds, _ in found["looks"]]
+    assert times == sorted(times) and len(times) == len(calls) >= 4
+    assert calls[-1][0] == "training" and calls[-1][2] == found["looks"][-1][1]
+
+
+def test_a_penalty_makes_a_kan_smoother():
+    rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
+    noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
+    for model, penalty in ((rough, None), (smooth, Roughness(1e-3))):
+        train(model, X, noisy, seconds=0.8, rate=None, penalty=penalty, look=lambda model: 0.0)
+    errors = [(model(X) - Y).square().mean() for model in (rough, smooth)]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_the_best_look_is_kept():
+    model, number, kept = build("SiLU MLP", {}, 500, 0), iter(range(100)), {}
+
+    def look(model):
+        """Best at the third look."""
+        place = next(number)
+        kept[place] = model(X)
+        return abs(place - 2)
+
+    train(model, X, Y, seconds=0.3, rate=1e-2, look=look, keep_best=True)
+    assert len(kept) > LOOKS
+    assert torch.equal(model(X), kept[2]) and not torch.equal(kept[2], kept[max(kept)])

@@ -1,0 +1,110 @@
+"""What is said about pictures: leads over SIREN at equal parameters and time, tasks, figures."""
+
+import numpy as np
+
+from edgewise_experiments.images.image_summary import chosen, line, summary
+from edgewise_experiments.images.image_tasks import packed
+
+PICTURE = packed(np.full((128, 128), 0.5))
+
+
+def row_of(task, kind, psnr, field="camera", size=5000, given=10.0, held_out=None, **changes):
+    setting = {} if kind == "none" else {"omega": 30, "rate": 3e-3} if kind == "SIREN" else {"grid": 64}
+    return {
+        **{"task": task, "field": field, "kind": kind, "setting": setting, "size": size, "given": given, "seed": 0},
+        **{"psnr": psnr, "ssim": 0.9, "parameters": size - 7, "steps": 1234, "trained": 10.02, "seconds": 11.0},
+        **{"looks": [[5.0, 20.0], [10.0, None]], "held_out": held_out, "picture": PICTURE},
+        **changes,
+    }
+
+
+def test_leads_at_equal_parameters_and_time():
+    rows = [
+        *(row_of("fit", "KAN", 30.0), row_of("fit", "SIREN", 28.0), row_of("fit", "ReLU MLP", 31.0)),
+        *(row_of("fit", "KAN", 30.0, "turbulence"), row_of("fit", "SIREN", 30.5, "turbulence")),
+        *(row_of("longer", "KAN", 33.0, given=40.0), row_of("longer", "SIREN", 33.5, given=40.0)),
+    ]
+    outcome = summary(rows)
+    assert outcome.sentences[1:] == (
+        "At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in 1 of 2 fits (camera, 5,000 parameters: "
+        "KAN +2.0 dB; turbulence, 5,000 parameters: KAN -0.5 dB) and above every other model's in 0 of 2.",
+        "With 40 CPU seconds for each at 5,000 parameters the KAN is above SIREN in 0 of 1 (camera: KAN -0.5 dB, with "
+        "33.0 dB).",
+    )
+    assert outcome.tables[0].rows[0] == ("camera", "4,993", "KAN", "grid 64, L-BFGS", "1,234", "10", "30.0", "0.900")
+    assert outcome.tables[0].rows[1][3] == "omega 30, Adam 0.003"
+    assert list(outcome.figures) == ["camera", "turbulence", "time"]
+    camera = outcome.figures["camera"]()
+    assert [axes.get_title(loc="left") for axes in camera.axes[:4]] == ["original", "KAN", "SIREN", "ReLU MLP"]
+    assert [list(axes.lines[0].get_xdata()) for axes in outcome.figures["time"]().axes] == [[5.0], [5.0]]
+
+
+def test_a_repeated_row_counts_once_and_the_last():
+    rows = [row_of("fit", "KAN", 20.0), row_of("fit", "SIREN", 28.0), row_of("fit", "KAN", 30.0)]
+    assert "camera, 5,000 parameters: KAN +2.0 dB" in summary(rows).sentences[1]
+
+
+def test_held_out_pixels_choose_in_the_tasks():
+    rows = [
+        row_of("denoising", "none", 20.0, size=0, given=0.0),
+        row_of("denoising", "KAN", 25.0, held_out=19.0),
+        row_of("denoising", "KAN", 24.0, held_out=19.5, setting={"grid": 32}),
+        row_of("denoising", "SIREN", 23.0, held_out=18.0),
+        row_of("denoising", "SiLU MLP", 17.0, held_out=15.0, setting={}),
+        row_of("denoising", "ReLU MLP", 20.0, held_out=16.0, setting={}),
+    ]
+    assert chosen(rows, "denoising", "camera", "KAN", 0)["setting"] == {"grid": 32}
+    outcome = summary(rows)
+    assert outcome.sentences[1] == (
+        "Denoising: the KAN is above every other network in 1 of 1 pictures, above the noisy picture as it is in 1 "
+        "(camera: KAN 24.0 dB, SIREN 23.0 dB, noisy picture as it is 20.0 dB)."
+    )
+    assert outcome.tables[0].rows[0][:4] == ("denoising", "camera", "-", "noisy picture as it is")
+    titles = [axes.get_title(loc="left") for axes in outcome.figures["denoising-camera"]().axes]
+    assert titles[:6] == ["original", "noisy", "KAN", "SIREN", "ReLU MLP", ""]
+
+
+def test_cubic_splines_may_be_ahead_of_all():
+    kinds = (("none", 29.0), ("KAN", 26.0), ("SIREN", 26.5), ("ReLU MLP", None))
+    rows = [row_of("super-resolution", kind, quality, "turbulence") for kind, quality in kinds]
+    assert summary(rows).sentences[1] == (
+        "Super-resolution: the KAN is above every other network in 0 of 1 pictures, above the cubic splines in 0 "
+        "(turbulence: KAN 26.0 dB, SIREN 26.5 dB, cubic splines, no training 29.0 dB)."
+    )
+    assert len(summary(rows[:1]).sentences) == 1
+
+
+def test_a_fit_that_ended_without_a_number_leads_nobody():
+    rows = [row_of("fit", "KAN", None), row_of("fit", "SIREN", 28.0)]
+    outcome = summary(rows)
+    assert len(outcome.sentences) == 1 and outcome.tables[0].rows[0][-2:] == ("-", "0.900")
+
+
+def test_lines_and_nothing():
+    assert line(row_of("fit", "SIREN", 28.04)) == "fit, camera, SIREN omega 30, Adam 0.003: 28.0 dB, 11.0 s"
+    assert summary([row_of("tune", "KAN", 20.0)]).sentences == ("There are no rows yet.",)
+
+
+def test_seeds_are_taken_together():
+    rows = [row_of("fit", "KAN", 30.0 + seed, seed=seed, steps=100 + seed) for seed in range(3)]
+    rows += [row_of("fit", "SIREN", 30.5, seed=seed) for seed in range(3)]
+    outcome = summary(rows)
+    assert len(outcome.tables[0].rows) == 2
+    assert outcome.tables[0].rows[0][4:] == ("101", "10", "31.0 ± 1.0", "0.900")
+    assert "in 2 of 3 fits (means of the seeds: camera, 5,000 parameters: KAN +0.5 dB)" in outcome.sentences[1]
+    rows = [row_of("denoising", "none", 20.0 + seed, size=0, given=0.0, seed=seed) for seed in (0, 1)]
+    rows += [row_of("denoising", "KAN", 25.0 + seed, held_out=1.0, seed=seed) for seed in (0, 1)]
+    rows += [row_of("denoising", "SIREN", 25.2, held_out=1.0, seed=seed) for seed in (0, 1)]
+    assert "(camera: KAN 25.5 dB, SIREN 25.2 dB, noisy picture as it is 20.5 dB)" in summary(rows).sentences[1]
+
+
+def test_figures_show_the_first_seed_and_the_two_best_other_kinds():
+    rows = []
+    for seed in (0, 1):
+        kinds = (("none", 20.0), ("KAN", 25.0), ("SIREN", 24.0), ("ReLU MLP", 21.0), ("SiLU MLP", 18.0))
+        found = [row_of("denoising", kind, psnr + seed, held_out=1.0, seed=seed) for kind, psnr in kinds]
+        rows += found if seed == 0 else [{k: v for k, v in row.items() if k != "picture"} for row in found]
+    figure = summary(rows).figures["denoising-camera"]()
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert titles == ["original", "noisy", "KAN", "SIREN", "ReLU MLP"]
+    assert summary([row for row in rows if row["seed"] == 1]).figures == {}

@@ -1,0 +1,68 @@
+"""The experiment on images: quick run, settings chosen before fits, rows that are there are not made again."""
+
+import pytest
+
+from edgewise_experiments import experiments
+from edgewise_experiments.images import image_tasks, imaging
+from edgewise_experiments.images.image_summary import summary
+from edgewise_experiments.runner.store import Store
+
+pytest.importorskip("skimage")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """One picture and two kinds."""
+    fields = {"turbulence": image_tasks.FIELDS["turbulence"]}
+    monkeypatch.setattr(imaging, "FIELDS", fields)
+    for name in ("SETTINGS", "TASK_SETTINGS"):
+        monkeypatch.setattr(imaging, name, {kind: getattr(imaging, name)[kind] for kind in ("KAN", "SIREN")})
+
+
+def test_quick(small):
+    assert experiments()["imaging"].startswith("Imaging: a photograph and a turbulence-like field")
+    store, lines = Store(None), []
+    outcome = imaging.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
+    tasks = ["none", "KAN", "SIREN"]
+    assert [(row["task"], row["kind"]) for row in store.rows] == [
+        *(("tune", kind) for kind in ("KAN", "SIREN")),
+        *(("fit", kind) for kind in ("KAN", "SIREN")),
+        *((task, kind) for task in image_tasks.TASKS for kind in tasks),
+    ]
+    kan = store.rows[2]
+    assert 375 < kan["parameters"] <= 500 and kan["psnr"] > 5 and 0 <= kan["ssim"] < 1 and kan["steps"] >= 1
+    assert "picture" not in store.rows[0] and store.rows[0]["held_out"] is None
+    assert store.rows[5]["held_out"] > 5
+    assert [len(table.rows) for table in outcome.tables] == [2, 6]
+    assert len([line for line in lines if line]) == 10
+    assert lines.count(None) >= 10
+    # The same command goes on where rows are missing.
+    del store.rows[2:]
+    store.rows[0]["psnr"], made = 99.0, len(store.rows)
+    imaging.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+    assert store.rows[0]["psnr"] == 99.0 and len(store.rows) == 10 and made == 2
+
+
+def test_what_was_best_when_tried_is_fitted(monkeypatch, small):
+    tried = []
+
+    def measured(tell, **plan):
+        tried.append(plan)
+        good = plan["setting"] == imaging.SETTINGS[plan["kind"]][1] if plan["kind"] != "none" else True
+        return {"psnr": 30.0 if good else 20.0, "ssim": 0.5, "held_out": None, "looks": [(1.0, 20.0)], "steps": 3} | {
+            "parameters": 100,
+            "trained": 1.0,
+            "picture": image_tasks.packed(image_tasks.FIELDS["turbulence"]()),
+        }
+
+    monkeypatch.setattr(imaging, "_measure", measured)
+    store = Store(None)
+    outcome = imaging.run(quick=False, store=store, seeds=(4,), progress=lambda update: None)
+    fits = [plan for plan in tried if plan["task"] in ("fit", "longer")]
+    assert len(fits) == 2 * len(imaging.EFFORT.sizes) + 2
+    assert all(plan["setting"] == imaging.SETTINGS[plan["kind"]][1] and plan["seed"] == 4 for plan in fits)
+    # Equal time and a common limit of parameters for all kinds.
+    assert {(plan["size"], plan["given"]) for plan in fits if plan["task"] == "fit"} == set(
+        imaging.EFFORT.sizes.items()
+    )
+    assert len(tried) == len(store.rows) and outcome.sentences == summary(store.rows).sentences

@@ -1,0 +1,89 @@
+"""The networks for the knot table: shapes as planned, training that goes on where it stopped being coarse."""
+
+import pytest
+import torch
+
+from edgewise import KAN, MLP, adapt_domain_
+from edgewise.datasets.knots import load_knots
+from edgewise_experiments.knots.knot_models import (
+    INPUTS,
+    QUICK,
+    Plan,
+    numbers_of,
+    our_plans,
+    stated_plans,
+    train,
+    without_base,
+)
+from edgewise_experiments.knots.knot_table import KnotSplit
+
+SPLIT = KnotSplit.of(load_knots())
+
+
+@pytest.mark.parametrize("plan", [*our_plans(), *stated_plans()], ids=str)
+def test_every_plan_makes_a_network(plan):
+    width = plan.model(12, 0).config.width
+    assert width[0] == len(INPUTS[plan.inputs]) and width[-1] == (1 if plan.head == "ordinal" else 12)
+
+
+def test_straight_lines_become_part_of_the_splines():
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = KAN([3, 4, 1], (1, 5), 2, base="identity", seed=1, dtype=torch.float64)
+    adapt_domain_(model, x)
+    folded = without_base(model)
+    far = 5 * x
+    assert torch.allclose(folded(far), model(far), rtol=0, atol=1e-12)
+    assert folded.config.base == "zero"
+    assert sum(p.numel() for p in folded.parameters()) == 3 * 4 * 3 + 4 * 7
+
+
+def test_sizes_are_as_many_for_both_kinds():
+    for inputs in ("9 of 17", "17", "3"):
+        kinds = [plan.kind for plan in our_plans() if plan.inputs == inputs]
+        assert kinds.count("KAN") == kinds.count("MLP") > 0
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan("KAN", "ordinal", "3", ((2, 1),), (1, 4), 2),
+        Plan("MLP", "ordinal", "3", (3,)),
+        Plan("MLP", "softmax", "3", (4,), recipe="DeepMind"),
+    ],
+    ids=str,
+)
+def test_training_is_seeded_and_told(plan):
+    told = []
+    rows = [train(plan, SPLIT, 3, QUICK, lambda *event: told.append(event)) for _ in range(2)]
+    assert rows[0]["accuracy"] == rows[1]["accuracy"]
+    assert {stage for stage, _, _ in told} >= {"Adam"}
+    thresholds = SPLIT.classes - 1 if plan.head == "ordinal" else 0
+    model = plan.model(SPLIT.classes, 3)
+    count = numbers_of(without_base(model) if plan.kind == "KAN" else model)
+    assert rows[0]["parameters"] == count + thresholds
+    assert ("scores" in rows[0]) == (plan.kind == "KAN")
+
+
+def test_constants_of_edges_into_one_sum_are_counted_once():
+    """As many numbers as the outputs of one layer, linear in its coefficients, have directions."""
+    model = KAN([3, 2], (2,), 2, base="zero", seed=1, dtype=torch.float64)
+    x = 2 * torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    coef = model.layers[0].coef
+
+    def outputs(values):
+        return torch.func.functional_call(model, {"layers.0.coef": values.view_as(coef)}, x).flatten()
+
+    jacobian = torch.func.jacfwd(outputs)(coef.detach().flatten())
+    assert numbers_of(model) == int(torch.linalg.matrix_rank(jacobian)) < coef.numel()
+
+
+def test_other_networks_count_all_that_is_trained():
+    assert numbers_of(MLP([3, 4, 1])) == 3 * 4 + 4 + 4 + 1
+    assert numbers_of(KAN([3, 1], (2,), 2, base="silu")) == 3 * 5
+
+
+def test_a_plan_with_products_has_them():
+    plan = Plan("KAN", "ordinal", "3", ((2, 1),), (1, 4), 2)
+    assert str(plan) == "KAN [3,2+1x,1] grid 1-4, degree 2"
+    assert plan.model(5, 0).layers[1].out_features == 3
+    assert plan.key()["hidden"] == [[2, 1]]

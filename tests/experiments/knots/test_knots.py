@@ -1,0 +1,29 @@
+"""The knot experiment: what a quick run measures, how it resumes, and what the summary says of stored rows."""
+
+from edgewise_experiments import experiments
+from edgewise_experiments.knots import knots
+from edgewise_experiments.runner.store import Store
+
+
+def test_it_is_listed():
+    assert experiments()["knots"].startswith("The knot signature from geometry")
+
+
+def test_a_quick_run_measures_every_kind_of_row_and_resumes():
+    store = Store(None)
+    outcome = knots.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+    parts = [row["part"] for row in store.rows]
+    assert set(parts) == set(knots.PARTS)
+    accuracy = {(row.get("kind"), row.get("head")): row["accuracy"] for row in store.rows if row["part"] == "network"}
+    assert accuracy["MLP", "ordinal"] > 0.6 and accuracy["KAN", "ordinal"] > 0.6
+    count = len(store.rows)
+    again = knots.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+    assert len(store.rows) == count
+    assert again.tables == outcome.tables
+    assert any("c = 0." in sentence for sentence in outcome.sentences)
+    assert list(outcome.figures) == ["accuracy-sample"]
+    outcome.figures["accuracy-sample"]()
+
+
+def test_nothing_is_said_without_rows():
+    assert knots.summary([]).tables == ()

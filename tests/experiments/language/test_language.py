@@ -1,0 +1,75 @@
+"""The experiment on language: quick run, what is held out, settings chosen before the rest, resuming."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise_experiments import experiments
+from edgewise_experiments.language import language
+from edgewise_experiments.language.language import single_characters, text_of
+from edgewise_experiments.runner.store import Store
+
+
+def test_quick():
+    assert experiments()["language"].startswith("Language: a small transformer that writes Paradise Lost")
+    store, lines = Store(None), []
+    outcome = language.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
+    plan = [(task, kind) for task in ("tune", "equal time", "equal text") for kind in ("KAN", "MLP")]
+    assert [(row["task"], row["kind"]) for row in store.rows] == plan
+    assert "said" not in store.rows[0] and len(store.rows[2]["said"]) == language.QUICK.said
+    assert all(6500 < row["parameters"] <= 8000 and row["loss"] < 5 for row in store.rows)
+    assert all(row["read"] == 10 * 4 * 16 for row in store.rows[4:])
+    assert [len(table.rows) for table in outcome.tables] == [4, 2]
+    assert len([line for line in lines if line]) == 6
+    # The same command goes on where rows are missing.
+    del store.rows[4:]
+    store.rows[2]["loss"] = 9.0
+    language.run(quick=True, store=store, seeds=None, progress=lambda update: None)
+    assert store.rows[2]["loss"] == 9.0 and [(row["task"], row["kind"]) for row in store.rows] == plan
+
+
+def test_the_best_setting_goes_on(monkeypatch):
+    asked = []
+
+    def measured(task, kind, setting, effort, seed, given, tell):
+        asked.append((task, kind, setting, seed, given))
+        good = setting == language.SETTINGS[kind][-1]
+        return {"loss": 1.5 if good else 2.0, "unigram": 3.0, "parameters": 9, "feed_forward": 4, "read": 100} | {
+            "a_second": 10,
+            "trained": 10.0,
+            "looks": [(100, 10.0, 1.5)],
+            "said": "so",
+        }
+
+    monkeypatch.setattr(language, "_measure", measured)
+    language.run(quick=False, store=Store(None), seeds=(2,), progress=lambda update: None)
+    last = [plan for plan in asked if plan[0] != "tune"]
+    assert len(last) == 4 and all(setting == language.SETTINGS[kind][-1] for _, kind, setting, *_ in last)
+    assert {(task, str(given)) for task, *_, given in last} == {
+        ("equal time", str({"seconds": language.EFFORT.seconds})),
+        ("equal text", str({"steps": language.EFFORT.steps})),
+    }
+    assert {seed for *_, seed, _ in asked} == {2}
+
+
+def test_the_end_of_the_text_is_held_out():
+    whole = "ab" * 450 + "ac" * 50
+    text = text_of(whole, 9, 5)
+    assert text.symbols == "abc" and len(text.read) == 900 and 2 not in text.read
+    assert text.held_out.shape == (5, 10) and 1 not in text.held_out
+    assert "".join(text.symbols[number] for number in text.held_out[-1].tolist()) == whole[-10:]
+
+
+def test_single_characters_by_hand():
+    text = text_of("aaab" * 250, 3, 20)
+    shares = {"a": (675 + 1) / 902, "b": (225 + 1) / 902}
+    said = ["ab"[number] for number in text.held_out[:, 1:].flatten().tolist()]
+    assert single_characters(text) == pytest.approx(-sum(math.log(shares[each]) for each in said) / len(said))
+
+
+def test_a_gpu_is_used_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert language.device().type == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert language.device().type == "cpu"

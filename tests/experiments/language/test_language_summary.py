@@ -1,0 +1,69 @@
+"""What is said about the transformers: losses at equal time and equal text, speed, samples."""
+
+from edgewise_experiments.language.language_summary import best_of, line, summary
+
+
+def row_of(task, kind, loss, **changes):
+    setting = {"grid": 4, "degree": 3, "rate": 3e-3} if kind == "KAN" else {"activation": "silu", "rate": 3e-3}
+    return {
+        **{"task": task, "kind": kind, "setting": setting, "seed": 0, "most": 100_000, "device": "cpu"},
+        **{"given": {"seconds": 60}, "loss": loss, "unigram": 3.1, "parameters": 99_000, "feed_forward": 60_000},
+        **{"read": 1_000_000, "steps": 976, "a_second": 20_000 if kind == "KAN" else 25_000, "trained": 60.2},
+        **{"seconds": 70.0, "looks": [[500_000, 30.0, 2.5], [1_000_000, 60.2, loss]], "said": "\nOf man,\n  and all"},
+        **changes,
+    }
+
+
+def test_kan_and_mlp():
+    rows = [
+        *(row_of("tune", "KAN", 2.4), row_of("equal time", "KAN", 2.0), row_of("equal time", "MLP", 1.9)),
+        *(row_of("equal text", "KAN", 1.8), row_of("equal text", "MLP", 1.85)),
+    ]
+    outcome = summary(rows)
+    assert outcome.sentences[1:] == (
+        "At equal parameters and equal time, on cpu: KAN 2.000, MLP 1.900 nats a character, the KAN's higher by 0.100; "
+        "the KAN reads 0.80 times as many characters a second.",
+        "At equal parameters and equal text, on cpu: KAN 1.800, MLP 1.850 nats a character, the KAN's lower by 0.050; "
+        "the KAN reads 0.80 times as many characters a second.",
+    )
+    losses, samples = outcome.tables
+    assert losses.rows[0] == (
+        *(
+            "equal time",
+            "KAN",
+            "grid 4, degree 3, rate 0.003",
+            "99,000",
+            "60,000",
+            "1,000,000",
+            "60",
+            "20,000",
+            "2.000",
+        ),
+    )
+    assert samples.rows == tuple((kind, "equal time", "Of man, / and all") for kind in ("KAN", "MLP"))
+    time, text = outcome.figures["loss"]().axes
+    assert list(time.lines[0].get_xdata()) == [30, 60.2] and list(text.lines[1].get_ydata()) == [2.5, 1.85]
+    assert text.get_xlabel() == "million characters read"
+
+
+def test_what_is_missing_is_not_compared():
+    assert summary([row_of("tune", "KAN", 2.4)]).sentences == ("There are no rows yet.",)
+    outcome = summary([row_of("equal time", "KAN", 2.0), row_of("equal time", "MLP", None)])
+    assert len(outcome.sentences) == 1 and outcome.tables[0].rows[1][-1] == "-"
+    same = summary([row_of("equal time", "KAN", 2.0001), row_of("equal time", "MLP", 2.0)])
+    assert "the KAN's the same;" in same.sentences[1]
+
+
+def test_the_best_and_the_line():
+    rows = [row_of("tune", "KAN", 2.4), row_of("tune", "KAN", None), row_of("tune", "KAN", 2.2, steps=5)]
+    assert best_of(rows, "tune", "KAN", 0)["steps"] == 5
+    assert line(rows[0]) == "tune, KAN grid 4, degree 3, rate 0.003: loss 2.400, 20,000 characters a second, 70.0 s"
+
+
+def test_seeds_are_taken_together():
+    rows = [row_of("equal time", kind, 2.0 + 0.1 * seed, seed=seed) for kind in ("KAN", "MLP") for seed in range(3)]
+    rows[0]["setting"] = {"grid": 8, "degree": 2, "rate": 3e-3}
+    losses, samples = summary(rows).tables
+    assert len(losses.rows) == len(samples.rows) == 2
+    assert losses.rows[0][-1] == "2.100 ± 0.100"
+    assert losses.rows[0][2] == "grid 8, degree 2, rate 0.003 or grid 4, degree 3, rate 0.003"

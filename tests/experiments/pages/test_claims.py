@@ -1,0 +1,79 @@
+"""The claims: each belongs to an experiment and speaks from its rows."""
+
+import pytest
+from tests.experiments.images.test_image_summary import row_of as picture_row
+from tests.experiments.language.test_language_summary import row_of as language_row
+from tests.experiments.made_rows import accuracy_row, phase
+from tests.experiments.theory.test_continual_learning import CASES
+
+from edgewise_experiments import experiments
+from edgewise_experiments.pages.claims import CLAIMS, seconds_said
+
+
+def claim_of(experiment):
+    return next(claim for claim in CLAIMS if claim.experiment == experiment)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.experiment)
+def test_each_names_an_experiment(claim):
+    assert claim.experiment in experiments() and claim.text and claim.paper
+
+
+def test_every_experiment_has_a_claim():
+    assert set(experiments()) == {claim.experiment for claim in CLAIMS}
+
+
+def test_the_worst_phase_speaks_for_continual_learning():
+    claim = claim_of("continual-learning")
+    rows = [
+        {
+            **{"case": case, "kind": "KAN", "hidden": [], "detail": 200, "method": "L-BFGS", "seed": 0},
+            **{"errors": [[1e-6, 1.0], [2e-6, 5e-6]], "final": 4e-6, "joint": 1e-6},
+        }
+        for case in CASES
+    ]
+    assert claim.ours(rows) == "RMSE of each phase 5.0e-06 at most"
+    assert claim.ours(rows[1:]) == "too few rows"
+
+
+def test_slopes_speak_for_the_toy_functions():
+    grids = [phase(grid, 1e-2 * (10 / grid) ** 4, 1.0) for grid in (10, 20, 40)]
+    rows = [accuracy_row("toy 2", degree=3, phases=grids), accuracy_row("toy 2", rmse=1e-9), accuracy_row("toy 3")]
+    claim = claim_of("toy-functions")
+    assert claim.ours(rows) == "cubic splines: slopes in G -4.0; with degree and grids chosen RMSE 1.0e-09 to 1.0e-06"
+    assert claim.ours(rows[1:]) == "too few rows"
+
+
+def test_formulas_without_help_speak_for_anderson():
+    rows = [
+        {"part": "KAN", "chain": chain, "name": name, "seed": seed, "formula_accuracy": share}
+        for chain, name, seed, share in (
+            *(("GAAM", "automatic", 0, 0.99), ("GAAM", "automatic", 1, 0.97), ("GAAM", "automatic", 2, 0.98)),
+            *(("MAAM", "automatic", 0, 0.9), ("MAAM", "p by cosh", 0, 1.0)),
+        )
+    ]
+    claim = claim_of("anderson")
+    assert claim.ours(rows) == "formulas found without help: GAAM 98.0 %, MAAM 90.0 %"
+    assert claim.ours(rows[-1:]) == "too few rows"
+    assert claim.paper.startswith("formulas found without help: GAAM 99.0 % (exact edge 99.2 %), MAAM 97.1 %")
+
+
+def test_sentences_are_found_by_what_they_say():
+    told = claim_of("special-functions").ours([accuracy_row("kv", rmse=1.0)])
+    assert told.startswith("Our median is below the paper's best KAN in 0 of 1 rows") and told.endswith("below: kv.")
+
+
+def test_leads_speak_for_pictures_and_losses_for_language():
+    claim = claim_of("imaging")
+    rows = [picture_row("fit", kind, quality) for kind, quality in (("KAN", 30.0), ("SIREN", 28.0))]
+    assert claim.ours(rows).startswith("At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in 1 of 1")
+    assert claim.ours(rows[:1]) == "too few rows"
+    claim = claim_of("language")
+    rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
+    assert claim.ours(rows).startswith("At equal parameters and equal time, on cpu: KAN 1.900, MLP 1.800 nats")
+    assert claim.ours(rows[1:]) == "too few rows"
+
+
+def test_seconds():
+    assert seconds_said([]) == "-"
+    assert seconds_said([{"seconds": 900.0, "cpu_seconds": 1500.4}, {"seconds": 2.0}]) == "1,502"

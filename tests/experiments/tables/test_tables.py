@@ -1,0 +1,85 @@
+"""The experiment of five tables: data, folds, means, resuming."""
+
+from tests.experiments.small import one_small_table
+
+from edgewise_experiments import experiments, load_experiment
+from edgewise_experiments.runner.store import Store
+from edgewise_experiments.tables import tables
+
+
+def test_it_is_listed():
+    assert experiments()["tables"].startswith("Fifteen real tables")
+    assert load_experiment("tables") is tables
+
+
+def test_a_quick_run_takes_a_few():
+    assert set(tables.tables(quick=True)) == set(tables.QUICK)
+    assert set(tables.tables(quick=False)) > set(tables.QUICK)
+    assert tables.models(quick=True) == ("KAN", "linear", "MLP", "boosting")
+
+
+def test_run_and_resume(monkeypatch):
+    one_small_table(monkeypatch)
+    store, seen = Store(None), []
+
+    def watch(update):
+        seen.append(update.done)
+
+    outcome = tables.run(quick=True, store=store, seeds=None, progress=watch)
+    assert [(row["fold"], row["model"]) for row in store.rows] == [(f, m) for f in (0, 1) for m in tables.models()]
+    assert min(seen) >= 0 and max(seen) <= 1
+    before = list(store.rows)
+    store.rows.remove(before[3])
+    again = tables.run(quick=True, store=store, seeds=None, progress=watch)
+    assert len(store.rows) == len(before) and store.rows[:-1] == [row for row in before if row is not before[3]]
+    assert again.tables == outcome.tables  # seconds shown are those of the KAN, which was kept
+    assert tables.run(quick=True, store=store, seeds=(1,), progress=watch).tables != outcome.tables
+    assert len(store.rows) == 2 * len(before)
+    both = tables.run(quick=True, store=store, seeds=(0, 1), progress=watch)
+    assert len(store.rows) == 2 * len(before) and "means of 4 folds" in both.sentences[0]
+
+
+def test_summary():
+    rows = []
+    for model, scores in {"KAN": (0.9, 0.8), "linear": (0.7, 0.9), "MLP": (0.5, 0.5), "boosting": (0.88, 0.8)}.items():
+        for fold, score in enumerate(scores):
+            row = {"table": "t", "task": "classification", "seed": 0, "fold": fold, "model": model, "score": score}
+            rows.append({**row, "parameters": 100 * (fold + 1), "seconds": 1.0 + fold, "rows": [800, 200]})
+    rows.append({**rows[0], "model": "slope rule", "score": 0.5})
+    outcome = tables.summary(rows)
+    (table,) = outcome.tables
+    assert table.rows == (("t", "1,000", "85.0", "80.0", "50.0", "84.0", "-", "-", "+1.0", "150", "1.5 (max 2.0)"),)
+    assert outcome.sentences[1] == "The slope rule, two numbers, gives 50.0 % for t."
+
+
+def test_a_fit_that_failed_is_no_zero():
+    rows = [
+        {
+            "table": "t",
+            "task": "regression",
+            "seed": 0,
+            "fold": 0,
+            "model": m,
+            "score": s,
+            "parameters": 1,
+            "seconds": 1.0,
+            "rows": [8, 2],
+        }
+        for m, s in (("KAN", 0.5), ("linear", 0.4), ("MLP", None), ("boosting", 0.1))
+    ]
+    assert tables.summary(rows).tables[0].rows[0][2:9] == ("50.0", "40.0", "-", "10.0", "-", "-", "+10.0")
+
+
+def score_row(table, model, score):
+    key = {"table": table, "task": "regression", "seed": 0, "fold": 0, "model": model, "score": score}
+    return {**key, "parameters": 1, "seconds": 1.0, "rows": [8, 2]}
+
+
+def test_ranks_are_means_over_tables_and_equals_share():
+    one = {"KAN": 0.9, "linear": 0.9, "MLP": 0.95, "boosting": 0.5, "EBM": 0.8, "pyGAM": 0.7}
+    two = {"KAN": 0.7, "linear": 0.1, "MLP": 0.75, "boosting": 0.8, "EBM": 0.3}
+    rows = [score_row(table, *each) for table, scores in (("a", one), ("b", two)) for each in scores.items()]
+    said = tables.summary(rows).sentences
+    assert "Average rank among all models over 2 tables: MLP 1.50, KAN 2.75" in said[1]
+    assert "read over 2 tables: KAN 1.25, linear 2.25, EBM 2.50" in said[2] and "pyGAM 4.00 (of 1)" in said[2]
+    assert said[3] == "The KAN is within a point of the best in 0 of 2 tables."

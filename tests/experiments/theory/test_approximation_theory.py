@@ -1,0 +1,85 @@
+"""The experiment on the paper's error bound: slopes of the best spline, derivatives, summary, quick run."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise_experiments import experiments
+from edgewise_experiments.runner.store import Store
+from edgewise_experiments.theory import approximation_theory
+from edgewise_experiments.theory.approximation_theory import FULL, ROUNDING, derivatives, exponent, summary
+
+
+def test_quick(monkeypatch):
+    assert experiments()["approximation-theory"].startswith("The KAN paper's error bound, measured")
+    monkeypatch.setattr(approximation_theory, "QUICK_DEGREES", (1,))
+    store, lines = Store(None), []
+    outcome = approximation_theory.run(
+        quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line)
+    )
+    assert [(row["kind"], row["degree"]) for row in store.rows] == [("projection", 1), ("training", 1)]
+    assert [len(errors) for errors in store.rows[1]["errors"]] == [2, 2]
+    (table,) = outcome.tables
+    assert [row[:3] for row in table.rows] == [("1", "0", "2"), ("1", "1", "1")]
+    assert len(outcome.figures["slopes"]().axes) == 2
+    assert next(line for line in lines if line).startswith("best spline, degree 1: exponents for m = 0..1 2.0")
+
+
+@pytest.mark.parametrize("degree", approximation_theory.DEGREES)
+def test_the_best_spline_has_the_theory_s_exponents(degree):
+    """The demand: every order within 0.2, and the explicit bound holds."""
+    row = {"kind": "projection", "degree": degree, "grids": list(FULL.projected[:5])}
+    row |= approximation_theory._project(degree, row["grids"], lambda *_: None)
+    found = [exponent(row, order) for order in range(degree + 1)]
+    assert found == pytest.approx([degree + 1 - order for order in range(degree + 1)], abs=0.2)
+    assert all(error <= bound for error, bound in zip(row["l2"], row["bound"], strict=True))
+
+
+def test_derivatives_are_those_of_the_formula():
+    x = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
+    wave = math.exp(math.sin(0.3 * math.pi) + 0.04)
+    along = derivatives(approximation_theory._toy, x, torch.tensor([0.0, 1.0], dtype=torch.float64), 2)
+    assert [float(value) for value in along] == pytest.approx([wave, -0.4 * wave, (2 + 0.16) * wave])
+
+
+def test_samples_lie_on_the_faces_and_in_the_corners():
+    x = approximation_theory._samples(200, 0)
+    assert float(x.abs().max()) == 1 and ((x.abs() == 1).all(1)).sum() >= 4
+    assert 4 < int((x.abs() == 1).any(1).sum()) < 100
+
+
+def row_of(kind, degree, power=None, seed=0):
+    grids = [8, 16, 32, 64]
+    errors = [[grid ** -(power or degree + 1.0 - m) for m in range(degree + 1)] for grid in grids]
+    return {"kind": kind, "degree": degree, "seed": seed, "grids": grids, "errors": errors, "l2": [1.0], "bound": [2.0]}
+
+
+def test_summary_counts_what_is_within():
+    rows = [row_of("projection", 2), *(row_of("training", 2, power, seed) for seed, power in enumerate((3, 1, 2.1)))]
+    stale = {**rows[0], "errors": [[1.0] * 3] * 4}
+    outcome = summary([stale, *rows])
+    assert outcome.tables[0].rows == (
+        ("2", "0", "3", "3.00", "2.10"),
+        ("2", "1", "2", "2.00", "2.10"),
+        ("2", "2", "1", "1.00", "2.10"),
+    )
+    assert "Within 0.2 of the theory: 3 of 3 by the best spline, 1 by training." in outcome.sentences
+    assert "at 0.5 to 0.5 of it" in outcome.sentences[-1]
+    broken = summary([{**rows[0], "l2": [3.0]}])
+    assert broken.sentences[-1].endswith("one of the two is wrong.")
+
+
+def test_the_figure_has_medians():
+    rows = [row_of("training", 1, power, seed) for seed, power in enumerate((3, 1, 2.1))]
+    (axes,) = summary(rows).figures["slopes"]().axes
+    drawn = [list(line.get_ydata()) for line in axes.lines]
+    assert [grid**-2.1 for grid in (8, 16, 32, 64)] in drawn and [1 / grid for grid in (8, 16, 32, 64)] not in drawn
+
+
+def test_what_rounding_made_is_left_out():
+    row = row_of("projection", 1)
+    row["errors"][-1] = [ROUNDING, ROUNDING * 64]
+    row["grids"][-2] = 33  # or only one would be left
+    assert exponent({**row, "grids": [16, 32, 64, 128]}, 0) is not None
+    assert exponent({**row, "errors": [[None, None]] * 4}, 0) is None

@@ -1,0 +1,100 @@
+"""Constants: fitted to rounding, recognised where people write such numbers, left alone where data say otherwise."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgewise.formula.constants import fit_constants, known_numbers, mean_squared, recognise, relative_error, value_of
+from edgewise.formula.expression import constants, parse, with_constants
+from edgewise.formula.printing import as_text
+
+NAMES = ("x", "y")
+
+
+def points(rows=200):
+    return np.random.default_rng(0).uniform(0.3, 1.2, (rows, 2))
+
+
+def freed(text, values):
+    node = parse(text, NAMES)
+    return with_constants(node, values)
+
+
+def test_a_fit_finds_the_constants_of_its_data():
+    x = points()
+    y = 2.5 * np.exp(-1.3 * x[:, 0]) + np.sin(4 * x[:, 1])
+    fitted = fit_constants(freed("2*exp(-1.0*x) + sin(3.8*y)", [2.0, -1.0, 3.8]), x, y)
+    assert constants(fitted.expression) == pytest.approx([2.5, -1.3, 4.0], rel=1e-10)
+    assert fitted.loss < 1e-24
+    assert all(error < 1e-9 for error in fitted.errors)
+
+
+def test_exact_numbers_stay():
+    x = points()
+    fitted = fit_constants(parse("3*x + 0.5*y", NAMES), x, 2 * x[:, 0] + x[:, 1])
+    assert constants(fitted.expression)[0] == 3.0
+    assert fitted.errors[0] == 0.0
+
+
+def test_standard_errors_are_those_of_linear_regression():
+    x = points()
+    y = 2 * x[:, 0] + 1 * x[:, 1] + 0.1 * np.random.default_rng(1).normal(size=200)
+    fitted = fit_constants(freed("1.0*x + 1.0*y", [1.0, 1.0]), x, y)
+    coefficients, loss = np.linalg.lstsq(x, y, rcond=None)[:2]
+    np.testing.assert_allclose(constants(fitted.expression), coefficients, rtol=1e-8)
+    errors = np.sqrt(np.diag(np.linalg.inv(x.T @ x)) * loss / 198)
+    np.testing.assert_allclose(fitted.errors, errors, rtol=1e-6)
+
+
+def test_weights_count():
+    x = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    weight = np.array([1.0, 1.0, 0.0])
+    fitted = fit_constants(freed("1.0*x + 1.0", [1.0, 1.0]), x, np.array([1.0, 3.0, 99.0]), weight=weight)
+    assert constants(fitted.expression) == pytest.approx([2.0, 1.0], rel=1e-8)
+
+
+def test_what_is_undefined_is_no_fit():
+    assert fit_constants(parse("log(x - 0.7)", NAMES), points(), np.ones(200)) is None
+    assert math.isinf(mean_squared(parse("log(x - 0.7)", NAMES), points(), np.ones(200)))
+    assert math.isinf(relative_error(parse("log(x - 0.7)", NAMES), points(), np.ones(200)))
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (0.5, (1, 2, "")),
+        (math.pi / 2, (1, 2, "pi")),
+        (math.sqrt(2), (1, 1, "sqrt(2)")),
+        (-3.0, (-3, 1, "")),
+        (0.0, (0, 1, "")),
+    ],
+)
+def test_known_numbers(value, form):
+    assert next(known_numbers(value + 1e-9, 1e-7)) == form
+
+
+@given(st.floats(-5, 5), st.floats(1e-9, 0.1))
+def test_known_numbers_are_within_reach(value, reach):
+    assert all(abs(value_of(form) - value) <= reach for form in known_numbers(value, reach))
+
+
+def test_recognition_without_noise():
+    x = points()
+    y = np.exp(-(x[:, 0] ** 2) / 2) / np.sqrt(2 * np.pi) + np.pi * x[:, 1]
+    start = freed("0.4*exp(-0.5*x**2) + 3.1*y", [0.4, -0.5, 3.1])
+    found = recognise(fit_constants(start, x, y), x, y, floor=1e-16)
+    text = as_text(found.expression, NAMES)
+    assert "pi*y" in text and "-1/2" in text and "sqrt(2*pi)" in text
+    assert found.loss < 1e-24
+
+
+def test_recognition_with_noise_keeps_to_the_errors():
+    x = points(500)
+    y = 2.0 * x[:, 0] + 0.377 * x[:, 1] + 0.01 * np.random.default_rng(1).normal(size=500)
+    found = recognise(fit_constants(freed("1.0*x + 1.0*y", [1.0, 1.0]), x, y), x, y, floor=1e-16)
+    first, second = constants(found.expression)
+    assert first == 2.0
+    assert second == pytest.approx(0.377, abs=0.003)

@@ -1,0 +1,53 @@
+"""What is said about the domain of a formula is so."""
+
+import numpy as np
+import pytest
+
+from edgewise.formula.domains import domain_report, undefined_beyond
+from edgewise.formula.expression import parse
+from edgewise.formula.formulas import Formula
+
+X = np.random.default_rng(0).uniform(1, 3, (100, 2))
+
+
+def of(text):
+    return Formula(parse(text, ["a", "b"]), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("log(a)", "log(a) needs a > 0, and on these data it does: 1."),
+        ("sqrt(a - 2)", "sqrt(a - 2) needs a - 2 >= 0, but on these data it does NOT: -0.9"),
+        ("1/(a + b)", "1/(a + b) needs a + b not at 0, and on these data it does: 2."),
+        ("1/(a - b)", "needs a - b not at 0, but on these data it does NOT"),
+        ("1/(a - b)**2", "needs (a - b)**2 not at 0, but on these data it comes down to 0 between rows"),
+        ("sin(a - b)**2/(a - b)**2", "and comes down to 0 on these data, where the whole formula stays bounded"),
+        ("asin(a/4)", "needs -1 <= a/4 <= 1, and on these data it does"),
+        ("tan(a)", "tan(a) needs a not at 1.5708 + k * 3.14159, but on these data it does NOT"),
+    ],
+)
+def test_conditions(text, said):
+    assert any(said in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1/(a**2 + b**2)", "not at 0, but between the rows it comes down to 0, near a = 0, b = 0: 0.0"),
+        ("log((a - 0.3)**2 + (b + 0.2)**2)", "comes down to 0, near a = 0.3, b = -0.2: 0.00"),
+        ("a**4/(a**2 + b**2)", "near a = 0, b = 0, where the whole formula stays bounded: 0.0"),
+        ("1/(a**2 + b**2 + 0.001)", "and on these data it does: 0.00"),
+        ("1/(1 - a*b)", "and on these data it does: 0.0"),
+    ],
+)
+def test_zeros_between_rows_of_what_has_one_sign(text, said):
+    around = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    assert said in domain_report(of(text), around)[0]
+
+
+def test_beyond_the_data():
+    assert domain_report(of("a*b + exp(a)"), X) == ("It is defined everywhere.",)
+    assert undefined_beyond(of("sqrt(a - 0.99)"), X) > 0.1
+    assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20% beyond the range")
+    assert undefined_beyond(of("log(a)"), X) == 0

@@ -1,0 +1,178 @@
+"""Expression trees: values and slopes by finite differences, complexity by hand, reading text without running it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.formula.expression import (
+    Call,
+    Number,
+    Power,
+    Variable,
+    complexity,
+    constants,
+    evaluate,
+    leaks,
+    linearise,
+    parse,
+    used_variables,
+    with_constants,
+)
+from edgewise.nn.elementary import ELEMENTARY
+
+NAMES = ("x", "y", "z")
+TEXTS = [
+    "exp(-x**2/2)/sqrt(2*pi*y**2)",
+    "2.5*x*y - 3*z + 1",
+    "asin(0.5*x)*acos(0.3*y) + atan(2*z)",
+    "atanh(0.4*x) + tanh(3*y) + sinh(0.2*z) + cosh(1.1*x)",
+    "besselj0(20*x) + abs(x - 0.4) + tan(0.5*y)",
+    "1/(1 + 2*x*y)**1.5 + log(0.3*z)**2",
+    "sign(x - 0.5)*cos(y*3 + 1)",
+]
+
+
+def points(rows=9):
+    return np.random.default_rng(0).uniform(0.2, 0.9, (rows, 3))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_values_and_slopes(text):
+    node, x = parse(text, NAMES), points()
+    value, rows = linearise(node, x)
+    np.testing.assert_allclose(value, evaluate(node, x), rtol=1e-14)
+    numbers = constants(node)
+    assert rows.shape == (9, len(numbers))
+    for k, number in enumerate(numbers):
+        step = 1e-6 * max(abs(number), 1)
+        up, down = ([*numbers[:k], number + sign * step, *numbers[k + 1 :]] for sign in (1, -1))
+        slope = (evaluate(with_constants(node, up), x) - evaluate(with_constants(node, down), x)) / (2 * step)
+        np.testing.assert_allclose(rows[:, k], slope, rtol=1e-5, atol=1e-7)
+
+
+def test_values_by_numpy():
+    x, y, z = points().T
+    expected = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi * y**2)
+    np.testing.assert_allclose(evaluate(parse(TEXTS[0], NAMES), points()), expected, rtol=1e-15)
+    expected = 1 / (1 + 2 * x * y) ** 1.5 + np.log(0.3 * z) ** 2
+    np.testing.assert_allclose(evaluate(parse(TEXTS[5], NAMES), points()), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("row", ELEMENTARY.values(), ids=list(ELEMENTARY))
+def test_every_elementary_function_has_a_text_that_is_it(row):
+    x = torch.linspace(0.1, 0.9, 15, dtype=torch.float64)
+    value = evaluate(parse(row.text), x[:, None].numpy())
+    np.testing.assert_allclose(value, row.function(x).numpy(), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("x", 1),
+        ("2.5", 1),
+        ("x + y", 3),
+        ("x - y", 3),
+        ("x/y", 3),
+        ("1/x", 2),
+        ("sqrt(x)", 2),
+        ("x**2", 3),
+        ("-x", 1),
+        ("sin(x)", 2),
+        ("x*y/z", 5),
+        ("1/(x*y)", 4),
+        ("2/x**2", 5),
+        ("(a + b)/(1 + a*b)", 9),
+        ("tanh(atanh(a) + atanh(b))", 6),
+    ],
+)
+def test_complexity_counts_symbols(text, count):
+    assert complexity(parse(text, ("x", "y", "z", "a", "b"))) == count
+
+
+def test_numbers_are_exact_where_they_are():
+    assert parse("3") == Number(3.0, (3, 1, ""))
+    assert parse("0.25").exact is None
+    assert parse("pi") == Number(math.pi, (1, 1, "pi"))
+    assert parse("x**-2") == Power(Variable(0), -2.0)
+    assert used_variables(parse("z*x", NAMES)) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "__import__('os').system('true')",
+            "x.real",
+            "x[0]",
+            "lambda: x",
+            "f(x)",
+            "x if x else y",
+            "exp(x, y)",
+            "exp",
+        ),
+        *(
+            "x**y",
+            "'a'",
+            "True",
+            "x; y",
+            "",
+            "x = 1",
+            "1j",
+            "[x]",
+            "sin(x=x)",
+            "(" * 300 + "x" + ")" * 300,
+            "q",
+            "x @ x",
+            "9" * 400,
+        ),
+    ],
+)
+def test_other_text_is_refused_and_never_run(text):
+    with pytest.raises(InputError, match=r"^text must be a formula"):
+        parse(text, NAMES)
+
+
+def test_only_text_is_parsed():
+    with pytest.raises(InputError, match=r"^text must be a formula in Python's notation, got int$"):
+        parse(5, NAMES)
+
+
+def test_leaks_are_said():
+    x = np.linspace(-1, 1, 11)[:, None]
+    (sentence,) = leaks(parse("log(x)"), x)
+    assert sentence == "log(x) needs x > 0, its argument goes from -1 to 1"
+    assert "not at 0" in leaks(parse("1/x"), x)[0]
+    assert leaks(parse("1/(x + 2)"), x) == []
+    assert "x >= 0" in leaks(parse("sqrt(x)"), x)[0]
+    assert np.isnan(evaluate(Call("log", Variable(0)), x)[:5]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "leaking"),
+    [("sin(x - y)/(x - y)", False), ("sin(x)/(x - y)", True), ("(cos(x) - 1)*x**-2", False), ("1/x", True)],
+)
+def test_a_gap_is_no_pole(text, leaking):
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    assert bool(leaks(parse(text, ["x", "y"]), x)) == leaking
+
+
+@pytest.mark.parametrize(
+    ("text", "leaking"),
+    [
+        ("1/(x - y)**2", True),
+        ("3/(2*(x - y)**4)", True),
+        ("1/abs(x)", True),
+        ("log(x**2)", True),
+        ("x*log(x**2)", False),
+        ("(1 - cos(x))/x**2", False),
+        ("exp(-1/x**2)", False),
+        ("1/(x + 3)**2", False),
+        ("sqrt(x**2)", False),
+    ],
+)
+def test_even_powers_come_down_to_zero_without_a_change_of_sign(text, leaking):
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    assert bool(leaks(parse(text, ["x", "y"]), x)) == leaking

@@ -1,0 +1,34 @@
+"""Fidelity: fresh inputs lie between the rows, outside ones beyond them, and what is undefined there is infinite."""
+
+import numpy as np
+import pytest
+
+from edgewise.formula.expression import parse
+from edgewise.formula.formulas import Formula
+from edgewise.formula.front import Entry, fresh_inputs, outside_inputs, with_fidelity
+
+NAMES = ("x", "y")
+X = np.random.default_rng(0).uniform([0, 10], [1, 30], (200, 2))
+
+
+def test_where_the_inputs_lie():
+    low, high = X.min(0), X.max(0)
+    fresh, outside = fresh_inputs(X), outside_inputs(X)
+    assert ((fresh >= low) & (fresh <= high)).all() and len(np.unique(fresh, axis=0)) == len(fresh)
+    beyond = (outside < low) | (outside > high)
+    assert (beyond.sum(1) == 1).all() and (beyond.sum(0) > 800).all()
+    room = 0.2 * (high - low)
+    assert ((outside >= low - room) & (outside <= high + room)).all()
+    np.testing.assert_array_equal(outside, outside_inputs(X))
+
+
+def test_differences_are_mean_squares():
+    def entry(text):
+        return Entry(Formula(parse(text, NAMES), NAMES), 0.1)
+
+    same, off, broken = with_fidelity(
+        [entry("x*y"), entry("x*y + 3"), entry("y*sqrt(x)")], lambda x: x[:, 0] * x[:, 1], X
+    )
+    assert (same.fresh, same.outside, same.loss) == (0.0, 0.0, 0.1)
+    assert off.fresh == pytest.approx(9) and off.outside == pytest.approx(9)
+    assert np.isfinite(broken.fresh) and broken.outside == np.inf

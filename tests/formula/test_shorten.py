@@ -1,0 +1,67 @@
+"""Shorter forms: equal in value, with fewer symbols, and only where the data allow the step."""
+
+import numpy as np
+import pytest
+
+from edgewise.formula.algebra import expanded, factored, shortest
+from edgewise.formula.expression import complexity, evaluate, parse
+from edgewise.formula.printing import as_text
+
+NAMES = ("a", "b", "c")
+
+
+def points(low=0.5, high=1.5):
+    return np.random.default_rng(0).uniform(low, high, (200, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("(a + b - 1)**2/4 - (a - b - 1)**2/4", "b*(a - 1)"),
+        ("sqrt(2*a**2*b**2 + 2*a**2*c**2)", "1.5*a*sqrt(b**2 + c**2)"),
+        ("5*a**4 + 5*b**4 + 5*c**4 - 5", "5*(a**4 + b**4 + c**4 - 1)"),
+        ("a*b + a*c + a", "a*(b + c + 1)"),
+        ("a**2/b + a/b", "a*(a + 1)/b"),
+        ("abs(a)*b", "a*b"),
+        ("tanh(atanh(a/2*b/2))", "a*b/4"),
+        ("tanh(5*(b**4 + (a**2 + c**2)**2 - 1) - 10*a**2*c**2)", "tanh(5*(a**4 + b**4 + c**4 - 1))"),
+    ],
+)
+def test_shorter_and_equal(text, most):
+    node, x = parse(text, NAMES), points()
+    found = shortest(node, x)
+    np.testing.assert_allclose(evaluate(found, x), evaluate(node, x), rtol=1e-12, atol=1e-14)
+    assert complexity(found) <= complexity(parse(most, NAMES)), as_text(found, NAMES)
+
+
+def test_signs_are_settled_by_the_data_alone():
+    node = parse("sqrt(a**2*b)", NAMES)
+    x = points()
+    x[:, 0] *= -1
+    np.testing.assert_allclose(evaluate(shortest(node, x), x), evaluate(node, x), rtol=1e-12)
+    both = points(-1, 1)
+    both[:, 1] = np.abs(both[:, 1])
+    np.testing.assert_allclose(evaluate(shortest(node, both), both), evaluate(node, both), rtol=1e-12)
+    assert "abs" in as_text(shortest(parse("abs(a)", NAMES), both), NAMES)
+
+
+@pytest.mark.parametrize("text", ["a + b*c", "sin(a)", "exp(a)*(b - 2)", "3.5"])
+def test_what_is_short_stays(text):
+    node = parse(text, NAMES)
+    assert shortest(node, points()) == node
+
+
+@pytest.mark.parametrize("text", ["(a + b)*(a - c)", "(a - 2*b + 1)**3", "2*(a + b)*sin(c)", "(a + b)**9*c"])
+@pytest.mark.parametrize("change", [expanded, factored])
+def test_the_values_stay(text, change):
+    node, x = parse(text, NAMES), points()
+    np.testing.assert_allclose(evaluate(change(node), x), evaluate(node, x), rtol=1e-9)
+
+
+def test_free_numbers_and_units_are_taken_out():
+    x = points()
+    for text in ("2.345*a + 2.345*b + c", "pi*a - pi*b", "0.5*a*c + 0.5*b*c"):
+        node = parse(text, NAMES)
+        found = shortest(node, x)
+        assert complexity(found) < complexity(node)
+        np.testing.assert_allclose(evaluate(found, x), evaluate(node, x), rtol=1e-12)

@@ -1,0 +1,103 @@
+"""Written formulas: read back, run as Python, compiled as C, and LaTeX as people write it."""
+
+import ctypes
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.formula.expression import evaluate, parse
+from edgewise.formula.printing import as_c, as_latex, as_python, as_text, latex_name
+
+NAMES = ("x", "y", "theta2")
+TEXTS = [
+    "exp(-x**2/2)/sqrt(2*pi*y**2)",
+    "-2.5*x + 3*x*-y - y*y*x/(x*y)",
+    "(x + y)**-2 - (x - (y - 3))*(x + 1)",
+    "x**1.5/(x*(y + 1)) + 1/sqrt(y)",
+    "asin(x) + acos(y) - atan(theta2) + atanh(x/2)",
+    "tanh(x) + sinh(y)*cosh(x) - tan(theta2)",
+    "besselj0(20*x) + abs(x - y) + sign(x - 0.5) + log(y)",
+    "pi/3*theta2 - 1e-9 + 123456789.123*x",
+    "sin(x)**2 + cos(y)**3 - 1/(x**2*y)",
+]
+
+
+def points():
+    return np.random.default_rng(0).uniform(0.2, 0.9, (20, 3))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_is_read_back_as_the_same_function(text):
+    node = parse(text, NAMES)
+    again = parse(as_text(node, NAMES, None), NAMES)
+    np.testing.assert_allclose(evaluate(again, points()), evaluate(node, points()), rtol=1e-13)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_python_source_gives_the_same_bits_of_value(text):
+    node = parse(text, NAMES)
+    scope = {}
+    exec(as_python(node, NAMES, "g"), scope)
+    np.testing.assert_allclose(scope["g"](points()), evaluate(node, points()), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_c_source_compiles_and_runs(tmp_path):
+    nodes = [parse(text, NAMES) for text in TEXTS]
+    for k, node in enumerate(nodes):
+        (tmp_path / f"f{k}.c").write_text(as_c(node, ["x*/ int y;", "y", "th"], f"f{k}"))
+    sources = [str(path) for path in sorted(tmp_path.glob("*.c"))]
+    warnings = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run(
+        ["cc", *warnings, "-O1", "-shared", "-fPIC", "-o", str(tmp_path / "f.so"), *sources, "-lm"], check=True
+    )
+    library = ctypes.CDLL(str(tmp_path / "f.so"))
+    for k, node in enumerate(nodes):
+        function = getattr(library, f"f{k}")
+        function.restype = ctypes.c_double
+        found = [function((ctypes.c_double * 3)(*row)) for row in points()]
+        np.testing.assert_allclose(found, evaluate(node, points()), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("x/y", r"\frac{x}{y}"),
+        ("1/(x + y)**2", r"\frac{1}{\left(x + y\right)^{2}}"),
+        ("sqrt(x)*theta2", r"\sqrt{x} \theta_{2}"),
+        ("-0.123456*x", r"-0.1235 x"),
+        ("1.5e-7*abs(x)", r"1.5 \cdot 10^{-7} \left|x\right|"),
+        ("asin(x) - y", r"\arcsin\left(x\right) - y"),
+        ("pi*x", r"\pi x"),
+    ],
+)
+def test_latex(text, latex):
+    assert as_latex(parse(text, NAMES), NAMES) == latex
+
+
+def test_a_text_is_read_back_whatever_the_names():
+    names = ["lambda", "mass of car", "x"]
+    node = parse("`lambda`*sin(`mass of car`)/x", names)
+    text = as_text(node, names, None)
+    assert text == "(`lambda`*sin(`mass of car`))/x" and parse(text, names) == node
+
+
+def test_names_that_are_no_identifiers_stand_in_backticks():
+    node = parse("2*a - b**2", ["a", "b"])
+    assert as_text(node, ["mass of car", "c^2"]) == "2*`mass of car` - `c^2`**2"
+    assert as_text(node, ["länge", "x_1"]) == "2*länge - x_1**2"
+
+
+def test_names_in_latex():
+    assert latex_name("sigma") == r"\sigma"
+    assert latex_name("x_12") == "x_{12}"
+    assert latex_name("cusp_volume") == r"\mathrm{cusp\_volume}"
+    assert latex_name("a}b\\c") == r"\mathrm{a\}bc}"
+
+
+def test_function_names():
+    with pytest.raises(InputError, match=r"^function must be a plain identifier, got 'f\(\)'$"):
+        as_c(parse("x"), ["x"], "f()")

@@ -1,0 +1,163 @@
+"""Pruning keeps what the data need, says what went, and leaves the given model alone."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.pruning.input_selection import select_inputs
+from edgewise.interpret.pruning.pruning import prune
+from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.nn.model import KAN
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.penalties import Sparsity
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.ordinal import OrdinalClassification
+from edgewise.train.problems.regression import Regression
+
+
+def sample(rows, columns, seed=0):
+    return 2 * torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1
+
+
+def trained(function, inputs, *, hidden=4, rows=250, noise=0.0, steps=30):
+    x = sample(rows, inputs)
+    y = function(x)
+    y = y + noise * torch.randn(rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    data = Regression(x, y, validation=0.25)
+    model = KAN([inputs, hidden, 1], grid_size=4, seed=1, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=steps, penalty=Sparsity(1e-3))
+    return model, data
+
+
+def test_a_product_keeps_two_nodes_and_its_inputs():
+    model, data = trained(lambda x: x[:, 0] * x[:, 2], 4)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    pruned, report = prune(model, data, report=True)
+    assert pruned.config.width == (4, 2, 1)
+    assert report.kept_inputs == (0, 2)
+    assert report.loss < 1e-6 and report.loss <= report.allowed
+    assert report.edges[1] == sum(int(mask.sum()) for mask in live_edges(pruned)) == 6
+    assert report.judged_on == "validation"
+    with torch.no_grad():
+        loss = float(data.loss(pruned(data.validation.x), data.validation))
+    assert loss == pytest.approx(report.loss, rel=1e-6)
+    x = sample(50, 4, seed=5)
+    moved = x.clone()
+    moved[:, [1, 3]] = 0.123
+    assert torch.equal(pruned(x), pruned(moved))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(sentence.endswith(".") for sentence in report.sentences)
+
+
+def test_dropped_inputs_are_left_out_of_the_model():
+    model, data = trained(lambda x: torch.exp(x[:, 1]), 3, noise=0.05)
+    pruned, report = prune(model, data, drop_inputs=True, report=True)
+    assert report.kept_inputs == (1,)
+    assert pruned.config.width[0] == 1
+    whole = prune(model, data)
+    x = sample(20, 3, seed=2)
+    torch.testing.assert_close(whole(x), pruned(x[:, [1]]), rtol=1e-12, atol=1e-12)
+
+
+def test_what_has_no_effect_goes_first_without_a_change():
+    model, data = trained(lambda x: x[:, 0] * x[:, 1], 3, steps=20)
+    with torch.no_grad():
+        model.layers[0].mask[2] = 0  # an unused input
+        model.layers[1].mask[1] = 0  # a node that leads nowhere
+        model.layers[0].coef[0, :, 2], model.layers[0].base[0, 2] = 0.3, 0.0  # a constant edge
+    _, report = prune(model, data, tolerance=0, precision=0, refit=0, report=True)
+    first = report.removals[0]
+    assert (first.kind, first.score) == ("edges", 0)
+    assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
+    assert first.loss_after == pytest.approx(first.loss_before, rel=1e-12)
+    assert report.loss <= report.allowed
+
+
+def test_useful_edges_stay():
+    model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3)
+    _, report = prune(model, data, report=True)
+    assert report.kept_inputs == (0, 1, 2)
+    assert report.loss < 1e-3
+
+
+def test_a_constant_target_leaves_one_edge_per_layer():
+    x = sample(60, 2)
+    data = Regression(x, torch.full((60,), 3.0, dtype=torch.float64))
+    model = KAN([2, 3, 1], grid_size=3, seed=0, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=10)
+    pruned, report = prune(model, data, report=True)
+    assert report.judged_on == "training"
+    assert all(bool(layer.mask.any()) for layer in pruned.layers)
+    torch.testing.assert_close(pruned(x), data.train.y, atol=1e-2, rtol=0)
+
+
+def test_classes():
+    x = sample(200, 4)
+    data = Classification(x, (x[:, 0] + x[:, 1] > 0).long(), validation=0.3)
+    model = KAN([4, 2], grid_size=3, seed=0, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=20, penalty=Sparsity(1e-2))
+    _, report = prune(model, data, refit=10, report=True)
+    assert report.kept_inputs == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tolerance": -1}, "tolerance must be a number of at least 0"),
+        ({"precision": math.nan}, "precision must be"),
+        ({"refit": 1.5}, "refit must be"),
+    ],
+)
+def test_bad_arguments_are_refused(settings, message):
+    model = KAN([1, 1], dtype=torch.float64)
+    data = Regression(sample(5, 1), sample(5, 1)[:, 0])
+    with pytest.raises(InputError, match=message):
+        prune(model, data, **settings)
+    with pytest.raises(InputError, match="OrdinalClassification of tensors, got Trace"):
+        prune(model, model.trace(data.train.x))
+    with pytest.raises(InputError, match="model must be a KAN"):
+        prune(torch.nn.Linear(1, 1), data)
+
+
+def test_product_nodes_are_pruned_like_the_rest():
+    x = sample(120, 3)
+    data = Regression(x, x[:, 0] * x[:, 2], validation=0.25)
+    model = KAN([3, [1, 1], 1], grid_size=2, degree=2, seed=1, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=60, penalty=Sparsity(1e-3))
+    _, report = prune(model, data, refit=10, report=True)
+    assert report.kept_inputs == (0, 2)
+    assert report.loss < 1e-3
+
+
+def ordered(rows=600):
+    """Three ordered classes that the first of three inputs decides, nearly."""
+    x = sample(rows, 3)
+    z = 6 * x[:, 0] ** 2 + torch.randn(rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    data = OrdinalClassification(x, (z > 1).long() + (z > 3).long(), validation=0.25)
+    model = KAN([3, 3, 1], grid_size=3, seed=1, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=40)
+    return model, data
+
+
+def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
+    model, data = ordered()
+    before = data.thresholds.clone()
+    pruned, report = prune(model, data, report=True)
+    assert report.kept_inputs == (0,)
+    assert report.edges[1] < report.edges[0]
+    assert torch.equal(data.thresholds, before)
+    with torch.no_grad():
+        loss = float(data.loss(pruned(data.validation.x), data.validation))
+    assert loss == pytest.approx(report.loss, rel=1e-6)
+
+
+def test_inputs_of_ordered_classes_are_selected():
+    _, data = ordered()
+    before = data.thresholds.clone()
+    chosen = select_inputs(data)
+    assert chosen.kept == (0,)
+    assert torch.equal(data.thresholds, before)

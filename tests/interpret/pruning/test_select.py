@@ -1,0 +1,52 @@
+"""Three of a hundred inputs are found, also where each alone has no effect; none where none matters."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.interpret.pruning.input_selection import select_inputs
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.regression import Regression
+
+
+def inputs(rows=300, columns=100):
+    return 2 * torch.rand(rows, columns, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+
+
+def noise(rows, size):
+    return size * torch.randn(rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, b, c: torch.exp(torch.sin(math.pi * a) + b**2) + c,
+        lambda a, b, c: 3 * a * b * c,
+        lambda a, b, c: a * b + torch.sin(math.pi * c),
+    ],
+    ids=["effects", "triple product", "product and effect"],
+)
+def test_three_of_a_hundred(function):
+    x = inputs()
+    y = function(x[:, 10], x[:, 50], x[:, 90]) + noise(len(x), 0.1)
+    found = select_inputs(Regression(x, y, validation=0.2))
+    assert found.kept == (10, 50, 90)
+    assert found.model.config.width[0] == 3
+    assert set(found.z.argsort(descending=True)[:3].tolist()) == {10, 50, 90}
+
+
+def test_nothing_is_found_where_nothing_is():
+    x = inputs()
+    found = select_inputs(Regression(x, noise(len(x), 1.0)))
+    assert found.kept == () and found.model is None
+    assert "0 have an effect" in found.sentences[0]
+
+
+def test_classes_and_constant_columns():
+    x = inputs(300, 20)
+    x[:, 3] = 5.0
+    y = (x[:, 1] * x[:, 7] > 0).long()
+    found = select_inputs(Classification(x, y))
+    assert found.kept == (1, 7)
+    assert found.z[3] == 0

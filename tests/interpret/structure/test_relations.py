@@ -1,0 +1,87 @@
+"""The relations that were put into a table are found, with the columns they bind; none where there is none."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.datasets import load_knots
+from edgewise.errors import InputError
+from edgewise.interpret.structure.relations import bound_together, relations
+
+
+def toy(rows=1000):
+    """Liu et al., section 4.2: x3 = exp(sin(pi x1) + x2^2), x5 = x4^3, x6 free."""
+    x = 2 * torch.rand(rows, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    x[:, 2] = (torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2).exp()
+    x[:, 4] = x[:, 3] ** 3
+    return x
+
+
+def test_both_relations_of_the_toy_and_nothing_else():
+    x = toy()
+    result = relations(x, seeds=12, steps=200)
+    assert [one.inputs for one in result.found] == [(3, 4), (0, 1, 2)]
+    for one in result.found:
+        assert one.looseness < 1e-3 and one.p_value < 1e-10
+        assert 0 < one.seeds <= one.networks <= 12 and one.p_seeds < 0.2
+        with torch.no_grad():
+            parts = one.model.trace(x[:, list(one.inputs)]).edges[0][:, :, 0]
+        assert float(parts.sum(1).var()) < 2e-3 * float(parts.var(0).sum())
+        assert abs(float(parts.sum(1).mean())) < 0.02 * float(parts.std(0).sum())
+    assert result.sentences[0].startswith("x4, x5: looseness ")
+
+
+def test_given_columns_are_tested_together():
+    x = toy()
+    whole = bound_together(x, (2, 0, 1))
+    assert whole.inputs == (0, 1, 2) and whole.looseness < 1e-3 and whole.p_value < 1e-10
+    free = bound_together(x, (0, 5))
+    assert free is None or free.p_value > 0.01
+    with pytest.raises(InputError, match="inputs must be two or more different columns of 6"):
+        bound_together(x, (1, 1))
+
+
+def test_no_relation_in_unrelated_columns():
+    x = torch.randn(600, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    result = relations(x, seeds=5, steps=50)
+    assert result.found == ()
+    assert result.sentences == (f"No relation stands out from chance among {result.tests:,} tests.",)
+
+
+def test_what_holds_in_the_knot_table():
+    knots = load_knots()
+    x, names = np.column_stack([knots.X, knots.y]), [*knots.feature_names, "signature"]
+    found = {tuple(names[i] for i in one.inputs): one for one in relations(x[:3000], names=names, seeds=0).found}
+    exact = [
+        ("hyperbolic_adjoint_torsion_degree", "hyperbolic_torsion_degree"),
+        ("injectivity_radius", "short_geodesic_real_part"),
+        ("cusp_volume", "longitudinal_translation", "meridinal_translation_imag"),
+    ]
+    assert [found[columns].looseness < 1e-3 for columns in exact] == [True] * 3
+    assert found["meridinal_translation_real", "signature"].looseness < 0.06
+    assert all(one.p_value < 1e-6 for one in found.values())
+
+
+def test_constant_and_far_out_values_do_no_harm():
+    x = toy(300)
+    x[0, 3], x[0, 4] = 1e6, 1e6
+    x = torch.cat([x, torch.full((300, 1), 3.0, dtype=torch.float64)], 1)
+    result = relations(x, seeds=0)
+    assert {one.inputs for one in result.found} == {(3, 4), (0, 1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"x": torch.zeros(10, 3)}, "N at least 50"),
+        ({"names": ["a"]}, "names must hold 6 names"),
+        ({"loosest": 2}, "loosest must be between 0 and 1"),
+        ({"seeds": -1}, "seeds must be"),
+    ],
+)
+def test_bad_arguments_are_refused(settings, message):
+    arguments = {"x": toy(100)} | settings
+    with pytest.raises(InputError, match=message):
+        relations(arguments.pop("x"), **arguments)

@@ -1,0 +1,125 @@
+"""Functions whose structure is known: what separates, what interacts, and through which combinations they act."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.structure.separability import interactions, structure
+from edgewise.nn.model import KAN
+
+
+def points(columns, rows=300, seed=0):
+    return 0.5 + 1.5 * torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def norm(x):
+    return ((x[:, 0] - x[:, 1]) ** 2 + (x[:, 2] - x[:, 3]) ** 2 + 0.01).sqrt()
+
+
+def gravity(x):
+    return x[:, 0] * x[:, 1] / ((x[:, 2] - x[:, 3]) ** 2 + 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "columns", "additive", "multiplicative", "general"),
+    [
+        (lambda x: x[:, 0] * x[:, 1] + x[:, 2], 3, ((0, 1), (2,)), ((0, 1, 2),), ((0, 1), (2,))),
+        (lambda x: (x[:, 0].sin() + x[:, 1] ** 2).exp(), 2, ((0, 1),), ((0,), (1,)), ((0,), (1,))),
+        (norm, 4, ((0, 1, 2, 3),), ((0, 1, 2, 3),), ((0, 1), (2, 3))),
+        (lambda x: (x[:, 0] / x[:, 1] + x[:, 2]).tanh(), 3, ((0, 1, 2),), ((0, 1, 2),), ((0, 1), (2,))),
+        (gravity, 4, ((0, 1, 2, 3),), ((0,), (1,), (2, 3)), ((0,), (1,), (2, 3))),
+        (lambda x: x[:, 0].sin() + x[:, 2] ** 2, 3, ((0,), (1,), (2,)), ((0, 2), (1,)), ((0,), (2,))),
+    ],
+    ids=["product and sum", "exp of sum", "distance", "tanh of sum", "gravity", "sum"],
+)
+def test_separability(function, columns, additive, multiplicative, general):
+    found = structure(function, points(columns))
+    assert found.additive == additive
+    assert found.multiplicative == multiplicative
+    assert found.general == general
+
+
+def test_an_offset_is_taken_off_a_product():
+    found = structure(lambda x: x[:, 0].exp() * x[:, 1].sin() * x[:, 2] + 5, points(3))
+    assert found.multiplicative == ((0,), (1,), (2,))
+    assert found.offset == pytest.approx(5, rel=1e-8)
+    assert "after taking off 5." in " ".join(found.sentences)
+
+
+def test_combinations_with_coefficients():
+    found = {(s.kind, s.inputs): s for s in structure(norm, points(4)).symmetries}
+    assert set(found) == {("sum", (0, 1)), ("sum", (2, 3))}
+    assert found["sum", (0, 1)].coefficient == pytest.approx(-1, rel=1e-6)
+    (power,) = structure(lambda x: (x[:, 0] ** 2 * x[:, 1]).sin(), points(2)).symmetries
+    assert (power.kind, power.inputs) == ("product", (0, 1))
+    assert power.coefficient == pytest.approx(2, rel=1e-6)
+
+
+def test_a_rotation_is_a_general_symmetry():
+    found = structure(lambda x: (x[:, 0] ** 2 + x[:, 1] ** 2).sin() * x[:, 2] + x[:, 2] ** 2, points(3))
+    assert [(s.kind, s.inputs) for s in found.symmetries] == [("general", (0, 1))]
+    assert found.sentences == ("x1, x2 act only through one function of them.",)
+
+
+def test_nothing_is_claimed_where_nothing_is():
+    found = structure(lambda x: (x[:, 0] * x[:, 1]).sin() + (x[:, 0] + x[:, 1] ** 2).cos(), points(2))
+    assert found.additive == found.multiplicative == found.general == ((0, 1),)
+    assert found.symmetries == ()
+
+
+def test_interactions_are_shares_of_variation():
+    x = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], (4000, 3)))
+    scores = interactions(lambda x: 100 * x[:, 0] * x[:, 1] + 7, x, rows=4000)
+    assert float(scores[0, 1]) == pytest.approx(1, abs=0.05)
+    assert float(scores[0, 2]) == float(scores[1, 2]) == 0
+    mixed = interactions(lambda x: x[:, 0] * x[:, 1] + x[:, 2], x, rows=4000)
+    assert float(mixed[0, 1]) == pytest.approx(math.sqrt(0.5), abs=0.05)
+
+
+def test_with_noise_the_truth_stays_and_nothing_false_is_added():
+    generator = torch.Generator().manual_seed(3)
+    w = 4 * torch.randn(4, 20, generator=generator, dtype=torch.float64)
+
+    def fitted(x):
+        return gravity(x) + 1e-3 * (x @ w).sin().sum(1) / math.sqrt(10)
+
+    found = structure(fitted, points(4), noise=1e-3)
+    assert found.multiplicative == ((0,), (1,), (2, 3))
+    combinations = {(s.kind, s.inputs): s.coefficient for s in found.symmetries}
+    assert combinations["product", (0, 1)] == pytest.approx(1, abs=0.02)
+    assert combinations["sum", (2, 3)] == pytest.approx(-1, abs=0.02)
+    assert set(combinations) <= {
+        ("product", (0, 1)),
+        ("sum", (2, 3)),
+        ("general", (0, 2, 3)),
+        ("general", (1, 2, 3)),
+    }
+    assert structure(fitted, points(4)).symmetries == ()  # without noise stated, errors count as structure
+
+
+def test_constant_functions_and_models():
+    found = structure(lambda x: np.full(len(x), 2.0), points(3))
+    assert found.additive == ((0,), (1,), (2,)) and not found.interactions.any() and found.symmetries == ()
+    assert found.sentences == ("Without effect: x1, x2, x3.",)
+    model = KAN([3, 1], seed=0, dtype=torch.float64)
+    before = model.layers[0].coef.clone()
+    assert structure(model, points(3)).additive == ((0,), (1,), (2,))
+    assert torch.equal(model.layers[0].coef, before) and model.layers[0].coef.grad is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"noise": -1}, "noise must be"),
+        ({"names": ["a"]}, "names must hold 2 names"),
+        ({"rows": 0}, "rows must be"),
+        ({"function": lambda x: x[:, 0].log() - 30 * x[:, 1].log() + (x[:, 0] - 1).log()}, "function must be finite"),
+    ],
+)
+def test_bad_arguments_are_refused(settings, message):
+    arguments = {"function": lambda x: x[:, 0], "x": points(2)} | settings
+    with pytest.raises(InputError, match=message):
+        structure(arguments.pop("function"), arguments.pop("x"), **arguments)

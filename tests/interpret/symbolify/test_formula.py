@@ -1,0 +1,118 @@
+"""formula(model) equals the model, for every shape, arity and scaling; sympy and the other notations follow."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewise.errors import InputError
+from edgewise.formula.expression import Multiply, Number, Variable, parse
+from edgewise.formula.formulas import Formula
+from edgewise.interpret.symbolify.extraction import formula
+from edgewise.nn.model import KAN
+
+# Defined everywhere and tame, so that a network of any depth stays finite.
+TAME = ["0", "x", "sin", "cos", "tanh", "arctan", "gaussian", "abs", "1/cosh", "J0", "x^2", "sgn"]
+
+
+@st.composite
+def networks(draw):
+    width = draw(st.lists(st.integers(1, 3), min_size=2, max_size=4))
+    products = [draw(st.lists(st.integers(2, 4), max_size=nodes)) for nodes in width[1:]]
+    functions = []
+    for inputs, nodes, arities in zip(width, width[1:], products, strict=False):
+        sums = nodes - len(arities) + sum(arities)
+        row = st.lists(st.sampled_from(TAME), min_size=sums, max_size=sums)
+        functions.append(draw(st.lists(row, min_size=inputs, max_size=inputs)))
+    model = KAN(width, 0, products=products, functions=functions, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    scale = draw(st.sampled_from([0.3, 1.0, 2.0]))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return model
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_a_formula_equals_its_model(model):
+    inputs, outputs = model.config.width[0], model.config.width[-1]
+    x = np.random.default_rng(0).uniform(-1, 1, (15, inputs))
+    expected = model(torch.from_numpy(x)).detach().numpy()
+    size = max(float(part.detach().abs().max()) for part in (*model.trace(torch.from_numpy(x)).inputs, torch.ones(1)))
+    for output in range(outputs):
+        found = formula(model, output=output)
+        np.testing.assert_allclose(found(x), expected[:, output], rtol=1e-9, atol=1e-11 * (1 + size) ** 2)
+
+
+def test_every_notation_says_the_same():
+    model = KAN([2, 1, 1], 0, functions=[[["x^2"], ["sin"]], [["exp"]]], dtype=torch.float64)
+    with torch.no_grad():
+        model.layers[0].affine[0, 1, 0] = np.pi
+    found = formula(model, names=["a", "b"])
+    assert str(found) == "exp(a**2 + sin(3.14159*b))"
+    assert found.latex() == r"\exp\left(a^{2} + \sin\left(3.142 b\right)\right)"
+    assert found.complexity == 9
+    x = np.random.default_rng(0).uniform(-1, 1, (6, 2))
+    expected = np.exp(x[:, 0] ** 2 + np.sin(np.pi * x[:, 1]))
+    np.testing.assert_allclose(found(x), expected, rtol=1e-14)
+    symbols = sorted(found.sympy().free_symbols, key=str)
+    values = [float(found.sympy().subs(dict(zip(symbols, row, strict=True)))) for row in x]
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", ["besselj0(x)*abs(y)", "sign(x) + atanh(y)", "x**-1.5 + pi/3*y", "asin(x)/sqrt(2*pi)", "sqrt(2)*x - y**3"]
+)
+def test_sympy(text):
+    found = Formula(parse(text, ("x", "y")), ("x", "y"))
+    x = np.array([[0.4, -0.3], [0.7, 0.2]])
+    for row, value in zip(x, found(x), strict=True):
+        symbols = {str(symbol): symbol for symbol in found.sympy().free_symbols}
+        at = {symbols[name]: number for name, number in zip("xy", row, strict=True) if name in symbols}
+        assert float(found.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
+
+
+def test_bad_arguments_get_a_sentence():
+    found = Formula(parse("x + 1", ["x"]), ("x",))
+    for digits in (-1, 0, 18, 2.0, True):
+        for write in (found.latex, found.text):
+            with pytest.raises(InputError, match="digits must be a number from 1 to 17 or None for all, got"):
+                write(digits)
+    for x in (np.zeros(3), np.zeros((3, 2)), np.zeros((0, 1))):
+        with pytest.raises(InputError, match=r"x must have shape \(N, 1\) and at least one row"):
+            found.leaks(x)
+
+
+def test_a_factor_of_one_goes_in_sympy():
+    sympy = pytest.importorskip("sympy")
+    assert Formula(Multiply((Number(1.0), Variable(0))), ("x",)).sympy() == sympy.Symbol("x", real=True)
+
+
+def test_powers_that_are_no_halves():
+    sympy = pytest.importorskip("sympy")
+    found = Formula(parse("x**0.3 + x**-1.25", ["x"]), ("x",))
+    x = sympy.Symbol("x", real=True)
+    assert float((found.sympy() - x**0.3 - x**-1.25).subs(x, 2.0)) == pytest.approx(0, abs=1e-15)
+    assert "^{0.3}" in found.latex() and "x**0.3" in str(found)
+
+
+def test_simplified_and_leaks():
+    found = Formula(parse("sqrt(4*x) + x - x", ("x",)), ("x",))
+    assert str(found.simplified()) == "2*sqrt(x)"
+    assert found.simplified().leaks(np.array([[-1.0], [1.0]])) == [
+        "sqrt(x) needs x >= 0, its argument goes from -1 to 1"
+    ]
+
+
+def test_what_has_no_formula():
+    with pytest.raises(InputError, match="layer 0 has splines: use symbolify"):
+        formula(KAN([2, 1]))
+    model = KAN([2, 1], 0, functions=[[["sin"], ["x"]]])
+    with pytest.raises(InputError, match=r"^names must be 2 different texts"):
+        formula(model, names=["a", "a"])
+    with pytest.raises(InputError, match=r"^output must be a number from 0 to 0, got 1$"):
+        formula(model, output=1)
+    with pytest.raises(InputError, match=r"^x must have shape \(batch, 2\), got \(3,\)$"):
+        formula(model)(np.zeros(3))

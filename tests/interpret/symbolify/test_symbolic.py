@@ -1,0 +1,82 @@
+"""symbolify: a trained network becomes its formula, edges that were snapped wrongly are freed, time is kept."""
+
+import copy
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.formula.curve_fits import EdgeFit
+from edgewise.interpret.symbolify import snapping as module
+from edgewise.interpret.symbolify.snapping import is_symbolic, symbolify, with_edge
+from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.model import KAN
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.regression import Regression
+
+
+@pytest.fixture(scope="module")
+def trained():
+    x = 2 * torch.rand(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    y = torch.exp(torch.sin(torch.pi * x[:, 0]) + x[:, 1] ** 2)
+    data = Regression(x, y, validation=0.2)
+    model = KAN([2, 1, 1], 6, seed=1, dtype=torch.float64)
+    fit(model, data, LevenbergMarquardt(), steps=60)
+    return model, data
+
+
+def test_a_trained_network_becomes_its_formula(trained):
+    model, data = trained
+    state = copy.deepcopy(model.state_dict())
+    front = symbolify(model, data, names=["x", "y"], time_limit=60)
+    best = front.best
+    fresh = np.random.default_rng(5).uniform(-1, 1, (200, 2))
+    truth = np.exp(np.sin(np.pi * fresh[:, 0]) + fresh[:, 1] ** 2)
+    assert np.abs(best.formula(fresh) - truth).max() < 1e-6 * truth.std()
+    assert best.complexity <= 13
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    networks = [entry.model for entry in front if entry.model is not None]
+    assert all(is_symbolic(network) for network in networks)
+
+
+def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
+    model, data = trained
+    x, y = data.train.x, data.train.y
+    names = {(0, 0, 0): ("sin", 3.0), (0, 1, 0): ("abs", 1.0), (1, 0, 0): ("exp", 1.0)}  # abs for a square
+    for place, (name, a) in names.items():
+        model = with_edge(model, place, EdgeFit(name, a, 0.0, 1.0, 0.0, 0.0, 5))
+    problem = module.Regression(x, y)
+    module._fit(model, problem, 20, math.inf)
+    state = module._State(model, module._loss(model, x, y), dict.fromkeys(names, 5))
+    found = module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, math.inf)
+    assert found.loss < 1e-12 < 1e-4 < state.loss
+    assert found.model.config.functions[0][1] != ("abs",)
+    assert module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, -math.inf) is state
+
+
+def test_the_time_limit_bounds_all_of_it():
+    x = 2 * torch.rand(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    data = Regression(x, torch.sin(3 * x[:, 0] * x[:, 1]) + x[:, 2].abs())
+    model = KAN([3, 5, 1], 5, seed=0, dtype=torch.float64)
+    fit(model, data, LevenbergMarquardt(), steps=3)
+    start = time.process_time()
+    front = symbolify(model, data, time_limit=2)
+    assert time.process_time() - start < 5
+    assert "was reached" in front.said[0]
+
+
+def test_bad_arguments(trained):
+    data = trained[1]
+    with pytest.raises(InputError, match="model must be a KAN with one output"):
+        symbolify(KAN([2, 2]), data)
+    with pytest.raises(InputError, match="data must have 3 inputs"):
+        symbolify(KAN([3, 1]), data)
+    for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):
+        with pytest.raises(InputError, match=message):
+            symbolify(trained[0], data, **settings)
+    with pytest.raises(InputError, match="data must be a Regression with tensors, got list"):
+        symbolify(trained[0], [])

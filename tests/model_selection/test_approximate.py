@@ -1,0 +1,124 @@
+"""From noise-free samples to the last digits, without a knob."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.model_selection.approximation import approximate
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.regression import Regression
+
+
+def samples(function, count=1000, features=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = 2 * torch.rand(count, features, generator=generator, dtype=torch.float64) - 1
+    return x, function(x)
+
+
+def exp_sin(x):
+    return torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2)
+
+
+def rmse(result, function, features=2):
+    x, y = samples(function, 2000, features, seed=1)
+    with torch.no_grad():
+        return float((result.model(x)[:, 0] - y).square().mean().sqrt())
+
+
+def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
+    heard = []
+    result = approximate(
+        Regression(*samples(exp_sin)),
+        width=[2, 1, 1],
+        domain=(-1, 1),
+        starts=3,
+        progress=lambda stage, done, error: heard.append((stage, done, error)),
+    )
+    assert rmse(result, exp_sin) < 1e-8
+    grids = [phase.grid_size[0] for phase in result.phases]
+    assert grids == sorted(grids)
+    assert grids[-1] >= 32
+    losses = [phase.validation_loss for phase in result.phases]
+    assert losses[-1] < 1e-6 * losses[0]
+    assert result.sentences
+    assert all(0 <= done <= 1 for _, done, _ in heard)
+    assert len({stage for stage, _, _ in heard}) > 2
+
+
+def test_a_product_is_learned_to_rounding():
+    product = lambda x: x[:, 0] * x[:, 1]  # noqa: E731
+    result = approximate(Regression(*samples(product, 500)), width=[2, 2, 1], degree=2, domain=(-1, 1), starts=4)
+    assert rmse(result, product) < 1e-13
+    assert result.stopped == "finished"
+
+
+def test_too_few_samples_end_the_refinement_with_the_reason():
+    result = approximate(Regression(*samples(exp_sin, 120)), width=[2, 1, 1], starts=2)
+    assert result.stopped == "finished"
+    assert any(
+        "parameters for" in sentence or "divided the held-out error" in sentence for sentence in result.sentences
+    )
+    assert result.phases[-1].parameters * 2 <= 120 * 2
+
+
+@pytest.mark.parametrize("width", [[2, 1], None])
+def test_a_lattice_is_no_finer_than_its_points(width):
+    x = torch.cartesian_prod(*[torch.arange(12.0, dtype=torch.float64)] * 2) / 6 - 1
+    result = approximate(Regression(x, torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2), width=width, budget=0.05)
+    assert result.model.config.grid_size[0] + result.model.config.degree <= 12
+    if width is not None:
+        assert any("12 different values" in sentence for sentence in result.sentences)
+
+
+def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
+    result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.005)
+    assert result.stopped == "budget"
+    assert "budget" in result.sentences[-1]
+    best = min(phase.validation_loss for phase in result.phases)
+    assert result.report.validation_loss == best
+
+
+def test_a_constant_target_ends_cleanly():
+    result = approximate(Regression(*samples(lambda x: 0 * x[:, 0] + 2.0, 100)), width=[2, 2, 1], starts=2)
+    assert rmse(result, lambda x: 0 * x[:, 0] + 2.0) < 1e-10
+
+
+def test_ctrl_c_returns_the_best_so_far():
+    def stop(stage, done, error):
+        if stage.startswith("grid"):
+            raise KeyboardInterrupt
+
+    result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, progress=stop)
+    assert result.stopped == result.report.stopped == "interrupted"
+    assert rmse(result, exp_sin) < 0.1
+
+
+def test_the_same_seed_gives_the_same_bits():
+    runs = [approximate(Regression(*samples(exp_sin, 200)), width=[2, 1, 1], starts=2, seed=3) for _ in range(2)]
+    assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"width": [3, 1]}, r"width must begin with 2 and end with 1 like the data, got \(3, 1\)"),
+        ({"budget": 0}, "budget must be a positive number, got 0"),
+        ({"time_limit": -1}, "time_limit must be a positive number of seconds or None, got -1"),
+        ({"starts": 0}, "starts must be an integer of at least 1, got 0"),
+        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
+        ({"degree": 6}, "degree must be"),
+    ],
+)
+def test_bad_arguments_get_a_sentence(changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        approximate(Regression(*samples(exp_sin, 50)), **changes)
+
+
+def test_only_a_regression_with_enough_samples_is_taken():
+    x, _ = samples(exp_sin, 50)
+    with pytest.raises(InputError, match="problem must be a Regression with tensors, got Classification"):
+        approximate(Classification(x, (x[:, 0] > 0).long()))
+    with pytest.raises(InputError, match="at least 20 samples, got 10"):
+        approximate(Regression(*samples(exp_sin, 10)))

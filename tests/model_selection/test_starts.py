@@ -1,0 +1,98 @@
+"""Starts of several shapes: the right one is found and said why."""
+
+import math
+
+import torch
+
+from edgewise.model_selection import starts as starts_module
+from edgewise.model_selection.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
+from edgewise.nn.model import KAN
+from edgewise.train.problems.regression import Regression
+
+
+class Clock:
+    """Counts work; never late."""
+
+    late = False
+
+    def __init__(self, limit=1e12):
+        self.limit, self.work, self.stages = limit, 0.0, []
+
+    def spend(self, work):
+        self.work += work
+
+    def tell(self, stage, loss):
+        self.stages.append(stage)
+
+
+def problem(function, samples=500, features=2):
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(samples, features, generator=generator, dtype=torch.float64) - 1
+    y = function(x)
+    return Regression(x, (y - y.mean()) / y.std(), validation=0.1)
+
+
+def test_shapes_go_from_additive_to_two_hidden_layers():
+    for inputs in (1, 2, 3, 6):
+        shapes = shapes_for(inputs, 1)
+        assert shapes[0] == (inputs, 1)
+        assert len(shapes[-1]) == 4
+        assert all((shape[0], shape[-1]) == (inputs, 1) for shape in shapes)
+        assert len(set(shapes)) == len(shapes)
+
+
+def test_the_shape_of_the_function_wins_over_an_additive_one():
+    data = problem(lambda x: torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2))
+    clock = Clock()
+    arm, sentences = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=3), clock)
+    assert arm.width == (2, 1, 1)
+    assert arm.loss < 1e-8
+    assert "[2, 1, 1] is taken" in sentences[-1]
+    assert "best of 2 starts" in sentences[1]
+    assert clock.work > 0
+    assert clock.stages
+
+
+def test_a_function_that_needs_no_hidden_layer_gets_none():
+    data = problem(lambda x: torch.sin(2 * x[:, 0]) + x[:, 1] ** 3)
+    arm, _ = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=2), Clock())
+    assert arm.width == (2, 1)
+
+
+def test_the_same_seed_gives_the_same_start_and_another_seed_another():
+    data = problem(lambda x: x[:, 0] * x[:, 1], samples=200)
+    first, second, third = (
+        best_start(data, [(2, 2, 1)], StartPlan(3, starts=2, seed=seed), Clock())[0] for seed in (0, 0, 1)
+    )
+    assert torch.equal(first.model.layers[0].coef, second.model.layers[0].coef)
+    assert not torch.equal(first.model.layers[0].coef, third.model.layers[0].coef)
+
+
+def test_every_start_is_another_one():
+    data = problem(lambda x: x[:, 0] * x[:, 1], samples=50)
+    starts = [starts_module._fresh((2, 2, 1), 3, StartPlan(), 2 * number, data).model for number in range(4)]
+    weights = torch.stack([model.layers[0].coef.detach() for model in starts])
+    assert len(weights.flatten(1).unique(dim=0)) == 4
+
+
+def test_a_shape_that_was_given_is_not_proved():
+    """No halving before there is anything to choose."""
+    clock = Clock()
+    arm, sentences = best_start(
+        problem(lambda x: torch.exp(x[:, 0] + x[:, 1] ** 2)), [(2, 1, 1)], StartPlan(5, starts=1), clock
+    )
+    assert set(clock.stages) == {"starts of [2, 1, 1]"} and len(sentences) == 1
+    assert arm.model.config.grid_size == (4, 4)
+
+
+def test_work_grows_with_samples_and_grid():
+    few, many = problem(lambda x: x[:, 0], 100), problem(lambda x: x[:, 0], 1000)
+    coarse, fine = (KAN([2, 5, 1], grid, dtype=torch.float64) for grid in (4, 32))
+    assert step_work(few, coarse) < step_work(many, coarse) < step_work(many, fine)
+
+
+def test_training_an_arm_lowers_its_held_out_loss():
+    data = problem(lambda x: x[:, 0] + x[:, 1], samples=100)
+    arm = trained(Arm(0, KAN([2, 1], 4, base="zero", dtype=torch.float64)), data, steps=5, tolerance=1e-6)
+    assert 0 <= arm.loss < 1e-15
+    assert arm.report.steps >= 1

@@ -1,0 +1,76 @@
+"""Initial weights follow their laws, come from the seed alone, and mean the same in every dtype."""
+
+import re
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.layers.initial import float_dtype, initial_weights, seeded_generator
+
+
+def draw(inputs, n, outputs, init, seed=0):
+    return initial_weights(inputs, n, outputs, init=init, generator=seeded_generator(seed))
+
+
+@pytest.mark.parametrize(("inputs", "n"), [(3, 8), (40, 8), (5, 53)])
+def test_power_law(inputs, n):
+    """sigma = (inputs (n + 1))^-alpha: alpha 1 for splines, 1/4 for bases (Rigas et al., function fitting)."""
+    coef, base = draw(inputs, n, 4000, "power")
+    for weight, exponent in ((coef, 1.0), (base, 0.25)):
+        expected = (inputs * (n + 1)) ** -exponent
+        # 12,000 draws or more: the standard deviation is within 1/sqrt(2 * 12000) = 0.65 % of it (one sigma).
+        assert weight.std().item() == pytest.approx(expected, rel=0.03)
+        assert abs(weight.mean().item()) < 0.04 * expected
+        fourth = (weight / weight.std()).pow(4).mean().item()
+        assert fourth == pytest.approx(3, abs=0.2)  # normal; uniform would give 1.8
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 4000), (200, 100)])
+def test_scheme_of_the_paper(inputs, outputs):
+    coef, base = draw(inputs, 8, outputs, "paper")
+    assert coef.std().item() == pytest.approx(0.1, rel=0.03)
+    assert base.std().item() == pytest.approx((2 / (inputs + outputs)) ** 0.5, rel=0.03)
+    assert abs(coef.mean().item()) < 0.004
+
+
+def test_every_bit_of_a_seed_counts():
+    """torch's own generator takes 1 + 2^32 for 1."""
+    seeds = (0, 1, 2**31, 2**32, 1 + 2**32, 2**33, 2**48, 2**62, 2**63 - 1)
+    drawn = {seed: float(torch.rand((), generator=seeded_generator(seed), dtype=torch.float64)) for seed in seeds}
+    assert len(set(drawn.values())) == len(seeds)
+    assert drawn[1] == float(torch.rand((), generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+
+
+def test_drawn_in_float64_whatever_the_default():
+    assert {weight.dtype for weight in draw(2, 3, 4, "power")} == {torch.float64}
+
+
+def test_shapes():
+    coef, base = draw(2, 3, 4, "paper")
+    assert coef.shape == (2, 3, 4)
+    assert base.shape == (2, 4)
+
+
+def test_unknown_scheme():
+    with pytest.raises(InputError, match=r"^init must be one of power, paper, got 'xavier'$"):
+        draw(2, 3, 4, "xavier")
+
+
+def test_a_seed_gives_its_own_weights_every_time():
+    assert torch.equal(draw(2, 3, 4, "power", 5)[0], draw(2, 3, 4, "power", 5)[0])
+    assert not torch.equal(draw(2, 3, 4, "power", 5)[0], draw(2, 3, 4, "power", 6)[0])
+
+
+@pytest.mark.parametrize("seed", [None, -1, 2**63, 1.0, True, "0"])
+def test_bad_seed(seed):
+    message = f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        seeded_generator(seed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.complex64, "float32", float])
+def test_bad_dtype(dtype):
+    message = f"dtype must be torch.float32 or torch.float64, got {dtype!r}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        float_dtype(dtype)

@@ -1,0 +1,189 @@
+"""Symbolic and mixed layers: values by hand, jets and Jacobian rows by autograd, in networks like every other layer."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+from torch.func import functional_call, jacrev
+
+from edgewise.errors import InputError
+from edgewise.nn.config import KANConfig
+from edgewise.nn.elementary import ELEMENTARY, Elementary, table
+from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.model import KAN
+
+ROWS = [["sin", "0", "exp"], ["x^2", "sin", "J0"]]
+
+
+def points(*shape):
+    return torch.randn(shape, generator=seeded_generator(2), dtype=torch.float64)
+
+
+def symbolic_layer(rows=ROWS):
+    shape = 4, len(rows), len(rows[0])
+    affine = 0.5 + torch.rand(shape, generator=seeded_generator(1), dtype=torch.float64)
+    return SymbolicLayer(rows, affine, dtype=torch.float64)
+
+
+def mixed_layer():
+    spline = KANLayer(2, 3, domain=(-1.2, 0.9), dtype=torch.float64, generator=seeded_generator(3))
+    spline.mask.copy_(torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+    return MixedLayer(spline, symbolic_layer([["sin", "", "exp"], ["0", "sin", "J0"]]))
+
+
+MAKERS = {"symbolic": symbolic_layer, "mixed": mixed_layer}
+
+
+@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
+def layer(request):
+    return request.param()
+
+
+def test_values_written_out():
+    layer, x = symbolic_layer(), points(7, 2)
+    a, b, c, d = layer.affine.detach()
+    u = a * x[..., None] + b
+    functions = [[torch.sin, torch.zeros_like, torch.exp], [torch.square, torch.sin, torch.special.bessel_j0]]
+    for i, row in enumerate(functions):
+        for o, function in enumerate(row):
+            expected = 0 if function is torch.zeros_like else c[i, o] * function(u[:, i, o]) + d[i, o]
+            assert torch.allclose(layer.edges(x)[:, i, o], 0 * x[:, i] + expected, rtol=1e-6, atol=1e-6)
+    assert layer.mask.tolist() == [[1, 0, 1], [1, 1, 1]]
+    assert layer.elementary(0, 1) is None
+    assert layer.elementary(1, 0) is ELEMENTARY["x^2"]
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (2, 3), (0,)])
+def test_any_batch_shape_and_edges_that_sum_to_it(layer, batch):
+    x = points(*batch, 2)
+    y = layer(x)
+    assert y.shape == (*batch, 3)
+    edges = layer.edges(x.reshape(-1, 2))
+    assert torch.allclose(edges.sum(1), y.reshape(-1, 3), rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_the_jet_is_the_derivative_along_a_line(layer, order):
+    x, direction = points(5, 2), torch.tensor([0.7, -0.4], dtype=torch.float64)
+    seed = torch.zeros(1 + order, 5, 2, dtype=torch.float64)
+    seed[0] = x
+    if order:
+        seed[1] = direction
+    jet = layer.jet(seed, order)
+    line = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    values = layer(x + line * direction)
+    for k in range(order + 1):
+        assert torch.allclose(jet[k], values, rtol=1e-10, atol=1e-10)
+        if k < order:
+            columns = [torch.autograd.grad(v, line, create_graph=True)[0] for v in values.flatten()]
+            values = torch.stack(columns).view_as(values)
+
+
+@pytest.mark.parametrize(("order", "directions"), [(0, 0), (2, 2)])
+def test_jacobian_rows_equal_functional_jacobians(layer, order, directions):
+    components = 1 + order * directions
+    x, sensitivity = points(components, 6, 2), points(components, 6, 3)
+    parameters = {name: value.detach() for name, value in layer.named_parameters()}
+
+    def pulled(parameters):
+        class Call(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = layer
+
+            def forward(self):
+                return (self.inner.jet(x, order) * sensitivity).sum((0, 2))
+
+        return functional_call(Call(), {f"inner.{name}": value for name, value in parameters.items()}, ())
+
+    expected = jacrev(pulled)(parameters)
+    found = {part.parameter: part for part in layer.jacobian_segments(x, sensitivity, order)}
+    assert found.keys() == expected.keys()
+    for name, part in found.items():
+        rows = dense_rows(part, parameters[name].numel())
+        assert torch.allclose(rows, expected[name].flatten(1), rtol=1e-10, atol=1e-12)
+
+
+def test_gradients(layer):
+    x = points(4, 2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))
+    assert layer.jacobian_segments(points(1, 0, 2), points(1, 0, 3))[-1].values.shape == (0, 1, 24)
+
+
+def test_copies_state_and_memory(layer):
+    x = points(5, 2)
+    before, names = layer(x), set(vars(layer))
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(twin(x), before)
+        with torch.no_grad():
+            next(iter(twin.parameters())).add_(1)
+        assert not torch.equal(twin(x), before)
+        twin.load_state_dict(layer.state_dict())
+        assert torch.equal(twin(x), before)
+    assert set(vars(layer)) == names
+    assert layer.float()(x.float()).dtype == torch.float32
+
+
+def test_starts_as_the_plain_functions():
+    x = points(3, 1)
+    assert torch.equal(SymbolicLayer([["sin"]], dtype=torch.float64)(x), x.sin())
+
+
+def test_own_functions():
+    mine = {**ELEMENTARY, **table([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
+    layer = SymbolicLayer([["softplus"]], table=mine, dtype=torch.float64)
+    x = points(3, 1)
+    assert torch.allclose(layer(x), (1 + x.exp()).log())
+    slope = layer.jet(torch.stack([x, torch.ones_like(x)]), 1)[1]
+    assert torch.allclose(slope, torch.sigmoid(x))
+
+
+def test_outside_of_a_domain_nothing_is_made_up():
+    layer = SymbolicLayer([["log", "1/x"]], dtype=torch.float64)
+    y = layer(torch.tensor([[-1.0], [0.0]], dtype=torch.float64)).detach()
+    assert math.isnan(y[0, 0])
+    assert math.isinf(y[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        ([["sine"]], "functions must be named in the table, got 'sine'; it has 0, x,"),
+        ([["sin"], []], "functions must be rows of one length"),
+        ([], "functions must be rows of one length"),
+        ("sin", "functions must be rows of names"),
+    ],
+)
+def test_bad_functions(functions, message):
+    with pytest.raises(InputError, match=message):
+        SymbolicLayer(functions)
+
+
+def test_bad_parts():
+    with pytest.raises(InputError, match=r"^affine must have shape \(4, 1, 1\), got \(4, 1\)$"):
+        SymbolicLayer([["sin"]], torch.zeros(4, 1))
+    with pytest.raises(InputError, match=r"^spline must mask the edges that symbolic has"):
+        MixedLayer(KANLayer(1, 1), SymbolicLayer([["sin"]]))
+    with pytest.raises(InputError, match=r"^symbolic must be as spline"):
+        MixedLayer(KANLayer(2, 1), SymbolicLayer([["sin"]]))
+
+
+def test_a_network_of_all_kinds_of_edges():
+    functions = (ROWS, None, [["", "sin"]])
+    model = KAN([2, 3, 1, 2], grid_size=[0, 4, 3], functions=functions, seed=1, dtype=torch.float64)
+    config = model.config
+    assert config == KANConfig((2, 3, 1, 2), (0, 4, 3), functions=functions)
+    twin = KAN.from_config(config, seed=1, dtype=torch.float64)
+    x = points(4, 2)
+    assert torch.equal(twin(x), model(x))
+    assert [type(part).__name__ for part in model.layers] == ["SymbolicLayer", "KANLayer", "MixedLayer"]
+    trace = model.trace(x)
+    assert torch.equal(trace.output, model(x))
+    jet = model.jet(x, torch.eye(2, dtype=torch.float64), 1)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
+    assert torch.allclose(jet[1:].permute(1, 2, 0), jacobian, rtol=1e-10, atol=1e-12)

@@ -1,0 +1,91 @@
+"""Knot vectors, and coefficients on finer knots: the same functions to rounding, in every derivative."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside
+
+from edgewise.ops.splines.bspline import MAX_DEGREE, basis
+from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, subdivide, uniform
+
+DEGREES = range(MAX_DEGREE + 1)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("grid_size", [1, 2, 7])
+def test_uniform_knots_are_even_and_hit_both_ends_exactly(degree, grid_size):
+    domain = torch.tensor([[-0.1, 0.7], [1e-9, 1e12]], dtype=torch.float64)
+    knots = uniform(domain, grid_size, degree)
+    assert knots.shape == (2, grid_size + 2 * degree + 1)
+    assert torch.equal(breakpoints_of(knots, degree)[:, [0, -1]], domain)
+    steps = knots.diff()
+    assert torch.allclose(steps, ((domain[:, 1] - domain[:, 0]) / grid_size)[:, None].expand_as(steps), rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_extend_keeps_the_breakpoints_and_repeats_the_outermost_widths(degree):
+    breakpoints = torch.tensor([[0.0, 1.0, 3.0, 3.5]], dtype=torch.float64)
+    knots = extend(breakpoints, degree)
+    assert torch.equal(breakpoints_of(knots, degree), breakpoints)
+    assert knots.diff()[0].tolist() == [1.0] * (degree + 1) + [2.0] + [0.5] * (degree + 1)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [EVEN, UNEVEN, STEEP])
+def test_subdivide_keeps_old_breakpoints_bit_for_bit_and_cuts_evenly(kind, parts, degree):
+    knots = make_knots(kind, 5, degree, inputs=2)
+    old, new = breakpoints_of(knots, degree), breakpoints_of(subdivide(knots, degree, parts), degree)
+    assert torch.equal(new[:, ::parts], old)
+    assert torch.allclose(new.diff(), (old.diff() / parts).repeat_interleave(parts, 1), rtol=1e-10)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [EVEN, UNEVEN, STEEP])
+@pytest.mark.parametrize("grid_size", [1, 5])
+def test_finer_coefficients_give_the_same_functions_and_derivatives(grid_size, kind, parts, degree):
+    knots = make_knots(kind, grid_size, degree, inputs=2)
+    coef = torch.randn(2, grid_size + degree, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    finer = subdivide(knots, degree, parts)
+    new = blossom_coef(coef, knots, finer, degree)
+    assert new.shape == (2, grid_size * parts + degree, 3)
+    inside = points_inside(finer, degree)
+    x = torch.cat([inside, inside - 3, inside + 3])
+    for order in range(degree + 1):
+        before = torch.einsum("big,igo->bio", basis(x, knots, degree, order), coef)
+        after = torch.einsum("big,igo->bio", basis(x, finer, degree, order), new)
+        # Scale of each input's curves: a steep grid has derivatives of very different size.
+        scale = torch.einsum("big,igo->bio", basis(x, finer, degree, order).abs(), new.abs()).amax(0)
+        assert ((before - after).abs().amax(0) <= 1e-12 * scale).all()
+
+
+def test_finer_knots_need_not_be_a_subdivision():
+    knots = make_knots(UNEVEN, 3, 3)
+    coef = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    old = breakpoints_of(knots, 3)
+    inserted = (old[:, 1:2] * 0.8 + old[:, 2:3] * 0.2, old[:, 1:2] * 0.1 + old[:, 2:3] * 0.9)
+    finer = extend(torch.cat([old, *inserted], 1).sort(1).values, 3)
+    x = points_inside(finer, 3)
+    after = basis(x, finer, 3)[:, 0] @ blossom_coef(coef, knots, finer, 3)[0]
+    assert torch.allclose(after, basis(x, knots, 3)[:, 0] @ coef[0], rtol=0, atol=1e-14)
+
+
+@given(
+    degree=st.integers(0, MAX_DEGREE),
+    widths=st.lists(st.floats(1e-2, 1e2), min_size=1, max_size=8),
+    parts=st.integers(1, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_knots_any_parts(degree, widths, parts, seed):
+    knots = extend(torch.as_tensor(np.cumsum([-1.0, *widths])[None]), degree)
+    generator = torch.Generator().manual_seed(seed)
+    coef = torch.randn(1, len(widths) + degree, 1, generator=generator, dtype=torch.float64)
+    finer = subdivide(knots, degree, parts)
+    new = blossom_coef(coef, knots, finer, degree)
+    x = points_inside(finer, degree)
+    after = basis(x, finer, degree)[:, 0] @ new[0]
+    scale = max(1.0, new.abs().max().item())
+    assert torch.allclose(after, basis(x, knots, degree)[:, 0] @ coef[0], rtol=0, atol=1e-11 * scale)

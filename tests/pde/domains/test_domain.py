@@ -1,0 +1,188 @@
+"""Domains: points inside and on the boundary, normals, measures, quadrature, by properties that all of them have."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box, Interval, OverTime, Time
+from edgewise.pde.domains.sampling import HOW
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+
+SQUARE, DISK = Box(x=(-1, 1), y=(-1, 1)), Disk(0.5, (0.1, -0.2))
+# Domain, its volume, the measure of its boundary in space
+DOMAINS = {
+    "interval": (Interval(-1, 2), 3, 2),
+    "time": (Time(0, 2), 2, None),
+    "rectangle": (Box(x=(-1, 1), y=(0, 3)), 6, 10),
+    "space and time": (Box(x=(-1, 1), t=(0, 3)), 6, 6),
+    "box": (Box(x=(0, 1), y=(0, 2), z=(0, 3)), 6, 22),
+    "cube in 5 dimensions": (Box.cube(5, -1, 1), 32, 160),
+    "disk": (DISK, math.pi / 4, math.pi),
+    "annulus": (Annulus(0.5, 2, (1, 1)), math.pi * 3.75, 5 * math.pi),
+    "triangle": (Polygon([(0, 0), (0, 1), (2, 0)]), 1, 3 + math.sqrt(5)),
+    "l-shape": (LShape(), 3, 8),
+    "disk over time": (DISK * Time(0, 2), math.pi / 2, 2 * math.pi),
+    "square without a disk": (SQUARE - DISK, 4 - math.pi / 4, 8 + math.pi),
+    "rectangles side by side": (Box(x=(0, 1), y=(0, 1)) | Box(x=(1, 3), y=(0, 1)), 3, 8),
+    "square and a disk on its edge": (SQUARE | Disk(0.5, (1, 0)), 4 + math.pi / 8, 7 + math.pi / 2),
+    "square without a corner": (SQUARE - Box(x=(0, 2), y=(0, 2)), 3, 8),
+    "intervals": (Interval(0, 3) - Interval(1, 2), 2, 4),
+}
+ESTIMATED = 2e-3  # of a union's or difference's volume and measures
+
+every_domain = pytest.mark.parametrize(("domain", "volume", "around"), DOMAINS.values(), ids=DOMAINS.keys())
+
+
+@every_domain
+def test_volume_and_boundary(domain, volume, around):
+    assert domain.volume == pytest.approx(volume, rel=ESTIMATED)
+    measure = sum(piece.measure for piece in domain.named(domain.boundary_names)) if domain.boundary_names else None
+    assert measure == pytest.approx(around, rel=ESTIMATED) if around else measure is None
+    assert len({piece.name for piece in domain.pieces}) == len(domain.pieces)
+
+
+@every_domain
+@pytest.mark.parametrize("how", HOW)
+def test_points_inside(domain, volume, around, how):
+    x = domain.interior(500, how, seed=3)
+    assert x.shape[1] == domain.dimension == len(domain.coordinates)
+    assert len(x) == 500 if how != "grid" else len(x) >= 500
+    assert bool(domain.contains(x).all())
+    assert torch.equal(x, domain.interior(500, how, seed=3))
+    # as many on either side of a plane as its volume says
+    middle = domain.bounds.mean(1)
+    points, weights = domain.quadrature()
+    share = float(weights[points[:, 0] < middle[0]].sum()) / domain.volume
+    assert float((x[:, 0] < middle[0]).double().mean()) == pytest.approx(share, abs=0.08)
+
+
+@every_domain
+@pytest.mark.parametrize("how", HOW)
+def test_boundary_points_and_normals(domain, volume, around, how):
+    if not domain.boundary_names:
+        return
+    x, normal = domain.boundary(300, how, seed=2)
+    assert len(x) >= min(300, len(domain.boundary_names)) * 0.9
+    assert torch.allclose(normal.norm(dim=1), torch.ones(len(x), dtype=x.dtype))
+    assert domain.level(x).abs().max() < 1e-12
+    step = 1e-5
+    assert bool((domain.level(x + step * normal) > 0).all())
+    inwards = domain.level(x - step * normal)
+    assert float((inwards < 0).double().mean()) > 0.98  # not at a corner
+
+
+@every_domain
+def test_gauss_theorem(domain, volume, around):
+    """The flux of (x, y, ...) through the boundary is the volume times the dimension: areas and normals together."""
+    names = [piece.name for piece in domain.pieces]
+    flux = 0.0
+    for piece in domain.named(names):
+        x, normal = piece.sample(4096, "grid", 0)
+        flux += piece.measure * float((x * normal).sum(1).mean())
+    assert flux == pytest.approx(domain.dimension * volume, rel=5e-3)
+
+
+@every_domain
+def test_quadrature(domain, volume, around):
+    x, weights = domain.quadrature()
+    assert bool(domain.contains(x).all())
+    assert float(weights.sum()) == pytest.approx(domain.volume, rel=1e-12)
+
+
+def test_quadrature_of_smooth_functions_is_exact():
+    x, weights = Box(x=(0, 1), y=(0, 2)).quadrature()
+    assert float((weights * (x[:, 0] + x[:, 1]).exp()).sum()) == pytest.approx(
+        (math.e - 1) * (math.e**2 - 1), rel=1e-12
+    )
+    x, weights = Disk(2.0, (1, 0)).quadrature()
+    assert float((weights * (x - torch.tensor([1.0, 0.0])).square().sum(1)).sum()) == pytest.approx(
+        8 * math.pi, rel=1e-12
+    )
+    x, weights = (Annulus(1, 2) * Time(0, 1)).quadrature()
+    value = (x[:, 0].square() + x[:, 1].square()) * x[:, 2]
+    assert float((weights * value).sum()) == pytest.approx(math.pi / 2 * 15 / 2, rel=1e-12)
+
+
+@given(st.integers(0, 2**31), st.floats(0.2, 3), st.floats(-2, 2), st.floats(-2, 2))
+def test_disks_anywhere(seed, radius, a, b):
+    disk = Disk(radius, (a, b))
+    x, normal = disk.boundary(20, "uniform", seed)
+    assert torch.allclose((x - disk.center).norm(dim=1), torch.full((20,), radius, dtype=x.dtype))
+    assert torch.allclose((x - disk.center) / radius, normal, atol=1e-12)
+    inside = disk.interior(50, "uniform", seed)
+    assert bool(((inside - disk.center).norm(dim=1) <= radius).all())
+
+
+@given(st.lists(st.floats(0.3, 1), min_size=3, max_size=9), st.booleans())
+def test_star_shaped_polygons(radii, clockwise):
+    corners = [
+        (r * math.cos(2 * math.pi * k / len(radii)), r * math.sin(2 * math.pi * k / len(radii)))
+        for k, r in enumerate(radii)
+    ]
+    polygon = Polygon(corners[::-1] if clockwise else corners)
+    area = (
+        sum(a * b for a, b in zip(radii, radii[1:] + radii[:1], strict=True)) * math.sin(2 * math.pi / len(radii)) / 2
+    )
+    assert polygon.volume == pytest.approx(area)
+    assert bool(polygon.contains(torch.zeros(1, 2, dtype=torch.float64)))
+    x, normal = polygon.boundary(60, "uniform", 1)
+    assert bool((polygon.level(x + 1e-6 * normal) > 0).all())
+
+
+@pytest.mark.parametrize(
+    ("domain", "names"),
+    [
+        (Box(x=(0, 1), y=(-1, 1)), ["x=0", "x=1", "y=-1"]),
+        (DISK, ["circle"]),
+        (Annulus(0.5, 1), ["outer"]),
+        (Annulus(0.5, 1), ["outer", "inner"]),
+        (DISK * Time(0, 1), ["circle", "t=0"]),
+        (Interval(0, 1) * Time(0, 1), ["t=0"]),
+    ],
+)
+def test_factors_vanish_on_their_pieces_only(domain, names):
+    for piece in domain.pieces:
+        x, _ = piece.sample(50, "sobol", 0)
+        value = domain.factor(x, names).abs()
+        assert float(value.max()) < 1e-12 if piece.name in names else float(value.median()) > 1e-3
+    inside = domain.factor(domain.interior(500), names)
+    assert float(inside.min()) > 0
+    assert 0.1 < float(inside.max()) < 4
+
+
+def test_time():
+    both = Interval(-1, 1) * Time(0, 2)
+    assert isinstance(both, Box)
+    assert both.coordinates == ("x", "t")
+    assert both.boundary_names == ("x=-1", "x=1")
+    assert [piece.name for piece in both.pieces] == ["x=-1", "x=1", "t=0", "t=2"]
+    round_one = Disk() * Time(0, 2)
+    assert isinstance(round_one, OverTime)
+    x, normal = round_one.named(["t=0"])[0].sample(40, "sobol", 0)
+    assert x[:, 2].count_nonzero() == 0
+    assert normal.tolist()[0] == [0, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Box(x=(1, 0)), r"^x must be \(low, high\) with low < high, got \(1, 0\)$"),
+        (lambda: Box(), r"^a box must have a coordinate, as Box\(x=\(0, 1\)\), got none$"),
+        (lambda: Box(width=(0, 1)), "^a coordinate must be a letter, perhaps with a number, as x or x10, got 'width'$"),
+        (lambda: Disk(-1), "^radius must be a positive number, got -1$"),
+        (lambda: Annulus(2, 1), "^an annulus must have radii 0 < inner < outer, got 2 and 1$"),
+        (lambda: Polygon([(0, 0), (1, 1)]), r"^corners must have shape \(m, 2\) with m of at least 3, got \(2, 2\)$"),
+        (lambda: SQUARE - Interval(0, 1), r"^both domains must have the coordinates \('x', 'y'\), got \('x',\)$"),
+        (lambda: DISK * DISK, "^a domain must be multiplied by a Time, got Disk$"),
+        (lambda: SQUARE.boundary(9, names=["left"]), "^on must name pieces of the boundary, \"x=-1\", .* got 'left'$"),
+        (lambda: LShape().factor(torch.zeros(1, 2), ["edge 1"]), "^hard conditions need a box, .* got Polygon$"),
+        (lambda: (DISK - SQUARE).interior(5), "^the domain must have a volume"),
+    ],
+)
+def test_wrong_domains_get_one_sentence(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

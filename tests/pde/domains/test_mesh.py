@@ -1,0 +1,159 @@
+"""Meshes: points integrate, normals point out, foretold errors are those of splines, cuts go where they are."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.mesh import Mesh, grown, halved, joined, left_out, respaced
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+
+SQUARE = Box(x=(-1, 1), y=(0, 2))
+LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]
+
+
+def fitted(function, lines, degree=5):
+    """The spline closest to a function, from many points."""
+    layer = TensorLayer(lines, 1, degree=degree)
+    domain = Box(**{name: (float(line[0]), float(line[-1])) for name, line in zip("xy", lines, strict=False)})
+    x = Mesh(domain, lines, 8).interior()[0]
+    columns = []
+    with torch.no_grad():
+        for number in range(layer.coef.numel()):
+            layer.coef.zero_().view(-1)[number] = 1.0
+            columns.append(layer(x)[:, 0])
+        solution = torch.linalg.lstsq(torch.stack(columns, 1), function(x)[:, None]).solution
+        layer.coef.copy_(solution.view_as(layer.coef))
+        error = float((layer(x)[:, 0] - function(x)).abs().max())
+    return layer, domain, error
+
+
+def test_points_integrate_polynomials():
+    x, weights = Mesh(SQUARE, LINES).interior()
+    assert len(x) == 3 * 3 * 2 * 3
+    assert float(weights.mean()) == pytest.approx(1)
+    mean = (weights * x[:, 0] ** 4 * x[:, 1] ** 5).mean()
+    assert float(mean) == pytest.approx(1 / 5 * 2**6 / 6 / 2, rel=1e-12)
+    x, normal, weights = Mesh(SQUARE, LINES).boundary(["x=-1", "y=2"], seed=0)
+    on_left = x[:, 0] == -1
+    assert torch.equal(normal[on_left], torch.tensor([[-1.0, 0.0]]).double().expand(int(on_left.sum()), 2))
+    assert torch.equal(normal[~on_left], torch.tensor([[0.0, 1.0]]).double().expand(int((~on_left).sum()), 2))
+    assert float((weights * on_left * x[:, 1] ** 3).mean()) == pytest.approx(2**4 / 4 / 4, rel=1e-12)
+
+
+def test_points_of_other_domains_lie_in_them():
+    lines = [torch.linspace(-1, 1, 6).double()] * 2
+    for domain in (Disk(), LShape()):
+        x, weights = Mesh(domain, lines).interior()
+        assert bool(domain.contains(x).all()) and 0.5 * 225 < len(x) < 225
+        assert float(weights.mean()) == pytest.approx(1)
+        x, normal, weights = Mesh(domain, lines).boundary(domain.boundary_names, seed=1)
+        assert float(domain.level(x).abs().max()) < 1e-12
+        assert torch.allclose(normal.norm(dim=1), torch.ones(len(x)).double())
+        assert float(weights.mean()) == pytest.approx(1)
+
+
+def test_boundary_points_are_denser_where_intervals_are_short():
+    lines = [torch.tensor([-1.0, -0.01, 0.01, 1.0]).double()] * 2
+    holed = SQUARE - Disk(0.3, (0.3, 1))  # known by samples only
+    x, _, weights = Mesh(holed, lines).boundary(holed.boundary_names, seed=0)
+    near = x.abs().amin(1) < 0.01
+    assert float(near.double().mean()) > 0.1
+    assert float(weights[near].max()) < 0.2 * float(weights[~near].min())
+
+
+def test_points_along_curves_integrate_however_uneven_the_grid():
+    """Each stretch between lines has its points: at a corner where intervals are tiny it must not be without."""
+    fine = [2.0**-k for k in range(1, 13)]
+    line = torch.tensor([-1.0, *(-h for h in fine), 0.0, *reversed(fine), 1.0]).double()
+    # The integrals of 3 (x^2 + y^2) + 1, by Gauss's theorem those of the flux of (x^3, y^3 + y)
+    for domain, exact in ((LShape(), 9.0), (Disk(), 2.5 * math.pi), (Annulus(0.5, 1), 0.75 * math.pi * 2.875)):
+        length = sum(piece.measure for piece in domain.pieces)
+        x, normal, weights = Mesh(domain, [line, line]).boundary(domain.boundary_names, seed=0)
+        flux = (x**3 * normal).sum(1) + x[:, 1] * normal[:, 1]
+        assert length * float((weights * flux).mean()) == pytest.approx(exact, rel=1e-7)
+    x, _, weights = Mesh(LShape(), [line, line]).boundary(["edge 2", "edge 3"], seed=0)
+    assert float(x.abs().amax(1).amin()) < 2.0**-13
+    near = x.abs().amax(1) < 2.0**-8
+    assert float(weights[near].sum() / weights.sum()) == pytest.approx(2.0**-8, rel=1e-6)
+
+
+def test_a_singular_place_is_cut_more_than_once():
+    def sharp(x):
+        return x[:, 0].abs() ** (2 / 3)
+
+    coarser, domain, _ = fitted(sharp, [torch.linspace(-1, 1, 17).double()])
+    layer = fitted(sharp, [torch.linspace(-1, 1, 33).double()])[0]
+    smallest = [float(grown(layer, domain, 2.0, before)[0].diff().min()) for before in (None, coarser)]
+    assert smallest[1] <= smallest[0] / 4
+    smooth = [fitted(lambda x: torch.sin(6 * x[:, 0]), [torch.linspace(-1, 1, n).double()])[0] for n in (7, 13)]
+    (alone,), (seen,) = grown(smooth[1], domain, 2.0), grown(smooth[1], domain, 2.0, smooth[0])
+    assert torch.equal(alone, seen)
+
+
+@pytest.mark.parametrize("degree", [3, 5])
+def test_what_is_left_out_bounds_the_error(degree):
+    for speed in (3.0, 6.0):
+        line = torch.linspace(0, 3, 25).double()
+        layer, domain, error = fitted(lambda x, s=speed: torch.sin(s * x[:, 0]), [line], degree)
+        (missed,) = left_out(layer, domain)
+        assert 0.5 < float(missed[8:-8].max()) / error / 2**degree < 3
+
+
+def test_the_coordinate_of_a_layer_is_cut():
+    lines = [torch.linspace(-1, 1, 9).double(), torch.linspace(0, 2, 5).double()]
+    layer, domain, _ = fitted(lambda x: torch.tanh(12 * x[:, 0]) + 0.01 * x[:, 1] ** 2, lines)
+    finer = grown(layer, domain, 2.0)
+    assert len(finer[1]) == 5
+    assert len(finer[0]) + 4 >= 2 * 13
+    carried = layer.with_breakpoints(finer)
+    x = Mesh(domain, finer).interior()[0]
+    assert torch.allclose(layer(x), carried(x), rtol=1e-11, atol=1e-12)
+
+
+def test_the_place_of_a_layer_is_cut():
+    layer, domain, _ = fitted(lambda x: torch.tanh(12 * x[:, 0]), [torch.linspace(-1, 1, 33).double()])
+    (finer,) = grown(layer, domain, 1.3)
+    widths, middles = finer.diff(), (finer[1:] + finer[:-1]) / 2
+    assert float(middles[widths < 0.06].abs().max()) < 0.5
+    assert float(widths[middles.abs() < 0.1].max()) < 0.06 < float(widths.max())
+
+
+def test_respaced_intervals_miss_the_same():
+    layer, domain, before = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, 25).double()])
+    (points,) = respaced(layer, domain, 2.0)
+    assert len(points) - 1 + 5 == 2 * layer.coef.numel()
+    assert (float(points[0]), float(points[-1])) == (-1.0, 1.0) and bool((points.diff() > 0).all())
+    assert float(points.diff().max() / points.diff().min()) > 1.5  # denser where the function turns
+    even = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, len(points)).double()])[2]
+    assert fitted(lambda x: torch.atan(8 * x[:, 0]), [points])[2] < even / 2 < before
+    assert len(respaced(layer, domain, 2.0, most=40)[0]) == 36
+
+
+def test_respaced_coordinates_share():
+    """Of a function that turns four times as fast along y, y gets about four times as many."""
+    lines = [torch.linspace(0, 3, 13).double()] * 2
+    layer, domain, _ = fitted(lambda x: torch.sin(x[:, 0]) * torch.sin(4 * x[:, 1]), lines)
+    x, y = respaced(layer, domain, 8.0)
+    assert 3 < len(y) / len(x) < 5
+    assert 0.9 < (len(x) + 4) * (len(y) + 4) / 8 / 17**2 <= 1
+
+
+def test_outside_of_the_domain_nothing_counts():
+    lines = [torch.linspace(-1, 1, 9).double()] * 2
+    layer = TensorLayer(lines, 1, degree=5)
+    with torch.no_grad():
+        layer.coef[-3, 2] = 1.0  # in the quarter that an L-shape lacks
+    assert all(float(errors.max()) == 0 for errors in left_out(layer, LShape()))
+    assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
+
+
+def test_halving_and_joining():
+    points, errors = torch.tensor([0.0, 1.0, 2.0, 4.0]).double(), torch.tensor([1e-3, 1e-9, 1e-9]).double()
+    assert halved(points, errors, 1e-4).tolist() == [0.0, 0.5, 1.0, 2.0, 4.0]
+    points, errors = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0]).double(), torch.tensor([1e-9, 1e-9, 1e-9, 1.0]).double()
+    assert joined(points, errors, 5, 1e-4, 2).tolist() == [0.0, 2.0, 3.0, 4.0]
+    assert joined(points, errors, 5, 1e-4, 4).tolist() == points.tolist()
+    assert joined(points, errors, 5, math.inf, 2).tolist() == [0.0, 2.0, 4.0]

@@ -1,0 +1,61 @@
+"""Points in the unit cube, adaptive choice, Gauss-Legendre rules."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.sampling import HOW, adaptive_choice, gauss_legendre, unit_points
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("dimension", [1, 2, 3, 5])
+def test_unit_points_fill_the_cube_evenly(how, dimension):
+    x = unit_points(1000, dimension, how, seed=4)
+    assert len(x) >= 1000
+    assert x.dtype == torch.float64
+    assert 0 <= float(x.min()) <= float(x.max()) <= 1
+    assert torch.allclose(x.mean(0), torch.full((dimension,), 0.5, dtype=x.dtype), atol=0.05)
+    assert torch.equal(x, unit_points(1000, dimension, how, seed=4))
+    if how != "grid":
+        assert len(x) == 1000
+        assert not torch.equal(x, unit_points(1000, dimension, how, seed=5))
+
+
+def test_a_grid_of_a_square_number_has_just_that_many():
+    assert len(unit_points(100, 2, "grid")) == 100
+    assert len(unit_points(1000, 3, "grid")) == 1000
+    assert unit_points(7, 0, "uniform").shape == (1, 0)
+
+
+def test_global_randomness_is_left_alone():
+    before = torch.random.get_rng_state()
+    for how in HOW:
+        unit_points(10, 2, how)
+    adaptive_choice(torch.ones(5), 2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_unknown_how():
+    with pytest.raises(InputError, match=r"^how must be one of sobol, uniform, grid, got 'latin'$"):
+        unit_points(10, 2, "latin")
+
+
+def test_adaptive_choice_prefers_large_residuals():
+    residual = torch.cat([torch.full((900,), 0.01), torch.full((100,), 10.0)])
+    chosen = adaptive_choice(residual, 200, seed=1)
+    assert len(set(chosen.tolist())) == 200
+    assert 80 <= int((chosen >= 900).sum()) <= 100
+    plain = adaptive_choice(torch.zeros(1000), 200)
+    assert 5 <= int((plain >= 900).sum()) <= 40
+    with pytest.raises(InputError, match=r"^residual must be finite"):
+        adaptive_choice(torch.tensor([1.0, torch.nan]), 1)
+
+
+def test_gauss_legendre_equals_numpys():
+    nodes, weights = gauss_legendre(7, -1.0, 1.0)
+    expected = np.polynomial.legendre.leggauss(7)
+    assert np.allclose(nodes, expected[0], atol=1e-14)
+    assert np.allclose(weights, expected[1], atol=1e-14)
+    nodes, weights = gauss_legendre(4, 1.0, 3.0, panels=5)
+    assert float((weights * nodes**7).sum()) == pytest.approx((3**8 - 1) / 8, rel=1e-13)

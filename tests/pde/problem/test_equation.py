@@ -1,0 +1,278 @@
+"""Equations as problems: residuals vanish on known solutions of every operator and condition; mistakes are told."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from edgewise import KAN, LBFGS, fit
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.fields import curl, divergence, function_jet, gradient, hessian, laplacian
+
+PI = math.pi
+SQUARE = Box(x=(-1, 1), y=(-1, 1))
+LINE = Interval(0, 1) * Time(0, 1)
+
+
+class Known(nn.Module):
+    """A network that is the solution, with jets by nested autograd."""
+
+    def __init__(self, problem):
+        super().__init__()
+        self.problem = problem
+
+    def forward(self, x):
+        return self.problem.exact(x)
+
+    def jet(self, x, directions, order):
+        return function_jet(self, x, directions, order)
+
+
+def block_losses(problem):
+    with torch.no_grad():
+        network = Known(problem)
+        return {block.name: float(block.loss(network, block.data, problem.unknowns)) for block in problem.blocks()}
+
+
+def smooth(x, y):
+    return torch.sin(PI * x) * torch.exp(y / 2)
+
+
+MANUFACTURED = {
+    "poisson": PDE(
+        lambda u, x, y: laplacian(u) - (0.25 - PI**2) * smooth(x, y),
+        SQUARE,
+        [Dirichlet(smooth)],
+        solution=smooth,
+    ),
+    "nonlinear, mixed": PDE(
+        lambda u, x, y: (
+            u.xy * u
+            + u.x**2
+            - torch.exp(u)
+            - (
+                PI / 2 * torch.cos(PI * x) * torch.exp(y / 2) * smooth(x, y)
+                + (PI * torch.cos(PI * x) * torch.exp(y / 2)) ** 2
+                - torch.exp(smooth(x, y))
+            )
+        ),
+        Disk(),
+        [
+            Robin(
+                2.0,
+                lambda x: 1 + x**2,
+                lambda x, y: (
+                    2 * smooth(x, y)
+                    + (1 + x**2) * (x * PI * torch.cos(PI * x) * torch.exp(y / 2) + y / 2 * smooth(x, y))
+                ),
+            )
+        ],
+        solution=smooth,
+    ),
+    "neumann": PDE(
+        lambda u, x, y: u - hessian(u)[:, 0, 0] + gradient(u)[:, 1] - (1.5 + PI**2) * smooth(x, y),
+        Annulus(0.5, 1),
+        [
+            Neumann(lambda x, y: x * PI * torch.cos(PI * x) * torch.exp(y / 2) + y / 2 * smooth(x, y), on="outer"),
+            Dirichlet(smooth, on="inner"),
+        ],
+        solution=smooth,
+    ),
+    "heat": PDE(
+        lambda u: u.t - u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x))],
+        solution=lambda x, t: torch.exp(-(PI**2) * t) * torch.sin(PI * x),
+    ),
+    "wave": PDE(
+        lambda u: u.tt - 4 * u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x), rate=lambda x: 2 * PI * torch.sin(PI * x))],
+        solution=lambda x, t: torch.sin(PI * x) * (torch.cos(2 * PI * t) + torch.sin(2 * PI * t)),
+    ),
+    "pendulum": PDE(
+        lambda u, t: u.tt + u + u**3 - (torch.sin(t) ** 3),
+        Time(0, 3),
+        [Initial(0.0, rate=1.0)],
+        solution=lambda t: torch.sin(t),
+    ),
+    "system": PDE(
+        lambda u, v, t: (u.t - v, v.t + u),
+        Time(0, 3),
+        [Initial({"u": 0.0, "v": 1.0})],
+        solution={"u": lambda t: torch.sin(t), "v": lambda t: torch.cos(t)},
+    ),
+    "stream": PDE(
+        lambda u, v, x, y: (divergence(u, v), curl(u, v) - 2 * x),
+        LShape(),
+        [Dirichlet({"u": lambda x, y: x * y, "v": lambda x, y: 1.5 * x**2 - 0.5 * y**2})],
+        solution={"u": lambda x, y: x * y, "v": lambda x, y: 1.5 * x**2 - 0.5 * y**2},
+    ),
+    "biharmonic": PDE(
+        lambda u, x, y: u.xxxx + 2 * u.xxyy + u.yyyy - 4 * PI**4 * torch.sin(PI * x) * torch.sin(PI * y),
+        SQUARE,
+        [Dirichlet(0.0), Condition(lambda u: laplacian(u))],
+        solution=lambda x, y: torch.sin(PI * x) * torch.sin(PI * y),
+    ),
+    "ten dimensions": PDE(
+        lambda u, points: laplacian(u) - 20 * torch.ones(len(points)),
+        Box.cube(10),
+        [Dirichlet(lambda points: points.square().sum(1))],
+        points=100,
+        solution=lambda points: points.square().sum(1),
+    ),
+    "disk over time": PDE(
+        lambda u, x, y, t: u.t - laplacian(u) - (x**2 + y**2 - 4 * t),
+        Disk() * Time(0, 1),
+        [Dirichlet(lambda t: t, on="circle"), Initial(0.0)],
+        solution=lambda x, y, t: t * (x**2 + y**2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANUFACTURED)
+def test_residuals_vanish_on_the_solution_and_on_no_other(name):
+    problem = MANUFACTURED[name]
+    losses = block_losses(problem)
+    assert len(losses) == 1 + len(problem.conditions)
+    assert max(losses.values()) < 1e-20, losses
+    problem.solution, kept = {n: (lambda points: points[:, 0] ** 2 + 0.3) for n in problem.fields}, problem.solution
+    others = block_losses(problem)
+    problem.solution = kept
+    assert min(others.values()) > 1e-6, others
+
+
+def test_hard_conditions_hold_for_any_network():
+    def walls(x, t):
+        return torch.sin(PI * x) + 0 * t
+
+    for domain, on in [(LINE, ["x=0", "x=1", "t=0"]), (Disk() * Time(0, 1), ["circle", "t=0"])]:
+        problem = PDE(
+            lambda u: u.t - u.xx,
+            domain,
+            [Dirichlet(walls, on=on, hard=True)],
+            points=50,
+        )
+        assert [block.name for block in problem.blocks()] == ["equation"]
+        network = KAN([domain.dimension, 3, 1], 4, 5, dtype=torch.float64)
+        x, _ = domain.boundary(40, names=on)
+        value = problem.field_jet(network.jet(x), x, None, 0)[0, :, 0]
+        assert torch.allclose(value, torch.sin(PI * x[:, 0]), atol=1e-12)
+        # derivatives of what is trained on, against nested autograd of the lifted function
+        block = problem.blocks()[0]
+        x = block.data.x[:5]
+
+        def lifted(x, domain=domain, network=network, on=on):
+            return torch.sin(PI * x[:, :1]) + domain.factor(x, on)[:, None] * network(x)
+
+        expected = function_jet(lifted, x, block.directions, block.order)
+        found = problem.field_jet(network.jet(x, block.directions, block.order), x, block.directions, block.order)
+        assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9)
+        residual = block.residuals(network.jet(x, block.directions, block.order), block.data.select(slice(0, 5)))
+        assert residual.shape == (5, 1)
+
+
+def test_residuals_are_divided_by_their_size_for_a_wave():
+    problem = PDE(lambda u: 1000 * u.xx, Interval(0, 2), [Dirichlet(0.0)], points=10)
+    assert float(problem._probe.sizes) == pytest.approx(1000 * PI**2)
+
+
+def test_unknown_coefficients_are_trained_with_the_network():
+    x = torch.linspace(0, 3, 30, dtype=torch.float64)[:, None]
+    problem = PDE(
+        lambda u, k: u.t + k * u,
+        Time(0, 3),
+        [Initial(1.0), Observations(x, torch.exp(-0.7 * x[:, 0]))],
+        coefficients={"k": 1.5},
+        points=60,
+    )
+    fit(KAN([1, 1], 6, 5, dtype=torch.float64, domain=(0, 3)), problem, LBFGS(), steps=200)
+    assert float(problem.unknowns["k"].detach()) == pytest.approx(0.7, abs=2e-3)
+    again = problem.resampled(100)
+    assert again.unknowns["k"] is problem.unknowns["k"]
+    assert len(again.blocks()[0].data) == 100
+
+
+def test_metric_is_the_relative_error_where_the_solution_is_known():
+    problem = MANUFACTURED["heat"]
+    x = problem.train.x
+    name, value = problem.metric(1.01 * problem.exact(x), problem.train)
+    assert (name, value) == ("relative_l2", pytest.approx(0.01))
+    assert PDE(lambda u: u.t, Time(0, 1), [Initial(0.0)]).metric(x, problem.train) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PDE(lambda x, y: x, SQUARE, []), r"^equation must take a field besides x, y, as lambda u, x: ...$"),
+        (lambda: PDE(lambda u: u.xx, "square", []), r"^domain must be a domain, as Box\(x=\(0, 1\)\), got str$"),
+        (lambda: PDE(lambda u: u.zz, SQUARE, []), r"^a field has derivatives by x, y, as u.x; got .zz$"),
+        (lambda: PDE(lambda u: 3.0, SQUARE, []), r"^equation must return residuals of shape .* got float$"),
+        (lambda: PDE(lambda u: u.x[:5], SQUARE, []), r"^equation must return residuals of shape .* got \(5,\)$"),
+        (lambda: PDE(lambda u, v: u.xx, SQUARE, []), r"^equation must use every field that it takes, got v unused$"),
+        (lambda: PDE(lambda u: torch.log(u), SQUARE, []), r"^equation must be finite for a smooth solution"),
+        (lambda: PDE(laplacian, SQUARE, []), r"^conditions on 'x=-1' must be 1 for u, .* got 0: add Dirichlet"),
+        (
+            lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0, on=["x=-1", "x=1", "y=-1"])]),
+            r"^conditions on 'y=1' must be 1 for u, for an equation of order 2 in space, got 0",
+        ),
+        (
+            lambda: PDE(lambda u: u.xxxx + u.yyyy, SQUARE, [Dirichlet(0.0)]),
+            r"^conditions on 'x=-1' must be 2 for u, for an equation of order 4 in space, got 1",
+        ),
+        (
+            lambda: PDE(lambda u: u.t - u.xx, LINE, [Dirichlet(0.0)]),
+            r"^conditions at the start must give u and its derivatives below order 1, .* add Initial\(value\)$",
+        ),
+        (
+            lambda: PDE(lambda u: u.tt - u.xx, LINE, [Dirichlet(0.0), Initial(0.0)]),
+            r"^conditions at the start must give u .* got 1 of 2: add Initial\(value, rate\)$",
+        ),
+        (lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0, on="top")]), r"^on must name pieces of the boundary"),
+        (lambda: PDE(laplacian, SQUARE, [Dirichlet(lambda z: z)]), r"^value may take x, y, points, got an .* 'z'$"),
+        (lambda: PDE(laplacian, SQUARE, [Dirichlet("0")]), r"^value must be a number or a function that returns"),
+        (lambda: PDE(laplacian, SQUARE, [0.0]), r"^conditions must be Dirichlet, Neumann ..., got float$"),
+        (lambda: PDE(laplacian, SQUARE, [Initial(0.0)]), r"^Initial needs a domain with the coordinate t"),
+        (lambda: PDE(laplacian, SQUARE, [Periodic("z")]), r"^Periodic must name coordinates among x, y, got 'z'$"),
+        (
+            lambda: PDE(laplacian, LShape(), [Dirichlet(0.0, hard=True)]),
+            r"^hard conditions need a box, a disk, an annulus",
+        ),
+        (
+            lambda: PDE(lambda u, v: (u.xx, v.yy), SQUARE, [Dirichlet(0.0)]),
+            r"^value must say for which of the fields u, v, as \{'u': 0.0\}, got 0.0$",
+        ),
+        (
+            lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0), Condition(lambda u, x: x)]),
+            r"^a condition on .* must depend on the solution and be finite$",
+        ),
+        (
+            lambda: PDE(lambda u, x: u.xx - x, SQUARE, [], coefficients={"x": 1.0}),
+            r"^coefficients must not be named like coordinates, got 'x'$",
+        ),
+        (
+            lambda: Observations(torch.zeros(3, 1), torch.zeros(4)),
+            r"^values must have shape \(3,\) like x, got \(4,\)$",
+        ),
+        (
+            lambda: Observations(torch.zeros(1, 1), torch.tensor([torch.nan])),
+            r"^observations must be finite, got a value that is not$",
+        ),
+    ],
+)
+def test_mistakes_get_one_sentence(make, message):
+    with pytest.raises((InputError, AttributeError), match=message):
+        make()
+
+
+def test_models_that_do_not_fit_get_one_sentence():
+    problem = MANUFACTURED["biharmonic"]
+    with pytest.raises(InputError, match=r"must have degree 5 or more for an equation of order 4, got 3$"):
+        fit(KAN([2, 2, 1], dtype=torch.float64), problem, LBFGS(), steps=1)
+    with pytest.raises(InputError, match=r"^the model must have 2 outputs, for u, v, got 1$"):
+        fit(KAN([1, 2, 1], dtype=torch.float64), MANUFACTURED["system"], LBFGS(), steps=1)

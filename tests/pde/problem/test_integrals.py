@@ -1,0 +1,188 @@
+"""Integral terms: values by quadrature, exact rows of the Jacobian, Volterra and Fredholm, in space and time."""
+
+import math
+
+import pytest
+import torch
+from torch.func import functional_call, jacrev
+
+from edgewise import KAN, LBFGS
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.fields import Field, Recorder, at_places, integral, readers
+from edgewise.pde.solver.network import tensor_network
+from edgewise.pde.solver.solving import solve
+from edgewise.pde.solver.time_windows import can_march
+from edgewise.train.jacobian.normal_equations import RowSource, trainable_slots
+
+LINE = Interval(0, 3)
+
+
+def volterra(**settings):
+    """u' = 1 - the integral of u from 0: the sine."""
+    return PDE(
+        lambda u, x: u.x - 1 + integral(u, 0.0, x),
+        LINE,
+        [Dirichlet(0.0, on="x=0")],
+        solution=lambda x: torch.sin(x),
+        **settings,
+    )
+
+
+def known_field(x, function):
+    return Field(lambda index: function(x), ("x", "y"), lambda axis, s: function(at_places(x, axis, s).unbind(2)))
+
+
+def test_an_integral_along_a_line():
+    x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u = known_field(x, lambda parts: parts[0] ** 2 * parts[1])
+    found = integral(u, 0.5, x[:, 1], lambda u, s: u * x[:, :1] * s, along="y")
+    assert torch.allclose(found, x[:, 0] ** 3 * (x[:, 1] ** 3 - 0.125) / 3, rtol=1e-12)
+    assert torch.allclose(integral(u, 0, 2, along="x"), 8 / 3 * x[:, 1], rtol=1e-12)
+
+
+def test_places_are_recorded_and_read_in_order():
+    x = torch.tensor([[0.5, 1.0], [0.2, 3.0]], dtype=torch.float64)
+    recorder = Recorder(x)
+    line = torch.tensor([[0.1, 0.2]], dtype=torch.float64)
+    assert recorder(1, line).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    recorder(0, x[:, :1])
+    assert recorder.places[1].tolist() == [[0.2, 0.1], [0.2, 0.2], [0.2, 3.0]]
+    values = torch.arange(12.0).reshape(3, 2, 2)
+    first, second = readers(values)
+    assert first(1, line).tolist() == [[0.0, 4.0], [2.0, 6.0]]
+    assert second(0, x[:, :1]).tolist() == [[9.0], [11.0]]
+    with pytest.raises(InputError, match="the same integrals at all points, got one more"):
+        first(1, line)
+
+
+@pytest.mark.parametrize("kind", ["spline", "KAN"])
+def test_rows_are_those_of_autograd(kind):
+    problem = PDE(
+        lambda u, x, k: u.x - k + integral(u, 0.0, x, lambda u, s: u**2, points=4) * u,
+        LINE,
+        [Dirichlet(0.0, on="x=0"), Condition(lambda u, x: integral(u, 0, 3, points=3) - 2 + 0 * x, on="x=3")],
+        coefficients={"k": 1.5},
+        points=7,
+    )
+    network = tensor_network(problem, 4, 5) if kind == "spline" else KAN([1, 2, 1], 3, 5, dtype=torch.float64, seed=1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)).double())
+    slots = trainable_slots(network, problem)
+    source = RowSource(network, problem, slots)
+    rows, residuals = source.in_full()
+    assert not source.is_chain
+    names = list(dict(network.named_parameters()))
+
+    def all_residuals(numbers):
+        twin = _Network(network, {f"network.{name}": numbers[name] for name in names})
+        found = []
+        for block in problem.blocks():
+            value = block.residuals(
+                block.jet(twin, block.data.x), block.data, {"k": numbers["unknowns.k"].expand(len(block.data))}
+            )
+            found.append(((2 * block.weight / len(value)) ** 0.5 * value).mT.reshape(-1))
+        return torch.cat(found)
+
+    numbers = {**dict(network.named_parameters()), "unknowns.k": problem.unknowns["k"]}
+    expected = jacrev(all_residuals)({name: value.detach() for name, value in numbers.items()})
+    flat = torch.cat([expected[name].reshape(len(rows), -1) for name in slots.slots], 1)
+    assert torch.allclose(rows, flat, rtol=1e-9, atol=1e-9 * float(flat.abs().max()))
+    assert torch.allclose(residuals, all_residuals({name: value.detach() for name, value in numbers.items()}))
+
+
+class _Network:
+    """A network at other parameters, with its jet."""
+
+    def __init__(self, network, numbers):
+        self.holder, self.numbers = _Holder(network), numbers
+
+    def __call__(self, x):
+        return functional_call(self.holder, self.numbers, (x, None, 0))[0]
+
+    def jet(self, x, directions, order):
+        return functional_call(self.holder, self.numbers, (x, directions, order))
+
+
+class _Holder(torch.nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x, directions, order):
+        return self.network.jet(x, directions, order)
+
+
+def test_volterra():
+    problem = volterra()
+    assert problem.has_integrals and problem.is_linear and not can_march(problem)
+    solution = solve(problem, tolerance=1e-9)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-9
+
+
+def test_fredholm():
+    problem = PDE(
+        lambda u, x: u - x**2 + x / 4 - integral(u, 0, 1, lambda u, s: x[:, None] * s * u),
+        Interval(0, 1),
+        [],
+        solution=lambda x: x**2,
+    )
+    assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-10
+
+
+def test_memory_of_a_nonlinear_equation_in_time():
+    """u' = -u^2 + (the integral of u from 0)^2 + f, with f such that u is e^t."""
+
+    def source(t):
+        return torch.exp(t) + torch.exp(2 * t) - (torch.exp(t) - 1) ** 2
+
+    problem = PDE(
+        lambda u, t: u.t + u**2 - integral(u, 0.0, t) ** 2 - source(t),
+        Time(0, 1),
+        [Initial(1.0)],
+        solution=lambda t: torch.exp(t),
+    )
+    assert not problem.is_linear and not can_march(problem)
+    assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
+
+
+def test_a_mean_over_space():
+    """u_t = u_xx + the integral of u over x, which e^t has and cos(pi x) has not."""
+    problem = PDE(
+        lambda u: u.t - u.xx - integral(u, 0, 1, along="x"),
+        Interval(0, 1) * Time(0, 1),
+        [Neumann(0.0), Initial(lambda x: 1 + torch.cos(math.pi * x))],
+        solution=lambda x, t: torch.exp(t) + torch.exp(-(math.pi**2) * t) * torch.cos(math.pi * x),
+    )
+    assert solve(problem, budget=0.02, tolerance=1e-5).errors().relative_l2 < 1e-4
+
+
+def test_other_methods():
+    assert solve(volterra(), method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: PDE(lambda u, x, y: u.xx + integral(u, 0, 1), Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)]),
+            "along must be one of x, y, got None",
+        ),
+        (
+            lambda: PDE(lambda u: u.x + integral(u, 0, 1, lambda u, s: u.sum(1)), LINE, []),
+            r"integrand must return shape \(b, points\) = \(64, 24\), got \(64,\)",
+        ),
+        (lambda: integral(torch.ones(3), 0, 1), "integral must be of a field of an equation or a condition"),
+        (
+            lambda: PDE(lambda u, x: u.x + integral(u, 0, x), LINE, [Dirichlet(0.0, on="x=0", hard=True)]),
+            "conditions must not be hard where there are integrals, got u",
+        ),
+    ],
+)
+def test_mistakes_get_one_sentence(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -1,0 +1,66 @@
+"""The account of a solution: stages, changes, estimates, work that grows with size, residuals on fresh points."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.conditions import Dirichlet
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.history import WORK, Account, Arm, residual_at, step_work
+from edgewise.pde.solver.network import network_for, tensor_network
+
+PI = math.pi
+
+
+def poisson():
+    return PDE(
+        lambda u, x, y: u.xx + u.yy + 2 * PI**2 * torch.sin(PI * x) * torch.sin(PI * y),
+        Box(x=(0, 1), y=(0, 1)),
+        [Dirichlet(0.0)],
+        points=100,
+    )
+
+
+def constant(problem, value):
+    network = tensor_network(problem, 4, 5)
+    with torch.no_grad():
+        network.layers[0].coef.fill_(value)
+    return network
+
+
+def test_stages_changes_and_estimates():
+    problem, told = poisson(), []
+    account = Account(problem, 0, 1.0, None, lambda *event: told.append(event))
+    assert math.isnan(account.estimate) if account.stages else account.best is None
+    account.note(Arm(constant(problem, 1.0), problem, 4e-4))
+    assert math.isnan(account.stages[0].change) and math.isnan(account.estimate)
+    account.note(Arm(constant(problem, 2.0), problem, 1e-4), points=7)
+    assert account.stages[1].change == pytest.approx(0.5)
+    assert account.estimate == pytest.approx(0.25)
+    assert [stage.points for stage in account.stages] == [len(problem.train), 7]
+    assert told[-1] == ("grid 4 x 4", 0.0, pytest.approx(1e-2))
+    solution = account.solution("budget", account.unfinished("Done"))
+    assert solution.stopped == "budget" and solution.standard_errors == {}
+    assert solution.message.startswith("Done; the largest residual is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2")
+
+
+def test_the_residual_of_nothing_is_the_source():
+    problem = poisson()
+    x = problem.domain.interior(4000, seed=3)
+    source = 2 * PI**2 * torch.sin(PI * x[:, 0]) * torch.sin(PI * x[:, 1])
+    size = 4 * PI**2 * math.sqrt(2)  # of u_xx + u_yy for a wave of one period
+    expected = float(source.square().mean().sqrt()) / size
+    assert residual_at(constant(problem, 0.0), problem, x) == pytest.approx(expected, rel=1e-9)
+
+
+def test_work_grows_with_parameters_and_points_and_is_limited():
+    problem = poisson()
+    small, large = (step_work(tensor_network(problem, size, 5), problem) for size in (5, 40))
+    assert large > 10 * small
+    assert step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
+    assert step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
+    account = Account(problem, 0, 0.5, 1e-9, None)
+    account.spend(tensor_network(problem, 5, 5), problem, 3)
+    assert account.work == 3 * small and account.limit == 0.5 * WORK and account.late

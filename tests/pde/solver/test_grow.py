@@ -1,0 +1,99 @@
+"""Growth: which networks start, what comes next, when it ends, and that a function is kept each time."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.conditions import Dirichlet
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.history import Account
+from edgewise.pde.solver.network import SeparableNetwork, TensorNetwork, refined
+from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Growth, Plan
+from edgewise.pde.solver.training import linear_method
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+
+PI = math.pi
+
+
+def cube(dimension, solution, laplacian):
+    return PDE(
+        lambda u, points: sum(u.derivative(name, name) for name in u.space) - laplacian(points),
+        Box.cube(dimension),
+        [Dirichlet(solution)],
+        points=200,
+        solution=solution,
+    )
+
+
+def plan(shape, **settings):
+    method = linear_method(5000) if shape == TENSOR else LevenbergMarquardt()
+    values = {"grid_size": 4, "degree": 5, "method": method, "starts": 1, "seed": 0, "most": 5000, **settings}
+    return Plan(shape, **values)
+
+
+def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
+    account = Account(problem, 0, budget, None, None)
+    ended = Growth(problem, plan(shape, **settings), account, tolerance).run()
+    return account.solution(*ended)
+
+
+def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
+    problem = cube(3, lambda points: torch.sin(points).sum(1), lambda points: -torch.sin(points).sum(1))
+    solution = grown(problem, SEPARABLE)
+    assert type(solution.model).__name__ == "KAN" and solution.model.config.width == (3, 1)
+    assert solution.errors().relative_l2 < 1e-5
+    problem = cube(3, lambda points: torch.cos(points).prod(1), lambda points: -3 * torch.cos(points).prod(1))
+    solution = grown(problem, SEPARABLE)
+    assert isinstance(solution.model, SeparableNetwork)
+    assert solution.errors().relative_l2 < 1e-5
+
+
+def test_a_product_in_many_dimensions_is_found_beside_a_sum():
+    problem = cube(8, lambda points: torch.cos(points).prod(1), lambda points: -8 * torch.cos(points).prod(1))
+    solution = grown(problem, SEPARABLE, tolerance=1e-3, budget=0.01)
+    assert isinstance(solution.model, SeparableNetwork)
+    assert solution.errors().relative_l2 < 1e-5
+
+
+def test_a_tensor_network_grows_to_its_limit():
+    problem = cube(2, lambda points: torch.exp(points.sum(1)), lambda points: 2 * torch.exp(points.sum(1)))
+    solution = grown(problem, TENSOR, tolerance=0.0, most=300)
+    assert isinstance(solution.model, TensorNetwork)
+    assert solution.stopped == "budget"
+    assert solution.message.startswith("A finer network has more than 300 parameters; the largest residual")
+    sizes = [stage.parameters for stage in solution.stages]
+    assert sizes[0] == 81 and 240 < sizes[-1] <= 300 and len(sizes) == 3
+    assert solution.errors().relative_l2 < 1e-7
+
+
+def test_points_of_its_own_are_kept():
+    problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
+    solution = grown(problem, (2,), budget=1e-3, resample=False)
+    assert torch.equal(solution.problem.train.x, problem.train.x)
+
+
+def test_a_loss_that_is_no_number_ends_with_a_sentence():
+    problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
+    bad = problem.resampled(200)
+    bad.resampled = lambda *arguments, **settings: bad
+    bad.blocks()[1].data.y[:] = math.nan
+    object.__setattr__(bad.blocks()[1], "weight", math.nan)
+    solution = grown(bad, TENSOR)
+    assert solution.stopped == "no_progress"
+    assert solution.message == "The loss is no number: the equation or a condition gives none there."
+
+
+@pytest.mark.parametrize("shape", [TENSOR, SEPARABLE, (3,)])
+def test_larger_networks_hold_the_same_function(shape):
+    problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
+    account = Account(problem, 0, 1e-9, None, None)
+    growth = Growth(problem, plan(shape), account, 0.0)
+    growth.run()
+    network, x = account.best.network, problem.domain.interior(50)
+    growth._all_linear = False  # what is linear starts anew
+    for larger in growth._larger():
+        assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
+    if shape != TENSOR:
+        assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)

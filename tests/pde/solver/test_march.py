@@ -1,0 +1,95 @@
+"""Windows in time: known solutions, grids that follow a front, conditions carried over, problems that don't march."""
+
+import math
+
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.history import Account
+from edgewise.pde.solver.network import WindowNetwork
+from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.solver.time_windows import March, can_march
+
+PI = math.pi
+
+
+def marched(problem, tolerance=1e-3, budget=1.0):
+    return March(problem, 10, 5, tolerance, 5000, Account(problem, 0, budget, None, None)).run()
+
+
+def test_a_pendulum_is_that_of_scipy():
+    problem = PDE(lambda u: u.tt + torch.sin(u), Time(1, 6), [Initial(2.0, rate=0.5)], points=16)
+    assert can_march(problem)
+    network, loss, points = marched(problem)
+    assert isinstance(network, WindowNetwork) and loss < 1e-10 and points >= 100
+    expected = solve_ivp(
+        lambda t, u: (u[1], -math.sin(u[0])), (1, 6), (2.0, 0.5), rtol=1e-11, atol=1e-12, t_eval=[3, 6]
+    )
+    found = network(torch.tensor([[3.0], [6.0]]).double())[:, 0]
+    assert torch.allclose(found, torch.from_numpy(expected.y[0]), atol=1e-5)
+    sharper = marched(problem, 1e-6)[0](torch.tensor([[6.0]]).double())
+    assert float(sharper.detach()) == pytest.approx(float(expected.y[0, 1]), abs=1e-9)
+
+
+def test_a_moving_front():
+    def front(x, t):
+        """A travelling wave of Burgers' equation, viscosity 0.02, speed 1/2."""
+        return 0.5 - 0.5 * torch.tanh((x - 0.2 - t / 2) / 0.08)
+
+    problem = PDE(
+        lambda u: u.t + u * u.x - 0.02 * u.xx,
+        Interval(0, 1) * Time(0, 0.05),
+        [Dirichlet(front), Initial(lambda x: front(x, torch.zeros_like(x)))],
+        points=16,
+        solution=front,
+    )
+    network = marched(problem, 1e-3)[0]
+    assert errors_of(network, problem).relative_l2 < 1e-5  # a hundredth of the tolerance
+    widths = network.windows[0].layers[0].breakpoints[0].diff()
+    assert float(widths.max() / widths.min()) >= 2
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)).double() * torch.tensor([1.0, 0.05]).double()
+    assert network(x.reshape(5, 10, 2)).shape == (5, 10, 1)
+
+
+def test_a_periodic_reaction():
+    def wave(x, t):
+        """Where u starts as U, a point by itself goes as U / (1 + U t) when u_t = -u^2: here with a flow around."""
+        start = 1 + 0.3 * torch.sin(PI * (x - t))
+        return start / (1 + start * t)
+
+    problem = PDE(
+        lambda u: u.t + u.x + u * u,
+        Interval(-1, 1) * Time(0, 0.3),
+        [Periodic("x"), Initial(lambda x: wave(x, torch.zeros_like(x)))],
+        points=16,
+        solution=wave,
+    )
+    network = marched(problem, 1e-5)[0]
+    assert errors_of(network, problem).relative_l2 < 1e-6  # a tenth of the tolerance
+    assert network.windows[0].layers[0].periodic == (True, False)
+
+
+def test_where_work_is_spent_there_is_no_network():
+    problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 5), [Initial(2.0, rate=0.0)], points=16)
+    assert marched(problem, budget=5e-7) is None
+
+
+def test_an_explosion_has_no_network(monkeypatch):
+    monkeypatch.setattr("edgewise.pde.solver.time_windows.LEAST_WINDOW", 1e-3)
+    problem = PDE(lambda u: u.t - u * u, Time(0, 2), [Initial(1.0)], points=16)  # u = 1 / (1 - t)
+    assert marched(problem, 1e-2, budget=0.05) is None
+
+
+def test_what_does_not_march():
+    space = Interval(0, 1)
+    linear = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], points=16)
+    still = PDE(lambda u: u.xx + u * u, space, [Dirichlet(0.0)], points=16)
+    late = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0), Dirichlet(0.5, on="t=1")], points=16)
+    seen = Observations(torch.ones(1, 1).double(), torch.ones(1).double())
+    measured = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0), seen], points=16)
+    for problem in (linear, still, late, measured):
+        assert not can_march(problem)

@@ -1,0 +1,107 @@
+"""Networks for equations: where their grids lie, that they are periodic, that halving and moving grids keep them."""
+
+import copy
+
+import torch
+
+from edgewise import KAN
+from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.domains.sampling import unit_points
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.network import (
+    PeriodicNetwork,
+    described,
+    fit_hidden_grids_,
+    kan_of,
+    network_for,
+    refined,
+    separable_network,
+)
+
+DOMAIN = Interval(-1, 3) * Time(0, 2)
+HEAT = PDE(lambda u: u.t - u.xx, DOMAIN, [Dirichlet(0.0), Initial(0.0)], points=100)
+RING = PDE(lambda u: u.t - u.xx, DOMAIN, [Periodic("x"), Initial(0.0)], points=100)
+
+
+def test_the_first_grid_is_the_domain():
+    network = network_for(HEAT, (3,), 6, 5, seed=1)
+    assert isinstance(network, KAN)
+    assert network.config.width == (2, 3, 1)
+    assert torch.equal(network.layers[0].domain, DOMAIN.bounds)
+    assert torch.equal(network.layers[0].coef, network_for(HEAT, (3,), 6, 5, seed=1).layers[0].coef)
+    fit_hidden_grids_(network, HEAT.train.x)
+    assert torch.equal(network.layers[0].domain, DOMAIN.bounds)
+
+
+def test_periodic_networks_repeat_themselves():
+    network = network_for(RING, (3,), 6, 5, seed=1)
+    assert isinstance(network, PeriodicNetwork)
+    assert kan_of(network).config.width == (3, 3, 1)
+    x = RING.train.x
+    assert torch.allclose(network(x), network(x + torch.tensor([4.0, 0.0])), atol=1e-12)
+    directions = torch.eye(2, dtype=torch.float64)
+    jet = network.jet(x, directions, 2)
+    assert torch.allclose(jet, network.jet(x + torch.tensor([4.0, 0.0]), directions, 2), atol=1e-10)
+    assert torch.allclose(jet[0], network(x), atol=1e-14)
+
+
+def test_periodic_networks_list_each_parameter_once_and_copy_as_a_whole():
+    network = network_for(RING, (3,), 6, 5, seed=1)
+    assert [name for name, _ in network.named_parameters()] == ["layers.1.coef", "layers.2.coef"]
+    twin = copy.deepcopy(network)
+    assert twin.inner.layers[0] is twin.layers[1]
+    with torch.no_grad():
+        twin.layers[1].coef.mul_(2)
+    assert not torch.equal(twin(RING.train.x), network(RING.train.x))
+    assert torch.equal(twin.inner(twin.layers[0](RING.train.x)), twin(RING.train.x))
+
+
+def test_halved_grids_hold_the_same_function_and_derivatives():
+    for problem in (HEAT, RING):
+        network = network_for(problem, (3, 2), 4, 5, seed=2)
+        fit_hidden_grids_(network, problem.train.x)
+        finer = refined(network, 2)
+        assert kan_of(finer).config.grid_size == (8, 8, 8)
+        x, directions = problem.train.x, torch.eye(2, dtype=torch.float64)
+        assert torch.allclose(finer.jet(x, directions, 3), network.jet(x, directions, 3), rtol=1e-9, atol=1e-10)
+
+
+def test_hidden_grids_move_when_activations_leave_or_shrink_and_else_stay():
+    network = network_for(HEAT, (3,), 8, 5, seed=3)
+    x = DOMAIN.bounds[:, 0] + DOMAIN.size * unit_points(200, 2)
+    assert fit_hidden_grids_(network, x)  # they were not set
+    assert not fit_hidden_grids_(network, x)
+    for factor in (3.0, 0.05):
+        with torch.no_grad():
+            network.layers[0].coef.mul_(factor)
+        assert fit_hidden_grids_(network, x)
+        hidden, domain = network.layers[0](x), network.layers[1].domain
+        assert bool((hidden.amin(0) >= domain[:, 0]).all() and (hidden.amax(0) <= domain[:, 1]).all())
+        assert torch.allclose(
+            (hidden.amax(0) - hidden.amin(0)) / (domain[:, 1] - domain[:, 0]), torch.full((3,), 1 / 1.6).double()
+        )
+
+
+def test_separable_networks_grow_without_changing():
+    system = PDE(
+        lambda u, v: (u.t - v.xx, v.t - u.xx), DOMAIN, [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0, "v": 0.0})]
+    )
+    network = separable_network(system, 2, 4, 5, seed=1)
+    x, directions = system.train.x[:50], torch.eye(2, dtype=torch.float64)
+    assert network(x).shape == (50, 2)
+    assert network.rank == 2
+    jet = network.jet(x, directions, 3)
+    assert torch.allclose(jet[0], network(x), atol=1e-13)
+    wider, finer = network.with_rank(5, seed=2), refined(network, 2)
+    assert (wider.rank, finer.rank) == (5, 2)
+    assert (described(wider), described(finer)) == ("rank 5, grid 4", "rank 2, grid 8")
+    for other in (wider, finer):
+        assert torch.allclose(other.jet(x, directions, 3), jet, rtol=1e-9, atol=1e-9)
+    assert [name for name, p in network.named_parameters() if p.requires_grad] == ["layers.0.coef"]
+    assert not fit_hidden_grids_(network, x)
+    with torch.no_grad():
+        wider.layers[0].coef += 0.1  # a term that moves reaches its own field: u has the first five, v the others
+        wider.layers[0].coef[:, :, 5:] -= 0.1
+    assert not torch.allclose(wider(x)[:, 0], network(x)[:, 0], atol=1e-3)
+    assert torch.allclose(wider(x)[:, 1], network(x)[:, 1], atol=1e-12)

@@ -1,0 +1,153 @@
+"""`solve`: known solutions to many digits without a knob, estimates that hold, and sentences on why it ended."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise import LBFGS
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.library import named_equation
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.equation import PDE
+from edgewise.pde.solver.history import residual_at
+from edgewise.pde.solver.network import TensorNetwork
+from edgewise.pde.solver.solving import solve
+
+PI = math.pi
+
+
+def heat(**settings):
+    return PDE(
+        lambda u: u.t - 0.1 * u.xx,
+        Interval(0, 1) * Time(0, 1),
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x))],
+        solution=lambda x, t: torch.exp(-0.1 * PI**2 * t) * torch.sin(PI * x),
+        **settings,
+    )
+
+
+def test_heat_without_a_knob():
+    told = []
+    solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=lambda *event: told.append(event))
+    assert isinstance(solution.model, TensorNetwork)
+    error = solution.errors()
+    assert error.relative_l2 < 1e-5
+    assert error.relative_l2 < 30 * solution.error_estimate
+    assert solution.residual == pytest.approx(residual_at(solution.model, solution.problem, _fresh(solution)), rel=0.5)
+    assert [stage.parameters for stage in solution.stages] == sorted(stage.parameters for stage in solution.stages)
+    assert math.isnan(solution.stages[0].change)
+    assert told[-1][0].startswith("grid")
+
+
+def test_the_same_seed_gives_the_same_bits():
+    problem = PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)])
+    x = problem.domain.interior(20)
+    first, again = (solve(problem, tolerance=1e-5)(x) for _ in range(2))
+    assert torch.equal(first, again)
+
+
+def _fresh(solution):
+    return solution.problem.domain.interior(500, seed=5)
+
+
+def test_a_nonlinear_ordinary_equation_is_a_spline():
+    problem = PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)], solution=lambda t: 1 / (1 + t))
+    solution = solve(problem, tolerance=1e-9)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-8
+
+
+def test_a_system():
+    problem = PDE(
+        lambda u, v: (u.t - v, v.t + u),
+        Time(0, 3),
+        [Initial({"u": 0.0, "v": 1.0})],
+        solution={"u": lambda t: torch.sin(t), "v": lambda t: torch.cos(t)},
+    )
+    assert solve(problem, tolerance=1e-8).errors().relative_l2 < 1e-7
+
+
+def test_hidden_layers_and_periodic_coordinates(monkeypatch):
+    for name, value in (("STEPS", 30), ("ROUNDS", 1), ("RACE_STEPS", 8)):
+        monkeypatch.setattr(f"edgewise.pde.solver.refinement.{name}", value)
+    problem = PDE(
+        lambda u, x, y: u.xx + u.yy + 2 * PI**2 * torch.sin(PI * x) * torch.sin(PI * y),
+        Box(x=(0, 1), y=(0, 1)),
+        [Dirichlet(0.0)],
+        solution=lambda x, y: torch.sin(PI * x) * torch.sin(PI * y),
+    )
+    solution = solve(problem, hidden=(3,), budget=0.002, starts=1, grid_size=4)
+    assert solution.model.config.width == (2, 3, 1)
+    assert solution.errors().relative_l2 < 0.05
+    ring = PDE(
+        lambda u: u.t - u.xx,
+        Interval(0, 2) * Time(0, 0.1),
+        [Periodic("x"), Initial(lambda x: torch.sin(PI * x))],
+        solution=lambda x, t: torch.exp(-(PI**2) * t) * torch.sin(PI * x),
+    )
+    assert solve(ring, budget=0.002, starts=1, grid_size=4, hidden=(2,)).errors().relative_l2 < 0.05
+
+
+def test_an_unknown_coefficient_from_data():
+    x = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]
+    problem = PDE(
+        lambda u, k: u.t + k * u,
+        Time(0, 2),
+        [Initial(1.0), Observations(x, torch.exp(-0.7 * x[:, 0]))],
+        coefficients={"k": 2.0},
+    )
+    solution = solve(problem, tolerance=1e-7)
+    assert solution.unknowns["k"] == pytest.approx(0.7, abs=1e-6)
+    assert float(problem.unknowns["k"].detach()) == 2.0
+
+
+def test_contradictory_conditions_end_with_a_sentence():
+    problem = PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0), Dirichlet(1.0, on="x=1")])
+    solution = solve(problem, budget=0.01)
+    assert solution.stopped == "no_progress"
+    assert "the largest residual is that of 'Dirichlet" in solution.message
+
+
+def test_a_disk_is_refined_inside():
+    """B-splines that barely reach into it don't draw the grid to the boundary."""
+    wave = named_equation("poisson-disk").make()
+    solution = solve(wave, budget=0.008)
+    assert solution.errors().relative_l2 < 5e-7
+    x, y = solution.model.layers[0].grid_sizes
+    assert y > x  # along which the solution turns faster
+
+
+def test_other_methods():
+    problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], solution=lambda t: torch.exp(-t))
+    assert solve(problem, method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 1e-2
+
+
+def test_time_decides_between_stages():
+    assert solve(heat(), time_limit=1e-9).stopped == "time"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"degree": 2}, r"^degree must be 3 to 5 for an equation of order 2, got 2$"),
+        ({"budget": 0}, r"^budget must be a positive number, got 0$"),
+        ({"tolerance": -1}, r"^tolerance must be a number of at least 0, got -1$"),
+        ({"starts": 0}, r"^starts must be an integer of at least 1, got 0$"),
+    ],
+)
+def test_wrong_settings_get_one_sentence(settings, message):
+    with pytest.raises(InputError, match=message):
+        solve(heat(points=50), **settings)
+
+
+def test_orders_above_four_are_refused():
+    problem = PDE(lambda u: u.xxxxx, Interval(0, 1), [Dirichlet(0.0), Dirichlet(0.0)], points=50)
+    with pytest.raises(InputError, match=r"^the equation must be of order 4 at most, got 5$"):
+        solve(problem)
+
+
+def test_only_problems_can_be_solved():
+    with pytest.raises(InputError, match=r"^problem must be a PDE, got NamedEquation$"):
+        solve(named_equation("heat"))

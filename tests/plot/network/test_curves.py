@@ -1,0 +1,130 @@
+"""Tests of edge curves and effect curves against values worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.scores import input_scores
+from edgewise.nn.model import KAN
+from edgewise.plot import edge_curves, effect_curves
+from edgewise.plot.style import render
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def test_the_function_of_an_additive_model_in_the_units_of_the_user():
+    model = KAN([2, 1], seed=1, dtype=torch.float64)
+    x = torch.from_numpy(normal(300, 2))
+    trace = model.trace(x)
+    figure = edge_curves(model, trace, names=["a", "b"], scaling=([100.0, 0.0], [10.0, 1.0]))
+    order = np.argsort(-input_scores(trace).numpy())
+    assert titles(figure) == [["a", "b"][i] for i in order]
+    axes = figure.axes[list(order).index(0)]
+    seen = axes.lines[0].get_xdata()
+    np.testing.assert_allclose(seen[[0, -1]], 100 + 10 * np.quantile(x[:, 0].numpy(), [0.005, 0.995]))
+    points = torch.zeros(len(seen), 2, dtype=torch.float64)
+    points[:, 0] = torch.from_numpy((seen - 100) / 10)
+    expected = model.layers[0].edges(points)[:, 0, 0] - trace.edges[0][:, 0, 0].mean()
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), expected.detach().numpy(), atol=1e-12)
+
+
+def test_hidden_nodes_are_in_standard_deviations_and_only_the_strongest_are_drawn():
+    model = KAN([12, 5, 1], seed=1)
+    figure = edge_curves(model, model.trace(torch.from_numpy(normal(200, 12)).float()), max_inputs=6, max_curves=2)
+    assert len(figure.axes) == 6
+    assert all(len([line for line in axes.lines if not line.get_label().startswith("_")]) == 2 for axes in figure.axes)
+    assert figure.get_supylabel() == "contribution (s.d. of node)"
+
+
+def test_masked_edges_have_no_curve():
+    model = KAN([3, 2], seed=1)
+    with torch.no_grad():
+        model.layers[0].mask[0] = 0
+    figure = edge_curves(model, model.trace(torch.from_numpy(normal(50, 3)).float()), names=["a", "b", "c"])
+    assert sorted(titles(figure)) == ["b", "c"]
+    with torch.no_grad():
+        model.layers[0].mask[:] = 0
+    with pytest.raises(InputError, match="not masked"):
+        edge_curves(model, model.trace(torch.zeros(5, 3)))
+
+
+def test_bad_arguments_of_edge_curves():
+    model = KAN([3, 2])
+    trace = model.trace(torch.zeros(5, 3))
+    with pytest.raises(InputError, match="layer must be from 0 to 0, got 1"):
+        edge_curves(model, trace, layer=1)
+    with pytest.raises(InputError, match="scaling must be"):
+        edge_curves(model, trace, scaling=([1.0], [1.0]))
+
+
+def test_effects_are_partial_dependence():
+    X = normal(200, 3)
+
+    def predict(x):
+        return x[:, 0] ** 2 + 0.1 * x[:, 1] * x[:, 2]
+
+    figure = effect_curves(predict, X, names=["a", "b", "c"], target="energy (J)", rows=200)
+    assert titles(figure)[0] == "a"
+    line = figure.axes[0].lines[0]
+    grid = line.get_xdata()
+    expected = grid**2 + 0.1 * (X[:, 1] * X[:, 2]).mean()
+    np.testing.assert_allclose(line.get_ydata(), expected, atol=1e-12)
+    assert figure.get_supylabel() == "energy (J)"
+
+    def band(axes):
+        (found,) = (c for c in axes.collections if len(c.get_paths()) and len(c.get_paths()[0].vertices) > 60)
+        return np.ptp(found.get_paths()[0].vertices[:, 1])
+
+    alone = figure.axes[0].lines[0].get_ydata()
+    assert band(figure.axes[0]) == pytest.approx(np.ptp(alone))  # acts alone: the band has no width
+    assert band(figure.axes[1]) > 2 * np.ptp(figure.axes[1].lines[0].get_ydata())
+
+
+def test_several_outputs_share_a_legend_and_the_strongest_are_shown():
+    figure = effect_curves(lambda x: x[:, :1] * np.arange(9.0), normal(60, 2), max_outputs=3)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["$y_{7}$", "$y_{8}$", "$y_{9}$"]
+    render(figure, ".svg")
+
+
+def test_an_input_with_few_values_is_shown_as_points():
+    X = np.stack([np.tile([0.0, 1.0], 30), normal(60)], 1)
+    figure = effect_curves(lambda x: 5 * x[:, 0], X, names=["flag", "noise"])
+    line = figure.axes[0].lines[0]
+    assert titles(figure)[0] == "flag"
+    np.testing.assert_array_equal(line.get_xdata(), [0, 1])
+    assert line.get_marker() == "o"
+    np.testing.assert_array_equal(figure.axes[0].get_xticks(), [0, 1])
+
+
+def test_scores_decide_what_is_tried():
+    asked = []
+
+    def predict(x):
+        asked.append(len(x))
+        return x[:, 0]
+
+    effect_curves(predict, normal(50, 20), scores=np.arange(20.0), max_inputs=2)
+    assert len(asked) == 2
+
+
+def test_constant_columns_and_a_single_row():
+    render(effect_curves(lambda x: x[:, 0] * 0, np.ones((1, 2))), ".png")
+
+
+def test_bad_arguments_of_effect_curves():
+    with pytest.raises(InputError, match=r"X must have shape \(rows, inputs\)"):
+        effect_curves(lambda x: x, np.zeros(3))
+    with pytest.raises(InputError, match="predict must give"):
+        effect_curves(lambda x: np.zeros(3), normal(20, 2))
+    with pytest.raises(InputError, match="scores must hold 2 numbers"):
+        effect_curves(lambda x: x[:, 0], normal(20, 2), scores=[1.0])
+    with pytest.raises(InputError, match="X must hold numbers"):
+        effect_curves(lambda x: x[:, 0], [["a", "b"]])

@@ -1,0 +1,161 @@
+"""Tests of the network diagram: what is drawn, what is left out and said to be, and that nothing overlaps."""
+
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
+
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.scores import edge_scores
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.plot import network_diagram
+from edgewise.plot.style import render, styled
+
+KNOTS = ("chern_simons", "hyperbolic_adjoint_torsion_degree", "Symmetry_Z/2 + Z/2", "volume")
+
+
+def traced(width, rows=200, seed=0):
+    model = KAN(width, seed=seed)
+    return model, model.trace(torch.randn(rows, width[0], generator=torch.Generator().manual_seed(seed)))
+
+
+def drawn(figure, gid):
+    (found,) = (c for c in figure.axes[0].collections if c.get_gid() == gid)
+    return found
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("width", [(2, 5, 1), (4, 3, 2, 1), (17, 5, 14), (30, 8, 1), (3, 1), (1, 1), (17, 3, 2, 4)])
+def test_every_function_is_drawn_and_no_texts_overlap(width):
+    model, trace = traced(width, 50)
+    names = [f"{KNOTS[i % 4]}_{i}" for i in range(width[0])]
+    figure = network_diagram(model, trace, names=names, outputs=[f"class {o}" for o in range(width[-1])])
+    shown = (min(width[0], 24), *width[1:])
+    assert len(drawn(figure, "functions").get_segments()) == sum(a * b for a, b in pairwise(shown))
+    with styled():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts if not text.get_rotation() % 90]
+    to_page = figure.axes[0].transData
+    curves = [Bbox(to_page.transform([s.min(0), s.max(0)])) for s in drawn(figure, "functions").get_segments()]
+    assert not any(box.overlaps(curve) for box in boxes for curve in curves)
+    page = figure.bbox
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    assert not any(a.shrunk(0.9, 0.6).overlaps(b.shrunk(0.9, 0.6)) for a, b in combinations(boxes, 2))
+    assert figure.get_size_inches()[0] <= 8.6
+
+
+def test_a_curve_is_the_edge_over_the_range_of_its_data_stretched_to_its_frame():
+    model, trace = traced((1, 1))
+    curve = drawn(network_diagram(model, trace), "functions").get_segments()[0]
+    low, high = np.quantile(trace.inputs[0].numpy(), [0.005, 0.995])
+    points = torch.linspace(float(low), float(high), len(curve))[:, None]
+    value = model.layers[0](points).detach().numpy()[:, 0]
+    unit = (value - value.min()) / (value.max() - value.min())
+    height = np.ptp(curve[:, 1])
+    np.testing.assert_allclose((curve[:, 1] - curve[:, 1].min()) / height, unit, atol=1e-5)
+
+
+def test_ink_follows_the_score():
+    model, trace = traced((3, 1))
+    ink = drawn(network_diagram(model, trace, beta=2.0), "functions").get_colors()[:, 3]
+    score = edge_scores(trace)[0][:, 0].numpy()
+    np.testing.assert_allclose(ink, np.maximum(np.tanh(2 * score / score.max()), 0.12), rtol=1e-6)
+
+
+def test_masked_edges_are_absent():
+    model, _ = traced((3, 2, 1))
+    with torch.no_grad():
+        model.layers[0].mask[1] = 0
+        model.layers[0].mask[0, 1] = 0
+    figure = network_diagram(model, model.trace(torch.randn(50, 3, generator=torch.Generator().manual_seed(0))))
+    assert len(drawn(figure, "functions").get_segments()) == 3 + 2
+
+
+@pytest.mark.parametrize("width", [(2, 2, 1), (9, 9, 2)])
+def test_a_network_without_edges_can_still_be_drawn(width):
+    model, _ = traced(width)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.mask[:] = 0
+    figure = network_diagram(model, model.trace(torch.ones(5, width[0])))
+    assert len(drawn(figure, "functions").get_segments()) == 0
+    render(figure, ".svg")
+
+
+def test_what_is_left_out_is_said():
+    model, trace = traced((64, 16, 10))
+    figure = network_diagram(model, trace, max_nodes=20, max_curves=100)
+    said = " ".join(texts(figure))
+    assert "the 20 strongest of 64 inputs (the others hold" in said
+    assert "the 100 strongest of 480 functions" in said
+    assert len(drawn(figure, "functions").get_segments()) == 100
+    small = network_diagram(*traced((2, 5, 1)))
+    assert not any("strongest" in text for text in texts(small))
+
+
+def test_hostile_and_foreign_names_are_drawn_as_they_are():
+    names = ["<script>alert(1)</script>", "$\\frac{$", "日本", "a\x00b"]
+    model, trace = traced((4, 1))
+    figure = network_diagram(model, trace, names=names, outputs=["α & ω"])
+    svg = render(figure, ".svg").decode()
+    render(figure, ".png")
+    assert "&lt;script&gt;" in svg and "<script" not in svg
+    assert "日本</text>" in svg
+    assert "$\\frac{$</text>" in svg
+
+
+def test_constant_data_and_a_single_row():
+    model = KAN([2, 2, 1])
+    render(network_diagram(model, model.trace(torch.zeros(1, 2))), ".png")
+
+
+def test_an_mlp_is_drawn_too():
+    model = MLP([2, 3, 1])
+    figure = network_diagram(model, model.trace(torch.randn(20, 2, generator=torch.Generator().manual_seed(0))))
+    assert len(drawn(figure, "functions").get_segments()) == 9
+
+
+def test_what_does_not_fit_is_refused():
+    model, trace = traced((2, 5, 1))
+    with pytest.raises(InputError, match="names must hold 2 names"):
+        network_diagram(model, trace, names=["x"])
+    with pytest.raises(InputError, match="trace must come from this model"):
+        network_diagram(KAN([2, 4, 1]), trace)
+    with pytest.raises(InputError, match="must be positive, got 0, 24, 300"):
+        network_diagram(model, trace, beta=0)
+
+
+def test_too_many_outputs_are_cut_in_order():
+    model, trace = traced((2, 30))
+    figure = network_diagram(model, trace, outputs=[f"o{k}" for k in range(30)])
+    assert "Shown: the first 24 of 30 outputs." in texts(figure)
+    assert "o23" in texts(figure) and "o24" not in texts(figure)
+
+
+def test_products_are_wires_into_a_node_with_a_cross():
+    model = KAN([2, (1, 1), 1], seed=0)
+    trace = model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0)))
+    figure = network_diagram(model, trace)
+    assert len(drawn(figure, "functions").get_segments()) == 2 * 3 + 2
+    assert sum(r"\times" in text for text in texts(figure)) == 1
+
+
+def test_wide_networks_with_products():
+    model = KAN([9, (3, 2), 1], seed=0)
+    trace = model.trace(torch.randn(60, 9, generator=torch.Generator().manual_seed(0)))
+    figure = network_diagram(model, trace)
+    assert len(drawn(figure, "functions").get_segments()) == 9 * 7 + 7 + 5
+    assert sum(r"\times" in text for text in texts(figure)) == 2
+
+
+def test_symbolic_edges_are_drawn_too():
+    model = KAN([2, 1], functions=[[["sin"], [""]]])
+    figure = network_diagram(model, model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0))))
+    assert len(drawn(figure, "functions").get_segments()) == 2

@@ -1,0 +1,70 @@
+"""Moving pictures: as many frames as asked for, written whole or not at all."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from matplotlib.animation import FFMpegWriter
+from PIL import Image
+from tests.plot.solutions import PLANE, heat, heat_on_a_disk, heat_solution, oscillation, untrained
+
+from edgewise.errors import FileError, InputError
+from edgewise.plot import animate
+
+
+def frames(path):
+    with Image.open(path) as movie:
+        for number in range(movie.n_frames):
+            movie.seek(number)
+            yield np.asarray(movie.convert("RGB"))
+
+
+@pytest.mark.parametrize("problem", [lambda: heat(heat_solution), heat_on_a_disk], ids=["curves", "maps"])
+def test_every_moment_is_a_frame(problem, tmp_path):
+    animate(untrained(problem()), tmp_path / "film.gif", frames=4, rate=10)
+    shown = list(frames(tmp_path / "film.gif"))
+    assert len(shown) == 4 and len({frame.shape for frame in shown}) == 1
+    assert all((one != other).any() for one, other in pairwise(shown))
+    with Image.open(tmp_path / "film.gif") as movie:
+        assert movie.info["duration"] == 100
+    assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]
+
+
+def test_the_same_solution_gives_the_same_bytes(tmp_path):
+    for name in ("a.gif", "b.gif"):
+        animate(untrained(heat()), tmp_path / name, frames=3)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("problem", "name", "settings", "message"),
+    [
+        (heat, "film.avi", {}, r"^path must end in .gif or .mp4, got "),
+        (PLANE["disk"], "film.gif", {}, r"^solution must have coordinates of space and the time t, got x, y$"),
+        (oscillation, "film.gif", {}, r"^solution must have coordinates of space and the time t, got t$"),
+        (heat, "film.gif", {"frames": 1}, r"^frames must be an integer of at least 2"),
+        (heat, "film.gif", {"rate": 0}, r"^frames must be an integer of at least 2 and rate positive"),
+        (heat, "film.gif", {"fields": ["w"]}, r"^fields must be names among u"),
+    ],
+)
+def test_wrong_wishes_get_a_sentence(problem, name, settings, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        animate(untrained(problem()), tmp_path / name, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_mp4_needs_ffmpeg(tmp_path, monkeypatch):
+    monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
+    with pytest.raises(InputError, match=r"^path must end in .gif where ffmpeg is not installed, got an .mp4$"):
+        animate(untrained(heat()), tmp_path / "film.mp4", frames=2)
+
+
+@pytest.mark.skipif(not FFMpegWriter.isAvailable(), reason="ffmpeg is not installed")
+def test_mp4(tmp_path):
+    animate(untrained(heat()), tmp_path / "film.mp4", frames=4)
+    assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileError, match="there is no folder"):
+        animate(untrained(heat()), tmp_path / "absent" / "film.gif", frames=2)

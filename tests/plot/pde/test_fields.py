@@ -1,0 +1,106 @@
+"""Figures of solutions: a panel for each thing there is to show, drawn true to scale and named."""
+
+import numpy as np
+import pytest
+import torch
+from tests.plot.solutions import PLANE, cube, flow, heat, heat_on_a_disk, heat_solution, oscillation, untrained
+
+from edgewise.errors import InputError
+from edgewise.plot import solution_figure
+from edgewise.plot.style import render
+
+
+def titles(figure):
+    return [panel.get_title(loc="left") for panel in figure.axes if panel.get_title(loc="left")]
+
+
+def pictured(figure):
+    """Panels with a map."""
+    return [panel for panel in figure.axes if panel.images]
+
+
+@pytest.mark.parametrize("name", PLANE)
+def test_the_plane_is_drawn_true_to_scale(name):
+    solution = untrained(PLANE[name]())
+    figure = solution_figure(solution)
+    known = solution.problem.solution is not None
+    assert titles(figure) == (["$u$", "error of $u$", "residual"] if known else ["$u$", "residual"])
+    assert all(panel.get_aspect() == 1.0 for panel in pictured(figure))
+    assert pictured(figure)[0].get_xlabel() == "$x$" and pictured(figure)[0].get_ylabel() == "$y$"
+    assert [bool(panel.patches) for panel in pictured(figure)] == [name != "square"] * len(pictured(figure))
+
+
+def test_the_map_shows_the_solution():
+    solution = untrained(PLANE["square"]())
+    panel, error, _ = pictured(solution_figure(solution))
+    shown = panel.images[0].get_array()
+    corner = solution(torch.tensor([[1.0, 0.0]], dtype=torch.float64))
+    assert shown[0, -1] == pytest.approx(float(corner[0, 0]), rel=1e-12)
+    assert error.images[0].get_clim()[0] == -error.images[0].get_clim()[1]
+
+
+def test_units_and_fields():
+    figure = solution_figure(untrained(flow()), units={"x": "m", "u": "m/s"})
+    assert titles(figure) == [
+        *("$u$ (m/s)", "residual of equation 1", "$v$", "residual of equation 2"),
+        "residual of equation 3",
+    ]
+    assert {panel.get_xlabel() for panel in pictured(figure)} == {"", "$x$ (m)"}
+    assert titles(solution_figure(untrained(flow()), fields=["v"]))[0] == "$v$"
+
+
+def test_over_time_with_the_curves_at_some_moments():
+    figure = solution_figure(untrained(heat(heat_solution)), times=[1.0, 2.5], units={"t": "s"})
+    assert titles(figure) == ["$u$", "error of $u$", "residual", "$t$ = 1 s", "$t$ = 2.5 s"]
+    solution, exact = figure.axes[-1].lines
+    moment = torch.tensor(2.5, dtype=torch.float64)
+    np.testing.assert_allclose(exact.get_ydata(), heat_solution(torch.tensor(exact.get_xdata()), moment))
+    assert [line.get_xdata()[0] for line in pictured(figure)[0].lines] == [1.0, 2.5]
+    assert solution.get_label() == "solution"
+    assert len(solution_figure(untrained(heat())).axes[-1].lines) == 1
+
+
+def test_the_plane_over_time_is_a_row_of_moments():
+    figure = solution_figure(untrained(heat_on_a_disk()), times=[0.0, 0.5, 1.0])
+    assert titles(figure) == ["$t$ = 0", "$t$ = 0.5", "$t$ = 1"]
+    panels = pictured(figure)
+    assert len(panels) == 6 and all(len(panel.patches) == 1 for panel in panels)
+    assert len({panel.images[0].get_clim() for panel in panels[:3]}) == 1
+
+
+def test_one_coordinate_is_drawn_as_curves():
+    figure = solution_figure(untrained(oscillation()))
+    assert titles(figure) == ["solution", "error", "residual"]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["$u$", "$v$", "exact"]
+    assert {panel.get_xlabel() for panel in figure.axes} == {"$t$"}
+
+
+def test_many_coordinates_are_cut_through_the_middle():
+    figure = solution_figure(untrained(cube()))
+    assert figure.get_suptitle() == "at $x_{3}$ = 0.5, … $x_{4}$ = 0.5"
+    assert titles(figure) == ["$u$", "error of $u$", "residual"]
+
+
+def test_a_reference_solution():
+    figure = solution_figure(untrained(heat()), exact=lambda x: heat_solution(x[:, 0], x[:, 1])[:, None])
+    assert "error of $u$" in titles(figure)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
+def test_the_same_figure_gives_the_same_bytes(suffix):
+    first, again = (render(solution_figure(untrained(PLANE["disk"]())), suffix) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("problem", "settings", "message"),
+    [
+        (heat, {"fields": ["v"]}, "fields must be names among u"),
+        (heat, {"times": [9.0]}, "times must lie between 0 and 3"),
+        (PLANE["disk"], {"times": [0.5]}, "times must be left out for a problem without"),
+        (oscillation, {"times": [0.5]}, "times must be left out for a problem without"),
+    ],
+)
+def test_wrong_wishes_get_a_sentence(problem, settings, message):
+    with pytest.raises(InputError, match=message):
+        solution_figure(untrained(problem()), **settings)

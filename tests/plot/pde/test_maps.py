@@ -1,0 +1,95 @@
+"""Maps end where the domain does, and colours say what the bar says."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from tests.plot.solutions import PLANE, heat_on_a_disk
+
+from edgewise.plot.pde.maps import cut_out, draw_map, filled, outline_of, range_of, with_unit
+from edgewise.plot.pde.slices import middle
+
+
+def area(path) -> float:
+    """Of what a path encloses, holes left out."""
+    total = 0.0
+    for corners in path.to_polygons():
+        x, y = corners.T
+        total += float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
+    return abs(total)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("disk", math.pi), ("annulus", 0.75 * math.pi), ("corner", 3.0), ("hole", 4 - 0.16 * math.pi)],
+)
+def test_the_outline_encloses_the_domain(name, expected):
+    path = outline_of(PLANE[name](), ["x", "y"], {})
+    assert area(path) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_rectangle_needs_no_outline():
+    assert outline_of(PLANE["square"](), ["x", "y"], {}) is None
+
+
+def test_a_domain_over_time_has_the_outline_of_its_space():
+    problem = heat_on_a_disk()
+    for moment in (0.0, 1.0):
+        path = outline_of(problem, ["x", "y"], {**middle(problem), "t": moment})
+        assert area(path) == pytest.approx(math.pi, rel=1e-3)
+
+
+def test_the_map_is_clipped_and_lies_on_its_points():
+    panel = Figure().subplots()
+    ticks = (np.linspace(0, 1, 3), np.linspace(0, 2, 5))
+    values = np.arange(15.0).reshape(3, 5)
+    image = draw_map(panel, ticks, values, (0, 14), signed=False)
+    assert image.get_extent() == [-0.25, 1.25, -0.25, 2.25]
+    np.testing.assert_array_equal(image.get_array(), values.T)
+    assert panel.get_xlim() == (0, 1) and panel.get_ylim() == (0, 2)
+    cut_out(panel, image, None)
+    assert not panel.patches
+    cut_out(panel, image, outline_of(PLANE["disk"](), ["x", "y"], {}))
+    assert len(panel.patches) == 1 and image.get_clip_path() is not None
+    assert panel.get_xlim()[0] < 0 and panel.get_ylim()[1] > 2
+
+
+@pytest.mark.parametrize("value", [3.0, np.nan])
+def test_a_constant_has_no_contours(value):
+    panel = Figure().subplots()
+    draw_map(panel, (np.linspace(0, 1, 3), np.linspace(0, 1, 3)), np.full((3, 3), value), (0, 5), signed=False)
+    assert not panel.collections
+    draw_map(panel, (np.linspace(0, 1, 3), np.linspace(0, 1, 3)), np.arange(9.0).reshape(3, 3), (0, 9), signed=False)
+    assert panel.collections
+
+
+@pytest.mark.parametrize(
+    ("values", "signed", "expected"),
+    [
+        ([1.0, 3.0, np.nan], False, ((1.0, 3.0), "neither")),
+        ([2.0, 2.0], False, ((1.5, 2.5), "neither")),
+        ([-1.0, 3.0], True, ((-3.0, 3.0), "neither")),
+        ([0.0, 0.0], True, ((-1.0, 1.0), "neither")),
+        ([np.nan], True, ((-1.0, 1.0), "neither")),
+        ([1.0] * 999 + [-50.0], True, ((-1.0, 1.0), "both")),
+    ],
+)
+def test_where_colours_end(values, signed, expected):
+    assert range_of(np.array(values), signed=signed) == expected
+
+
+def test_gaps_beside_known_values_are_filled():
+    values = np.full((5, 5), np.nan)
+    values[2, 2] = 7.0
+    assert np.isfinite(filled(values, 1)).sum() == 9
+    assert (filled(values) == 7.0).all()
+    assert np.isnan(values).sum() == 24
+    values[2, 4] = 9.0
+    assert filled(values, 1)[2, 3] == 8.0 and filled(values, 1)[2, 2] == 7.0
+
+
+def test_names():
+    assert with_unit("x", {}) == "$x$"
+    assert with_unit("x10", {"x10": "m"}) == "$x_{10}$ (m)"
+    assert with_unit("speed", {"speed": "m/s", "x": "m"}) == "speed (m/s)"

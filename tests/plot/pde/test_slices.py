@@ -1,0 +1,66 @@
+"""What is drawn are the numbers of the solution, at points of the domain only."""
+
+import numpy as np
+import pytest
+import torch
+from tests.plot.solutions import PLANE, cube, flow, heat, heat_solution, oscillation, untrained
+
+from edgewise.errors import InputError
+from edgewise.plot.pde.slices import chosen_slots, chosen_times, grid, middle, residuals_at, slice_of
+
+
+def test_values_and_errors_on_a_grid():
+    solution = untrained(heat(heat_solution))
+    shown = slice_of(solution, ["t", "x"], {}, [4, 5])
+    assert [line.tolist() for line in shown.ticks] == [[0, 1, 2, 3], [0, 0.5, 1, 1.5, 2]]
+    x = torch.tensor([[1.5, 2.0]], dtype=torch.float64)
+    assert shown.values[0, 2, 3] == pytest.approx(float(solution(x)[0, 0]), rel=1e-12)
+    assert shown.exact[0, 2, 3] == pytest.approx(float(heat_solution(x[:, 0], x[:, 1])), abs=1e-14)
+    np.testing.assert_array_equal(shown.error, shown.values - shown.exact)
+
+
+def test_outside_there_is_nothing():
+    shown = slice_of(untrained(PLANE["annulus"]()), ["x", "y"], {}, [21, 21])
+    radius = np.hypot(*np.meshgrid(*shown.ticks, indexing="ij"))
+    np.testing.assert_array_equal(np.isfinite(shown.values[0]), (radius < 1 + 1e-9) & (radius > 0.5 - 1e-9))
+    np.testing.assert_array_equal(np.isfinite(shown.residual), np.isfinite(shown.values))
+    assert shown.error is None and shown.exact is None
+
+
+def test_the_residuals_are_those_of_the_equation_in_one_unit():
+    solution = untrained(flow())
+    x = solution.problem.domain.interior(300, seed=4)
+    found = residuals_at(solution, x)
+    u, v = solution.fields(x, "x", "y", "xx", "yy")
+    for column, written in zip(found.T, (u.xx + v.y, v.yy - u.x, u.x + v.y), strict=True):
+        unit = written / column
+        torch.testing.assert_close(unit, unit.median().expand(300), rtol=1e-6, atol=0)
+
+
+def test_other_coordinates_stay_where_they_are_put():
+    problem = cube()
+    assert middle(problem) == {"x1": 0.5, "x2": 0.5, "x3": 0.5, "x4": 0.5}
+    _, x = grid(problem, ["x2", "x4"], {"x1": 0.25, "x3": 0.75}, [2, 3])
+    assert x.tolist() == [[0.25, a, 0.75, b] for a in (0, 1) for b in (0, 0.5, 1)]
+
+
+def test_a_reference_takes_the_place_of_the_exact_solution():
+    solution = untrained(oscillation())
+    shown = slice_of(solution, ["t"], {}, [7], lambda x: torch.ones(len(x), 2), residual=False)
+    np.testing.assert_allclose(shown.exact, 1.0)
+    assert shown.residual.shape == (0, 7)
+    with pytest.raises(InputError, match=r"^exact must give shape \(b, 2\) = \(7, 2\), got \(7, 1\)$"):
+        slice_of(solution, ["t"], {}, [7], lambda x: torch.ones(len(x), 1))
+
+
+def test_fields_and_times():
+    problem = flow()
+    assert chosen_slots(problem, None) == [0, 1] and chosen_slots(problem, ["v"]) == [1]
+    for wrong in ("v", [], ["w"]):
+        with pytest.raises(InputError, match=r"^fields must be names among u, v, got "):
+            chosen_slots(problem, wrong)
+    assert chosen_times(heat(), None, (0.0, 0.5)) == [0.0, 1.5]
+    assert chosen_times(heat(), [3], ()) == [3.0]
+    for wrong in ([], [-1.0], [4.0]):
+        with pytest.raises(InputError, match=r"^times must lie between 0 and 3, got "):
+            chosen_times(heat(), wrong, ())

@@ -1,0 +1,71 @@
+"""The figure of a front: its dots are the entries, the chosen one is marked, formulas are written and fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from edgewise.errors import InputError
+from edgewise.formula.expression import parse
+from edgewise.formula.formulas import Formula
+from edgewise.formula.front import Front, entry_of, front_of
+from edgewise.plot.results.formulas import formula_front
+from edgewise.plot.style import ORANGE, render
+
+NAMES = ("a", "mu", "odd $name_")
+
+
+def front(*texts, held=False, names=NAMES):
+    x = np.random.default_rng(0).uniform(0.5, 2, (100, 3))
+    y = x[:, 0] * np.exp(-x[:, 1]) + 1
+    entries = [entry_of(Formula(parse(text, ["a", "b", "c"]), names), x, y) for text in texts]
+    if held:
+        entries = [replace(entry, validation=2 * entry.loss) for entry in entries]
+    return front_of(entries, y)
+
+
+def listed(figure):
+    return [text.get_text() for text in figure.axes[1].texts] + [patch.get_label() for patch in figure.axes[1].patches]
+
+
+def test_dots_are_the_entries_and_the_best_is_marked():
+    found = front("1.2", "0.3*a + 1", "a*exp(-b) + 1.01", "a*exp(-b) + 1 + 0*c", held=True)
+    figure = formula_front(found, target="yield")
+    dots, rings, mark = figure.axes[0].collections
+    np.testing.assert_array_equal(dots.get_offsets()[:, 0], [entry.complexity for entry in found])
+    share = np.sqrt(found[0].loss / found.variance)
+    assert dots.get_offsets()[0, 1] == pytest.approx(share)
+    assert rings.get_offsets()[0, 1] == pytest.approx(share * np.sqrt(2))
+    assert mark.get_offsets()[0, 0] == found.best.complexity
+    said = listed(figure)
+    assert said.count("exact") == 1 and r"$\mathrm{yield} = 1.2$" in said
+    marked = [text.get_text() for text in figure.axes[1].texts if text.get_color() == ORANGE]
+    assert marked[1] == "exact" and len(marked) == 2
+    assert render(formula_front(found), ".svg") == render(formula_front(found), ".svg")
+
+
+def test_formulas_fit_the_page_whatever_their_length_and_names():
+    long = " + ".join(f"{k}.25*sin({k}*a + b)*c" for k in range(1, 12))
+    found = front("c + 0.123")
+    entry = replace(found[0], formula=Formula(parse(long, ["a", "b", "c"]), NAMES))
+    figure = formula_front(Front((found[0], entry), 100, found.variance), chosen=1)
+    FigureCanvasAgg(figure).draw()
+    page = figure.axes[1].get_window_extent()
+    for text in (*figure.axes[1].texts, *figure.axes[1].patches):
+        assert page.x0 <= text.get_window_extent().x0 and text.get_window_extent().x1 <= page.x1
+    assert any(text.endswith("…") for text in listed(figure))
+
+
+def test_many_formulas_are_cut_to_the_best():
+    y = np.linspace(0, 1, 50)
+    x = np.stack([y, y**2, y**3], 1)
+    entries = [entry_of(Formula(parse(" + ".join(["a"] * k), ["a", "b", "c"]), NAMES), x, y) for k in range(1, 9)]
+    found = Front(tuple(entries), 50, float(y.var()))
+    said = listed(formula_front(found, max_formulas=3))
+    assert "5 formulas are not written out." in said and len(said) == 3 * 3 + 1
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(InputError, match="chosen must be from 0 to 0"):
+        formula_front(front("1.2"), chosen=1)

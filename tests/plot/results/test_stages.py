@@ -1,0 +1,34 @@
+"""The history of a solution: a mark for each stage, and gaps where there is no number."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.plot.solutions import heat, untrained
+
+from edgewise.errors import InputError
+from edgewise.plot import solution_history
+from edgewise.plot.style import render
+
+
+def test_each_stage_is_a_mark():
+    left, right = solution_history(untrained(heat(), stages=3)).axes
+    drawn = {line.get_label(): line for line in left.lines}
+    np.testing.assert_allclose(drawn["loss, root"].get_ydata(), [0.1, 0.01, 0.001])
+    np.testing.assert_allclose(drawn["residual on fresh points"].get_ydata(), [0.2, 0.02, 0.002])
+    change = drawn["change from the stage before"].get_ydata()
+    assert np.isnan(change[0]) and np.isfinite(change[1:]).all()
+    assert left.lines[0].get_xdata().tolist() == [10, 20, 40]
+    assert right.lines[0].get_xdata().tolist() == [0.5, 1.5, 2.5]
+    assert (left.get_xlabel(), right.get_xlabel()) == ("parameters", "seconds")
+
+
+def test_one_stage_can_be_drawn():
+    render(solution_history(untrained(heat())), ".svg")
+
+
+def test_nothing_to_draw():
+    solution = untrained(heat())
+    empty = replace(solution, stages=(replace(solution.stages[0], loss=0.0, residual=0.0),))
+    with pytest.raises(InputError, match="must have a stage with a positive loss, got 1 stages"):
+        solution_history(empty)

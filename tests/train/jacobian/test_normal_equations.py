@@ -1,0 +1,84 @@
+"""Normal equations summed over chunks against dense Jacobians, and the public normal matrix."""
+
+import pytest
+import torch
+from tests.train.jacobian.test_network_rows import WEIGHT, X, Y, equation, residuals_of
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.jacobian.normal_equations import RowSource, normal_matrix, trainable_slots
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.regression import Regression
+
+PROBLEMS = {
+    "regression": lambda: Regression(X, Y),
+    "weighted": lambda: Regression(X, Y, weight=WEIGHT),
+    "equation": equation,
+    "classes": lambda: Classification(X, torch.arange(9) % 2, weight=WEIGHT),
+}
+
+
+def model():
+    return KAN([2, 3, 2], 20, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("what", PROBLEMS)
+@pytest.mark.parametrize("numbers", [300, 10**6])
+def test_gradient_and_matrix(what, numbers):
+    problem, network = PROBLEMS[what](), model()
+    slots = trainable_slots(network, problem)
+    found = RowSource(network, problem, slots, numbers).normal_equations()
+    objective = Objective(network, problem)
+    objective.backward(problem.train)
+    gradient = torch.cat([p.grad.reshape(-1) for p in objective.parameters.values()])
+    assert torch.allclose(found.gradient, gradient, rtol=1e-9, atol=1e-12)
+    if problem.blocks():
+        named = {**dict(network.named_parameters()), **{f"unknowns.{n}": v for n, v in problem.unknowns.items()}}
+        jacobian = torch.func.jacrev(residuals_of(network, problem))({n: p.detach() for n, p in named.items()})
+        count = 27 if what == "equation" else 18
+        rows = torch.cat([jacobian[name].flatten(0, 1).reshape(count, -1) for name in slots.slots], 1)
+        assert torch.allclose(found.matrix.triu(), (2 / 9 * rows.mT @ rows).triu(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("what", ["regression", "equation"])
+def test_rows_in_full(what):
+    problem, network = PROBLEMS[what](), model()
+    source = RowSource(network, problem, trainable_slots(network, problem), 300)
+    rows, residuals = source.in_full()
+    assert source.count() == len(rows) == len(residuals)
+    normal = source.normal_equations()
+    assert torch.allclose(rows.mT @ residuals, normal.gradient, rtol=1e-10, atol=1e-13)
+    assert torch.allclose((rows.mT @ rows).triu(), normal.matrix.triu(), rtol=1e-10, atol=1e-13)
+    for found in (source.residuals(), normal.residuals):
+        assert torch.allclose(found, residuals, rtol=1e-12, atol=1e-14)
+    w = torch.linspace(-1, 1, len(rows), dtype=torch.float64)
+    for one in (source, RowSource(network, problem, trainable_slots(network, problem))):  # in chunks, and kept
+        expected = rows if one is source else one.in_full()[0]
+        assert torch.allclose(one.normal_equations().pull(w), expected.mT @ w, rtol=1e-10, atol=1e-13)
+
+
+def test_cross_entropy_has_no_count():
+    problem, network = PROBLEMS["classes"](), model()
+    source = RowSource(network, problem, trainable_slots(network, problem))
+    assert source.count() is None
+    assert source.normal_equations().pull is None
+
+
+def test_normal_matrix_is_symmetric_and_leaves_out_what_is_frozen():
+    network, problem = model(), PROBLEMS["weighted"]()
+    whole = normal_matrix(network, problem)
+    assert torch.equal(whole, whole.mT)
+    network.layers[0].requires_grad_(False)
+    part = normal_matrix(network, problem)
+    assert torch.allclose(part, whole[-len(part) :, -len(part) :], rtol=1e-12, atol=1e-15)
+    assert len(part) == 3 * 2 * 24
+
+
+def test_refused():
+    class Other(Regression):
+        def second_order_blocks(self):
+            return ()
+
+    with pytest.raises(InputError, match="sum of squares or a cross-entropy, got Other"):
+        normal_matrix(model(), Other(X, Y))

@@ -1,0 +1,113 @@
+"""L-BFGS: quadratics, Rosenbrock, small losses, and losses that are not numbers."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.regression import Regression
+
+
+class Rosenbrock(nn.Module):
+    """Two outputs whose squares sum to twice Rosenbrock's function of the two parameters."""
+
+    def __init__(self, dtype=torch.float64):
+        super().__init__()
+        self.point = nn.Parameter(torch.tensor([-1.2, 1.0], dtype=dtype))
+
+    def forward(self, x):
+        a, b = self.point
+        return torch.stack([10 * (b - a**2), 1 - a])[None].expand(len(x), 2)
+
+
+def ones(rows=1, outputs=2, dtype=torch.float64):
+    return Regression(torch.ones(rows, 1, dtype=dtype), torch.zeros(rows, outputs, dtype=dtype))
+
+
+def test_rosenbrock_is_solved_without_raising_the_loss():
+    model, problem = Rosenbrock(), ones()
+    run = LBFGS().start(Objective(model, problem), steps=100)
+    losses = []
+    for _ in range(100):
+        result = run.step(problem.train)
+        losses.append(result.evaluation.loss)
+        if result.stopped:
+            break
+    assert len(losses) < 60
+    assert all(b <= a for a, b in pairwise(losses))
+    assert torch.allclose(model.point, torch.ones(2, dtype=torch.float64), atol=1e-8)
+
+
+def test_small_losses_do_not_stall():
+    # torch.optim.LBFGS ends this one at 1e-13: it drops curvature pairs with y's < 1e-10.
+    x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
+    model = KAN([1, 1], 10, domain=(-1, 1), dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1e-4)
+    problem = Regression(x, 1e-4 * torch.sin(3 * x))
+    run = LBFGS().start(Objective(model, problem), steps=200)
+    for _ in range(200):
+        result = run.step(problem.train)
+        if result.stopped:
+            break
+    assert result.evaluation.loss < 1e-16
+
+
+class Root(nn.Module):
+    """sqrt(parameter): not a number left of 0, where a long step leads."""
+
+    def __init__(self):
+        super().__init__()
+        self.point = nn.Parameter(torch.tensor(0.01, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.point.sqrt().expand(len(x), 1) + 1
+
+
+def test_a_trial_that_is_not_a_number_shortens_the_step():
+    model, problem = Root(), ones(outputs=1)
+    start = Objective(model, problem).loss(problem.train)
+    run = LBFGS().start(Objective(model, problem), steps=5)
+    for _ in range(5):
+        result = run.step(problem.train)
+    assert 0 <= float(model.point.detach()) < 0.01
+    assert result.evaluation.loss < start
+
+
+def test_a_start_that_is_not_a_number_is_reported():
+    model, problem = Root(), ones(outputs=1)
+    with torch.no_grad():
+        model.point.fill_(-1)
+    result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
+    assert not result.evaluation.is_finite
+    assert float(model.point.detach()) == -1
+
+
+def test_zero_gradient_has_converged():
+    model, problem = Rosenbrock(), ones()
+    with torch.no_grad():
+        model.point.fill_(1)
+    result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
+    assert result.stopped == "converged"
+
+
+def test_single_precision_ends_cleanly():
+    model, problem = Rosenbrock(torch.float32), ones(dtype=torch.float32)
+    run = LBFGS(history=5).start(Objective(model, problem), steps=200)
+    for _ in range(200):
+        result = run.step(problem.train)
+        if result.stopped:
+            break
+    assert result.stopped in ("converged", "no_progress")
+    assert torch.allclose(model.point, torch.ones(2), atol=1e-3)
+
+
+def test_bad_settings_get_a_sentence():
+    with pytest.raises(InputError, match="history must be an integer of at least 1, got 0"):
+        LBFGS(history=0)

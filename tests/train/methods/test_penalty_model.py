@@ -1,0 +1,57 @@
+"""A penalty's derivatives as second-order methods see them, against autograd."""
+
+import pytest
+import torch
+
+from edgewise.nn.model import KAN
+from edgewise.train.jacobian.rows import ParameterSlots
+from edgewise.train.methods import levenberg_marquardt as penalty_model
+from edgewise.train.methods.levenberg_marquardt import add_curvature_, penalty_curvature, penalty_gradient
+from edgewise.train.penalties import Ridge, Roughness, Sparsity
+from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.regression import Regression
+
+X = torch.rand(30, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def objective_of(penalty):
+    model = KAN([2, 2, 1], 4, dtype=torch.float64)
+    model.layers[0].mask[1, 0] = 0
+    return Objective(model, Regression(X, X[:, :1], weight=X[:, 1]), penalty)
+
+
+def curvature_matrix(objective):
+    slots = ParameterSlots(objective.parameters)
+    matrix = torch.zeros(slots.size, slots.size, dtype=torch.float64)
+    for entry in penalty_curvature(objective, slots, objective.problem.train):
+        add_curvature_(matrix, slots, entry)
+    return matrix
+
+
+@pytest.mark.parametrize("penalty", [Ridge(0.1), Roughness(0.01), Ridge(0.1) + Roughness(0.01)], ids=str)
+def test_quadratic_penalties_have_their_exact_derivatives(penalty):
+    objective = objective_of(penalty)
+    parameters = list(objective.parameters.values())
+    vector = torch.cat([p.detach().reshape(-1) for p in parameters])
+    matrix = curvature_matrix(objective)
+    gradient = penalty_gradient(objective, objective.problem.train)
+    assert torch.allclose(matrix @ vector, gradient, rtol=1e-10, atol=1e-13)
+    assert float(vector @ gradient) / 2 == pytest.approx(objective.evaluate(objective.problem.train).penalty, rel=1e-11)
+
+
+def test_sparsity_has_a_positive_curvature_in_any_chunks(monkeypatch):
+    objective = objective_of(Sparsity(0.1))
+    whole = curvature_matrix(objective)
+    assert float(torch.linalg.eigvalsh(whole).min()) > -1e-14
+    assert float(whole.diagonal().max()) > 0
+    monkeypatch.setattr(penalty_model, "CHUNK_NUMBERS", 300)
+    assert torch.allclose(curvature_matrix(objective), whole, rtol=1e-11, atol=1e-15)
+
+
+def test_frozen_parameters_are_left_out():
+    objective = objective_of(Ridge(0.1))
+    objective.network.layers[0].coef.requires_grad_(False)
+    objective = Objective(objective.network, objective.problem, Ridge(0.1))
+    slots = ParameterSlots(objective.parameters)
+    names = {entry.name for entry in penalty_curvature(objective, slots, objective.problem.train)}
+    assert names == {"layers.0.base", "layers.1.coef", "layers.1.base"}

@@ -1,0 +1,308 @@
+"""SSBroyden against scipy's BFGS, textbook formulas, exact line searches, and losses that are not numbers."""
+
+import copy
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch import nn
+
+from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.base import flattened, write_
+from edgewise.train.methods.quasi_newton import LBFGS, VARIANTS, SSBroyden, scaling, update_
+from edgewise.train.penalties import Ridge, Sparsity
+from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.objective import Objective
+from edgewise.train.problems.regression import Regression
+
+
+def vectors(count, n=6, seed=0):
+    return torch.randn(count, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def positive(n=6, seed=1, condition=1e3):
+    q = torch.linalg.qr(vectors(n, n, seed))[0]
+    return q @ torch.diag(torch.logspace(0, math.log10(condition), n, dtype=torch.float64)) @ q.mT
+
+
+def samples(n=150, columns=2, seed=0, dtype=torch.float64):
+    return 2 * torch.rand(n, columns, generator=torch.Generator().manual_seed(seed), dtype=dtype) - 1
+
+
+def target(x):
+    return torch.exp(torch.sin(math.pi * x[:, :1]) + x[:, 1:2] ** 2)
+
+
+class Chain(nn.Module):
+    """Outputs whose squares sum to the extended Rosenbrock function of `n` parameters."""
+
+    def __init__(self, n=8, dtype=torch.float64):
+        super().__init__()
+        self.point = nn.Parameter(torch.tensor([-1.2, 1.0] * (n // 2), dtype=dtype))
+
+    def forward(self, x):
+        a, b = self.point[:-1], self.point[1:]
+        return torch.cat([10 * (b - a**2), 1 - a])[None].expand(len(x), -1)
+
+
+def chain(n=8, dtype=torch.float64):
+    return Chain(n, dtype), Regression(torch.ones(1, 1, dtype=dtype), torch.zeros(1, 2 * n - 2, dtype=dtype))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gets_as_deep_as_scipy_with_no_more_steps(variant):
+    model, problem = chain()
+    objective = Objective(model, problem)
+
+    def value(point):
+        write_([model.point], torch.from_numpy(point))
+        loss = objective.backward(problem.train).loss
+        return loss, model.point.grad.numpy().copy()
+
+    scipy = minimize(value, model.point.detach().numpy().copy(), jac=True, method="BFGS", options={"gtol": 1e-9})
+    model, problem = chain()
+    report = fit(model, problem, SSBroyden(variant), steps=scipy.nit + 20, tolerance=0.0)
+    assert report.loss <= max(scipy.fun, 1e-20)
+    assert torch.allclose(model.point, torch.ones(8, dtype=torch.float64), atol=1e-8)
+
+
+def naive(inverse, s, y, tau, phi):
+    """The formula of the class docstring, written out."""
+    hy, ys = inverse @ y, float(y @ s)
+    yhy = float(y @ hy)
+    v = math.sqrt(yhy) * (s / ys - hy / yhy)
+    inside = inverse - torch.outer(hy, hy) / yhy + phi * torch.outer(v, v)
+    return inside / tau + torch.outer(s, s) / ys
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_update_is_the_formula_of_the_paper(variant, first):
+    inverse = torch.eye(6, dtype=torch.float64) if first else positive()
+    for s, y in zip(vectors(40, seed=2), vectors(40, seed=3), strict=True):
+        if float(s @ y) <= 0:
+            continue
+        bend = float(s @ torch.linalg.solve(inverse, s))
+        b, h = bend / float(y @ s), float(y @ inverse @ y) / float(y @ s)
+        tau, phi = scaling(variant, b, h, 6, first=first)
+        expected, found = naive(inverse, s, y, tau, phi), inverse.clone()
+        assert update_(found, s, y, bend, variant, first=first)
+        assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
+        assert torch.allclose(found @ y, s, rtol=1e-7, atol=1e-9 * float(expected.abs().max()))  # the secant equation
+        assert float(torch.linalg.eigvalsh(found)[0]) > 0
+
+
+def test_bfgs_is_the_product_formula():
+    """H <- (I - s y'/y's) H (I - y s'/y's) + s s'/y's, Nocedal and Wright, eq. (6.17)."""
+    inverse, s, y = positive(), vectors(1)[0], vectors(1, seed=5)[0]
+    y = y if float(s @ y) > 0 else -y
+    left = torch.eye(6, dtype=torch.float64) - torch.outer(s, y) / float(y @ s)
+    expected = left @ inverse @ left.mT + torch.outer(s, s) / float(y @ s)
+    update_(inverse, s, y, 1.0, "bfgs")
+    assert torch.allclose(inverse, expected, rtol=1e-10, atol=1e-9)
+
+
+def published(b, h, n):
+    """tau and phi by Al-Baali and Khalfan as Kiyani et al. print them, one line per symbol, numpy."""
+    a = b * h - 1
+    c = np.sqrt(a / (1 + a))
+    rho = min(1, h * (1 - c))
+    theta = max((rho - 1) / a, min(1 / rho, (1 - b) / b))
+    sigma = 1 + a * theta
+    tau1 = min(1, 1 / b)
+    tau = tau1 * min(sigma ** (1 / (1 - n)), 1 / theta) if theta > 0 else min(tau1 * sigma ** (1 / (1 - n)), sigma)
+    return tau, (1 - theta) / (1 + a * theta)
+
+
+@pytest.mark.parametrize("b", [1e-4, 0.3, 0.999, 1.5, 40.0, 1e6])
+@pytest.mark.parametrize("excess", [1e-6, 0.1, 3.0, 1e5])
+def test_scaling_is_the_published_one(b, excess):
+    h = (1 + excess) / b
+    assert scaling("ssbroyden", b, h, 10) == pytest.approx(published(b, h, 10), rel=1e-6)
+    assert scaling("ssbfgs", b, h, 10) == (min(1, 1 / b), 1.0)
+    assert scaling("bfgs", b, h, 10) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("b", [1e-100, 0.5, 1.0, 2.0, 1e100])
+def test_scaling_is_finite_and_positive_at_its_limits(b):
+    for h in (1 / b, 1e-30, 1e30):
+        for size in (1, 2, 1000):
+            tau, phi = scaling("ssbroyden", b, h, size)
+            assert 0 < tau < math.inf
+            assert math.isfinite(phi)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_exact_line_searches_solve_a_quadratic_in_as_many_steps_as_parameters(variant):
+    matrix, point = positive(seed=7), vectors(1, seed=8)[0]
+    inverse, gradient = torch.eye(6, dtype=torch.float64), matrix @ point
+    start = float(gradient.norm())
+    for number in range(6):
+        direction = -inverse @ gradient
+        length = -float(direction @ gradient) / float(direction @ matrix @ direction)
+        move = length * direction
+        update_(inverse, move, matrix @ move, -length * float(move @ gradient), variant, first=number == 0)
+        gradient = gradient + matrix @ move
+    assert float(gradient.norm()) < 1e-7 * start
+
+
+def test_update_refuses_a_matrix_that_is_not_positive_definite():
+    s = torch.ones(3, dtype=torch.float64)
+    assert not update_(-torch.eye(3, dtype=torch.float64), s, s, 1.0, "ssbroyden")
+    assert not update_(torch.eye(3, dtype=torch.float64), s, s, math.nan, "ssbfgs")
+
+
+def regression(dtype):
+    x = samples(dtype=dtype)
+    return Regression(x, target(x))
+
+
+def classes(dtype):
+    x = samples(dtype=dtype)
+    return Classification(x, x[:, 0].sign().long() + 1, classes=3)
+
+
+PROBLEMS = {
+    "kan": lambda dtype: (KAN([2, 3, 1], 4, dtype=dtype), regression(dtype)),
+    "mlp": lambda dtype: (MLP([2, 8, 1], activation="tanh", dtype=dtype), regression(dtype)),
+    "classes": lambda dtype: (MLP([2, 6, 3], dtype=dtype), classes(dtype)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("penalty", [None, Ridge(1e-4)], ids=str)
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_no_step_raises_the_objective(kind, penalty, dtype):
+    model, problem = PROBLEMS[kind](dtype)
+    report = fit(model, problem, SSBroyden(), steps=60, penalty=penalty, tolerance=0.0)
+    totals = [record.loss + record.penalty for record in report.history]
+    assert all(b <= a for a, b in pairwise(totals))
+    assert totals[-1] < 0.1 * totals[0]
+    assert {p.dtype for p in model.parameters()} == {dtype}
+
+
+def test_gets_deeper_than_lbfgs_in_as_many_steps():
+    losses = []
+    for method in (SSBroyden(), SSBroyden("ssbfgs"), LBFGS()):
+        model, problem = PROBLEMS["mlp"](torch.float64)
+        losses.append(fit(model, problem, method, steps=200, tolerance=0.0).loss)
+    assert losses[0] < losses[1] < losses[2]
+    assert losses[0] < 0.4 * losses[2]
+
+
+def test_sparsity_is_lowered():
+    x = samples(60)
+    model, problem = KAN([2, 2, 1], 3, dtype=torch.float64), Regression(x, x[:, :1].sin())
+    report = fit(model, problem, SSBroyden(), steps=60, penalty=Sparsity(1e-3))
+    assert report.history[-1].penalty < 0.5 * report.history[0].penalty
+
+
+def test_the_reported_loss_is_that_of_the_rounded_parameters():
+    model, problem = PROBLEMS["kan"](torch.float32)
+    report = fit(model, problem, SSBroyden(), steps=15)
+    exact = Objective(copy.deepcopy(model).double(), problem.to(torch.float64))
+    assert report.loss == pytest.approx(exact.loss(problem.train.to(torch.float64)), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_resumed_run_has_the_same_bits(variant, dtype):
+    model, problem = PROBLEMS["kan"](dtype)
+    other = copy.deepcopy(model)
+    states = []
+    fit(model, problem, SSBroyden(variant), steps=20, callbacks=[lambda event: states.append(event.state())])
+    fit(other, problem, SSBroyden(variant), steps=20, resume=states[6])
+    assert torch.equal(flattened(model.parameters()), flattened(other.parameters()))
+
+
+def test_a_state_from_before_the_first_step_restores():
+    model, problem = chain()
+    run = SSBroyden().start(Objective(model, problem), steps=3)
+    run.restore(run.state())
+    assert run.step(problem.train).evaluation.is_finite
+
+
+def test_masked_and_frozen_parameters_stay():
+    model, problem = PROBLEMS["kan"](torch.float64)
+    model.layers[0].mask[1, 1] = 0
+    model.layers[1].base.requires_grad_(False)
+    before = copy.deepcopy(model)
+    fit(model, problem, SSBroyden(), steps=8)
+    assert torch.equal(model.layers[1].base, before.layers[1].base)
+    assert torch.equal(model.layers[0].coef[1, :, 1], before.layers[0].coef[1, :, 1])
+    assert not torch.equal(model.layers[0].coef[1, :, 0], before.layers[0].coef[1, :, 0])
+
+
+class Root(nn.Module):
+    """sqrt(parameter): not a number left of 0, where a long step leads."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.point = nn.Parameter(torch.tensor(value, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.point.sqrt().expand(len(x), 1) + 1
+
+
+def test_a_trial_that_is_not_a_number_shortens_the_step():
+    model, problem = Root(0.01), Regression(torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
+    start = Objective(model, problem).loss(problem.train)
+    run = SSBroyden().start(Objective(model, problem), steps=5)
+    for _ in range(5):
+        result = run.step(problem.train)
+    assert 0 <= float(model.point.detach()) < 0.01
+    assert result.evaluation.loss < start
+
+
+def test_a_start_that_is_not_a_number_is_reported():
+    model, problem = Root(-1.0), Regression(torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
+    report = fit(model, problem, SSBroyden(), steps=3)
+    assert report.stopped == "nonfinite"
+    assert float(model.point.detach()) == -1
+
+
+def test_the_minimum_has_converged():
+    model, problem = chain()
+    with torch.no_grad():
+        model.point.fill_(1)
+    assert SSBroyden().start(Objective(model, problem), steps=1).step(problem.train).stopped == "converged"
+
+
+def test_refused_with_a_sentence():
+    model, problem = chain()
+    with pytest.raises(InputError, match="at most max_parameters = 5 trainable parameters, got 8: use LBFGS"):
+        fit(model, problem, SSBroyden(max_parameters=5))
+    with pytest.raises(InputError, match="variant must be one of ssbroyden, ssbfgs, bfgs, got 'dfp'"):
+        SSBroyden("dfp")
+    with pytest.raises(InputError, match="evaluations must be an integer of at least 1"):
+        SSBroyden(evaluations=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_unknowns_of_an_equation_are_found(dtype):
+    """u' = k u with u = exp(2 t) measured at 40 points: k is 2; in float32 the work is done on a copy in float64."""
+    t = torch.linspace(0, 1, 40, dtype=dtype)[:, None]
+    blocks = [
+        ResidualBlock(
+            "equation",
+            Data(t, t),
+            lambda jet, part, unknowns: jet[1] - unknowns["k"][:, None] * jet[0],
+            directions=torch.ones(1, 1, dtype=dtype),
+            order=1,
+        ),
+        ResidualBlock("measured", Data(t, (2 * t).exp()), lambda jet, part, unknowns: jet[0] - part.y),
+    ]
+    k = nn.Parameter(torch.tensor(0.5, dtype=dtype))
+    model = KAN([1, 1], 3, degree=5, domain=(0, 1), dtype=dtype)
+    report = fit(model, BlockProblem(blocks, {"k": k}), SSBroyden(), steps=150)
+    assert report.loss < 1e-6
+    assert float(k.detach()) == pytest.approx(2, rel=1e-3)

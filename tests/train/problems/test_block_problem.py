@@ -1,0 +1,132 @@
+"""Problems of blocks alone: a boundary value problem, and one with an unknown coefficient, by every method."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.base import Adam
+from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.penalties import Sparsity
+from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.data import Data
+from edgewise.train.problems.objective import Objective
+
+ONE = torch.ones(1, 1, dtype=torch.float64)
+
+
+def oscillator(**unknowns):
+    """u'' = -k u on [0, 1], u(0) = 0 and u(1) = sin 2, and where k is unknown (it is 4) the solution at 30 points."""
+    x = torch.linspace(0, 1, 30, dtype=torch.float64)[:, None]
+    k = unknowns.get("k", torch.tensor(4.0, dtype=torch.float64))
+
+    def equation(jet, part, more=None):
+        return jet[2] + (k if more is None else more["k"][:, None]) * jet[0]
+
+    def value(jet, part, more=None):
+        return jet[0] - part.y
+
+    ends = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    blocks = [
+        ResidualBlock("equation", Data(x, x), equation, 0.01, ONE, 2),
+        ResidualBlock("ends", Data(ends, (2 * ends).sin()), value),
+    ]
+    if unknowns:
+        blocks.append(ResidualBlock("measured", Data(x, (2 * x).sin()), value))
+    return BlockProblem(blocks, unknowns)
+
+
+def unknown(value):
+    return torch.nn.Parameter(torch.tensor(value, dtype=torch.float64))
+
+
+def model():
+    return KAN([1, 1], 4, degree=5, domain=(0, 1), dtype=torch.float64)
+
+
+def test_the_loss_is_the_sum_over_blocks_in_any_chunks():
+    problem, network = oscillator(k=unknown(3.0)), model()
+    expected = sum(float(b.loss(network, b.data, problem.unknowns).detach()) for b in problem.blocks())
+    for rows in (7, 1000):
+        objective = Objective(network, problem, rows=rows)
+        assert list(objective.parameters)[-1] == "unknowns.k"
+        assert objective.evaluate(problem.train).loss == pytest.approx(expected, rel=1e-13)
+        assert objective.backward(problem.train).loss == pytest.approx(expected, rel=1e-13)
+        gradient = float(problem.unknowns["k"].grad)
+        step = 1e-6
+        ahead = oscillator(k=unknown(3.0 + step))
+        slope = (sum(float(b.loss(network, b.data, ahead.unknowns).detach()) for b in ahead.blocks()) - expected) / step
+        assert gradient == pytest.approx(slope, rel=1e-4)
+
+
+def test_penalties_join():
+    problem, network = oscillator(), model()
+    objective, plain = Objective(network, problem, Sparsity(0.1)), Objective(network, problem)
+    both = objective.backward(problem.train)
+    assert both.loss == plain.evaluate(problem.train).loss
+    assert both.penalty == pytest.approx(objective.evaluate(problem.train).penalty, rel=1e-14)
+    assert both.penalty > 0
+
+
+METHODS = {"lbfgs": (LBFGS(), 300, 2e-3), "adam": (Adam(lr=0.05), 400, 0.1)}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_boundary_value_problem(kind):
+    method, steps, error = METHODS[kind]
+    network = model()
+    report = fit(network, oscillator(), method, steps=steps)
+    assert report.metric is None
+    x = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
+    with torch.no_grad():
+        assert float((network(x) - (2 * x).sin()).abs().max()) < error
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_an_unknown_coefficient_is_found(kind):
+    method, steps, _ = METHODS[kind]
+    k = unknown(1.0)
+    report = fit(model(), oscillator(k=k), method, steps=2 * steps)
+    assert float(k.detach()) == pytest.approx(4, rel=0.1)
+    assert report.plan["parameters"] == 4 + 5 + 1 + 1
+
+
+def test_the_best_unknown_is_kept_and_resumed():
+    states, k = [], unknown(1.0)
+    fit(model(), oscillator(k=k), LBFGS(), steps=6, callbacks=[lambda event: states.append(event.state())])
+    again = unknown(7.0)
+    report = fit(model(), oscillator(k=again), LBFGS(), steps=3, resume=states[2])
+    assert report.steps == 3
+    assert float(again.detach()) == float(states[2]["model"]["unknowns.k"])
+    other = unknown(7.0)
+    fit(model(), oscillator(k=other), Adam(lr=10.0), steps=1)  # a step that makes it worse
+    assert float(other.detach()) == 7.0
+
+
+def test_another_dtype_has_unknowns_of_its_own():
+    problem = oscillator(k=unknown(3.0))
+    twin = problem.to(torch.float32)
+    assert twin.unknowns["k"].dtype == twin.train.x.dtype == torch.float32
+    same = problem.to(torch.float64)
+    with torch.no_grad():
+        same.unknowns["k"].add_(1)
+    assert float(problem.unknowns["k"].detach()) == 3.0
+    assert len(same.train) == math.prod((2, 31))
+
+
+def test_refused():
+    block = oscillator().blocks()[0]
+    with pytest.raises(InputError, match="at least one ResidualBlock"):
+        BlockProblem([])
+    with pytest.raises(InputError, match="different names"):
+        BlockProblem([block, block])
+    with pytest.raises(InputError, match="one dtype"):
+        BlockProblem([block, ResidualBlock("b", Data(torch.zeros(2, 3), torch.zeros(2, 1)), block.residuals)])
+    with pytest.raises(InputError, match=r"unknowns must be parameters of shape \(\)"):
+        BlockProblem([block], {"k": torch.nn.Parameter(torch.zeros(2))})
+    with pytest.raises(InputError, match="batch_size must be None for a problem of residual blocks"):
+        fit(model(), oscillator(), Adam(), batch_size=4)

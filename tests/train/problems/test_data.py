@@ -1,0 +1,25 @@
+"""Samples in chunks and in other dtypes."""
+
+import pytest
+import torch
+
+from edgewise.train.problems.data import Data
+
+
+def test_chunks_keep_the_order_and_share_the_whole():
+    data = Data(torch.arange(10.0)[:, None], torch.arange(10.0)[:, None] + 1, torch.ones(10))
+    parts = list(data.chunks(4))
+    assert [len(part) for part, _ in parts] == [4, 4, 2]
+    assert sum(share for _, share in parts) == pytest.approx(1)
+    for name in ("x", "y", "weight"):
+        assert torch.equal(torch.cat([getattr(part, name) for part, _ in parts]), getattr(data, name))
+
+
+def test_few_rows_are_one_chunk_without_a_copy():
+    data = Data(torch.zeros(3, 1), torch.zeros(3, 1))
+    assert list(data.chunks(3)) == [(data, 1.0)]
+
+
+def test_labels_stay_integers():
+    data = Data(torch.zeros(3, 1), torch.arange(3), torch.ones(3)).to(torch.float64)
+    assert (data.x.dtype, data.y.dtype, data.weight.dtype) == (torch.float64, torch.int64, torch.float64)
