@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formula.algebra import shortest
-from edgewise.formula.expression import complexity, parse
+from edgewise.formulas.algebra import shortest
+from edgewise.formulas.expression import complexity, parse
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import machine
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import torch
 
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time
+from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.library import burgers_solution
-from edgewise.pde.solver import solving as solve
 from edgewise.plot import animate, save, solution_figure
 
 VISCOSITY = 0.1

@@ -11,8 +11,7 @@ import argparse
 
 import torch
 
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Observations, Time
-from edgewise.pde.solver import solving as solve
+from edgewise.pde import PDE, Dirichlet, Initial, Interval, Observations, Time, solve
 
 TRUTH, NOISE = 0.3, 0.01
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from edgewise.pde import PDE, Dirichlet, Disk
-from edgewise.pde.solver import solving as solve
+from edgewise.pde import PDE, Dirichlet, Disk, solve
 from edgewise.plot import save, solution_figure, solution_history
 
 PI = torch.pi

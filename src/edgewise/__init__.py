@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from edgewise.discovery.finder import find_formula
 from edgewise.errors import CheckpointError, EdgewiseError, EdgewiseWarning, FileError, InputError, MissingExtraError
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Front
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Front
 from edgewise.interpret.attribution.explanations import explain_global, explain_local
 from edgewise.interpret.attribution.removal_costs import removal_costs
+from edgewise.interpret.dependence.relations import relations
+from edgewise.interpret.dependence.separability import interactions, structure
 from edgewise.interpret.pruning.input_selection import select_inputs
 from edgewise.interpret.pruning.pruning import PruneReport, prune
-from edgewise.interpret.structure.relations import relations
-from edgewise.interpret.structure.separability import interactions, structure
 from edgewise.interpret.symbolify.extraction import formula
 from edgewise.interpret.symbolify.from_formula_text import from_formula
 from edgewise.interpret.symbolify.snapping import symbolify

@@ -1,4 +1,4 @@
-"""TODO docstring of edgewise.checks."""
+"""Checks of arguments that several rooms share."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import pytest
 from edgewise.discovery.assembly import assembled, is_finite, pruned, tidy
 from edgewise.discovery.curve_models import Decomposer
 from edgewise.discovery.features import links
-from edgewise.formula.constants import fit_constants, relative_error
-from edgewise.formula.expression import complexity, constants, evaluate, parse
+from edgewise.formulas.constants import fit_constants, relative_error
+from edgewise.formulas.expression import complexity, constants, evaluate, parse
 from edgewise.nn.elementary import ELEMENTARY
 
 NAMES = ("x", "y")

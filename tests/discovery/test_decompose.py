@@ -5,7 +5,7 @@ import pytest
 
 from edgewise.discovery.curve_models import Decomposer
 from edgewise.discovery.features import Feature, links
-from edgewise.formula.expression import Variable
+from edgewise.formulas.expression import Variable
 
 
 def points(count, low=0.5, high=1.5, rows=600):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.features import features, spline_columns
-from edgewise.formula.expression import evaluate
+from edgewise.formulas.expression import evaluate
 
 
 def points(count, low=0.5, high=1.5, rows=600):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.features import links
-from edgewise.formula.expression import Variable, evaluate
+from edgewise.formulas.expression import Variable, evaluate
 
 
 @pytest.mark.parametrize("y", [np.linspace(0.1, 0.9, 50), np.linspace(-0.9, -0.1, 50), np.linspace(-0.9, 0.9, 50)])

@@ -7,8 +7,8 @@ import pytest
 
 from edgewise.discovery.assembly import plain
 from edgewise.discovery.finder import FLOOR
-from edgewise.formula.constants import fit_constants
-from edgewise.formula.expression import Call, complexity, parse, walk
+from edgewise.formulas.constants import fit_constants
+from edgewise.formulas.expression import Call, complexity, parse, walk
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(-2, 2, (500, 1))

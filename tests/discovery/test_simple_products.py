@@ -5,8 +5,8 @@ import pytest
 
 from edgewise.discovery.features import features, links
 from edgewise.discovery.simple_forms import simple_products
-from edgewise.formula.expression import evaluate
-from edgewise.formula.printing import as_text
+from edgewise.formulas.expression import evaluate
+from edgewise.formulas.printing import as_text
 
 
 def points(count=3, rows=1500):

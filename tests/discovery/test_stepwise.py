@@ -3,8 +3,8 @@
 import numpy as np
 
 from edgewise.discovery.simple_forms import stepwise_sums
-from edgewise.formula.constants import mean_squared
-from edgewise.formula.expression import complexity, evaluate, used_variables
+from edgewise.formulas.constants import mean_squared
+from edgewise.formulas.expression import complexity, evaluate, used_variables
 
 
 def table(columns=5, rows=150):

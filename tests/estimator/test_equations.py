@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
-from edgewise.formula.expression import evaluate, parse
+from edgewise.formulas.expression import evaluate, parse
 
 SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4, "budget": 0.01}
 

@@ -18,7 +18,7 @@ from edgewise.export.steps import (
     check_units,
     steps_of,
 )
-from edgewise.formula.expression import evaluate
+from edgewise.formulas.expression import evaluate
 
 
 def test_each_layer_is_a_sum_of_steps():

@@ -9,8 +9,7 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import FileError, InputError
-from edgewise.plot import save
-from edgewise.plot.results import parity
+from edgewise.plot import parity, save
 from edgewise.plot.style import density, labels, panels, plain, render, styled, text_width
 
 

@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from edgewise.discovery.finder import find_formula
-from edgewise.formula.algebra import simplify
-from edgewise.formula.constants import fit_constants, relative_error
-from edgewise.formula.expression import Expression, complexity, constants, parse
-from edgewise.formula.front import CLEARLY
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants, relative_error
+from edgewise.formulas.expression import Expression, complexity, constants, parse
+from edgewise.formulas.front import CLEARLY
 from edgewise.ops.bessel import bessel_j0
 from edgewise.plot.results.errors import Span, error_dots
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS

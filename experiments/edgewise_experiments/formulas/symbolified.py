@@ -11,7 +11,7 @@ import torch
 
 from edgewise import KAN, LevenbergMarquardt, Regression, fit, symbolify
 from edgewise.errors import EdgewiseError
-from edgewise.formula.constants import relative_error
+from edgewise.formulas.constants import relative_error
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 
 TARGET, SAMPLES, WIDTH = "toy 2", 1000, (2, 5, 1)

@@ -18,9 +18,9 @@ import numpy as np
 from edgewise.datasets.knots import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, natural_slope
 from edgewise.discovery.finder import find_formula
-from edgewise.formula.expression import used_variables
-from edgewise.formula.front import CLEARLY
-from edgewise.interpret.structure.relations import bound_together, relations
+from edgewise.formulas.expression import used_variables
+from edgewise.formulas.front import CLEARLY
+from edgewise.interpret.dependence.relations import bound_together, relations
 from edgewise.plot.results.errors import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific

@@ -13,9 +13,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from edgewise.pde import PDE, Solution, named_equation
+from edgewise.pde import PDE, Solution, named_equation, solve
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION
-from edgewise.pde.solver import solving as solve
 from edgewise_experiments.pde import pde_references
 from edgewise_experiments.pde.pde_networks import network_job, network_tables, networks, networks_said
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds

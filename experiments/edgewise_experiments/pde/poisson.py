@@ -14,10 +14,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from edgewise.pde import PDE, named_equation
+from edgewise.pde import PDE, named_equation, solve
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import function_jet
-from edgewise.pde.solver import solving as solve
 from edgewise_experiments.pde.pde_networks import kan, mlp
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, worst

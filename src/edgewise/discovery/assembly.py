@@ -15,10 +15,10 @@ import numpy as np
 
 from edgewise.discovery.curve_models import Structure
 from edgewise.discovery.features import Feature
-from edgewise.formula.algebra import simplify, split_number
-from edgewise.formula.constants import ALLOWANCE, Fitted, fit_constants, free_places
-from edgewise.formula.curve_fits import SYMBOL, Shape, shapes, substituted, summed
-from edgewise.formula.expression import (
+from edgewise.formulas.algebra import simplify, split_number
+from edgewise.formulas.constants import ALLOWANCE, Fitted, fit_constants, free_places
+from edgewise.formulas.curve_fits import SYMBOL, Shape, shapes, substituted, summed
+from edgewise.formulas.expression import (
     Add,
     Call,
     Expression,

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formula.expression import Add, Call, Expression, Multiply, Number, Power, Variable, number, walk
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, number, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
 

@@ -14,11 +14,11 @@ from edgewise.discovery.curve_models import BEAM, Decomposer, Structure, product
 from edgewise.discovery.features import Feature, features, leftover, links, relevant_inputs
 from edgewise.discovery.simple_forms import simple_products
 from edgewise.errors import InputError
-from edgewise.formula.algebra import shortest
-from edgewise.formula.constants import Fitted, fit_constants, recognise
-from edgewise.formula.expression import Expression, Number, Power, complexity, evaluate, leaks
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import EXACT, PRICE, Entry, Front, entry_of, front_of, settled
+from edgewise.formulas.algebra import shortest
+from edgewise.formulas.constants import Fitted, fit_constants, recognise
+from edgewise.formulas.expression import Expression, Number, Power, complexity, evaluate, leaks
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import EXACT, PRICE, Entry, Front, entry_of, front_of, settled
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 ROWS = 2000  # in which structures are looked for

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgewise.discovery.features import Feature, Link
-from edgewise.formula.algebra import simplify
-from edgewise.formula.expression import (
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import (
     Add,
     Call,
     Expression,

@@ -13,11 +13,11 @@ from edgewise.discovery.assembly import pruned
 from edgewise.discovery.finder import FLOOR, find_formula
 from edgewise.discovery.simple_forms import stepwise_sums
 from edgewise.errors import InputError
-from edgewise.formula.algebra import simplify
-from edgewise.formula.constants import fit_constants, recognise
-from edgewise.formula.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import EXACT, Entry, Front, entry_of, front_of, settled, with_fidelity
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants, recognise
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import EXACT, Entry, Front, entry_of, front_of, settled, with_fidelity
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolify.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges

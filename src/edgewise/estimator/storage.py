@@ -11,7 +11,7 @@ from edgewise import checkpoint
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
-from edgewise.formula.serialisation import front_fields, front_from
+from edgewise.formulas.serialisation import front_fields, front_from
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
 from edgewise.tables.scaling import AffineScaling

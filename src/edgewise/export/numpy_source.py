@@ -18,8 +18,8 @@ from edgewise.export.steps import (
     functions_of,
     steps_of,
 )
-from edgewise.formula.expression import Number
-from edgewise.formula.printing import as_python
+from edgewise.formulas.expression import Number
+from edgewise.formulas.printing import as_python
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 

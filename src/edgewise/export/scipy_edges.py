@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.formula.expression import Expression, evaluate
+from edgewise.formulas.expression import Expression, evaluate
 from edgewise.interpret.symbolify.extraction import edge_expression
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import Expression
+from edgewise.formulas.expression import Expression
 from edgewise.interpret.symbolify.extraction import node_expressions
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer

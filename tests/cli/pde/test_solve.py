@@ -14,7 +14,7 @@ from edgewise.cli.pde import solved
 from edgewise.cli.pde.solved import SolveJob
 from edgewise.cli.shared.console import Screen
 from edgewise.pde import named_equation
-from edgewise.pde.solver import solving as real
+from edgewise.pde import solve as real
 
 DECAY = '''"""Decay."""
 import torch

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.formula.expression import complexity, evaluate, parse
+from edgewise.formulas.expression import complexity, evaluate, parse
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import Store
 

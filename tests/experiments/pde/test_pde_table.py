@@ -2,8 +2,7 @@
 
 import pytest
 
-from edgewise.pde import EQUATIONS, named_equation
-from edgewise.pde.solver import solving as solve
+from edgewise.pde import EQUATIONS, named_equation, solve
 from edgewise_experiments import experiments
 from edgewise_experiments.pde import pde_table
 from edgewise_experiments.pde.pde_table import ROWS, errors, summary

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import FUNCTIONS, Add, Call, Multiply, Number, Power, Variable, evaluate, parse
+from edgewise.formulas.expression import FUNCTIONS, Add, Call, Multiply, Number, Power, Variable, evaluate, parse
 from edgewise.interpret.symbolify.from_formula_text import from_formula
 
 NAMES = ["x", "y", "z"]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import Multiply, Number, Variable, parse
-from edgewise.formula.formulas import Formula
+from edgewise.formulas.expression import Multiply, Number, Variable, parse
+from edgewise.formulas.formula import Formula
 from edgewise.interpret.symbolify.extraction import formula
 from edgewise.nn.model import KAN
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise.formula.curve_fits import EdgeFit
+from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.interpret.symbolify.snapping import is_symbolic, with_edge, with_spline
 from edgewise.nn.model import KAN
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.formula.curve_fits import EdgeFit
+from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.interpret.symbolify import snapping as module
 from edgewise.interpret.symbolify.snapping import is_symbolic, symbolify, with_edge
 from edgewise.nn.elementary import ELEMENTARY

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import parse
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Front, entry_of, front_of
+from edgewise.formulas.expression import parse
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Front, entry_of, front_of
 from edgewise.plot.results.formulas import formula_front
 from edgewise.plot.style import ORANGE, render
 

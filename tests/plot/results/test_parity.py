@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.plot import confusion
-from edgewise.plot.results import parity
+from edgewise.plot import confusion, parity
 from edgewise.plot.style import render
 
 

@@ -16,8 +16,7 @@ from edgewise.cli.pde.solved import MARK, MODEL
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.guard import printable
 from edgewise.cli.shared.model import plain_columns
-from edgewise.cli.shared.source import open_source
-from edgewise.cli.table.results import columns_csv
+from edgewise.cli.shared.source import columns_csv, open_source
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes, write_bytes
 from edgewise.pde import EQUATIONS, named_equation

@@ -14,7 +14,7 @@ from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.guard import printable
 from edgewise.pde import EQUATIONS, Solution
-from edgewise.pde.solver import solving as solve_problem
+from edgewise.pde import solve as solve_problem
 
 # What each number of `Errors` is called, and a remark.
 _ERRORS = {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
@@ -71,3 +75,12 @@ def listed(text: str | None, option: str) -> tuple[str, ...]:
     if inside or "" in names:
         raise InputError(f"{option} must be names with commas in between, got {quoted(text)}")
     return tuple(names)
+
+
+def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence]) -> str:
+    """The number of each row and columns by name, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", *columns])
+    writer.writerows(zip(rows.tolist(), *columns.values(), strict=True))
+    return text.getvalue()

@@ -29,9 +29,9 @@ from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.files import write_bytes
-from edgewise.formula.domains import BEYOND, domain_report
-from edgewise.formula.front import Front, with_fidelity
-from edgewise.formula.printing import latex_name
+from edgewise.formulas.domains import BEYOND, domain_report
+from edgewise.formulas.front import Front, with_fidelity
+from edgewise.formulas.printing import latex_name
 from edgewise.plot import formula_front, save
 from edgewise.plot.style import FORMATS
 

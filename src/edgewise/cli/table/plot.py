@@ -24,11 +24,11 @@ from edgewise.plot import (
     effect_curves,
     formula_front,
     network_diagram,
+    parity,
     save,
     share_dots,
     training_history,
 )
-from edgewise.plot.results import parity
 from edgewise.plot.style import FORMATS
 from edgewise.report import ReportFigure
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.job import Prepared, Trained
+from edgewise.cli.shared.source import columns_csv
 from edgewise.cli.table.formula import Equations, equation_facts
 from edgewise.cli.table.plot import MOST_CLASSES, draw, explanation, seen_rows
 from edgewise.compare.baselines import BaselineResult, paired_error
@@ -283,15 +282,6 @@ def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: S
         columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
     columns |= {name: column.tolist() for name, column in (extra or {}).items()}
     return columns_csv(rows, columns)
-
-
-def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence]) -> str:
-    """The number of each row and columns by name, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", *columns])
-    writer.writerows(zip(rows.tolist(), *columns.values(), strict=True))
-    return text.getvalue()
 
 
 def _finite(value: float | None) -> float | None:

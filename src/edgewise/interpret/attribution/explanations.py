@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
-from edgewise.interpret.structure.separability import interactions
+from edgewise.interpret.dependence.separability import interactions
 
 Predict = Callable[[np.ndarray], ArrayLike]  # (n, d) -> (n,) or (n, outputs)
 PATHS = 32  # from rows of the background to an explained row, each gone forwards and backwards

@@ -10,8 +10,8 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.errors import InputError
-from edgewise.formula.expression import Add, Expression, Multiply, Number, Variable, children, number, parse, rebuilt
-from edgewise.formula.formulas import Formula
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, number, parse, rebuilt
+from edgewise.formulas.formula import Formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.symbolic import SymbolicLayer

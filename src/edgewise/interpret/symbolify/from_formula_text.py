@@ -10,7 +10,7 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.errors import InputError
-from edgewise.formula.expression import (
+from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
     Call,
@@ -24,8 +24,8 @@ from edgewise.formula.expression import (
     parse,
     rebuilt,
 )
-from edgewise.formula.expression import walk as parts_of
-from edgewise.formula.printing import as_text
+from edgewise.formulas.expression import walk as parts_of
+from edgewise.formulas.printing import as_text
 from edgewise.nn.model import KAN
 
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}

@@ -17,11 +17,11 @@ from torch import Tensor
 from edgewise.checks import check_count, is_number
 from edgewise.discovery.assembly import pruned
 from edgewise.errors import InputError
-from edgewise.formula.algebra import simplify
-from edgewise.formula.constants import fit_constants, recognise
-from edgewise.formula.curve_fits import EdgeFit, edge_fits
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Entry, Front, entry_of, front_of, with_fidelity
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants, recognise
+from edgewise.formulas.curve_fits import EdgeFit, edge_fits
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Entry, Front, entry_of, front_of, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolify.extraction import formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from edgewise.formula.algebra import simplify
-from edgewise.formula.constants import known_numbers
-from edgewise.formula.expression import Expression, Number, children, rebuilt
-from edgewise.formula.printing import as_latex
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import known_numbers
+from edgewise.formulas.expression import Expression, Number, children, rebuilt
+from edgewise.formulas.printing import as_latex
 from edgewise.interpret.symbolify.extraction import edge_expression
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.plot.network.layout import Layout

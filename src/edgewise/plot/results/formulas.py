@@ -8,8 +8,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 
 from edgewise.errors import InputError
-from edgewise.formula.front import Entry, Front
-from edgewise.formula.printing import latex_name
+from edgewise.formulas.front import Entry, Front
+from edgewise.formulas.printing import latex_name
 from edgewise.plot.style import BLUE, FAINT, GREY, INK, ORANGE, WIDTH, settled, styled, text_width
 
 _PLOT = 2.3  # inches of the curve

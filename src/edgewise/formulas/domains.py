@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from edgewise.formula.expression import Expression, children, domain_row, evaluate, touches_zero, used_variables, walk
-from edgewise.formula.formulas import Formula
-from edgewise.formula.printing import as_text
+from edgewise.formulas.expression import Expression, children, domain_row, evaluate, touches_zero, used_variables, walk
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import Elementary
 
 BEYOND = 0.2  # of the range of each input, at both ends

@@ -12,7 +12,7 @@ from functools import reduce
 
 import numpy as np
 
-from edgewise.formula.expression import (
+from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
     Call,

@@ -8,10 +8,10 @@ import pytest
 
 from edgewise.discovery.finder import find_formula
 from edgewise.errors import CheckpointError
-from edgewise.formula.expression import parse
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Entry, Front
-from edgewise.formula.serialisation import front_fields, front_from
+from edgewise.formulas.expression import parse
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Entry, Front
+from edgewise.formulas.serialisation import front_fields, front_from
 
 X = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
 

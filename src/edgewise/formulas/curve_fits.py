@@ -12,9 +12,9 @@ from functools import reduce
 import numpy as np
 import torch
 
-from edgewise.formula.algebra import simplify
-from edgewise.formula.constants import fit_constants
-from edgewise.formula.expression import (
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants
+from edgewise.formulas.expression import (
     Add,
     Call,
     Expression,

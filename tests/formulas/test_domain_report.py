@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.formula.domains import domain_report, undefined_beyond
-from edgewise.formula.expression import parse
-from edgewise.formula.formulas import Formula
+from edgewise.formulas.domains import domain_report, undefined_beyond
+from edgewise.formulas.expression import parse
+from edgewise.formulas.formula import Formula
 
 X = np.random.default_rng(0).uniform(1, 3, (100, 2))
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise.formula.algebra import simplify
-from edgewise.formula.expression import (
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import (
     Add,
     Call,
     Multiply,
@@ -18,7 +18,7 @@ from edgewise.formula.expression import (
     number,
     parse,
 )
-from edgewise.formula.printing import as_text
+from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
 LEAVES = st.one_of(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import evaluate, parse
-from edgewise.formula.printing import as_c, as_latex, as_python, as_text, latex_name
+from edgewise.formulas.expression import evaluate, parse
+from edgewise.formulas.printing import as_c, as_latex, as_python, as_text, latex_name
 
 NAMES = ("x", "y", "theta2")
 TEXTS = [

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import Multiply, Number, Variable, parse
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Entry, Front, entry_of, front_of, settled
+from edgewise.formulas.expression import Multiply, Number, Variable, parse
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Entry, Front, entry_of, front_of, settled
 
 NAMES = ("x",)
 

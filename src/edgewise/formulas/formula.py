@@ -1,4 +1,4 @@
-"""TODO docstring of edgewise.formula.formulas."""
+"""TODO docstring of edgewise.formulas.formula."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.formula.algebra import simplify
-from edgewise.formula.expression import Expression, complexity, evaluate, leaks
-from edgewise.formula.printing import _to_sympy, as_c, as_latex, as_python, as_text
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import Expression, complexity, evaluate, leaks
+from edgewise.formulas.printing import _to_sympy, as_c, as_latex, as_python, as_text
 
 if TYPE_CHECKING:
     import sympy

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.formula.algebra import expanded, factored, shortest
-from edgewise.formula.expression import complexity, evaluate, parse
-from edgewise.formula.printing import as_text
+from edgewise.formulas.algebra import expanded, factored, shortest
+from edgewise.formulas.expression import complexity, evaluate, parse
+from edgewise.formulas.printing import as_text
 
 NAMES = ("a", "b", "c")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.formula.constants import fit_constants, known_numbers, mean_squared, recognise, relative_error, value_of
-from edgewise.formula.expression import constants, parse, with_constants
-from edgewise.formula.printing import as_text
+from edgewise.formulas.constants import fit_constants, known_numbers, mean_squared, recognise, relative_error, value_of
+from edgewise.formulas.expression import constants, parse, with_constants
+from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
 

@@ -9,8 +9,8 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from edgewise.errors import InputError
-from edgewise.formula.algebra import split_number
-from edgewise.formula.expression import Add, Call, Expression, Multiply, Number, Power, Variable, children
+from edgewise.formulas.algebra import split_number
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, children
 
 if TYPE_CHECKING:
     import sympy

@@ -12,10 +12,10 @@ from itertools import groupby
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formula.constants import ALLOWANCE, mean_squared, relative_error
-from edgewise.formula.domains import BEYOND
-from edgewise.formula.expression import Number, walk
-from edgewise.formula.formulas import Formula
+from edgewise.formulas.constants import ALLOWANCE, mean_squared, relative_error
+from edgewise.formulas.domains import BEYOND
+from edgewise.formulas.expression import Number, walk
+from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 
 POINTS = 2000  # drawn of each kind

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.formula.algebra import simplify
-from edgewise.formula.expression import (
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import (
     UNITS,
     Exact,
     Expression,

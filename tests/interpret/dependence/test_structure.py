@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.structure.separability import interactions, structure
+from edgewise.interpret.dependence.separability import interactions, structure
 from edgewise.nn.model import KAN
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.formula.expression import parse
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Entry, fresh_inputs, outside_inputs, with_fidelity
+from edgewise.formulas.expression import parse
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Entry, fresh_inputs, outside_inputs, with_fidelity
 
 NAMES = ("x", "y")
 X = np.random.default_rng(0).uniform([0, 10], [1, 30], (200, 2))

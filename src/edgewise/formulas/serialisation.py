@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from edgewise.checks import check_names
 from edgewise.errors import CheckpointError
-from edgewise.formula.expression import (
+from edgewise.formulas.expression import (
     FUNCTIONS,
     UNITS,
     Add,
@@ -17,8 +17,8 @@ from edgewise.formula.expression import (
     Variable,
     children,
 )
-from edgewise.formula.formulas import Formula
-from edgewise.formula.front import Entry, Front
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Entry, Front
 
 VERSION = 1
 LONGEST = 10_000  # tokens of a formula

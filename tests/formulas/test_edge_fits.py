@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.formula.curve_fits import edge_fits
+from edgewise.formulas.curve_fits import edge_fits
 from edgewise.nn.elementary import ELEMENTARY
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from edgewise.formula.curve_fits import shapes
-from edgewise.formula.expression import evaluate
+from edgewise.formulas.curve_fits import shapes
+from edgewise.formulas.expression import evaluate
 
 CURVES = {
     "J0(20u)": (lambda u: scipy.special.j0(20 * u), -1, 1),

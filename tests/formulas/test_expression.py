@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.formula.expression import (
+from edgewise.formulas.expression import (
     Call,
     Number,
     Power,

@@ -1,0 +1,97 @@
+"""How long work reports its progress and how it ends, in one vocabulary for every fit, search and solve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StopReason(StrEnum):
+    """Why a fit, a search or a solve ended.
+
+    A member is a string, so that `report.stopped == "converged"` holds and JSON stores the plain word. `sentence`
+    says the same in words.
+
+    Examples
+    --------
+    >>> StopReason("budget").sentence
+    'The budget of work is spent.'
+    >>> StopReason.CONVERGED == "converged"
+    True
+    """
+
+    CONVERGED = "converged"
+    MAX_STEPS = "max_steps"
+    NO_PROGRESS = "no_progress"
+    BUDGET = "budget"
+    TIME_LIMIT = "time_limit"
+    NONFINITE = "nonfinite"
+    INTERRUPTED = "interrupted"
+    CALLBACK = "callback"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as one full sentence."""
+        return _SENTENCES[self]
+
+    @property
+    def is_user_request(self) -> bool:
+        """Whether a person ended the work, by Ctrl-C or through a callback."""
+        return self in (StopReason.INTERRUPTED, StopReason.CALLBACK)
+
+    @classmethod
+    def _missing_(cls, value: object) -> StopReason | None:
+        # Files written by version 0.1 call a completed search "finished" and a time limit "time".
+        return {"finished": cls.CONVERGED, "time": cls.TIME_LIMIT}.get(str(value))
+
+
+_SENTENCES = {
+    StopReason.CONVERGED: "The work is complete: the requested accuracy is reached or every planned stage is done.",
+    StopReason.MAX_STEPS: "The largest allowed number of steps is made.",
+    StopReason.NO_PROGRESS: "No further step lowers the objective.",
+    StopReason.BUDGET: "The budget of work is spent.",
+    StopReason.TIME_LIMIT: "The time limit is reached.",
+    StopReason.NONFINITE: "The loss is no longer a finite number.",
+    StopReason.INTERRUPTED: "The work was interrupted by the user (Ctrl-C); the best result so far is kept.",
+    StopReason.CALLBACK: "A callback asked to stop; the best result so far is kept.",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a fit, a search or a solve while it runs; every progress callback receives one.
+
+    Parameters
+    ----------
+    stage : str
+        Description of the current stage, for people.
+    share : float
+        Share of the planned work that is done, from 0 to 1.
+    loss : float, optional
+        Latest training loss, or None where no training runs.
+    best_loss : float, optional
+        Smallest held-out loss (or training loss without held-out data) so far.
+    seconds : float
+        Wall seconds since the start.
+
+    Examples
+    --------
+    >>> Progress("grid of 10 intervals", share=0.25, seconds=30.0).seconds_left
+    90.0
+    """
+
+    stage: str
+    share: float
+    loss: float | None = None
+    best_loss: float | None = None
+    seconds: float = 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated wall seconds to the end of the planned work, at the pace so far; less if it ends early."""
+        return self.seconds * (1 - self.share) / max(self.share, 1e-9)
+
+
+ProgressCallback = Callable[[Progress], object]
+"""Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
