@@ -26,7 +26,7 @@ RANKS = (
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
     "train": ({"penalties"}, {"problems"}, {"jacobian"}, {"methods", "grids"}, {"loop"}, {"smoothing", "uncertainty"}),
-    "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolify"}),
+    "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
     "plot": ({"style"}, {"network", "results", "pde"}),
     "cli": ({"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
@@ -81,7 +81,7 @@ MANY_ARGUMENTS = (
     # These have more today and are to be shortened.
     "cli.table.formula",
     "estimator.base",
-    "interpret.symbolify.snapping",
+    "interpret.symbolic.snapping",
     "model_selection.approximation",
     "model_selection.automatic",
     "model_selection.search",

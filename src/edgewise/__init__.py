@@ -8,14 +8,14 @@ from edgewise.errors import CheckpointError, EdgewiseError, EdgewiseWarning, Fil
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front
 from edgewise.interpret.attribution.explanations import explain_global, explain_local
-from edgewise.interpret.attribution.removal_costs import removal_costs
-from edgewise.interpret.dependence.relations import relations
+from edgewise.interpret.attribution.removal import removal_costs
+from edgewise.interpret.dependence.additive_relations import relations
 from edgewise.interpret.dependence.separability import interactions, structure
 from edgewise.interpret.pruning.input_selection import select_inputs
 from edgewise.interpret.pruning.pruning import PruneReport, prune
-from edgewise.interpret.symbolify.extraction import formula
-from edgewise.interpret.symbolify.from_formula_text import from_formula
-from edgewise.interpret.symbolify.snapping import symbolify
+from edgewise.interpret.symbolic.extraction import formula
+from edgewise.interpret.symbolic.from_formula_text import from_formula
+from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.distillation import distil
 from edgewise.interpret.transform.resize import deepen, widen
 from edgewise.model_selection.approximation import ApproximateResult, approximate

@@ -3,7 +3,7 @@
 import torch
 
 from edgewise.export.steps import Units
-from edgewise.interpret.symbolify.from_formula_text import from_formula
+from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN

@@ -20,7 +20,7 @@ from edgewise.datasets.slope_rule import COLUMNS, natural_slope
 from edgewise.discovery.finder import find_formula
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import CLEARLY
-from edgewise.interpret.dependence.relations import bound_together, relations
+from edgewise.interpret.dependence.additive_relations import bound_together, relations
 from edgewise.plot.results.errors import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific

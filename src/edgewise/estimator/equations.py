@@ -19,7 +19,7 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Number, Vari
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import EXACT, Entry, Front, entry_of, front_of, settled, with_fidelity
 from edgewise.interpret.pruning.pruning import prune
-from edgewise.interpret.symbolify.snapping import symbolify
+from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
 from edgewise.train.problems.regression import Regression
 

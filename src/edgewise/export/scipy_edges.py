@@ -8,7 +8,7 @@ import torch
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.expression import Expression, evaluate
-from edgewise.interpret.symbolify.extraction import edge_expression
+from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression
-from edgewise.interpret.symbolify.extraction import node_expressions
+from edgewise.interpret.symbolic.extraction import node_expressions
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer

@@ -1,1 +1,69 @@
-"""What a trained network has learned: which edges, nodes and inputs its output depends on."""
+"""Read, shrink and reshape trained networks.
+
+Start here: `prune` removes the inputs, nodes and edges that the data do not need; `symbolify` turns a pruned network
+into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
+`explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
+of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula`
+make new networks from networks, functions and formulas.
+
+The parts, from the ground up: `black_box` (one adapter for everything that predicts), `dependence`, `attribution`,
+`transform`, then `pruning` and `symbolic`.
+"""
+
+from edgewise.interpret.attribution import (
+    GlobalExplanation,
+    LocalExplanation,
+    RemovalCosts,
+    edge_scores,
+    explain_global,
+    explain_local,
+    input_scores,
+    node_scores,
+    removal_costs,
+)
+from edgewise.interpret.dependence import (
+    Relation,
+    Relations,
+    Structure,
+    Symmetry,
+    bound_together,
+    interactions,
+    relations,
+    structure,
+)
+from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
+from edgewise.interpret.symbolic import formula, from_formula, symbolify
+from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
+
+__all__ = [
+    "DistilReport",
+    "DistilRound",
+    "GlobalExplanation",
+    "InputSelection",
+    "LocalExplanation",
+    "PruneReport",
+    "Relation",
+    "Relations",
+    "Removal",
+    "RemovalCosts",
+    "Structure",
+    "Symmetry",
+    "bound_together",
+    "deepen",
+    "distil",
+    "edge_scores",
+    "explain_global",
+    "explain_local",
+    "formula",
+    "from_formula",
+    "input_scores",
+    "interactions",
+    "node_scores",
+    "prune",
+    "relations",
+    "removal_costs",
+    "select_inputs",
+    "structure",
+    "symbolify",
+    "widen",
+]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.removal_costs import removal_costs, sample_losses
+from edgewise.interpret.attribution.removal import removal_costs, sample_losses
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification

@@ -2,7 +2,7 @@
 
 import torch
 
-from edgewise.interpret.dependence.relations import subsets_of, train_networks
+from edgewise.interpret.dependence.additive_relations import subsets_of, train_networks
 
 
 def normal(*shape, seed=0):

@@ -2,7 +2,7 @@
 
 import torch
 
-from edgewise.interpret.symbolify.from_formula_text import from_formula
+from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.resize import widen
 from edgewise.nn.model import KAN
 from edgewise.plot import network_diagram

@@ -1,1 +1,33 @@
-"""TODO what the room attribution is for."""
+"""How much each input, node and edge contributes to the predictions.
+
+`edge_scores`, `node_scores` and `input_scores` are cheap scores from one trace of a network; `removal_costs` measures
+by how much the loss rises without an edge, a node or an input; `explain_global` and `explain_local` describe the
+predictions of any model.
+"""
+
+from edgewise.interpret.attribution.explanations import (
+    Effect,
+    GlobalExplanation,
+    LocalExplanation,
+    explain_global,
+    explain_local,
+    partial_dependence,
+    shares,
+)
+from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
+from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
+
+__all__ = [
+    "Effect",
+    "GlobalExplanation",
+    "LocalExplanation",
+    "RemovalCosts",
+    "edge_scores",
+    "explain_global",
+    "explain_local",
+    "input_scores",
+    "node_scores",
+    "partial_dependence",
+    "removal_costs",
+    "shares",
+]

@@ -1,1 +1,19 @@
-"""TODO what the room structure is for."""
+"""Which inputs of a function interact, and which columns of a table depend on each other.
+
+`structure` and `interactions` take any function or model; `relations` and `bound_together` take a table without a
+target.
+"""
+
+from edgewise.interpret.dependence.additive_relations import Relation, Relations, bound_together, relations
+from edgewise.interpret.dependence.separability import Structure, Symmetry, interactions, structure
+
+__all__ = [
+    "Relation",
+    "Relations",
+    "Structure",
+    "Symmetry",
+    "bound_together",
+    "interactions",
+    "relations",
+    "structure",
+]

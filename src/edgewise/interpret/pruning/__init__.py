@@ -1,1 +1,10 @@
-"""TODO what the room pruning is for."""
+"""Smaller networks and fewer inputs with about the same loss.
+
+`prune` removes edges, hidden nodes and inputs of a trained network; `select_inputs` chooses few of many inputs before
+any network is trained on all of them.
+"""
+
+from edgewise.interpret.pruning.input_selection import InputSelection, select_inputs
+from edgewise.interpret.pruning.pruning import PruneReport, Removal, prune
+
+__all__ = ["InputSelection", "PruneReport", "Removal", "prune", "select_inputs"]

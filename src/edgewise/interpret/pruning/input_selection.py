@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from edgewise.checks import check_count
-from edgewise.interpret.attribution.removal_costs import judging_data
+from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.pruning.pruning import PruneReport, columns_of, prune
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit

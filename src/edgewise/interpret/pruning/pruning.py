@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.removal_costs import judging_data, removal_costs, sample_losses
+from edgewise.interpret.attribution.removal import judging_data, removal_costs, sample_losses
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.interpret.transform.subnetworks import (
     Kept,

@@ -1,1 +1,10 @@
-"""TODO what the room transform is for."""
+"""New networks from given ones: parts taken out, layers and nodes added, or a large model distilled into a small KAN.
+
+`widen` and `deepen` add nodes and layers without changing the function; `distil` trains a KAN on the predictions of
+any model; `subnetworks` holds the steps that `prune` is made of.
+"""
+
+from edgewise.interpret.transform.distillation import DistilReport, DistilRound, distil
+from edgewise.interpret.transform.resize import deepen, widen
+
+__all__ = ["DistilReport", "DistilRound", "deepen", "distil", "widen"]

@@ -8,7 +8,7 @@ from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import known_numbers
 from edgewise.formulas.expression import Expression, Number, children, rebuilt
 from edgewise.formulas.printing import as_latex
-from edgewise.interpret.symbolify.extraction import edge_expression
+from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.plot.network.layout import Layout
 from edgewise.plot.style import text_width

@@ -8,7 +8,7 @@ import torch
 
 from edgewise.datasets import load_knots
 from edgewise.errors import InputError
-from edgewise.interpret.dependence.relations import bound_together, relations
+from edgewise.interpret.dependence.additive_relations import bound_together, relations
 
 
 def toy(rows=1000):

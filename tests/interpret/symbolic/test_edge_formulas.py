@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from edgewise.formulas.expression import evaluate
-from edgewise.interpret.symbolify.extraction import edge_expression, node_expressions, table_of
+from edgewise.interpret.symbolic.extraction import edge_expression, node_expressions, table_of
 from edgewise.nn.elementary import ELEMENTARY, Elementary, table
 from edgewise.nn.layers.symbolic import SymbolicLayer
 

@@ -23,7 +23,7 @@ from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Entry, Front, entry_of, front_of, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
-from edgewise.interpret.symbolify.extraction import formula
+from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer

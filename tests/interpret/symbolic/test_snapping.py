@@ -10,8 +10,8 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
-from edgewise.interpret.symbolify import snapping as module
-from edgewise.interpret.symbolify.snapping import is_symbolic, symbolify, with_edge
+from edgewise.interpret.symbolic import snapping as module
+from edgewise.interpret.symbolic.snapping import is_symbolic, symbolify, with_edge
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit

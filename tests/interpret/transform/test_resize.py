@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.symbolify.from_formula_text import from_formula
+from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.resize import deepen, widen
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit

@@ -8,7 +8,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.formulas.expression import FUNCTIONS, Add, Call, Multiply, Number, Power, Variable, evaluate, parse
-from edgewise.interpret.symbolify.from_formula_text import from_formula
+from edgewise.interpret.symbolic.from_formula_text import from_formula
 
 NAMES = ["x", "y", "z"]
 

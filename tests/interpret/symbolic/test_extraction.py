@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Multiply, Number, Variable, parse
 from edgewise.formulas.formula import Formula
-from edgewise.interpret.symbolify.extraction import formula
+from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.model import KAN
 
 # Defined everywhere and tame, so that a network of any depth stays finite.

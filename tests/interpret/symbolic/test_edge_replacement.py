@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.formulas.curve_fits import EdgeFit
-from edgewise.interpret.symbolify.snapping import is_symbolic, with_edge, with_spline
+from edgewise.interpret.symbolic.snapping import is_symbolic, with_edge, with_spline
 from edgewise.nn.model import KAN
 
 X = 2 * torch.rand(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1

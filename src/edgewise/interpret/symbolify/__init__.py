@@ -1,1 +1,0 @@
-"""TODO what the room symbolify is for."""
