@@ -19,6 +19,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
+from edgewise.ops.least_squares import DampingRule, LeastSquaresLimits, least_squares
 
 # Denominators of fractions people write, and how large a numerator may be with them.
 DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10)
@@ -29,6 +30,8 @@ CLOSE = 1e-5
 DEVIATIONS = 3.0
 # ... and the sum of squares may rise by what one parameter less explains: chi-square with 1 degree of freedom, 99 %.
 ALLOWANCE = 6.6
+# Nielsen's rule with bounds for constants of any size: a choice, kept so that stored formulas stay as they are.
+DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,7 @@ def fit_constants(
 ) -> Fitted | None:
     """Levenberg-Marquardt on the constants that are not exact; None where the formula is undefined at a sample.
 
-    K. Madsen, H. Nielsen, O. Tingleff, "Methods for non-linear least squares problems" (2004), algorithm 3.16, with
-    Marquardt's scaling of the damping. deadline: of `time.monotonic`, after which no further step is made.
+    deadline: of `time.monotonic`, after which no further step is made.
     """
     places = free_places(node)
     numbers = [part for part in walk(node) if isinstance(part, Number)]
@@ -66,71 +68,28 @@ def fit_constants(
     values = np.array([part.value for part in numbers])
     root = None if weight is None else np.sqrt(weight / weight.mean())
 
-    def residuals_at(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found, rows = linearise(with_constants(node, values, exact), x)
-        rest, rows = found - y, rows[:, places]
+    def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        trial = values.copy()
+        trial[places] = free
+        predicted, rows = linearise(with_constants(node, trial, exact), x)
+        rest, rows = predicted - y, rows[:, places]
         return (rest, rows) if root is None else (rest * root, rows * root[:, None])
 
-    with np.errstate(over="ignore", invalid="ignore"):  # a step that overflows is refused
-        found = _marquardt(residuals_at, values, places, steps, deadline)
-        if found is None:
-            return None
-        values, loss, rows = found
-        errors = np.zeros(len(values))
-        if places:
-            spread = loss / max(len(y) - len(places), 1)
-            gram = rows.T @ rows
+    limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
+    fit = least_squares(residuals_and_jacobian, values[places], rule=DAMPING, limits=limits)
+    if fit is None:
+        return None
+    values[places] = fit.x
+    errors = np.zeros(len(values))
+    if places:
+        spread = fit.loss / max(len(y) - len(places), 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram = fit.jacobian.T @ fit.jacobian
             if np.isfinite(gram).all():
                 errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * spread)
             else:
                 errors[places] = math.inf
-    return Fitted(with_constants(node, values, exact), loss / len(y), tuple(errors.tolist()))
-
-
-def _marquardt(
-    residuals_at, values, places: list[int], steps: int, deadline: float
-) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """(values, sum of squares, derivatives of the residuals) where it stops; None if the start is not finite."""
-    rest, rows = residuals_at(values)
-    if not (np.isfinite(rest).all() and np.isfinite(rows).all()):
-        return None
-    loss, damping, growth = float(rest @ rest), 1e-3, 2.0
-    for _ in range(steps if places else 0):
-        gram, gradient = rows.T @ rows, rows.T @ rest
-        scale = np.diag(gram) + 1e-12 * max(float(np.diag(gram).max()), 1e-300)
-        if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
-            break
-        moved = False
-        for _ in range(12):
-            if time.monotonic() > deadline:
-                break
-            move = _solved(gram + damping * np.diag(scale), -gradient)
-            trial = values.copy()
-            trial[places] += move
-            new_rest, new_rows = residuals_at(trial)
-            new_loss = float(new_rest @ new_rest) if np.isfinite(new_rest).all() else math.inf
-            if new_loss < loss and np.isfinite(new_rows).all():
-                gain = (loss - new_loss) / max(float(move @ (damping * scale * move - gradient)), 1e-300)
-                damping = max(damping * max(1 / 3, 1 - (2 * gain - 1) ** 3), 1e-14)
-                moved, growth = True, 2.0
-                break
-            damping, growth = damping * growth, growth * 2
-            if damping > 1e12:
-                break
-        if not moved:
-            break
-        done = loss - new_loss <= 1e-10 * loss
-        values, rest, rows, loss = trial, new_rest, new_rows, new_loss
-        if done:
-            break
-    return values, loss, rows
-
-
-def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.solve(matrix, right)
-    except np.linalg.LinAlgError:
-        return np.linalg.lstsq(matrix, right, rcond=None)[0]
+    return Fitted(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
 
 
 def known_numbers(value: float, reach: float) -> Iterator[Exact]:
