@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.train.jacobian.linearised import CHUNK_NUMBERS, evenly, layer_rows, linearise, output_rows
+from edgewise.settings import ROW_CHUNK_NUMBERS
+from edgewise.train.jacobian.linearised import evenly, layer_rows, linearise, output_rows
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
@@ -205,7 +206,7 @@ def _quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
     """|C'g| of every output at x, (N, m)."""
     found, outputs = [], model.layers[-1].out_features
-    for part in x.split(max(1, CHUNK_NUMBERS // (len(factor) * outputs))):
+    for part in x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs))):
         found.append(torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1))
     return torch.cat(found)
 

@@ -125,7 +125,7 @@ def test_a_weight_is_the_same_as_repeats():
 def test_chunks_and_picked_rows(monkeypatch):
     model, data, _ = line(500)
     whole = linearise(model, data)
-    monkeypatch.setattr(linearised, "CHUNK_NUMBERS", 70)
+    monkeypatch.setattr(linearised, "ROW_CHUNK_NUMBERS", 70)
     torch.testing.assert_close(linearise(model, data).gram, whole.gram)
     monkeypatch.setattr(linearised, "MOST_WORK", 4**2 * 250)
     torch.testing.assert_close(linearise(model, data).gram, whole.gram, rtol=0.3, atol=0.3)

@@ -17,8 +17,8 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.grids import adapt_domain_, refine
-from edgewise.train.jacobian.normal_equations import CHUNK_NUMBERS
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import flattened, write_
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_the_samples():
     sizes = [len(rows.residuals) for rows, _ in run._source.chunks()]
     assert sum(sizes) == 60_000
     assert len(sizes) > 1
-    assert max(sizes) * 75 <= CHUNK_NUMBERS  # a row meets 75 parameters of 105
+    assert max(sizes) * 75 <= ROW_CHUNK_NUMBERS  # a row meets 75 parameters of 105
 
 
 DEGENERATE = {

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.segments import dense_rows
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
 # Multiply-adds that J'J may take, some seconds on one core: of taller tables evenly picked rows are looked at.
 MOST_WORK = 1e11
 # Share of the mean of the diagonal that is added to it: directions that neither data nor penalty decide (a hidden
@@ -110,7 +110,7 @@ def linearise(
     size, outputs = sum(p.numel() for p in model.parameters() if p.requires_grad), data.y.shape[1]
     picked = evenly(data, max(int(MOST_WORK / size**2), 4 * size))
     gram, losses = data.x.new_zeros(size, size), data.x.new_zeros(outputs)
-    for part, share in picked.chunks(max(1, CHUNK_NUMBERS // (size * outputs))):
+    for part, share in picked.chunks(max(1, ROW_CHUNK_NUMBERS // (size * outputs))):
         weight = part.x.new_ones(len(part)) if part.weight is None else part.weight
         weight = weight * (share / len(part))
         with torch.no_grad():

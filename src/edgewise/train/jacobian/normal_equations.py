@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.ops import normal
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.rows import BlockRows, NetworkRows, ParameterSlots, Spread
 from edgewise.train.problems.base import Problem
-
-CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,9 @@ class RowSource:
     chunk_numbers: most numbers in the rows of one chunk.
     """
 
-    def __init__(self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = CHUNK_NUMBERS):
+    def __init__(
+        self, network: nn.Module, problem: Problem, slots: ParameterSlots, chunk_numbers: int = ROW_CHUNK_NUMBERS
+    ):
         self.network, self._problem, self._slots = network, problem, slots
         self._blocks = [block for block in problem.second_order_blocks() if len(block.data)]
         self._rows = NetworkRows(network, slots, self._blocks[0].data.x)

@@ -17,6 +17,7 @@ from torch import Tensor
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.segments import dense_rows
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import ParameterSlots, has_segments
 from edgewise.train.methods.base import Method, StepResult, flattened, write_
@@ -31,8 +32,6 @@ from edgewise.train.methods.linear_systems import (
 from edgewise.train.penalties import Curvature
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective
-
-CHUNK_NUMBERS = 2**22  # in the rows of one chunk (32 MiB)
 
 
 def penalty_gradient(objective: Objective, data: Data) -> Tensor:
@@ -66,7 +65,7 @@ def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> N
 def _edge_grams(objective: Objective, slots: ParameterSlots, data: Data) -> list[dict[str, Tensor]]:
     """For every layer the mean over samples of (d phi / d parameter)(d phi / d parameter)' of each edge."""
     layers, total = list(objective.network.layers), []
-    for part, share in data.chunks(max(1, CHUNK_NUMBERS // slots.size)):
+    for part, share in data.chunks(max(1, ROW_CHUNK_NUMBERS // slots.size)):
         inputs = objective.network.trace(part.x).inputs
         weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
         for number, (layer, x) in enumerate(zip(layers, inputs, strict=True)):

@@ -21,6 +21,7 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import DenseLayer
 from edgewise.ops import normal
 from edgewise.ops.normal import Runs
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import ParameterSlots, Spread
 from edgewise.train.methods.base import write_
@@ -152,7 +153,6 @@ def conjugate_gradient(
     return x, residual
 
 
-CHUNK_NUMBERS = 2**22  # in filled rows (32 MiB)
 MOST_NUMBERS = 2**26  # in all blocks (512 MiB); layers beyond are left with their diagonal
 
 
@@ -229,7 +229,7 @@ class _LayerBlocks:
         inputs, count, outputs = self._shape
         coef = runs[self._coef_slot.start]
         active = self._degree + 1
-        room = max(1, CHUNK_NUMBERS // (inputs * outputs * (count + 1)))
+        room = max(1, ROW_CHUNK_NUMBERS // (inputs * outputs * (count + 1)))
         if len(coef.values) > room:  # rows are filled up below
             for first in range(0, len(coef.values), room):
                 part = slice(first, first + room)

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train.penalties import Penalty, edge_magnitudes
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
-
-# Numbers that the widest layer may hold for one chunk of samples (64 MiB in float64).
-CHUNK_NUMBERS = 2**23
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Objective:
         self.parameters = {name: p for name, p in everything if p.requires_grad}
         if not self.parameters:
             raise InputError("model must have a trainable parameter, got none with requires_grad")
-        self.rows = rows or max(1024, CHUNK_NUMBERS // _numbers_per_row(self.network))
+        self.rows = rows or max(1024, FORWARD_CHUNK_NUMBERS // _numbers_per_row(self.network))
 
     def twin(self, network: nn.Module, dtype: torch.dtype) -> "Objective":
         """The same objective for a copy of the network in another dtype, with its data in that dtype."""
