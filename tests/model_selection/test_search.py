@@ -8,7 +8,7 @@ import torch
 
 from edgewise.model_selection import search as module
 from edgewise.model_selection.candidates import WORK, Candidate, reasonable_work
-from edgewise.model_selection.cross_validation import sample_losses
+from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
@@ -189,9 +189,9 @@ class TestInterrupt:
         def losses(*arguments):
             if next(calls) == 3:
                 raise KeyboardInterrupt
-            return sample_losses(*arguments)
+            return clipped_losses(*arguments)
 
-        monkeypatch.setattr(module, "sample_losses", losses)
+        monkeypatch.setattr(module, "clipped_losses", losses)
         search, report = searched(ADDITIVE)
         assert report.stopped == "interrupted" and search.fallback is not None
 

@@ -12,7 +12,7 @@ import torch
 
 from edgewise.model_selection.approximation import HELD_OUT, WORK, approximate
 from edgewise.model_selection.candidates import Candidate, score_of, train_candidate, work_of
-from edgewise.model_selection.cross_validation import part_of, sample_losses
+from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import ProgressEvent, Search, SearchReport
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
@@ -155,7 +155,7 @@ def _kept(problem: Problem, final: tuple[KAN, FitReport] | None, search: Search)
 
 
 def _loss(problem: Problem, model: KAN) -> float:
-    return float(sample_losses(problem, model, problem.train).mean())
+    return float(clipped_losses(problem, model, problem.train).mean())
 
 
 def _sampled(problem: Problem, seed: int, most: int) -> Problem:
@@ -163,7 +163,7 @@ def _sampled(problem: Problem, seed: int, most: int) -> Problem:
     if rows <= most:
         return problem
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:most]
-    return part_of(problem, order.sort().values)
+    return problem.subset(order.sort().values)
 
 
 UNSEEN = 0.1  # of the samples make no choice at all: error bars are calibrated on them
@@ -204,7 +204,7 @@ def approximated(problem: Regression, found: SearchReport, search: Search) -> tu
     chosen = Candidate(config.width[1:-1], config.grid_size[0], 0.0, config.degree)
     with torch.no_grad():
         apart = Data(unseen.x, unseen.y - result.model(unseen.x), unseen.weight)
-    left_over = float(sample_losses(problem, result.model, unseen).mean())
+    left_over = float(clipped_losses(problem, result.model, unseen).mean())
     end = f"Chosen without noise: {chosen.says()}, loss {left_over:.1g} on {len(unseen):,} samples that made no choice."
     found = replace(found, chosen=chosen, sentences=(*found.sentences, *result.sentences, end), work=search.work)
     search.report(loss, math.inf)

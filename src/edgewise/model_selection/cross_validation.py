@@ -3,40 +3,31 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from edgewise.nn.model import KAN
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.classification import Labelled
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
-# A held-out squared error beyond this, ten variances of the target, is a miss; how far it misses says nothing.
-WORST = 10.0
+# Largest squared error that counts in a comparison of candidates, in variances of the target (the targets are
+# standardised). A choice: so large an error is a miss, and the size of a miss must not decide the comparison.
+LARGEST_ERROR = 10.0
 
 
-def sample_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
-    """The loss of every sample, (N,), times its weight (mean 1 over the data).
+def clipped_losses(problem: Problem, model: KAN, data: Data) -> Tensor:
+    """Losses of the samples times their weights, (N,), with squared errors clipped for the comparison of candidates.
 
-    A squared error counts no more than WORST, or than that of predicting 0, the mean. So one sample far from all others
-    can't decide which candidate is better.
+    They are those of `problem.sample_losses`, but the squared error of each output of a `Regression` counts no more
+    than `LARGEST_ERROR` and no more than the error of predicting 0, the mean of the targets, whichever is larger. A
+    single sample far from all others therefore cannot decide which candidate is better.
     """
+    if not isinstance(problem, Regression):
+        return problem.sample_losses(model, data)
     with torch.no_grad():
-        prediction = model(data.x)
-        if isinstance(problem, Classification):
-            each = cross_entropy(prediction, data.y, reduction="none")
-        else:
-            worst = data.y.square().clamp(min=WORST)
-            each = torch.minimum((prediction - data.y).square(), worst).mean(1)
-    return each if data.weight is None else each * data.weight
-
-
-def part_of(problem: Problem, index: Tensor) -> Problem:
-    """The problem with only the training samples at `index`."""
-    data = problem.train.select(index)
-    if isinstance(problem, Classification):
-        return Classification(data.x, data.y, classes=problem.classes, weight=data.weight)
-    return Regression(data.x, data.y, weight=data.weight)
+        largest = data.y.square().clamp(min=LARGEST_ERROR)
+        losses = torch.minimum((model(data.x) - data.y).square(), largest).mean(1)
+        return losses if data.weight is None else losses * data.weight
 
 
 def folds(problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
@@ -53,7 +44,7 @@ def folds(problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
     parts = min(parts, rows)
     rng = np.random.default_rng(seed)
     order = rng.permutation(rows)
-    if isinstance(problem, Classification):  # stable: each class stays shuffled and is dealt out in turn
+    if isinstance(problem, Labelled):  # stable: each class stays shuffled and is dealt out in turn
         order = order[np.argsort(data.y.numpy()[order], kind="stable")]
     fold = np.empty(rows, dtype=np.int64)
     fold[order] = np.arange(rows) % parts

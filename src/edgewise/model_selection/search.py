@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from edgewise.model_selection.candidates import Candidate, can_smooth, reasonable_work, train_candidate, work_of
-from edgewise.model_selection.cross_validation import folds, part_of, sample_losses
+from edgewise.model_selection.cross_validation import clipped_losses, folds
 from edgewise.nn.model import KAN
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.base import Problem
@@ -300,7 +300,7 @@ class Search:
             changes["grid_size"] = 2 * self.start.grid_size
         candidate, inputs = replace(self.start, **changes), self.problem.train.x.shape[1]
         if inputs > 1 and can_smooth(self.problem, candidate.parameters(inputs, self.outputs), candidate.degree):
-            problems = [part_of(self.problem, train) for train, _ in self.folds]
+            problems = [self.problem.subset(train) for train, _ in self.folds]
             if self._fits(candidate, sum(work_of(problem, candidate) for problem in problems)):
                 self._richer(self.best, **changes)
             else:  # of many inputs it costs much more than the shapes that come next
@@ -357,7 +357,7 @@ class Search:
         folds, the others are left out."""
         if candidate in self.tried:
             return self.tried[candidate]
-        problems = [part_of(self.problem, train) for train, _ in self.folds]
+        problems = [self.problem.subset(train) for train, _ in self.folds]
         expected = sum(work_of(problem, candidate) for problem in problems)
         self._afford(candidate, expected)
         self.stage = candidate.says()
@@ -376,7 +376,7 @@ class Search:
             self.first = self.first or (model, report)
             if report.stopped == "interrupted":
                 raise KeyboardInterrupt
-            losses.append(sample_losses(self.problem, model, self.problem.train.select(held)))
+            losses.append(clipped_losses(problem, model, self.problem.train.select(held)))
             models.append(model)
             reports.append(report)
             if rival is not None and _is_hopeless(rival, torch.cat(losses)):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.removal import removal_costs, sample_losses
+from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
@@ -67,7 +67,7 @@ def test_an_mlp_and_a_classification_have_costs_too():
     model = MLP([2, 3, 2], seed=0, dtype=torch.float64)
     costs = removal_costs(model, data)
     assert costs.edges[0].shape == (2, 3) and costs.edges[1].shape == (3, 2)
-    losses = sample_losses(model, data, data.train)
+    losses = data.sample_losses(model, data.train)
     assert float(losses.mean()) == pytest.approx(costs.loss)
 
 

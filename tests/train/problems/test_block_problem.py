@@ -130,3 +130,7 @@ def test_refused():
         BlockProblem([block], {"k": torch.nn.Parameter(torch.zeros(2))})
     with pytest.raises(InputError, match="batch_size must be None for a problem of residual blocks"):
         fit(model(), oscillator(), Adam(), batch_size=4)
+    with pytest.raises(InputError, match="no loss of single samples"):
+        oscillator().sample_losses(model(), oscillator().train)
+    with pytest.raises(InputError, match="no subset of samples"):
+        oscillator().subset(torch.tensor([0]))

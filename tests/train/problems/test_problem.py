@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise.errors import InputError
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
+from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 X = torch.arange(12.0, dtype=torch.float64).reshape(6, 2)
@@ -167,3 +168,32 @@ def test_select_keeps_weights_with_their_rows():
     picked = data.select(torch.tensor([4, 1]))
     assert picked.weight.tolist() == [0.5, 1.0]
     assert torch.equal(picked.x, X[[4, 1]])
+
+
+WEIGHT = torch.tensor([2.0, 1, 1, 0, 1, 1], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("problem", "outputs"),
+    [
+        (Regression(X, torch.stack([Y, 2 * Y], 1), weight=WEIGHT), 2),
+        (Classification(X, LABELS, weight=WEIGHT), 3),
+        (OrdinalClassification(X, LABELS, weight=WEIGHT), 1),
+    ],
+    ids=["regression", "classification", "ordinal"],
+)
+def test_the_loss_is_the_mean_of_the_losses_of_the_samples(problem, outputs):
+    model = torch.nn.Linear(2, outputs, dtype=torch.float64)
+    losses = problem.sample_losses(model, problem.train)
+    assert losses.shape == (6,) and not losses.requires_grad and float(losses[3]) == 0.0
+    expected = problem.loss(model(X), problem.train).detach()
+    torch.testing.assert_close(losses.mean(), expected, rtol=1e-14, atol=0)
+
+
+def test_a_subset_is_the_same_kind_of_problem_on_fewer_samples():
+    whole = OrdinalClassification(X, LABELS, classes=4, weight=WEIGHT, validation=0.4)
+    part = whole.subset(torch.tensor([2, 0]))
+    assert isinstance(part, OrdinalClassification) and part.classes == 4 and part.validation is None
+    assert torch.equal(part.train.x, whole.train.x[[2, 0]])
+    with pytest.raises(InputError, match="as tensors for a subset, got a DataLoader"):
+        Regression(LOADER).subset(torch.tensor([0]))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.product import ProductLayer
@@ -122,16 +121,3 @@ def check_layers(model: nn.Module) -> None:
         isinstance(layer, ProductLayer) or callable(getattr(layer, "edges", None)) for layer in layers or [None]
     ):
         raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")
-
-
-@torch.no_grad()
-def sample_losses(model: nn.Module, problem: Problem, data: Data) -> Tensor:
-    """The loss of every sample, (N,), whose mean is the problem's loss."""
-    prediction = model(data.x)
-    if isinstance(problem, Classification):
-        each = cross_entropy(prediction, data.y, reduction="none")
-    elif isinstance(problem, OrdinalClassification):
-        each = problem.sample_losses(prediction, data)
-    else:
-        each = (prediction - data.y).square().mean(1)
-    return each if data.weight is None else each * data.weight

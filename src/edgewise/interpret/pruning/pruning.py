@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.removal import judging_data, removal_costs, sample_losses
+from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.interpret.transform.subnetworks import (
     Kept,
@@ -311,7 +311,7 @@ class _Pruning:
         return model
 
     def _losses(self, model: KAN, problem: Problem) -> Tensor:
-        return sample_losses(model, problem, judging_data(problem))
+        return problem.sample_losses(model, judging_data(problem))
 
 
 def _check(model: KAN, tolerance: float, precision: float, refit: int) -> None:

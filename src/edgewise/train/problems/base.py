@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,39 @@ class Problem:
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         """The scalar to be made small; a mean over samples."""
         raise NotImplementedError
+
+    def sample_losses(self, model: nn.Module, data: Data) -> Tensor:
+        """Loss of every sample times its weight, (N,), without gradients. The mean over the samples is `loss`.
+
+        Raises
+        ------
+        InputError
+            The loss of this kind of problem is not a mean over samples with targets.
+        """
+        with torch.no_grad():
+            losses = self._prediction_losses(model(data.x), data)
+            return losses if data.weight is None else losses * data.weight
+
+    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """Loss of every sample without its weight, (N,), differentiable."""
+        raise NotImplementedError
+
+    def subset(self, index: Tensor) -> Self:
+        """The same kind of problem with only the training samples at `index`, and without validation data.
+
+        Raises
+        ------
+        InputError
+            The training samples are not held as tensors.
+        """
+        if self.train is None:
+            raise InputError("the problem must hold its data as tensors for a subset, got a DataLoader")
+        data = self.train.select(index)
+        return type(self)(data.x, data.y, weight=data.weight, **self._settings())
+
+    def _settings(self) -> dict[str, int]:
+        """Arguments of the constructor besides the data."""
+        return {}
 
     def blocks(self) -> tuple[ResidualBlock, ...]:
         """The training loss as sums of squares, on samples held as tensors; () where it is no such sum."""
@@ -226,6 +259,12 @@ class BlockProblem(Problem):
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         raise InputError("the loss of a problem of blocks is that of its blocks, not of a prediction")
+
+    def sample_losses(self, model: nn.Module, data: Data) -> Tensor:
+        raise InputError("a problem of residual blocks has no loss of single samples")
+
+    def subset(self, index: Tensor) -> Self:
+        raise InputError("a problem of residual blocks has no subset of samples; build it from subsets of its blocks")
 
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
         """None: residuals say nothing a person would ask for; a subclass that knows the solution does better."""

@@ -25,6 +25,14 @@ class Labelled(Problem):
         self.classes = classes
         super().__init__(x, y, weight, validation, seed)
 
+    def loss(self, prediction: Tensor, data: Data) -> Tensor:
+        """Weighted mean of -log p(label)."""
+        losses = self._prediction_losses(prediction, data)
+        return (losses if data.weight is None else losses * data.weight).sum() / max(len(data), 1)
+
+    def _settings(self) -> dict[str, int]:
+        return {"classes": self.classes}
+
     def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
         if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
             raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
@@ -53,9 +61,8 @@ class Classification(Labelled):
     def __init__(self, x, y=None, *, classes: int | None = None, weight=None, validation=None, seed: int = 0):
         super().__init__(x, y, classes, weight, validation, seed)
 
-    def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        each = cross_entropy(prediction, data.y, reduction="none")
-        return (each if data.weight is None else each * data.weight).sum() / max(len(data), 1)
+    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        return cross_entropy(prediction, data.y, reduction="none")
 
     def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
         return () if self.train is None else (CrossEntropyBlock("data", self.train),)

@@ -54,14 +54,9 @@ class OrdinalClassification(Labelled):
         """The most probable class, (N,), from the model's output (N, 1)."""
         return self._log_probabilities(prediction.detach()).argmax(1)
 
-    def sample_losses(self, prediction: Tensor, data: Data) -> Tensor:
-        """-log p(label) of every sample, (N,), without its weight."""
+    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         limits = _limits(_thresholds(self.unknowns[NAME]))
         return -_log_share(prediction[:, 0], limits[data.y], limits[data.y + 1])
-
-    def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        each = self.sample_losses(prediction, data)
-        return (each if data.weight is None else each * data.weight).sum() / max(len(data), 1)
 
     def second_order_blocks(self) -> tuple["OrdinalBlock", ...]:
         return () if self.train is None else (OrdinalBlock("data", self.train),)

@@ -35,6 +35,9 @@ class Regression(Problem):
         squares = scaled.square()
         return (squares if data.weight is None else squares * data.weight[:, None]).sum()
 
+    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        return (prediction - data.y).square().mean(1)
+
     def blocks(self) -> tuple[ResidualBlock, ...]:
         if self.train is None:
             return ()
