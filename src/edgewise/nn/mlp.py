@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.config import MLPConfig, check_input
-from edgewise.nn.layers.chain import Chain
+from edgewise.nn.layers.base import Chain, EdgeLayer, LayerList
 from edgewise.nn.layers.initial import float_dtype, seeded_generator
 from edgewise.nn.layers.segments import Segments, dense_segments
 from edgewise.nn.trace import Trace, trace_layers
@@ -16,7 +16,7 @@ from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
 from edgewise.ops.jet import check_jet, compose
 
 
-class DenseLayer(nn.Module):
+class DenseLayer(EdgeLayer):
     """y_o = bias_o + sum_i weight_io a(x_i): a KAN layer whose edges are multiples of one fixed function a.
 
     The activation acts on the layer's input ("identity" in the first layer of an `MLP`).
@@ -42,8 +42,20 @@ class DenseLayer(nn.Module):
         self.weight = nn.Parameter((bound * (2 * weight - 1)).to(dtype=dtype, device=device))
         self.bias = nn.Parameter(torch.zeros(out_features, dtype=dtype, device=device))
 
-    in_features = property(lambda self: self.weight.shape[0])
-    out_features = property(lambda self: self.weight.shape[1])
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.weight.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.weight.shape[1]
+
+    @property
+    def mask(self) -> Tensor:
+        """Ones, (in, out): every edge exists."""
+        return torch.ones_like(self.weight, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""
@@ -77,6 +89,8 @@ class MLP(Chain):
         seed: of the initial weights.
     """
 
+    layers: LayerList[DenseLayer]
+
     def __init__(
         self,
         width: Sequence[int],
@@ -89,7 +103,7 @@ class MLP(Chain):
         super().__init__()
         config = MLPConfig(width, activation)
         generator = seeded_generator(seed)
-        self.layers = nn.ModuleList(
+        self.layers = LayerList(
             DenseLayer(
                 *ends,
                 activation=activation if number else "identity",

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.chain import Chain
+from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
@@ -39,6 +39,7 @@ class KAN(Chain):
         InputError: an argument is not as above.
     """
 
+    layers: LayerList[EdgeLayer | ProductLayer]
     regularizer = None  # what DeepXDE asks of its nets besides torch's own
 
     def __init__(
@@ -62,7 +63,7 @@ class KAN(Chain):
         generator = seeded_generator(seed)
         where = {"dtype": dtype, "device": device}
         weights = {"degree": degree, "base": base, "init": init, "generator": generator, **where}
-        layers: list[nn.Module] = []
+        layers: list[EdgeLayer | ProductLayer] = []
         for number, inputs in enumerate(config.width[:-1]):
             shape, rows = (inputs, config.sums(number)), config.functions[number] if config.functions else None
             own = None if number else domain
@@ -71,7 +72,7 @@ class KAN(Chain):
             layers.append(_edge_layer(spline, rows, table, where))
             if config.products and config.products[number]:
                 layers.append(ProductLayer.after_sums(config.width[number + 1], config.products[number]))
-        self.layers = nn.ModuleList(layers)
+        self.layers = LayerList(layers)
         self._settings = config.degree, config.base  # what a network without any spline would forget
 
     @classmethod
@@ -100,14 +101,14 @@ class KAN(Chain):
         return trace_layers(self.layers, x)
 
 
-def spline_part(layer: nn.Module) -> KANLayer | None:
+def spline_part(layer: Layer) -> KANLayer | None:
     """The splines of a layer of a KAN: itself, its part, or None where it has none."""
     if isinstance(layer, MixedLayer):
         return layer.spline
     return layer if isinstance(layer, KANLayer) else None
 
 
-def config_of(layers: Iterable[nn.Module], degree: int, base: str) -> KANConfig:
+def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
     """The config of a chain of layers; `degree` and `base` count where no layer has splines. Raises InputError."""
     width: list[int] = []
     sizes, products, functions = [], [], []
@@ -128,7 +129,7 @@ def config_of(layers: Iterable[nn.Module], degree: int, base: str) -> KANConfig:
     return KANConfig(tuple(width), tuple(sizes), degree, base, tuple(products), tuple(functions))
 
 
-def _functions(layer: nn.Module) -> tuple[tuple[str, ...], ...] | None:
+def _functions(layer: KANLayer | SymbolicLayer | MixedLayer) -> tuple[tuple[str, ...], ...] | None:
     """The rows of names in a config: a mixed layer's edges without a function are splines, masked or not."""
     if isinstance(layer, KANLayer):
         return None
@@ -137,7 +138,7 @@ def _functions(layer: nn.Module) -> tuple[tuple[str, ...], ...] | None:
     return tuple(tuple("" if name == ZERO else name for name in row) for row in layer.functions)
 
 
-def _edge_layer(spline: KANLayer | None, rows, table: Mapping[str, Elementary], where: dict) -> nn.Module:
+def _edge_layer(spline: KANLayer | None, rows, table: Mapping[str, Elementary], where: dict) -> EdgeLayer:
     if rows is None:
         return spline
     symbolic = SymbolicLayer(rows, table=table, **where)

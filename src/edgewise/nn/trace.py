@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.product import Groups, ProductLayer
 
 
@@ -30,14 +31,19 @@ class Trace:
         return (*self.inputs[1:], self.output)
 
 
-def trace_layers(layers: Iterable[nn.Module], x: Tensor) -> Trace:
+def trace_layers(layers: Iterable[EdgeLayer | ProductLayer], x: Tensor) -> Trace:
     """Run x (*batch, in) through layers, keeping the inputs and the edges of each."""
     x = x.reshape(-1, x.shape[-1])
-    inputs, edges, groups = [], [], []
+    inputs: list[Tensor] = []
+    edges: list[Tensor] = []
+    groups: list[Groups | None] = []
     for layer in layers:
         inputs.append(x)
-        is_product = isinstance(layer, ProductLayer)
-        edges.append(x.new_zeros(len(x), layer.in_features, layer.out_features) if is_product else layer.edges(x))
-        groups.append(layer.groups if is_product else None)
+        if isinstance(layer, ProductLayer):
+            edges.append(x.new_zeros(len(x), layer.in_features, layer.out_features))
+            groups.append(layer.groups)
+        else:
+            edges.append(layer.edges(x))
+            groups.append(None)
         x = layer(x)
     return Trace(tuple(inputs), tuple(edges), x, tuple(groups) if any(groups) else ())

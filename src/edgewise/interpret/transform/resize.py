@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.interpret.transform.subnetworks import product_groups
+from edgewise.nn.layers.base import LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
@@ -57,7 +58,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     grown = copy.deepcopy(model)
     chain = list(grown.layers)
     chain.insert(next(place for place, one in enumerate(model.layers) if one is follower), layer)
-    grown.layers = nn.ModuleList(chain)
+    grown.layers = LayerList(chain)
     return grown
 
 
@@ -101,7 +102,7 @@ def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, se
         else:
             chain.append(copy.deepcopy(one))
     grown = copy.deepcopy(model)
-    grown.layers = nn.ModuleList(chain)
+    grown.layers = LayerList(chain)
     return grown
 
 

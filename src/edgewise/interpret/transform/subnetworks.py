@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import LayerList
 from edgewise.nn.layers.product import Groups, ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
@@ -201,7 +202,7 @@ def _with_groups(model: KAN, groups: Sequence[Groups]) -> KAN:
         layers.append(layer)
         if nodes != tuple((o,) for o in range(layer.out_features)):
             layers.append(ProductLayer(layer.out_features, nodes))
-    model.layers = nn.ModuleList(layers)
+    model.layers = LayerList(layers)
     return model
 
 

@@ -4,21 +4,24 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import check_jet, compose
 
 
-class PeriodicLayer(nn.Module):
+class PeriodicLayer(Layer):
     """Replaces each periodic input x_i by cos and sin of 2 pi (x_i - start) / period; the others pass through first.
 
     Args:
         in_features: number of inputs.
         periods: of the periodic inputs, by number, (start, period).
     """
+
+    in_features: int
 
     def __init__(self, in_features: int, periods: Mapping[int, tuple[float, float]]):
         super().__init__()
@@ -30,7 +33,10 @@ class PeriodicLayer(nn.Module):
         self.in_features = in_features
         self.periods = {int(number): (float(start), float(period)) for number, (start, period) in periods.items()}
 
-    out_features = property(lambda self: self.in_features + len(self.periods))
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.in_features + len(self.periods)
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, in + number of periodic inputs)."""

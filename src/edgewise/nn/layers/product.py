@@ -6,17 +6,18 @@ from math import comb
 from numbers import Integral
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import along, check_jet
 
 Groups = tuple[tuple[int, ...], ...]
 
 
-class ProductLayer(nn.Module):
+class ProductLayer(Layer):
     """y_o = product of x_i over the inputs i of group o; a group of one passes its node through.
 
     Sums and products of any arity, as in "KAN 2.0" (Liu et al., arXiv 2408.10205, section 2), between two layers of
@@ -29,6 +30,8 @@ class ProductLayer(nn.Module):
     Raises:
         InputError: a group is empty or names an input that is not there.
     """
+
+    in_features: int
 
     def __init__(self, in_features: int, groups: Sequence[Sequence[int]]):
         super().__init__()
@@ -52,7 +55,10 @@ class ProductLayer(nn.Module):
             start += arity
         return cls(start, groups)
 
-    out_features = property(lambda self: len(self.groups))
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return len(self.groups)
 
     @property
     def arities(self) -> tuple[int, ...] | None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.config import check_input
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.initial import float_dtype
 from edgewise.nn.layers.segments import Segments, active_spline_segments
 from edgewise.nn.layers.spline import KANLayer
@@ -13,7 +14,7 @@ from edgewise.ops.jet import check_jet, compose, multiply
 from edgewise.ops.splines.active_basis import active_basis
 
 
-class SeparableLayer(nn.Module):
+class SeparableLayer(Layer):
     """y_o = prod_i spline_io(x_i): a KAN layer that multiplies its edges instead of adding them.
 
     A sum of a few of its outputs is a low-rank function, as in the separated representations of G. Beylkin and
@@ -27,6 +28,9 @@ class SeparableLayer(nn.Module):
 
     Parameter: `coef` (in, grid_size + degree, out). Buffers: `knots`, `domain_is_set` as in `KANLayer`.
     """
+
+    knots: Tensor
+    domain_is_set: Tensor
 
     def __init__(
         self,
@@ -56,9 +60,20 @@ class SeparableLayer(nn.Module):
         self.register_buffer("knots", like.knots)
         self.register_buffer("domain_is_set", like.domain_is_set)
 
-    in_features = property(lambda self: self.coef.shape[0])
-    out_features = property(lambda self: self.coef.shape[2])
-    grid_size = property(lambda self: self.coef.shape[1] - self.degree)
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.coef.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.coef.shape[2]
+
+    @property
+    def grid_size(self) -> int:
+        """Number of knot intervals in the domain of every spline."""
+        return self.coef.shape[1] - self.degree
 
     def forward(self, x: Tensor) -> Tensor:
         """(*batch, in) -> (*batch, out)."""

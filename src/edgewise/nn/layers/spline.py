@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
+from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import float_dtype, initial_weights
 from edgewise.nn.layers.segments import Segments, spline_segments
 from edgewise.ops.activation import activation_derivatives
@@ -17,7 +18,7 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis, spline_domain
 
 
-class KANLayer(nn.Module):
+class KANLayer(EdgeLayer):
     """y_o = sum_i mask_io (base_io b(x_i) + spline_io(x_i)), with b the base function (SiLU in the paper).
 
     Outside its domain a spline continues as the straight line of its end point.
@@ -35,6 +36,11 @@ class KANLayer(nn.Module):
     Parameters: `coef` (in, grid_size + degree, out), `base` (in, out).
     Buffers: `knots` (in, grid_size + 2 degree + 1), `mask` (in, out) of 0 and 1, `domain_is_set` (a bool).
     """
+
+    knots: Tensor
+    mask: Tensor
+    domain_is_set: Tensor
+    base: nn.Parameter | None
 
     def __init__(
         self,
@@ -64,9 +70,20 @@ class KANLayer(nn.Module):
         self.register_buffer("mask", torch.ones(in_features, out_features, dtype=dtype, device=device))
         self.register_buffer("domain_is_set", torch.tensor(domain is not None, device=device))
 
-    in_features = property(lambda self: self.coef.shape[0])
-    out_features = property(lambda self: self.coef.shape[2])
-    grid_size = property(lambda self: self.coef.shape[1] - self.degree)
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.coef.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.coef.shape[2]
+
+    @property
+    def grid_size(self) -> int:
+        """Number of knot intervals in the domain of every spline."""
+        return self.coef.shape[1] - self.degree
 
     @property
     def domain(self) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import float_dtype
 from edgewise.nn.layers.segments import Segments, one_run
 from edgewise.nn.layers.spline import KANLayer
@@ -17,7 +18,7 @@ from edgewise.ops.jet import check_jet, compose
 ZERO = "0"  # the function of an edge that is not there
 
 
-class SymbolicLayer(nn.Module):
+class SymbolicLayer(EdgeLayer):
     """y_o = sum_i c_io f_io(a_io x_i + b_io) + d_io, each f_io an elementary function; the edges of "0" are absent.
 
     Outside the domain of an f the output is nan or infinite, as that of f.
@@ -57,8 +58,15 @@ class SymbolicLayer(nn.Module):
             places = torch.tensor([k for k, name in enumerate(flat) if name == row.name], device=device)
             self.register_buffer(f"_places_{number}", places, persistent=False)
 
-    in_features = property(lambda self: self.affine.shape[1])
-    out_features = property(lambda self: self.affine.shape[2])
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.affine.shape[1]
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.affine.shape[2]
 
     @property
     def mask(self) -> Tensor:
@@ -129,7 +137,7 @@ class SymbolicLayer(nn.Module):
         return y
 
 
-class MixedLayer(nn.Module):
+class MixedLayer(EdgeLayer):
     """The sum of a spline layer and a symbolic one of the same shape; each edge belongs to one of the two.
 
     Raises:
@@ -147,9 +155,20 @@ class MixedLayer(nn.Module):
             raise InputError("spline must mask the edges that symbolic has, it has some of them too")
         self.spline, self.symbolic = spline, symbolic
 
-    in_features = property(lambda self: self.spline.in_features)
-    out_features = property(lambda self: self.spline.out_features)
-    functions = property(lambda self: self.symbolic.functions)
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.spline.in_features
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.spline.out_features
+
+    @property
+    def functions(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the elementary functions of the edges, one row for each input."""
+        return self.symbolic.functions
 
     @property
     def mask(self) -> Tensor:

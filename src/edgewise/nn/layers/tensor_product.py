@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import along, check_jet, compose, multiply
 from edgewise.ops.splines.active_basis import active_basis
@@ -17,7 +18,7 @@ from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend
 MOST_INPUTS = 3  # a sample meets (degree + 1)^inputs coefficients
 
 
-class TensorLayer(nn.Module):
+class TensorLayer(Layer):
     """y_o = sum over (j, k, ..) of coef[j, k, .., o] B_j(x_1) B_k(x_2) ..: product nodes of edges that are B-splines.
 
     A `SeparableLayer` of full rank: linear in its coefficients, so that a linear equation is solved in one step.
@@ -58,9 +59,20 @@ class TensorLayer(nn.Module):
             self.register_buffer(f"knots_{number}", _extended(points, degree, repeats))
         self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
 
-    in_features = property(lambda self: len(self.periodic))
-    out_features = property(lambda self: self.coef.shape[-1])
-    grid_sizes = property(lambda self: tuple(len(points) - 1 for points in self.breakpoints))
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return len(self.periodic)
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.coef.shape[-1]
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Number of knot intervals of each input."""
+        return tuple(len(points) - 1 for points in self.breakpoints)
 
     @property
     def knots(self) -> list[Tensor]:

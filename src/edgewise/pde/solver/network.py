@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.chain import Chain
+from edgewise.nn.layers.base import Chain, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.separable import SeparableLayer
@@ -35,7 +35,7 @@ class SeparableNetwork(Chain):
         rank = separable.out_features // fields
         with torch.no_grad():
             total.weight.copy_(torch.eye(fields, dtype=total.weight.dtype).repeat_interleave(rank, 0))
-        self.layers = nn.ModuleList([separable, total.requires_grad_(False)])
+        self.layers = LayerList([separable, total.requires_grad_(False)])
 
     rank = property(lambda self: self.layers[0].out_features // self.layers[1].out_features)
 
@@ -79,7 +79,7 @@ class TensorNetwork(Chain):
 
     def __init__(self, layer: TensorLayer):
         super().__init__()
-        self.layers = nn.ModuleList([layer])
+        self.layers = LayerList([layer])
 
 
 def tensor_network(problem: PDE, grid_size: int, degree: int) -> TensorNetwork:
@@ -122,7 +122,7 @@ class PeriodicNetwork(Chain):
 
     def __init__(self, first: PeriodicLayer, inner: nn.Module):
         super().__init__()
-        self.layers = nn.ModuleList([first, *inner.layers])
+        self.layers = LayerList([first, *inner.layers])
         self._inner = (inner,)  # in a tuple, or its parameters would be listed twice
 
     @property

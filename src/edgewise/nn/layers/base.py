@@ -1,0 +1,158 @@
+"""The contract of a layer (`Layer`, `EdgeLayer`), and networks that are chains of layers (`Chain`, `LayerList`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from edgewise.nn.layers.segments import Segments
+from edgewise.ops.jet import seed_jet
+
+LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
+
+
+class Layer(nn.Module):
+    """Base class of all layers: a function of (batch, in) that also gives its derivatives and its Jacobian rows.
+
+    Every optimiser, penalty, solver and plot works with any layer that has these three methods.
+
+    Attributes
+    ----------
+    in_features, out_features : int
+        Number of inputs and of outputs.
+    """
+
+    if TYPE_CHECKING:  # attributes in some layers, properties in others
+
+        @property
+        def in_features(self) -> int: ...
+
+        @property
+        def out_features(self) -> int: ...
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        x : Tensor
+            Points, (*batch, in).
+
+        Returns
+        -------
+        Tensor
+            (*batch, out).
+        """
+        raise NotImplementedError
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """Carry a jet (a value with its derivatives along directions, see `edgewise.ops.jet`) through the layer.
+
+        Parameters
+        ----------
+        x : Tensor
+            Jet of the inputs, (C, batch, in), with C = 1 + directions * order.
+        order : int
+            Highest derivative order of the jet, 0 or more.
+
+        Returns
+        -------
+        Tensor
+            Jet of the outputs, (C, batch, out).
+        """
+        raise NotImplementedError
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """Compute the Jacobian rows d(sum_co sensitivity[c,b,o] y[c,b,o]) / d(parameter) of every sample b.
+
+        Parameters
+        ----------
+        x : Tensor
+            Jet of the layer's inputs, (C, batch, in); for plain values C = 1 and `order` is 0.
+        sensitivity : Tensor
+            Weights of the components of the output's jet y, (C, batch, out).
+        order : int
+            Highest derivative order of the jets.
+
+        Returns
+        -------
+        tuple of Segments
+            The nonzero runs of the rows, one `Segments` per parameter; empty for a layer without parameters.
+        """
+        raise NotImplementedError
+
+
+class EdgeLayer(Layer):
+    """Base class of layers whose outputs are sums over edges, each edge a function of one input.
+
+    Attributes
+    ----------
+    mask : Tensor
+        (in, out), 1 for the edges that exist and 0 for the others.
+    """
+
+    if TYPE_CHECKING:  # a buffer in some layers, a property in others
+
+        @property
+        def mask(self) -> Tensor: ...
+
+    def edges(self, x: Tensor) -> Tensor:
+        """Compute the value of every edge; their sum over the inputs is the layer's output (without a bias).
+
+        Parameters
+        ----------
+        x : Tensor
+            Points, (batch, in).
+
+        Returns
+        -------
+        Tensor
+            (batch, in, out). This needs `in` times the memory of `forward`.
+        """
+        raise NotImplementedError
+
+
+class LayerList(nn.ModuleList, Generic[LayerType]):
+    """`torch.nn.ModuleList` that declares the type of its layers to type checkers."""
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, index: int) -> LayerType: ...  # type: ignore[override]  # slices are not used
+
+        def __iter__(self) -> Iterator[LayerType]: ...
+
+
+class Chain(nn.Module):
+    """Base class of networks: `layers`, set by the derived class, are applied one after another."""
+
+    layers: LayerList[Layer]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Compute the outputs with their derivatives along directions, in one differentiable forward pass.
+
+        Parameters
+        ----------
+        x : Tensor
+            Points, (batch, in).
+        directions : Tensor, optional
+            (D, in); the network is differentiated 1 to `order` times along each.
+        order : int
+            Highest derivative order, 0 or more.
+
+        Returns
+        -------
+        Tensor
+            (1 + D * order, batch, out): the values, then for each direction the derivatives of order 1 to `order`.
+        """
+        jet = seed_jet(x, directions, order)
+        for layer in self.layers:
+            jet = layer.jet(jet, order)
+        return jet
