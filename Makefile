@@ -1,4 +1,4 @@
-# Everything from a fresh clone: `make demo`, `make test`. The environment is .venv in the checkout.
+# Everything from a fresh clone: `make demo`, `make check`, `make test`. The environment is .venv in the checkout.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,11 +8,13 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench clean
+.PHONY: help install demo check test coverage bench clean
 
 help:
 	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
-	@echo "make test     install, check style, run all tests, check wheel and editable installs"
+	@echo "make check    the quick round: style, types, the fast tests; under 90 seconds"
+	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
+	@echo "make coverage all tests, with the lines of src that none of them reaches"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
@@ -36,11 +38,24 @@ demo: install
 	$(BIN)/edgewise fit knots --target signature --out demo
 	@echo "Open demo/report.html in a browser."
 
+# Types are checked beside the tests, since mypy keeps one core busy for about as long as the fast tests do.
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(BIN)/mypy > $(VENV)/mypy.log 2>&1 & types=$$!; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"; tests=$$?; \
+	wait $$types; typed=$$?; tail -n 30 $(VENV)/mypy.log; \
+	exit $$((tests + typed))
+
 test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # one thread for each of two processes that share the cores
 	tools/check_install.sh
+
+coverage: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
 # The peers pin old packages, so they and a second Edgewise live in an environment of their own.
 bench: benchmarks/.venv/.installed
@@ -56,5 +71,5 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 	@touch $@
 
 clean:
-	rm -rf $(VENV) benchmarks/.venv demo build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venv demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find src experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

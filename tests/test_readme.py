@@ -1,4 +1,4 @@
-"""The README is true: its code runs, its tables are the stored results, its files and options exist."""
+"""The README and the pages of numbers are true: code runs, tables are the stored results, links lead to files."""
 
 import re
 import subprocess
@@ -39,8 +39,15 @@ def test_measured_parts_are_the_stored_results(page):
     assert rendered(text) == text
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+LINKED = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
 def test_links_lead_to_files(page):
     targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8"))
     assert targets
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150

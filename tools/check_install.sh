@@ -74,7 +74,8 @@ listing() { (cd "$1" && find . -printf '%p %M\n' | sort && find . -type f -print
 
 say "a wheel"
 copy source
-"$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/dist" "$work/source"
+# The editable install below comes from the same sources, so it finds the compiled objects in this build folder.
+"$python" -m pip wheel --quiet --no-deps -C build-dir="$work/objects" --wheel-dir "$work/dist" "$work/source"
 "$python" - "$work/dist" <<'PY' || fail "wheel"
 import sys
 import zipfile
@@ -94,7 +95,7 @@ check wheel "$work/wheel" compiled
 
 say "an editable install"
 fresh editable
-pip_into editable install --no-deps --editable "$work/source"
+pip_into editable install --no-deps -C build-dir="$work/objects" --editable "$work/source"
 lend_dependencies editable
 check editable "$work/source/src" compiled
 echo "// changed" >> "$work/source/src/edgewise/csrc/problem.h"

@@ -1,4 +1,4 @@
-"""Writes the measured parts of the README and of docs/measured.md from the stored results.
+"""Writes the measured parts of docs/measured.md and docs/speed.md from the stored results.
 
 python tools/readme_tables.py
 
@@ -18,7 +18,7 @@ from edgewise_experiments.runner.outcome import ResultTable
 from edgewise_experiments.runner.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md")
+PAGES = (ROOT / "docs" / "measured.md", ROOT / "docs" / "speed.md")
 BLOCK = re.compile(r"(<!-- (table|sentences):([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
