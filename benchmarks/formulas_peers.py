@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import shortest
-from edgewise.formulas.expression import complexity, parse
+from edgewise.formulas.algebra import shortest_form
+from edgewise.formulas.expression import complexity, parse_expression
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import machine
 
@@ -48,7 +48,7 @@ def operon(x, y, seconds: float, seed: int):
     names = [f"X{k + 1}" for k in range(x.shape[1])]
     nodes = int(model.stats_["model_length"])
     with contextlib.suppress(InputError):  # a function that Edgewise does not read
-        nodes = min(nodes, complexity(shortest(parse(text.replace("^", "**"), names), x)))
+        nodes = min(nodes, complexity(shortest_form(parse_expression(text.replace("^", "**"), names), x)))
     return model.predict, nodes, text
 
 

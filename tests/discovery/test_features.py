@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.features import features, spline_columns
+from edgewise.discovery.features import candidate_features, spline_columns
 from edgewise.formulas.expression import evaluate
 
 
@@ -13,10 +13,10 @@ def points(count, low=0.5, high=1.5, rows=600):
 
 def test_features_are_their_expressions():
     x = points(3)
-    for feature in features(x, [0, 1, 2]):
+    for feature in candidate_features(x, [0, 1, 2]):
         np.testing.assert_allclose(evaluate(feature.expression, x), feature.values, rtol=1e-14)
-    assert len(features(points(9), range(9))) == 9
-    pairs = list(features(points(2), [0, 1]))
+    assert len(candidate_features(points(9), range(9))) == 9
+    pairs = list(candidate_features(points(2), [0, 1]))
     assert [feature.straight for feature in pairs] == [True, True, True, True, False, False, False]
 
 

@@ -29,7 +29,7 @@ def test_known_formulas_exactly(name):
     fresh, truth = sample(name, seed=1)
     np.testing.assert_allclose(front.best.formula(fresh), truth, rtol=1e-9, atol=1e-12)
     assert front.best.complexity <= 10
-    assert front.said[-1] == "The best formula is exact to rounding."
+    assert front.messages[-1] == "The best formula is exact to rounding."
     assert [e.complexity for e in front] == sorted(e.complexity for e in front)
 
 
@@ -38,7 +38,7 @@ def test_with_noise_the_same_form_and_constants():
     noisy = y + 0.01 * y.std() * np.random.default_rng(2).normal(size=1000)
     front = find_formula(x, noisy, names=["a", "t"], time_limit=60)
     assert str(front.best.formula) in ("a*sin(t) + 1", "1 + a*sin(t)")
-    assert front.said[-1].startswith("No exact formula was found")
+    assert front.messages[-1].startswith("No exact formula was found")
 
 
 def test_a_constant_target():
@@ -53,7 +53,7 @@ def test_the_time_limit_bounds_every_phase():
     start = time.process_time()
     front = find_formula(x, y + 0.01 * rng.normal(size=1000), time_limit=0.5)
     assert time.process_time() - start < 4  # products of curves alone take 10
-    assert "The time limit ended the search." in front.said
+    assert "The time limit ended the search." in front.messages
 
 
 def test_the_time_limit_is_kept_and_said():
@@ -68,7 +68,7 @@ def test_the_time_limit_is_kept_and_said():
 def test_nothing_outside_its_domain_is_returned():
     x, y = sample("exp(sin(pi*x) + y**2)")
     for entry in find_formula(x, y, time_limit=60):
-        assert entry.formula.leaks(x) == []
+        assert entry.formula.domain_violations(x) == []
 
 
 @pytest.mark.parametrize(

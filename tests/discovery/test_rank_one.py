@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgewise.discovery.curve_models import Decomposer, products
-from edgewise.discovery.features import links
+from edgewise.discovery.curve_models import CurveModelFitter, product_models
+from edgewise.discovery.features import possible_links
 
 
 def points(count, low=0.5, high=1.5, rows=600):
@@ -13,7 +13,7 @@ def points(count, low=0.5, high=1.5, rows=600):
 def test_a_product_beside_a_sum():
     x = points(3)
     y = x[:, 0] + np.sqrt(x[:, 1]) * np.cos(2 * x[:, 2])
-    best = products(Decomposer(x, y, [0, 1, 2], 8), next(links(y)))[0]
+    best = product_models(CurveModelFitter(x, y, [0, 1, 2], 8), next(possible_links(y)))[0]
     assert best.error < 1e-3
     assert {tuple(f.inputs) for f in best.product} == {(1,), (2,)}
 
@@ -21,7 +21,7 @@ def test_a_product_beside_a_sum():
 def test_curves_that_the_coarse_tensor_does_not_resolve():
     x = points(2, -1, 1, rows=1000)
     y = x[:, 0] ** 3 * np.sin(9 * x[:, 1])
-    best = products(Decomposer(x, y, [0, 1], 8), next(links(y)))[0]
+    best = product_models(CurveModelFitter(x, y, [0, 1], 8), next(possible_links(y)))[0]
     assert best.error < 5e-3
     p, q = best.curves[-2:]
     sizes = {round(abs(float(np.corrcoef(c, t)[0, 1])), 3) for c, t in ((p, x[:, 0] ** 3), (q, np.sin(9 * x[:, 1])))}
@@ -31,7 +31,7 @@ def test_curves_that_the_coarse_tensor_does_not_resolve():
 def test_factors_may_share_an_input():
     x = points(2, 0.5, 2.0, rows=1000)
     y = np.sin(x[:, 0] * x[:, 1]) ** 2 / np.sin(x[:, 1]) ** 2
-    found = products(Decomposer(x, y, [0, 1], 8), next(links(y)))
+    found = product_models(CurveModelFitter(x, y, [0, 1], 8), next(possible_links(y)))
     assert any(each.error < 0.02 and {len(f.inputs) for f in each.product} == {1, 2} for each in found)
 
 
@@ -39,6 +39,6 @@ def test_under_a_link_with_noise():
     x = points(2, -1, 1, rows=1500)
     clean = np.sqrt(2 + x[:, 0] * np.cos(3 * x[:, 1]))
     y = clean + 0.01 * clean.std() * np.random.default_rng(5).normal(size=1500)
-    link = next(link for link in links(y) if link.name == "sqrt")
-    best = products(Decomposer(x, y, [0, 1], 8), link)[0]
+    link = next(link for link in possible_links(y) if link.name == "sqrt")
+    best = product_models(CurveModelFitter(x, y, [0, 1], 8), link)[0]
     assert best.error < 0.013

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.discovery.features import leftover, relevant_inputs
+from edgewise.discovery.features import relevant_inputs, residual_f_statistic
 
 
 def points(count, rows=1000):
@@ -36,11 +36,11 @@ def test_nothing_found_is_everything():
 
 def test_what_a_formula_leaves():
     x, noise = points(3), np.random.default_rng(2).normal(size=1000)
-    assert leftover(x, noise) < 1.25
-    assert leftover(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
-    assert leftover(x, noise + x[:, 1] * x[:, 2]) > 1.4
-    assert leftover(x, np.sin(20 * (x[:, 0] - x[:, 1]))) > 2
-    assert leftover(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
+    assert residual_f_statistic(x, noise) < 1.25
+    assert residual_f_statistic(x, noise + 0.5 * np.sin(9 * x[:, 0])) > 1.4
+    assert residual_f_statistic(x, noise + x[:, 1] * x[:, 2]) > 1.4
+    assert residual_f_statistic(x, np.sin(20 * (x[:, 0] - x[:, 1]))) > 2
+    assert residual_f_statistic(x[:, :1], 0.01 * np.sin(50 * x[:, 0])) > 100
 
 
 def test_of_two_that_stand_in_for_each_other_one_stays():

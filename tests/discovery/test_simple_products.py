@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.features import features, links
+from edgewise.discovery.features import candidate_features, possible_links
 from edgewise.discovery.simple_forms import simple_products
 from edgewise.formulas.expression import evaluate
 from edgewise.formulas.printing import as_text
@@ -26,7 +26,7 @@ def test_the_right_product_comes_first(function, text):
     y = function(*x.T)
     for noise in (0.0, 0.3):
         noisy = y + noise * y.std() * np.random.default_rng(1).normal(size=len(y))
-        best = simple_products(features(x, [0, 1, 2]), next(links(noisy)), noisy, 4.0, 3)[0]
+        best = simple_products(candidate_features(x, [0, 1, 2]), next(possible_links(noisy)), noisy, 4.0, 3)[0]
         if noise == 0:
             np.testing.assert_allclose(evaluate(best, x), y, rtol=1e-9)
         np.testing.assert_allclose(evaluate(best, x), y, atol=0.1 * y.std())
@@ -36,6 +36,6 @@ def test_the_right_product_comes_first(function, text):
 def test_under_a_link():
     x = points(2)
     y = np.exp(x[:, 0] * x[:, 1] - 2)
-    link = next(link for link in links(y) if link.name == "exp")
-    best = simple_products(features(x, [0, 1]), link, y, 4.0, 1)[0]
+    link = next(link for link in possible_links(y) if link.name == "exp")
+    best = simple_products(candidate_features(x, [0, 1]), link, y, 4.0, 1)[0]
     np.testing.assert_allclose(evaluate(best, x), y, rtol=1e-9)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgewise.discovery.simple_forms import stepwise_sums
-from edgewise.formulas.constants import mean_squared
+from edgewise.formulas.constants import mean_squared_error
 from edgewise.formulas.expression import complexity, evaluate, used_variables
 
 
@@ -14,7 +14,7 @@ def table(columns=5, rows=150):
 def test_the_terms_of_a_sum_are_found_in_the_order_of_their_worth():
     x = table()
     y = 3 * x[:, 0] / x[:, 1] + 0.5 * np.log(x[:, 2]) - 0.1 * x[:, 3] * x[:, 4] + 7
-    exact = [node for node in stepwise_sums(x, y) if mean_squared(node, x, y) < 1e-20]
+    exact = [node for node in stepwise_sums(x, y) if mean_squared_error(node, x, y) < 1e-20]
     assert exact and used_variables(exact[0]) == [0, 1, 2, 3, 4]
     assert complexity(exact[0]) <= 20
 
@@ -33,5 +33,5 @@ def test_constant_equal_and_negative_columns():
     y = x[:, 1] ** 3 - 2
     found = list(stepwise_sums(x, y))
     assert all(np.isfinite(evaluate(node, x)).all() for node in found)
-    assert min(mean_squared(node, x, y) for node in found) < 1e-20
+    assert min(mean_squared_error(node, x, y) for node in found) < 1e-20
     assert list(stepwise_sums(x[:, :1], y)) == []

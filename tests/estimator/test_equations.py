@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
-from edgewise.formulas.expression import evaluate, parse
+from edgewise.formulas.expression import evaluate, parse_expression
 
 SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4, "budget": 0.01}
 
@@ -41,7 +41,7 @@ def test_the_law_in_the_units_of_the_table(fitted):
     assert "volume" in fitted.latex() and "mass" in fitted.latex(digits=2)
     row = fitted.equations_.equations[-1]
     assert 0 < row["validation"] < 0.5 < row["fresh"] < row["outside"]  # a network without hidden nodes knows no ratio
-    assert fitted.equations_.said[-1] == "Searched on 160 rows, judged on 40 others."
+    assert fitted.equations_.messages[-1] == "Searched on 160 rows, judged on 40 others."
     losses = [entry.validation for entry in fitted.equations_]
     assert all(b < a * (1 + np.sqrt(2 / 40)) for a, b in pairwise(losses))  # none is longer and clearly worse
     assert all(torch.equal(value, state[name]) for name, value in fitted.model_.state_dict().items())
@@ -81,7 +81,7 @@ def test_the_network_itself_becomes_a_formula():
 def test_a_formula_in_units_is_that_of_the_scaled_network():
     X, y = law()
     model = KANRegressor(**SMALL).fit(X, y)
-    node = parse("sin(a) + b**2", ["a", "b"])
+    node = parse_expression("sin(a) + b**2", ["a", "b"])
     z = model.input_scaling_.transform(X)
     expected = model.target_scaling_.inverse((np.sin(z[:, 0]) + z[:, 1] ** 2)[:, None])[:, 0]
     units = module._in_units(node, model.input_scaling_, model.target_scaling_)

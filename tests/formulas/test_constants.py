@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.formulas.constants import fit_constants, known_numbers, mean_squared, recognise, relative_error, value_of
-from edgewise.formulas.expression import constants, parse, with_constants
+from edgewise.formulas.constants import (
+    closed_forms,
+    fit_constants,
+    mean_squared_error,
+    recognise,
+    relative_error,
+    value_of,
+)
+from edgewise.formulas.expression import constants, parse_expression, with_constants
 from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
@@ -19,7 +26,7 @@ def points(rows=200):
 
 
 def freed(text, values):
-    node = parse(text, NAMES)
+    node = parse_expression(text, NAMES)
     return with_constants(node, values)
 
 
@@ -34,7 +41,7 @@ def test_a_fit_finds_the_constants_of_its_data():
 
 def test_exact_numbers_stay():
     x = points()
-    fitted = fit_constants(parse("3*x + 0.5*y", NAMES), x, 2 * x[:, 0] + x[:, 1])
+    fitted = fit_constants(parse_expression("3*x + 0.5*y", NAMES), x, 2 * x[:, 0] + x[:, 1])
     assert constants(fitted.expression)[0] == 3.0
     assert fitted.errors[0] == 0.0
 
@@ -57,9 +64,9 @@ def test_weights_count():
 
 
 def test_what_is_undefined_is_no_fit():
-    assert fit_constants(parse("log(x - 0.7)", NAMES), points(), np.ones(200)) is None
-    assert math.isinf(mean_squared(parse("log(x - 0.7)", NAMES), points(), np.ones(200)))
-    assert math.isinf(relative_error(parse("log(x - 0.7)", NAMES), points(), np.ones(200)))
+    assert fit_constants(parse_expression("log(x - 0.7)", NAMES), points(), np.ones(200)) is None
+    assert math.isinf(mean_squared_error(parse_expression("log(x - 0.7)", NAMES), points(), np.ones(200)))
+    assert math.isinf(relative_error(parse_expression("log(x - 0.7)", NAMES), points(), np.ones(200)))
 
 
 @pytest.mark.parametrize(
@@ -73,12 +80,12 @@ def test_what_is_undefined_is_no_fit():
     ],
 )
 def test_known_numbers(value, form):
-    assert next(known_numbers(value + 1e-9, 1e-7)) == form
+    assert next(closed_forms(value + 1e-9, 1e-7)) == form
 
 
 @given(st.floats(-5, 5), st.floats(1e-9, 0.1))
 def test_known_numbers_are_within_reach(value, reach):
-    assert all(abs(value_of(form) - value) <= reach for form in known_numbers(value, reach))
+    assert all(abs(value_of(form) - value) <= reach for form in closed_forms(value, reach))
 
 
 def test_recognition_without_noise():

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from edgewise.formulas.domains import domain_report, undefined_beyond
-from edgewise.formulas.expression import parse
+from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 
 X = np.random.default_rng(0).uniform(1, 3, (100, 2))
 
 
 def of(text):
-    return Formula(parse(text, ["a", "b"]), ("a", "b"))
+    return Formula(parse_expression(text, ["a", "b"]), ("a", "b"))
 
 
 @pytest.mark.parametrize(

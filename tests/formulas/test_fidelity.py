@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.formulas.expression import parse
+from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Entry, fresh_inputs, outside_inputs, with_fidelity
+from edgewise.formulas.front import FrontEntry, fresh_inputs, outside_inputs, with_fidelity
 
 NAMES = ("x", "y")
 X = np.random.default_rng(0).uniform([0, 10], [1, 30], (200, 2))
@@ -24,7 +24,7 @@ def test_where_the_inputs_lie():
 
 def test_differences_are_mean_squares():
     def entry(text):
-        return Entry(Formula(parse(text, NAMES), NAMES), 0.1)
+        return FrontEntry(Formula(parse_expression(text, NAMES), NAMES), 0.1)
 
     same, off, broken = with_fidelity(
         [entry("x*y"), entry("x*y + 3"), entry("y*sqrt(x)")], lambda x: x[:, 0] * x[:, 1], X

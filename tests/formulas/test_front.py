@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import Multiply, Number, Variable, parse
+from edgewise.formulas.expression import Multiply, Number, Variable, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Entry, Front, entry_of, front_of, settled
+from edgewise.formulas.front import Front, FrontEntry, choose_by_significance, pareto_front
 
 NAMES = ("x",)
 
 
 def formula(text):
-    return Formula(parse(text, NAMES), NAMES)
+    return Formula(parse_expression(text, NAMES), NAMES)
 
 
 def test_only_the_unbeaten_stay_in_order():
     y = np.linspace(-1, 1, 50)
     texts = {"x": 0.5, "1": 1.0, "x + 1": 0.6, "sin(x)": 0.1, "cos(x)": 0.2, "sin(x) + x": 0.05}
-    front = front_of([Entry(formula(text), loss) for text, loss in texts.items()], y)
+    front = pareto_front([FrontEntry(formula(text), loss) for text, loss in texts.items()], y)
     assert [str(entry.formula) for entry in front] == ["x", "sin(x)", "sin(x) + x"]
     assert front[1].score == pytest.approx(math.log(5))
     assert len(front) == 3
@@ -28,45 +28,49 @@ def test_only_the_unbeaten_stay_in_order():
 
 def test_the_rule():
     y = np.random.default_rng(0).normal(size=1000)
-    exact = [Entry(formula("x"), 0.5), Entry(formula("sin(x)"), 1e-30), Entry(formula("sin(x) + x"), 1e-33)]
-    assert str(front_of(exact, y).best.formula) == "sin(x)"
-    noisy = [Entry(formula("sin(x)"), 0.100), Entry(formula("sin(x) + x"), 0.0995)]
-    assert str(front_of(noisy, y).best.formula) == "sin(x)"
-    better = [Entry(formula("sin(x)"), 0.100), Entry(formula("sin(x) + x"), 0.05)]
-    assert str(front_of(better, y).best.formula) == "sin(x) + x"
+    exact = [
+        FrontEntry(formula("x"), 0.5),
+        FrontEntry(formula("sin(x)"), 1e-30),
+        FrontEntry(formula("sin(x) + x"), 1e-33),
+    ]
+    assert str(pareto_front(exact, y).best.formula) == "sin(x)"
+    noisy = [FrontEntry(formula("sin(x)"), 0.100), FrontEntry(formula("sin(x) + x"), 0.0995)]
+    assert str(pareto_front(noisy, y).best.formula) == "sin(x)"
+    better = [FrontEntry(formula("sin(x)"), 0.100), FrontEntry(formula("sin(x) + x"), 0.05)]
+    assert str(pareto_front(better, y).best.formula) == "sin(x) + x"
 
 
 def test_rows_and_fidelity():
     x = np.linspace(0.1, 1, 30)[:, None]
-    entry = entry_of(formula("2*x"), x, 2 * x[:, 0])
+    entry = FrontEntry.from_data(formula("2*x"), x, 2 * x[:, 0])
     assert entry.loss < 1e-30
     far = entry.fidelity(train=(x, 2 * x[:, 0]), outside=(10 * x, 10 * x[:, 0]))
     assert far["train"] == 0.0
     assert far["outside"] > 1
-    (row,) = front_of([entry], 2 * x[:, 0]).equations
+    (row,) = pareto_front([entry], 2 * x[:, 0]).equations
     assert row["equation"] == "2*x"
     assert row["complexity"] == 3
     np.testing.assert_allclose(row["callable"](x), 2 * x[:, 0])
     assert str(row["sympy"]()) == "2*x"
-    assert "2*x" in str(front_of([entry], 2 * x[:, 0]))
+    assert "2*x" in str(pareto_front([entry], 2 * x[:, 0]))
 
 
 def test_nothing_finite():
     with pytest.raises(InputError, match=r"^y must be such that some formula is finite"):
-        front_of([Entry(formula("x"), math.inf)], np.ones(3))
+        pareto_front([FrontEntry(formula("x"), math.inf)], np.ones(3))
 
 
 def test_of_equals_the_one_with_round_numbers_stays():
     y = np.random.default_rng(0).normal(size=1000)
     fitted = Formula(Multiply((Number(2.0057), Variable(0))), NAMES)
-    front = front_of([Entry(fitted, 0.1), Entry(formula("2*x"), 0.1004)], y)
+    front = pareto_front([FrontEntry(fitted, 0.1), FrontEntry(formula("2*x"), 0.1004)], y)
     assert [str(entry.formula) for entry in front] == ["2*x"]
-    front = front_of([Entry(fitted, 0.1), Entry(formula("2*x"), 0.102)], y)  # more than chance explains
+    front = pareto_front([FrontEntry(fitted, 0.1), FrontEntry(formula("2*x"), 0.102)], y)  # more than chance explains
     assert [str(entry.formula) for entry in front] == ["2.0057*x"]
 
 
 def test_rows_held_out_count_with_the_others_where_told():
-    entries = (Entry(formula("x"), 0.2, 0.10), Entry(formula("sin(x) + x"), 0.1, 0.11))
+    entries = (FrontEntry(formula("x"), 0.2, 0.10), FrontEntry(formula("sin(x) + x"), 0.1, 0.11))
     assert Front(entries, 200, 1.0).best is entries[0]
     assert Front(entries, 200, 1.0, held_out=20).best is entries[1]
 
@@ -79,10 +83,10 @@ def test_a_gain_that_few_rows_make_is_not_enough():
 
     def front(y):
         peak = f"0.5*x + 5*exp(-1000000*(x - {x[7, 0]:.9f})**2)"
-        return front_of([entry_of(formula(text), x, y) for text in ("0.5*x", peak)], y)
+        return pareto_front([FrontEntry.from_data(formula(text), x, y) for text in ("0.5*x", peak)], y)
 
     by_price = front(heavy)
     assert str(by_price.best.formula) != "0.5*x"
-    assert str(settled(by_price, x, heavy).best.formula) == "0.5*x"
-    clear = front_of([entry_of(formula(text), x, small) for text in ("x", "0.5*x")], small)
-    assert settled(clear, x, small).best is clear.best is clear[1]
+    assert str(choose_by_significance(by_price, x, heavy).best.formula) == "0.5*x"
+    clear = pareto_front([FrontEntry.from_data(formula(text), x, small) for text in ("x", "0.5*x")], small)
+    assert choose_by_significance(clear, x, small).best is clear.best is clear[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from edgewise.formulas.curve_fits import shapes
+from edgewise.formulas.curve_fits import curve_shapes
 from edgewise.formulas.expression import evaluate
 
 CURVES = {
@@ -22,7 +22,7 @@ CURVES = {
 def test_the_function_that_made_a_curve_comes_first(name):
     function, low, high = CURVES[name]
     u = np.random.default_rng(0).uniform(low, high, 400)
-    best = shapes(u, function(u))[0]
+    best = curve_shapes(u, function(u))[0]
     assert best.error < 1e-10
     fresh = np.linspace(low + 0.01, high - 0.013, 97)
     np.testing.assert_allclose(evaluate(best.expression, fresh[:, None]), function(fresh), rtol=1e-8, atol=1e-8)
@@ -32,10 +32,10 @@ def test_the_function_that_made_a_curve_comes_first(name):
 def test_what_is_known_within_a_tolerance_is_the_simplest():
     u = np.linspace(-1, 1, 200)
     s = 2 * u + 0.01 * np.random.default_rng(0).normal(size=200)
-    best = shapes(u, s, tolerance=0.01)[0]
+    best = curve_shapes(u, s, tolerance=0.01)[0]
     assert best.complexity <= 5
 
 
 def test_a_constant():
-    best = shapes(np.linspace(0, 1, 30), np.full(30, 2.5))[0]
+    best = curve_shapes(np.linspace(0, 1, 30), np.full(30, 2.5))[0]
     assert (best.complexity, best.error) == (1, 0.0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.formulas.algebra import expanded, factored, shortest
-from edgewise.formulas.expression import complexity, evaluate, parse
+from edgewise.formulas.algebra import expanded, factored, shortest_form
+from edgewise.formulas.expression import complexity, evaluate, parse_expression
 from edgewise.formulas.printing import as_text
 
 NAMES = ("a", "b", "c")
@@ -28,40 +28,40 @@ def points(low=0.5, high=1.5):
     ],
 )
 def test_shorter_and_equal(text, most):
-    node, x = parse(text, NAMES), points()
-    found = shortest(node, x)
+    node, x = parse_expression(text, NAMES), points()
+    found = shortest_form(node, x)
     np.testing.assert_allclose(evaluate(found, x), evaluate(node, x), rtol=1e-12, atol=1e-14)
-    assert complexity(found) <= complexity(parse(most, NAMES)), as_text(found, NAMES)
+    assert complexity(found) <= complexity(parse_expression(most, NAMES)), as_text(found, NAMES)
 
 
 def test_signs_are_settled_by_the_data_alone():
-    node = parse("sqrt(a**2*b)", NAMES)
+    node = parse_expression("sqrt(a**2*b)", NAMES)
     x = points()
     x[:, 0] *= -1
-    np.testing.assert_allclose(evaluate(shortest(node, x), x), evaluate(node, x), rtol=1e-12)
+    np.testing.assert_allclose(evaluate(shortest_form(node, x), x), evaluate(node, x), rtol=1e-12)
     both = points(-1, 1)
     both[:, 1] = np.abs(both[:, 1])
-    np.testing.assert_allclose(evaluate(shortest(node, both), both), evaluate(node, both), rtol=1e-12)
-    assert "abs" in as_text(shortest(parse("abs(a)", NAMES), both), NAMES)
+    np.testing.assert_allclose(evaluate(shortest_form(node, both), both), evaluate(node, both), rtol=1e-12)
+    assert "abs" in as_text(shortest_form(parse_expression("abs(a)", NAMES), both), NAMES)
 
 
 @pytest.mark.parametrize("text", ["a + b*c", "sin(a)", "exp(a)*(b - 2)", "3.5"])
 def test_what_is_short_stays(text):
-    node = parse(text, NAMES)
-    assert shortest(node, points()) == node
+    node = parse_expression(text, NAMES)
+    assert shortest_form(node, points()) == node
 
 
 @pytest.mark.parametrize("text", ["(a + b)*(a - c)", "(a - 2*b + 1)**3", "2*(a + b)*sin(c)", "(a + b)**9*c"])
 @pytest.mark.parametrize("change", [expanded, factored])
 def test_the_values_stay(text, change):
-    node, x = parse(text, NAMES), points()
+    node, x = parse_expression(text, NAMES), points()
     np.testing.assert_allclose(evaluate(change(node), x), evaluate(node, x), rtol=1e-9)
 
 
 def test_free_numbers_and_units_are_taken_out():
     x = points()
     for text in ("2.345*a + 2.345*b + c", "pi*a - pi*b", "0.5*a*c + 0.5*b*c"):
-        node = parse(text, NAMES)
-        found = shortest(node, x)
+        node = parse_expression(text, NAMES)
+        found = shortest_form(node, x)
         assert complexity(found) < complexity(node)
         np.testing.assert_allclose(evaluate(found, x), evaluate(node, x), rtol=1e-12)

@@ -15,15 +15,15 @@ from edgewise.formulas.expression import (
     Variable,
     complexity,
     evaluate,
-    number,
-    parse,
+    exact_number,
+    parse_expression,
 )
 from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
 LEAVES = st.one_of(
     st.integers(0, 1).map(Variable),
-    st.sampled_from([-3, -1, 0, 1, 2, 5]).map(number),
+    st.sampled_from([-3, -1, 0, 1, 2, 5]).map(exact_number),
     st.sampled_from([-0.7, 0.3, 1.9]).map(Number),
 )
 NODES = st.recursive(
@@ -73,6 +73,6 @@ def test_values_stay_and_nothing_grows(node):
     ],
 )
 def test_forms(text, simple):
-    found = simplify(parse(text, NAMES))
+    found = simplify(parse_expression(text, NAMES))
     assert as_text(found, NAMES) == simple
-    assert complexity(found) <= complexity(parse(text, NAMES))
+    assert complexity(found) <= complexity(parse_expression(text, NAMES))

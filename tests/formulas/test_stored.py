@@ -8,10 +8,10 @@ import pytest
 
 from edgewise.discovery.finder import find_formula
 from edgewise.errors import CheckpointError
-from edgewise.formulas.expression import parse
+from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Entry, Front
-from edgewise.formulas.serialisation import front_fields, front_from
+from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.serialisation import front_fields, front_from_fields
 
 X = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
 
@@ -19,18 +19,18 @@ X = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
 def test_the_same_front_comes_back():
     front = find_formula(X, np.exp(-X[:, 0]) / X[:, 1] / np.sqrt(2 * np.pi), names=["a b", "c"], time_limit=5)
     text = json.dumps(front_fields(front), allow_nan=False)
-    again = front_from(json.loads(text), 2)
+    again = front_from_fields(json.loads(text), 2)
     assert str(again) == str(front) and again.best.formula == front.best.formula
     assert [entry.formula for entry in again] == [entry.formula for entry in front]
     np.testing.assert_array_equal(again.best.formula(X), front.best.formula(X))
 
 
 def test_every_kind_of_part_and_numbers_that_are_none():
-    node = parse("besselj0(3*a)**-0.5 + abs(a)*c*1.23456789e-30 + 2*pi", ["a", "c"])
-    front = Front((Entry(Formula(node, ("a", "c")), 0.1, outside=math.inf),), 10, 1.0, ("said",), 3, 0)
-    again = front_from(json.loads(json.dumps(front_fields(front), allow_nan=False)), 2)
+    node = parse_expression("besselj0(3*a)**-0.5 + abs(a)*c*1.23456789e-30 + 2*pi", ["a", "c"])
+    front = Front((FrontEntry(Formula(node, ("a", "c")), 0.1, outside=math.inf),), 10, 1.0, ("said",), 3, 0)
+    again = front_from_fields(json.loads(json.dumps(front_fields(front), allow_nan=False)), 2)
     assert again[0].formula == front[0].formula and again[0].outside == math.inf and math.isnan(again[0].fresh)
-    assert (again.samples, again.variance, again.said, again.held_out, again.chosen) == (10, 1.0, ("said",), 3, 0)
+    assert (again.samples, again.variance, again.messages, again.held_out, again.chosen) == (10, 1.0, ("said",), 3, 0)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_every_kind_of_part_and_numbers_that_are_none():
     ],
 )
 def test_other_tokens_are_refused(tokens):
-    front = Front((Entry(Formula(parse("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
+    front = Front((FrontEntry(Formula(parse_expression("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
     fields = front_fields(front)
     fields["entries"][0]["tokens"] = tokens
     with pytest.raises((CheckpointError, ValueError)):
-        front_from(fields, 2)
+        front_from_fields(fields, 2)
 
 
 def test_other_fields_are_refused():
-    front = Front((Entry(Formula(parse("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
+    front = Front((FrontEntry(Formula(parse_expression("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
     for change in ({"version": 2}, {"entries": []}, {"chosen": 1}, {"chosen": True}, {"samples": 0}, {"names": ["a"]}):
         with pytest.raises((CheckpointError, ValueError)):
-            front_from({**front_fields(front), **change}, 2)
+            front_from_fields({**front_fields(front), **change}, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import evaluate, parse
+from edgewise.formulas.expression import evaluate, parse_expression
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_text, latex_name
 
 NAMES = ("x", "y", "theta2")
@@ -31,14 +31,14 @@ def points():
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_read_back_as_the_same_function(text):
-    node = parse(text, NAMES)
-    again = parse(as_text(node, NAMES, None), NAMES)
+    node = parse_expression(text, NAMES)
+    again = parse_expression(as_text(node, NAMES, None), NAMES)
     np.testing.assert_allclose(evaluate(again, points()), evaluate(node, points()), rtol=1e-13)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_python_source_gives_the_same_bits_of_value(text):
-    node = parse(text, NAMES)
+    node = parse_expression(text, NAMES)
     scope = {}
     exec(as_python(node, NAMES, "g"), scope)
     np.testing.assert_allclose(scope["g"](points()), evaluate(node, points()), rtol=1e-13, atol=1e-15)
@@ -46,7 +46,7 @@ def test_python_source_gives_the_same_bits_of_value(text):
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_c_source_compiles_and_runs(tmp_path):
-    nodes = [parse(text, NAMES) for text in TEXTS]
+    nodes = [parse_expression(text, NAMES) for text in TEXTS]
     for k, node in enumerate(nodes):
         (tmp_path / f"f{k}.c").write_text(as_c(node, ["x*/ int y;", "y", "th"], f"f{k}"))
     sources = [str(path) for path in sorted(tmp_path.glob("*.c"))]
@@ -75,18 +75,18 @@ def test_c_source_compiles_and_runs(tmp_path):
     ],
 )
 def test_latex(text, latex):
-    assert as_latex(parse(text, NAMES), NAMES) == latex
+    assert as_latex(parse_expression(text, NAMES), NAMES) == latex
 
 
 def test_a_text_is_read_back_whatever_the_names():
     names = ["lambda", "mass of car", "x"]
-    node = parse("`lambda`*sin(`mass of car`)/x", names)
+    node = parse_expression("`lambda`*sin(`mass of car`)/x", names)
     text = as_text(node, names, None)
-    assert text == "(`lambda`*sin(`mass of car`))/x" and parse(text, names) == node
+    assert text == "(`lambda`*sin(`mass of car`))/x" and parse_expression(text, names) == node
 
 
 def test_names_that_are_no_identifiers_stand_in_backticks():
-    node = parse("2*a - b**2", ["a", "b"])
+    node = parse_expression("2*a - b**2", ["a", "b"])
     assert as_text(node, ["mass of car", "c^2"]) == "2*`mass of car` - `c^2`**2"
     assert as_text(node, ["länge", "x_1"]) == "2*länge - x_1**2"
 
@@ -100,4 +100,4 @@ def test_names_in_latex():
 
 def test_function_names():
     with pytest.raises(InputError, match=r"^function must be a plain identifier, got 'f\(\)'$"):
-        as_c(parse("x"), ["x"], "f()")
+        as_c(parse_expression("x"), ["x"], "f()")

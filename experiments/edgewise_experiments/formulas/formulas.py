@@ -16,8 +16,8 @@ import numpy as np
 from edgewise.discovery.finder import find_formula
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, relative_error
-from edgewise.formulas.expression import Expression, complexity, constants, parse
-from edgewise.formulas.front import CLEARLY
+from edgewise.formulas.expression import Expression, complexity, constants, parse_expression
+from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0
 from edgewise.plot.results.errors import Span, error_dots
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
@@ -79,7 +79,7 @@ _TEXTS = {"toy 1": "besselj0(20*x)", "toy 4": _SINES}  # those whose formula is 
 def truth(name: str) -> Expression:
     """The shortest form of a problem's formula: as written or simplified."""
     target = PROBLEMS[name]
-    written = parse(_TEXTS.get(name, target.formula), target.names)
+    written = parse_expression(_TEXTS.get(name, target.formula), target.names)
     return min(written, simplify(written), key=complexity)
 
 
@@ -92,7 +92,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     jobs = []
     for name, seed, noise, useless in kinds:
         key = {"problem": name, "seed": seed, "noise": noise, "useless": useless, "samples": SAMPLES, "quick": quick}
-        key["ahead"] = CLEARLY
+        key["ahead"] = SIGNIFICANT_Z
         label = f"{name}{', noise' if noise else ''}{', useless inputs' if useless else ''}, seed {seed}"
         jobs.append(Job(label, key, partial(_measure, name, seed, noise, useless)))
     limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED

@@ -52,5 +52,5 @@ def symbolified(seed: int, limit: float) -> dict:
         "formula": front.best.formula.text(12),
         "complexity": front.best.complexity,
         "relative": relative_error(front.best.formula.expression, fresh_x, fresh_y),
-        "said": list(front.said),
+        "said": list(front.messages),
     }

@@ -19,7 +19,7 @@ from edgewise.datasets.knots import load_knots
 from edgewise.datasets.slope_rule import COLUMNS, natural_slope
 from edgewise.discovery.finder import find_formula
 from edgewise.formulas.expression import used_variables
-from edgewise.formulas.front import CLEARLY
+from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.interpret.dependence.additive_relations import bound_together, relations
 from edgewise.plot.results.errors import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
@@ -51,7 +51,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     jobs = []
     for columns, folds in (("translations", 1),) if quick else (("translations", FOLDS), ("all", 1)):
         for fold in range(folds):
-            own = {**key, "part": "formula", "columns": columns, "fold": fold, "ahead": CLEARLY}
+            own = {**key, "part": "formula", "columns": columns, "fold": fold, "ahead": SIGNIFICANT_Z}
             jobs.append(Job(f"formula, {columns}, fold {fold + 1}", own, partial(_formula, columns, fold, seed, quick)))
     own = {**key, "part": "relations", "asked": list(TOGETHER)}
     jobs.append(Job("relations", own, partial(_relations, seed, quick)))
@@ -77,7 +77,7 @@ def _formula(columns: str, fold: int, seed: int, quick: bool, tell: Tell) -> dic
         "used": [names[used[i]] for i in used_variables(best.expression)],
         "accuracy": _accuracy(best(x), y, train, test),
         "slope_rule": _accuracy(slope, y, train, test),
-        "said": list(front.said),
+        "said": list(front.messages),
     }
 
 

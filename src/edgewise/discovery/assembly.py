@@ -13,11 +13,11 @@ from itertools import islice, product, takewhile
 
 import numpy as np
 
-from edgewise.discovery.curve_models import Structure
+from edgewise.discovery.curve_models import CurveModel
 from edgewise.discovery.features import Feature
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import ALLOWANCE, Fitted, fit_constants, free_places
-from edgewise.formulas.curve_fits import SYMBOL, Shape, shapes, substituted, summed
+from edgewise.formulas.constants import ALLOWANCE, FittedExpression, fit_constants, free_places
+from edgewise.formulas.curve_fits import SYMBOL, CurveShape, curve_shapes, substituted, sum_of
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -30,7 +30,7 @@ from edgewise.formulas.expression import (
     complexity,
     constants,
     evaluate,
-    number,
+    exact_number,
     rebuilt,
     walk,
     with_constants,
@@ -40,7 +40,9 @@ from edgewise.nn.elementary import Elementary
 SMALL = 0.5  # of the argument: there what an expansion to second order leaves out is a few per cent of its last term
 
 
-def plain(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf) -> Fitted:
+def with_taylor_polynomials(
+    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+) -> FittedExpression:
     """The formula with expansions to second order in the place of functions whose argument stays below `SMALL`.
 
     Where a function is seen only near 0 its scale and the factors around it are known together, not each: noise then
@@ -53,12 +55,12 @@ def plain(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadlin
     for node in _expanded(fitted.expression, x):
         if time.monotonic() > deadline:
             break
-        node = tidy(node)
+        node = with_one_factor(node)
         if len(free_places(node)) >= len(free_places(fitted.expression)):
             continue
         trial = fit_constants(node, x, y, steps=30, deadline=deadline)
         if trial is not None and trial.loss <= max(fitted.loss * (1 + ALLOWANCE / len(y)), limit_free):
-            return plain(trial, x, y, floor=floor, deadline=deadline)
+            return with_taylor_polynomials(trial, x, y, floor=floor, deadline=deadline)
     return fitted
 
 
@@ -74,7 +76,7 @@ def _expanded(node: Expression, x: np.ndarray) -> Iterator[Expression]:
                 terms += [Multiply((Number(slope), call.argument))] if slope else []
                 factor = Number(exponent * curvature / 2)
                 terms += [Multiply((factor, Power(call.argument, 2.0)))] if curvature else []
-                yield summed(terms)
+                yield sum_of(terms)
     parts = children(node)
     for place, part in enumerate(parts):
         for other in _expanded(part, x):
@@ -94,19 +96,19 @@ class _Part:
     outside: bool = False
 
 
-def assembled(structure: Structure, y: np.ndarray, table: Mapping[str, Elementary]) -> Iterator[Expression]:
+def candidate_formulas(structure: CurveModel, y: np.ndarray, table: Mapping[str, Elementary]) -> Iterator[Expression]:
     """Formulas for a structure, constants roughly right; the best `COMBINED` combinations of shapes, each form once."""
     seen: set[Expression] = set()
     for node in _assembled(structure, y, table):
         if structure.factor is not None:
-            node = tidy(Multiply((structure.factor.expression, node)))
+            node = with_one_factor(Multiply((structure.factor.expression, node)))
         form = with_constants(node, [float(f"{value:.1e}") for value in constants(node)])
         if form not in seen:
             seen.add(form)
             yield node
 
 
-def _assembled(structure: Structure, y: np.ndarray, table: Mapping[str, Elementary]) -> Iterator[Expression]:
+def _assembled(structure: CurveModel, y: np.ndarray, table: Mapping[str, Elementary]) -> Iterator[Expression]:
     if structure.product is not None:
         yield from islice(_of_product(structure, y, table), COMBINED)
         return
@@ -118,7 +120,8 @@ def _assembled(structure: Structure, y: np.ndarray, table: Mapping[str, Elementa
         curves[tops] = curves[tops] + 1.0
     if structure.alike:
         yield from (
-            tidy(structure.link.build(_with_offset(parts, structure.offset))) for parts in _alike(structure, table)
+            with_one_factor(structure.link.build(_with_offset(parts, structure.offset)))
+            for parts in _alike(structure, table)
         )
         return
     used = (*structure.numerator, *structure.denominator)
@@ -133,15 +136,15 @@ def _assembled(structure: Structure, y: np.ndarray, table: Mapping[str, Elementa
             node = structure.link.build(_with_offset(inside, structure.offset if tops > 1 else 0.0))
             if any(part.outside for part in top):
                 factors = [part.expression for part in top if part.outside]
-                node = Multiply((number(1), *factors, *([node] if inside else [])))
+                node = Multiply((exact_number(1), *factors, *([node] if inside else [])))
         else:
             below = _with_offset([part.expression for part in bottom], 1.0 if len(bottom) > 1 else 0.0)
             above = _with_offset(inside, structure.offset if tops > 1 else 0.0) if inside else Number(structure.offset)
             node = Multiply((above, Power(below, -1.0)))
-        yield tidy(node)
+        yield with_one_factor(node)
 
 
-def _alike(structure: Structure, table) -> Iterator[list[Expression]]:
+def _alike(structure: CurveModel, table) -> Iterator[list[Expression]]:
     """The terms of a sum of one curve at many features: each shape of it for all of them together."""
     first = int(np.argmax(np.abs(structure.alike)))
     shape = _parts(structure.numerator[first], structure.curves[first], structure, table, alone=False)
@@ -157,16 +160,16 @@ def _replaced(node: Expression, old: Expression, new: Expression) -> Expression:
     return new if node == old else rebuilt(node, [_replaced(part, old, new) for part in children(node)])
 
 
-def _is_alone(structure: Structure, place: int) -> bool:
+def _is_alone(structure: CurveModel, place: int) -> bool:
     tops = len(structure.numerator)
     return (tops if place < tops else len(structure.denominator)) == 1
 
 
 def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
-    return Add((summed(parts), Number(offset))) if offset else summed(parts)
+    return Add((sum_of(parts), Number(offset))) if offset else sum_of(parts)
 
 
-def _parts(feature: Feature, curve: np.ndarray, structure: Structure, table, *, alone: bool) -> list[_Part]:
+def _parts(feature: Feature, curve: np.ndarray, structure: CurveModel, table, *, alone: bool) -> list[_Part]:
     """Shapes of a curve; under the link exp also of its exponential, as a factor before exp."""
     spread = max(float(np.std(curve)), 1e-300)
     tolerance = min(0.3, max(1e-7, structure.blur * _deviation(structure) / spread))
@@ -178,7 +181,7 @@ def _parts(feature: Feature, curve: np.ndarray, structure: Structure, table, *, 
     return sorted(found, key=lambda part: part.rank)[: KEPT + 1]
 
 
-def _deviation(structure: Structure) -> float:
+def _deviation(structure: CurveModel) -> float:
     """Of the sum of curves, weighted: what the relative error is a share of."""
     total = np.sum(structure.curves, 0) if structure.product is None else structure.curves[-1] * structure.curves[-2]
     share = structure.weight / structure.weight.sum()
@@ -186,7 +189,7 @@ def _deviation(structure: Structure) -> float:
 
 
 def _ranked(feature, curve, weight, table, tolerance, *, wrapped: bool, outside: bool) -> list[_Part]:
-    found: list[Shape] = shapes(
+    found: list[CurveShape] = curve_shapes(
         feature.values, curve, weight=weight, table=table, wrapped=wrapped, tolerance=tolerance
     )[:KEPT]
     return [
@@ -211,7 +214,7 @@ def _combinations(options: list[list[_Part]]) -> Iterator[tuple[_Part, ...]]:
     yield from heapq.nsmallest(COMBINED, product(*options), key=lambda parts: sum(part.rank for part in parts))
 
 
-def _of_product(structure: Structure, y: np.ndarray, table) -> Iterator[Expression]:
+def _of_product(structure: CurveModel, y: np.ndarray, table) -> Iterator[Expression]:
     """u = s + t + others + p q, with p and q shifted so that they take over s and t where they can."""
     first, second = structure.product
     s, t, *others, p, q = structure.curves
@@ -238,10 +241,10 @@ def _of_product(structure: Structure, y: np.ndarray, table) -> Iterator[Expressi
         for chosen in islice(_combinations(options), COMBINED // 2):
             factors = Multiply((chosen[0].expression, chosen[1].expression))
             terms = [factors, *(part.expression for part in chosen[2:])]
-            yield tidy(structure.link.build(_with_offset(terms, structure.offset)))
+            yield with_one_factor(structure.link.build(_with_offset(terms, structure.offset)))
 
 
-def _product_parts(feature: Feature, curve: np.ndarray, structure: Structure, table, limit: float) -> list[_Part]:
+def _product_parts(feature: Feature, curve: np.ndarray, structure: CurveModel, table, limit: float) -> list[_Part]:
     tolerance = min(0.3, max(1e-6, limit / max(float(np.std(curve)), 1e-300)))
     return _ranked(feature, curve, structure.weight, table, tolerance, wrapped=True, outside=False)
 
@@ -254,7 +257,7 @@ def _explained(curve: np.ndarray, by: np.ndarray, weight: np.ndarray) -> tuple[f
     return factor, curve - factor * by
 
 
-def tidy(node: Expression) -> Expression:
+def with_one_factor(node: Expression) -> Expression:
     """Simplified, with one free factor for each product of sums: each sum in it begins with a term without number."""
     node = simplify(node)
     for _ in range(3):
@@ -268,7 +271,7 @@ def tidy(node: Expression) -> Expression:
 def _monic(node: Expression) -> Expression:
     node = rebuilt(node, [_monic(part) for part in children(node)])
     if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
-        return _without_scale(Multiply((number(1), node)))
+        return _without_scale(Multiply((exact_number(1), node)))
     return _without_scale(node) if isinstance(node, Multiply) else node
 
 
@@ -285,7 +288,7 @@ def _without_scale(node: Multiply) -> Expression:
                 parts.append(part)
                 continue
             terms = tuple(simplify(Multiply((Number(1 / factor.value), term))) for term in base.terms[1:])
-            first = split_number(base.terms[0])[1] or number(1)
+            first = split_number(base.terms[0])[1] or exact_number(1)
             sum_ = Add((first, *terms))
             parts.append(sum_ if exponent == 1.0 else Power(sum_, exponent))
             scale *= factor.value**exponent
@@ -293,7 +296,7 @@ def _without_scale(node: Multiply) -> Expression:
             parts.append(part)
     if not parts:
         return Number(scale)
-    whole = number(scale) if scale in (1.0, -1.0) else Number(scale)
+    whole = exact_number(scale) if scale in (1.0, -1.0) else Number(scale)
     return Multiply((whole, *parts)) if scale != 1.0 else (parts[0] if len(parts) == 1 else Multiply(tuple(parts)))
 
 
@@ -301,7 +304,9 @@ def _is_exact(node: Expression) -> bool:
     return all(part.exact is not None for part in walk(node) if isinstance(part, Number))
 
 
-def pruned(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf) -> Fitted:
+def pruned(
+    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+) -> FittedExpression:
     """Without the terms, factors and functions that the data don't ask for: each goes if the loss stays.
 
     deadline: of `time.monotonic`, after which nothing more is tried. See also `recognise`.
@@ -350,13 +355,13 @@ def _smaller(node: Expression, deadline: float) -> list[Expression]:
                     rest = (*whole[:place], *whole[place + 1 :])
                     found.append(rebuild(rest[0] if len(rest) == 1 else rebuilt(part, rest)))
                     if isinstance(part, Multiply) and below.value < 0:
-                        found.append(rebuild(Multiply((number(-1), *rest))))
+                        found.append(rebuild(Multiply((exact_number(-1), *rest))))
         if isinstance(part, Call) and part.name in TAYLOR:
             constant, slope, curvature = TAYLOR[part.name]
             u = part.argument
-            found.append(rebuild(summed([Number(constant), Multiply((Number(slope), u))])))
+            found.append(rebuild(sum_of([Number(constant), Multiply((Number(slope), u))])))
             if curvature:
-                found.append(rebuild(summed([Number(constant), Multiply((Number(curvature / 2), Power(u, 2.0)))])))
+                found.append(rebuild(sum_of([Number(constant), Multiply((Number(curvature / 2), Power(u, 2.0)))])))
         for place, below in enumerate(children(part)):
             whole = children(part)
 
@@ -367,10 +372,5 @@ def _smaller(node: Expression, deadline: float) -> list[Expression]:
 
     visit(node, lambda new: new)
     size = complexity(node)
-    simple = dict.fromkeys(tidy(each) for each in takewhile(lambda _: time.monotonic() <= deadline, found))
+    simple = dict.fromkeys(with_one_factor(each) for each in takewhile(lambda _: time.monotonic() <= deadline, found))
     return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]
-
-
-def is_finite(node: Expression, x: np.ndarray) -> bool:
-    """Whether a formula is defined at every row."""
-    return bool(np.isfinite(evaluate(node, x)).all())

@@ -11,14 +11,14 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from edgewise.discovery.features import Feature, Link, features, links, spline_columns
+from edgewise.discovery.features import Feature, Link, candidate_features, possible_links, spline_columns
 
 COARSE, FINE = 5, (8, 20)  # knot intervals of the tensor, and of the curves afterwards
 ROUNDS = 8
 KEPT = 4  # products of each link
 
 
-def products(decomposer: Decomposer, link: Link, coarse: int = COARSE) -> list[Structure]:
+def product_models(decomposer: CurveModelFitter, link: Link, coarse: int = COARSE) -> list[CurveModel]:
     """u = s(f) + t(g) + p(f) q(g) + curves of the other inputs, for pairs of features; the best few.
 
     Features may share an input only where the two alone are to explain everything. coarse: knot intervals of the
@@ -44,11 +44,11 @@ def products(decomposer: Decomposer, link: Link, coarse: int = COARSE) -> list[S
     return sorted(structures, key=_rank)[:KEPT]
 
 
-def _rank(structure: Structure) -> float:
+def _rank(structure: CurveModel) -> float:
     return structure.rank
 
 
-def _pairs(decomposer: Decomposer) -> Iterator[tuple[int, int]]:
+def _pairs(decomposer: CurveModelFitter) -> Iterator[tuple[int, int]]:
     listed, everything = decomposer.features, frozenset(decomposer.inputs)
     for f, g in combinations(range(len(listed)), 2):
         first, second = listed[f].inputs, listed[g].inputs
@@ -57,7 +57,7 @@ def _pairs(decomposer: Decomposer) -> Iterator[tuple[int, int]]:
             yield f, g
 
 
-def _others(decomposer: Decomposer, pair: tuple[Feature, Feature]) -> list[Feature]:
+def _others(decomposer: CurveModelFitter, pair: tuple[Feature, Feature]) -> list[Feature]:
     """Single inputs that may add a curve of their own; none whose straight line is in the pair's curves already."""
     if pair[0].inputs & pair[1].inputs:
         return []
@@ -98,7 +98,7 @@ def _solve(matrix: np.ndarray, target: np.ndarray, root: np.ndarray) -> np.ndarr
     return np.linalg.solve(gram, rows.T @ (target * root))
 
 
-def _alternated(decomposer, link: Link, pair, start, size: int) -> Structure:
+def _alternated(decomposer, link: Link, pair, start, size: int) -> CurveModel:
     """p and q in turn, each with everything else, by weighted least squares of the link's linearisation."""
     train, features = decomposer.train, (*pair, *_others(decomposer, pair))
     columns = [spline_columns(feature.values, size) for feature in features]
@@ -127,13 +127,13 @@ def _alternated(decomposer, link: Link, pair, start, size: int) -> Structure:
         with np.errstate(all="ignore"):
             error = decomposer.error(link.forward(now))
         if best is None or error < best.error:
-            best = Structure(link, features, (), pair, (*curves, p, q), weight, error, offset, decomposer.factor)
+            best = CurveModel(link, features, (), pair, (*curves, p, q), weight, error, offset, decomposer.factor)
         if link.name and turn:
             u, weight = link.linearised(now, decomposer.y)
             weight = weight * decomposer.scale**2
             weight = weight / max(float(weight.mean()), 1e-300)
     zero = np.zeros_like(u)
-    return best or Structure(link, features, (), pair, (*curves, zero, zero), weight, math.inf, 0.0, decomposer.factor)
+    return best or CurveModel(link, features, (), pair, (*curves, zero, zero), weight, math.inf, 0.0, decomposer.factor)
 
 
 RIDGE = 1e-9  # of the mean diagonal, so that columns no sample reaches decide nothing
@@ -147,7 +147,7 @@ POLISHED = 4  # steps of Gauss and Newton
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
+class CurveModel:
     """A way to write y: link(sum of curves / (1 + sum of curves)), or with one product of two curves in the sum.
 
     numerator, denominator, product: features; curves: (values, weight) of each, in that order; error: held out,
@@ -183,7 +183,7 @@ class Structure:
         return math.log(max(self.error, 1e-4)) + 0.15 * self.size
 
 
-class Decomposer:
+class CurveModelFitter:
     """Least-squares fits of structures to one target, all from the same columns.
 
     factor: a feature that y is divided by first; errors stay those of y.
@@ -205,10 +205,10 @@ class Decomposer:
         order = np.random.default_rng(seed).permutation(len(y))
         held = round(HELD_OUT * len(y))
         self.test, self.train = order[:held], order[held:]
-        self.features = features(x, inputs)
+        self.features = candidate_features(x, inputs)
         self.columns = [spline_columns(feature.values, size) for feature in self.features]
 
-    def sums(self, link: Link, most: int) -> list[Structure]:
+    def sums(self, link: Link, most: int) -> list[CurveModel]:
         """Additive structures of 1, 2, ... features, the best few of each number grown into the next."""
         u, weight = self.target(link)
         system = _System([np.ones((len(u), 1)), *self.columns], u, weight, self.train)
@@ -216,7 +216,7 @@ class Decomposer:
             everything = self._sum(link, system, weight, tuple(range(len(self.features))))
             return [everything, self._alike(everything)]
         beam: list[tuple[float, tuple[int, ...]]] = [(math.inf, ())]
-        found: list[Structure] = []
+        found: list[CurveModel] = []
         for _ in range(most):
             grown: dict[frozenset[int], tuple[float, tuple[int, ...]]] = {}
             for last, chosen in beam:
@@ -267,14 +267,14 @@ class Decomposer:
         rest = rest * self.scale[self.test]
         return float(np.sqrt(np.mean(rest**2))) / self.deviation if np.isfinite(rest).all() else math.inf
 
-    def _sum(self, link: Link, system: _System, weight: np.ndarray, chosen: tuple[int, ...]) -> Structure:
+    def _sum(self, link: Link, system: _System, weight: np.ndarray, chosen: tuple[int, ...]) -> CurveModel:
         _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
         curves = tuple(_curves(coefficients[1:], [self.columns[k] for k in chosen]))
         error = self.error(_forward(link, coefficients[0] + sum(curves)))
         used = tuple(self.features[k] for k in chosen)
-        return Structure(link, used, (), None, curves, weight, error, float(coefficients[0]), self.factor)
+        return CurveModel(link, used, (), None, curves, weight, error, float(coefficients[0]), self.factor)
 
-    def _alike(self, everything: Structure) -> Structure:
+    def _alike(self, everything: CurveModel) -> CurveModel:
         """All inputs through one curve, each with a factor of its own: far fewer numbers than a curve for each."""
         values = np.stack([feature.values for feature in everything.numerator], 1)
         own = spline_columns(values.ravel(), FINE_DECOMPOSE).reshape(*values.shape, -1)  # (N, inputs, columns)
@@ -296,7 +296,7 @@ class Decomposer:
             weight = weight * self.scale**2 / np.mean(weight * self.scale**2)
         return best
 
-    def ratios(self, most: int) -> list[Structure]:
+    def ratios(self, most: int) -> list[CurveModel]:
         """y (1 + D) = N with D and N sums of curves, blocks chosen one after another by the error of N / (1 + D)."""
         count = len(self.features)
         blocks = [np.ones((len(self.y), 1)), *self.columns, *(-self.y[:, None] * columns for columns in self.columns)]
@@ -307,7 +307,7 @@ class Decomposer:
             for d, bottom in enumerate(self.features)
             if len(top.inputs) + len(bottom.inputs) <= (4 if len(self.inputs) <= 3 else 3) and n != d
         ]
-        found: list[Structure] = []
+        found: list[CurveModel] = []
         for start in sorted(starts, key=lambda pair: self._ratio_error(system, pair))[:BEAM]:
             chosen, last = start, math.inf
             for step in range(most - 1):
@@ -335,20 +335,20 @@ class Decomposer:
             rest = (top / bottom - self.y[self.test]) * self.scale[self.test]
         return float(np.sqrt(np.mean(rest**2))) / self.deviation if np.isfinite(rest).all() else math.inf
 
-    def _ratio(self, system: _System, chosen: tuple[int, ...]) -> Structure:
+    def _ratio(self, system: _System, chosen: tuple[int, ...]) -> CurveModel:
         """`chosen`: blocks in order, so those of the numerator come first."""
         count = len(self.features)
         _, coefficients = system.solve([0, *(k + 1 for k in chosen)])
         curves = _curves(coefficients[1:], [self.columns[k % count] for k in chosen])
         top = tuple(self.features[k] for k in chosen if k < count)
         bottom = tuple(self.features[k - count] for k in chosen if k >= count)
-        link = next(links(self.y))
-        plain = Structure(
+        link = next(possible_links(self.y))
+        plain = CurveModel(
             link, top, bottom, None, tuple(curves), np.ones_like(self.y), 0.0, float(coefficients[0]), self.factor
         )
         return replace(plain, error=self.error(_value(plain)))
 
-    def polished(self, structure: Structure) -> Structure:
+    def polished(self, structure: CurveModel) -> CurveModel:
         """The same structure, its curves fitted to y itself by Gauss and Newton; the given one where that fails.
 
         Undoing a link, or multiplying with a denominator, makes of noise in y what least squares must not see.
@@ -365,11 +365,11 @@ class Decomposer:
             best = step
         return replace(best, error=self.error(_value(best))) if best is not structure else structure
 
-    def _train_error(self, structure: Structure) -> float:
+    def _train_error(self, structure: CurveModel) -> float:
         rest = ((_value(structure) - self.y) * self.scale)[self.train]
         return float(np.mean(rest**2)) if np.isfinite(rest).all() else math.inf
 
-    def _step(self, structure: Structure, columns: list[np.ndarray]) -> Structure | None:
+    def _step(self, structure: CurveModel, columns: list[np.ndarray]) -> CurveModel | None:
         tops = len(structure.numerator)
         ones = np.ones((len(self.y), 1))
         if structure.denominator:
@@ -437,7 +437,7 @@ def _forward(link: Link, u: np.ndarray) -> np.ndarray:
         return link.forward(u)
 
 
-def _value(structure: Structure) -> np.ndarray:
+def _value(structure: CurveModel) -> np.ndarray:
     """What the structure says y is, over its factor."""
     tops = len(structure.numerator)
     total = structure.offset + sum(structure.curves[:tops], np.zeros_like(structure.weight))

@@ -14,13 +14,13 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, number, walk
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, exact_number, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
 
 DEGREE = 3
 FEW_FEATURES = 7  # inputs whose pairs are features
-_MINUS = number(-1)
+_MINUS = exact_number(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def _is_product(node: Expression) -> bool:
     return isinstance(node, Multiply) and sum(not isinstance(part, Number) for part in node.factors) > 1
 
 
-def features(x: np.ndarray, inputs: Sequence[int], few: int = FEW_FEATURES) -> list[Feature]:
+def candidate_features(x: np.ndarray, inputs: Sequence[int], few: int = FEW_FEATURES) -> list[Feature]:
     """The inputs themselves, and their pairs where there are few inputs."""
     found = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > few:
@@ -88,7 +88,7 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     return columns - columns.mean(0)
 
 
-MINUS = number(-1)
+MINUS = exact_number(-1)
 # Rows that noise has moved out of the range of h: so many at most, by so many standard deviations of y at most.
 OUTSIDE, OVERSHOOT = 0.45, 0.1
 STEEPEST = 1e4  # times the median weight: what no row counts more than
@@ -130,7 +130,7 @@ class Link:
         return target, weight / max(float(weight.mean()), 1e-300)
 
 
-def links(y: np.ndarray) -> Iterator[Link]:
+def possible_links(y: np.ndarray) -> Iterator[Link]:
     """The links whose inverse is defined at y, but for noise; the identity first."""
     yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, np.ones(len(y), dtype=bool))
     if y.min() > 0 or y.max() < 0 or _nearly(y, y > 0, -y) or _nearly(y, y < 0, y):
@@ -215,7 +215,7 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     return sorted(kept) or list(range(count))
 
 
-def leftover(x: np.ndarray, rest: np.ndarray) -> float:
+def residual_f_statistic(x: np.ndarray, rest: np.ndarray) -> float:
     """F of what is seen in the residuals of a formula, 1 for noise: the larger of two.
 
     One by curves of the columns of x and products of two, one by curves of all features of few columns.
@@ -224,7 +224,7 @@ def leftover(x: np.ndarray, rest: np.ndarray) -> float:
     rest = rest - rest.mean()
     found = _f_of(*_model(scaled, rest, range(x.shape[1]), FINEST), rest)
     if x.shape[1] <= FEW:
-        listed = features(x, range(x.shape[1]))
+        listed = candidate_features(x, range(x.shape[1]))
         size = int(np.clip(SHARE * len(rest) / len(listed) - 2, 1, FINEST))
         matrix = np.concatenate([spline_columns(feature.values, size) for feature in listed], 1)
         gram = matrix.T @ matrix

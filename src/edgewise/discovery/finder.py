@@ -9,16 +9,22 @@ from itertools import takewhile
 import numpy as np
 
 from edgewise.checks import check_count, check_names, is_number
-from edgewise.discovery.assembly import assembled, plain, pruned
-from edgewise.discovery.curve_models import BEAM, Decomposer, Structure, products
-from edgewise.discovery.features import Feature, features, leftover, links, relevant_inputs
+from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
+from edgewise.discovery.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.features import (
+    Feature,
+    candidate_features,
+    possible_links,
+    relevant_inputs,
+    residual_f_statistic,
+)
 from edgewise.discovery.simple_forms import simple_products
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import shortest
-from edgewise.formulas.constants import Fitted, fit_constants, recognise
-from edgewise.formulas.expression import Expression, Number, Power, complexity, evaluate, leaks
+from edgewise.formulas.algebra import shortest_form
+from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
+from edgewise.formulas.expression import Number, Power, complexity, domain_violations, evaluate
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import EXACT, PRICE, Entry, Front, entry_of, front_of, settled
+from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, Front, FrontEntry, choose_by_significance, pareto_front
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 ROWS = 2000  # in which structures are looked for
@@ -34,7 +40,7 @@ STRUCTURES, CLOSEST = 14, 4  # that are turned into formulas, by error and size;
 SEARCHING = 0.75  # share of the time for structures; the rest is for constants and shorter forms
 NOISE = 0.05  # share of the variance of y that noise may have for the search to end once nothing else is left
 PATTERN = 1.25  # F of what a formula leaves, from which on there is more than noise in it
-FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
+ROUNDING_FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
 
 
 def find_formula(
@@ -76,32 +82,33 @@ def find_formula(
         whole = (fit_constants(each.expression, x, y, steps=10) for each in _worth_finishing(found, y[few]))
         found = [found[0], *(each for each in whole if each is not None)]
     end = clock + time_limit
-    found = [plain(each, x, y, floor=FLOOR, deadline=end) for each in found]
+    found = [with_taylor_polynomials(each, x, y, floor=ROUNDING_FLOOR, deadline=end) for each in found]
     finished = [_finished(each, x, y, end) for each in _worth_finishing(found, y)]
-    entries = [_entry(each.expression, names, x, y) for each in (*found, *finished) if not leaks(each.expression, x)]
-    front = front_of(entries, y)
+    nodes = [each.expression for each in (*found, *finished) if not domain_violations(each.expression, x)]
+    entries = [FrontEntry.from_data(Formula(node, names), x, y) for node in nodes]
+    front = pareto_front(entries, y)
     if time.monotonic() > end:
         said.append("The time limit ended the search.")
-    exact = front.best.loss <= FLOOR * front.variance
+    exact = front.best.loss <= ROUNDING_FLOOR * front.variance
     said.append("The best formula is exact to rounding." if exact else "No exact formula was found; these are nearest.")
-    return settled(replace(front, said=tuple(dict.fromkeys(said))), x, y)
+    return choose_by_significance(replace(front, messages=tuple(dict.fromkeys(said))), x, y)
 
 
-def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[Fitted], list[str]]:
+def _searched(x, y, table, seed: int, deadline: float) -> tuple[list[FittedExpression], list[str]]:
     """The mean, and the formulas of one structure after another; and what ended the search, if not their number."""
-    found = [Fitted(Number(float(y.mean())), float(np.var(y)), (0.0,))]
+    found = [FittedExpression(Number(float(y.mean())), float(np.var(y)), (0.0,))]
     if float(np.ptp(y)) == 0:
         return found, []
     inputs = relevant_inputs(x, y)
     if len(inputs) <= FEW:
-        for link in links(y):
-            nodes = simple_products(features(x, inputs), link, y, PRICE, SIMPLE)
+        for link in possible_links(y):
+            nodes = simple_products(candidate_features(x, inputs), link, y, SYMBOL_PRICE, SIMPLE)
             found += [fitted for node in nodes if (fitted := fit_constants(node, x, y, steps=8)) is not None]
     if (
         len(inputs) < x.shape[1] <= SEVERAL
     ):  # of columns that stand in for each other the simpler may have been left out
-        listed = features(x, range(x.shape[1]), few=SEVERAL)
-        nodes = simple_products(listed, next(links(y)), y, PRICE, SIMPLE)
+        listed = candidate_features(x, range(x.shape[1]), few=SEVERAL)
+        nodes = simple_products(listed, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE)
         found += [fitted for node in nodes if (fitted := fit_constants(node, x, y, steps=8)) is not None]
     if any(_is_exact(each, y) for each in found):
         return found, []
@@ -131,16 +138,12 @@ def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _entry(node: Expression, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> Entry:
-    return entry_of(Formula(node, tuple(names)), x, y)
-
-
-def _structures(x, y, inputs: Sequence[int], seed: int, deadline: float) -> Iterator[Structure]:
+def _structures(x, y, inputs: Sequence[int], seed: int, deadline: float) -> Iterator[CurveModel]:
     """Structures in the order in which they are worth a look: each batch by error and size, cheap batches first."""
     few = 1 < len(inputs) <= FEW
-    coarse = Decomposer(x, y, inputs, min(GRID, max(1, int(0.4 * len(y) / len(inputs)) - 2)), seed)
-    found: list[Structure] = []
-    for link in links(y):
+    coarse = CurveModelFitter(x, y, inputs, min(GRID, max(1, int(0.4 * len(y) / len(inputs)) - 2)), seed)
+    found: list[CurveModel] = []
+    for link in possible_links(y):
         if found and time.monotonic() > deadline:
             break
         found += [coarse.polished(each) for each in coarse.sums(link, min(len(inputs), 6))]
@@ -154,16 +157,16 @@ def _structures(x, y, inputs: Sequence[int], seed: int, deadline: float) -> Iter
         yield from _in_order(best)[:3]
 
 
-def _fine_sums(x, y, inputs: Sequence[int], seed: int) -> list[Structure]:
+def _fine_sums(x, y, inputs: Sequence[int], seed: int) -> list[CurveModel]:
     """Sums of curves of single inputs, which may oscillate."""
-    fine = Decomposer(x, y, inputs, min(FINE, len(y) // (6 * len(inputs))), seed)
+    fine = CurveModelFitter(x, y, inputs, min(FINE, len(y) // (6 * len(inputs))), seed)
     fine.features, fine.columns = fine.features[: len(inputs)], fine.columns[: len(inputs)]
-    return [fine.polished(each) for link in links(y) for each in fine.sums(link, len(inputs))]
+    return [fine.polished(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
 
 
 def _richer(
-    coarse: Decomposer, x, y, inputs, seed: int, found: list[Structure], deadline: float
-) -> Iterator[Structure]:
+    coarse: CurveModelFitter, x, y, inputs, seed: int, found: list[CurveModel], deadline: float
+) -> Iterator[CurveModel]:
     """Products of curves, ratios, and sums after a factor has been taken out; what there is time for."""
     found = list(found)
 
@@ -171,21 +174,21 @@ def _richer(
         return takewhile(lambda _: time.monotonic() <= deadline, steps)
 
     if len(inputs) <= 4:
-        for link in in_time(links(y)):
-            found += products(coarse, link)
+        for link in in_time(possible_links(y)):
+            found += product_models(coarse, link)
     for each in in_time(coarse.ratios(5)):
         found.append(coarse.polished(each))
     for factor in in_time(_factors(coarse.features[: len(inputs)], y)):
         others = [i for i in inputs if i not in factor.inputs]
-        part = Decomposer(x, y, others, GRID, seed, factor)
-        for link in in_time(links(part.y)):
+        part = CurveModelFitter(x, y, others, GRID, seed, factor)
+        for link in in_time(possible_links(part.y)):
             found += [part.polished(each) for each in _in_order(part.sums(link, len(others)))[:BEAM]]
-            found += products(part, link) if len(others) == 2 else []
+            found += product_models(part, link) if len(others) == 2 else []
     if len(inputs) == 2 and min(each.error for each in found) > ROUGH and time.monotonic() <= deadline:
-        finer = Decomposer(x, y, inputs, MIDDLE, seed)
+        finer = CurveModelFitter(x, y, inputs, MIDDLE, seed)
         found += [finer.polished(each) for each in finer.ratios(3)]
-        for link in links(y):
-            found += products(finer, link, MIDDLE // 2)
+        for link in possible_links(y):
+            found += product_models(finer, link, MIDDLE // 2)
     closest = sorted(found, key=lambda each: each.error)[:CLOSEST]
     chosen = _in_order(found)[: STRUCTURES - CLOSEST]
     yield from (*chosen, *(each for each in closest if each not in chosen))
@@ -204,18 +207,18 @@ def _factors(singles: Sequence[Feature], y: np.ndarray) -> Iterator[Feature]:
             yield Feature(Power(single.expression, -1.0), single.inputs, 1 / single.values)
 
 
-def _in_order(found: list[Structure]) -> list[Structure]:
+def _in_order(found: list[CurveModel]) -> list[CurveModel]:
     return sorted(found, key=lambda each: each.rank)
 
 
-def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted]:
+def _best_fit(structure: CurveModel, x, y, table, deadline: float) -> list[FittedExpression]:
     """The best formulas of a structure: all combinations a few steps, the three best until they are done."""
     quick = []
-    for node in assembled(structure, y, table):
+    for node in candidate_formulas(structure, y, table):
         fitted = fit_constants(node, x, y, steps=8, deadline=deadline)
         if fitted is not None and math.isfinite(fitted.loss):
             quick.append(fitted)
-            if fitted.loss <= FLOOR * float(np.var(y)):
+            if fitted.loss <= ROUNDING_FLOOR * float(np.var(y)):
                 return [fitted]
         if time.monotonic() > deadline:
             break
@@ -230,32 +233,32 @@ def _best_fit(structure: Structure, x, y, table, deadline: float) -> list[Fitted
     return done
 
 
-def _is_exact(fitted: Fitted, y: np.ndarray) -> bool:
-    return fitted.loss <= FLOOR * float(np.var(y))
+def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
+    return fitted.loss <= ROUNDING_FLOOR * float(np.var(y))
 
 
-def _leaves_noise(fitted: Fitted, inputs: np.ndarray, x: np.ndarray, y: np.ndarray) -> bool:
+def _leaves_noise(fitted: FittedExpression, inputs: np.ndarray, x: np.ndarray, y: np.ndarray) -> bool:
     rest = y - evaluate(fitted.expression, x)
-    return fitted.loss < NOISE * float(np.var(y)) and leftover(inputs, rest) < PATTERN
+    return fitted.loss < NOISE * float(np.var(y)) and residual_f_statistic(inputs, rest) < PATTERN
 
 
-def _price(fitted: Fitted, y: np.ndarray) -> float:
+def _price(fitted: FittedExpression, y: np.ndarray) -> float:
     """As `Front.best` has it: a shorter formula may be a little worse."""
-    floor = EXACT * float(np.var(y))
-    return len(y) * math.log(max(fitted.loss, floor, 1e-300)) + PRICE * complexity(fitted.expression)
+    floor = EXACT_SHARE * float(np.var(y))
+    return len(y) * math.log(max(fitted.loss, floor, 1e-300)) + SYMBOL_PRICE * complexity(fitted.expression)
 
 
-def _worth_finishing(found: list[Fitted], y: np.ndarray) -> list[Fitted]:
+def _worth_finishing(found: list[FittedExpression], y: np.ndarray) -> list[FittedExpression]:
     """The candidates whose terms are to be pruned and constants recognised: the best by price, at most four."""
     ranked = sorted(found, key=lambda each: _price(each, y))
     return ranked[:1] if ranked and _is_exact(ranked[0], y) else ranked[:4]
 
 
-def _finished(fitted: Fitted, x: np.ndarray, y: np.ndarray, deadline: float) -> Fitted:
+def _finished(fitted: FittedExpression, x: np.ndarray, y: np.ndarray, deadline: float) -> FittedExpression:
     """Terms that do nothing go, constants become numbers people write, and algebra makes it short, twice."""
-    fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
+    fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
     for _ in range(2):
-        short = fit_constants(shortest(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline)
-        fitted = recognise(short or fitted, x, y, floor=FLOOR, deadline=deadline)
-    node = shortest(fitted.expression, x, deadline)
+        short = fit_constants(shortest_form(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline)
+        fitted = recognise(short or fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
+    node = shortest_form(fitted.expression, x, deadline)
     return fit_constants(node, x, y, steps=30, deadline=deadline) or fitted

@@ -19,8 +19,8 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     complexity,
+    domain_violations,
     evaluate,
-    leaks,
 )
 
 TERMS = 8  # most in a sum
@@ -43,7 +43,7 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = TERMS) -> Iterat
     strongest = np.argsort(-np.abs(_correlations(x, y)), kind="stable")[:PAIRED]
     chosen = [Variable(int(k)) for k in strongest]
     candidates = [*singles, *(term for one in singles for term in _powers(one)), *_pairs(chosen)]
-    yield from _selected([term for term in candidates if not leaks(term, x)], x, y, terms)
+    yield from _selected([term for term in candidates if not domain_violations(term, x)], x, y, terms)
 
 
 def _powers(one: Variable) -> list[Expression]:

@@ -10,14 +10,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgewise.checks import check_names
 from edgewise.discovery.assembly import pruned
-from edgewise.discovery.finder import FLOOR, find_formula
+from edgewise.discovery.finder import ROUNDING_FLOOR, find_formula
 from edgewise.discovery.simple_forms import stepwise_sums
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, recognise
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import EXACT, Entry, Front, entry_of, front_of, settled, with_fidelity
+from edgewise.formulas.front import EXACT_SHARE, Front, FrontEntry, choose_by_significance, pareto_front, with_fidelity
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
@@ -89,7 +89,7 @@ class Equations:
         """
         return self._equation(place).formula.latex(digits)
 
-    def _equation(self, place: int | None) -> Entry:
+    def _equation(self, place: int | None) -> FrontEntry:
         check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
         if place is None:
             return self.equations_.best
@@ -122,10 +122,10 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
     held = round(HELD_OUT * len(X)) if HELD_OUT * len(X) >= FEWEST else 0
     held, kept = order[: min(held, MOST)], order[held:][:MOST]
     x, z = X[kept], y[kept]
-    sums = [entry_of(Formula(node, names), x, z) for node in _sums(x, z, started + FIRST * time_limit)]
+    sums = [FrontEntry.from_data(Formula(node, names), x, z) for node in _sums(x, z, started + FIRST * time_limit)]
     found = find_formula(x, z, names=names, time_limit=SEARCH * time_limit)
-    entries, said = [*sums, *found], list(found.said)
-    if found.best.loss > FLOOR * found.variance:
+    entries, said = [*sums, *found], list(found.messages)
+    if found.best.loss > ROUNDING_FLOOR * found.variance:
         left = time_limit - (time.monotonic() - started)
         if estimator is not None and left > ENOUGH * time_limit:
             more, sentence = _of_network(estimator, x, z, names, left)
@@ -133,20 +133,20 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
             said.append(sentence)
         elif estimator is not None:
             said.append("No time was left to turn the network itself into a formula.")
-    fine = [entry for entry in entries if not entry.formula.leaks(X) and entry.complexity <= LONGEST]
+    fine = [entry for entry in entries if not entry.formula.domain_violations(X) and entry.complexity <= LONGEST]
     if len(held):
         fine = _better(fine, X[held], y[held])
         said.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-    front = replace(front_of(fine, z, dict.fromkeys(said)), held_out=len(held))
+    front = replace(pareto_front(fine, z, dict.fromkeys(said)), held_out=len(held))
     rows = np.concatenate([kept, held])
-    best = settled(front, X[rows], y[rows]).best
-    floor = EXACT * front.variance
+    best = choose_by_significance(front, X[rows], y[rows]).best
+    floor = EXACT_SHARE * front.variance
     # Longer ones that are no better on the rows held out would only be fitted to chance.
     useful = (
         one for one in front if one.complexity <= best.complexity or not max(one.validation, floor) >= best.validation
     )
     judged = useful if estimator is None else with_fidelity(useful, lambda rows: _predicted(estimator, rows), X)
-    return settled(replace(front, entries=tuple(judged)), X[rows], y[rows])
+    return choose_by_significance(replace(front, entries=tuple(judged)), X[rows], y[rows])
 
 
 def _predicted(estimator, rows: np.ndarray) -> np.ndarray:
@@ -161,17 +161,17 @@ def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]
     for node in stepwise_sums(x, y):
         yield node
         if complexity(node) <= SHORT and time.monotonic() < deadline:
-            fitted = pruned(fit_constants(node, x, y, steps=2), x, y, floor=FLOOR, deadline=deadline)
+            fitted = pruned(fit_constants(node, x, y, steps=2), x, y, floor=ROUNDING_FLOOR, deadline=deadline)
             yield fitted.expression
-            yield recognise(fitted, x, y, floor=FLOOR, deadline=deadline).expression
+            yield recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline).expression
 
 
-def _better(entries: list[Entry], x: np.ndarray, y: np.ndarray) -> list[Entry]:
+def _better(entries: list[FrontEntry], x: np.ndarray, y: np.ndarray) -> list[FrontEntry]:
     """Entries with their error on rows held out, without those that are longer than another and worse there.
 
     By more than a standard error, that is: a mean of m squared normal errors is off by a share sqrt(2 / m) or so.
     """
-    kept, least, floor = [], np.inf, EXACT * float(np.var(y))
+    kept, least, floor = [], np.inf, EXACT_SHARE * float(np.var(y))
     for entry in sorted(entries, key=lambda one: (one.complexity, one.loss)):
         measured = float(np.mean((entry.formula(x) - y) ** 2))
         loss = max(measured, floor)
@@ -198,7 +198,7 @@ def _of_network(estimator, x: np.ndarray, y: np.ndarray, names: tuple[str, ...],
     scaling = estimator.input_scaling_
     made = []
     for node in (_in_units(entry.formula.expression, scaling, target) for entry in front):
-        made += [entry_of(Formula(one, names), x, y) for one in _polished(node, x, y, deadline)]
+        made += [FrontEntry.from_data(Formula(one, names), x, y) for one in _polished(node, x, y, deadline)]
     return made, f"The network, pruned to {_count(edges, 'edge')}, was turned into {_count(len(front), 'formula')}."
 
 

@@ -11,7 +11,7 @@ from edgewise import checkpoint
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
-from edgewise.formulas.serialisation import front_fields, front_from
+from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
 from edgewise.tables.scaling import AffineScaling
@@ -125,7 +125,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
         estimator.error_bars_, estimator.error_bars_said_ = _bars(file, fields, outputs)
         if "equations" in fields:
-            estimator.equations_ = front_from(fields["equations"], inputs)
+            estimator.equations_ = front_from_fields(fields["equations"], inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
     _expect(_is(steps, int, "a number of steps") >= 0, "a negative number of steps")

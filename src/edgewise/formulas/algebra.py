@@ -24,7 +24,7 @@ from edgewise.formulas.expression import (
     children,
     complexity,
     evaluate,
-    number,
+    exact_number,
     power,
     rebuilt,
 )
@@ -32,7 +32,7 @@ from edgewise.formulas.expression import (
 EVEN, ODD = {"cos", "cosh", "abs", "besselj0"}, {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 # f(g(u)) = u wherever g(u) is defined.
 UNDONE = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan"), ("log", "exp")}
-ZERO, ONE = number(0), number(1)
+ZERO, ONE = exact_number(0), exact_number(1)
 LARGEST_EXPONENT = 50.0  # that leaves an exponential as a factor: larger ones may only balance what else stands there
 
 
@@ -185,7 +185,7 @@ def _power(base: Expression, exponent: float) -> Expression:
     if isinstance(base, Power) and base.exponent == 2 and exponent == 0.5:
         return _call("abs", base.base)
     if isinstance(base, Call) and base.name == "exp":
-        return _call("exp", _product((number(exponent), base.argument)))
+        return _call("exp", _product((exact_number(exponent), base.argument)))
     if isinstance(base, Multiply):
         factor, rest = split_number(base)
         if factor.value != 1 and rest is not None and (factor.value > 0 or exponent % 1 == 0):
@@ -202,7 +202,7 @@ def _call(name: str, argument: Expression) -> Expression:
         with np.errstate(all="ignore"):
             value = float(FUNCTIONS[name][0](np.float64(argument.value)))
         if math.isfinite(value):
-            return number(value) if value in (0.0, 1.0) else Number(value)
+            return exact_number(value) if value in (0.0, 1.0) else Number(value)
         return Call(name, argument)
     if isinstance(argument, Call) and (name, argument.name) in UNDONE:
         return argument.argument
@@ -216,8 +216,8 @@ def _call(name: str, argument: Expression) -> Expression:
     if turned is not None:
         return turned
     if name in EVEN | ODD and _is_negative(argument):
-        turned = _sum([_product((number(-1), term)) for term in _terms(argument)])
-        return Call(name, turned) if name in EVEN else _product((number(-1), Call(name, turned)))
+        turned = _sum([_product((exact_number(-1), term)) for term in _terms(argument)])
+        return Call(name, turned) if name in EVEN else _product((exact_number(-1), Call(name, turned)))
     return Call(name, argument)
 
 
@@ -231,7 +231,7 @@ def _quarter_turns(name: str, argument: Expression) -> Expression | None:
         return None
     quarters = (2 // shifts[0].exact[1] * shifts[0].exact[0] + (name == "cos")) % 4  # both as a sine
     call = _call("cos" if quarters % 2 else "sin", _sum(rest))
-    return _product((number(-1), call)) if quarters >= 2 else call
+    return _product((exact_number(-1), call)) if quarters >= 2 else call
 
 
 def _exponential(argument: Expression) -> Expression:
@@ -269,7 +269,7 @@ SAME = 1e-9  # values of two forms differ by no more, relative to the largest
 ROUNDS = 4
 
 
-def shortest(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Expression:
+def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Expression:
     """A formula with the same values at the rows of x and at most as many symbols.
 
     deadline: of `time.monotonic`, after which no other form is looked at.

@@ -15,7 +15,7 @@ from edgewise.formulas.expression import (
     Number,
     constants,
     evaluate,
-    linearise,
+    values_and_derivatives,
     walk,
     with_constants,
 )
@@ -35,7 +35,7 @@ DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedExpression:
     """A formula with fitted constants. loss: the mean squared error; errors: one standard error for each constant."""
 
     expression: Expression
@@ -57,7 +57,7 @@ def fit_constants(
     steps: int = 50,
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
-) -> Fitted | None:
+) -> FittedExpression | None:
     """Levenberg-Marquardt on the constants that are not exact; None where the formula is undefined at a sample.
 
     deadline: of `time.monotonic`, after which no further step is made.
@@ -71,7 +71,7 @@ def fit_constants(
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trial = values.copy()
         trial[places] = free
-        predicted, rows = linearise(with_constants(node, trial, exact), x)
+        predicted, rows = values_and_derivatives(with_constants(node, trial, exact), x)
         rest, rows = predicted - y, rows[:, places]
         return (rest, rows) if root is None else (rest * root, rows * root[:, None])
 
@@ -89,10 +89,10 @@ def fit_constants(
                 errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * spread)
             else:
                 errors[places] = math.inf
-    return Fitted(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
+    return FittedExpression(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
 
 
-def known_numbers(value: float, reach: float) -> Iterator[Exact]:
+def closed_forms(value: float, reach: float) -> Iterator[Exact]:
     """Numbers people write within `reach` of a value, simplest first: 0, integers, fractions, units."""
     if abs(value) <= reach:
         yield 0, 1, ""
@@ -117,7 +117,9 @@ def value_of(form: Exact) -> float:
     return form[0] / form[1] * UNITS[form[2]]
 
 
-def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf) -> Fitted:
+def recognise(
+    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+) -> FittedExpression:
     """The same formula with numbers people write wherever the loss then stays: one constant after another.
 
     The others are fitted again each time. A number must lie within rounding, or within three standard errors; the sum
@@ -147,13 +149,15 @@ def recognise(fitted: Fitted, x: np.ndarray, y: np.ndarray, *, floor: float, dea
     return fitted
 
 
-def _all_known(fitted: Fitted, x: np.ndarray, y: np.ndarray, limit_free: float, deadline: float) -> Fitted:
+def _all_known(
+    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, limit_free: float, deadline: float
+) -> FittedExpression:
     """With every constant that has a simple number near replaced by it at once, if the loss stays."""
     numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
     values, exact = [part.value for part in numbers], [part.exact for part in numbers]
     for place in free_places(fitted.expression):
         reach = _reach(values[place], fitted.errors[place])
-        form = next(known_numbers(values[place], reach), None)
+        form = next(closed_forms(values[place], reach), None)
         if form is not None:
             values[place], exact[place] = value_of(form), form
     known = simplify(with_constants(fitted.expression, values, exact))
@@ -167,14 +171,14 @@ def _reach(value: float, error: float) -> float:
     return min(max(DEVIATIONS * error, CLOSE * abs(value), 1e-9), 0.2 * abs(value) + 1e-3)
 
 
-def _next_known(fitted: Fitted, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
+def _next_known(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
     """The constant nearest to a simple number, measured in what it may be off by."""
     values = constants(fitted.expression)
     best, nearest = None, math.inf
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]
         reach = max(DEVIATIONS * error, CLOSE * abs(value), 1e-9)
-        for rank, form in enumerate(known_numbers(value, _reach(value, error))):
+        for rank, form in enumerate(closed_forms(value, _reach(value, error))):
             if (round(value, 9), form) in refused:
                 continue
             score = rank + form[1] / 10 + (form[2] != "") + abs(value_of(form) - value) / reach
@@ -192,7 +196,7 @@ def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     return float(np.sqrt(np.mean(rest**2)) / max(float(np.std(y)), 1e-300))
 
 
-def mean_squared(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:
+def mean_squared_error(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:
     """Mean squared error; infinite where the formula is undefined."""
     rest = evaluate(node, x) - np.asarray(y)
     return float(np.mean(rest**2)) if np.isfinite(rest).all() else math.inf

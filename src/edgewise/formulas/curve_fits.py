@@ -25,7 +25,7 @@ from edgewise.formulas.expression import (
     children,
     complexity,
     evaluate,
-    parse,
+    parse_expression,
     rebuilt,
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -41,7 +41,7 @@ DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_fa
 
 
 @dataclass(frozen=True)
-class Shape:
+class CurveShape:
     """A curve as a formula of one variable; error: its root mean squared error over the curve's deviation."""
 
     expression: Expression
@@ -52,7 +52,7 @@ class Shape:
         return complexity(self.expression)
 
 
-def shapes(
+def curve_shapes(
     u: np.ndarray,
     s: np.ndarray,
     *,
@@ -60,7 +60,7 @@ def shapes(
     table: Mapping[str, Elementary] = ELEMENTARY,
     wrapped: bool = True,
     tolerance: float = 0.0,
-) -> list[Shape]:
+) -> list[CurveShape]:
     """Formulas for the curve through (u, s), the best first by error and complexity together.
 
     Args:
@@ -74,13 +74,13 @@ def shapes(
     found = list(_plain(u, s, weight, table, tolerance))
     if wrapped and min((shape.error for shape in found if shape.complexity < 8), default=1.0) > max(tolerance, 1e-9):
         found += _wrapped(u, s, weight, table, tolerance)
-    unique: dict[Expression, Shape] = {}
+    unique: dict[Expression, CurveShape] = {}
     for shape in found:
         if math.isfinite(shape.error):
             unique.setdefault(shape.expression, shape)
     floor = max(tolerance, 1e-13)
 
-    def rank(shape: Shape) -> float:
+    def rank(shape: CurveShape) -> float:
         return math.log(max(shape.error, floor)) + SYMBOL * shape.complexity
 
     return sorted(unique.values(), key=rank)
@@ -95,13 +95,13 @@ def thinned(u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> tuple[np.ndarra
     return u[order], s[order], weight[order]
 
 
-def _plain(u, s, weight, table, tolerance: float, most: int = REFINED) -> Iterable[Shape]:
+def _plain(u, s, weight, table, tolerance: float, most: int = REFINED) -> Iterable[CurveShape]:
     """c f(a u + b) + d of the functions that come closest, `most` of them, each with and without the shift b.
 
     Straight lines and parabolas are always among them: any smooth function looks like one where it is slow enough.
     """
     if float(np.ptp(s)) <= 1e-12 * float(np.abs(s).max() + 1e-300):
-        yield Shape(Number(float(s.mean())), 0.0)
+        yield CurveShape(Number(float(s.mean())), 0.0)
         return
     starts = []
     for name, row in table.items():
@@ -212,7 +212,7 @@ def best_starts(row: Elementary, u, s, weight) -> list[tuple[float, float, float
     return [(float(score[k]), *starts[k]) for k in dict.fromkeys(picked)]
 
 
-def _refined(row: Elementary, a: float, b: float, u, s, weight) -> Shape | None:
+def _refined(row: Elementary, a: float, b: float, u, s, weight) -> CurveShape | None:
     inner: Expression = Variable(0)
     if row.name == "sin":
         inner = Add((Multiply((Number(a), inner)), Number(phase(a, u, s, weight))))
@@ -221,7 +221,7 @@ def _refined(row: Elementary, a: float, b: float, u, s, weight) -> Shape | None:
             inner = Multiply((Number(a), inner))
         if b != 0.0:
             inner = Add((inner, Number(b)))
-    value = substituted(parse(row.text), inner)
+    value = substituted(parse_expression(row.text), inner)
     with np.errstate(all="ignore"):
         curve = evaluate(value, u[:, None])
     if not np.isfinite(curve).all():
@@ -231,14 +231,14 @@ def _refined(row: Elementary, a: float, b: float, u, s, weight) -> Shape | None:
     return measured(node, u, s, weight)
 
 
-def measured(node: Expression, u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> Shape | None:
+def measured(node: Expression, u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> CurveShape | None:
     """The formula with its constants fitted to the curve."""
     fitted = fit_constants(node, u[:, None], s, steps=25, weight=weight)
     if fitted is None:
         return None
     mean = float((weight * s).sum() / weight.sum())
     deviation = math.sqrt(float((weight * (s - mean) ** 2).sum() / weight.sum()))
-    return Shape(fitted.expression, math.sqrt(fitted.loss) / max(deviation, 1e-300))
+    return CurveShape(fitted.expression, math.sqrt(fitted.loss) / max(deviation, 1e-300))
 
 
 def phase(a: float, u, s, weight) -> float:
@@ -263,11 +263,11 @@ def substituted(node: Expression, inner: Expression) -> Expression:
     return rebuilt(node, [substituted(part, inner) for part in children(node)])
 
 
-def _wrapped(u, s, weight, table, tolerance: float) -> list[Shape]:
+def _wrapped(u, s, weight, table, tolerance: float) -> list[CurveShape]:
     """Curves that are an elementary function only after 1/s, s^2, sqrt(s), or times a power of u."""
     names = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
     few = {name: table[name] for name in names if name in table}
-    found: list[Shape] = []
+    found: list[CurveShape] = []
     size = float(np.abs(s).max())
     away = float(np.abs(s).min()) > 1e-4 * size
     one_sign = away and (s.min() > 0 or s.max() < 0)
@@ -299,7 +299,7 @@ def _wrapped(u, s, weight, table, tolerance: float) -> list[Shape]:
     return found
 
 
-def summed(parts: Sequence[Expression]) -> Expression:
+def sum_of(parts: Sequence[Expression]) -> Expression:
     """The sum of any number of formulas."""
     return reduce(lambda a, b: Add((a, b)), parts) if parts else Number(0.0, (0, 1, ""))
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from edgewise.formulas.expression import Expression, children, domain_row, evaluate, touches_zero, used_variables, walk
+from edgewise.formulas.expression import Expression, children, domain_row, evaluate, reaches_zero, used_variables, walk
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import Elementary
 
-BEYOND = 0.2  # of the range of each input, at both ends
+EXTRAPOLATED_SHARE = 0.2  # of the range of each input, at both ends
 POINTS = 2000
 ROUNDS, NEAREST, SHRINKING = 60, 20, 0.75  # of the search for a zero: the last steps are 1e-9 of the box
 REACHED = 1e-7  # of the typical size: such values are 0 for a function that is not defined there
@@ -20,7 +20,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         x: (N, inputs), the data.
     """
     x = np.asarray(x, dtype=np.float64)
-    said, leaves = [], bool(formula.leaks(x))
+    said, leaves = [], bool(formula.domain_violations(x))
     for part in walk(formula.expression):
         row = domain_row(part)
         if row is None or row.domain == "every x":
@@ -29,7 +29,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         values = evaluate(argument, x)
         low, high = float(np.min(values)), float(np.max(values))
         fine = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
-        if touches_zero(part, x):
+        if reaches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
             fine = "but on these data it comes down to 0 between rows" if leaves else bounded
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
@@ -42,8 +42,8 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
     share = undefined_beyond(formula, x)
     if share > 0:
         said.append(
-            f"Up to {BEYOND:.0%} beyond the range of each input it is undefined or infinite at {share:.1%} of points "
-            "drawn there."
+            f"Up to {EXTRAPOLATED_SHARE:.0%} beyond the range of each input it is undefined or infinite at {share:.1%} "
+            "of points drawn there."
         )
     elif not said:
         said.append("It is defined everywhere.")
@@ -87,7 +87,7 @@ def near(point: np.ndarray, x: np.ndarray) -> np.ndarray:
 def undefined_beyond(formula: Formula, x: np.ndarray, seed: int = 0) -> float:
     """The share of points in the box of the data, widened by `BEYOND`, at which a formula is not finite."""
     low, high = x.min(0), x.max(0)
-    room = BEYOND * (high - low)
+    room = EXTRAPOLATED_SHARE * (high - low)
     points = np.random.default_rng(seed).uniform(low - room, high + room, (POINTS, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))
 

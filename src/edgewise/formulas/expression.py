@@ -169,7 +169,7 @@ def with_constants(
     return replaced(node)
 
 
-def linearise(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values (N,) and their derivatives by every constant (N, P), in the order of `constants`."""
     with np.errstate(all="ignore"):
         count = iter(range(1 << 30))
@@ -238,7 +238,7 @@ def used_variables(node: Expression) -> list[int]:
     return sorted({part.index for part in walk(node) if isinstance(part, Variable)})
 
 
-def leaks(node: Expression, x: np.ndarray) -> list[str]:
+def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
     """Where a formula leaves the domain of one of its functions on the range of x: a sentence for each, or nothing.
 
     The range of an argument is that of its values at the rows of x; a pole between two of them counts, unless the
@@ -253,7 +253,7 @@ def leaks(node: Expression, x: np.ndarray) -> list[str]:
         low, high = float(np.min(argument)), float(np.max(argument))
         if not row.allows(low, high) and not (row.pole == 0.0 and _is_gap(node, children(part)[0], x, argument)):
             found.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
-        elif touches_zero(part, x):
+        elif reaches_zero(part, x):
             root = _root(children(part)[0])
             # A pole of second order is seen from further away, a logarithm only from very near.
             if _is_gap(node, root, x, evaluate(root, x), 40 if row.pole is None else 10):
@@ -262,7 +262,7 @@ def leaks(node: Expression, x: np.ndarray) -> list[str]:
     return found
 
 
-def touches_zero(part: Expression, x: np.ndarray) -> bool:
+def reaches_zero(part: Expression, x: np.ndarray) -> bool:
     """Whether the argument of a function that is not defined at 0 is an even power, or a size, of what changes sign."""
     argument, row = children(part)[0], domain_row(part)
     root = _root(argument)
@@ -318,12 +318,12 @@ def domain_row(node: Expression):
     return None
 
 
-def number(value: float) -> Number:
+def exact_number(value: float) -> Number:
     """A constant; whole numbers and halves, thirds ... of small size are exact as they are."""
     return Number(float(value), (int(value), 1, "") if float(value).is_integer() and abs(value) < 1e6 else None)
 
 
-def parse(text: str, names: Sequence[str] = ("x",)) -> Expression:
+def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     """Reads a formula in Python's notation: + - * / **, numbers, pi, e, names, sqrt and the functions of `FUNCTIONS`.
 
     Names may stand in backticks, those that are no identifiers must. The text is taken apart, never run.
@@ -354,22 +354,22 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
 
     match tree:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return number(value)
+            return exact_number(value)
         case ast.Name(id=name) if name in names:
             return Variable(names[name])
         case ast.Name(id=name) if name in _UNIT_NAMES:
             return _UNIT_NAMES[name]
         case ast.UnaryOp(op=ast.USub(), operand=part):
             below = inner(part)
-            if isinstance(below, Number) and below.exact in (None, number(below.value).exact):
-                return number(-below.value)
-            return Multiply((number(-1), below))
+            if isinstance(below, Number) and below.exact in (None, exact_number(below.value).exact):
+                return exact_number(-below.value)
+            return Multiply((exact_number(-1), below))
         case ast.UnaryOp(op=ast.UAdd(), operand=part):
             return inner(part)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return Add((inner(left), inner(right)))
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return Add((inner(left), Multiply((number(-1), inner(right)))))
+            return Add((inner(left), Multiply((exact_number(-1), inner(right)))))
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return Multiply((inner(left), inner(right)))
         case ast.BinOp(left=left, op=ast.Div(), right=right):

@@ -1,5 +1,6 @@
-"""TODO docstring of edgewise.formulas.formula."""
+"""Formula of named inputs: an expression that can be evaluated, printed and exported."""
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.expression import Expression, complexity, evaluate, leaks
+from edgewise.formulas.expression import Expression, complexity, domain_violations, evaluate
 from edgewise.formulas.printing import _to_sympy, as_c, as_latex, as_python, as_text
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Formula:
         """A shorter equal formula, the same to rounding; see `simplify`."""
         return Formula(simplify(self.expression), self.names)
 
-    def leaks(self, x: np.ndarray) -> list[str]:
+    def domain_violations(self, x: np.ndarray) -> list[str]:
         """A sentence for each function that leaves its domain, or has a pole, on the range of rows x (N, inputs).
 
         Raises:
@@ -48,7 +49,12 @@ class Formula:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names) or not len(x):
             raise InputError(f"x must have shape (N, {len(self.names)}) and at least one row, got {x.shape}")
-        return leaks(self.expression, x)
+        return domain_violations(self.expression, x)
+
+    def leaks(self, x: np.ndarray) -> list[str]:
+        """Former name of `domain_violations`, kept for one release."""
+        warnings.warn("Formula.leaks is now called Formula.domain_violations", DeprecationWarning, stacklevel=2)
+        return self.domain_violations(x)
 
     def text(self, digits: int | None = 6) -> str:
         """Python's notation; None writes every digit."""

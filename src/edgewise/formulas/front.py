@@ -5,6 +5,7 @@ Formulas by complexity and error: the front, the rule that picks one, and how tr
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -12,8 +13,8 @@ from itertools import groupby
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.constants import ALLOWANCE, mean_squared, relative_error
-from edgewise.formulas.domains import BEYOND
+from edgewise.formulas.constants import ALLOWANCE, mean_squared_error, relative_error
+from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
@@ -34,14 +35,14 @@ def outside_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
     points = x[random.integers(0, len(x), POINTS)]
     low, high = x.min(0), x.max(0)
     moved, upwards = random.integers(0, x.shape[1], POINTS), random.integers(0, 2, POINTS) > 0
-    step = BEYOND * random.uniform(0, 1, POINTS) * (high - low)[moved]
+    step = EXTRAPOLATED_SHARE * random.uniform(0, 1, POINTS) * (high - low)[moved]
     points[np.arange(POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
     return points
 
 
 def with_fidelity(
-    entries: Iterable[Entry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
-) -> Iterator[Entry]:
+    entries: Iterable[FrontEntry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
+) -> Iterator[FrontEntry]:
     """Entries with their mean squared difference from a function, (N, inputs) -> (N,), at fresh and outside inputs.
 
     x: (N, inputs), the rows that say what is between and what is beyond. Infinite where a formula is undefined.
@@ -62,15 +63,15 @@ def _mean_squared(rest: np.ndarray) -> float:
 
 
 # Below this share of the variance of y a formula is exact as far as float64 tells.
-EXACT = 1e-18
+EXACT_SHARE = 1e-18
 # Twice the price of a symbol in units of log likelihood: what `Front.best` asks of each symbol, and a prior besides.
-PRICE = 4.0
+SYMBOL_PRICE = 4.0
 # Standard errors by which a longer formula must be ahead of a shorter one: 5 % of chance, as tests have it.
-CLEARLY = 1.96
+SIGNIFICANT_Z = 1.96
 
 
 @dataclass(frozen=True)
-class Entry:
+class FrontEntry:
     """One formula of a front.
 
     loss: mean squared error on the data of the search. validation: on data held out, nan without any.
@@ -88,6 +89,11 @@ class Entry:
     score: float = 0.0
     model: KAN | None = field(default=None, repr=False, compare=False)
 
+    @classmethod
+    def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> FrontEntry:
+        """Entry whose loss is the mean squared error on x (N, inputs), y (N,)."""
+        return cls(formula, mean_squared_error(formula.expression, x, y), model=model)
+
     @property
     def complexity(self) -> int:
         """Number of symbols."""
@@ -102,29 +108,29 @@ class Entry:
 class Front:
     """Formulas of which none is both longer and worse than another, the shortest first.
 
-    samples, variance: of the y that the losses are about. said: sentences on what the search found or did not.
+    samples, variance: of the y that the losses are about. messages: sentences on the outcome of the search.
     held_out: rows behind the entries' validation, if `best` is to count them together with those of the search.
     chosen: the place of the best entry where rows were looked at one by one (`settled`), else None.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FrontEntry, ...]
     samples: int
     variance: float
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     held_out: int = 0
     chosen: int | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[FrontEntry]:
         return iter(self.entries)
 
-    def __getitem__(self, place: int) -> Entry:
+    def __getitem__(self, place: int) -> FrontEntry:
         return self.entries[place]
 
     @property
-    def best(self) -> Entry:
+    def best(self) -> FrontEntry:
         """The entry that a price on symbols picks: least N log loss + 4 complexity, the shortest of the exact ones.
 
         Two is what Akaike's criterion asks for a parameter; a symbol that may be chosen among dozens costs more.
@@ -132,9 +138,9 @@ class Front:
         """
         if self.chosen is not None:
             return self.entries[self.chosen]
-        floor = EXACT * self.variance
+        floor = EXACT_SHARE * self.variance
 
-        def price(entry: Entry) -> float:
+        def price(entry: FrontEntry) -> float:
             if not math.isfinite(entry.validation):
                 rows, loss = self.samples, entry.loss
             elif self.held_out:  # few rows held out are a noisy judge by themselves
@@ -142,9 +148,15 @@ class Front:
                 loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
             else:
                 rows, loss = self.samples, entry.validation
-            return rows * math.log(max(loss, floor, 1e-300)) + PRICE * entry.complexity
+            return rows * math.log(max(loss, floor, 1e-300)) + SYMBOL_PRICE * entry.complexity
 
         return min(self.entries, key=price)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Former name of `messages`, kept for one release."""
+        warnings.warn("Front.said is now called Front.messages", DeprecationWarning, stacklevel=2)
+        return self.messages
 
     @property
     def equations(self) -> list[dict[str, object]]:
@@ -169,10 +181,10 @@ class Front:
 
     def __str__(self) -> str:
         rows = [f"{e.complexity:>10}  {e.loss:>10.3g}  {e.score:>6.2f}  {e.formula}" for e in self.entries]
-        return "\n".join(["complexity        loss   score  equation", *rows, *self.said])
+        return "\n".join(["complexity        loss   score  equation", *rows, *self.messages])
 
 
-def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = ()) -> Front:
+def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iterable[str] = ()) -> Front:
     """The candidates that no other beats in both complexity and loss, with their scores.
 
     Of equally long ones whose losses are as near as chance has it, the one with more numbers that people write.
@@ -180,8 +192,8 @@ def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = (
     Raises:
         InputError: there is none with a finite loss.
     """
-    floor = EXACT * float(np.var(y))
-    kept: list[Entry] = []
+    floor = EXACT_SHARE * float(np.var(y))
+    kept: list[FrontEntry] = []
     for entry in _one_of_each_length(candidates, floor, len(y)):
         if math.isfinite(entry.loss) and (not kept or max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor)):
             score = 0.0
@@ -191,10 +203,10 @@ def front_of(candidates: Iterable[Entry], y: np.ndarray, said: Iterable[str] = (
             kept.append(replace(entry, score=score))
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    return Front(tuple(kept), len(y), float(np.var(y)), tuple(said))
+    return Front(tuple(kept), len(y), float(np.var(y)), tuple(messages))
 
 
-def settled(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
+def choose_by_significance(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
     """The front with its choice made row by row: the shortest entry that the one of least price isn't clearly ahead of.
 
     Clearly: by more than `CLEARLY` standard errors of the mean difference of their squared errors at rows x (N,
@@ -206,15 +218,15 @@ def settled(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
     squares = (best.formula(x) - y) ** 2
     for place, entry in enumerate(front.entries):
         gap = (entry.formula(x) - y) ** 2 - squares
-        if entry is best or gap.mean() <= CLEARLY * gap.std() / math.sqrt(len(y)):
+        if entry is best or gap.mean() <= SIGNIFICANT_Z * gap.std() / math.sqrt(len(y)):
             return replace(front, chosen=place)
     raise AssertionError("the best entry is on the front")
 
 
-def _one_of_each_length(candidates: Iterable[Entry], floor: float, rows: int) -> Iterator[Entry]:
+def _one_of_each_length(candidates: Iterable[FrontEntry], floor: float, rows: int) -> Iterator[FrontEntry]:
     """The best candidate of each complexity, the shortest first."""
 
-    def known(entry: Entry) -> int:
+    def known(entry: FrontEntry) -> int:
         numbers = [part for part in walk(entry.formula.expression) if isinstance(part, Number)]
         return sum(part.exact is not None or float(f"{part.value:.3g}") == part.value for part in numbers)
 
@@ -227,8 +239,3 @@ def _one_of_each_length(candidates: Iterable[Entry], floor: float, rows: int) ->
             if other.loss <= near and known(other) > known(chosen):
                 chosen = other
         yield chosen
-
-
-def entry_of(formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> Entry:
-    """An entry judged on x (N, inputs), y (N,)."""
-    return Entry(formula, mean_squared(formula.expression, x, y), model=model)

@@ -18,7 +18,7 @@ from edgewise.formulas.expression import (
     children,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Entry, Front
+from edgewise.formulas.front import Front, FrontEntry
 
 VERSION = 1
 LONGEST = 10_000  # tokens of a formula
@@ -34,7 +34,7 @@ def front_fields(front: Front) -> dict:
         "variance": front.variance,
         "held_out": front.held_out,
         "chosen": front.chosen,
-        "said": list(front.said),
+        "said": list(front.messages),
         "entries": [
             {
                 "text": entry.formula.text(None),  # for people; what counts are the tokens
@@ -46,7 +46,7 @@ def front_fields(front: Front) -> dict:
     }
 
 
-def front_from(fields: Mapping, inputs: int) -> Front:
+def front_from_fields(fields: Mapping, inputs: int) -> Front:
     """The front of `front_fields`, of formulas of so many inputs.
 
     Raises:
@@ -56,7 +56,7 @@ def front_from(fields: Mapping, inputs: int) -> Front:
         raise CheckpointError(f"formulas must have version {VERSION}, got {fields['version']!r}")
     names = check_names(fields["names"], inputs)
     entries = tuple(
-        Entry(Formula(_expression(one["tokens"], inputs), names), *(float(one[name]) for name in NUMBERS))
+        FrontEntry(Formula(_expression(one["tokens"], inputs), names), *(float(one[name]) for name in NUMBERS))
         for one in fields["entries"]
     )
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.formulas.expression import complexity, evaluate, parse
+from edgewise.formulas.expression import complexity, evaluate, parse_expression
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import Store
 
@@ -19,10 +19,12 @@ def test_the_same_form_with_noise():
     x = np.random.default_rng(0).uniform(0, 1, (500, 1))
     clean = 2 * np.sin(3 * x[:, 0])
     noisy = clean + 0.01 * np.random.default_rng(1).normal(size=500)
-    right, wrong = parse("1.9*sin(3.1*x)"), parse("1.9*x + 0.1*x**2")
+    right, wrong = parse_expression("1.9*sin(3.1*x)"), parse_expression("1.9*x + 0.1*x**2")
     assert formulas._same_form(right, x, noisy, clean, x, clean)
     assert not formulas._same_form(wrong, x, noisy, clean, x, clean)
-    assert not formulas._same_form(parse("1.9*sin(3*x + 0.1) + 0.1*sin(x)"), x, noisy, clean, x, 1.001 * clean)
+    assert not formulas._same_form(
+        parse_expression("1.9*sin(3*x + 0.1) + 0.1*sin(x)"), x, noisy, clean, x, 1.001 * clean
+    )
 
 
 def test_a_quick_run_goes_on_where_it_stood(tmp_path):

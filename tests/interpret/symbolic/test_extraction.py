@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import Multiply, Number, Variable, parse
+from edgewise.formulas.expression import Multiply, Number, Variable, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.model import KAN
@@ -66,7 +66,7 @@ def test_every_notation_says_the_same():
     "text", ["besselj0(x)*abs(y)", "sign(x) + atanh(y)", "x**-1.5 + pi/3*y", "asin(x)/sqrt(2*pi)", "sqrt(2)*x - y**3"]
 )
 def test_sympy(text):
-    found = Formula(parse(text, ("x", "y")), ("x", "y"))
+    found = Formula(parse_expression(text, ("x", "y")), ("x", "y"))
     x = np.array([[0.4, -0.3], [0.7, 0.2]])
     for row, value in zip(x, found(x), strict=True):
         symbols = {str(symbol): symbol for symbol in found.sympy().free_symbols}
@@ -75,14 +75,14 @@ def test_sympy(text):
 
 
 def test_bad_arguments_get_a_sentence():
-    found = Formula(parse("x + 1", ["x"]), ("x",))
+    found = Formula(parse_expression("x + 1", ["x"]), ("x",))
     for digits in (-1, 0, 18, 2.0, True):
         for write in (found.latex, found.text):
             with pytest.raises(InputError, match="digits must be a number from 1 to 17 or None for all, got"):
                 write(digits)
     for x in (np.zeros(3), np.zeros((3, 2)), np.zeros((0, 1))):
         with pytest.raises(InputError, match=r"x must have shape \(N, 1\) and at least one row"):
-            found.leaks(x)
+            found.domain_violations(x)
 
 
 def test_a_factor_of_one_goes_in_sympy():
@@ -92,16 +92,16 @@ def test_a_factor_of_one_goes_in_sympy():
 
 def test_powers_that_are_no_halves():
     sympy = pytest.importorskip("sympy")
-    found = Formula(parse("x**0.3 + x**-1.25", ["x"]), ("x",))
+    found = Formula(parse_expression("x**0.3 + x**-1.25", ["x"]), ("x",))
     x = sympy.Symbol("x", real=True)
     assert float((found.sympy() - x**0.3 - x**-1.25).subs(x, 2.0)) == pytest.approx(0, abs=1e-15)
     assert "^{0.3}" in found.latex() and "x**0.3" in str(found)
 
 
 def test_simplified_and_leaks():
-    found = Formula(parse("sqrt(4*x) + x - x", ("x",)), ("x",))
+    found = Formula(parse_expression("sqrt(4*x) + x - x", ("x",)), ("x",))
     assert str(found.simplified()) == "2*sqrt(x)"
-    assert found.simplified().leaks(np.array([[-1.0], [1.0]])) == [
+    assert found.simplified().domain_violations(np.array([[-1.0], [1.0]])) == [
         "sqrt(x) needs x >= 0, its argument goes from -1 to 1"
     ]
 

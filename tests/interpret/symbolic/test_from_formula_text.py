@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import FUNCTIONS, Add, Call, Multiply, Number, Power, Variable, evaluate, parse
+from edgewise.formulas.expression import (
+    FUNCTIONS,
+    Add,
+    Call,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    evaluate,
+    parse_expression,
+)
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 
 NAMES = ["x", "y", "z"]
@@ -44,7 +54,7 @@ def points(rows=60):
 )
 def test_the_network_is_the_formula(text):
     x = points()
-    expected = evaluate(parse(text, NAMES), x)
+    expected = evaluate(parse_expression(text, NAMES), x)
     model = from_formula(text, NAMES)
     with torch.no_grad():
         value = model(torch.from_numpy(x))[:, 0].numpy()
@@ -110,8 +120,8 @@ def test_names_left_out_are_those_of_the_text():
         ("x**2000", None, "powers of at most 1000"),
         ("x + y", ["x", "x"], "names must be 2 different texts"),
         ("x + y", ["x"], "text must be a formula of x"),
-        (parse("x", ["x"]), None, "names must be given"),
-        (parse("x + y", ["x", "y"]), ["x"], "names must name every input"),
+        (parse_expression("x", ["x"]), None, "names must be given"),
+        (parse_expression("x + y", ["x", "y"]), ["x"], "names must name every input"),
     ],
 )
 def test_bad_arguments_are_refused(formula, names, message):

@@ -66,7 +66,7 @@ def test_the_time_limit_bounds_all_of_it():
     start = time.process_time()
     front = symbolify(model, data, time_limit=2)
     assert time.process_time() - start < 5
-    assert "was reached" in front.said[0]
+    assert "was reached" in front.messages[0]
 
 
 def test_bad_arguments(trained):

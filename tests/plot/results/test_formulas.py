@@ -7,9 +7,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import parse
+from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, entry_of, front_of
+from edgewise.formulas.front import Front, FrontEntry, pareto_front
 from edgewise.plot.results.formulas import formula_front
 from edgewise.plot.style import ORANGE, render
 
@@ -19,10 +19,10 @@ NAMES = ("a", "mu", "odd $name_")
 def front(*texts, held=False, names=NAMES):
     x = np.random.default_rng(0).uniform(0.5, 2, (100, 3))
     y = x[:, 0] * np.exp(-x[:, 1]) + 1
-    entries = [entry_of(Formula(parse(text, ["a", "b", "c"]), names), x, y) for text in texts]
+    entries = [FrontEntry.from_data(Formula(parse_expression(text, ["a", "b", "c"]), names), x, y) for text in texts]
     if held:
         entries = [replace(entry, validation=2 * entry.loss) for entry in entries]
-    return front_of(entries, y)
+    return pareto_front(entries, y)
 
 
 def listed(figure):
@@ -48,7 +48,7 @@ def test_dots_are_the_entries_and_the_best_is_marked():
 def test_formulas_fit_the_page_whatever_their_length_and_names():
     long = " + ".join(f"{k}.25*sin({k}*a + b)*c" for k in range(1, 12))
     found = front("c + 0.123")
-    entry = replace(found[0], formula=Formula(parse(long, ["a", "b", "c"]), NAMES))
+    entry = replace(found[0], formula=Formula(parse_expression(long, ["a", "b", "c"]), NAMES))
     figure = formula_front(Front((found[0], entry), 100, found.variance), chosen=1)
     FigureCanvasAgg(figure).draw()
     page = figure.axes[1].get_window_extent()
@@ -60,7 +60,10 @@ def test_formulas_fit_the_page_whatever_their_length_and_names():
 def test_many_formulas_are_cut_to_the_best():
     y = np.linspace(0, 1, 50)
     x = np.stack([y, y**2, y**3], 1)
-    entries = [entry_of(Formula(parse(" + ".join(["a"] * k), ["a", "b", "c"]), NAMES), x, y) for k in range(1, 9)]
+    entries = [
+        FrontEntry.from_data(Formula(parse_expression(" + ".join(["a"] * k), ["a", "b", "c"]), NAMES), x, y)
+        for k in range(1, 9)
+    ]
     found = Front(tuple(entries), 50, float(y.var()))
     said = listed(formula_front(found, max_formulas=3))
     assert "5 formulas are not written out." in said and len(said) == 3 * 3 + 1

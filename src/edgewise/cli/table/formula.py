@@ -29,7 +29,7 @@ from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.files import write_bytes
-from edgewise.formulas.domains import BEYOND, domain_report
+from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.printing import latex_name
 from edgewise.plot import formula_front, save
@@ -232,7 +232,7 @@ def found_of(front: Front, target: str, X: np.ndarray, y: np.ndarray, *notes: st
     """With the front's own choice; notes: before what the search says."""
     best = front.best
     chosen = next(place for place, entry in enumerate(front) if entry is best)
-    return Found(front, chosen, target, X, y, (*notes, *front.said))
+    return Found(front, chosen, target, X, y, (*notes, *front.messages))
 
 
 def show(found: Found, screen: Screen, digits: int) -> None:
@@ -278,7 +278,7 @@ def fidelity(found: Found) -> list[str]:
         f"{_off(loss)} {place}"
         for loss, place in (
             (entry.fresh, "at fresh inputs between the rows"),
-            (entry.outside, f"up to {BEYOND:.0%} outside the range of one input"),
+            (entry.outside, f"up to {EXTRAPOLATED_SHARE:.0%} outside the range of one input"),
         )
         if not np.isnan(loss)
     ]

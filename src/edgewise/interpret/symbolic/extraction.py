@@ -10,7 +10,17 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.errors import InputError
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, number, parse, rebuilt
+from edgewise.formulas.expression import (
+    Add,
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    children,
+    exact_number,
+    parse_expression,
+    rebuilt,
+)
 from edgewise.formulas.formula import Formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
@@ -63,9 +73,9 @@ def _through(layer: SymbolicLayer, nodes: list[Expression], table: Mapping[str, 
             row = layer.elementary(i, o)
             if row is not None:
                 a, b, c, d = (affine[k][i][o] for k in range(4))
-                shape = parse(table[row.name].text)
+                shape = parse_expression(table[row.name].text)
                 terms.append(_affine(_substituted(shape, _affine(nodes[i], a, b)), c, d))
-        found.append(number(0) if not terms else terms[0] if len(terms) == 1 else Add(tuple(terms)))
+        found.append(exact_number(0) if not terms else terms[0] if len(terms) == 1 else Add(tuple(terms)))
     return found
 
 
@@ -82,7 +92,7 @@ def _affine(node: Expression, factor: float, offset: float) -> Expression:
 
 
 def _constant(value: float) -> Number:
-    return number(value) if value in (-1.0, 0.0, 1.0) else Number(value)
+    return exact_number(value) if value in (-1.0, 0.0, 1.0) else Number(value)
 
 
 def table_of(layer: SymbolicLayer) -> Mapping[str, Elementary]:

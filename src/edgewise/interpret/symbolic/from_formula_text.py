@@ -21,7 +21,7 @@ from edgewise.formulas.expression import (
     Variable,
     children,
     evaluate,
-    parse,
+    parse_expression,
     rebuilt,
 )
 from edgewise.formulas.expression import walk as parts_of
@@ -68,7 +68,7 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
         raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")
     names = check_names(names, len(names)) if names is not None and not isinstance(names, str) else _names_in(listed)
-    expressions = [parse(one, names) if isinstance(one, str) else one for one in listed]
+    expressions = [parse_expression(one, names) if isinstance(one, str) else one for one in listed]
     for one in expressions:
         if any(isinstance(part, Variable) and part.index >= len(names) for part in parts_of(one)):
             raise InputError(f"names must name every input of the formula, got {len(names)} names")
@@ -84,7 +84,7 @@ def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
         try:
             tree = ast.parse(one.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            parse(one, ())  # says what is wrong
+            parse_expression(one, ())  # says what is wrong
             continue
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}

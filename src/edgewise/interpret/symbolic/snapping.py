@@ -21,7 +21,7 @@ from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, recognise
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Entry, Front, entry_of, front_of, with_fidelity
+from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -277,34 +277,34 @@ def _front(
     states: list[_State], data: Regression, problem: Regression, names, table, said: list[str], deadline: float
 ) -> Front:
     x, y = data.train.x.double().numpy(), data.train.y.double().numpy()[:, 0]
-    entries: list[Entry] = []
+    entries: list[FrontEntry] = []
     for state in states:
         if entries and time.monotonic() > deadline:
             break
         model = state.model
         _fit(model, problem, FINAL, deadline)
         whole = formula(model, names=names, table=table)
-        entries.append(entry_of(whole, x, y, model))
+        entries.append(FrontEntry.from_data(whole, x, y, model))
         fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
         if fitted is None:
             continue
-        entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
+        entries.append(FrontEntry.from_data(Formula(fitted.expression, whole.names), x, y))
         fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
-        entries.append(entry_of(Formula(fitted.expression, whole.names), x, y))
+        entries.append(FrontEntry.from_data(Formula(fitted.expression, whole.names), x, y))
         fitted = recognise(fitted, x, y, floor=FLOOR, deadline=deadline)
         last = fit_constants(simplify(fitted.expression), x, y, steps=30, deadline=deadline) or fitted
-        entries.append(entry_of(Formula(last.expression, whole.names), x, y))
-    leaking = [entry for entry in entries if entry.formula.leaks(x)]
+        entries.append(FrontEntry.from_data(Formula(last.expression, whole.names), x, y))
+    leaking = [entry for entry in entries if entry.formula.domain_violations(x)]
     if leaking:
         said.append(f"{len(leaking)} of {len(entries)} formulas leave a domain on the range of the data.")
     kept = [entry for entry in entries if entry not in leaking] or entries
     if data.validation is not None:
         vx, vy = data.validation.x.double().numpy(), data.validation.y.double().numpy()[:, 0]
         kept = [replace(e, validation=_held_out(e, vx, vy)) for e in kept]
-    return front_of(kept, y, said)
+    return pareto_front(kept, y, said)
 
 
-def _held_out(entry: Entry, x: np.ndarray, y: np.ndarray) -> float:
+def _held_out(entry: FrontEntry, x: np.ndarray, y: np.ndarray) -> float:
     loss = float(np.mean((entry.formula(x) - y) ** 2))
     return loss if math.isfinite(loss) else math.inf
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.constants import known_numbers
+from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import Expression, Number, children, rebuilt
 from edgewise.formulas.printing import as_latex
 from edgewise.interpret.symbolic.extraction import edge_expression
@@ -53,5 +53,5 @@ def _with_known_numbers(node: Expression) -> Expression:
     if isinstance(node, Number) and node.exact is None:
         if float(f"{node.value:.3g}") == node.value:
             return node
-        return Number(node.value, next(known_numbers(node.value, ROUNDING * abs(node.value)), None))
+        return Number(node.value, next(closed_forms(node.value, ROUNDING * abs(node.value)), None))
     return rebuilt(node, [_with_known_numbers(part) for part in children(node)])

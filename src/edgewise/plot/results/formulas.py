@@ -8,7 +8,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 
 from edgewise.errors import InputError
-from edgewise.formulas.front import Entry, Front
+from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
 from edgewise.plot.style import BLUE, FAINT, GREY, INK, ORANGE, WIDTH, settled, styled, text_width
 
@@ -115,7 +115,7 @@ def _percent(error: float) -> str:
     return f"{100 * error:.2g} %" if error >= 1e-4 else f"{100 * error:.0e} %"
 
 
-def _fitting(entry: Entry, target: str, digits: int, width: float) -> tuple[str, float]:
+def _fitting(entry: FrontEntry, target: str, digits: int, width: float) -> tuple[str, float]:
     """A formula as mathematics, or as cut text where it is too long, and the size at which it fits."""
     math = f"${latex_name(target)} = {entry.formula.latex(digits)}$"
     try:
