@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors"},
-    {"files", "checks", "settings", "outcomes"},
+    {"files", "checks", "settings", "outcomes", "deprecations"},
     {"ops"},
     {"nn"},
     {"formulas"},

@@ -1,55 +1,161 @@
-"""Anything that predicts, as a function of a tensor: modules, functions, objects with `predict`; and its gradient."""
+"""One adapter for everything that predicts: torch modules, objects with a `predict` method, and plain functions."""
 
 import copy
 from collections.abc import Callable
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 
-STEP = 1e-3  # of finite differences, in standard deviations: at fourth order rounding and truncation are near 1e-12
+# Step of the finite differences, in standard deviations of the input. A choice: at fourth order, the rounding and the
+# truncation error of a smooth float64 function are then both near 1e-12.
+STEP = 1e-3
 
 
-def tensor_function(function) -> Callable[[Tensor], Tensor]:
-    """`function` as one of a float64 tensor (N, d) that gives a float64 tensor (N, out), detached unless torch's.
+class HasPredict(Protocol):
+    """An object with a `predict` method for arrays, such as an estimator of scikit-learn."""
 
-    Args:
-        function: a torch module (called in its own dtype; a copy in evaluation mode where it is in training mode);
-            an object with `predict`, as of scikit-learn (called with arrays, its classes' probabilities if it has
-            `predict_proba`); or a function of a tensor (N, d) that gives a tensor or an array, (N,) or (N, out).
+    def predict(self, X: Any, /) -> Any:
+        """Predict one row for each row of X (N, d)."""
 
-    Raises:
-        InputError: it is nothing of these; or, when called, its result has another number of rows.
+
+TensorFunction = Callable[[Tensor], Tensor]  # (N, d) float64 -> (N, outputs) float64
+ArrayFunction = Callable[[np.ndarray], np.ndarray]  # (N, d) float64 -> (N, outputs) float64
+BlackBox = nn.Module | HasPredict | Callable[[Any], Any]
+
+
+def tensor_function(model: BlackBox) -> TensorFunction:
+    """Adapt a model to a function of float64 tensors; the result is differentiable where the model is.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        A module is called in its own dtype; a module in training mode is replaced by a copy in evaluation mode. An
+        object with `predict` is called with arrays, and if it has `predict_proba` the probabilities of its classes are
+        used instead. A callable receives a tensor (N, d) and returns a tensor or an array, (N,) or (N, outputs).
+
+    Returns
+    -------
+    callable
+        (N, d) -> (N, outputs), both float64. It raises `InputError` when the model returns another number of rows.
+
+    Raises
+    ------
+    InputError
+        The model is none of these.
+
+    Examples
+    --------
+    >>> square = tensor_function(lambda x: x[:, 0] ** 2)
+    >>> square(torch.tensor([[3.0]], dtype=torch.float64))
+    tensor([[9.]], dtype=torch.float64)
     """
-    if isinstance(function, nn.Module):
-        parameter = next(function.parameters(), None)
+    call: Callable[[Tensor], Any]
+    if isinstance(model, nn.Module):
+        parameter = next(model.parameters(), None)
         dtype = torch.float64 if parameter is None else parameter.dtype
-        training = any(module.training for module in function.modules())
-        network = copy.deepcopy(function).eval() if training else function  # dropout and running means stay out of it
+        is_training = any(module.training for module in model.modules())
+        network = copy.deepcopy(model).eval() if is_training else model  # without dropout, running means unchanged
         call = lambda x: network(x.to(dtype))  # noqa: E731
-    elif callable(getattr(function, "predict_proba", None)):
-        call = lambda x: function.predict_proba(x.detach().numpy())  # noqa: E731
-    elif callable(getattr(function, "predict", None)):
-        call = lambda x: function.predict(x.detach().numpy())  # noqa: E731
-    elif callable(function):
-        call = function
+    elif (predict := _predict_method(model)) is not None:
+        call = lambda x: predict(x.detach().numpy())  # noqa: E731
     else:
-        raise InputError(f"function must be callable or have a predict method, got {type(function).__name__}")
+        call = _checked_callable(model)
 
     def checked(x: Tensor) -> Tensor:
-        y = torch.as_tensor(call(x)).double()
-        if y.ndim not in (1, 2) or len(y) != len(x):
-            raise InputError(f"function must give one row for each of {len(x)} rows, got shape {tuple(y.shape)}")
+        values = call(x)
+        try:
+            y = torch.as_tensor(values).double()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"model must return numbers, got {type(values).__name__}") from error
+        _check_shape(tuple(y.shape), len(x))
         return y.reshape(len(x), -1)
 
     return checked
 
 
-def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Derivatives (N, d) of the first output of a `tensor_function` by its inputs at x (N, d).
+def array_function(model: BlackBox) -> ArrayFunction:
+    """Adapt a model to a function of float64 arrays.
 
-    By autograd where the function is differentiable, else by central differences of fourth order.
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        As in `tensor_function`, except that a callable receives an array (N, d).
+
+    Returns
+    -------
+    callable
+        (N, d) -> (N, outputs), both float64. It raises `InputError` when the model returns no numbers or another number
+        of rows.
+
+    Raises
+    ------
+    InputError
+        The model is none of these.
+
+    Examples
+    --------
+    >>> array_function(lambda X: X.sum(1))(np.ones((2, 3)))
+    array([[3.],
+           [3.]])
+    """
+    call: Callable[[np.ndarray], Any]
+    if isinstance(model, nn.Module):
+        network = tensor_function(model)
+        call = lambda X: network(torch.tensor(X))  # noqa: E731
+    else:
+        call = _predict_method(model) or _checked_callable(model)
+
+    def checked(X: np.ndarray) -> np.ndarray:
+        values = call(X)
+        values = values.detach().cpu() if isinstance(values, Tensor) else values
+        try:
+            y = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"model must return numbers, got {type(values).__name__}") from error
+        _check_shape(y.shape, len(X))
+        return y.reshape(len(X), -1)
+
+    return checked
+
+
+def _predict_method(model: object) -> Callable[[np.ndarray], Any] | None:
+    """Return the method that predicts probabilities or numbers, or None for an object that has neither."""
+    methods = (getattr(model, name, None) for name in ("predict_proba", "predict"))
+    return next((method for method in methods if callable(method)), None)
+
+
+def _checked_callable(model: object) -> Callable[[Any], Any]:
+    if not callable(model):
+        raise InputError(f"model must be callable or have a predict method, got {type(model).__name__}")
+    return model
+
+
+def _check_shape(shape: tuple[int, ...], rows: int) -> None:
+    if len(shape) not in (1, 2) or shape[0] != rows:
+        raise InputError(f"model must return one row for each of {rows} rows, got shape {shape}")
+
+
+def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
+    """Compute the derivatives of the first output by the inputs.
+
+    Autograd is used where the function is differentiable, otherwise central differences of fourth order.
+
+    Parameters
+    ----------
+    function : callable
+        From `tensor_function`.
+    x : Tensor
+        Points, (N, d).
+
+    Returns
+    -------
+    Tensor
+        (N, d).
     """
     with torch.enable_grad():
         leaf = x.detach().clone().requires_grad_()
@@ -68,16 +174,32 @@ def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
-def check_points(x, name: str = "x", least: int = 2) -> Tensor:
-    """x as a float64 tensor (N, d).
+def check_points(x: ArrayLike | Tensor, name: str = "x", least: int = 2) -> Tensor:
+    """Convert x to a float64 tensor (N, d).
 
-    Raises:
-        InputError: it is no matrix of finite numbers with at least `least` rows.
+    Parameters
+    ----------
+    x : array-like or Tensor
+        Matrix of finite numbers.
+    name : str
+        Name of the argument in the message of the error.
+    least : int
+        Smallest number of rows that is accepted.
+
+    Returns
+    -------
+    Tensor
+        (N, d), float64, detached.
+
+    Raises
+    ------
+    InputError
+        x is no matrix of finite numbers with at least `least` rows.
     """
     try:
-        x = torch.as_tensor(x).detach().double()
+        points = torch.as_tensor(x).detach().double()
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} must be a matrix of numbers, got {type(x).__name__}") from error
-    if x.ndim != 2 or x.shape[1] == 0 or len(x) < least or not bool(x.isfinite().all()):
-        raise InputError(f"{name} must be finite, of shape (N, d) with N at least {least}, got {tuple(x.shape)}")
-    return x
+    if points.ndim != 2 or points.shape[1] == 0 or len(points) < least or not bool(points.isfinite().all()):
+        raise InputError(f"{name} must be finite, of shape (N, d) with N at least {least}, got {tuple(points.shape)}")
+    return points

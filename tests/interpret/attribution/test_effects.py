@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import grid_of, partial_dependence, range_of, shares
+from edgewise.interpret.attribution.explanations import (
+    central_range,
+    evaluation_points,
+    partial_dependence,
+    shapley_shares,
+)
 
 
 def rows(count=200, columns=3, seed=0):
@@ -14,13 +19,13 @@ def rows(count=200, columns=3, seed=0):
 
 def test_range_and_grid():
     values = np.concatenate([np.linspace(0, 1, 2000), [1e9]])
-    assert range_of(values)[1] < 1.01  # one outlier among many is left out
-    assert range_of(np.array([3.0, 3.0])) == (2.5, 3.5)
+    assert central_range(values)[1] < 1.01  # one outlier among many is left out
+    assert central_range(np.array([3.0, 3.0])) == (2.5, 3.5)
     rare = np.array([0.0] * 999 + [1.0])
-    assert range_of(rare) == (0.0, 1.0)
-    assert grid_of(rare)[1]
-    np.testing.assert_array_equal(grid_of(rare)[0], [0.0, 1.0])
-    assert not grid_of(np.linspace(0, 1, 50))[1]
+    assert central_range(rare) == (0.0, 1.0)
+    assert evaluation_points(rare)[1]
+    np.testing.assert_array_equal(evaluation_points(rare)[0], [0.0, 1.0])
+    assert not evaluation_points(np.linspace(0, 1, 50))[1]
 
 
 def test_partial_dependence_of_a_product_and_a_square():
@@ -51,7 +56,7 @@ def test_shapes_in_words(function, words):
 
 def test_shares_of_an_additive_function_are_exact():
     X, background = rows(20), rows(50, seed=1)
-    own, base = shares(lambda X: np.exp(X[:, 0]) + 2 * X[:, 1], X, background, paths=50)
+    own, base = shapley_shares(lambda X: np.exp(X[:, 0]) + 2 * X[:, 1], X, background, paths=50)
     np.testing.assert_allclose(own[:, 0, 0], np.exp(X[:, 0]) - np.exp(background[:, 0]).mean(), atol=1e-12)
     np.testing.assert_allclose(own[:, 1, 0], 2 * (X[:, 1] - background[:, 1].mean()), atol=1e-12)
     assert not own[:, 2].any()
@@ -64,18 +69,18 @@ def test_shares_add_up_and_a_product_is_halved():
     def product(X):
         return torch.from_numpy(np.stack([X[:, 0] * X[:, 1], X[:, 2]], 1))
 
-    own, base = shares(product, X, np.zeros((1, 3)))
+    own, base = shapley_shares(product, X, np.zeros((1, 3)))
     np.testing.assert_allclose(base + own.sum(1), product(X).numpy(), atol=1e-12)
     np.testing.assert_allclose(own[:, 0, 0], own[:, 1, 0], atol=1e-12)  # Shapley: both get half
     assert own.shape == (20, 3, 2)
-    alone, _ = shares(lambda X: X[:, 0] ** 2, X[:, :1], np.zeros((1, 1)))
+    alone, _ = shapley_shares(lambda X: X[:, 0] ** 2, X[:, :1], np.zeros((1, 1)))
     np.testing.assert_allclose(alone[:, 0, 0], X[:, 0] ** 2)
 
 
 def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match=r"background must have shape \(rows, 3\)"):
-        shares(lambda X: X[:, 0], rows(), np.zeros((0, 3)))
-    with pytest.raises(InputError, match="predict must give"):
-        shares(lambda X: np.zeros(3), rows(), rows())
-    with pytest.raises(InputError, match="the result of predict must hold numbers"):
+        shapley_shares(lambda X: X[:, 0], rows(), np.zeros((0, 3)))
+    with pytest.raises(InputError, match="model must return one row"):
+        shapley_shares(lambda X: np.zeros(3), rows(), rows())
+    with pytest.raises(InputError, match="model must return numbers, got list"):
         partial_dependence(lambda X: ["a"] * len(X), rows(), 0)

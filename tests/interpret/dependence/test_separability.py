@@ -46,7 +46,7 @@ def test_an_offset_is_taken_off_a_product():
     found = structure(lambda x: x[:, 0].exp() * x[:, 1].sin() * x[:, 2] + 5, points(3))
     assert found.multiplicative == ((0,), (1,), (2,))
     assert found.offset == pytest.approx(5, rel=1e-8)
-    assert "after taking off 5." in " ".join(found.sentences)
+    assert "after subtracting 5." in " ".join(found.sentences)
 
 
 def test_combinations_with_coefficients():
@@ -116,7 +116,7 @@ def test_constant_functions_and_models():
         ({"noise": -1}, "noise must be"),
         ({"names": ["a"]}, "names must hold 2 names"),
         ({"rows": 0}, "rows must be"),
-        ({"function": lambda x: x[:, 0].log() - 30 * x[:, 1].log() + (x[:, 0] - 1).log()}, "function must be finite"),
+        ({"function": lambda x: x[:, 0].log() - 30 * x[:, 1].log() + (x[:, 0] - 1).log()}, "model must be finite"),
     ],
 )
 def test_bad_arguments_are_refused(settings, message):

@@ -122,7 +122,7 @@ def test_constant_columns_and_a_single_row():
 def test_bad_arguments_of_effect_curves():
     with pytest.raises(InputError, match=r"X must have shape \(rows, inputs\)"):
         effect_curves(lambda x: x, np.zeros(3))
-    with pytest.raises(InputError, match="predict must give"):
+    with pytest.raises(InputError, match="model must return one row"):
         effect_curves(lambda x: np.zeros(3), normal(20, 2))
     with pytest.raises(InputError, match="scores must hold 2 numbers"):
         effect_curves(lambda x: x[:, 0], normal(20, 2), scores=[1.0])

@@ -12,7 +12,7 @@ from edgewise.interpret.attribution.explanations import (
     explain_global,
     explain_local,
     partial_dependence,
-    shares,
+    shapley_shares,
 )
 from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
@@ -29,5 +29,5 @@ __all__ = [
     "node_scores",
     "partial_dependence",
     "removal_costs",
-    "shares",
+    "shapley_shares",
 ]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import grid_of, partial_dependence
+from edgewise.interpret.attribution.explanations import evaluation_points, partial_dependence
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.diagram import check_trace, edge_functions, mask_of
@@ -85,7 +85,7 @@ def edge_curves(
     with styled():
         figure, axes = panels(len(order), 3, _HEIGHT, sharey=True)
         for panel, i in zip(axes, order, strict=True):
-            points, discrete = grid_of(inputs[:, i])
+            points, discrete = evaluation_points(inputs[:, i])
             grid = np.zeros((len(points), inputs.shape[1]))
             grid[:, i] = points
             values = (edge_functions(model.layers[layer], grid)[:, i] - mean[i]) / unit

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import range_of
+from edgewise.interpret.attribution.explanations import central_range
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
@@ -152,7 +152,7 @@ def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray
     curves = {}
     across = np.linspace(0, 1, _POINTS)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
-        ends = np.array([range_of(column) for column in inputs.detach().double().cpu().numpy().T])
+        ends = np.array([central_range(column) for column in inputs.detach().double().cpu().numpy().T])
         values = edge_functions(layer, ends[:, 0] + np.outer(across, ends[:, 1] - ends[:, 0]))
         for i, o in shown.edges[number]:
             curve = values[:, i, o]
