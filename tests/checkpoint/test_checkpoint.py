@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgewise.checkpoint import Checkpoint, container, from_bytes, load, network, save, to_bytes
 from edgewise.errors import CheckpointError, FileError, InputError
-from edgewise.nn.elementary import ELEMENTARY, Elementary, table
+from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -248,7 +248,7 @@ def test_plain_networks_keep_their_bytes_without_the_later_fields():
 
 
 def test_own_functions_need_their_table(tmp_path):
-    mine = {**ELEMENTARY, **table([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
+    mine = {**ELEMENTARY, **FunctionTable([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
     model = KAN([1, 1], functions=[[["softplus"]]], table=mine)
     save(tmp_path / "m", model)
     with pytest.raises(CheckpointError, match="softplus"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.elementary import ELEMENTARY, Elementary, table
+from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 
 # pykan's list (its SYMBOLIC_LIB), by this table's names.
 PYKAN = [
@@ -89,7 +89,7 @@ def test_domains_in_words():
 
 def test_own_functions_join_by_a_new_table():
     mine = Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))", 2)
-    grown = {**ELEMENTARY, **table([mine])}
+    grown = {**ELEMENTARY, **FunctionTable([mine])}
     assert grown["softplus"] is mine
     assert "softplus" not in ELEMENTARY
     x = torch.tensor([0.3], dtype=torch.float64)
@@ -101,7 +101,7 @@ def test_own_functions_join_by_a_new_table():
 
 def test_a_name_comes_once():
     with pytest.raises(InputError, match="got 'x' twice"):
-        table([ELEMENTARY["x"], ELEMENTARY["x"]])
+        FunctionTable([ELEMENTARY["x"], ELEMENTARY["x"]])
 
 
 def test_rows_can_be_copied_and_pickled():

@@ -1,10 +1,11 @@
-"""The elementary functions that an edge can be snapped to: one row each, with domain, complexity and derivatives."""
+"""The elementary functions that an edge can be replaced by: one row each, with domain, complexity and derivatives."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -18,16 +19,36 @@ Derivatives = Callable[[Tensor, int], list[Tensor]]
 
 @dataclass(frozen=True)
 class Elementary:
-    """One function of one variable.
+    """One function f of one variable, with all that a formula search needs to know about it.
 
-    name: short and unique in its table.
-    function: x -> f(x), element by element, differentiable by autograd.
-    text: f in terms of x as `interpret.expression.parse` reads it: "exp(-x**2)".
-    complexity: what it adds to a formula: 1 for a function or a power people write without thinking, 2 for others.
-    low, high: the ends of the interval where it is real; they belong to it unless `open_ends`.
-    pole: a point within that interval where it is infinite or jumps, or None.
-    period: the poles repeat with it; 0 for a single one.
-    derivatives: (x, order) -> [f, f', ... f^(order)]; None leaves them to autograd.
+    Parameters
+    ----------
+    name : str
+        Short name, unique in its table.
+    function : callable
+        Maps a tensor x to f(x), element by element; differentiable by autograd.
+    text : str
+        f in terms of x, in the syntax of formulas, for example "exp(-x**2)".
+    complexity : int
+        Complexity that f adds to a formula. A choice: 0 for constants and x, 1 for the most common functions and
+        powers, 2 for the others.
+    low, high : float
+        Ends of the interval on which f is real. They belong to the interval unless `open_ends` is true.
+    open_ends : bool
+        Whether f is undefined at `low` and `high`.
+    pole : float, optional
+        A point inside the interval where f is infinite or jumps.
+    period : float
+        Distance at which the pole repeats; 0 for a single pole.
+    derivatives : callable, optional
+        Maps (x, order) to the list [f(x), f'(x), ..., f^(order)(x)]. Without it, autograd computes the derivatives.
+
+    Examples
+    --------
+    >>> ELEMENTARY["log"].domain
+    'x > 0'
+    >>> ELEMENTARY["1/x"].allows(-1.0, 1.0)
+    False
     """
 
     name: str
@@ -42,7 +63,7 @@ class Elementary:
     derivatives: Derivatives | None = None
 
     def allows(self, low: float, high: float) -> bool:
-        """Whether it is defined and smooth on all of [low, high]: within its domain, without a pole."""
+        """Return whether f is defined and smooth on all of [low, high]: inside its domain and without a pole."""
         if self.open_ends and not (self.low < low and high < self.high):
             return False
         if not (self.low <= low and high <= self.high):
@@ -55,7 +76,7 @@ class Elementary:
 
     @property
     def domain(self) -> str:
-        """Where it is defined, in words: "x > 0"."""
+        """The set on which f is defined, as text: "x > 0"."""
         less = "<" if self.open_ends else "<="
         if self.low > -math.inf and self.high < math.inf:
             return f"{self.low:g} {less} x {less} {self.high:g}"
@@ -66,32 +87,64 @@ class Elementary:
         return f"x not at {self.pole:g}" + (f" + k * {self.period:g}" if self.period else "")
 
     def jet_derivatives(self, x: Tensor, order: int) -> list[Tensor]:
-        """f, f', ... f^(order) at x, each in its shape; differentiable."""
+        """Compute f, f', ..., f^(order) at x; each has the shape of x and is differentiable."""
         if self.derivatives is not None:
             return self.derivatives(x, order)
-        found = [self.function(x)]
+        results = [self.function(x)]
         if order:
             with torch.enable_grad():
                 point = x if x.requires_grad else x.detach().requires_grad_()
                 value = self.function(point)
                 for _ in range(order):
                     (value,) = torch.autograd.grad(value.sum(), point, create_graph=True)
-                    found.append(value if x.requires_grad else value.detach())
-        return found
+                    results.append(value if x.requires_grad else value.detach())
+        return results
 
 
-def table(rows: Iterable[Elementary]) -> Mapping[str, Elementary]:
-    """Rows by their names; `{**ELEMENTARY, **table([mine])}` adds one's own.
+class FunctionTable(Mapping[str, Elementary]):
+    """Read-only table of elementary functions by name.
 
-    Raises:
-        InputError: a name comes twice.
+    Parameters
+    ----------
+    rows : iterable of Elementary
+        The functions, in the order in which searches try them.
+    name : str
+        Text that `repr` shows instead of the list of function names.
+
+    Raises
+    ------
+    InputError
+        If two rows have the same name.
+
+    Examples
+    --------
+    Add a function to the standard table:
+
+    >>> softplus = Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))", 2)
+    >>> table = FunctionTable([*ELEMENTARY.values(), softplus])
+    >>> len(table) - len(ELEMENTARY)
+    1
     """
-    found: dict[str, Elementary] = {}
-    for row in rows:
-        if row.name in found:
-            raise InputError(f"rows must have names of their own, got {row.name!r} twice")
-        found[row.name] = row
-    return MappingProxyType(found)
+
+    def __init__(self, rows: Iterable[Elementary], name: str = "") -> None:
+        self._rows: dict[str, Elementary] = {}
+        for row in rows:
+            if row.name in self._rows:
+                raise InputError(f"rows must have different names, got {row.name!r} twice")
+            self._rows[row.name] = row
+        self._name = name
+
+    def __getitem__(self, name: str) -> Elementary:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return self._name or f"FunctionTable({', '.join(self._rows)})"
 
 
 def _power(x: Tensor, *, exponent: float) -> Tensor:
@@ -103,25 +156,21 @@ def _power(x: Tensor, *, exponent: float) -> Tensor:
 
 
 def _power_derivatives(x: Tensor, order: int, *, exponent: float) -> list[Tensor]:
-    found, factor = [_power(x, exponent=exponent)], 1.0
+    results, factor = [_power(x, exponent=exponent)], 1.0
     for k in range(order):
         factor *= exponent - k
         if factor == 0:
-            return found + [torch.zeros_like(x)] * (order - k)
-        found.append(factor * _power(x, exponent=exponent - k - 1))
-    return found
-
-
-def _exp(x: Tensor, order: int) -> list[Tensor]:
-    return [x.exp()] * (order + 1)
+            return results + [torch.zeros_like(x)] * (order - k)
+        results.append(factor * _power(x, exponent=exponent - k - 1))
+    return results
 
 
 def _log(x: Tensor, order: int) -> list[Tensor]:
-    return [x.log(), *(-math.factorial(k - 1) * _power(-x, exponent=-k) for k in range(1, order + 1))]
+    return [x.log(), *(_power_derivatives(x, order - 1, exponent=-1) if order else ())]
 
 
 def _cycle(x: Tensor, order: int, *, values: tuple[tuple[float, Function], ...]) -> list[Tensor]:
-    """Functions whose derivatives repeat."""
+    """Compute derivatives that repeat in a cycle of (factor, function), as those of the sine and of exp do."""
     return [values[k % len(values)][0] * values[k % len(values)][1](x) for k in range(order + 1)]
 
 
@@ -130,30 +179,25 @@ def _kinked(x: Tensor, order: int, *, sign: bool) -> list[Tensor]:
     return [x.sign(), *zeros] if sign else [x.abs(), x.sign(), *zeros][: order + 1]
 
 
-def _of_slope(value: Tensor, order: int, *, square: float) -> list[Tensor]:
-    """f, f', ... where f' = 1 + square * f^2: tan for 1, tanh for -1. Each is a polynomial in f."""
-    found, polynomial = [value], [0.0, 1.0]
+def _of_slope(x: Tensor, order: int, *, function: Function, square: float) -> list[Tensor]:
+    """Compute f, f', ... where f' = 1 + square * f^2: tan for 1, tanh for -1. Each is a polynomial in f."""
+    value = function(x)
+    results, polynomial = [value], [0.0, 1.0]
     for _ in range(order):
         slope = [k * c for k, c in enumerate(polynomial)][1:]
         polynomial = [
             (slope[k] if k < len(slope) else 0.0) + (square * slope[k - 2] if k >= 2 else 0.0)
             for k in range(len(slope) + 2)
         ]
-        found.append(sum(c * value**k for k, c in enumerate(polynomial)) + torch.zeros_like(value))
-    return found
-
-
-def _tan(x: Tensor, order: int) -> list[Tensor]:
-    return _of_slope(x.tan(), order, square=1.0)
-
-
-def _tanh(x: Tensor, order: int) -> list[Tensor]:
-    return _of_slope(x.tanh(), order, square=-1.0)
+        derivative = torch.zeros_like(value)
+        for k, c in enumerate(polynomial):
+            derivative = derivative + c * value**k
+        results.append(derivative)
+    return results
 
 
 def _of_rational_slope(x: Tensor, order: int, *, function: Function, square: float) -> list[Tensor]:
-    """f with f' = 1/q, q = 1 + square * x^2, by Leibniz' rule for q f' = 1: arctan for 1, artanh for -1."""
-    found = [function(x)]
+    """Compute f, f', ... where f' = 1/q, q = 1 + square * x^2, by Leibniz' rule for q f' = 1: arctan 1, artanh -1."""
     quadratic = 1 + square * x.square()
     slopes: list[Tensor] = []
     for n in range(order):
@@ -164,18 +208,18 @@ def _of_rational_slope(x: Tensor, order: int, *, function: Function, square: flo
         if n > 1:
             rest = rest + n * (n - 1) * square * slopes[n - 2]
         slopes.append(-rest / quadratic)
-    return found + slopes
+    return [function(x), *slopes]
 
 
 def _arc(x: Tensor, order: int, *, function: Function, sign: float) -> list[Tensor]:
-    """arcsin and arccos: (1 - x^2) f^(n+2) = (2n + 1) x f^(n+1) + n^2 f^(n), from (1 - x^2) f'' = x f'."""
-    found = [function(x)]
+    """Compute arcsin or arccos and derivatives, (1 - x^2) f^(n+2) = (2n + 1) x f^(n+1) + n^2 f^(n)."""
+    results = [function(x)]
     rest = 1 - x.square()
     if order:
-        found.append(sign * rest.rsqrt())
+        results.append(sign * rest.rsqrt())
     for n in range(order - 1):
-        found.append(((2 * n + 1) * x * found[n + 1] + (n * n * found[n] if n else 0.0)) / rest)
-    return found
+        results.append(((2 * n + 1) * x * results[n + 1] + (n * n * results[n] if n else 0.0)) / rest)
+    return results
 
 
 def _gaussian_function(x: Tensor) -> Tensor:
@@ -183,11 +227,11 @@ def _gaussian_function(x: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor, order: int) -> list[Tensor]:
-    """f^(n+1) = -2 x f^(n) - 2 n f^(n-1)."""
-    found = [_gaussian_function(x)]
+    """Compute the Gaussian and its derivatives, f^(n+1) = -2 x f^(n) - 2 n f^(n-1)."""
+    results = [_gaussian_function(x)]
     for n in range(order):
-        found.append(-2 * x * found[n] - (2 * n * found[n - 1] if n else 0.0))
-    return found
+        results.append(-2 * x * results[n] - (2 * n * results[n - 1] if n else 0.0))
+    return results
 
 
 def _sech_function(x: Tensor) -> Tensor:
@@ -195,21 +239,19 @@ def _sech_function(x: Tensor) -> Tensor:
 
 
 def _sech(x: Tensor, order: int) -> list[Tensor]:
-    """By Leibniz' rule for cosh * f = 1."""
-    found = [_sech_function(x)]
+    """Compute 1/cosh and its derivatives by Leibniz' rule for cosh * f = 1."""
+    results = [_sech_function(x)]
     hyperbolic = (x.cosh(), x.sinh())
     for n in range(1, order + 1):
-        rest = sum(math.comb(n, k) * hyperbolic[k % 2] * found[n - k] for k in range(1, n + 1))
-        found.append(-rest * found[0])
-    return found
+        rest = torch.zeros_like(x)
+        for k in range(1, n + 1):
+            rest = rest + math.comb(n, k) * hyperbolic[k % 2] * results[n - k]
+        results.append(-rest * results[0])
+    return results
 
 
 def _j0(x: Tensor, order: int) -> list[Tensor]:
     return [bessel_j0(x, k) for k in range(order + 1)]
-
-
-def _zero(x: Tensor, order: int) -> list[Tensor]:
-    return [torch.zeros_like(x)] * (order + 1)
 
 
 def _power_row(name: str, exponent: float, text: str, complexity: int = 1) -> Elementary:
@@ -226,42 +268,47 @@ def _power_row(name: str, exponent: float, text: str, complexity: int = 1) -> El
     )
 
 
-def _rows() -> Iterable[Elementary]:
-    yield Elementary("0", torch.zeros_like, "0", 0, derivatives=_zero)
-    yield _power_row("x", 1, "x", 0)
-    for n in range(2, 6):
-        yield _power_row(f"x^{n}", n, f"x**{n}", 1 if n < 4 else 2)
-    yield _power_row("1/x", -1, "1/x")
-    for n in range(2, 6):
-        yield _power_row(f"1/x^{n}", -n, f"x**-{n}", 1 if n < 3 else 2)
-    yield _power_row("sqrt", 0.5, "sqrt(x)")
-    yield _power_row("x^1.5", 1.5, "x**1.5", 2)
-    yield _power_row("1/sqrt", -0.5, "1/sqrt(x)", 2)
-    yield _power_row("1/x^1.5", -1.5, "x**-1.5", 2)
-    yield Elementary("exp", torch.exp, "exp(x)", derivatives=_exp)
-    yield Elementary("log", torch.log, "log(x)", low=0.0, open_ends=True, derivatives=_log)
-    yield Elementary("abs", torch.abs, "abs(x)", derivatives=partial(_kinked, sign=False))
-    yield Elementary("sgn", torch.sign, "sign(x)", 2, derivatives=partial(_kinked, sign=True))
-    sin, cos = (1.0, torch.sin), (1.0, torch.cos)
-    minus_sin, minus_cos = (-1.0, torch.sin), (-1.0, torch.cos)
-    yield Elementary("sin", torch.sin, "sin(x)", derivatives=partial(_cycle, values=(sin, cos, minus_sin, minus_cos)))
-    yield Elementary("cos", torch.cos, "cos(x)", derivatives=partial(_cycle, values=(cos, minus_sin, minus_cos, sin)))
-    yield Elementary("tan", torch.tan, "tan(x)", 2, pole=math.pi / 2, period=math.pi, derivatives=_tan)
-    yield Elementary("tanh", torch.tanh, "tanh(x)", derivatives=_tanh)
-    sinh, cosh = (1.0, torch.sinh), (1.0, torch.cosh)
-    yield Elementary("sinh", torch.sinh, "sinh(x)", 2, derivatives=partial(_cycle, values=(sinh, cosh)))
-    yield Elementary("cosh", torch.cosh, "cosh(x)", 2, derivatives=partial(_cycle, values=(cosh, sinh)))
-    yield Elementary("1/cosh", _sech_function, "1/cosh(x)", 2, derivatives=_sech)
-    for name, function, sign in (("arcsin", torch.asin, 1.0), ("arccos", torch.acos, -1.0)):
-        text = {"arcsin": "asin(x)", "arccos": "acos(x)"}[name]
-        arc = partial(_arc, function=function, sign=sign)
-        yield Elementary(name, function, text, 2, low=-1.0, high=1.0, derivatives=arc)
-    arctan = partial(_of_rational_slope, function=torch.atan, square=1.0)
-    yield Elementary("arctan", torch.atan, "atan(x)", 2, derivatives=arctan)
-    artanh = partial(_of_rational_slope, function=torch.atanh, square=-1.0)
-    yield Elementary("arctanh", torch.atanh, "atanh(x)", 2, low=-1.0, high=1.0, open_ends=True, derivatives=artanh)
-    yield Elementary("gaussian", _gaussian_function, "exp(-x**2)", 2, derivatives=_gaussian)
-    yield Elementary("J0", bessel_j0, "besselj0(x)", 2, derivatives=_j0)
+_SIN, _COS, _MINUS_SIN, _MINUS_COS = (1.0, torch.sin), (1.0, torch.cos), (-1.0, torch.sin), (-1.0, torch.cos)
+_SINH, _COSH = (1.0, torch.sinh), (1.0, torch.cosh)
+_SIN_CYCLE = partial(_cycle, values=(_SIN, _COS, _MINUS_SIN, _MINUS_COS))
+_COS_CYCLE = partial(_cycle, values=(_COS, _MINUS_SIN, _MINUS_COS, _SIN))
+_TAN_SLOPES = partial(_of_slope, function=torch.tan, square=1.0)
+_TANH_SLOPES = partial(_of_slope, function=torch.tanh, square=-1.0)
+_ARCSIN_SLOPES = partial(_arc, function=torch.asin, sign=1.0)
+_ARCCOS_SLOPES = partial(_arc, function=torch.acos, sign=-1.0)
+_ARCTAN_SLOPES = partial(_of_rational_slope, function=torch.atan, square=1.0)
+_ARTANH_SLOPES = partial(_of_rational_slope, function=torch.atanh, square=-1.0)
 
-
-ELEMENTARY: Mapping[str, Elementary] = table(_rows())
+ELEMENTARY = FunctionTable(
+    [
+        Elementary("0", torch.zeros_like, "0", 0, derivatives=partial(_cycle, values=((1.0, torch.zeros_like),))),
+        _power_row("x", 1, "x", 0),
+        *(_power_row(f"x^{n}", n, f"x**{n}", 1 if n < 4 else 2) for n in range(2, 6)),
+        _power_row("1/x", -1, "1/x"),
+        *(_power_row(f"1/x^{n}", -n, f"x**-{n}", 1 if n < 3 else 2) for n in range(2, 6)),
+        _power_row("sqrt", 0.5, "sqrt(x)"),
+        _power_row("x^1.5", 1.5, "x**1.5", 2),
+        _power_row("1/sqrt", -0.5, "1/sqrt(x)", 2),
+        _power_row("1/x^1.5", -1.5, "x**-1.5", 2),
+        Elementary("exp", torch.exp, "exp(x)", derivatives=partial(_cycle, values=((1.0, torch.exp),))),
+        Elementary("log", torch.log, "log(x)", low=0.0, open_ends=True, derivatives=_log),
+        Elementary("abs", torch.abs, "abs(x)", derivatives=partial(_kinked, sign=False)),
+        Elementary("sgn", torch.sign, "sign(x)", 2, derivatives=partial(_kinked, sign=True)),
+        Elementary("sin", torch.sin, "sin(x)", derivatives=_SIN_CYCLE),
+        Elementary("cos", torch.cos, "cos(x)", derivatives=_COS_CYCLE),
+        Elementary("tan", torch.tan, "tan(x)", 2, pole=math.pi / 2, period=math.pi, derivatives=_TAN_SLOPES),
+        Elementary("tanh", torch.tanh, "tanh(x)", derivatives=_TANH_SLOPES),
+        Elementary("sinh", torch.sinh, "sinh(x)", 2, derivatives=partial(_cycle, values=(_SINH, _COSH))),
+        Elementary("cosh", torch.cosh, "cosh(x)", 2, derivatives=partial(_cycle, values=(_COSH, _SINH))),
+        Elementary("1/cosh", _sech_function, "1/cosh(x)", 2, derivatives=_sech),
+        Elementary("arcsin", torch.asin, "asin(x)", 2, low=-1.0, high=1.0, derivatives=_ARCSIN_SLOPES),
+        Elementary("arccos", torch.acos, "acos(x)", 2, low=-1.0, high=1.0, derivatives=_ARCCOS_SLOPES),
+        Elementary("arctan", torch.atan, "atan(x)", 2, derivatives=_ARCTAN_SLOPES),
+        Elementary(
+            "arctanh", torch.atanh, "atanh(x)", 2, low=-1.0, high=1.0, open_ends=True, derivatives=_ARTANH_SLOPES
+        ),
+        Elementary("gaussian", _gaussian_function, "exp(-x**2)", 2, derivatives=_gaussian),
+        Elementary("J0", bessel_j0, "besselj0(x)", 2, derivatives=_j0),
+    ],
+    name="ELEMENTARY",
+)

@@ -10,7 +10,7 @@ from torch.func import functional_call, jacrev
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig
-from edgewise.nn.elementary import ELEMENTARY, Elementary, table
+from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.spline import KANLayer
@@ -135,7 +135,7 @@ def test_starts_as_the_plain_functions():
 
 
 def test_own_functions():
-    mine = {**ELEMENTARY, **table([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
+    mine = {**ELEMENTARY, **FunctionTable([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
     layer = SymbolicLayer([["softplus"]], table=mine, dtype=torch.float64)
     x = points(3, 1)
     assert torch.allclose(layer(x), (1 + x.exp()).log())
