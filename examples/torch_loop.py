@@ -11,7 +11,8 @@ import argparse
 
 import torch
 
-from edgewise import KAN, adapt_domain_, refine
+from edgewise import KAN, refine
+from edgewise.train import adapt_domain_
 
 
 def target(x: torch.Tensor) -> torch.Tensor:

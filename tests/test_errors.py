@@ -1,9 +1,12 @@
 """The errors: their families, and the sentence for a missing extra."""
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
+from edgewise import errors
 from edgewise.errors import (
     CheckpointError,
     EdgewiseError,
@@ -37,3 +40,14 @@ def test_missing_extra_ends_with_the_pip_line():
     error = missing_extra("pyarrow", "tables", "Reading Parquet")
     assert isinstance(error, MissingExtraError)
     assert str(error) == "Reading Parquet needs pyarrow, which is not installed: pip install 'edgewise[tables]'"
+
+
+def test_all_errors_of_the_library_are_in_one_tree():
+    """No other module of the library defines an error of its own."""
+    source = Path(__file__).resolve().parents[1] / "src" / "edgewise"
+    defined = re.compile(r"^class [A-Z]\w*\([^)]*(Error|Exception|Warning)\b", re.MULTILINE)
+    assert [path.name for path in source.rglob("*.py") if defined.search(path.read_text("utf-8"))] == ["errors.py"]
+    for name in errors.__all__:
+        if isinstance(kind := getattr(errors, name), type):
+            assert issubclass(kind, EdgewiseError | EdgewiseWarning)
+            assert kind.__doc__

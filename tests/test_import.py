@@ -1,5 +1,6 @@
 """`import edgewise` is light, quiet and complete."""
 
+import importlib
 import importlib.metadata
 import json
 import os
@@ -52,6 +53,66 @@ def test_import_loads_nothing_heavy_and_changes_nothing(tmp_path):
     assert "edgewise" in loaded
     assert loaded.isdisjoint(HEAVY)
     assert list(tmp_path.iterdir()) == []
+
+
+def in_a_new_process(program, *, cwd):
+    """Standard output of a program that runs with every deprecation of Edgewise's own names as an error."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_rooms_are_loaded_when_they_are_first_used(tmp_path):
+    rooms = "plot pde datasets tables report theory estimator export train nn interpret compare checkpoint errors"
+    program = f"""
+import sys, edgewise
+assert not {{"edgewise.plot", "edgewise.pde", "edgewise.estimator"}} & set(sys.modules)
+print(*[getattr(edgewise, room).__name__ for room in {rooms!r}.split()])
+"""
+    assert in_a_new_process(program, cwd=tmp_path).split() == [f"edgewise.{room}" for room in rooms.split()]
+
+
+def test_dir_shows_the_public_names_and_the_rooms():
+    assert set(dir(edgewise)) == {*edgewise.__all__, *edgewise._ROOMS, "__version__"}
+    assert len(edgewise.__all__) < 50
+    assert not set(edgewise.__all__) & set(edgewise._ROOMS)
+
+
+@pytest.mark.parametrize("name", edgewise._MOVED)
+def test_a_moved_name_warns_once_and_is_the_same_object(name):
+    place = edgewise._MOVED[name]
+    edgewise.__dict__.pop(name, None)  # as in a new process
+    with pytest.warns(DeprecationWarning, match=f"edgewise.{name} is now {place}.{name}; ") as caught:
+        moved = getattr(edgewise, name)
+        assert getattr(edgewise, name) is moved
+    assert len(caught) == 1
+    assert moved is getattr(importlib.import_module(place), name)
+    assert name in importlib.import_module(place).__all__
+    assert name not in dir(edgewise)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [("baselines", "compare.baselines", "BaselineResult"), ("advise", "compare.advice", "Advice")],
+)
+def test_a_moved_module_warns_once_and_has_the_same_objects(old, new, name):
+    sys.modules.pop(f"edgewise.{old}", None)
+    with pytest.warns(DeprecationWarning, match=f"edgewise.{old} is now edgewise.{new}") as caught:
+        module = importlib.import_module(f"edgewise.{old}")
+    assert len(caught) == 1
+    assert getattr(module, name) is getattr(importlib.import_module(f"edgewise.{new}"), name)
+
+
+def test_python_m_edgewise_is_the_command_line(tmp_path):
+    program = "import runpy, sys; sys.argv[1:] = ['--version']; runpy.run_module('edgewise', run_name='__main__')"
+    assert edgewise.__version__ in in_a_new_process(program, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", edgewise.__all__)

@@ -72,7 +72,7 @@ import edgewise
 PARQUET = {str(tmp_path / "t.parquet")!r}
 try:
     {program}
-except edgewise.MissingExtraError as error:
+except edgewise.errors.MissingExtraError as error:
     print(error)
 """,
         without=[package],

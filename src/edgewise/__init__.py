@@ -1,64 +1,160 @@
-"""Edgewise: Kolmogorov-Arnold networks that are accurate, fast, and can be read edge by edge."""
+"""Edgewise: Kolmogorov-Arnold networks that are accurate, fast, and can be read edge by edge.
+
+Estimators of scikit-learn: `KANRegressor`, `KANClassifier`. Networks and their training: `KAN`, `fit`. Reading a
+trained network: `explain_global`, `prune`, `symbolify`, `formula`. Formulas from data: `find_formula`. Differential
+equations: `edgewise.pde`. Figures: `edgewise.plot`. Files: `save`, `load`. Sub-packages are loaded when first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+from warnings import warn
 
-from edgewise.discovery.finder import find_formula
-from edgewise.errors import CheckpointError, EdgewiseError, EdgewiseWarning, FileError, InputError, MissingExtraError
-from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front
-from edgewise.interpret.attribution.explanations import explain_global, explain_local
-from edgewise.interpret.attribution.removal import removal_costs
-from edgewise.interpret.dependence.additive_relations import relations
-from edgewise.interpret.dependence.separability import interactions, structure
-from edgewise.interpret.pruning.input_selection import select_inputs
-from edgewise.interpret.pruning.pruning import PruneReport, prune
-from edgewise.interpret.symbolic.extraction import formula
-from edgewise.interpret.symbolic.from_formula_text import from_formula
-from edgewise.interpret.symbolic.snapping import symbolify
-from edgewise.interpret.transform.distillation import distil
-from edgewise.interpret.transform.resize import deepen, widen
-from edgewise.model_selection.approximation import ApproximateResult, approximate
-from edgewise.nn.config import KANConfig, MLPConfig
-from edgewise.nn.elementary import Elementary
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN
-from edgewise.nn.trace import Trace
-from edgewise.train.grids import RefineReport, adapt_domain_, enclose, move_hidden_domains_, normal_form, refine
-from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport
-from edgewise.train.methods.base import Adam
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
-from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.base import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.discovery import find_formula
+from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
+from edgewise.formulas import Formula
+from edgewise.interpret import (
+    deepen,
+    distil,
+    explain_global,
+    explain_local,
+    formula,
+    from_formula,
+    prune,
+    relations,
+    removal_costs,
+    select_inputs,
+    structure,
+    symbolify,
+    widen,
+)
+from edgewise.model_selection import approximate
+from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
+from edgewise.outcomes import Progress, StopReason
+from edgewise.train import (
+    LBFGS,
+    Adam,
+    BlockProblem,
+    Classification,
+    FitReport,
+    LevenbergMarquardt,
+    OrdinalClassification,
+    Regression,
+    Ridge,
+    Roughness,
+    Sparsity,
+    SSBroyden,
+    fit,
+    refine,
+)
 
-if TYPE_CHECKING:  # heavy: loaded when first asked for
-    from edgewise.checkpoint import Checkpointer, load, save
-    from edgewise.checkpoint.solution import load_solution, save_solution
-    from edgewise.estimator import KANClassifier, KANRegressor, load_estimator, save_estimator
-    from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
+if TYPE_CHECKING:  # loaded when they are first used, because they need scikit-learn or safetensors
+    from edgewise.checkpoint import load, save
+    from edgewise.estimator import KANClassifier, KANRegressor
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "KAN",
+    "LBFGS",
+    "MLP",
+    "Adam",
+    "BlockProblem",
+    "Classification",
+    "EdgewiseError",
+    "EdgewiseWarning",
+    "FitReport",
+    "Formula",
+    "InputError",
+    "KANClassifier",
+    "KANLayer",
+    "KANRegressor",
+    "LevenbergMarquardt",
+    "OrdinalClassification",
+    "ProductLayer",
+    "Progress",
+    "Regression",
+    "Ridge",
+    "Roughness",
+    "SSBroyden",
+    "Sparsity",
+    "StopReason",
+    "SymbolicLayer",
+    "Trace",
+    "approximate",
+    "deepen",
+    "distil",
+    "explain_global",
+    "explain_local",
+    "find_formula",
+    "fit",
+    "formula",
+    "from_formula",
+    "load",
+    "prune",
+    "refine",
+    "relations",
+    "removal_costs",
+    "save",
+    "select_inputs",
+    "structure",
+    "symbolify",
+    "widen",
+]
+
+_ROOMS = (
+    "checkpoint",
+    "compare",
+    "datasets",
+    "discovery",
+    "errors",
+    "estimator",
+    "export",
+    "formulas",
+    "interpret",
+    "model_selection",
+    "nn",
+    "ops",
+    "outcomes",
+    "pde",
+    "plot",
+    "report",
+    "tables",
+    "theory",
+    "train",
+)
+
 _LAZY = {
-    "Checkpointer": "edgewise.checkpoint",
-    "load": "edgewise.checkpoint",
-    "save": "edgewise.checkpoint",
     "KANClassifier": "edgewise.estimator",
     "KANRegressor": "edgewise.estimator",
+    "load": "edgewise.checkpoint",
+    "save": "edgewise.checkpoint",
+}
+
+# Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.
+_MOVED = {
+    "ApproximateResult": "edgewise.model_selection",
+    "CheckpointError": "edgewise.errors",
+    "Checkpointer": "edgewise.checkpoint",
+    "Data": "edgewise.train",
+    "Elementary": "edgewise.nn",
+    "FileError": "edgewise.errors",
+    "Front": "edgewise.formulas",
+    "KANConfig": "edgewise.nn",
+    "MLPConfig": "edgewise.nn",
+    "MissingExtraError": "edgewise.errors",
+    "MixedLayer": "edgewise.nn",
+    "PruneReport": "edgewise.interpret",
+    "RefineReport": "edgewise.train",
+    "ResidualBlock": "edgewise.train",
+    "adapt_domain_": "edgewise.train",
+    "enclose": "edgewise.train",
+    "interactions": "edgewise.interpret",
     "load_estimator": "edgewise.estimator",
-    "load_solution": "edgewise.checkpoint.solution",
+    "load_solution": "edgewise.checkpoint",
+    "move_hidden_domains_": "edgewise.train",
+    "normal_form": "edgewise.train",
     "save_estimator": "edgewise.estimator",
-    "save_solution": "edgewise.checkpoint.solution",
+    "save_solution": "edgewise.checkpoint",
     "to_c": "edgewise.export",
     "to_onnx": "edgewise.export",
     "to_program": "edgewise.export",
@@ -67,86 +163,19 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str):
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
+    if name in _ROOMS:
+        return import_module(f"edgewise.{name}")
+    if name in _MOVED:
+        message = f"edgewise.{name} is now {_MOVED[name]}.{name}; the old name will be removed in version 0.3"
+        warn(message, DeprecationWarning, stacklevel=2)
+    elif name not in _LAZY:
+        raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
+    value = getattr(import_module(_LAZY.get(name) or _MOVED[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
-
-
-__all__ = [
-    "KAN",
-    "LBFGS",
-    "MLP",
-    "Adam",
-    "ApproximateResult",
-    "BlockProblem",
-    "CheckpointError",
-    "Checkpointer",
-    "Classification",
-    "Data",
-    "EdgewiseError",
-    "EdgewiseWarning",
-    "Elementary",
-    "FileError",
-    "FitReport",
-    "Formula",
-    "Front",
-    "InputError",
-    "KANClassifier",
-    "KANConfig",
-    "KANLayer",
-    "KANRegressor",
-    "LevenbergMarquardt",
-    "MLPConfig",
-    "MissingExtraError",
-    "MixedLayer",
-    "OrdinalClassification",
-    "ProductLayer",
-    "PruneReport",
-    "RefineReport",
-    "Regression",
-    "ResidualBlock",
-    "Ridge",
-    "Roughness",
-    "SSBroyden",
-    "Sparsity",
-    "SymbolicLayer",
-    "Trace",
-    "adapt_domain_",
-    "approximate",
-    "deepen",
-    "distil",
-    "enclose",
-    "explain_global",
-    "explain_local",
-    "find_formula",
-    "fit",
-    "formula",
-    "from_formula",
-    "interactions",
-    "load",
-    "load_estimator",
-    "load_solution",
-    "move_hidden_domains_",
-    "normal_form",
-    "prune",
-    "refine",
-    "relations",
-    "removal_costs",
-    "save",
-    "save_estimator",
-    "save_solution",
-    "select_inputs",
-    "structure",
-    "symbolify",
-    "to_c",
-    "to_onnx",
-    "to_program",
-    "to_python",
-    "to_scipy",
-    "widen",
-]
+    return sorted([*__all__, *_ROOMS, "__version__"])

@@ -1,33 +1,90 @@
-"""The errors and warnings a user of Edgewise can meet; each carries one sentence: what, expected, came."""
+"""The errors and warnings of Edgewise; each message is one sentence: the argument, the expectation and the value."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "EdgewiseError",
+    "EdgewiseWarning",
+    "FileError",
+    "InputError",
+    "MissingExtraError",
+    "missing_extra",
+]
 
 
 class EdgewiseError(Exception):
-    """Base of every error that Edgewise raises on purpose."""
+    """Base class of every error that Edgewise raises on purpose.
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> try:
+    ...     edgewise.KAN([2])
+    ... except edgewise.EdgewiseError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class InputError(EdgewiseError, ValueError):
-    """An argument is wrong: the message names it, what was expected and what came."""
+    """An argument is wrong; the message names the argument, what was expected and what was given.
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> try:
+    ...     edgewise.KAN([2, 1], grid_size=0)
+    ... except ValueError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class FileError(EdgewiseError, OSError):
-    """A file cannot be read or written: missing, a directory, empty, damaged, no permission, disk full."""
+    """A file cannot be read or written: it is missing, a folder, empty or damaged, or the disk is full."""
 
 
 class CheckpointError(FileError):
-    """A model file is damaged, hostile, or of a format this version does not know."""
+    """A model file is damaged, unsafe, or of a format that this version does not know."""
 
 
 class MissingExtraError(EdgewiseError, ImportError):
-    """An optional dependency is absent; the message ends with the pip line that brings it."""
+    """An optional dependency is not installed; the message ends with the pip command that installs it."""
 
 
 class EdgewiseWarning(UserWarning):
-    """Something worth knowing that does not stop the work."""
+    """A problem that does not stop the work, such as data outside a given domain.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import edgewise
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", edgewise.EdgewiseWarning)
+    """
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
-    """The error for an optional `package` that is not installed.
+    """Return the error for an optional package that is not installed.
 
-    Example: `raise missing_extra("matplotlib", "plot", "Drawing a network") from error`.
+    Parameters
+    ----------
+    package : str
+        Name of the package on the package index.
+    extra : str
+        Extra of Edgewise that installs it.
+    purpose : str
+        Beginning of the sentence: the task that needs the package.
+
+    Returns
+    -------
+    MissingExtraError
+        The error, to be raised by the caller.
+
+    Examples
+    --------
+    >>> print(missing_extra("matplotlib", "plot", "Drawing a network"))
+    Drawing a network needs matplotlib, which is not installed: pip install 'edgewise[plot]'
     """
     return MissingExtraError(f"{purpose} needs {package}, which is not installed: pip install 'edgewise[{extra}]'")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgewise import load_solution
+from edgewise.checkpoint import load_solution
 from edgewise.cli.pde import solve as command
 from edgewise.cli.pde import solved
 from edgewise.cli.pde.solved import SolveJob

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from edgewise import KAN, MLP, adapt_domain_
+from edgewise import KAN, MLP
 from edgewise.datasets.knots import load_knots
+from edgewise.train import adapt_domain_
 from edgewise_experiments.knots.knot_models import (
     INPUTS,
     QUICK,
