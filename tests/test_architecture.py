@@ -67,6 +67,7 @@ SHARED_NAMES = {
     "discovery/features.py",
     "export/c_source.py",
     "ops/layer_sum.py",
+    "ops/least_squares.py",
     "ops/splines/active_basis.py",
     "plot/results/parity.py",
     "report/page.py",

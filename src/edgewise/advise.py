@@ -2,6 +2,10 @@
 
 import warnings
 
-from edgewise.compare.advice import *  # noqa: F403
+from edgewise.compare import advice
 
 warnings.warn("edgewise.advise is now edgewise.compare.advice", DeprecationWarning, stacklevel=2)
+
+
+def __getattr__(name: str) -> object:
+    return getattr(advice, name)

@@ -2,6 +2,10 @@
 
 import warnings
 
-from edgewise.compare.baselines import *  # noqa: F403
+from edgewise.compare import baselines
 
 warnings.warn("edgewise.baselines is now edgewise.compare.baselines", DeprecationWarning, stacklevel=2)
+
+
+def __getattr__(name: str) -> object:
+    return getattr(baselines, name)
