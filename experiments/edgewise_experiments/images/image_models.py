@@ -178,7 +178,7 @@ def train(
         over = [lambda event: watch.step(event.model)]
         settings = {"steps": 10**6, "tolerance": 0.0, "penalty": penalty, "adapt_domain": False, "callbacks": over}
         report = fit(model, Regression(x, y), LBFGS(), **settings)
-        if report.stopped == "interrupted" and watch.spent < seconds:
+        if report.stopped == "interrupted":
             raise KeyboardInterrupt
     else:
         optimiser, over = torch.optim.Adam(model.parameters(), lr=rate), False

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from torch import nn
 
+from edgewise.outcomes import StopReason
 from edgewise.pde.problem.equation import PDE
 from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -39,13 +39,12 @@ class _Watch:
     """Ends a fit whose steps gain little."""
 
     def __init__(self, patience: Patience):
-        self.patience, self.last, self.slow, self.asked = patience, math.inf, 0, False
+        self.patience, self.last, self.slow = patience, math.inf, 0
 
     def __call__(self, event) -> bool:
         self.slow = self.slow + 1 if event.loss > (1 - self.patience.slow) * self.last else 0
         self.last = event.loss
-        self.asked = self.slow >= self.patience.steps
-        return self.asked
+        return self.slow >= self.patience.steps
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,8 @@ def trained(
     network: nn.Module, problem: PDE, method: Method, steps: int = STEPS, patience: Patience = PATIENT
 ) -> Trained:
     """Trains a network in place. Ctrl-C raises KeyboardInterrupt."""
-    watch = _Watch(patience)
-    report: FitReport = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[watch])
-    if report.stopped == "interrupted" and not watch.asked:
+    report = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[_Watch(patience)])
+    if report.stopped is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     return Trained(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
 

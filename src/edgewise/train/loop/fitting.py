@@ -1,19 +1,22 @@
-"""`fit`: a model, a problem and a method, until done; the best model is kept."""
+"""`fit`: train a model on a problem by a method, and keep the best parameters."""
+
+from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
-from edgewise.train.loop.batches import FullBatch, LoaderBatches, batches_of, joined, peek
-from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord
-from edgewise.train.loop.validation import check_kinds, prepare
+from edgewise.nn.prediction import evaluation_mode
+from edgewise.outcomes import StopReason
+from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
+from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
+from edgewise.train.loop.validation import check_kinds, check_settings, prepare
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
 from edgewise.train.penalties import Penalty
@@ -21,8 +24,52 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
 
-# A method has converged when this many steps together lowered the objective by less than `tolerance` of it.
+# A method has converged when this many steps together lowered the objective by less than `tolerance` of it. A choice:
+# a single step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
 WINDOW = 10
+# Steps between evaluations in a fit by minibatches whose DataLoader does not know the length of an epoch: a choice.
+EVALUATE_EVERY = 100
+
+Stop = tuple[StopReason, str]
+"""Why a fit ends, and the sentence of its report."""
+
+
+class FitOptions(TypedDict, total=False):
+    """Further options of `fit`, as keyword arguments.
+
+    Parameters
+    ----------
+    patience : int, optional
+        Stop after this many evaluations without a better score. No limit by default.
+    tolerance : float, default 1e-6
+        Full-batch methods have converged when 10 steps together lowered the objective by less than this share.
+    evaluate_every : int, optional
+        Steps between evaluations: by default 1, and an epoch in a fit by minibatches.
+    seed : int, default 0
+        Seed of the order of minibatches.
+    adapt_domain : bool, default True
+        Whether domains of a KAN that were never set are set to the data before the first step.
+    keep_state : bool, default False
+        Keep the training state in the report, so that `fit(..., resume=report)` can go on from it. It has the size
+        of two models and of the method's memory (L-BFGS: 40 vectors; self-scaled Broyden: a square matrix).
+    """
+
+    patience: int | None
+    tolerance: float
+    evaluate_every: int | None
+    seed: int
+    adapt_domain: bool
+    keep_state: bool
+
+
+DEFAULTS: FitOptions = {
+    "patience": None,
+    "tolerance": 1e-6,
+    "evaluate_every": None,
+    "seed": 0,
+    "adapt_domain": True,
+    "keep_state": False,
+}
 
 
 def fit(
@@ -33,130 +80,158 @@ def fit(
     steps: int = 100,
     penalty: Penalty | None = None,
     batch_size: int | None = None,
-    patience: int | None = None,
-    tolerance: float = 1e-6,
-    evaluate_every: int | None = None,
     callbacks: Iterable[Callback] = (),
-    seed: int = 0,
-    resume: dict | None = None,
-    adapt_domain: bool = True,
+    resume: TrainingState | FitReport | None = None,
+    **options: Unpack[FitOptions],
 ) -> FitReport:
-    """Trains `model` in place and leaves it with the best parameters met.
+    """Train a model in place and leave it with the best parameters met.
 
-    Best is what has the smallest score: the loss on the validation data (on the training data if there are none)
-    plus the penalty. Ctrl-C ends the fit with the best model so far. The first fit of a KAN sets the domains of its
-    layers from the data, but for a first-layer domain that was given. Gradients are enabled inside, whatever holds
+    The best parameters have the smallest score: the loss on the validation data (on the training data if there are
+    none) plus the penalty. Ctrl-C ends the fit with the best model so far. The first fit of a KAN sets the domains of
+    its layers from the data, except a first-layer domain that was given. Gradients are enabled inside, whatever holds
     around the call.
 
-    `fit` keeps shape and grid. `refine` makes the grid finer between two fits; `approximate` chooses shape, grids and
-    starts for samples without noise, `KANRegressor` and `KANClassifier` for tables.
+    `fit` keeps shape and grid of a KAN. `refine` makes the grid finer between two fits; `approximate` chooses shape,
+    grids and starts for samples without noise, `KANRegressor` and `KANClassifier` do so for tables.
 
-    Args:
-        model: a KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
-        problem: `Regression`, `Classification` or `OrdinalClassification`.
-        method: if left out, `LevenbergMarquardt()`, `SSBroyden()`, `LBFGS()` or `Adam()`, whichever suits model and
-            problem; the report's plan has the reason.
-        steps: most steps of the method; with minibatches, each batch is a step.
-        penalty: added to the loss, as `Sparsity(1e-3) + Roughness(1e-6)`.
-        batch_size: for minibatches from tensors; the last batch of an epoch may be smaller.
-        patience: stop after that many evaluations without a better score.
-        tolerance: LBFGS and LevenbergMarquardt have converged when 10 steps together lowered the objective by less
-            than this share.
-        evaluate_every: steps between evaluations; 1 if left out, an epoch for minibatches.
-        callbacks: functions of a `StepEvent`, called after every step; one that returns True ends the fit.
-        seed: of the order of minibatches.
-        resume: `event.state()` of an earlier fit with the same settings; the result is that of one uninterrupted fit.
-        adapt_domain: False leaves domains that were never set as they are.
+    Parameters
+    ----------
+    model : nn.Module
+        A KAN, an MLP or any module that maps (N, in) to (N, out). Parameters with requires_grad=False stay.
+    problem : Problem
+        The data and the loss: `Regression`, `Classification`, `OrdinalClassification` or residual blocks.
+    method : Method, optional
+        `LevenbergMarquardt`, `SSBroyden`, `LBFGS` or `Adam`. By default the one that suits model and problem, see
+        `default_method`; the report's plan holds the reason.
+    steps : int
+        Largest number of steps; in a fit by minibatches, each batch is a step.
+    penalty : Penalty, optional
+        Added to the loss, as `Sparsity(1e-3) + Roughness(1e-6)`.
+    batch_size : int, optional
+        Samples of a minibatch taken from tensors; the last batch of an epoch may be smaller.
+    callbacks : iterable of callables
+        Functions of a `StepEvent`, called after every step. One that returns True ends the fit.
+    resume : dict or FitReport, optional
+        State of an earlier fit with the same method, penalty, batch size and seed: `event.state()` of a callback, or
+        the report of a fit with `keep_state=True`. The fit goes on from there, with the parameters of the state
+        instead of those of `model`, and gives the same bits as one uninterrupted fit; `steps` counts from its first
+        step. Without `resume`, a second call goes on from the present parameters with a fresh method, which is what
+        `warm_start=True` of the estimators does.
+    **options : FitOptions
+        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state.
 
-    Raises:
-        InputError: an argument is wrong, or model, problem and method don't go together.
+    Returns
+    -------
+    FitReport
+        How the fit ended, the losses and their history, and all settings.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, or model, problem and method do not go together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import KAN, Regression, fit
+    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem = Regression(x, x[:, :1] * x[:, 1:])
+    >>> model = KAN([2, 2, 1], grid_size=4, dtype=torch.float64)
+    >>> first = fit(model, problem, steps=5, keep_state=True)
+    >>> second = fit(model, problem, steps=30, resume=first)
+    >>> first.steps, second.steps, second.loss < 1e-2 * first.loss
+    (5, 30, True)
     """
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise InputError(f"fit has no option {unknown[0]!r}; its options are {', '.join(DEFAULTS)}")
+    chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
     reason = "It was given."
     if method is None:
         method, reason = default_method(model, problem, batch_size)
-    check_count(steps, "steps", 0)
-    check_count(seed, "seed", 0)
-    for value, name in ((patience, "patience"), (evaluate_every, "evaluate_every")):
-        if value is not None:
-            check_count(value, name)
-    if not (is_number(tolerance) and tolerance >= 0):
-        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
-    settings = {
+    check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
+    settings: dict[str, Any] = {
         "method": method.settings(),
         "steps": steps,
         "penalty": None if penalty is None else penalty.settings(),
         "batch_size": batch_size,
-        "patience": patience,
-        "tolerance": tolerance,
-        "evaluate_every": evaluate_every,
-        "seed": seed,
-        "adapt_domain": adapt_domain,
+        **{name: value for name, value in chosen.items() if name != "keep_state"},
     }
     with torch.inference_mode(False), torch.enable_grad():
-        batches = batches_of(problem, batch_size, seed)
-        if resume is None:
-            prepare(model, problem, adapt_domain)
+        batches = batches_of(problem, batch_size, chosen["seed"])
+        state = None if resume is None else _state_of(resume)
+        if state is None:
+            prepare(model, problem, chosen["adapt_domain"])
         else:
-            _load_(state_tensors(unwrapped(model), problem), _entry(resume, "model"))
+            _load_(state_tensors(unwrapped(model), problem), state["model"])
             prepare(model, problem, False)
-        training = _Training(model, problem, method, penalty, batches, settings, tuple(callbacks), reason)
-        if resume is not None:
-            training.restore(resume)
-        return training.run()
+        training = _Training(Objective(model, problem, penalty), method, batches, settings, tuple(callbacks))
+        if state is not None:
+            training.restore(state)
+        return training.run(reason, keep_state=chosen["keep_state"])
 
 
 class _Training:
-    """One fit at work: where it is, what was best, when to stop."""
+    """One fit at work: the present and the best parameters, and the rules that end it."""
 
-    def __init__(self, model, problem, method, penalty, batches, settings, callbacks, reason):
-        self.model, self.problem, self.method, self.batches = model, problem, method, batches
-        self.settings, self.callbacks, self.reason = settings, callbacks, reason
+    def __init__(
+        self,
+        objective: Objective,
+        method: Method,
+        batches: Batches,
+        settings: dict[str, Any],
+        callbacks: tuple[Callback, ...],
+    ):
+        self.objective, self.method, self.batches = objective, method, batches
+        self.settings, self.callbacks = settings, callbacks
+        self.model, self.network, self.problem = objective.model, objective.network, objective.problem
         self.steps = settings["steps"]
-        self.objective = Objective(model, problem, penalty)
-        self.network = self.objective.network
-        self.method_run = method.start(self.objective, steps=self.steps)
-        self.whole = isinstance(batches, FullBatch)
-        self.every = settings["evaluate_every"] or (1 if self.whole else batches.per_epoch or 100)
-        self.step = self.best_step = self.stale = 0
+        self.method_run = method.start(objective, steps=self.steps)
+        self.is_full_batch = isinstance(batches, FullBatch)
+        self.has_validation = self.problem.validation is not None or self.problem.validation_loader is not None
+        self.every = settings["evaluate_every"] or (1 if self.is_full_batch else batches.per_epoch or EVALUATE_EVERY)
+        self.step = self.best_step = 0
+        self.evaluations_since_best = 0
         self.best: dict[str, Tensor] | None = None
         self.best_score = math.inf
         self.history: list[StepRecord] = []
         self.latest = Evaluation(math.nan)
         self.since: list[Evaluation] = []  # of the minibatches since the last record
-        self.began, self.seconds_before = time.perf_counter(), 0.0
+        self.start_time, self.seconds_before = time.perf_counter(), 0.0
 
-    def run(self) -> FitReport:
-        stop = None
+    def run(self, method_reason: str, *, keep_state: bool) -> FitReport:
+        """Make steps until a rule ends the fit; the model then has its best parameters.
+
+        `method_reason` says why this method was chosen, for the report.
+        """
+        stop: Stop | None = None
         try:
             if not self.history:
-                stop = self._record(self._evaluated())
+                stop = self._record(self._present_evaluation())
             while stop is None and self.step < self.steps:
                 stop = self._advance()
-            stop = stop or ("max_steps", f"The planned steps, {self.steps}, were made.")
+            stop = stop or (StopReason.MAX_STEPS, f"The planned steps, {self.steps}, were made.")
         except KeyboardInterrupt:
-            stop = "interrupted", f"Interrupted after step {self.step}; the model is the best so far."
-        return self._finish(*stop)
+            message = f"Interrupted after step {self.step}; the model is the best so far."
+            stop = StopReason.INTERRUPTED, message
+        state = self.state() if keep_state and self.best is not None else None
+        if self.best is not None:
+            _load_(state_tensors(self.network, self.problem), self.best)
+        for parameter in self.objective.parameters.values():
+            parameter.grad = None
+        return self._report(*stop, method_reason, state)
 
-    def restore(self, state: dict) -> None:
-        _check_resumable(self.settings, _entry(state, "plan"))
-        self.method_run.restore(_entry(state, "method"))
-        self.batches.restore(_entry(state, "batches"))
-        self.step, self.best_step, self.stale = (int(state[key]) for key in ("step", "best_step", "stale"))
-        self.best = {name: value.clone() for name, value in state["best"].items()}
-        self.best_score, self.seconds_before = float(state["best_score"]), float(state["seconds"])
-        self.history = [StepRecord(**record) for record in state["history"]]
-        self.since = [Evaluation(**evaluation) for evaluation in state["since"]]
-        self.latest = Evaluation(**state["latest"])
-
-    def state(self) -> dict:
+    def state(self) -> TrainingState:
+        """Everything that a later fit needs to go on with the same bits; see `restore`."""
+        assert self.best is not None  # events are made after the first record
         return {
             "model": _copies(self.network, self.problem),
             "method": self.method_run.state(),
             "batches": self.batches.state(),
             "step": self.step,
             "best_step": self.best_step,
-            "stale": self.stale,
+            "stale": self.evaluations_since_best,
             "best": {name: value.clone() for name, value in self.best.items()},
             "best_score": self.best_score,
             "seconds": self._seconds(),
@@ -166,11 +241,27 @@ class _Training:
             "plan": self.settings,
         }
 
-    def _advance(self) -> tuple[str, str] | None:
-        """One step; says why to stop, or None."""
+    def restore(self, state: TrainingState) -> None:
+        """Go on from what `state` gave, after a check that the settings which decide the next step are the same."""
+        for key in ("method", "penalty", "batch_size", "seed"):
+            now, earlier = self.settings[key], state["plan"].get(key)
+            if _as_lists(now) != _as_lists(earlier):
+                raise InputError(f"resume must come from a fit with {key} = {now!r}, got {earlier!r}")
+        self.method_run.restore(state["method"])
+        self.batches.restore(state["batches"])
+        self.step, self.best_step = int(state["step"]), int(state["best_step"])
+        self.evaluations_since_best = int(state["stale"])
+        self.best = {name: value.clone() for name, value in state["best"].items()}
+        self.best_score, self.seconds_before = float(state["best_score"]), float(state["seconds"])
+        self.history = [StepRecord(**record) for record in state["history"]]
+        self.since = [Evaluation(**evaluation) for evaluation in state["since"]]
+        self.latest = Evaluation(**state["latest"])
+
+    def _advance(self) -> Stop | None:
+        """Make one step; returns why to stop, or None."""
         result = self.method_run.step(self.batches.next())
         if result.stopped is not None:
-            return result.stopped, result.reason
+            return result.stopped, result.message
         if not result.evaluation.is_finite:
             return self._nonfinite(self.step + 1, result.evaluation.total)
         self.step += 1
@@ -178,23 +269,27 @@ class _Training:
         self.since.append(result.evaluation)
         stop = None
         if self.step % self.every == 0 or self.step == self.steps:
-            stop = self._record(result.evaluation if self.whole else self._evaluated())
-        asked = [callback(self._event()) for callback in self.callbacks]
-        if stop is None and any(answer is True for answer in asked):
-            stop = "interrupted", f"A callback asked to stop after step {self.step}; the model is the best so far."
+            stop = self._record(result.evaluation if self.is_full_batch else self._present_evaluation())
+        answers = [callback(self._event()) for callback in self.callbacks]
+        if stop is None and any(answer is True for answer in answers):
+            message = f"A callback asked to stop after step {self.step}; the model is the best so far."
+            stop = StopReason.CALLBACK, message
         return stop
 
-    def _evaluated(self) -> Evaluation:
-        """Loss and penalty of the model as it is; the mean over the batches since the last record where judging the
-        model is left to validation data, or where only a loader has the samples."""
+    def _present_evaluation(self) -> Evaluation:
+        """Loss and penalty of the present parameters on the training data.
+
+        It is the mean over the minibatches since the last record where validation data judge the model, or where only
+        a DataLoader has the samples.
+        """
         train = self.problem.train
-        if self.since and (train is None or self._has_validation()):
+        if self.since and (train is None or self.has_validation):
             count = len(self.since)
             return Evaluation(sum(e.loss for e in self.since) / count, sum(e.penalty for e in self.since) / count)
         return self.objective.evaluate(peek(self.problem) if train is None else train)
 
-    def _record(self, evaluation: Evaluation) -> tuple[str, str] | None:
-        """Notes an evaluation, keeps the model if it is the best; says why to stop, or None."""
+    def _record(self, evaluation: Evaluation) -> Stop | None:
+        """Record an evaluation and keep the parameters if they are the best; returns why to stop, or None."""
         validation_loss = self._validation_loss()
         score = (evaluation.loss if validation_loss is None else validation_loss) + evaluation.penalty
         score = mean_over_processes(self.model, score)
@@ -205,41 +300,34 @@ class _Training:
             return self._nonfinite(self.step, score)
         if score < self.best_score:
             self.best = _copies(self.network, self.problem)
-            self.best_score, self.best_step, self.stale = score, self.step, 0
+            self.best_score, self.best_step, self.evaluations_since_best = score, self.step, 0
         else:
-            self.stale += 1
-        return self._stalled(evaluation)
-
-    def _stalled(self, evaluation: Evaluation) -> tuple[str, str] | None:
+            self.evaluations_since_best += 1
         patience, tolerance = self.settings["patience"], self.settings["tolerance"]
-        if patience is not None and self.stale >= patience:
-            kind = "validation" if self._has_validation() else "training"
-            return (
-                "no_progress",
-                f"No better {kind} loss in {patience} evaluations; the model is that of step {self.best_step}.",
-            )
+        if patience is not None and self.evaluations_since_best >= patience:
+            kind = "validation" if self.has_validation else "training"
+            message = f"No better {kind} loss in {patience} evaluations; the model is that of step {self.best_step}."
+            return StopReason.NO_PROGRESS, message
         if not self.method.monotone or self.step == 0:
             return None
         if evaluation.total == 0:
-            return "converged", f"The loss is zero after step {self.step}."
+            return StopReason.CONVERGED, f"The loss is zero after step {self.step}."
         earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
         if earlier and earlier.loss + earlier.penalty - evaluation.total < tolerance * abs(evaluation.total):
-            return "converged", f"The last {WINDOW} steps lowered the loss by less than {tolerance:g} of it."
+            message = f"The last {WINDOW} steps lowered the loss by less than {tolerance:g} of it."
+            return StopReason.CONVERGED, message
         return None
 
-    def _nonfinite(self, step: int, value: float) -> tuple[str, str]:
+    def _nonfinite(self, step: int, value: float) -> Stop:
         if step == 0:
-            return "nonfinite", f"The loss is {value} at the start; the model is unchanged."
-        what = f"The loss or its gradient became {value} at step {step}"
-        return "nonfinite", f"{what}; the model is that of step {self.best_step}."
-
-    def _has_validation(self) -> bool:
-        return self.problem.validation is not None or self.problem.validation_loader is not None
+            return StopReason.NONFINITE, f"The loss is {value} at the start; the model is unchanged."
+        message = f"The loss or its gradient became {value} at step {step}; the model is that of step {self.best_step}."
+        return StopReason.NONFINITE, message
 
     def _validation_loss(self) -> float | None:
-        if not self._has_validation():
+        if not self.has_validation:
             return None
-        with _evaluating(self.model):
+        with evaluation_mode(self.model):
             if self.problem.validation is not None:
                 return self.objective.loss(self.problem.validation)
             total, count = 0.0, 0
@@ -254,89 +342,68 @@ class _Training:
         return LoaderBatches(self.problem, self.problem.validation_loader, seed=0).epoch()
 
     def _event(self) -> StepEvent:
-        validation_loss = self.history[-1].validation_loss if self.history else None
         return StepEvent(
-            self.step,
-            self.steps,
-            self.latest.loss,
-            self.latest.penalty,
-            validation_loss,
-            self.best_score,
-            self._seconds(),
-            self.model,
-            self.state,
+            stage=type(self.method).__name__,
+            share=self.step / self.steps,
+            loss=self.latest.loss,
+            best_loss=self.best_score,
+            seconds=self._seconds(),
+            step=self.step,
+            steps=self.steps,
+            penalty=self.latest.penalty,
+            validation_loss=self.history[-1].validation_loss if self.history else None,
+            model=self.model,
+            state=self.state,
         )
 
-    def _finish(self, stopped: str, message: str) -> FitReport:
-        if self.best is not None:
-            _load_(state_tensors(self.network, self.problem), self.best)
-        for parameter in self.objective.parameters.values():
-            parameter.grad = None
+    def _report(self, stopped: StopReason, message: str, method_reason: str, state: TrainingState | None) -> FitReport:
+        train, validation = self.problem.train, self.problem.validation
+        count = sum(p.numel() for p in self.objective.parameters.values())
+        numbers = 0 if train is None else train.y.numel()
+        completed = stopped not in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.NONFINITE)
+        if completed and 0 < numbers <= count and self.settings["penalty"] is None:
+            message += (
+                f" It has {count} parameters for {numbers} numbers in the samples and no penalty, so it may pass "
+                "through all of them: only other data tell how good it is."
+            )
         record = next((r for r in self.history if r.step == self.best_step), None)
         loss = math.nan if record is None else record.loss
-        if not self.whole and self.problem.train is not None:
-            loss = self.objective.loss(self.problem.train)
-        return FitReport(
-            stopped=stopped,
-            message=message if stopped in ("interrupted", "nonfinite") else message + self._threshold(),
-            steps=self.step,
-            best_step=self.best_step,
-            loss=loss,
-            validation_loss=None if record is None else record.validation_loss,
-            metric=self._metric(),
-            seconds=self._seconds(),
-            history=tuple(self.history),
-            plan=self._plan(),
-        )
-
-    def _threshold(self) -> str:
-        """A sentence where a model has a parameter for every number that it learned from, and no penalty holds it."""
-        data = self.problem.train
-        numbers = 0 if data is None else data.y.numel()
-        count = sum(p.numel() for p in self.objective.parameters.values())
-        if not 0 < numbers <= count or self.settings["penalty"] is not None:
-            return ""
-        return (
-            f" It has {count} parameters for {numbers} numbers in the samples and no penalty, so it may pass through "
-            "all of them: only other data tell how good it is."
-        )
-
-    def _metric(self) -> tuple[str, float] | None:
-        data = self.problem.validation or self.problem.train
+        if not self.is_full_batch and train is not None:
+            loss = self.objective.loss(train)
+        metric = None
+        data = validation or train
         if self.problem.validation_loader is not None:
             data = joined(list(self._validation_batches()))
-        if data is None:
-            return None
-        with _evaluating(self.model):
-            return self.problem.metric(self.objective.predict(data.x), data)
-
-    def _plan(self) -> dict:
-        data, validation = self.problem.train, self.problem.validation
-        return {
+        if data is not None:
+            with evaluation_mode(self.model):
+                metric = self.problem.metric(self.objective.predict(data.x), data)
+        plan = {
             **self.settings,
-            "method_reason": self.reason,
+            "method_reason": method_reason,
             "problem": type(self.problem).__name__,
-            "samples": None if data is None else len(data),
+            "samples": None if train is None else len(train),
             "validation_samples": None if validation is None else len(validation),
-            "parameters": sum(p.numel() for p in self.objective.parameters.values()),
+            "parameters": count,
             "dtype": str(next(self.model.parameters()).dtype).removeprefix("torch."),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
+        return FitReport(
+            stopped=stopped,
+            message=message,
+            steps=self.step,
+            best_step=self.best_step,
+            loss=loss,
+            validation_loss=None if record is None else record.validation_loss,
+            metric=metric,
+            seconds=self._seconds(),
+            history=tuple(self.history),
+            plan=plan,
+            state=state,
+        )
 
     def _seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.began
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, the mode from before after."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
+        return self.seconds_before + time.perf_counter() - self.start_time
 
 
 def _copies(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
@@ -344,7 +411,7 @@ def _copies(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
 
 
 def _load_(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
-    """Copies saved tensors into the model's own, so that everyone who holds a parameter sees them."""
+    """Copy saved tensors into the model's own, so that everyone who holds a parameter sees them."""
     if set(own) != set(saved):
         raise InputError(f"resume must hold the tensors {sorted(own)} of the model, got {sorted(saved)}")
     with torch.no_grad():
@@ -357,20 +424,22 @@ def _load_(own: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
             value.copy_(saved[name])
 
 
-def _entry(state, key: str):
-    if not isinstance(state, dict) or key not in state:
-        raise InputError(f"resume must be the dict that event.state() gave, got {type(state).__name__} without {key!r}")
-    return state[key]
+def _state_of(resume: TrainingState | FitReport) -> TrainingState:
+    """The state in the `resume` argument of `fit`, checked for its entries."""
+    if isinstance(resume, FitReport):
+        if resume.state is None:
+            raise InputError("resume must be a report of fit(..., keep_state=True), got one without a state")
+        return resume.state
+    for key in ("model", "plan", "method", "batches"):
+        if not isinstance(resume, dict) or key not in resume:
+            raise InputError(
+                f"resume must be the dict that event.state() gave, got {type(resume).__name__} without {key!r}"
+            )
+    return resume
 
 
-def _check_resumable(settings: dict, earlier: dict) -> None:
-    """More steps may be asked for; everything else decides what the next step does."""
-    for key in ("method", "penalty", "batch_size", "seed"):
-        if _as_lists(settings[key]) != _as_lists(earlier.get(key)):
-            raise InputError(f"resume must come from a fit with {key} = {settings[key]!r}, got {earlier.get(key)!r}")
-
-
-def _as_lists(value):
+def _as_lists(value: object) -> object:
+    """The value with tuples as lists, since a state that went through a file has no tuples."""
     if isinstance(value, dict):
         return {key: _as_lists(item) for key, item in value.items()}
     return [_as_lists(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,25 +1,40 @@
-"""What a fit gives back: how it ended, how good the model is, what was done.
-
-What a callback is told after every step of a fit."""
+"""Events that `fit` passes to its callbacks, and the report that it returns."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from torch import nn
 
 from edgewise.errors import InputError
+from edgewise.outcomes import Progress, StopReason
 
-STOPPED = ("converged", "max_steps", "no_progress", "nonfinite", "interrupted")
+TrainingState = dict[str, Any]
+"""State of an unfinished fit: tensors, numbers, strings, None, and dicts and lists of them."""
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """Losses after a step; `validation_loss` is None without validation data, `loss` in a minibatch fit may be a mean
-    over the batches since the last record."""
+    """Losses at one evaluation during a fit.
+
+    Parameters
+    ----------
+    step : int
+        Number of steps made before.
+    loss : float
+        Training loss without penalty. In a fit by minibatches it may be the mean over the batches since the last
+        record.
+    validation_loss : float or None
+        Loss on the validation data, None without such data.
+    penalty : float
+        Value of the penalty.
+    seconds : float
+        Wall seconds since the start of the fit.
+    """
 
     step: int
     loss: float
@@ -32,16 +47,44 @@ class StepRecord:
 class FitReport:
     """The result of `fit`.
 
-    stopped: "converged", "max_steps", "no_progress", "nonfinite" or "interrupted"; message: the same as a sentence.
-    steps: how many were made; best_step: the one whose parameters the model has now.
-    loss, validation_loss: of that model, without penalty; validation_loss is None without validation data.
-    metric: name and value, on the validation data if there are any, else on the training data (None for a loader).
-    seconds: wall time.
-    history: one record per evaluation, that before the first step included.
-    plan: all settings, to repeat the fit.
+    Parameters
+    ----------
+    stopped : StopReason
+        Why the fit ended.
+    message : str
+        The same as a sentence, with numbers.
+    steps : int
+        Number of steps made.
+    best_step : int
+        The step whose parameters the model has now.
+    loss, validation_loss : float, float or None
+        Losses of that model without penalty; `validation_loss` is None without validation data.
+    metric : (str, float) or None
+        Name and value of the problem's metric, on the validation data if there are any, else on the training data.
+        None where only a DataLoader has the training data.
+    seconds : float
+        Wall seconds.
+    history : tuple of StepRecord
+        One record for each evaluation, that before the first step included.
+    plan : dict
+        All settings, to repeat the fit.
+    state : dict, optional
+        What `fit(..., resume=report)` continues from, if the fit was called with `keep_state=True`. It is not part of
+        the JSON text and takes no part in comparisons.
+
+    Examples
+    --------
+    >>> import torch, edgewise
+    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+    >>> model = edgewise.KAN([1, 1], dtype=torch.float64)
+    >>> report = edgewise.fit(model, edgewise.Regression(x, x**2), steps=5)
+    >>> report.stopped.value, report.metric[0]
+    ('max_steps', 'rmse')
+    >>> FitReport.from_json(report.to_json()) == report
+    True
     """
 
-    stopped: str
+    stopped: StopReason
     message: str
     steps: int
     best_step: int
@@ -50,88 +93,105 @@ class FitReport:
     metric: tuple[str, float] | None
     seconds: float
     history: tuple[StepRecord, ...]
-    plan: dict
+    plan: dict[str, Any]
+    state: TrainingState | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> str:
-        """JSON text; a loss that is not a finite number becomes a string, "nan" or "inf"."""
-        return json.dumps(_plain(asdict(self)), allow_nan=False)
+        """Write the report as JSON text.
+
+        A loss that is not a finite number becomes a string, "nan" or "inf".
+        """
+        fields = {name: value for name, value in vars(self).items() if name != "state"}
+        fields["history"] = [asdict(record) for record in self.history]
+        return json.dumps(_with_finite_numbers(fields), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> FitReport:
-        """The report that `to_json` wrote.
+        """Read the report that `to_json` wrote.
 
-        Raises:
-            InputError: it is not such a text.
+        Parameters
+        ----------
+        text : str
+            The JSON text.
+
+        Raises
+        ------
+        InputError
+            The text is not the JSON of a report.
         """
+
+        def optional(value: float | str | None) -> float | None:
+            return None if value is None else float(value)
+
         try:
             fields = json.loads(text)
             metric = fields["metric"]
+            history = [
+                StepRecord(
+                    entry["step"],
+                    float(entry["loss"]),
+                    optional(entry["validation_loss"]),
+                    float(entry["penalty"]),
+                    float(entry["seconds"]),
+                )
+                for entry in fields["history"]
+            ]
             return cls(
-                stopped=fields["stopped"],
+                stopped=StopReason(fields["stopped"]),
                 message=fields["message"],
                 steps=fields["steps"],
                 best_step=fields["best_step"],
                 loss=float(fields["loss"]),
-                validation_loss=_optional(fields["validation_loss"]),
+                validation_loss=optional(fields["validation_loss"]),
                 metric=None if metric is None else (metric[0], float(metric[1])),
                 seconds=float(fields["seconds"]),
-                history=tuple(_record(entry) for entry in fields["history"]),
+                history=tuple(history),
                 plan=fields["plan"],
             )
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(f"text must be the JSON of a FitReport, but {type(error).__name__}: {error}") from error
 
 
-def _record(entry: dict) -> StepRecord:
-    return StepRecord(
-        entry["step"],
-        float(entry["loss"]),
-        _optional(entry["validation_loss"]),
-        float(entry["penalty"]),
-        float(entry["seconds"]),
-    )
-
-
-def _optional(value) -> float | None:
-    return None if value is None else float(value)
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+def _with_finite_numbers(value: object) -> object:
+    """The same value with NaN and infinities as strings, which JSON has no numbers for."""
+    if isinstance(value, Mapping):
+        return {key: _with_finite_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_with_finite_numbers(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@dataclass(frozen=True)
-class StepEvent:
-    """The state of a fit after a step. Nothing is printed by the library: a progress bar is a callback.
+@dataclass(frozen=True, kw_only=True)
+class StepEvent(Progress):
+    """The state of a fit after a step, as its callbacks receive it.
 
-    step, steps: steps done and planned.
-    loss, penalty: on the training data (in a minibatch fit: on the last batch).
-    validation_loss: the latest one, None without validation data.
-    best_loss: smallest score so far: validation (else training) loss plus penalty.
-    seconds: since the fit began, earlier sittings of a resumed fit included.
-    model: in training, with the parameters of this step, not the best ones.
-    state: makes the dict from which `fit(..., resume=...)` continues with the same bits.
+    The library prints nothing: a progress bar is a callback. The fields of `Progress` are there too: `loss` is the
+    training loss without penalty (in a fit by minibatches, of the last batch), `best_loss` the smallest score so far
+    (validation loss, else training loss, plus penalty), and `seconds` includes the earlier parts of a resumed fit.
+
+    Parameters
+    ----------
+    step, steps : int
+        Number of steps made and planned.
+    penalty : float
+        Value of the penalty, on the same data as `loss`.
+    validation_loss : float or None
+        The latest one, None without validation data.
+    model : nn.Module
+        The model in training, with the parameters of this step and not the best ones.
+    state : callable
+        Makes the dict from which `fit(..., resume=...)` continues with the same bits.
     """
 
+    loss: float
+    best_loss: float
     step: int
     steps: int
-    loss: float
     penalty: float
     validation_loss: float | None
-    best_loss: float
-    seconds: float
     model: nn.Module
-    state: Callable[[], dict]
-
-    @property
-    def seconds_left(self) -> float:
-        """Time to the last planned step at the pace so far."""
-        return self.seconds / max(self.step, 1) * (self.steps - self.step)
+    state: Callable[[], TrainingState]
 
 
 Callback = Callable[[StepEvent], bool | None]
-"""Called after every step; returning True asks to stop."""
+"""Function that `fit` calls after every step; returning True ends the fit."""

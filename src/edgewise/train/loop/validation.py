@@ -1,12 +1,16 @@
-"""What `fit` checks and sets up before the first step."""
+"""Checks of the arguments of `fit`, and the domains that it sets before the first step."""
+
+from __future__ import annotations
 
 import warnings
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import check_count, is_number
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
 from edgewise.train.methods.base import Method
@@ -16,8 +20,16 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import unwrapped
 
 
-def check_kinds(model, problem, method, penalty, batch_size) -> None:
-    """Raises InputError where an argument of `fit` is of the wrong kind or two don't go together."""
+def check_kinds(
+    model: nn.Module, problem: Problem, method: Method, penalty: Penalty | None, batch_size: int | None
+) -> None:
+    """Check that each argument of `fit` is of the right kind and that they go together.
+
+    Raises
+    ------
+    InputError
+        An argument has a wrong type, or the method does not work with such a problem or batch size.
+    """
     for value, kind, name in (
         (model, nn.Module, "model"),
         (problem, Problem, "problem"),
@@ -39,13 +51,49 @@ def check_kinds(model, problem, method, penalty, batch_size) -> None:
         raise InputError(f"{name} can't train a DistributedDataParallel model: use Adam()")
 
 
-def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
-    """Checks that model and data fit together, and sets the domains that were never set (`adapt_domain_`).
+def check_settings(steps: int, seed: int, patience: int | None, evaluate_every: int | None, tolerance: float) -> None:
+    """Check the numbers that `fit` takes.
 
-    Warns (EdgewiseWarning) where training samples lie outside a domain that was given.
+    Raises
+    ------
+    InputError
+        A number is out of its range or of a wrong type.
+    """
+    check_count(steps, "steps", 0)
+    check_count(seed, "seed", 0)
+    for value, name in ((patience, "patience"), (evaluate_every, "evaluate_every")):
+        if value is not None:
+            check_count(value, name)
+    if not (is_number(tolerance) and tolerance >= 0):
+        raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+
+
+def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
+    """Check that model and data fit together, and set the domains that were never set.
+
+    Warns with an `EdgewiseWarning` where training samples lie outside a domain that was given.
+
+    Parameters
+    ----------
+    model, problem : nn.Module, Problem
+        As `fit` received them.
+    adapt_domain : bool
+        Whether domains that were never set are set to the data, see `adapt_domain_`.
+
+    Raises
+    ------
+    InputError
+        Width, dtype or device of model and data differ, or the model has no fitting output.
     """
     network = unwrapped(model)
-    _check_inference(network, problem)
+    # torch records no gradients through tensors that were made under inference_mode, whatever holds later.
+    parts = [data for data in (problem.train, problem.validation) if data is not None]
+    for name, tensors in (
+        ("model", list(network.parameters())),
+        ("problem", [tensor for data in parts for tensor in (data.x, data.y)]),
+    ):
+        if any(tensor.is_inference() for tensor in tensors):
+            raise InputError(f"{name} must be made outside of torch.inference_mode(), got tensors without gradients")
     sample = peek(problem)
     _check_match(network, sample.x, "x")
     if problem.validation is not None:
@@ -60,20 +108,9 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     _check_output(network, problem, sample)
 
 
-def _check_inference(network: nn.Module, problem: Problem) -> None:
-    """torch records no gradients through tensors made under inference_mode, whatever holds later."""
-    parts = [data for data in (problem.train, problem.validation) if data is not None]
-    for name, tensors in (
-        ("model", network.parameters()),
-        ("problem", [x for data in parts for x in (data.x, data.y)]),
-    ):
-        if any(tensor.is_inference() for tensor in tensors):
-            raise InputError(f"{name} must be made outside of torch.inference_mode(), got tensors without gradients")
-
-
 def _check_match(network: nn.Module, x: Tensor, name: str) -> None:
-    config = getattr(network, "config", None)
-    width = getattr(config, "width", None)
+    """Check the width, dtype and device of x (N, in) against those of the network."""
+    width = getattr(getattr(network, "config", None), "width", None)
     if width is not None and x.shape[1] != width[0]:
         raise InputError(f"{name} must have shape (N, {width[0]}) to fit the model, got {tuple(x.shape)}")
     parameter = next(network.parameters(), None)
@@ -86,19 +123,18 @@ def _check_match(network: nn.Module, x: Tensor, name: str) -> None:
 
 
 def _check_output(network: nn.Module, problem: Problem, sample: Data) -> None:
+    """Check the shape of the network's output by two rows of the sample."""
     few = sample.select(slice(0, 2))
-    training = network.training
-    network.eval()
-    with torch.no_grad():
+    with evaluation_mode(network), torch.no_grad():
         prediction = network(few.x)
-    network.train(training)
     if not isinstance(prediction, Tensor) or prediction.ndim != 2:
-        came = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
-        raise InputError(f"model must map (N, in) to a tensor (N, out), got {came}")
+        received = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
+        raise InputError(f"model must map (N, in) to a tensor (N, out), got {received}")
     problem.check_prediction(prediction, few)
 
 
 def _warn_outside(x: Tensor, domain: Tensor) -> None:
+    """Warn where samples x (N, in) lie outside the domain (in, 2) of the first layer."""
     if torch.equal(domain, data_domain(x)):  # set from these data, far-out values left out on purpose
         return
     outside = ((x < domain[:, 0]) | (x > domain[:, 1])).sum(0)

@@ -1,77 +1,126 @@
-"""How a method is talked to, and the first-order one: Adam."""
+"""Interface of optimisation methods (`Method`, `Run`, `StepResult`), and Adam."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
+from edgewise.outcomes import StopReason
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step did.
+    """The result of one step of a method.
 
-    evaluation: loss and penalty on the step's data: after the step where all samples are used in every step, before
-        it for a minibatch.
-    stopped: None to go on, else "converged" or "no_progress"; the parameters are then as before the step.
-    reason: a sentence for `stopped`.
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Loss and penalty on the step's data: after the step where every step uses all samples, before it in a fit by
+        minibatches.
+    stopped : StopReason, optional
+        None to go on, else `CONVERGED` or `NO_PROGRESS`; the parameters are then as before the step.
+    message : str
+        A sentence that explains `stopped`.
     """
 
     evaluation: Evaluation
-    stopped: str | None = None
-    reason: str = ""
+    stopped: StopReason | None = None
+    message: str = ""
 
 
 class Run(Protocol):
-    """A method at work on one objective. `state()` holds tensors, numbers, strings, None, dicts and lists of them;
-    a run restored from it continues with the same bits."""
+    """A method at work on one objective.
 
-    def step(self, data: Data) -> StepResult: ...
-
-    def state(self) -> dict: ...
-
-    def restore(self, state: dict) -> None: ...
-
-
-class Method:
-    """Settings of a method; `start` puts it to work.
-
-    Attributes:
-        full_batch: it needs all samples in every step.
-        monotone: no step raises the objective, so a stall means that it has converged.
+    `state()` holds tensors, numbers, strings, None, and dicts and lists of them. A run that is restored from it
+    continues with the same bits.
     """
 
-    full_batch = False
-    monotone = False
+    def step(self, data: Data) -> StepResult:
+        """Make one step on these samples."""
+
+    def state(self) -> dict[str, Any]:
+        """A copy of everything that the next step depends on, besides the parameters."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base class of optimisation methods: a frozen dataclass of settings, whose `start` makes a `Run`.
+
+    Attributes
+    ----------
+    full_batch : bool
+        Whether every step needs all samples.
+    monotone : bool
+        Whether no step raises the objective, so that a stall means convergence.
+    """
+
+    full_batch: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
 
     def start(self, objective: Objective, *, steps: int) -> Run:
-        """A run from the parameters as they are; `steps` is how many are planned.
+        """Start from the present parameters.
 
-        Raises:
-            InputError: the method can't work on this objective.
+        Parameters
+        ----------
+        objective : Objective
+            The loss and penalty to be minimised.
+        steps : int
+            Number of planned steps, on which a schedule may depend.
+
+        Raises
+        ------
+        InputError
+            The method cannot work on this objective.
         """
         raise NotImplementedError
 
-    def settings(self) -> dict:
-        """Name and numbers, for the plan of a fit."""
+    def settings(self) -> dict[str, Any]:
+        """Name and settings, for the plan of a fit."""
         return {"name": type(self).__name__, **asdict(self)}
 
 
 @dataclass(frozen=True)
 class Adam(Method):
-    """Adam (Kingma and Ba, 2015), with decoupled weight decay (Loshchilov and Hutter, AdamW, 2019).
+    """Adam with decoupled weight decay, for minibatches and for losses without useful curvature.
 
-    lr: learning rate.
-    betas: decay of the two moments.
-    weight_decay: 0 for none.
-    schedule: "cosine" lowers the rate from lr to 0 over the planned steps (Loshchilov and Hutter, SGDR, 2017);
-        None keeps it.
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    betas : (float, float)
+        Decay of the two moments.
+    weight_decay : float
+        Factor of the decoupled weight decay, 0 for none.
+    schedule : {"cosine", None}
+        "cosine" lowers the rate from `lr` to 0 over the planned steps; None keeps it.
+
+    Raises
+    ------
+    InputError
+        A setting is out of its range.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [2] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    .. [3] I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> Adam(lr=1e-3).settings()["schedule"]
+    'cosine'
     """
 
     lr: float = 1e-2
@@ -79,7 +128,7 @@ class Adam(Method):
     weight_decay: float = 0.0
     schedule: str | None = "cosine"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (is_number(self.lr) and self.lr > 0):
             raise InputError(f"lr must be a positive number, got {self.lr!r}")
         pair = tuple(self.betas) if isinstance(self.betas, list | tuple) else ()
@@ -91,12 +140,13 @@ class Adam(Method):
             raise InputError(f'schedule must be "cosine" or None, got {self.schedule!r}')
         object.__setattr__(self, "betas", pair)
 
-    def start(self, objective: Objective, *, steps: int) -> "AdamRun":
+    def start(self, objective: Objective, *, steps: int) -> AdamRun:
+        """Start from the present parameters; see `Method.start`."""
         return AdamRun(self, objective, steps)
 
 
 class AdamRun:
-    """Adam at work, through torch.optim.AdamW."""
+    """Adam at work, through `torch.optim.AdamW`."""
 
     def __init__(self, settings: Adam, objective: Objective, steps: int):
         self._settings, self._objective, self._steps = settings, objective, steps
@@ -104,50 +154,58 @@ class AdamRun:
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
         )
-        self._done = 0
-        self._ahead: Evaluation | None = None  # of the parameters as they are, on all samples; gradients in .grad
+        self._steps_made = 0
+        # Loss and penalty of the present parameters on all samples; their gradient is in `.grad`.
+        self._current: Evaluation | None = None
 
     def step(self, data: Data) -> StepResult:
-        whole = data is self._objective.problem.train
-        before = self._ahead if whole and self._ahead is not None else self._objective.backward(data)
+        """Make one step on these samples."""
+        is_whole = data is self._objective.problem.train
+        before = self._current if is_whole and self._current is not None else self._objective.backward(data)
         if not before.is_finite:
             return StepResult(before)
-        self._optimizer.param_groups[0]["lr"] = self._rate()
+        rate = self._settings.lr
+        if self._settings.schedule is not None:
+            rate = rate * (1 + math.cos(math.pi * min(self._steps_made / max(self._steps, 1), 1))) / 2
+        self._optimizer.param_groups[0]["lr"] = rate
         self._optimizer.step()
-        self._done += 1
-        if not whole:
+        self._steps_made += 1
+        if not is_whole:
             return StepResult(before)
         # The next step needs this gradient anyway, and its loss belongs to the parameters after this step.
-        self._ahead = self._objective.backward(data)
-        return StepResult(self._ahead)
+        self._current = self._objective.backward(data)
+        return StepResult(self._current)
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
+        """The number of steps and the moments."""
         moments = [
-            {name: value.clone() for name, value in self._optimizer.state[p].items()}
-            for p in self._parameters
-            if p in self._optimizer.state
+            {name: value.clone() for name, value in self._optimizer.state[parameter].items()}
+            for parameter in self._parameters
+            if parameter in self._optimizer.state
         ]
-        return {"done": self._done, "moments": moments}
+        return {"done": self._steps_made, "moments": moments}
 
-    def restore(self, state: dict) -> None:
-        self._done, self._ahead = int(state["done"]), None
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+        self._steps_made, self._current = int(state["done"]), None
         self._optimizer.state.clear()
         for parameter, moments in zip(self._parameters, state["moments"], strict=False):
             self._optimizer.state[parameter] = {name: value.clone() for name, value in moments.items()}
 
-    def _rate(self) -> float:
-        if self._settings.schedule is None:
-            return self._settings.lr
-        return self._settings.lr * (1 + math.cos(math.pi * min(self._done / max(self._steps, 1), 1))) / 2
 
-
-def flattened(tensors) -> Tensor:
-    """All numbers of some tensors as one vector (a copy)."""
+def flattened(tensors: Iterable[Tensor]) -> Tensor:
+    """All numbers of some tensors as one vector (P,), a copy."""
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
-def write_(parameters, vector: Tensor) -> None:
-    """Puts a vector's numbers into parameters, in order."""
+def gradient_of(parameters: Iterable[Tensor]) -> Tensor:
+    """The `.grad` of some parameters as one vector (P,), zero where there is none."""
+    return flattened(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)
+
+
+def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
+    """Write the numbers of a vector (P,) into parameters, in order."""
+    parameters = list(parameters)
     with torch.no_grad():
         for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
             parameter.copy_(part.view_as(parameter))

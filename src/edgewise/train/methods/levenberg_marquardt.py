@@ -17,6 +17,7 @@ from torch import Tensor
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.segments import dense_rows
+from edgewise.outcomes import StopReason
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import ParameterSlots, has_segments
@@ -218,13 +219,13 @@ class LevenbergMarquardtRun:
         if not bool(system.gradient.isfinite().all()):
             return StepResult(Evaluation(math.nan, start.penalty))
         if not bool(system.gradient.any()):
-            return StepResult(start, "converged", "The gradient is zero.")
+            return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
         for _ in range(self._settings.trials):
             solution = system.solve(self._mu)
             if solution is not None:
                 point = self._rounded(origin + solution.move)
                 if torch.equal(point, origin) or solution.predicted <= ROUNDING * start.total:
-                    return StepResult(start, "converged", "The predicted gain of a step is below rounding.")
+                    return StepResult(start, StopReason.CONVERGED, "The predicted gain of a step is below rounding.")
                 found = self._lower_point(origin, solution, system, start, data)
                 if found is not None:
                     point, after = self._here = found
@@ -234,7 +235,7 @@ class LevenbergMarquardtRun:
             if self._mu >= HIGHEST:
                 break
             self._mu, self._growth = self._mu * self._growth, self._growth * 2
-        return StepResult(start, "no_progress", "No damping gives a step that lowers the loss any further.")
+        return StepResult(start, StopReason.NO_PROGRESS, "No damping gives a step that lowers the loss any further.")
 
     def state(self) -> dict:
         return {

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError
+from edgewise.outcomes import StopReason
 from edgewise.train.methods.base import Method, StepResult, flattened, write_
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective
@@ -91,13 +92,13 @@ class LineSearchRun:
         if not start.is_finite or not bool(gradient.isfinite().all()):
             return StepResult(Evaluation(math.nan, start.penalty))
         if not bool(gradient.any()):
-            return StepResult(start, "converged", "The gradient is zero.")
+            return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
         found = self._search(data, origin, start, gradient)
         if found is None and self._memory.known:  # it may mislead near rounding: once more by steepest descent
             self._memory.forget()
             found = self._search(data, origin, start, gradient)
         if found is None:
-            return StepResult(start, "no_progress", "No step along the gradient lowers the loss any further.")
+            return StepResult(start, StopReason.NO_PROGRESS, "No step along the gradient lowers the loss any further.")
         move = found.point - origin
         self._memory.remember(move, found.gradient - gradient, -found.length * float(move @ gradient))
         self._here = found.evaluation, found.gradient

@@ -184,7 +184,7 @@ def test_ctrl_c_before_anything_was_evaluated():
 
 def test_a_callback_can_end_the_fit():
     report = fit(kan(), Regression(*samples()), steps=50, callbacks=[lambda e: e.step == 4, lambda e: None])
-    assert (report.stopped, report.steps) == ("interrupted", 4)
+    assert (report.stopped, report.steps) == ("callback", 4)
     assert report.message == "A callback asked to stop after step 4; the model is the best so far."
 
 
@@ -316,6 +316,36 @@ def test_a_finished_fit_can_be_given_more_steps():
     fit(whole := kan(), problem, steps=10, **settings)
     assert more.steps == 10
     assert same(model, whole)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_report_can_be_resumed(name):
+    method = Adam(schedule=None) if name == "adam" else METHODS[name]
+    problem, settings = Regression(*samples(), validation=0.2), {"tolerance": 0.0}
+    report = fit(model := kan(), problem, method, steps=6, keep_state=True, **settings)
+    more = fit(model, problem, method, steps=10, resume=report, **settings)
+    whole = fit(other := kan(), problem, method, steps=10, **settings)
+    assert more.steps == 10 and more.loss == whole.loss and same(model, other)
+    assert report.state["step"] == 6 and whole.state is None
+    assert '"state":' not in report.to_json()
+
+
+def test_a_report_without_a_state_is_refused():
+    report = fit(kan(), Regression(*samples()), steps=1)
+    with pytest.raises(InputError, match=r"resume must be a report of fit\(..., keep_state=True\)"):
+        fit(kan(), Regression(*samples()), steps=2, resume=report)
+
+
+def test_a_second_fit_goes_on_from_the_present_parameters():
+    problem = Regression(*samples())
+    first = fit(model := kan(), problem, steps=5)
+    second = fit(model, problem, steps=5)
+    assert second.history[0].loss == pytest.approx(first.loss, rel=1e-12) and second.loss < first.loss
+
+
+def test_unknown_options_get_a_sentence():
+    with pytest.raises(InputError, match="fit has no option 'evalute_every'; its options are patience, tolerance"):
+        fit(kan(), Regression(*samples()), steps=2, evalute_every=3)
 
 
 def test_a_state_that_does_not_fit_is_refused():

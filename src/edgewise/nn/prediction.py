@@ -1,0 +1,68 @@
+"""Predictions of a model for any number of rows in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+# Numbers that the widest layer may hold for one batch (64 MiB in float64). A choice: large enough that the time of
+# a torch call is small against its arithmetic, small beside the memory of any machine.
+BATCH_NUMBERS = 2**23
+# Rows of a batch where the model's layers are unknown.
+ROWS = 8192
+
+
+def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: int | None = None) -> Tensor:
+    """Evaluate a model on many rows, a batch at a time and without gradients.
+
+    Parameters
+    ----------
+    model : callable
+        A module, or any function that maps (n, in) to (n, out), or to (C, n, out) as jets are.
+    x : Tensor, shape (N, in)
+        The rows.
+    rows : int, optional
+        Rows of a batch. By default as many as `rows_in_memory` allows for a module, and 8192 for other functions.
+
+    Returns
+    -------
+    Tensor, shape (N, out) or (C, N, out)
+        The outputs in the order of x.
+
+    Examples
+    --------
+    >>> x = torch.arange(6.0).view(3, 2)
+    >>> predict_in_batches(lambda part: part.sum(1, keepdim=True), x, rows=2).tolist()
+    [[1.0], [5.0], [9.0]]
+    """
+    if rows is None:
+        rows = rows_in_memory(model) if isinstance(model, nn.Module) else ROWS
+    with torch.no_grad():
+        if len(x) <= rows:
+            return model(x)
+        return torch.cat([model(part) for part in x.split(rows)], -2)
+
+
+def rows_in_memory(network: nn.Module) -> int:
+    """Number of rows for which the widest layer of a network holds about `BATCH_NUMBERS` numbers; at least 1024."""
+    widest = 128
+    for module in network.modules():
+        coef = getattr(module, "coef", None)
+        if isinstance(coef, Tensor):  # basis values and edges of each input, and the outputs
+            inputs, *counts, outputs = coef.shape
+            widest = max(widest, inputs * (sum(counts) + outputs))
+    return max(1024, BATCH_NUMBERS // widest)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode within a `with` block; its mode is restored at the end."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

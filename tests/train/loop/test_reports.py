@@ -1,0 +1,82 @@
+"""Reports as JSON, and the events of a fit."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.nn.mlp import MLP
+from edgewise.outcomes import Progress, StopReason
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport, StepEvent, StepRecord
+from edgewise.train.methods.base import Adam
+from edgewise.train.problems.regression import Regression
+
+REPORT = FitReport(
+    stopped=StopReason.MAX_STEPS,
+    message="The planned steps, 2, were made.",
+    steps=2,
+    best_step=1,
+    loss=0.1,
+    validation_loss=None,
+    metric=("rmse", 0.1**0.5),
+    seconds=1.5,
+    history=(StepRecord(0, 1.0, None, 0.0, 0.1), StepRecord(1, 0.1, None, 0.0, 0.2)),
+    plan={"method": {"name": "Adam", "betas": [0.9, 0.999]}, "seed": 0},
+)
+
+
+def test_round_trip():
+    back = FitReport.from_json(REPORT.to_json())
+    assert back == REPORT and isinstance(back.stopped, StopReason)
+    assert json.loads(REPORT.to_json())["metric"] == ["rmse", 0.1**0.5]
+
+
+def test_losses_that_are_not_finite_survive():
+    broken = FitReport(**{**REPORT.__dict__, "loss": math.nan, "metric": None, "validation_loss": math.inf})
+    back = FitReport.from_json(broken.to_json())
+    assert math.isnan(back.loss)
+    assert back.validation_loss == math.inf
+    assert back.metric is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metric": 1}', REPORT.to_json()[:-1]])
+def test_other_text_gets_a_sentence(text):
+    with pytest.raises(InputError, match="text must be the JSON of a FitReport"):
+        FitReport.from_json(text)
+
+
+def event(step, seconds=6.0):
+    return StepEvent(
+        stage="Adam",
+        share=step / 10,
+        loss=1.0,
+        best_loss=1.0,
+        seconds=seconds,
+        step=step,
+        steps=10,
+        penalty=0.0,
+        validation_loss=None,
+        model=MLP([1, 1]),
+        state=dict,
+    )
+
+
+@pytest.mark.parametrize(("step", "left"), [(3, 14.0), (10, 0.0)])
+def test_time_left_at_the_pace_so_far(step, left):
+    assert event(step).seconds_left == pytest.approx(left)
+
+
+def test_events_of_a_minibatch_fit_have_the_latest_validation_loss():
+    x = torch.rand(20, 1, generator=torch.Generator().manual_seed(0))
+    events = []
+    problem = Regression(x, x, validation=(x, x))
+    report = fit(MLP([1, 1]), problem, Adam(), steps=9, batch_size=5, callbacks=[events.append])
+    by_step = {record.step: record.validation_loss for record in report.history}
+    assert all(isinstance(e, Progress) and e.share == e.step / 9 for e in events)
+    assert [e.step for e in events] == list(range(1, 10))
+    assert sorted(by_step) == [0, 4, 8, 9]
+    assert [e.validation_loss for e in events] == [by_step[k] for k in (0, 0, 0, 4, 4, 4, 4, 8, 9)]
+    assert [e.best_loss for e in events] == [min(v for k, v in by_step.items() if k <= e.step) for e in events]
