@@ -106,7 +106,7 @@ def _relations(seed: int, quick: bool, tell: Tell) -> dict:
             "found_by": one.seeds,
             "p_networks": one.p_seeds,
         }
-        for one in result.found
+        for one in result.relations
     ]
     together = bound_together(x, [names.index(name) for name in TOGETHER], seed=seed)
     column = dict(zip(names, x.T, strict=True))

@@ -22,8 +22,8 @@ def toy(rows=1000):
 def test_both_relations_of_the_toy_and_nothing_else():
     x = toy()
     result = relations(x, seeds=12, steps=200)
-    assert [one.inputs for one in result.found] == [(3, 4), (0, 1, 2)]
-    for one in result.found:
+    assert [one.inputs for one in result.relations] == [(3, 4), (0, 1, 2)]
+    for one in result.relations:
         assert one.looseness < 1e-3 and one.p_value < 1e-10
         assert 0 < one.seeds <= one.networks <= 12 and one.p_seeds < 0.2
         with torch.no_grad():
@@ -46,14 +46,14 @@ def test_given_columns_are_tested_together():
 def test_no_relation_in_unrelated_columns():
     x = torch.randn(600, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     result = relations(x, seeds=5, steps=50)
-    assert result.found == ()
+    assert result.relations == ()
     assert result.sentences == (f"No relation stands out from chance among {result.tests:,} tests.",)
 
 
 def test_what_holds_in_the_knot_table():
     knots = load_knots()
     x, names = np.column_stack([knots.X, knots.y]), [*knots.feature_names, "signature"]
-    found = {tuple(names[i] for i in one.inputs): one for one in relations(x[:3000], names=names, seeds=0).found}
+    found = {tuple(names[i] for i in one.inputs): one for one in relations(x[:3000], names=names, seeds=0).relations}
     exact = [
         ("hyperbolic_adjoint_torsion_degree", "hyperbolic_torsion_degree"),
         ("injectivity_radius", "short_geodesic_real_part"),
@@ -69,7 +69,7 @@ def test_constant_and_far_out_values_do_no_harm():
     x[0, 3], x[0, 4] = 1e6, 1e6
     x = torch.cat([x, torch.full((300, 1), 3.0, dtype=torch.float64)], 1)
     result = relations(x, seeds=0)
-    assert {one.inputs for one in result.found} == {(3, 4), (0, 1, 2)}
+    assert {one.inputs for one in result.relations} == {(3, 4), (0, 1, 2)}
 
 
 @pytest.mark.parametrize(

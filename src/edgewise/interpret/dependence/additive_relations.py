@@ -1,16 +1,20 @@
-"""Many networks at once that tell rows of a table from rows whose columns were shuffled.
+"""Relations among the columns of a table without a target: sums of functions of single columns that stay near zero.
 
-Relations in a table without a target: which columns are bound to each other, and how surely."""
+Small networks that distinguish rows of the table from rows with shuffled columns propose which columns belong together
+(`train_networks`, `subsets_of`); `relations` then finds the functions by eigenvalues and tests them on held-out rows.
+"""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, is_number
@@ -21,45 +25,82 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-RATE, MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
-START = 0.6  # standard deviation of the sum of all functions at the start, of a Gaussian of width 1
-ACTIVE = 0.1  # share of the largest function's deviation from which on a column takes part
-MOST_ACTIVE = 8  # columns of a network whose subsets are looked at
-LOOSEST = 0.5  # variance of a sum, as a share of its parts' variances, up to which it is a relation at all
-AS_TIGHT = 2.0  # a part that is so many times looser than the whole network's sum is still a relation of its own
+# Of the networks. Choices, unless a source is named.
+LEARNING_RATE, MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
+START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
+SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
+COLUMN_SHARE = 0.6  # share of the columns that each network sees, so that different seeds find different relations
+ACTIVE = 0.1  # a column takes part from this share of the largest function's deviation on
+MOST_ACTIVE = 8  # columns of a network whose subsets are examined: 2^8 subsets
+LOOSEST_SUBSET = 0.5  # largest looseness at which a subset counts as a relation at all
+AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole network is a relation of its own
+
+# Of the search for functions and of the tests. Choices, unless a source is named.
+DEGREE = 3  # of the splines
+MOST_ROWS = 4000  # rows that are used: half to find relations, half to test them
+EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
+BRANCHES = 3  # independent relations that are sought in one subset
+SUBSETS_AT_ONCE = 2000  # eigenvalue problems that are solved together; bounds the memory
+LEAST_PART = 0.25  # smallest deviation of the function of any column of a relation, relative to the largest one
+SHADOW = 10.0  # a relation among some columns of one that is so many times tighter is only a part of that one
+NEEDED = 0.75  # a relation with more columns must be tighter by this factor for the added columns to count
+SIMILAR = 0.8  # correlation from which on two functions of a column count as the same
+PERMUTATIONS = 199  # of the permutation test: the smallest p-value it can show is 1 / 200
+CHANCE = 0.01  # probability of one false relation among all that are tested (Bonferroni)
 
 
 def train_networks(
     values: Tensor, *, seeds: int, steps: int, sparsity: float, columns: float, generator: torch.Generator
 ) -> Tensor:
-    """The coefficients (seeds, d, n) of networks [d, 1, 1] with a Gaussian at the end, trained side by side.
+    """Train networks [d, 1, 1] with a Gaussian as the last function, side by side.
 
-    Liu et al. (arXiv 2404.19756), section 3.3: g = exp(-z^2 / 2), z = sum_i phi_i(x_i), is to be 1 on rows of the data
-    and 0 on rows whose columns were permuted each by itself (anew in every step), with the L1 and entropy penalty on
-    the size of the functions. A permutation acts on the values of the functions, so all networks cost one product per
-    column and step.
+    g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
+    permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
+    permutation acts on the values of the functions, so all networks cost one product per column and step.
 
-    Args:
-        values: (N, d, n), functions of each column with mean 0 and orthonormal over the rows (0 for a missing one).
-        sparsity: weight of the penalty. columns: probability with which a network sees a column, so that different
-            seeds can find different relations.
+    Parameters
+    ----------
+    values : Tensor
+        (N, d, n), basis functions of each column with mean 0, orthonormal over the rows (0 for a missing one).
+    seeds : int
+        Number of networks.
+    steps : int
+        Number of steps of Adam.
+    sparsity : float
+        Weight of the penalty.
+    columns : float
+        Probability with which a network sees a column.
+    generator : torch.Generator
+        Source of all random numbers.
+
+    Returns
+    -------
+    Tensor
+        Coefficients (seeds, d, n).
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 3.3.
     """
     rows, d, n = values.shape
-    basis = values.float().permute(1, 0, 2).contiguous()
+    basis_values = values.float().permute(1, 0, 2).contiguous()
     seen = torch.rand(seeds, d, generator=generator) < columns
     seen |= torch.rand(seeds, d, generator=generator).argsort(1) < 2
     usable = values.square().sum(0).gt(0) & seen[:, :, None]
     coef = torch.randn(seeds, d, n, generator=generator) * usable
-    coef *= START / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
+    coef *= START_DEVIATION / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
     coef.requires_grad_()
-    optimiser = torch.optim.Adam([coef], lr=RATE, betas=MOMENTS)
+    optimiser = torch.optim.Adam([coef], lr=LEARNING_RATE, betas=MOMENTS)
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
-        parts = torch.bmm(basis, (coef * usable).permute(1, 2, 0))  # (d, N, seeds)
+        optimiser.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+        parts = torch.bmm(basis_values, (coef * usable).permute(1, 2, 0))  # (d, N, seeds)
         shuffled = torch.stack([part[torch.randperm(rows, generator=generator)] for part in parts]).sum(0)
         loss = (1 - _gaussian(parts.sum(0))).square().mean(0) + _gaussian(shuffled).square().mean(0)
+        size = ((coef * usable).square().sum(2) + 1e-12).sqrt()
+        share = size / size.sum(1, keepdim=True)
+        penalty = size.sum(1) - (share * (share + 1e-12).log()).sum(1)  # L1 + entropy
         optimiser.zero_grad()
-        (loss + sparsity * _penalty(coef * usable)).sum().backward()
+        (loss + sparsity * penalty).sum().backward()
         optimiser.step()
     return (coef * usable).detach().to(values.dtype)
 
@@ -68,23 +109,26 @@ def _gaussian(z: Tensor) -> Tensor:
     return torch.exp(-z.square() / 2)
 
 
-def _penalty(coef: Tensor) -> Tensor:
-    """L1 + entropy of the deviations of the functions of each network, (seeds,)."""
-    size = (coef.square().sum(2) + 1e-12).sqrt()
-    share = size / size.sum(1, keepdim=True)
-    return size.sum(1) - (share * (share + 1e-12).log()).sum(1)
-
-
 def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
-    """The columns bound by a network whose functions have the values parts (N, d): one subset per relation.
+    """List the sets of columns that a network relates, one per relation.
 
     Two independent relations z_1 = 0 and z_2 = 0 pass a network as their sum. So of all subsets of the active columns
-    those count that are about as tight as the whole (variance of the sum by the sum of variances) and have no part
+    those count that are about as tight as the whole (variance of the sum over the sum of variances) and have no subset
     that is.
+
+    Parameters
+    ----------
+    parts : Tensor
+        (N, d), values of the functions of a network.
+
+    Yields
+    ------
+    tuple of int
+        Columns, ascending.
     """
     size = parts.square().mean(0)
-    active = (size > ACTIVE**2 * size.max()).nonzero()[:, 0]
-    active = active[size[active].argsort(descending=True)][:MOST_ACTIVE].tolist()
+    is_active = size > ACTIVE**2 * size.max()
+    active = [i for i in size.argsort(descending=True).tolist() if is_active[i]][:MOST_ACTIVE]
     if len(active) < 2 or not float(size.max()) > 0:
         return
     covariance = parts.T @ parts / len(parts)
@@ -93,38 +137,36 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
         block = covariance[list(subset)][:, list(subset)]
         return float(block.sum() / block.diagonal().sum())
 
-    limit = min(LOOSEST, AS_TIGHT * max(looseness(tuple(active)), 1e-4))
-    found: list[set[int]] = []
+    limit = min(LOOSEST_SUBSET, AS_TIGHT * max(looseness(tuple(active)), 1e-4))
+    chosen: list[set[int]] = []
     for count in range(2, len(active) + 1):
         for subset in combinations(sorted(active), count):
-            if not any(part <= set(subset) for part in found) and looseness(subset) <= limit:
-                found.append(set(subset))
+            if not any(part <= set(subset) for part in chosen) and looseness(subset) <= limit:
+                chosen.append(set(subset))
                 yield subset
-
-
-DEGREE = 3
-ROWS = 4000  # looked at: half to find, half to test
-PENALTY = 0.01  # sparsity of the networks
-COLUMNS = 0.6  # share of the columns that each network sees
-EXHAUSTIVE = 20_000  # subsets of three columns up to which all are tried
-BRANCHES = 3  # independent relations looked for in one subset: sigma with |lambda| besides sigma with mu
-LEAST_PART = 0.25  # of the largest function's deviation, for every column of a relation
-SHADOW = 10.0  # a relation among some columns of one that is so many times tighter is a part of that
-# A column belongs to a relation if the relation without it is so much looser (held-out), by its share of variance.
-NEEDED = 0.75
-PERMUTATIONS = 199
-CHANCE = 0.01  # of one false relation among all that are tested (Bonferroni)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Some columns bound by sum_i phi_i(x_i) = 0.
+    """Columns with sum_i phi_i(x_i) = 0, exactly or nearly.
 
-    inputs: the columns. looseness: variance of the sum over the sum of variances of its parts, on rows that were not
-    used to find it: 0 if exact, about 1 for unrelated columns. z: how many standard deviations that is below what
-    shuffled columns give; p_value: of as low a value in any of the tests made (Bonferroni, normal tail).
-    seeds: how many networks found it, of `networks` that saw all its columns; p_seeds: chance of that many if each
-    found a random subset of that size. model: the KAN [k, 1] whose output is the sum, in the units of the columns.
+    Attributes
+    ----------
+    inputs : tuple of int
+        The columns.
+    looseness : float
+        Variance of the sum over the sum of the variances of its terms, on rows that were not used to find it: 0 for an
+        exact relation, about 1 for unrelated columns.
+    z : float
+        Standard deviations by which the looseness lies below that of shuffled columns.
+    p_value : float
+        Probability of as low a looseness in any of the tests that were made (Bonferroni, normal tail).
+    seeds, networks : int
+        Number of networks that found the relation, of those that saw all its columns.
+    p_seeds : float
+        Probability of as many if each network found a random subset of that size.
+    model : KAN
+        The network [k, 1] whose output is the sum, in the units of the columns.
     """
 
     inputs: tuple[int, ...]
@@ -139,15 +181,31 @@ class Relation:
 
 @dataclass(frozen=True)
 class Relations:
-    """found: the relations that hold, tightest first. tests: subsets that were tested. sentences: the same in words."""
+    """Result of `relations`.
 
-    found: tuple[Relation, ...]
+    Attributes
+    ----------
+    relations : tuple of Relation
+        The relations that hold, tightest first.
+    tests : int
+        Number of tests that were made.
+    sentences : tuple of str
+        The result in words.
+    """
+
+    relations: tuple[Relation, ...]
     tests: int
     sentences: tuple[str, ...]
 
+    @property
+    def found(self) -> tuple[Relation, ...]:
+        """Former name of `relations`."""
+        warnings.warn("Relations.found is now called Relations.relations", DeprecationWarning, stacklevel=2)
+        return self.relations
+
 
 def relations(
-    x,
+    x: ArrayLike | Tensor,
     *,
     names: Sequence[str] | None = None,
     seeds: int = 30,
@@ -156,27 +214,54 @@ def relations(
     loosest: float = 0.25,
     seed: int = 0,
 ) -> Relations:
-    """The relations among the columns of a table, unsupervised.
+    """Find the relations among the columns of a table without a target.
 
-    Where to look: networks as in the KAN paper (Liu et al., arXiv 2404.19756, section 3.3; `train_networks`) from many
-    seeds, taken apart into the subsets they bind, and all subsets of up to three columns. What is there: for each
-    subset the functions with the smallest variance of their sum, given the sum of their variances, are eigenvectors
-    ("smallest additive principal components", D. Donnell, A. Buja, W. Stuetzle, Annals of Statistics 22, 1994). They
-    are found on one half of the rows and judged on the other, against shuffled columns; a subset counts if no part of
-    it is about as tight, and if it is no part of one that is far tighter.
+    Candidates are all subsets of up to three columns, and the subsets that networks from many seeds relate
+    (`train_networks`). For each subset the functions with the smallest variance of their sum, given the sum of their
+    variances, are eigenvectors. They are found on one half of the rows and tested on the other against shuffled
+    columns; a subset counts if no part of it is about as tight, and if it is no part of a far tighter one.
 
-    A relation whose form is no sum of functions of single columns, such as a product of sums, is seen only as far
-    as such a sum comes near it.
+    A relation that is no sum of functions of single columns, such as a product of sums, is seen only as far as such a
+    sum approximates it.
 
-    Args:
-        x: (N, d), N at least 50; columns without spread are ignored.
-        names: of the columns.
-        seeds: networks; 0 for none. steps: of the training of each. grid_size: knot intervals of every function.
-        loosest: relations up to that `Relation.looseness`; two columns with correlation r have 1 - r.
-        seed: of all random numbers.
+    Parameters
+    ----------
+    x : array-like or Tensor
+        Table (N, d), N at least 50; constant columns are ignored.
+    names : sequence of str, optional
+        Names of the columns; x1, x2, ... if left out.
+    seeds : int
+        Number of networks, 0 for none.
+    steps : int
+        Training steps of each network.
+    grid_size : int
+        Knot intervals of every function.
+    loosest : float
+        Largest `Relation.looseness` that counts; two columns with correlation r have 1 - r.
+    seed : int
+        Seed of all random numbers.
 
-    Raises:
-        InputError: an argument is not as above.
+    Returns
+    -------
+    Relations
+        The relations that hold, and sentences.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    References
+    ----------
+    Liu et al. (arXiv 2404.19756), section 3.3; D. Donnell, A. Buja and W. Stuetzle, "Analysis of additive dependencies
+    and concurvities using smallest additive principal components", Annals of Statistics 22, 1994.
+
+    Examples
+    --------
+    >>> x = torch.rand(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> x[:, 2] = x[:, 0] ** 3
+    >>> [relation.inputs for relation in relations(x, seeds=0).relations]
+    [(0, 2)]
     """
     x = check_points(x, least=50)
     check_count(seeds, "seeds", 0)
@@ -187,20 +272,53 @@ def relations(
     names = [f"x{i + 1}" for i in range(x.shape[1])] if names is None else list(map(str, names))
     if len(names) != x.shape[1]:
         raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
-    generator = torch.Generator().manual_seed(seed)
-    search = _Search(x, grid_size, loosest, generator)
-    counted, saw = search.networks(seeds, steps)
-    return search.result(counted, saw, seeds, names)
+    search = _Search(x, grid_size, loosest, torch.Generator().manual_seed(seed))
+    search.train_networks(seeds, steps)
+    result = search.relations()
+    sentences = [] if result else [f"No relation stands out from chance among {search.tests:,} tests."]
+    for relation in result:
+        listed = ", ".join(names[i] for i in relation.inputs)
+        exact = "exact to rounding" if relation.looseness < 1e-9 else f"looseness {relation.looseness:.2g}"
+        by = f"; {relation.seeds} of {relation.networks} networks that saw these columns found it" if seeds else ""
+        sentences.append(f"{listed}: {exact} (z = {relation.z:.0f} against shuffled columns{by}).")
+    return Relations(result, search.tests, tuple(sentences))
 
 
-def bound_together(x, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0) -> Relation | None:
-    """The tightest relation of given columns of a table, all of which take part; None if one has next to none.
+def bound_together(
+    x: ArrayLike | Tensor, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0
+) -> Relation | None:
+    """Find the tightest relation of given columns of a table in which all of them take part.
 
-    One test, asked for beforehand: the p-value has no correction for others, and a part of the columns may be bound
-    more tightly. x, grid_size, seed as in `relations`.
+    This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
+    columns may be related more tightly among themselves.
 
-    Raises:
-        InputError: an argument is not as above, or inputs are no two or more different columns.
+    Parameters
+    ----------
+    x : array-like or Tensor
+        Table (N, d), N at least 50.
+    inputs : sequence of int
+        Two or more different columns.
+    grid_size : int
+        Knot intervals of every function.
+    seed : int
+        Seed of all random numbers.
+
+    Returns
+    -------
+    Relation or None
+        None if one of the columns has next to no part in any relation.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Examples
+    --------
+    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> x[:, 1] = x[:, 0].exp()
+    >>> bound_together(x, (0, 1)).looseness < 1e-3
+    True
     """
     x = check_points(x, least=50)
     check_count(grid_size, "grid_size")
@@ -210,26 +328,51 @@ def bound_together(x, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 
     search = _Search(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
     candidates = sorted(search.candidates([inputs]), key=lambda candidate: candidate.looseness)
     search.tests = 1
-    return search.relation(candidates[0], Counter(), []) if candidates else None
+    return search.tested(candidates[0]) if candidates else None
 
 
 @dataclass
 class _Candidate:
+    """Functions of a subset of the columns whose sum varies little."""
+
     subset: tuple[int, ...]
     coef: Tensor  # (k, n), of the orthonormal functions
     looseness: float
-    parts: Tensor  # (N, k) on the held-out rows
+    parts: Tensor  # (N, k), values of the functions on the held-out rows
+
+    def contains(self, other: _Candidate) -> bool:
+        """Whether this is the other candidate, of fewer or the same columns, plus columns that it does not need."""
+        if not set(other.subset) <= set(self.subset) or self.looseness < NEEDED * other.looseness:
+            return False
+        common = self.parts[:, [self.subset.index(i) for i in other.subset]]
+        similar = (common * other.parts).mean(0) / (common.square().mean(0) * other.parts.square().mean(0)).sqrt()
+        # The same functions up to the sign of all of them, or a relation that is much looser than the other one.
+        return bool((similar.abs() > SIMILAR).all()) or self.looseness > other.looseness / NEEDED * 4
+
+    def is_shadow_of(self, other: _Candidate) -> bool:
+        """Whether the other candidate relates more columns, these among them, far more tightly."""
+        return set(self.subset) < set(other.subset) and self.looseness > SHADOW * other.looseness
 
 
 class _Search:
-    """The functions of every column on both halves of the rows, and what is looked for in them."""
+    """The basis functions of every column on both halves of the rows, and the search for relations among them.
+
+    Attributes
+    ----------
+    tests : int
+        Tests that were made so far.
+    counted : Counter
+        How many networks found each subset.
+    columns_seen : list of set of int
+        The columns that each network saw.
+    """
 
     def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
         self.loosest, self.generator = loosest, generator
-        x = x[torch.randperm(len(x), generator=generator)[:ROWS]]
+        x = x[torch.randperm(len(x), generator=generator)[:MOST_ROWS]]
         self.used = [i for i in range(x.shape[1]) if bool((x[:, i] != x[0, i]).any())]
-        # Knots only where a few rows lie: beyond the last ones a function is a straight line, not a free end that one
-        # row decides. What is far out is moved to Tukey's fences.
+        # Knots lie only where a few rows do: beyond the last one a function is a straight line, not a free end that a
+        # single row decides. Values beyond Tukey's fences are moved to the fences.
         ordered, few = x.sort(0).values, max(1, len(x) // 200)
         ends = torch.stack([ordered[few - 1], ordered[-few]], 1)
         fences = data_domain(x)
@@ -242,46 +385,54 @@ class _Search:
         self.fit, self.test = (torch.einsum("bin,inm->bim", part, self.turn) for part in (fit, test))
         self.covariance = torch.einsum("bim,bjl->imjl", self.fit, self.fit) / half
         self.tests = 0
+        self.counted: Counter[tuple[int, ...]] = Counter()
+        self.columns_seen: list[set[int]] = []
 
-    def networks(self, seeds: int, steps: int) -> tuple[Counter, list[set[int]]]:
-        """How often each subset was found, and the columns each network saw."""
+    def train_networks(self, seeds: int, steps: int) -> None:
+        """Count how many networks find each subset of columns."""
         if seeds == 0 or len(self.used) < 2:
-            return Counter(), []
+            return
         values = self.fit[:, self.used]
-        settings = {"sparsity": PENALTY, "columns": COLUMNS, "generator": self.generator}
-        coef = train_networks(values, seeds=seeds, steps=steps, **settings)
-        counted: Counter = Counter()
+        coef = train_networks(
+            values, seeds=seeds, steps=steps, sparsity=SPARSITY, columns=COLUMN_SHARE, generator=self.generator
+        )
         for own in coef:
             parts = torch.einsum("bim,im->bi", values, own)
-            counted.update(tuple(self.used[i] for i in subset) for subset in subsets_of(parts))
-        saw = [{self.used[i] for i in own.any(1).nonzero()[:, 0].tolist()} for own in coef]
-        return counted, saw
+            self.counted.update(tuple(self.used[i] for i in subset) for subset in subsets_of(parts))
+            self.columns_seen.append({self.used[i] for i in own.any(1).nonzero()[:, 0].tolist()})
 
-    def result(self, counted: Counter, saw: list[set[int]], seeds: int, names: list[str]) -> Relations:
+    def relations(self) -> tuple[Relation, ...]:
+        """Find, filter and test the relations; the tightest first."""
         kept: list[_Candidate] = []
-        for group in self._subsets(counted):
-            for candidate in sorted(self.candidates(group), key=lambda c: c.looseness):
-                if not any(_contains(candidate, other) for other in kept):
+        for subsets in self._subsets():
+            for candidate in sorted(self.candidates(subsets), key=lambda candidate: candidate.looseness):
+                if not any(candidate.contains(other) for other in kept):
                     kept.append(candidate)
-        kept = _tightest_of_each(kept)
-        found = [self.relation(candidate, counted, saw) for candidate in kept if not _is_shadow(candidate, kept)]
-        found = sorted((r for r in found if r.p_value < CHANCE), key=lambda r: (r.looseness, r.inputs))
-        return Relations(tuple(found), self.tests, tuple(_sentences(found, names, self.tests, seeds)))
+        tightest: dict[tuple[int, ...], _Candidate] = {}
+        for candidate in kept:
+            other = tightest.setdefault(candidate.subset, candidate)
+            if candidate.looseness < other.looseness:
+                tightest[candidate.subset] = candidate
+        kept = list(tightest.values())
+        tested = [self.tested(one) for one in kept if not any(one.is_shadow_of(other) for other in kept)]
+        significant = (relation for relation in tested if relation.p_value < CHANCE)
+        return tuple(sorted(significant, key=lambda relation: (relation.looseness, relation.inputs)))
 
-    def _subsets(self, counted: Counter) -> Iterator[list[tuple[int, ...]]]:
-        """Subsets to look at, all of one size at a time, small ones first."""
+    def _subsets(self) -> Iterator[list[tuple[int, ...]]]:
+        """Subsets that are tested, all of one size at a time, small ones first."""
         yield list(combinations(self.used, 2))
-        everything = math.comb(len(self.used), 3) <= EXHAUSTIVE
-        larger = {subset for subset in counted if len(subset) > 2}
-        triples = set(combinations(self.used, 3)) if everything else {s for s in larger if len(s) == 3}
+        larger = {subset for subset in self.counted if len(subset) > 2}
+        is_exhaustive = math.comb(len(self.used), 3) <= EXHAUSTIVE
+        triples = set(combinations(self.used, 3)) if is_exhaustive else {s for s in larger if len(s) == 3}
         yield sorted(triples)
         for size in sorted({len(subset) for subset in larger} - {3}):
             yield sorted(subset for subset in larger if len(subset) == size)
 
     def candidates(self, subsets: list[tuple[int, ...]]) -> Iterator[_Candidate]:
-        """The tightest sums of functions of each subset, those in which every column takes part."""
+        """The tightest sums of functions of each subset (all of one size) in which every column takes part."""
         self.tests += len(subsets) * BRANCHES
-        for block in _blocks(subsets, 2000):
+        for start in range(0, len(subsets), SUBSETS_AT_ONCE):
+            block = subsets[start : start + SUBSETS_AT_ONCE]
             index = torch.tensor(block)
             k, n = index.shape[1], self.fit.shape[2]
             matrix = self.covariance[index[:, :, None], :, index[:, None, :], :]  # (s, k, k, n, n)
@@ -298,33 +449,37 @@ class _Search:
                     if looseness <= self.loosest and bool((size >= LEAST_PART**2 * size.max()).all()):
                         yield _Candidate(subset, coef, looseness, parts)
 
-    def relation(self, candidate: _Candidate, counted: Counter, saw: list[set[int]]) -> Relation:
+    def tested(self, candidate: _Candidate) -> Relation:
+        """Test a candidate against shuffled columns and against the networks."""
         parts, size = candidate.parts, candidate.parts.square().mean(0).sum()
         shuffled = []
         for _ in range(PERMUTATIONS):
-            moved = sum(part[torch.randperm(len(part), generator=self.generator)] for part in parts.unbind(1))
-            shuffled.append(float(moved.square().mean() / size))
+            columns = [part[torch.randperm(len(part), generator=self.generator)] for part in parts.unbind(1)]
+            shuffled.append(float(sum(columns[1:], columns[0]).square().mean() / size))
         chance = torch.tensor(shuffled)
         z = float((chance.mean() - candidate.looseness) / chance.std())
-        p = 0.5 * math.erfc(z / 2**0.5)
         lowest = (1 + int((chance <= candidate.looseness).sum())) / (1 + PERMUTATIONS)
-        p_value = min(1.0, self.tests * p) if lowest < CHANCE else lowest
-        trials = sum(set(candidate.subset) <= columns for columns in saw)
-        seeds = counted[candidate.subset]
+        p_value = min(1.0, self.tests * 0.5 * math.erfc(z / 2**0.5)) if lowest < CHANCE else lowest
+        seeds = self.counted[candidate.subset]
+        networks = sum(set(candidate.subset) <= columns for columns in self.columns_seen)
         share = 1 / math.comb(len(self.used), len(candidate.subset))
+        # Binomial tail: the probability of at least so many successes.
+        p_seeds = 1.0
+        if seeds:
+            p_seeds = math.fsum(
+                math.comb(networks, k) * share**k * (1 - share) ** (networks - k) for k in range(seeds, networks + 1)
+            )
         model = self._model(candidate)
-        return Relation(
-            candidate.subset, candidate.looseness, z, p_value, seeds, trials, _tail(seeds, trials, share), model
-        )
+        return Relation(candidate.subset, candidate.looseness, z, p_value, seeds, networks, p_seeds, model)
 
     def _model(self, candidate: _Candidate) -> KAN:
-        """The sum as a KAN of the columns as they are, with mean 0 on the rows it was found on."""
+        """The sum as a KAN of the columns in their units, with mean 0 on the rows it was found on."""
         columns = list(candidate.subset)
         n = self.turn.shape[1]
         model = KAN([len(columns), 1], n - DEGREE, DEGREE, base="zero", dtype=torch.float64)
         layer = model.layers[0]
         coef = torch.einsum("inm,im->in", self.turn[columns], candidate.coef)
-        # B-splines sum to one: less its mean, a function has its coefficients less that.
+        # B-splines sum to one: subtracting the mean from all coefficients subtracts it from the function.
         coef = coef - (self.centre[columns] * coef).sum(1, keepdim=True)
         with torch.no_grad():
             layer.knots.copy_(self.knots[columns])
@@ -334,61 +489,9 @@ class _Search:
 
 
 def _whitening(values: Tensor) -> Tensor:
-    """T (n, n) such that values @ T has orthonormal columns over the rows, with zeros for directions that are not
-    there."""
+    """T (n, n) such that values @ T has orthonormal columns over the rows, with zero columns for missing directions."""
     _, size, right = torch.linalg.svd(values / len(values) ** 0.5, full_matrices=False)
     turn = torch.zeros(values.shape[1], values.shape[1], dtype=values.dtype)
-    there = size > 1e-3 * size.max().clamp(min=1e-12)
-    turn[:, : int(there.sum())] = right.T[:, there] / size[there]
+    present = size > 1e-3 * size.max().clamp(min=1e-12)
+    turn[:, : int(present.sum())] = right.T[:, present] / size[present]
     return turn
-
-
-def _blocks(items: list, size: int) -> Iterator[list]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def _contains(candidate: _Candidate, other: _Candidate) -> bool:
-    """Whether a candidate is another one, of fewer or the same columns, with something added that it does not need."""
-    if not set(other.subset) <= set(candidate.subset) or candidate.looseness < NEEDED * other.looseness:
-        return False
-    places = [candidate.subset.index(i) for i in other.subset]
-    mine = candidate.parts[:, places]
-    similar = (mine * other.parts).mean(0) / (mine.square().mean(0) * other.parts.square().mean(0)).sqrt()
-    # The same functions, but for the sign of all; or so much looser that it is a shadow of the other.
-    return bool((similar.abs() > 0.8).all()) or candidate.looseness > other.looseness / NEEDED * 4
-
-
-def _is_shadow(candidate: _Candidate, others: list[_Candidate]) -> bool:
-    """Whether it binds some of the columns that another one binds far tighter."""
-    return any(
-        set(candidate.subset) < set(other.subset) and candidate.looseness > SHADOW * other.looseness for other in others
-    )
-
-
-def _tightest_of_each(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    best: dict[tuple[int, ...], _Candidate] = {}
-    for candidate in candidates:
-        old = best.get(candidate.subset)
-        if old is None or candidate.looseness < old.looseness:
-            best[candidate.subset] = candidate
-    return list(best.values())
-
-
-def _tail(successes: int, trials: int, share: float) -> float:
-    """Probability of at least so many successes, binomial."""
-    if successes == 0:
-        return 1.0
-    return math.fsum(
-        math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(successes, trials + 1)
-    )
-
-
-def _sentences(found: list[Relation], names: list[str], tests: int, seeds: int) -> Iterator[str]:
-    if not found:
-        yield f"No relation stands out from chance among {tests:,} tests."
-    for one in found:
-        written = ", ".join(names[i] for i in one.inputs)
-        exact = "exact to rounding" if one.looseness < 1e-9 else f"looseness {one.looseness:.2g}"
-        by = f"; {one.seeds} of {one.networks} networks that saw these columns found it" if seeds else ""
-        yield f"{written}: {exact} (z = {one.z:.0f} against shuffled columns{by})."
