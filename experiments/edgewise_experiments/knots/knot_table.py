@@ -17,7 +17,7 @@ import edgewise.files
 from edgewise.datasets.knots import KNOT_FEATURES, Knots, check_knot_columns, load_knots, read_knots_csv
 from edgewise.datasets.slope_rule import COLUMNS
 from edgewise.errors import FileError
-from edgewise.tables.read import read_table
+from edgewise.tables.reading import read_table
 
 SAMPLE, WHOLE, DEEPMIND = "sample", "knots.parquet", "knot_theory_invariants.csv"
 INPUTS = {17: KNOT_FEATURES, 3: COLUMNS}

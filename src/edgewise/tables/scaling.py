@@ -1,4 +1,4 @@
-"""Affine scaling of columns that outliers, constant columns and extreme units do not upset."""
+"""Affine scaling of columns that is robust to outliers, constant columns and extreme units."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgewise.errors import CheckpointError, InputError
 
-# The middle nine tenths of the data say how wide a column is; up to one row in twenty may lie anywhere on each side.
+# A choice: the middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere
+# on each side.
 TAIL = 0.05
-# The range then grows to the true end of the data, but by no more than this share of its width. Uniform data end
+# A choice: the range then grows to the true end of the data, by no more than this share of its width. Uniform data end
 # at exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
 LARGEST = 1e300  # differences of larger numbers could overflow
@@ -19,23 +21,48 @@ LARGEST = 1e300  # differences of larger numbers could overflow
 
 @dataclass(frozen=True, eq=False)
 class AffineScaling:
-    """z = (x - shift) / scale, column by column.
+    """Affine map z = (x - shift) / scale of each column.
 
-    shift (d,), scale (d,) float64 in the units of the columns; scale > 0 everywhere.
+    Parameters
+    ----------
+    shift, scale : ndarray of float64, shape (d,)
+        In the units of the columns; the scale is positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0.0, 10.0, 101)[:, None]
+    >>> AffineScaling.fit(x).transform(x)[[0, 50, 100], 0].tolist()
+    [-1.0, 0.0, 1.0]
     """
 
     shift: np.ndarray
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, x, sample_weight=None) -> AffineScaling:
-        """Choose shift and scale for x (N, d) so that typical rows land in [-1, 1] and outliers beyond it.
+    def fit(cls, x: ArrayLike, sample_weight: ArrayLike | None = None) -> AffineScaling:
+        """Choose shift and scale so that typical rows map to [-1, 1] and outliers beyond it.
 
-        sample_weight (N,) >= 0: a whole-number weight w gives bit for bit what the row repeated w times gives, a row
-        of weight 0 has no influence, and the order of the rows never matters. A constant column gets scale 1 and
-        becomes 0. Raises InputError for a wrong shape, or numbers that are missing, infinite or above 1e300.
+        Parameters
+        ----------
+        x : array_like, shape (N, d)
+            The data. A constant column gets scale 1 and becomes 0.
+        sample_weight : array_like, shape (N,), optional
+            Weights of at least 0. A whole-number weight w gives bit for bit the result of the row repeated w times, a
+            row of weight 0 has no influence, and the order of the rows does not matter.
+
+        Raises
+        ------
+        InputError
+            A shape is wrong, or numbers are missing, infinite or above 1e300.
         """
-        x = _matrix(x, "x")
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim != 2 or len(x) == 0:
+            raise InputError(f"x must have shape (N, d) with at least one row, got {x.shape}")
+        bad = ~(np.abs(x) <= LARGEST)  # written so that NaN counts as bad
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
         weight = _weights(sample_weight, len(x))
         used = weight > 0
         x, weight = x[used], weight[used]
@@ -50,21 +77,21 @@ class AffineScaling:
             usable = (scale > 0) & np.isfinite(reach / scale)
         return cls(shift, np.where(usable, scale, 1.0))
 
-    def transform(self, x) -> np.ndarray:
-        """x (N, d) in the user's units -> z (N, d) float64."""
+    def transform(self, x: ArrayLike) -> np.ndarray:
+        """Return z, float64 of shape (N, d), for x of the same shape in the user's units."""
         return (self._check(x, "x") - self.shift) / self.scale
 
-    def inverse(self, z) -> np.ndarray:
-        """z (N, d) -> x (N, d) float64 in the user's units."""
+    def inverse(self, z: ArrayLike) -> np.ndarray:
+        """Return x, float64 of shape (N, d) in the user's units, for z of the same shape."""
         return self._check(z, "z") * self.scale + self.shift
 
     def to_json(self) -> dict:
-        """A dict of plain JSON values; `from_json` gives back the same bits."""
+        """Return a dict of plain JSON values; `from_json` gives back the same bits."""
         return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
     def from_json(cls, data: Mapping) -> AffineScaling:
-        """The inverse of `to_json`. Raises CheckpointError for anything else."""
+        """Return the scaling of a dict made by `to_json`; raise CheckpointError for anything else."""
         try:
             shift, scale = (np.array([float(v) for v in data[key]]) for key in ("shift", "scale"))
         except (TypeError, ValueError, KeyError, OverflowError) as error:
@@ -75,25 +102,14 @@ class AffineScaling:
             )
         return cls(shift, scale)
 
-    def _check(self, x, name: str) -> np.ndarray:
+    def _check(self, x: ArrayLike, name: str) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.shift):
             raise InputError(f"{name} must have shape (N, {len(self.shift)}), got {x.shape}")
         return x
 
 
-def _matrix(x, name: str) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float64)
-    if x.ndim != 2 or len(x) == 0:
-        raise InputError(f"{name} must have shape (N, d) with at least one row, got {x.shape}")
-    bad = ~(np.abs(x) <= LARGEST)  # written so that NaN counts as bad
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise InputError(f"{name} must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
-    return x
-
-
-def _weights(sample_weight, rows: int) -> np.ndarray:
+def _weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(rows)
     weight = np.asarray(sample_weight, dtype=np.float64)
@@ -107,12 +123,16 @@ def _weights(sample_weight, rows: int) -> np.ndarray:
 
 
 def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """The range of one column (N,) that becomes [-1, 1]."""
-    values, mass = _distribution(column, weight)
+    """Return the range of one column, shape (N,), that maps to [-1, 1]."""
+    # Equal values in the order of their weights: sums then round the same way in any order of the rows.
+    order = np.lexsort((weight, column))
+    column, weight = column[order], weight[order]
+    starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
+    values, mass = column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
     low, high = _quantile(values, mass, TAIL), _quantile(values, mass, 1 - TAIL)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
-        # One value fills most rows (a rare event, a zero-inflated count): the other rows say how wide the column is.
+        # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.
         others = np.arange(len(values)) != common
         rest = values[others], mass[others]
         low = min(_quantile(*rest, TAIL), values[common])
@@ -121,16 +141,12 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     return max(values[0], low - width), min(values[-1], high + width)
 
 
-def _distribution(column: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values, ascending, and the weight of each; independent of the order of the rows."""
-    order = np.lexsort((weight, column))  # equal values in order of weight: sums round the same way in any row order
-    column, weight = column[order], weight[order]
-    starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
-    return column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
-
-
 def _quantile(values: np.ndarray, mass: np.ndarray, share: float) -> float:
-    """The weighted quantile: mean of the left and the right inverse of the distribution function."""
+    """Return the weighted quantile: mean of the left and the right inverse of the distribution function.
+
+    `numpy.quantile` with weights has no method that averages the two, which whole-number weights need in order to
+    equal repeated rows.
+    """
     below = np.cumsum(mass)
     level = share * below[-1]
     left = min(np.searchsorted(below, level, side="left"), len(values) - 1)

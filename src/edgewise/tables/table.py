@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+
+from edgewise.errors import FileError
+from edgewise.tables.cells import quoted
+
+# A choice: a file with more columns is transposed or split by the wrong delimiter; a model with one input per column
+# could not be trained or drawn.
+MAX_COLUMNS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What `read_table` returns.
+    """Named columns of equal length, as `read_table` returns them.
 
-    names: all columns in file order. columns: name -> (n_rows,) float64 with NaN for missing, or object array of str
-    with None for missing. refused: name -> what it holds instead, for columns that are neither ("dates"); such a
-    column is in `names`, not in `columns`. rows: (n_rows,) int64, the number of each row in the file, from 1, the
-    header and blank lines not counted. source: the file, for messages. decimal: the mark in its numbers, "." or ",".
+    Parameters
+    ----------
+    names : tuple of str
+        All columns in the order of the file.
+    columns : dict
+        Name to array of shape (n_rows,): float64 with NaN for missing values, or object array of str with None.
+    refused : dict
+        Name to a description of the content ("dates or times") of columns that are neither numbers nor text. Such a
+        column is in `names` but not in `columns`.
+    rows : ndarray of int64, shape (n_rows,), optional
+        Number of each row in the file, from 1; the header and blank lines are not counted.
+    source : str
+        The file, for messages.
+    decimal : str
+        Decimal mark of its numbers, "." or ",".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Table(("a", "b"), {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 5.0, 6.0])})
+    >>> table.take(np.array([True, False, True])).rows.tolist()
+    [1, 3]
     """
 
     names: tuple[str, ...]
     columns: dict[str, np.ndarray]
     refused: dict[str, str] = field(default_factory=dict)
-    rows: np.ndarray | None = None
+    rows: np.ndarray = None  # type: ignore[assignment]  # filled in below, so that every reader finds an array
     source: str = "the table"
     decimal: str = "."
 
@@ -38,16 +65,40 @@ class Table:
         return len(self.rows)
 
     def take(self, rows: np.ndarray) -> Table:
-        """A new table of some rows, given as a boolean mask (n_rows,) or as positions."""
+        """Return a new table of some rows, given as a boolean mask of shape (n_rows,) or as positions."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows[rows])
 
-    def drop(self, names) -> Table:
-        """A new table without some columns; names that aren't there are ignored."""
-        gone = set(names)
+    def drop(self, names: Iterable[str]) -> Table:
+        """Return a new table without some columns; names that do not occur are ignored."""
+        dropped = set(names)
         return replace(
             self,
-            names=tuple(name for name in self.names if name not in gone),
-            columns={name: column for name, column in self.columns.items() if name not in gone},
-            refused={name: what for name, what in self.refused.items() if name not in gone},
+            names=tuple(name for name in self.names if name not in dropped),
+            columns={name: column for name, column in self.columns.items() if name not in dropped},
+            refused={name: content for name, content in self.refused.items() if name not in dropped},
         )
+
+
+def check_column_count(path: Path, columns: int) -> None:
+    """Raise FileError for more columns than a model can use."""
+    if columns > MAX_COLUMNS:
+        raise FileError(f"{path}: at most {MAX_COLUMNS:,} columns were expected, got {columns:,}; is it transposed?")
+
+
+def check_column_names(path: Path, names: Sequence[str]) -> None:
+    """Raise FileError for too many columns or none, and for empty or repeated names."""
+    check_column_count(path, len(names))
+    if not names:
+        raise FileError(f"{path}: at least one column was expected, got none")
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names, start=1):
+        if not name.strip():
+            # pandas writes its row index so, which makes it the most frequent reason.
+            hint = "; if it is a row index, leave it out" if i == 1 else ""
+            raise FileError(f"{path}: a name for every column was expected, got an empty one for column {i}{hint}")
+        if name in seen:
+            raise FileError(
+                f"{path}: every column must have its own name, got {quoted(name)} for columns {seen[name]} and {i}"
+            )
+        seen[name] = i

@@ -1,27 +1,37 @@
-"""The column to predict: regression or classification, and its values as numbers."""
+"""The column to predict: a regression or a classification, and its values as numbers."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.tables.inputs import check_text, known_numbers, present
+from edgewise.tables.cells import quoted
+from edgewise.tables.columns import check_text, known_numbers, present
 from edgewise.tables.table import Table
-from edgewise.tables.values import quoted
 
-# A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to learn.
+# Choices: a numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to
+# be learned.
 MAX_NUMERIC_CLASSES = 20
 MIN_ROWS_PER_NUMERIC_CLASS = 5
-MAX_CLASSES = 1_000
+MAX_CLASSES = 1_000  # a choice: more are names or identifiers
 TASKS = ("regression", "classification")
 
 
 @dataclass(frozen=True)
 class Target:
-    """name: the column; task: "regression" or "classification"; classes: labels in ascending order (int, float or
-    str), empty for regression.
+    """The target of a model.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    task : str
+        "regression" or "classification".
+    classes : tuple of int, float or str
+        Labels in ascending order; empty for regression.
     """
 
     name: str
@@ -29,7 +39,7 @@ class Target:
     classes: tuple[int | float | str, ...] = ()
 
     def encode(self, table: Table) -> np.ndarray:
-        """(n_rows,) float64 for regression, int64 positions in `classes` for classification."""
+        """Return the values, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise."""
         column = present(table, self.name)
         missing = _missing(column)
         if missing.any():
@@ -49,18 +59,21 @@ class Target:
         return codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Positions (N,) -> labels (N,): int64, float64 or object array of str."""
+        """Return the labels (int64, float64 or object array of str) of class positions, both of shape (N,)."""
         kind = object if isinstance(self.classes[0], str) else None
         return np.array(self.classes, dtype=kind)[np.asarray(codes)]
 
 
 def rows_with_target(table: Table, name: str) -> np.ndarray:
-    """(n_rows,) bool, where the target is known."""
+    """Return a mask of shape (n_rows,), True where the target is known."""
     return ~_missing(present(table, name))
 
 
 def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, list[str]]:
-    """(the target of a table in which it is known in every row, sentences for the report)."""
+    """Decide what kind of target a column is; it must be known in every row.
+
+    Returns the target and sentences for the report.
+    """
     column = table.columns[name]
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
@@ -72,29 +85,23 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
     labels = sorted(set(_as_labels(values, text=column.dtype == object)))
     if len(labels) < 2:
         raise InputError(f"target {quoted(name)} must have different values, got {quoted(labels[0])} in every row")
-    if task == "regression" or (task is None and not _is_classes(values, labels)):
+    is_classes = values.dtype == object or (
+        all(isinstance(label, int) for label in labels)
+        and len(labels) <= MAX_NUMERIC_CLASSES
+        and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
+    )
+    if task == "regression" or (task is None and not is_classes):
         why = "" if task else "; --task classification would make each value a class"
         if not task and len(labels) > MAX_NUMERIC_CLASSES:
             why = ""
         return Target(name, "regression"), [f"Target {quoted(name)} is a number, so this is regression{why}."]
-    _check_classes(name, labels, table.n_rows)
-    return Target(name, "classification", tuple(labels)), _class_notes(table, name, task, labels)
-
-
-def _is_classes(values: np.ndarray, labels: list) -> bool:
-    if values.dtype == object:
-        return True
-    whole = all(isinstance(label, int) for label in labels)
-    return whole and len(labels) <= MAX_NUMERIC_CLASSES and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
-
-
-def _check_classes(name: str, labels: list, rows: int) -> None:
-    if len(labels) > MAX_CLASSES or (len(labels) == rows and rows > 2 * MAX_NUMERIC_CLASSES):
-        what = "a number, for regression, or " if not isinstance(labels[0], str) else ""
+    if len(labels) > MAX_CLASSES or (len(labels) == table.n_rows > 2 * MAX_NUMERIC_CLASSES):
+        alternative = "a number, for regression, or " if not isinstance(labels[0], str) else ""
         raise InputError(
-            f"target {quoted(name)} must be {what}a category with at most {MAX_CLASSES:,} classes that repeat, "
-            f"got {len(labels):,} different values in {rows:,} rows"
+            f"target {quoted(name)} must be {alternative}a category with at most {MAX_CLASSES:,} classes that repeat, "
+            f"got {len(labels):,} different values in {table.n_rows:,} rows"
         )
+    return Target(name, "classification", tuple(labels)), _class_notes(table, name, task, labels)
 
 
 def _class_notes(table: Table, name: str, task: str | None, labels: list) -> list[str]:
@@ -105,10 +112,7 @@ def _class_notes(table: Table, name: str, task: str | None, labels: list) -> lis
             f"Target {quoted(name)} has {len(labels)} different whole numbers, so this is classification; "
             "--task regression would treat them as quantities."
         ]
-    found = _as_labels(column, text=column.dtype == object)
-    counts = dict.fromkeys(labels, 0)
-    for label in found:
-        counts[label] += 1
+    counts = Counter(_as_labels(column, text=column.dtype == object))
     single = [quoted(label) for label in labels if counts[label] == 1]
     if single:
         shown = ", ".join(single[:5]) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
@@ -126,7 +130,7 @@ def _missing(column: np.ndarray) -> np.ndarray:
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:
-    """The values as Python labels: int where float64 holds all whole numbers, else float; text as it is."""
+    """Return the values as Python labels: int where float64 is exact for whole numbers, else float; text as it is."""
     if column.dtype == object:
         return list(column)
     numbers = [int(v) if v.is_integer() and abs(v) < 2**53 else v for v in column.tolist()]

@@ -47,7 +47,7 @@ def test_medians_and_levels_come_from_the_training_rows(tmp_path):
     known = [i for i in ready.train if i % 4]
     assert ready.encoder.inputs[0].median == np.median(known)
     assert "b=rare" not in ready.encoder.feature_names
-    assert any("that training never saw" in note for note in ready.notes)
+    assert any("that training did not have" in note for note in ready.notes)
 
 
 def test_notes_about_the_target_count_all_rows(tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 from edgewise.datasets.knots import KNOT_FEATURES, Knots, knots_path, load_knots
 from edgewise.errors import FileError
-from edgewise.tables.read import read_table
+from edgewise.tables.reading import read_table
 from edgewise_experiments.knots import knot_table
 from edgewise_experiments.knots.knot_table import DEEPMIND, WHOLE, KnotSplit, find_table, read_knots
 

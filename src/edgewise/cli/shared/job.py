@@ -19,7 +19,7 @@ from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.tables import Table, TableEncoder
-from edgewise.tables.values import quoted
+from edgewise.tables.cells import quoted
 
 LEVEL = 0.9  # of the intervals that are shown
 MOST_TEST = 0.9  # a model of fewer than a tenth of the rows says nothing about the table

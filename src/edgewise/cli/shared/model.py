@@ -11,7 +11,7 @@ from edgewise.cli.shared.job import noted, predict
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, load_estimator
 from edgewise.tables import Table, TableEncoder
-from edgewise.tables.values import quoted
+from edgewise.tables.cells import quoted
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.tables import Table, read_table
-from edgewise.tables.values import quoted
+from edgewise.tables.cells import quoted
 
 PACKAGED = ("knots",)
 

@@ -12,7 +12,7 @@ from edgewise.cli.pde.solution import solution_folder, solution_info
 from edgewise.cli.shared.console import Screen, strongest
 from edgewise.cli.shared.guard import printable
 from edgewise.cli.shared.model import Model, model_path, open_model
-from edgewise.tables.inputs import NumberInput
+from edgewise.tables.columns import NumberInput
 
 
 def info(path: str, screen: Screen) -> None:

@@ -75,7 +75,7 @@ def _score(model: Model, table: Table, prediction: np.ndarray, probabilities) ->
     try:
         known = model.encoder.rows_with_target(table)
         codes = model.encoder.encode_target(table.take(known))
-    except InputError:  # a class that training never saw, or text: the predictions stand without a score
+    except InputError:  # a class that training did not have, or text: the predictions stand without a score
         return rows
     if not known.any():
         return rows

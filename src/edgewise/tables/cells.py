@@ -1,4 +1,4 @@
-"""What the text of a cell means: missing, a number, a date or plain text."""
+"""Interpretation of the text of one cell: a missing value, a number, a date or plain text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Compared without spaces around and in lower case. "none" is not among them: it is a common name of a category.
+# Compared without surrounding spaces and in lower case. "none" is not among them: it is a common category.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-"})
 
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]m)?(\s*(z|utc|[+-]\d{2}:?\d{2}))?"
@@ -24,30 +24,25 @@ _DATE = re.compile(
 
 
 def quoted(text: object) -> str:
-    """A name or a cell for use in an error message: in quotes, on one line, and short."""
+    """Return a name or a cell for an error message: in quotes, on one line, at most 40 characters."""
     text = str(text)
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
-def is_missing(text: str) -> bool:
-    """Whether a cell stands for a missing value."""
-    return text.strip().lower() in MISSING
-
-
 def is_date(text: str) -> bool:
-    """Whether a cell reads as a date, a time of day or both."""
+    """Return whether a cell is a date, a time of day or both."""
     return len(text) < 60 and _DATE.fullmatch(text.strip()) is not None
 
 
 def number(text: str, decimal: str = ".") -> float | None:
-    """The number a cell holds, NaN for a missing value, None for any other text."""
+    """Return the number in a cell, NaN for a missing value, None for any other text."""
     text = text.strip()
     if text.lower() in MISSING:
         return float("nan")
     if decimal == ",":
-        # Both marks in one file mean thousands somewhere, and a guess could be wrong by a factor of a thousand.
+        # Both marks in one file mean a separator of thousands, and a guess could be wrong by a factor of a thousand.
         text = "x" if "." in text else text.replace(",", ".")
-    if "_" in text or not text.isascii():  # float() would take 1_000 and digits of other scripts
+    if "_" in text or not text.isascii():  # float() would accept 1_000 and the digits of other scripts
         return None
     try:
         return float(text)
@@ -56,7 +51,7 @@ def number(text: str, decimal: str = ".") -> float | None:
 
 
 def numbers(cells: Sequence[str], decimal: str = ".") -> np.ndarray | None:
-    """The numbers in a run of cells, float64 with NaN for missing ones; None if any cell is other text."""
+    """Return the numbers in several cells, float64 with NaN for missing values; None if any cell is other text."""
     if decimal == ".":
         joined = "".join(cells)
         if joined.isascii() and "_" not in joined:
@@ -74,14 +69,13 @@ def numbers(cells: Sequence[str], decimal: str = ".") -> np.ndarray | None:
 
 
 def texts(cells: Sequence[str | None]) -> np.ndarray:
-    """Cells of a text column without spaces around them, object array with None for missing ones."""
+    """Return the cells of a text column without surrounding spaces, an object array with None for missing values."""
     stripped = [None if cell is None else cell.strip() for cell in cells]
     # Where "+" is a value, "-" is its opposite and not a missing value.
     minus_is_missing = "+" not in stripped
     shared: dict[str, str] = {}  # one object per distinct text: columns of few categories stay small
-    out = np.empty(len(stripped), dtype=object)
+    out = np.empty(len(stripped), dtype=object)  # filled with None
     for i, cell in enumerate(stripped):
-        if cell is None or (cell.lower() in MISSING and (cell != "-" or minus_is_missing)):
-            continue  # np.empty fills object arrays with None
-        out[i] = shared.setdefault(cell, cell)
+        if cell is not None and (cell.lower() not in MISSING or (cell == "-" and not minus_is_missing)):
+            out[i] = shared.setdefault(cell, cell)
     return out

@@ -1,4 +1,4 @@
-"""A Table to arrays that a model can be fitted to, in a way that is stored with the model and repeated at predict."""
+"""Encodes a Table as arrays for a model; the encoder is stored with the model and repeated for every prediction."""
 
 from __future__ import annotations
 
@@ -9,19 +9,34 @@ from difflib import get_close_matches
 import numpy as np
 
 from edgewise.errors import CheckpointError, InputError
-from edgewise.tables.header import MAX_COLUMNS
-from edgewise.tables.inputs import CategoryInput, NumberInput, learn_input
-from edgewise.tables.table import Table
+from edgewise.tables.cells import quoted
+from edgewise.tables.columns import CategoryInput, NumberInput, learn_input
+from edgewise.tables.table import MAX_COLUMNS, Table
 from edgewise.tables.target import TASKS, Target, learn_target, rows_with_target
-from edgewise.tables.values import quoted
 
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """How a table was turned into inputs and a target; made by `fit`, the same for every later table.
+    """Rules that turn a table into inputs and a target; made by `fit`, the same for every later table.
 
-    target: name, task, classes. inputs: one entry per column that is used. notes: sentences for the report on what was
-    decided about columns, missing values, categories and rows.
+    Parameters
+    ----------
+    target : Target
+        Name, task and classes.
+    inputs : tuple of NumberInput or CategoryInput
+        One entry for each column that is used.
+    notes : tuple of str
+        Sentences for the report on the decisions about columns, missing values, categories and rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise.tables import Table
+    >>> colour = np.array(["red", "blue", "red", "blue"], dtype=object)
+    >>> table = Table(("a", "colour", "y"), {"a": np.arange(4.0), "colour": colour, "y": np.arange(4.0) ** 2 / 2})
+    >>> encoder = TableEncoder.fit(table, "y")
+    >>> encoder.task, encoder.feature_names
+    ('regression', ('a', 'colour=red'))
     """
 
     target: Target
@@ -30,16 +45,36 @@ class TableEncoder:
 
     @classmethod
     def fit(cls, table: Table, target: str, *, drop: Iterable[str] = (), task: str | None = None) -> TableEncoder:
-        """Decide how to read each column of `table` in order to predict the column `target`.
+        """Decide how to read each column of a table in order to predict one of them.
 
-        Numbers stay numbers; text becomes one input of 0 and 1 per level; a column that says nothing (constant, empty,
-        different text in every row) is left out. drop: columns not to use. task: "regression" or "classification";
-        decided from the target if None. Rows without a target are not looked at.
+        Numbers stay numbers; text becomes one input of 0 and 1 per level; a column without information (constant,
+        empty, different text in every row) is left out. Rows without a target are not used.
 
-        Raises InputError, naming column and row, for dates, infinities, text among numbers, and for a target that is
-        not there, constant, or known in fewer than two rows.
+        Parameters
+        ----------
+        table : Table
+            The training rows.
+        target : str
+            The column to predict.
+        drop : iterable of str
+            Columns not to use.
+        task : str, optional
+            "regression" or "classification"; decided from the target if None.
+
+        Raises
+        ------
+        InputError
+            A column holds dates, infinities or text among numbers (the message names column and row), or the target
+            does not exist, is constant, or is known in fewer than two rows.
         """
-        drop = _check_arguments(table, target, drop, task)
+        if task is not None and task not in TASKS:
+            raise InputError(f"task must be 'regression' or 'classification', got {quoted(task)}")
+        _check_column(table, target, "target")
+        drop = (drop,) if isinstance(drop, str) else tuple(drop)
+        for name in drop:
+            _check_column(table, name, "drop")
+        if target in drop:
+            raise InputError(f"drop must not name the target, got {quoted(target)}")
         table = table.drop(drop)
         known = rows_with_target(table, target)
         notes = []
@@ -82,12 +117,12 @@ class TableEncoder:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns a table must have for `transform`."""
+        """Columns that a table must have for `transform`."""
         return tuple(one.name for one in self.inputs)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the columns of X, all different."""
+        """Names of the columns of X, all different."""
         names: list[str] = []
         taken: set[str] = set()
         for name in (name for one in self.inputs for name in one.feature_names):
@@ -98,10 +133,24 @@ class TableEncoder:
         return tuple(names)
 
     def transform(self, table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
-        """X (n_rows, d) float64, and the names of its columns. Further columns of `table` are ignored.
+        """Encode the inputs of a table; further columns are ignored.
 
-        Raises InputError for columns that are not there, and for text or an infinity among numbers; warns
-        (EdgewiseWarning) about missing values and levels that training never saw.
+        Returns
+        -------
+        X : ndarray of float64, shape (n_rows, d)
+            The inputs of the model.
+        names : tuple of str
+            Names of the columns of X.
+
+        Raises
+        ------
+        InputError
+            A column of the training table does not exist, or has text or an infinity among its numbers.
+
+        Warns
+        -----
+        EdgewiseWarning
+            There are missing values or levels that did not occur in training.
         """
         lacking = [name for name in self.columns if name not in table.names]
         if lacking:
@@ -111,30 +160,30 @@ class TableEncoder:
                 f"{table.source} must have the {len(self.columns)} columns of the training table, "
                 f"got none called {shown}{more}{_nearest(lacking[0], table.names)}"
             )
-        parts = []
-        for one in self.inputs:
-            parts.append(one.encode(table))
-        return np.concatenate(parts, axis=1), self.feature_names
+        return np.concatenate([one.encode(table) for one in self.inputs], axis=1), self.feature_names
 
     def rows_with_target(self, table: Table) -> np.ndarray:
-        """(n_rows,) bool: where the target is known. Use `table.take(...)` before `encode_target`."""
+        """Return a mask of shape (n_rows,), True where the target is known; `encode_target` needs these rows only."""
         _check_column(table, self.target.name, "target")
         return rows_with_target(table, self.target.name)
 
     def encode_target(self, table: Table) -> np.ndarray:
-        """y (n_rows,): float64 for regression, int64 positions in `classes` for classification.
+        """Encode the target, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise.
 
-        Raises InputError for a missing target or a class that training never saw, with its row.
+        Raises
+        ------
+        InputError
+            A row has no target, or a class that did not occur in training; the message names the row.
         """
         _check_column(table, self.target.name, "target")
         return self.target.encode(table)
 
-    def decode_target(self, codes) -> np.ndarray:
-        """Class codes (N,) -> labels (N,), of the type they had in the table."""
+    def decode_target(self, codes: np.ndarray) -> np.ndarray:
+        """Return the labels of class codes, both of shape (N,), of the type they had in the table."""
         return self.target.decode(codes)
 
     def to_json(self) -> dict:
-        """A dict of plain JSON values; `from_json` gives back an equal encoder."""
+        """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
         kinds = {NumberInput: "number", CategoryInput: "category"}
         return {
             "target": {**asdict(self.target), "classes": list(self.classes)},
@@ -150,9 +199,14 @@ class TableEncoder:
 
     @classmethod
     def from_json(cls, data: Mapping) -> TableEncoder:
-        """The inverse of `to_json`. Raises CheckpointError for anything else."""
+        """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
         try:
-            target = _target_from(data["target"])
+            target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
+            labels = target.classes
+            _expect(isinstance(target.name, str) and target.task in TASKS)
+            _expect((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
+            _expect(_strings(labels) or all(_is_number(label) for label in labels))
+            _expect(len(set(labels)) == len(labels))
             inputs = tuple(_input_from(one) for one in data["inputs"])
             notes = tuple(data["notes"])
             _expect(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
@@ -160,18 +214,6 @@ class TableEncoder:
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise CheckpointError("a table encoder (target, inputs, notes) was expected, got other data") from error
         return cls(target, inputs, notes)
-
-
-def _check_arguments(table: Table, target: str, drop: Iterable[str], task: str | None) -> tuple[str, ...]:
-    if task is not None and task not in TASKS:
-        raise InputError(f"task must be 'regression' or 'classification', got {quoted(task)}")
-    _check_column(table, target, "target")
-    drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    for name in drop:
-        _check_column(table, name, "drop")
-    if target in drop:
-        raise InputError(f"drop must not name the target, got {quoted(target)}")
-    return drop
 
 
 def _check_column(table: Table, name: str, argument: str) -> None:
@@ -204,16 +246,6 @@ def _is_number(value: object) -> bool:
     return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
 
 
-def _target_from(data: Mapping) -> Target:
-    target = Target(data["name"], data["task"], tuple(data["classes"]))
-    labels = target.classes
-    _expect(isinstance(target.name, str) and target.task in TASKS)
-    _expect((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
-    _expect(_strings(labels) or all(_is_number(label) for label in labels))
-    _expect(len(set(labels)) == len(labels))
-    return target
-
-
 def _input_from(data: Mapping) -> NumberInput | CategoryInput:
     fields = dict(data)
     kind = fields.pop("kind")
@@ -224,7 +256,8 @@ def _input_from(data: Mapping) -> NumberInput | CategoryInput:
         _expect(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
         return one
     _expect(kind == "category")
-    one = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
-    _expect(_strings(one.levels) and len(set(one.levels)) == len(one.levels) and type(one.missing) is bool)
-    _expect(len(one.states) >= 2 and one.usual in one.states)
-    return one
+    category = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
+    levels = category.levels
+    _expect(_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
+    _expect(len(category.states) >= 2 and category.usual in category.states)
+    return category

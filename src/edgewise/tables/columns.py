@@ -1,4 +1,4 @@
-"""One column of a table as inputs of a model: how it was read in training, and how to read it again."""
+"""One column of a table as inputs of a model: learned from the training rows, repeated for every later table."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.tables.cells import is_date, number, quoted
 from edgewise.tables.table import Table
-from edgewise.tables.values import is_date, number, quoted
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
-MAX_LEVELS = 50
-_WAY_OUT = "leave it out (--drop) or convert it to a number"
+MAX_LEVELS = 50  # a choice
+_ADVICE = "leave it out (--drop) or convert it to a number"
 
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A numeric column. median stands in for missing values; flag: one more input says where they were missing;
-    value: whether the number itself is an input (it isn't where all known values are equal).
+    """A numeric column.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    median : float
+        Median of the known training values, which replaces missing ones.
+    flag : bool
+        Whether there is one more input, 1 where the value is missing and 0 elsewhere.
+    value : bool
+        Whether the number itself is an input; it is not where all known values are equal.
     """
 
     name: str
@@ -29,11 +39,11 @@ class NumberInput:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the inputs this column gives."""
+        """Names of the inputs that this column gives."""
         return (self.name,) * self.value + (f"{self.name} is missing",) * self.flag
 
     def encode(self, table: Table) -> np.ndarray:
-        """(n_rows, number of inputs) float64."""
+        """Return the inputs, float64 of shape (n_rows, number of inputs)."""
         column = known_numbers(table, self.name)
         missing = np.isnan(column)
         if missing.any() and not self.flag:
@@ -47,8 +57,18 @@ class NumberInput:
 
 @dataclass(frozen=True)
 class CategoryInput:
-    """A text column. levels: the texts seen in training; missing: whether missing counts as one more level; usual:
-    the level (None: missing) most rows had; it stands in for levels never seen. Two levels give one input of 0 and 1.
+    """A text column: one input of 0 and 1 for each level, and a single input for two levels.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    levels : tuple of str
+        The texts of the training rows.
+    missing : bool
+        Whether a missing value counts as one more level.
+    usual : str or None
+        The most frequent level (None: missing), which replaces levels that did not occur in training.
     """
 
     name: str
@@ -63,12 +83,12 @@ class CategoryInput:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the inputs this column gives."""
+        """Names of the inputs that this column gives."""
         shown = self.states[1:] if len(self.states) == 2 else self.states
         return tuple(f"{self.name} is missing" if s is None else f"{self.name}={s}" for s in shown)
 
     def encode(self, table: Table) -> np.ndarray:
-        """(n_rows, number of inputs) float64 of 0 and 1."""
+        """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
         column = present(table, self.name)
         if column.dtype != object:  # here the levels happen to be numbers only
             column = np.array(
@@ -79,9 +99,9 @@ class CategoryInput:
         codes = np.array([position.get(cell, -1) for cell in column], dtype=np.int64)
         if (codes < 0).any():
             example = column[int((codes < 0).argmax())]
-            what = "missing values" if example is None else f"values such as {quoted(example)}"
+            examples = "missing values" if example is None else f"values such as {quoted(example)}"
             _warn(
-                f"column {quoted(self.name)} has {what} in {(codes < 0).sum()} rows that training never saw; "
+                f"column {quoted(self.name)} has {examples} in {(codes < 0).sum()} rows that training did not have; "
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
             )
         codes[codes < 0] = usual
@@ -90,14 +110,14 @@ class CategoryInput:
 
 
 def present(table: Table, name: str) -> np.ndarray:
-    """A column, or InputError where it holds something that can't be used."""
+    """Return a column; InputError where it holds something that cannot be used."""
     if name in table.refused:
-        raise InputError(f"column {quoted(name)} holds {table.refused[name]}, expected numbers or text: {_WAY_OUT}")
+        raise InputError(f"column {quoted(name)} holds {table.refused[name]}, expected numbers or text: {_ADVICE}")
     return table.columns[name]
 
 
 def known_numbers(table: Table, name: str) -> np.ndarray:
-    """A column that has to be numeric, NaN for missing; InputError for text or an infinity, with its row."""
+    """Return a column that has to be numeric, NaN for missing; InputError for text or an infinity, with its row."""
     column = present(table, name)
     if column.dtype == object:
         for row, cell in zip(table.rows, column, strict=True):
@@ -118,7 +138,7 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
 
 
 def check_text(table: Table, name: str) -> None:
-    """InputError where a text column is a column of dates, or of numbers with some text in between."""
+    """Raise InputError where a text column is a column of dates, or of numbers with some text in between."""
     cells = [(row, cell) for row, cell in zip(table.rows, table.columns[name], strict=True) if cell is not None]
     numeric = {cell: number(cell, table.decimal) is not None for _, cell in cells}
     # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
@@ -129,12 +149,15 @@ def check_text(table: Table, name: str) -> None:
         row, cell = next((row, cell) for row, cell in cells if date[cell])
         raise InputError(
             f"column {quoted(name)} holds dates or times ({quoted(cell)} in row {row}), "
-            f"expected numbers or categories: {_WAY_OUT}"
+            f"expected numbers or categories: {_ADVICE}"
         )
 
 
 def learn_input(table: Table, name: str) -> tuple[NumberInput | CategoryInput | None, str]:
-    """(how to read a column, or None to leave it out; a sentence for the report, or "" where nothing was decided)."""
+    """Decide how a column becomes inputs.
+
+    Returns the inputs, or None to leave the column out, and a sentence for the report, "" where nothing was decided.
+    """
     column = present(table, name)
     return _learn_category(table, name) if column.dtype == object else _learn_number(table, name)
 
@@ -160,7 +183,7 @@ def _learn_number(table: Table, name: str) -> tuple[NumberInput | None, str]:
     if missing:
         return spec, (
             f"Column {quoted(name)}: {missing} of {len(column)} values are missing; the median replaces them, "
-            f"{median:.6g}, and the input {quoted(name + ' is missing')} says where."
+            f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows."
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.
     if len(column) >= 10 and (np.diff(column) == np.diff(table.rows)).all():
@@ -202,5 +225,5 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
     return spec, f"{note}; it gives {inputs} input{'s' if inputs > 1 else ''} of 0 and 1."
 
 
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, EdgewiseWarning, stacklevel=4)
+def _warn(message: str) -> None:
+    warnings.warn(message, EdgewiseWarning, stacklevel=4)

@@ -1,0 +1,171 @@
+"""Reads a CSV or Parquet file into a Table; every problem with a file becomes one clear sentence."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from edgewise.errors import EdgewiseError, FileError, InputError, missing_extra
+from edgewise.files import reason
+from edgewise.tables.cells import numbers, texts
+from edgewise.tables.delimited import WHITESPACE, read_delimited
+from edgewise.tables.table import Table, check_column_names
+
+_GZIP = b"\x1f\x8b"
+_DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
+
+
+def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) -> Table:
+    """Read a table from a CSV file, which may be gzipped, or from a Parquet file.
+
+    The first line of a CSV file names the columns; text is UTF-8. Numbers may have a decimal comma where the delimiter
+    is ";". Empty cells, NA, N/A, NaN, null, ? and - are missing values. A column is numeric if every cell that is not
+    missing is a number; otherwise it is text, and `TableEncoder` decides whether that makes sense.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    delimiter : str, optional
+        One character, "tab" or "whitespace" (any run of spaces and tabs). By default it is recognised from the first
+        lines.
+
+    Returns
+    -------
+    Table
+        All columns, with the numbers of their rows in the file.
+
+    Raises
+    ------
+    FileError
+        The file is missing, empty, damaged, not UTF-8, has lines of different width, no rows, empty or repeated column
+        names or more than 10,000 columns.
+    InputError
+        The delimiter cannot be one.
+    MissingExtraError
+        The file is Parquet and pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "heights.csv"
+    ...     _ = path.write_text("name,height\\nAda,1.65\\nAlan,\\n")
+    ...     table = read_table(path)
+    >>> table.names, table.columns["height"].tolist()
+    (('name', 'height'), [1.65, nan])
+    """
+    if delimiter is not None:
+        given, delimiter = delimiter, _DELIMITER_NAMES.get(delimiter, delimiter) if isinstance(delimiter, str) else ""
+        if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in ".-+_":
+            raise InputError(
+                f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'
+            )
+    path = Path(path)
+    with _file_errors(path):
+        start = _first_bytes(path)
+        if start == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
+            return _read_parquet(path)
+        packed = start[:2] == _GZIP
+
+        def open_binary() -> BinaryIO:
+            return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]  # reads bytes
+
+        return read_delimited(path, open_binary, delimiter)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Return the first four bytes; FileError for files that cannot be a table, as far as these bytes show it."""
+    kind = os.stat(path).st_mode
+    if stat.S_ISDIR(kind):
+        raise FileError(f"{path}: a CSV or Parquet file was expected, got a folder")
+    if not stat.S_ISREG(kind):
+        # The file is opened twice (to recognise the delimiter, then to read), which a pipe does not allow.
+        raise FileError(f"{path}: a regular file was expected, got a device or pipe")
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if not start:
+        raise FileError(f"{path}: a table was expected, got an empty file")
+    if start == b"PK\x03\x04":
+        raise FileError(f"{path}: a CSV or Parquet file was expected, got a zip archive or spreadsheet; save it as CSV")
+    if path.suffix.lower() == ".gz" and start[:2] != _GZIP:
+        raise FileError(f"{path}: gzipped text was expected by the name, got something else; rename the file")
+    return start
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn every failure of the operating system or of gzip into a FileError that names the file."""
+    try:
+        yield
+    except EdgewiseError:
+        raise
+    except EOFError as error:
+        raise FileError(f"{path}: a complete gzip file was expected, got one that is cut short") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise FileError(f"{path}: a gzip file was expected, got one that is damaged") from error
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: a CSV or Parquet file was expected, got no such file") from error
+    except OSError as error:
+        raise FileError(f"{path}: a file that can be read was expected, but {reason(error)}") from error
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+        raise FileError(f"{str(path)!r}: the name of a file was expected, got one with a null character") from error
+
+
+def _read_parquet(path: Path) -> Table:
+    """Read a Parquet file of flat columns, without the row index (`__index_level_0__`) that pandas may have written.
+
+    Raises FileError for a damaged file or one without rows, MissingExtraError without pyarrow.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        import pyarrow.types as is_
+    except ImportError as error:
+        raise missing_extra("pyarrow", "tables", "Reading Parquet") from error
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", name)]
+            # Names are checked before the data are read: a table with too many columns is refused at once.
+            check_column_names(path, names)
+            table = file.read(columns=names)
+            table.validate(full=True)
+            columns, refused = {}, {}
+            for name, column in zip(table.column_names, table.columns, strict=True):
+                kind = column.type
+                if is_.is_dictionary(kind):
+                    column = column.cast(kind.value_type)
+                    kind = kind.value_type
+                if is_.is_temporal(kind):
+                    refused[name] = "dates or times"
+                elif is_.is_boolean(kind):
+                    columns[name] = np.array(
+                        [None if cell is None else str(cell) for cell in column.to_pylist()], dtype=object
+                    )
+                elif is_.is_integer(kind) or is_.is_floating(kind) or is_.is_decimal(kind) or is_.is_null(kind):
+                    columns[name] = column.cast("float64", safe=False).to_numpy()
+                elif str(kind) in ("string", "large_string", "string_view"):
+                    # The same rules as for CSV, so that a model fitted to one kind of file predicts from the other.
+                    cells = column.to_pylist()
+                    values = numbers(["" if cell is None else cell for cell in cells])
+                    columns[name] = texts(cells) if values is None else values
+                else:
+                    refused[name] = f"values of type {kind}"
+    except FileError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
+    if table.num_rows == 0:
+        raise FileError(f"{path}: at least one row of data was expected, got column names only")
+    return Table(tuple(names), columns, refused, rows=np.arange(1, table.num_rows + 1), source=str(path))
