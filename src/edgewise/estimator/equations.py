@@ -21,6 +21,7 @@ from edgewise.formulas.front import EXACT_SHARE, Front, FrontEntry, choose_by_si
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.train.problems.regression import Regression
 
 HELD_OUT = 0.2
@@ -152,8 +153,7 @@ def _searched(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], time_limit: 
 def _predicted(estimator, rows: np.ndarray) -> np.ndarray:
     """The predictions (N,) of a regressor for rows (N, d) that need no check."""
     scaled = torch.from_numpy(estimator._to_network(rows))
-    with torch.no_grad():
-        return estimator.target_scaling_.inverse(estimator.model_(scaled).numpy())[:, 0]
+    return estimator.target_scaling_.inverse(predict_in_batches(estimator.model_, scaled).numpy())[:, 0]
 
 
 def _sums(x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[Expression]:

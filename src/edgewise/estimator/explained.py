@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from edgewise.estimator.base import ROWS
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
     LocalExplanation,
     explain_global,
     explain_local,
 )
+from edgewise.nn.prediction import predict_in_batches
 
 
 class Explained:
@@ -46,8 +46,7 @@ class Explained:
     def _explained(self, rows: np.ndarray) -> np.ndarray:
         """Predictions or probabilities (N, outputs) for rows that were checked before."""
         scaled = torch.from_numpy(self._to_network(rows))
-        with torch.no_grad():
-            network = torch.cat([self.model_(part) for part in scaled.split(ROWS)])
+        network = predict_in_batches(self.model_, scaled)
         if hasattr(self, "classes_"):
             return torch.softmax(network, 1).numpy()
         return self.target_scaling_.inverse(network.numpy())

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-# Numbers that the widest layer may hold for one batch (64 MiB in float64). A choice: large enough that the time of
-# a torch call is small against its arithmetic, small beside the memory of any machine.
-BATCH_NUMBERS = 2**23
-# Rows of a batch where the model's layers are unknown.
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
+
+# Rows of a batch where the layers of the model are unknown. A choice: some hundred numbers for each of them take a few
+# MiB, and a torch call on so many rows still takes far longer than its overhead.
 ROWS = 8192
 
 
@@ -47,14 +47,14 @@ def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: in
 
 
 def rows_in_memory(network: nn.Module) -> int:
-    """Number of rows for which the widest layer of a network holds about `BATCH_NUMBERS` numbers; at least 1024."""
+    """Number of rows, at least 1024, with which the widest layer holds about `FORWARD_CHUNK_NUMBERS` numbers."""
     widest = 128
     for module in network.modules():
         coef = getattr(module, "coef", None)
         if isinstance(coef, Tensor):  # basis values and edges of each input, and the outputs
             inputs, *counts, outputs = coef.shape
             widest = max(widest, inputs * (sum(counts) + outputs))
-    return max(1024, BATCH_NUMBERS // widest)
+    return max(1024, FORWARD_CHUNK_NUMBERS // widest)
 
 
 @contextmanager

@@ -344,7 +344,7 @@ def test_a_second_fit_goes_on_from_the_present_parameters():
 
 
 def test_unknown_options_get_a_sentence():
-    with pytest.raises(InputError, match="fit has no option 'evalute_every'; its options are patience, tolerance"):
+    with pytest.raises(InputError, match="fit has no option 'evalute_every'; its further options are patience"):
         fit(kan(), Regression(*samples()), steps=2, evalute_every=3)
 
 

@@ -29,6 +29,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 from edgewise.train.loop.fitting import fit
@@ -184,11 +185,10 @@ def symbolify(
     return replace(front, entries=tuple(entries))
 
 
-@torch.no_grad()
 def _values(model: KAN, rows: np.ndarray) -> np.ndarray:
     """(N,) of the network at rows (N, inputs)."""
     kind = next(model.parameters()).dtype
-    return model(torch.from_numpy(rows).to(kind)).double().numpy()[:, 0]
+    return predict_in_batches(model, torch.from_numpy(rows).to(kind)).double().numpy()[:, 0]
 
 
 def _check(model: KAN, data: Regression) -> None:

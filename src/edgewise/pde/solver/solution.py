@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.pde.problem.equation import PDE
 from edgewise.pde.problem.fields import Field, function_jet, stencil
 
@@ -93,8 +94,10 @@ class Solution:
         for name in derivatives:
             getattr(Field(note, names), name)
         plan = stencil({*seen, (0,) * len(names)}, len(names))
-        parts = [field_jet_at(self.model, self.problem, part, plan.directions, plan.order) for part in x.split(CHUNK)]
-        return plan.fields(torch.cat(parts, 1), names)
+        jet = predict_in_batches(
+            lambda part: field_jet_at(self.model, self.problem, part, plan.directions, plan.order), x
+        )
+        return plan.fields(jet, names)
 
     def errors(self, fields: Sequence[str] | None = None) -> Errors:
         """Errors of these fields (all if left out) against the problem's known solution."""
@@ -104,8 +107,7 @@ class Solution:
 @torch.no_grad()
 def field_values(network: nn.Module, problem: PDE, x: Tensor) -> Tensor:
     """The fields at x (b, n): (b, fields)."""
-    parts = [problem.field_jet(network(part)[None], part, None, 0)[0] for part in x.split(CHUNK)]
-    return torch.cat(parts)
+    return predict_in_batches(lambda part: problem.field_jet(network(part)[None], part, None, 0)[0], x)
 
 
 @torch.no_grad()

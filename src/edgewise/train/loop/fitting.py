@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import StopReason
@@ -142,9 +143,7 @@ def fit(
     >>> first.steps, second.steps, second.loss < 1e-2 * first.loss
     (5, 30, True)
     """
-    unknown = sorted(set(options) - set(DEFAULTS))
-    if unknown:
-        raise InputError(f"fit has no option {unknown[0]!r}; its options are {', '.join(DEFAULTS)}")
+    check_options("fit", options, FitOptions)
     chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
     reason = "It was given."

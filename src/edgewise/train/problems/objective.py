@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.settings import FORWARD_CHUNK_NUMBERS
+from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.train.penalties import Penalty, edge_magnitudes
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
@@ -70,7 +70,7 @@ class Objective:
         self.parameters = {name: p for name, p in everything if p.requires_grad}
         if not self.parameters:
             raise InputError("model must have a trainable parameter, got none with requires_grad")
-        self.rows = rows or max(1024, FORWARD_CHUNK_NUMBERS // _numbers_per_row(self.network))
+        self.rows = rows or rows_in_memory(self.network)
 
     def twin(self, network: nn.Module, dtype: torch.dtype) -> "Objective":
         """The same objective for a copy of the network in another dtype, with its data in that dtype."""
@@ -96,8 +96,7 @@ class Objective:
 
     def predict(self, x: Tensor) -> Tensor:
         """The model's outputs, (N, out), without gradients."""
-        with torch.no_grad():
-            return torch.cat([self.network(part) for part in x.split(self.rows)])
+        return predict_in_batches(self.network, x, rows=self.rows)
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
@@ -202,13 +201,3 @@ class Objective:
 
 def _pulled(slopes: Sequence[Tensor], sizes: Sequence[Tensor]) -> Tensor:
     return sum((slope * size).sum() for slope, size in zip(slopes, sizes, strict=True))
-
-
-def _numbers_per_row(network: nn.Module) -> int:
-    """About how many numbers the widest layer needs for one sample: basis values, edges, outputs."""
-    widest = 1
-    for module in network.modules():
-        if hasattr(module, "coef"):
-            inputs, *counts, outputs = module.coef.shape
-            widest = max(widest, inputs * (sum(counts) + outputs))
-    return max(widest, 128)
