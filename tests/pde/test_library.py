@@ -23,7 +23,7 @@ def test_every_equation_can_be_made(name):
     for block in problem.blocks():
         jet = torch.zeros(1 + len(block.directions) * block.order if block.order else 1, 5, len(problem.fields))
         each = {key: torch.ones(5, dtype=torch.float64) for key in problem.unknowns}
-        residual = block.scaled(jet.double(), block.data.select(slice(0, 5)), each)
+        residual = block.weighted_residuals(jet.double(), block.data.select(slice(0, 5)), each)
         assert bool(residual.isfinite().all())
 
 

@@ -186,7 +186,7 @@ def train(plan: Plan, split: KnotSplit, seed: int, effort: Effort, tell: Tell) -
     model, problem = training.as_deepmind() if plan.recipe == "DeepMind" else training.looked_at_and_continued()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     names, dtype = INPUTS[plan.inputs], next(model.parameters()).dtype
-    judged = problem.train is not None and isinstance(problem, OrdinalClassification)
+    judged = problem.train_loader is None and isinstance(problem, OrdinalClassification)
 
     def signature(rows: np.ndarray) -> np.ndarray:
         with torch.no_grad():

@@ -135,7 +135,7 @@ class _Clock:
 
 
 def _checked(problem, width, budget, time_limit, seed, starts) -> tuple[Regression, int, int]:
-    if not isinstance(problem, Regression) or problem.train is None:
+    if not isinstance(problem, Regression) or problem.train_loader is not None:
         raise InputError(f"problem must be a Regression with tensors, got {type(problem).__name__}")
     check_count(seed, "seed", 0)
     if starts is not None:

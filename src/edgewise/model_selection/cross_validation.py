@@ -6,7 +6,7 @@ from torch import Tensor
 
 from edgewise.nn.model import KAN
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Labelled
+from edgewise.train.problems.classification import LabelledProblem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
@@ -44,7 +44,7 @@ def folds(problem: Problem, seed: int) -> list[tuple[Tensor, Tensor]]:
     parts = min(parts, rows)
     rng = np.random.default_rng(seed)
     order = rng.permutation(rows)
-    if isinstance(problem, Labelled):  # stable: each class stays shuffled and is dealt out in turn
+    if isinstance(problem, LabelledProblem):  # stable: each class stays shuffled and is dealt out in turn
         order = order[np.argsort(data.y.numpy()[order], kind="stable")]
     fold = np.empty(rows, dtype=np.int64)
     fold[order] = np.arange(rows) % parts

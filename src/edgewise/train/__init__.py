@@ -12,12 +12,14 @@ from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.base import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import (
+    BlockProblem,
+    Classification,
+    Data,
+    OrdinalClassification,
+    Regression,
+    ResidualBlock,
+)
 
 __all__ = [
     "LBFGS",

@@ -13,7 +13,7 @@ from edgewise.pde.library import EQUATIONS
 from edgewise.pde.solver.network import network_for
 from edgewise.train.jacobian.normal_equations import trainable_slots
 from edgewise.train.jacobian.rows import NetworkRows, _JetOf, is_chain
-from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
@@ -76,7 +76,7 @@ def block_residuals(model, block):
         own = {f"network.{name}": value for name, value in parameters.items() if not name.startswith("unknowns.")}
         numbers = {name[9:]: value for name, value in parameters.items() if name.startswith("unknowns.")}
         unknowns = {name: value.expand(len(block.data)) for name, value in numbers.items()}
-        return block.scaled(functional_call(module, own, (block.data.x,)), block.data, unknowns)
+        return block.weighted_residuals(functional_call(module, own, (block.data.x,)), block.data, unknowns)
 
     return residuals
 

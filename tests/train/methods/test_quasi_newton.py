@@ -17,7 +17,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import flattened, write_
 from edgewise.train.methods.quasi_newton import LBFGS, VARIANTS, SSBroyden, scaling, update_
 from edgewise.train.penalties import Ridge, Sparsity
-from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data

@@ -11,7 +11,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Objective

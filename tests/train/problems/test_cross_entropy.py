@@ -23,7 +23,7 @@ def test_certainty_is_finite(sure):
     logits[0, sure] = 2000.0
     p = logits.softmax(1)
     assert not softmax_factor(p).any()
-    local = CrossEntropyBlock("b", Data(logits, torch.tensor([0]))).local(
+    local = CrossEntropyBlock("b", Data(logits, torch.tensor([0]))).local_model(
         logits[None], Data(logits, torch.tensor([0])), {}
     )
     assert bool(local.rows.isfinite().all())

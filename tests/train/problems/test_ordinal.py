@@ -12,7 +12,7 @@ from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, OrdinalClassific
 from edgewise.errors import InputError
 from edgewise.train.jacobian.normal_equations import normal_matrix
 from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import NAME, OrdinalBlock
+from edgewise.train.problems.ordinal import THRESHOLD_STEPS, OrdinalBlock
 
 G = torch.Generator().manual_seed(0)
 X = 2 * torch.rand(40, 2, generator=G, dtype=torch.float64) - 1
@@ -24,7 +24,7 @@ STEPS = torch.tensor([-1.2, 0.3, -2.0], dtype=torch.float64)
 def problem(steps=STEPS, **settings):
     made = OrdinalClassification(X, LABELS, **settings)
     with torch.no_grad():
-        made.unknowns[NAME].copy_(steps)
+        made.unknowns[THRESHOLD_STEPS].copy_(steps)
     return made
 
 
@@ -56,17 +56,17 @@ def test_far_outputs_keep_their_digits():
     # A line with slope one on both sides: log p -> -|z - threshold|.
     expected = (900 + made.thresholds[-1] + 900 - made.thresholds[0]) / 2
     assert torch.allclose(made.loss(z, far), expected, rtol=1e-13)
-    local = OrdinalBlock("far", far).local(z[None], far, made.unknowns)
-    assert all(bool(part.isfinite().all()) for part in (local.rows, local.slope, local.unknowns[NAME]))
+    local = OrdinalBlock("far", far).local_model(z[None], far, made.unknowns)
+    assert all(bool(part.isfinite().all()) for part in (local.rows, local.slope, local.unknowns[THRESHOLD_STEPS]))
 
 
 def test_rows_are_the_second_derivative_and_slopes_the_first():
     z = 3 * X[:, :1]
     made = problem(weight=WEIGHT)
     part = made.train
-    local = OrdinalBlock("data", part).local(z[None], part, made.unknowns)
-    rows = torch.cat([local.rows[:, 0], local.unknowns[NAME][:2]], -1)  # by z, then by the steps
-    slopes = torch.cat([local.slope[0], local.unknowns[NAME][2]], -1)
+    local = OrdinalBlock("data", part).local_model(z[None], part, made.unknowns)
+    rows = torch.cat([local.rows[:, 0], local.unknowns[THRESHOLD_STEPS][:2]], -1)  # by z, then by the steps
+    slopes = torch.cat([local.slope[0], local.unknowns[THRESHOLD_STEPS][2]], -1)
 
     def loss(point, label):
         limits = torch.cat([point.new_tensor([-1e3]), point[1:], point.new_tensor([1e3])])
@@ -118,7 +118,7 @@ def test_gradients_agree_with_finite_differences():
     few = made.train.select(slice(0, 6))
 
     def loss(prediction, steps):
-        made.unknowns = {NAME: steps}
+        made.unknowns = {THRESHOLD_STEPS: steps}
         return made.loss(prediction, few)
 
     assert torch.autograd.gradcheck(loss, (z, STEPS.clone().requires_grad_()))
@@ -199,8 +199,8 @@ def test_another_dtype_has_thresholds_of_its_own():
     single = made.to(torch.float32)
     assert single.thresholds.dtype == torch.float32
     with torch.no_grad():
-        single.unknowns[NAME].zero_()
-    assert torch.equal(made.unknowns[NAME].detach(), STEPS)
+        single.unknowns[THRESHOLD_STEPS].zero_()
+    assert torch.equal(made.unknowns[THRESHOLD_STEPS].detach(), STEPS)
 
 
 @pytest.mark.parametrize(

@@ -195,5 +195,5 @@ def test_a_subset_is_the_same_kind_of_problem_on_fewer_samples():
     part = whole.subset(torch.tensor([2, 0]))
     assert isinstance(part, OrdinalClassification) and part.classes == 4 and part.validation is None
     assert torch.equal(part.train.x, whole.train.x[[2, 0]])
-    with pytest.raises(InputError, match="as tensors for a subset, got a DataLoader"):
+    with pytest.raises(InputError, match="as tensors here, got a DataLoader"):
         Regression(LOADER).subset(torch.tensor([0]))

@@ -108,10 +108,9 @@ def judging_data(problem: Problem) -> Data:
     if not isinstance(problem, Regression | Classification | OrdinalClassification):
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds}, got {type(problem).__name__}")
-    data = problem.train if problem.validation is None else problem.validation
-    if data is None or problem.train is None:
+    if problem.train_loader is not None:
         raise InputError("problem must hold its data as tensors, got a DataLoader")
-    return data
+    return problem.train if problem.validation is None else problem.validation
 
 
 def check_layers(model: nn.Module) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -126,7 +126,7 @@ def prune(
         InputError: an argument is not as above.
     """
     _check(model, tolerance, precision, refit)
-    if not isinstance(problem, Problem) or problem.train is None:
+    if not isinstance(problem, Problem) or problem.train_loader is not None:
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds} of tensors, got {type(problem).__name__}")
     if isinstance(problem, OrdinalClassification):
@@ -336,11 +336,7 @@ def columns_of(problem: Problem, columns: Tensor) -> Problem:
     """The problem with only these columns of x."""
     if len(columns) == problem.train.x.shape[1]:
         return problem
-    part = copy.copy(problem)
-    part.train = replace(problem.train, x=problem.train.x[:, columns])
-    if problem.validation is not None:
-        part.validation = replace(problem.validation, x=problem.validation.x[:, columns])
-    return part
+    return problem.with_inputs(columns)
 
 
 def _places(masks: Sequence[Tensor]) -> list[tuple[int, int, int]]:

@@ -194,7 +194,7 @@ def _values(model: KAN, rows: np.ndarray) -> np.ndarray:
 def _check(model: KAN, data: Regression) -> None:
     if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
         raise InputError("model must be a KAN with one output")
-    if not isinstance(data, Regression) or data.train is None:
+    if not isinstance(data, Regression) or data.train_loader is not None:
         raise InputError(f"data must be a Regression with tensors, got {_kind(data)}")
     if data.train.x.shape[1] != model.layers[0].in_features:
         came = data.train.x.shape[1]

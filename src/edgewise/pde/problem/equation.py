@@ -24,7 +24,7 @@ from edgewise.pde.problem.evaluation import (
     value_at,
 )
 from edgewise.pde.problem.fields import Field, Recorder, Stencil, function_jet, readers, stencil
-from edgewise.train.problems.base import BlockProblem
+from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.data import Data
 

@@ -122,7 +122,8 @@ class RowSource:
                 root = (2 / len(block.data)) ** 0.5
                 for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
                     each = {name: value.expand(len(part)) for name, value in self._problem.unknowns.items()}
-                    found.append(root * block.scaled(block.jet(self.network, part.x), part, each).mT.reshape(-1))
+                    jet = block.jet(self.network, part.x)
+                    found.append(root * block.weighted_residuals(jet, part, each).mT.reshape(-1))
         return torch.cat(found)
 
     def _pulled(self, kept: list[tuple[BlockRows, float]] | None, w: Tensor) -> Tensor:

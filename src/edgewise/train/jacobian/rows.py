@@ -14,10 +14,8 @@ from torch.func import functional_call, jacrev, vmap
 from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
-from edgewise.train.problems.blocks import LocalModel, ResidualBlock, Unknowns
-from edgewise.train.problems.classification import CrossEntropyBlock
+from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalBlock
 
 
 class ParameterSlots:
@@ -29,9 +27,6 @@ class ParameterSlots:
         for name, parameter in parameters.items():
             self.slots[name] = slice(self.size, self.size + parameter.numel())
             self.size += parameter.numel()
-
-
-Block = ResidualBlock | CrossEntropyBlock | OrdinalBlock
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class NetworkRows:
         assert self.is_chain
         order = 0 if block.is_plain else block.order
         inputs, outputs = _forward(self._network, part.x, None if block.is_plain else block.directions, order)
-        local = block.local(outputs[-1].detach(), part, unknowns)
+        local = block.local_model(outputs[-1].detach(), part, unknowns)
         sets = list(local.rows.unbind(0)) + ([] if local.slope is None else [local.slope])
         return Spread(order, [x.detach() for x in inputs], _pulled(inputs, outputs, sets), local)
 
@@ -101,7 +96,7 @@ class NetworkRows:
         if not self.is_chain:
             kind = type(self._network).__name__
             raise InputError(f"model must be a chain of layers, as KAN and MLP, for block {block.name!r}, got {kind}")
-        local = block.local(block.jet(self._network, part.x).detach(), part, unknowns)
+        local = block.local_model(block.jet(self._network, part.x).detach(), part, unknowns)
         places = block.places(part.x)
         own, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
         visits = [(part.x, block.directions, order, slice(0, own))]
@@ -140,7 +135,7 @@ class NetworkRows:
             return value, value
 
         jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
-        local = block.local(values.detach().transpose(0, 1), part, unknowns)
+        local = block.local_model(values.detach().transpose(0, 1), part, unknowns)
         full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
         sets = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
         rows = torch.einsum("rcbo,bcop->rbp", sets, full).flatten(0, 1)

@@ -168,7 +168,7 @@ def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
 
 def peek(problem: Problem, rows: int = 10_000) -> Data:
     """Training samples to look at before training: all of them, or the first of a loader, whose order stays."""
-    if problem.train is not None:
+    if problem.train_loader is None:
         return problem.train
     batches = LoaderBatches(problem, problem.train_loader, seed=0)
     before = batches.state()

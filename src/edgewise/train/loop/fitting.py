@@ -281,7 +281,7 @@ class _Training:
         It is the mean over the minibatches since the last record where validation data judge the model, or where only
         a DataLoader has the samples.
         """
-        train = self.problem.train
+        train = self.problem.train_tensors
         if self.since and (train is None or self.has_validation):
             count = len(self.since)
             return Evaluation(sum(e.loss for e in self.since) / count, sum(e.penalty for e in self.since) / count)
@@ -356,7 +356,7 @@ class _Training:
         )
 
     def _report(self, stopped: StopReason, message: str, method_reason: str, state: TrainingState | None) -> FitReport:
-        train, validation = self.problem.train, self.problem.validation
+        train, validation = self.problem.train_tensors, self.problem.validation
         count = sum(p.numel() for p in self.objective.parameters.values())
         numbers = 0 if train is None else train.y.numel()
         completed = stopped not in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.NONFINITE)

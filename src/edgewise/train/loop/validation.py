@@ -43,7 +43,7 @@ def check_kinds(
     if not method.full_batch:
         return
     name = type(method).__name__
-    if problem.train is None:
+    if problem.train_loader is not None:
         raise InputError(f"{name} needs all samples at once: give tensors instead of a DataLoader, or use Adam()")
     if batch_size is not None:
         raise InputError(f"batch_size must be None for {name}, which needs all samples at once, got {batch_size!r}")
@@ -87,7 +87,7 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     """
     network = unwrapped(model)
     # torch records no gradients through tensors that were made under inference_mode, whatever holds later.
-    parts = [data for data in (problem.train, problem.validation) if data is not None]
+    parts = [data for data in (problem.train_tensors, problem.validation) if data is not None]
     for name, tensors in (
         ("model", list(network.parameters())),
         ("problem", [tensor for data in parts for tensor in (data.x, data.y)]),

@@ -160,7 +160,7 @@ class AdamRun:
 
     def step(self, data: Data) -> StepResult:
         """Make one step on these samples."""
-        is_whole = data is self._objective.problem.train
+        is_whole = data is self._objective.problem.train_tensors
         before = self._current if is_whole and self._current is not None else self._objective.backward(data)
         if not before.is_finite:
             return StepResult(before)

@@ -1,34 +1,61 @@
-"""Cross-entropy to second order: the generalised Gauss-Newton matrix of a softmax, factorised into rows."""
+"""Classification by cross-entropy, and the second-order model of the softmax."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
+from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.blocks import LocalModel
+from edgewise.train.problems.base import Problem, Validation
+from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns
 from edgewise.train.problems.data import Data
 
 
-class Labelled(Problem):
-    """What problems with integer labels 0 .. classes - 1 have in common."""
+class LabelledProblem(Problem):
+    """Base of problems with integer labels 0 .. classes - 1, whose loss is the weighted mean of -log p(label).
 
-    def __init__(self, x, y, classes: int | None, weight, validation, seed: int):
+    Attributes
+    ----------
+    classes : int
+        Number of classes.
+    """
+
+    def __init__(
+        self,
+        x: Tensor | DataLoader[Any],
+        y: Tensor | None = None,
+        *,
+        classes: int | None = None,
+        weight: Tensor | None = None,
+        validation: Validation = None,
+        seed: int = 0,
+    ) -> None:
         if classes is None:
-            classes = _count_classes(y)
+            if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.numel() == 0:
+                raise InputError("classes must be given where y is not a tensor of integer labels")
+            classes = max(int(y.max()) + 1, 2)
         if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
             raise InputError(f"classes must be an integer of at least 2, got {classes!r}")
         self.classes = classes
-        super().__init__(x, y, weight, validation, seed)
+        super().__init__(x, y, weight=weight, validation=validation, seed=seed)
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        """Weighted mean of -log p(label)."""
+        """Weighted mean of -log p(label), a differentiable scalar."""
         losses = self._prediction_losses(prediction, data)
         return (losses if data.weight is None else losses * data.weight).sum() / max(len(data), 1)
+
+    def classify(self, prediction: Tensor) -> Tensor:
+        """Most probable class of every sample, (N,), from the model's output."""
+        raise NotImplementedError
+
+    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
+        """("accuracy", weighted share of samples whose most probable class is the label)."""
+        right = (self.classify(prediction) == data.y).double()
+        return "accuracy", float((right if data.weight is None else right * data.weight).mean())
 
     def _settings(self) -> dict[str, int]:
         return {"classes": self.classes}
@@ -43,85 +70,101 @@ class Labelled(Problem):
         return y
 
 
-class Classification(Labelled):
-    """Cross-entropy: the model's outputs are logits, the loss is the weighted mean of -log p(label).
+class Classification(LabelledProblem):
+    """Classification by cross-entropy: the outputs are logits, the loss is the weighted mean of -log p(label).
 
     For classes that have an order see `OrdinalClassification`.
 
-    Args:
-        x: as in `Regression`.
-        y: (N,) integer labels 0 .. classes - 1.
-        classes: their number; left out, the largest label in y plus one.
-        weight, validation, seed: as in `Regression`.
+    Parameters
+    ----------
+    x : Tensor or DataLoader
+        Inputs, (N, in), as in `Regression`.
+    y : Tensor
+        Integer labels 0 .. classes - 1, (N,).
+    classes : int, optional
+        Number of classes; the largest label in y plus one if left out.
+    weight, validation, seed
+        As in `Regression`.
 
-    Raises:
-        InputError: as in `Regression`, or a label is out of range.
+    Raises
+    ------
+    InputError
+        As in `Regression`, or a label is out of range.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[-1.0], [0.5], [2.0]])
+    >>> problem = Classification(x, torch.tensor([0, 1, 1]))
+    >>> logits = torch.zeros(3, 2)
+    >>> round(float(problem.loss(logits, problem.train)), 4)
+    0.6931
     """
 
-    def __init__(self, x, y=None, *, classes: int | None = None, weight=None, validation=None, seed: int = 0):
-        super().__init__(x, y, classes, weight, validation, seed)
+    def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
+        """One `CrossEntropyBlock` on the training samples; none if a DataLoader brings them."""
+        return () if self.train_loader is not None else (CrossEntropyBlock("data", self.train),)
+
+    def classify(self, prediction: Tensor) -> Tensor:
+        """Class of the largest logit, (N,), from the model's output (N, classes)."""
+        return prediction.argmax(1)
+
+    def check_prediction(self, prediction: Tensor, data: Data) -> None:
+        """Raise InputError if the model does not have one output per class."""
+        if prediction.shape != (len(data), self.classes):
+            raise InputError(f"the model must have {self.classes} outputs, one per class, got {prediction.shape[-1]}")
 
     def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         return cross_entropy(prediction, data.y, reduction="none")
 
-    def second_order_blocks(self) -> tuple[CrossEntropyBlock, ...]:
-        return () if self.train is None else (CrossEntropyBlock("data", self.train),)
 
-    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
-        """("accuracy", weighted share of samples whose largest logit is the label's)."""
-        right = (prediction.argmax(1) == data.y).double()
-        return "accuracy", float((right if data.weight is None else right * data.weight).mean())
+class CrossEntropyBlock(LikelihoodBlock):
+    """Cross-entropy of a softmax with its generalised Gauss-Newton matrix.
 
-    def check_prediction(self, prediction: Tensor, data: Data) -> None:
-        if prediction.shape != (len(data), self.classes):
-            raise InputError(f"the model must have {self.classes} outputs, one per class, got {prediction.shape[-1]}")
+    Notes
+    -----
+    With p = softmax(logits), the second derivative of -log p(label) by the logits is diag(p) - p p', whatever the
+    label [1]_.
 
-
-def _count_classes(y) -> int:
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.numel() == 0:
-        raise InputError("classes must be given where y is not a tensor of integer labels")
-    return max(int(y.max()) + 1, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class CrossEntropyBlock:
-    """What `ResidualBlock` is to a sum of squares, for mean over samples of (data.weight *) -log p(label).
-
-    Its second derivative by the logits is diag(p) - p p', whatever the label: N. Schraudolph, "Fast curvature
-    matrix-vector products for second-order gradient descent", Neural Computation 14 (2002).
+    References
+    ----------
+    .. [1] N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
+       Computation 14 (2002) 1723.
     """
 
-    name: str
-    data: Data
-    is_plain = True
-
-    def to(self, dtype: torch.dtype) -> CrossEntropyBlock:
-        return replace(self, data=self.data.to(dtype))
-
-    def jet(self, network: nn.Module, x: Tensor) -> Tensor:
-        return network(x)[None]
-
-    def local(self, jet: Tensor, part: Data, unknowns: dict) -> LocalModel:
-        """The loss on a part, summed over samples, to second order in the logits."""
-        share = jet[0].softmax(1)
-        slope = share - one_hot(part.y, share.shape[1])
-        rows = softmax_factor(share) * 0.5**0.5  # 2 row row' is meant
+    def local_model(self, jet: Tensor, part: Data, unknowns: Unknowns) -> LocalModel:
+        """Loss on a part, summed over its samples, to second order in the logits (1, b, classes)."""
+        probabilities = jet[0].softmax(1)
+        slope = probabilities - one_hot(part.y, probabilities.shape[1])
+        rows = softmax_factor(probabilities) * 0.5**0.5  # the matrix is 2 row row'
         if part.weight is not None:
             slope = slope * part.weight[:, None]
             rows = rows * part.weight.sqrt()[:, None]
         return LocalModel(rows[:, None], {}, None, slope[None])
 
 
-def softmax_factor(share: Tensor) -> Tensor:
-    """Rows (classes - 1, b, classes) with sum_r row_r row_r' = diag(p) - p p' for each p of `share` (b, classes).
+def softmax_factor(probabilities: Tensor) -> Tensor:
+    """Rows with sum_r row_r row_r' = diag(p) - p p' for each sample.
 
-    The Cholesky factor of a multinomial's covariance in closed form: K. Tanabe, M. Sagae, J. R. Statist. Soc. B 54
-    (1992) 211. With q_r = sum of p_k over k > r, row r is sqrt(p_r q_r / q_(r-1)) (e_r - sum_(k > r) p_k / q_r e_k).
+    Parameters
+    ----------
+    probabilities : Tensor
+        Probabilities p of the classes, (b, classes).
+
+    Returns
+    -------
+    Tensor
+        Rows, (classes - 1, b, classes).
+
+    Notes
+    -----
+    The Cholesky factor of a multinomial's covariance in closed form: with q_r the sum of p_k over k > r, row r is
+    sqrt(p_r q_r / q_(r-1)) (e_r - sum_(k > r) p_k / q_r e_k). See K. Tanabe and M. Sagae, J. R. Statist. Soc. B 54
+    (1992) 211.
     """
-    tails = share.flip(1).cumsum(1).flip(1)  # q_(r-1), by sums of positive numbers: nothing cancels
+    tails = probabilities.flip(1).cumsum(1).flip(1)  # q_(r-1), by sums of positive numbers: nothing cancels
     after, before = tails[:, 1:], tails[:, :-1]
-    tiny = torch.finfo(share.dtype).tiny
-    size = (share[:, :-1] * after / before.clamp(min=tiny)).sqrt()
-    others = -(share[:, None, :] / after.clamp(min=tiny)[..., None]).triu(1)
+    tiny = torch.finfo(probabilities.dtype).tiny
+    size = (probabilities[:, :-1] * after / before.clamp(min=tiny)).sqrt()
+    others = -(probabilities[:, None, :] / after.clamp(min=tiny)[..., None]).triu(1)
     others[:, torch.arange(after.shape[1]), torch.arange(after.shape[1])] = 1.0
     return (size[..., None] * others).transpose(0, 1)

@@ -1,14 +1,18 @@
-"""Loss plus penalty of one model on given data, with gradients, in bounded memory."""
+"""Objective of a fit: loss plus penalty of one model on given data, with gradients, in bounded memory."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches, rows_in_memory
+from edgewise.nn.trace import Trace
 from edgewise.train.penalties import Penalty, edge_magnitudes
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
@@ -16,87 +20,141 @@ from edgewise.train.problems.data import Data
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The loss on some data, and the penalty."""
+    """Value of an objective.
+
+    Parameters
+    ----------
+    loss : float
+        Loss on some data.
+    penalty : float
+        Penalty of the model.
+    """
 
     loss: float
     penalty: float = 0.0
 
     @property
     def total(self) -> float:
+        """Loss plus penalty."""
         return self.loss + self.penalty
 
     @property
     def is_finite(self) -> bool:
+        """Whether loss and penalty are finite numbers."""
         return math.isfinite(self.total)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The network inside a DistributedDataParallel wrapper, or the model itself."""
+    """Network inside a DistributedDataParallel wrapper, or the model itself."""
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
 def mean_over_processes(model: nn.Module, value: float) -> float:
-    """The mean of each process's value where they train one DistributedDataParallel model, so that all of them decide
-    alike; the value itself otherwise."""
-    if unwrapped(model) is model:
+    """Mean of the values of all processes that train one DistributedDataParallel model; otherwise the value itself.
+
+    Every process gets the same mean, so that all of them decide alike.
+    """
+    if not isinstance(model, nn.parallel.DistributedDataParallel):
         return value
     total = torch.tensor(value, dtype=torch.float64, device=next(model.parameters()).device)
     torch.distributed.all_reduce(total, group=model.process_group)
     return float(total) / torch.distributed.get_world_size(model.process_group)
 
 
+def named_unknowns(problem: Problem) -> dict[str, nn.Parameter]:
+    """Unknowns of a problem by the names they have among all parameters, "unknowns.name"."""
+    return {f"unknowns.{name}": value for name, value in problem.unknowns.items()}
+
+
 def state_tensors(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
-    """All that training may change, by name: the network's tensors and the problem's unknowns; no copies."""
-    return {**network.state_dict(), **{f"unknowns.{name}": value.detach() for name, value in problem.unknowns.items()}}
+    """Tensors that training may change, by name: those of the network and the problem's unknowns; no copies."""
+    return {**network.state_dict(), **{name: value.detach() for name, value in named_unknowns(problem).items()}}
+
+
+def trainable_parameters(network: nn.Module, problem: Problem) -> dict[str, nn.Parameter]:
+    """Trainable parameters by name, those of the network in its order, then the problem's unknowns."""
+    everything = {**dict(network.named_parameters()), **named_unknowns(problem)}
+    return {name: parameter for name, parameter in everything.items() if parameter.requires_grad}
 
 
 class Objective:
-    """What a method makes small: the problem's loss + penalty.
+    """Loss of a problem plus a penalty, as a function of a model's parameters.
 
-    The loss is problem.loss(model(x), data); that of a problem of blocks is the sum over its blocks, whatever `data`.
+    The loss is problem.loss(model(x), data). The loss of a problem of blocks is the sum over its blocks, whatever the
+    `data`.
 
-    Attributes:
-        model: what is called; network: the same without a DistributedDataParallel wrapper.
-        parameters: the trainable ones by name, in the network's order, then the problem's unknowns as
-            "unknowns.name"; frozen ones are left alone.
+    Parameters
+    ----------
+    model : Module
+        Model to train, possibly wrapped in DistributedDataParallel.
+    problem : Problem
+        Problem with the loss.
+    penalty : Penalty, optional
+        Penalty that is added.
+    rows : int, optional
+        Most samples in one forward pass; chosen by the width of the network if left out.
+
+    Attributes
+    ----------
+    model : Module
+        Model as given, which is called in training.
+    network : Module
+        Model without a DistributedDataParallel wrapper.
+    parameters : dict of str to Parameter
+        Trainable parameters by name, see `trainable_parameters`.
+
+    Raises
+    ------
+    InputError
+        The model has no trainable parameter, or the penalty does not fit it.
     """
 
-    def __init__(self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None):
+    def __init__(
+        self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None
+    ) -> None:
         self.model, self.network = model, unwrapped(model)
         self.problem, self.penalty = problem, penalty
         self.term = None if penalty is None else penalty.bind(self.network)
         self.needs_trace = penalty is not None and penalty.needs_trace
-        everything = [*self.network.named_parameters(), *((f"unknowns.{n}", p) for n, p in problem.unknowns.items())]
-        self.parameters = {name: p for name, p in everything if p.requires_grad}
+        self.parameters = trainable_parameters(self.network, problem)
         if not self.parameters:
             raise InputError("model must have a trainable parameter, got none with requires_grad")
         self.rows = rows or rows_in_memory(self.network)
 
-    def twin(self, network: nn.Module, dtype: torch.dtype) -> "Objective":
-        """The same objective for a copy of the network in another dtype, with its data in that dtype."""
+    def twin(self, network: nn.Module, dtype: torch.dtype) -> Objective:
+        """Same objective for a copy of the network in another dtype, with its data in that dtype."""
         return Objective(network, self.problem.to(dtype), self.penalty, rows=self.rows)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Outputs of the model, (N, out), without gradients."""
+        return predict_in_batches(self.network, x, rows=self.rows)
+
+    def loss(self, data: Data) -> float:
+        """Loss alone, without gradients."""
+        with torch.no_grad():
+            return sum(float(value) for value in self._losses(data))
 
     def evaluate(self, data: Data) -> Evaluation:
         """Loss and penalty, without gradients."""
         with torch.no_grad():
             if self.problem.by_blocks:
-                return Evaluation(self.loss(data), self._penalty_value(data))
-            loss, sizes = 0.0, []
+                return Evaluation(self.loss(data), self._penalty(self.magnitudes(data)))
+            loss, parts = 0.0, []
             for part, share in data.chunks(self.rows):
-                prediction, trace = self._forward(part)
+                prediction, magnitudes = self._forward(part)
                 loss += share * float(self.problem.loss(prediction, part))
-                if self.needs_trace:
-                    sizes.append([share * size for size in edge_magnitudes(trace, part.weight)])
-            return Evaluation(loss, self._penalty(sizes))
+                parts.append([share * each for each in magnitudes])
+            return Evaluation(loss, self._penalty(_sums(parts)))
 
-    def loss(self, data: Data) -> float:
-        """The loss alone, without gradients."""
+    def magnitudes(self, data: Data) -> list[Tensor]:
+        """Mean |phi| of every edge over all samples, (in, out) per layer; empty where the penalty needs no trace."""
+        if not self.needs_trace:
+            return []
         with torch.no_grad():
-            return sum(float(value) for value in self._losses(data))
-
-    def predict(self, x: Tensor) -> Tensor:
-        """The model's outputs, (N, out), without gradients."""
-        return predict_in_batches(self.network, x, rows=self.rows)
+            return _sums(
+                [share * each for each in edge_magnitudes(self._trace(part.x), part.weight)]
+                for part, share in data.chunks(self.rows)
+            )
 
     def backward(self, data: Data) -> Evaluation:
         """Loss and penalty; their gradient is left in the `.grad` of the parameters."""
@@ -107,39 +165,34 @@ class Objective:
             for value in self._losses(data):
                 value.backward()
                 loss += float(value.detach())
-            if not self.needs_trace:
-                return Evaluation(loss, self._pull_penalty(()))
-            self.penalty_backward(data)
-            return Evaluation(loss, self._penalty_value(data))
-        if len(data) > self.rows:
-            return self._backward_in_two_passes(data)
-        prediction, trace = self._forward(data)
-        loss = self.problem.loss(prediction, data)
-        penalty = self.term.value(edge_magnitudes(trace, data.weight))
-        (loss + penalty).backward()
-        return Evaluation(float(loss.detach()), float(penalty.detach()))
-
-    def penalty_backward(self, data: Data) -> None:
-        """Adds the gradient of the penalty alone to the `.grad` of the parameters."""
-        if self.term is None:
-            return
-        if not self.needs_trace:
-            self._pull_penalty(())
-            return
+            return Evaluation(loss, self.penalty_backward(data))
+        if len(data) <= self.rows:
+            prediction, sizes = self._forward(data)
+            value, penalty = self.problem.loss(prediction, data), self._term_value(sizes)
+            (value + penalty).backward()
+            return Evaluation(float(value.detach()), float(penalty.detach()))
+        # The penalty is no sum over samples, but its arguments (means over samples) are: first the means, then the
+        # gradient by them, then each chunk's part of the chain rule.
         magnitudes = self.magnitudes(data)
         slopes = self._magnitude_slopes(magnitudes)
+        loss = 0.0
         for part, share in data.chunks(self.rows):
-            (share * _pulled(slopes, edge_magnitudes(self.network.trace(part.x), part.weight))).backward()
-        self._pull_penalty(magnitudes)  # what depends on parameters directly
+            prediction, sizes = self._forward(part)
+            value = share * self.problem.loss(prediction, part)
+            (value + share * _inner_product(slopes, sizes)).backward()
+            loss += float(value.detach())
+        return Evaluation(loss, self._backward_at_fixed_magnitudes(magnitudes))
 
-    def magnitudes(self, data: Data) -> list[Tensor]:
-        """Mean |phi| of every edge over all samples, (in, out) per layer, without gradients."""
-        with torch.no_grad():
-            sizes = [
-                [share * size for size in edge_magnitudes(self.network.trace(part.x), part.weight)]
-                for part, share in data.chunks(self.rows)
-            ]
-            return [sum(each) for each in zip(*sizes, strict=True)]
+    def penalty_backward(self, data: Data) -> float:
+        """Value of the penalty; its gradient is added to the `.grad` of the parameters."""
+        if self.term is None:
+            return 0.0
+        magnitudes = self.magnitudes(data)
+        if self.needs_trace:
+            slopes = self._magnitude_slopes(magnitudes)
+            for part, share in data.chunks(self.rows):
+                (share * _inner_product(slopes, edge_magnitudes(self._trace(part.x), part.weight))).backward()
+        return self._backward_at_fixed_magnitudes(magnitudes)
 
     def _losses(self, data: Data) -> Iterator[Tensor]:
         """Differentiable scalars that sum to the loss, one per chunk of samples."""
@@ -151,25 +204,28 @@ class Objective:
             for part, share in block.data.chunks(self.rows):
                 yield share * block.loss(self.model, part, self.problem.unknowns)
 
-    def _penalty_value(self, data: Data) -> float:
-        if self.term is None:
-            return 0.0
-        with torch.no_grad():
-            return float(self.term.value(self.magnitudes(data) if self.needs_trace else ()))
+    @property
+    def _trace(self) -> Callable[[Tensor], Trace]:
+        return self.network.trace  # type: ignore[return-value]  # a penalty that needs it has checked the model
 
-    def _forward(self, part: Data):
+    def _forward(self, part: Data) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Prediction of a part, and the edge magnitudes on it if the penalty needs them."""
         if not self.needs_trace:
-            return self.model(part.x), None
-        trace = self.network.trace(part.x)
+            return self.model(part.x), ()
+        trace = self._trace(part.x)
         # A wrapper must see its own forward pass, or it doesn't average gradients over processes.
-        return (trace.output if self.model is self.network else self.model(part.x)), trace
+        prediction = trace.output if self.model is self.network else self.model(part.x)
+        return prediction, edge_magnitudes(trace, part.weight)
 
-    def _penalty(self, sizes: Sequence) -> float:
-        if self.term is None:
-            return 0.0
-        return float(self.term.value([sum(each) for each in zip(*sizes, strict=True)]))
+    def _term_value(self, magnitudes: Sequence[Tensor]) -> Tensor:
+        assert self.term is not None
+        return self.term.value(magnitudes)
 
-    def _pull_penalty(self, magnitudes: Sequence[Tensor]) -> float:
+    def _penalty(self, magnitudes: Sequence[Tensor]) -> float:
+        return 0.0 if self.term is None else float(self.term.value(magnitudes))
+
+    def _backward_at_fixed_magnitudes(self, magnitudes: Sequence[Tensor]) -> float:
+        """Value of the penalty; the gradient of what depends on parameters directly is added to their `.grad`."""
         if self.term is None:
             return 0.0
         value = self.term.value(magnitudes)
@@ -177,27 +233,16 @@ class Objective:
             value.backward()
         return float(value.detach())
 
-    def _backward_in_two_passes(self, data: Data) -> Evaluation:
-        """The penalty is no sum over samples, its arguments (means over samples) are: first the means, then the
-        gradient by them, then each chunk's part of the chain rule."""
-        magnitudes = self.magnitudes(data)
-        slopes = self._magnitude_slopes(magnitudes)
-        with torch.no_grad():
-            penalty = float(self.term.value(magnitudes))
-        loss = 0.0
-        for part, share in data.chunks(self.rows):
-            prediction, trace = self._forward(part)
-            value = share * self.problem.loss(prediction, part)
-            (value + share * _pulled(slopes, edge_magnitudes(trace, part.weight))).backward()
-            loss += float(value.detach())
-        self._pull_penalty(magnitudes)  # what depends on parameters directly
-        return Evaluation(loss, penalty)
-
     def _magnitude_slopes(self, magnitudes: Sequence[Tensor]) -> list[Tensor]:
         leaves = [size.detach().requires_grad_() for size in magnitudes]
         with torch.enable_grad():
-            return list(torch.autograd.grad(self.term.value(leaves), leaves))
+            return list(torch.autograd.grad(self._term_value(leaves), leaves))
 
 
-def _pulled(slopes: Sequence[Tensor], sizes: Sequence[Tensor]) -> Tensor:
-    return sum((slope * size).sum() for slope, size in zip(slopes, sizes, strict=True))
+def _sums(parts: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+    """Sum over the parts of each of their tensors."""
+    return [reduce(torch.add, each) for each in zip(*parts, strict=True)]
+
+
+def _inner_product(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
+    return reduce(torch.add, [(one * other).sum() for one, other in zip(left, right, strict=True)])
