@@ -77,10 +77,17 @@ def test_a_constant_is_exact():
         ({"domain": [(0, 1)], "samples": 3}, "samples must be at least 10"),
         ({"domain": [(0, 1)], "grid_sizes": (4, 6)}, "grid_sizes must be multiples"),
         ({"domain": [(0, 1)], "grid_sizes": (0, 4)}, "grid_sizes must be an integer of at least 1, got 0"),
-        ({"domain": [(-1, 1)], "function": lambda x: x[:, 0].log()}, "function must be finite"),
+        ({"domain": [(-1, 1)], "model": lambda x: x[:, 0].log()}, "model must be finite"),
     ],
 )
 def test_bad_arguments_are_refused(settings, message):
-    arguments = {"function": lambda x: x[:, 0]} | settings
+    arguments = {"model": lambda x: x[:, 0]} | settings
     with pytest.raises(InputError, match=message):
         distil(**arguments)
+
+
+def test_the_former_name_of_the_first_argument_warns():
+    with pytest.warns(DeprecationWarning, match="the argument function of distil is now called model"):
+        distil(function=lambda x: x[:, 0], domain=[(0, 1)], hidden=(), grid_sizes=(2,), samples=20)
+    with pytest.raises(InputError, match="must not both be given"):
+        distil(function=len, model=len)

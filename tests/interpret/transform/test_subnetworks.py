@@ -5,7 +5,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.interpret.transform.subnetworks import (
-    connected,
+    connected_edges,
     live_edges,
     with_inputs,
     without_dead_nodes,
@@ -34,7 +34,7 @@ def test_connected_keeps_ways_from_inputs_to_outputs_only():
     masks = [torch.ones(2, 3, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)]
     masks[0][:, 0] = False  # node 0 is fed by nothing
     masks[1][1] = False  # node 1 leads nowhere
-    first, second = connected(masks, [((0,), (1,), (2,)), ((0,), (1,))])
+    first, second = connected_edges(masks, [((0,), (1,), (2,)), ((0,), (1,))])
     assert first.tolist() == [[False, False, True]] * 2
     assert second.tolist() == [[False, False], [False, False], [True, True]]
 

@@ -13,11 +13,11 @@ from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.interpret.transform.subnetworks import (
     Kept,
-    connected,
-    edge_layers,
-    leaves_a_way,
+    connected_edges,
+    has_path,
     live_edges,
     product_groups,
+    spline_layers,
     with_inputs,
     without_dead_nodes,
     without_edges,
@@ -147,7 +147,7 @@ class _Pruning:
         self.problem, self.model = problem, copy.deepcopy(given)
         self.kept = Kept(
             tuple(torch.arange(width) for width in given.config.width),
-            tuple(torch.arange(layer.out_features) for layer in edge_layers(given)),
+            tuple(torch.arange(layer.out_features) for layer in spline_layers(given)),
         )
         self.removals: list[Removal] = []
         before = self._losses(given, problem)
@@ -183,10 +183,12 @@ class _Pruning:
         """Takes out the edges that are constant on the training data, or on no way to an output."""
         x = self.problem.train.x
         live, groups = live_edges(self.given), product_groups(self.given)
-        keep = connected([mask & varies for mask, varies in zip(live, _varying(self.given, x), strict=True)], groups)
-        if not leaves_a_way(keep, groups):
+        keep = connected_edges(
+            [mask & varies for mask, varies in zip(live, _varying(self.given, x), strict=True)], groups
+        )
+        if not has_path(keep, groups):
             keep = live  # the whole network is a constant: its edges say which
-        masks = [layer.mask != 0 for layer in edge_layers(self.given)]
+        masks = [layer.mask != 0 for layer in spline_layers(self.given)]
         gone = self._named(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
         if not gone:
             return
@@ -260,10 +262,10 @@ class _Pruning:
     def _try(self, kind: str, names: tuple[tuple[int, ...], ...], score: float) -> bool:
         """Takes things out, refits, and stays with the result if its loss is allowed."""
         keep, live, groups = self._without(names), live_edges(self.model), product_groups(self.model)
-        if not leaves_a_way(keep, groups) or all(torch.equal(a, b) for a, b in zip(keep, live, strict=True)):
+        if not has_path(keep, groups) or all(torch.equal(a, b) for a, b in zip(keep, live, strict=True)):
             return False
         candidate = without_edges(self.model, keep, self.problem.train.x)
-        if not leaves_a_way(live_edges(candidate), product_groups(candidate)):
+        if not has_path(live_edges(candidate), product_groups(candidate)):
             return False
         candidate, kept = without_dead_nodes(candidate)
         problem = columns_of(self.problem, kept.nodes[0])
@@ -315,7 +317,7 @@ class _Pruning:
 
 
 def _check(model: KAN, tolerance: float, precision: float, refit: int) -> None:
-    edge_layers(model)
+    spline_layers(model)
     product_groups(model)
     for name, value in (("tolerance", tolerance), ("precision", precision)):
         if not (is_number(value) and value >= 0):

@@ -1,4 +1,4 @@
-"""A small KAN instead of a large model: trained on what a function, a network or a scikit-learn model answers."""
+"""Distillation: a small KAN trained on the predictions of a function, a network or an estimator."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -6,27 +6,46 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count
+from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
-from edgewise.interpret.black_box import check_points, tensor_function
+from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
+from edgewise.interpret.transform.subnetworks import spline_layers
 from edgewise.model_selection.candidates import method_for
 from edgewise.nn.model import KAN
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.regression import Regression
 
-FIRST_STEPS, STEPS = 25, 60  # of the training at each grid size, before and after the hidden domains are moved
-ENOUGH = 1e-6  # relative error at which nothing more is done
-SPREAD = 0.1  # of the mean squared error that counts everywhere when points are added, so that no part is forgotten
-LEVELS = 12  # a column of data with no more values is left at them
+# Training steps at each grid size, before and after the hidden domains are moved (a choice).
+FIRST_STEPS, STEPS = 25, 60
+ENOUGH = 1e-6  # relative error at which no finer grid is tried (a choice)
+WORTHWHILE = 2.0  # a finer grid is tried as long as the last one divided the error by at least this factor (a choice)
+# Share of the mean squared error that is added to the error of each point when points are drawn by their error (a
+# choice), so that no part of the domain is neglected.
+SPREAD = 0.1
+FEW_LEVELS = 12  # a column of data with at most so many different values keeps to these values (a choice)
+FEWEST_SAMPLES = 10
 
 
 @dataclass(frozen=True)
 class DistilRound:
-    """One grid size: points trained on, parameters, and the root mean square error on points not yet seen, relative to
-    the standard deviation of the function."""
+    """One grid size of a distillation.
+
+    Attributes
+    ----------
+    grid_size : int
+        Knot intervals.
+    points : int
+        Number of training points.
+    parameters : int
+        Number of parameters of the KAN.
+    relative_error : float
+        Root mean square error on fresh points, relative to the standard deviation of the function.
+    """
 
     grid_size: int
     points: int
@@ -36,11 +55,22 @@ class DistilRound:
 
 @dataclass(frozen=True)
 class DistilReport:
-    """How close the KAN is to what it stands for, on fresh points drawn as the data lie.
+    """Error of a distilled KAN on fresh points that are drawn like the data.
 
-    rmse, max_error: in the unit of the function. relative_error: rmse by the function's standard deviation.
-    fresh: points these were measured on. calls: points at which the function was evaluated in all.
-    parameters: of the KAN. rounds: one for each grid size that was tried.
+    Attributes
+    ----------
+    rmse, max_error : float
+        Root mean square and largest error, in the unit of the function.
+    relative_error : float
+        rmse relative to the standard deviation of the function.
+    fresh : int
+        Number of points on which these were measured.
+    calls : int
+        Number of points at which the function was evaluated in all.
+    parameters : int
+        Number of parameters of the KAN.
+    rounds : tuple of DistilRound
+        One for each grid size that was tried.
     """
 
     rmse: float
@@ -61,60 +91,96 @@ class DistilReport:
         )
 
 
+@renamed_argument("function", "model")
 def distil(
-    function,
-    x=None,
+    model: BlackBox,
+    x: ArrayLike | Tensor | None = None,
     *,
-    domain: Sequence | Tensor | None = None,
+    domain: Sequence[Sequence[float]] | Tensor | None = None,
     hidden: Sequence[int] = (5,),
-    grid_sizes: Sequence[int] = (4, 8, 16),
+    grid_sizes: Sequence[int] | int = (4, 8, 16),
     samples: int = 2000,
     seed: int = 0,
 ) -> tuple[KAN, DistilReport]:
-    """A KAN that does what `function` does, where it matters.
+    """Train a KAN to reproduce a model where its data lie.
 
-    Points are drawn as the data lie (rows with a little of the difference of two others added, so that columns stay
-    related as they are), or evenly over a box. At every grid size the KAN is trained, compared with the function on
-    points not seen before, and half as many points again are added where the error is large. Finer grids are tried as
-    long as they halve the error; the best model is kept.
+    Points are drawn like the data (rows plus a part of the difference of two other rows, so that columns stay related
+    as they are), or evenly over a box. At every grid size the KAN is trained and compared with the model on fresh
+    points, and half as many points again are added where the error is large. Finer grids are tried as long as they
+    halve the error; the best KAN is kept.
 
-    Args:
-        function: a torch module, an object with `predict` (of a classifier the probabilities are distilled), or a
-            function of a tensor (N, d); see `tensor_function`.
-        x: data (N, d) in the function's domain. domain: or the box, (d, 2) or (low, high) pairs.
-        hidden: hidden nodes, () for an additive KAN. grid_sizes: tried in order, each a multiple of the one before.
-        samples: points to start with. seed: of points and weights.
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of a tensor (N, d), see `edgewise.interpret.black_box.tensor_function`; of a classifier the
+        probabilities are distilled.
+    x : array-like or Tensor, optional
+        Data (N, d) in the domain of the model. Exactly one of `x` and `domain` is given.
+    domain : sequence of (low, high) or Tensor (d, 2), optional
+        The box.
+    hidden : sequence of int
+        Numbers of hidden nodes, () for an additive KAN.
+    grid_sizes : sequence of int
+        Knot intervals, tried in order, each a multiple of the one before.
+    samples : int
+        Number of points to start with, at least 10.
+    seed : int
+        Seed of points and weights.
 
-    Returns:
-        The KAN, float64, of the function's inputs and outputs in their units, and a `DistilReport`.
+    Returns
+    -------
+    model : KAN
+        float64, with the model's inputs and outputs in their units.
+    report : DistilReport
+        Its error on fresh points.
 
-    Raises:
-        InputError: an argument is not as above, or the function is not finite there.
+    Raises
+    ------
+    InputError
+        An argument is not as above, or the model is not finite at the points.
+
+    Examples
+    --------
+    >>> small, report = distil(lambda x: x[:, 0].exp(), domain=[(0, 1)], hidden=(), grid_sizes=(8,))
+    >>> report.relative_error < 1e-4
+    True
     """
     check_count(samples, "samples")
-    if samples < 10:
-        raise InputError(f"samples must be at least 10, got {samples}")
+    if samples < FEWEST_SAMPLES:
+        raise InputError(f"samples must be at least {FEWEST_SAMPLES}, got {samples}")
     grids = [grid_sizes] if isinstance(grid_sizes, int) else list(grid_sizes)
     for size in grids:
         check_count(size, "grid_sizes")
     if not grids or any(b % a for a, b in pairwise(grids)):
         raise InputError(f"grid_sizes must be multiples of each other in rising order, got {grid_sizes!r}")
-    draw = _sampler(x, domain, seed)
-    run = _Distilling(_finite(tensor_function(function)), draw, samples, tuple(hidden), grids[0], seed)
+    if x is not None and domain is None:
+        draw = _near_data(x, seed)
+    elif domain is not None and x is None:
+        draw = _in_box(domain, seed)
+    else:
+        raise InputError("x or domain must be given, and not both")
+    distillation = _Distillation(tensor_function(model), draw, samples, tuple(hidden), grids[0], seed)
     for size in grids:
-        if not run.round(size):
+        if not distillation.train_at(size):
             break
-    return run.result()
+    return distillation.result()
 
 
-class _Distilling:
-    """One distillation at work, on inputs that the KAN's first layer sees on [-1, 1] and standardised outputs."""
+class _Distillation:
+    """State of a distillation; the KAN's first layer sees the inputs on [-1, 1], and outputs are standardised."""
 
-    def __init__(self, f: Callable, draw: Callable, samples: int, hidden: tuple[int, ...], grid_size: int, seed: int):
-        self.f, self.draw, self.samples = f, draw, samples
-        self.x = draw(samples)
-        self.y = f(self.x)
-        self.calls = len(self.x)
+    def __init__(
+        self,
+        function: TensorFunction,
+        draw: Callable[[int], Tensor],
+        samples: int,
+        hidden: tuple[int, ...],
+        grid_size: int,
+        seed: int,
+    ):
+        self.function, self.draw, self.samples = function, draw, samples
+        self.calls = 0
+        self.x, self.y = self._new_points()
         low, high = self.x.amin(0), self.x.amax(0)
         self.shift, self.width = (low + high) / 2, torch.where(high > low, (high - low) / 2, 1.0)
         self.mean = self.y.mean(0)
@@ -122,24 +188,35 @@ class _Distilling:
         self.scale = torch.where(self.deviation > 0, self.deviation, 1.0)
         width = [self.x.shape[1], *hidden, self.y.shape[1]]
         self.model = KAN(width, grid_size, base="zero", domain=(-1, 1), seed=seed, dtype=torch.float64)
-        self.best, self.best_error, self.rounds = self.model, float("inf"), []
+        self.best, self.best_error = self.model, float("inf")
+        self.rounds: list[DistilRound] = []
 
-    def round(self, grid_size: int) -> bool:
-        """Trains at a grid size and adds points; whether a finer grid is worth while."""
+    def _new_points(self) -> tuple[Tensor, Tensor]:
+        """Fresh points and the values of the function there."""
+        x = self.draw(self.samples)
+        with torch.no_grad():
+            y = self.function(x)
+        if not bool(y.isfinite().all()):
+            raise InputError("model must be finite on the data or in the domain, got infinite or undefined values")
+        self.calls += len(x)
+        return x, y
+
+    def train_at(self, grid_size: int) -> bool:
+        """Train at a grid size and add points; returns whether a finer grid is worth trying."""
         self.model = refine(self.model, grid_size)
-        problem = Regression(self._inside(self.x), (self.y - self.mean) / self.scale)
+        x = self._inside(self.x)
+        problem = Regression(x, (self.y - self.mean) / self.scale)
         parameters = sum(p.numel() for p in self.model.parameters())
         method = method_for(problem, parameters, linear=len(self.model.layers) == 1)
         if len(self.model.layers) > 1:
             fit(self.model, problem, method, steps=FIRST_STEPS, tolerance=1e-4)
             first = copy.deepcopy(self.model.layers[0])
-            adapt_domain_(self.model, problem.train.x)
+            adapt_domain_(self.model, x)
             self.model.layers[0] = first
         fit(self.model, problem, method, steps=STEPS, tolerance=1e-5)
-        pool = self.draw(self.samples)
-        values = self.f(pool)
-        self.calls += len(pool)
-        errors = self._errors(self.model, pool, values)
+        pool, values = self._new_points()
+        with torch.no_grad():
+            errors = (self.model(self._inside(pool)) - (values - self.mean) / self.scale).square().mean(1)
         error = float(errors.mean().sqrt())
         self.rounds.append(DistilRound(grid_size, len(self.x), parameters, error))
         gain = self.best_error / max(error, 1e-300)
@@ -149,76 +226,56 @@ class _Distilling:
         generator = torch.Generator().manual_seed(len(self.rounds))
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)
         self.x, self.y = torch.cat([self.x, pool[chosen]]), torch.cat([self.y, values[chosen]])
-        return gain > 2 and error > ENOUGH
+        return gain > WORTHWHILE and error > ENOUGH
 
+    @torch.no_grad()
     def result(self) -> tuple[KAN, DistilReport]:
-        fresh = self.draw(self.samples)
-        values = self.f(fresh)
-        model = self._in_units()
-        with torch.no_grad():
-            errors = model(fresh) - values
+        """The best model in the units of the function, and its error on fresh points."""
+        model = copy.deepcopy(self.best)
+        layers = spline_layers(model)
+        layers[0].knots.copy_(self.shift[:, None] + self.width[:, None] * layers[0].knots)
+        layers[-1].coef.mul_(self.deviation)
+        layers[-1].coef[0] += self.mean  # B-splines sum to one: a constant is the same addition to all coefficients
+        fresh, values = self._new_points()
+        errors = model(fresh) - values
         rmse = float(errors.square().mean().sqrt())
         spread, size = (float(v.square().mean().sqrt()) for v in (values.std(0, correction=0), values))
-        spread = spread if spread > 1e-12 * size else size or 1.0  # of a constant its size
-        parameters = sum(p.numel() for p in model.parameters())
+        spread = spread if spread > 1e-12 * size else size or 1.0  # for a constant function its size
         report = DistilReport(
-            rmse,
-            float(errors.abs().max()),
-            rmse / spread,
-            len(fresh),
-            self.calls + len(fresh),
-            parameters,
-            tuple(self.rounds),
+            rmse=rmse,
+            max_error=float(errors.abs().max()),
+            relative_error=rmse / spread,
+            fresh=len(fresh),
+            calls=self.calls,
+            parameters=sum(p.numel() for p in model.parameters()),
+            rounds=tuple(self.rounds),
         )
         return model, report
 
     def _inside(self, x: Tensor) -> Tensor:
+        """The inputs scaled to [-1, 1]."""
         return (x - self.shift) / self.width
 
-    def _errors(self, model: KAN, x: Tensor, y: Tensor) -> Tensor:
-        """Squared error of each point, in variances of the function."""
-        with torch.no_grad():
-            return (model(self._inside(x)) - (y - self.mean) / self.scale).square().mean(1)
 
-    @torch.no_grad()
-    def _in_units(self) -> KAN:
-        """The best model with the scaling of inputs and outputs inside: moved knots, scaled coefficients."""
-        model = copy.deepcopy(self.best)
-        first, last = model.layers[0], model.layers[-1]
-        first.knots.copy_(self.shift[:, None] + self.width[:, None] * first.knots)
-        last.coef.mul_(self.deviation)
-        last.coef[0] += self.mean  # B-splines sum to one, so a constant is the same addition to all coefficients
-        return model
+def _near_data(x: ArrayLike | Tensor, seed: int) -> Callable[[int], Tensor]:
+    """Make a function that draws so many new points that are distributed like the rows of x."""
+    data = check_points(x)
+    rows, d = data.shape
+    generator = torch.Generator().manual_seed(seed)
+    # Half of Silverman's bandwidth ("Density estimation", 1986, eq. 4.14): near the data without blurring them.
+    step = 0.5 * (4 / (d + 2)) ** (1 / (d + 4)) * rows ** (-1 / (d + 4)) / 2**0.5
+    is_smooth = torch.tensor([len(column.unique()) > FEW_LEVELS for column in data.unbind(1)])
+    low, high = data.amin(0), data.amax(0)
 
+    def draw(count: int) -> Tensor:
+        one, two, three = (data[torch.randint(rows, (count,), generator=generator)] for _ in range(3))
+        return torch.minimum(torch.maximum(one + torch.where(is_smooth, step * (two - three), 0.0), low), high)
 
-def _finite(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def checked(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            y = f(x)
-        if not bool(y.isfinite().all()):
-            raise InputError("function must be finite on the data or in the domain, got infinite or undefined values")
-        return y
-
-    return checked
+    return draw
 
 
-def _sampler(x, domain, seed: int) -> Callable[[int], Tensor]:
-    """A function that draws so many new points each time."""
-    if (x is None) == (domain is None):
-        raise InputError("x or domain must be given, and not both")
-    if x is not None:
-        x = check_points(x)
-        generator = torch.Generator().manual_seed(seed)
-        # Half of Silverman's bandwidth ("Density estimation", 1986, eq. 4.14): points near the data, no blur of them.
-        reach = 0.5 * (4 / (x.shape[1] + 2)) ** (1 / (x.shape[1] + 4)) * len(x) ** (-1 / (x.shape[1] + 4)) / 2**0.5
-        smooth = torch.tensor([len(column.unique()) > LEVELS for column in x.unbind(1)])
-        low, high = x.amin(0), x.amax(0)
-
-        def near(count: int) -> Tensor:
-            one, two, three = (x[torch.randint(len(x), (count,), generator=generator)] for _ in range(3))
-            return torch.minimum(torch.maximum(one + torch.where(smooth, reach * (two - three), 0.0), low), high)
-
-        return near
+def _in_box(domain: Sequence[Sequence[float]] | Tensor, seed: int) -> Callable[[int], Tensor]:
+    """Make a function that draws so many new points of a scrambled Sobol sequence in a box."""
     box = check_points(domain, "domain", least=1)
     if box.shape[1] != 2 or not bool((box[:, 0] < box[:, 1]).all()):
         raise InputError(f"domain must be rows (low, high) with low < high, one per input, got {box.tolist()}")

@@ -1,4 +1,4 @@
-"""Takes edges and nodes out of a KAN without touching what is left of its function."""
+"""Removal of edges, nodes and inputs from a spline KAN without a change of the rest of its function."""
 
 import copy
 from collections.abc import Sequence
@@ -9,34 +9,39 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.base import LayerList
+from edgewise.nn.layers.base import EdgeLayer, LayerList
 from edgewise.nn.layers.product import Groups, ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
-Masks = Sequence[Tensor]  # bool (in, out) per layer of edges
+Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
 
 
-def edge_layers(model: KAN) -> list[KANLayer]:
-    """The layers of edges, in order.
+def spline_layers(model: KAN) -> list[KANLayer]:
+    """List the layers of edges of a network of spline edges and products, in order.
 
-    Raises:
-        InputError: the model is no KAN of splines and products.
+    Raises
+    ------
+    InputError
+        The model is no KAN of splines and products.
     """
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
     layers = [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
+    splines = [layer for layer in layers if isinstance(layer, KANLayer)]
     other = next((layer for layer in layers if not isinstance(layer, KANLayer)), None)
     if other is not None:
         raise InputError(f"model must have spline edges only, got a {type(other).__name__}")
-    return layers
+    return splines
 
 
 def product_groups(model: KAN) -> list[Groups]:
-    """For each layer of edges the sums that make each node: several where they are multiplied, else one.
+    """List for each layer of edges the sums that make each node: several where they are multiplied, otherwise one.
 
-    Raises:
-        InputError: a sum is a factor of two nodes, or twice of one.
+    Raises
+    ------
+    InputError
+        A sum is a factor of two nodes, or twice of one.
     """
     groups: list[Groups] = []
     for layer in model.layers:
@@ -51,12 +56,31 @@ def product_groups(model: KAN) -> list[Groups]:
 
 
 def live_edges(model: KAN) -> tuple[Tensor, ...]:
-    """Which edges take part: not masked, fed by an input or a live node, and on a way to an output."""
-    return connected([layer.mask != 0 for layer in edge_layers(model)], product_groups(model))
+    """Mark the edges that take part: not masked, and on a path from an input to an output.
+
+    Returns
+    -------
+    tuple of Tensor
+        bool (in, out), one per layer of edges.
+    """
+    return connected_edges([layer.mask != 0 for layer in spline_layers(model)], product_groups(model))
 
 
-def connected(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
-    """The edges of `masks` that lie on a way from an input to an output."""
+def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
+    """Mark the edges of `masks` that lie on a path from an input to an output.
+
+    Parameters
+    ----------
+    masks : sequence of Tensor
+        bool (in, out), one per layer of edges.
+    groups : sequence of Groups
+        From `product_groups`.
+
+    Returns
+    -------
+    tuple of Tensor
+        bool (in, out), one per layer of edges.
+    """
     forward, reached = [], masks[0].new_ones(masks[0].shape[0])
     for mask, nodes in zip(masks, groups, strict=True):
         forward.append(mask & reached[:, None])
@@ -72,52 +96,65 @@ def connected(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
     return tuple(reversed(backward))
 
 
-def leaves_a_way(masks: Masks, groups: Sequence[Groups]) -> bool:
-    """Whether some way from an input to an output is left."""
-    return all(bool(mask.any()) for mask in connected(masks, groups))
+def has_path(masks: Masks, groups: Sequence[Groups]) -> bool:
+    """Return whether the edges of `masks` contain a path from an input to an output."""
+    return all(bool(mask.any()) for mask in connected_edges(masks, groups))
 
 
 @torch.no_grad()
 def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
-    """A copy in which the edges outside `keep` are masked and act as the constants they are on average.
+    """Copy a network and mask the edges outside `keep`, which then act as their mean over the data.
 
-    An edge that goes leaves its mean over the data behind, added to another edge into the same sum (B-splines sum to
-    one, so a constant is the same addition to all coefficients). A node all of whose edges go becomes a constant
-    itself, and so do the edges that leave it; a constant factor of a product scales another factor. So an edge that
-    does not vary goes without any change of the function.
+    The mean of a removed edge is added to another edge into the same sum (B-splines sum to one, so a constant is the
+    same addition to all coefficients). A node all of whose edges are removed becomes a constant, and so do the edges
+    that leave it; a constant factor of a product scales another factor. Removing a constant edge thus leaves the
+    function unchanged.
 
-    Args:
-        keep: at least one way from an input to an output. Edges that are on none go too.
-        x: the data of the means, (batch, in).
+    Parameters
+    ----------
+    model : KAN
+        Of spline edges; left unchanged.
+    keep : sequence of Tensor
+        bool (in, out) per layer of edges, with at least one path from an input to an output. Edges on no path are
+        removed too.
+    x : Tensor
+        Data over which the means are taken, (batch, in).
+
+    Returns
+    -------
+    KAN
+        Of the same shape, except that products may lose factors.
     """
     pruned = copy.deepcopy(model)
-    layers, groups = edge_layers(pruned), product_groups(pruned)
-    keep = connected([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
+    layers, groups = spline_layers(pruned), product_groups(pruned)
+    keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
     alive = keep[0].new_ones(len(keep[0]))
     for number, (layer, nodes) in enumerate(zip(layers, groups, strict=True)):
-        kept, last = keep[number] & alive[:, None], number == len(layers) - 1
+        kept, is_last = keep[number] & alive[:, None], number == len(layers) - 1
         values = layer.edges(x)
         offset = torch.where(kept, torch.zeros_like(layer.mask), values.mean(0)).sum(0)
         strength = torch.where(kept, values.std(0, correction=0), -1.0)
         layer.mask.copy_(kept)
-        _add_offsets_(layer, offset, strength, every=last)
+        _add_offsets_(layer, offset, strength, keep_constants=is_last)
         sums = torch.where(layer.mask.bool().any(0), layer(x), offset)
-        if last:
+        if is_last:
             break
-        nodes, alive = _without_constant_factors_(layer, nodes, offset)
-        groups[number] = nodes
+        groups[number], alive = _without_constant_factors_(layer, nodes, offset)
         x = torch.stack([sums[:, list(group)].prod(1) for group in groups[number]], 1)
     return _with_groups(pruned, groups)
 
 
-def _add_offsets_(layer: KANLayer, offset: Tensor, strength: Tensor, *, every: bool) -> None:
-    """Adds each sum's offset to its strongest edge; `every` sum without edges then gets one that is the constant."""
+def _add_offsets_(layer: KANLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> None:
+    """Add each sum's offset to its strongest edge.
+
+    strength is (in, out), -1 for removed edges. A sum without edges gets one that is the constant if `keep_constants`.
+    """
     for o, value in enumerate(offset.tolist()):
         i = int(strength[:, o].argmax())
         if float(strength[i, o]) < 0:
-            if not every or value == 0:
+            if not keep_constants or value == 0:
                 continue
-            i = int(strength.amax(1).argmax())  # a node that is there anyway
+            i = int(strength.amax(1).argmax())  # a node that is live anyway
             layer.coef[i, :, o] = 0
             if layer.base is not None:
                 layer.base[i, o] = 0
@@ -127,7 +164,7 @@ def _add_offsets_(layer: KANLayer, offset: Tensor, strength: Tensor, *, every: b
 
 
 def _without_constant_factors_(layer: KANLayer, nodes: Groups, offset: Tensor) -> tuple[Groups, Tensor]:
-    """Products without the sums that have become constants, and which nodes vary."""
+    """Remove the sums that have become constants from the products; the second result marks the nodes that vary."""
     varies = layer.mask.bool().any(0).tolist()
     groups, alive = [], []
     for group in nodes:
@@ -146,8 +183,15 @@ def _without_constant_factors_(layer: KANLayer, nodes: Groups, offset: Tensor) -
 
 @dataclass(frozen=True)
 class Kept:
-    """Which parts of a model a smaller one has, by their old numbers: for each layer of nodes, inputs first, the
-    nodes; for each layer of edges the sums they end in."""
+    """Parts of a network that a smaller one has, by their old numbers.
+
+    Attributes
+    ----------
+    nodes : tuple of Tensor
+        For each layer of nodes, inputs first, the nodes.
+    sums : tuple of Tensor
+        For each layer of edges, the sums that the edges end in.
+    """
 
     nodes: tuple[Tensor, ...]
     sums: tuple[Tensor, ...]
@@ -155,33 +199,67 @@ class Kept:
 
 @torch.no_grad()
 def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
-    """A smaller copy without the inputs and hidden nodes that no live edge touches, and what it keeps.
+    """Copy a network without the inputs and hidden nodes that no live edge touches.
 
-    Outputs stay. Products come after sums in each layer, as `ProductLayer.after_sums` has them.
+    All outputs stay. Products come after sums in each layer, in the order of `ProductLayer.after_sums`.
+
+    Parameters
+    ----------
+    model : KAN
+        Of spline edges; left unchanged.
+
+    Returns
+    -------
+    model : KAN
+        The smaller network.
+    kept : Kept
+        The parts that it keeps.
     """
     smaller = copy.deepcopy(model)
     live, groups = live_edges(model), product_groups(model)
-    nodes, sums, shapes = [live[0].any(1).nonzero()[:, 0]], [], []
+    nodes: list[Tensor] = [live[0].any(1).nonzero()[:, 0]]
+    sums: list[Tensor] = []
+    shapes: list[Groups] = []
     for number, group in enumerate(groups):
-        last = number == len(groups) - 1
-        wanted = range(len(group)) if last else live[number + 1].any(1).nonzero()[:, 0].tolist()
-        wanted = list(wanted) if last else sorted(wanted, key=lambda n, group=group: len(group[n]) > 1)
+        is_last = number == len(groups) - 1
+        wanted = list(range(len(group))) if is_last else live[number + 1].any(1).nonzero()[:, 0].tolist()
+        if not is_last:  # sums first
+            wanted = [n for n in wanted if len(group[n]) == 1] + [n for n in wanted if len(group[n]) > 1]
         nodes.append(torch.tensor(wanted, device=nodes[0].device))
         sums.append(torch.tensor([s for n in wanted for s in group[n]], device=nodes[0].device))
         starts = [0]
         for n in wanted:
             starts.append(starts[-1] + len(group[n]))
         shapes.append(tuple(tuple(range(a, b)) for a, b in pairwise(starts)))
-    for layer, inputs, outputs in zip(edge_layers(smaller), nodes[:-1], sums, strict=True):
-        _select_(layer, inputs, outputs)
+    for layer, inputs, outputs in zip(spline_layers(smaller), nodes[:-1], sums, strict=True):
+        layer.coef = _replaced(layer.coef, layer.coef[inputs][:, :, outputs])
+        if layer.base is not None:
+            layer.base = _replaced(layer.base, layer.base[inputs][:, outputs])
+        layer.knots = layer.knots[inputs].clone()
+        layer.mask = layer.mask[inputs][:, outputs].clone()
     return _with_groups(smaller, shapes), Kept(tuple(nodes), tuple(sums))
 
 
 @torch.no_grad()
 def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
-    """A copy that takes all the inputs of the layer `like`, of which it uses `columns`; the others are masked."""
+    """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; the rest is masked.
+
+    Parameters
+    ----------
+    model : KAN
+        Of spline edges, with one input for each of `columns`; left unchanged.
+    columns : Tensor
+        Numbers of its inputs among those of `like`.
+    like : KANLayer
+        Layer with all the inputs, whose knots the others get.
+
+    Returns
+    -------
+    KAN
+        The wider network.
+    """
     wider = copy.deepcopy(model)
-    first, count = wider.layers[0], like.in_features
+    first, count = spline_layers(wider)[0], like.in_features
 
     def spread(values: Tensor, filler: Tensor) -> Tensor:
         filler[columns] = values
@@ -196,23 +274,14 @@ def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
 
 
 def _with_groups(model: KAN, groups: Sequence[Groups]) -> KAN:
-    """The model itself, with layers of products where nodes are not simply the sums."""
-    layers: list[nn.Module] = []
-    for layer, nodes in zip(edge_layers(model), groups, strict=True):
+    """Put layers of products where nodes are not simply the sums; changes the model and returns it."""
+    layers: list[EdgeLayer | ProductLayer] = []
+    for layer, nodes in zip(spline_layers(model), groups, strict=True):
         layers.append(layer)
         if nodes != tuple((o,) for o in range(layer.out_features)):
             layers.append(ProductLayer(layer.out_features, nodes))
     model.layers = LayerList(layers)
     return model
-
-
-def _select_(layer: KANLayer, inputs: Tensor, outputs: Tensor) -> None:
-    """Keeps these inputs and outputs of a layer, in place."""
-    layer.coef = _replaced(layer.coef, layer.coef[inputs][:, :, outputs])
-    if layer.base is not None:
-        layer.base = _replaced(layer.base, layer.base[inputs][:, outputs])
-    layer.knots = layer.knots[inputs].clone()
-    layer.mask = layer.mask[inputs][:, outputs].clone()
 
 
 def _replaced(parameter: nn.Parameter, values: Tensor) -> nn.Parameter:
