@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,6 +92,18 @@ class Progress:
     def seconds_left(self) -> float:
         """Estimated wall seconds to the end of the planned work, at the pace so far; less if it ends early."""
         return self.seconds * (1 - self.share) / max(self.share, 1e-9)
+
+    @property
+    def done(self) -> float:
+        """Deprecated name of `share`."""
+        warnings.warn("Progress.done is now Progress.share", DeprecationWarning, stacklevel=2)
+        return self.share
+
+    @property
+    def best(self) -> float | None:
+        """Deprecated name of `best_loss`."""
+        warnings.warn("Progress.best is now Progress.best_loss", DeprecationWarning, stacklevel=2)
+        return self.best_loss
 
 
 ProgressCallback = Callable[[Progress], object]

@@ -86,15 +86,15 @@ def test_a_real_table():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (160, 2))
     y = np.exp(np.sin(3 * X[:, 0])) + 0.1 * rng.normal(size=160)
-    told = []
-    found = advise(X, y, needs="interpretability", progress=lambda name, done: told.append((name, done)))
+    events = []
+    found = advise(X, y, needs="interpretability", progress=events.append)
     assert isinstance(found, Advice)
     assert {b.need for b in found.branches} == {"data", "interpretability"}
     text = str(found)
     assert "1 of 2 inputs carry 95% of the influence" in text and "Later" not in text.split("Interpretability")[1]
     assert text.splitlines()[-1].startswith("The guide: Liu et al.")
     assert found.scores["KAN"] > 0.8
-    assert told[0] == ("KAN", 0.0) and 0.5 <= told[-1][1] <= 1
+    assert (events[0].stage, events[0].share) == ("KAN", 0.0) and 0.5 <= events[-1].share <= 1
 
 
 @pytest.mark.parametrize(

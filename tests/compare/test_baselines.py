@@ -181,13 +181,13 @@ def test_the_same_seed_gives_the_same(short):
 def test_progress_and_one_at_a_time(short):
     seen = []
     parts = split(*load_diabetes(return_X_y=True))
-    found = iterate_baselines(*parts, task="regression", progress=lambda *event: seen.append(event))
+    found = iterate_baselines(*parts, task="regression", progress=seen.append)
     assert next(found).name == "linear"
-    assert {name for name, _ in seen} == {"linear"}
-    shares = [done for _, done in seen]
+    assert {event.stage for event in seen} == {"linear"}
+    shares = [event.share for event in seen]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1
     list(found)
-    assert {name for name, _ in seen} == {"linear", "MLP", "boosting"}
+    assert {event.stage for event in seen} == {"linear", "MLP", "boosting"}
 
 
 @pytest.mark.parametrize(

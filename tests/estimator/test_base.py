@@ -206,7 +206,7 @@ class TestWarmStart:
         events = []
         fitted = KANRegressor(**DEEP, warm_start=True).fit(X, Y).set_params(progress=events.append)
         fitted.fit(X, -Y)
-        done = [event.done for event in events]
+        done = [event.share for event in events]
         assert done == sorted(done) and done[0] > 0 and done[-1] <= 1
         assert events[0].stage == "warm start: 1 hidden layer of 2 nodes, grid 4, strength 1e-03"
 

@@ -267,8 +267,8 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert len(loaded.predict(X)) == len(X)
         if hasattr(loaded, "equations_"):
             assert len(loaded.equations_.best.formula(X)) == len(X) and str(loaded.equations_) and loaded.latex()
-        assert isinstance(loaded.search_.chosen.says(), str) and isinstance(loaded.n_iter_, int)
+        assert isinstance(loaded.search_.chosen.describe(), str) and isinstance(loaded.n_iter_, int)
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
-        assert all(isinstance(trial.candidate.says(), str) for trial in loaded.search_.trials)
+        assert all(isinstance(trial.candidate.describe(), str) for trial in loaded.search_.trials)
         storage._fields(loaded)
     assert refused > 400

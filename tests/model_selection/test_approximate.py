@@ -34,7 +34,7 @@ def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
         width=[2, 1, 1],
         domain=(-1, 1),
         starts=3,
-        progress=lambda stage, done, error: heard.append((stage, done, error)),
+        progress=heard.append,
     )
     assert rmse(result, exp_sin) < 1e-8
     grids = [phase.grid_size[0] for phase in result.phases]
@@ -43,20 +43,20 @@ def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
     losses = [phase.validation_loss for phase in result.phases]
     assert losses[-1] < 1e-6 * losses[0]
     assert result.sentences
-    assert all(0 <= done <= 1 for _, done, _ in heard)
-    assert len({stage for stage, _, _ in heard}) > 2
+    assert all(0 <= at.share <= 1 for at in heard)
+    assert len({at.stage for at in heard}) > 2
 
 
 def test_a_product_is_learned_to_rounding():
     product = lambda x: x[:, 0] * x[:, 1]  # noqa: E731
     result = approximate(Regression(*samples(product, 500)), width=[2, 2, 1], degree=2, domain=(-1, 1), starts=4)
     assert rmse(result, product) < 1e-13
-    assert result.stopped == "finished"
+    assert result.stopped == "converged"
 
 
 def test_too_few_samples_end_the_refinement_with_the_reason():
     result = approximate(Regression(*samples(exp_sin, 120)), width=[2, 1, 1], starts=2)
-    assert result.stopped == "finished"
+    assert result.stopped == "converged"
     assert any(
         "parameters for" in sentence or "divided the held-out error" in sentence for sentence in result.sentences
     )
@@ -86,8 +86,8 @@ def test_a_constant_target_ends_cleanly():
 
 
 def test_ctrl_c_returns_the_best_so_far():
-    def stop(stage, done, error):
-        if stage.startswith("grid"):
+    def stop(progress):
+        if progress.stage.startswith("grid"):
             raise KeyboardInterrupt
 
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, progress=stop)
@@ -109,6 +109,7 @@ def test_the_same_seed_gives_the_same_bits():
         ({"starts": 0}, "starts must be an integer of at least 1, got 0"),
         ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
         ({"degree": 6}, "degree must be"),
+        ({"start": 3}, "approximate has no option 'start'; its further options are starts, seed"),
     ],
 )
 def test_bad_arguments_get_a_sentence(changes, sentence):

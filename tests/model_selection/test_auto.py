@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.auto: from data to a model with nothing chosen."""
+"""Tests of edgewise.model_selection.automatic: from data to a model with nothing chosen."""
 
 import itertools
 
@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from edgewise.model_selection import automatic as auto
-from edgewise.model_selection.automatic import SEARCH_SAMPLES, auto_fit
+from edgewise.model_selection.automatic import auto_fit
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import Search
+from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
@@ -33,14 +34,14 @@ def same(one, other):
 
 
 def test_a_smooth_function_is_found_to_four_digits():
-    assert r2(auto_fit(regression(300), outputs=1).model, regression(2000, seed=1)) > 0.9999
+    assert r2(auto_fit(regression(300), SearchSettings(1)).model, regression(2000, seed=1)) > 0.9999
 
 
 def test_noise_is_predicted_by_its_mean():
     generator = torch.Generator().manual_seed(0)
     x, fresh = (torch.randn(200, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     y = torch.randn(200, 1, generator=generator, dtype=torch.float64)
-    model = auto_fit(Regression(x, y - y.mean()), outputs=1).model
+    model = auto_fit(Regression(x, y - y.mean()), SearchSettings(1)).model
     with torch.no_grad():
         assert float(model(fresh).square().mean()) < 0.05
 
@@ -48,21 +49,21 @@ def test_noise_is_predicted_by_its_mean():
 def test_the_same_seed_and_budget_give_the_same_bits():
     problem = regression(60, noise=0.1)
     runs = [(0, None), (0, 1e6), (1, None)]
-    results = [auto_fit(problem, outputs=1, budget=0.3, seed=seed, time_limit=limit) for seed, limit in runs]
+    results = [auto_fit(problem, SearchSettings(1, budget=0.3, seed=seed, time_limit=limit)) for seed, limit in runs]
     assert same(results[0].model, results[1].model) and results[0].search == results[1].search
     assert not same(results[0].model, results[2].model)
 
 
 def test_a_tiny_budget_still_fits():
-    result = auto_fit(regression(60), outputs=1, budget=1e-9)
+    result = auto_fit(regression(60), SearchSettings(1, budget=1e-9))
     assert r2(result.model, regression(60)) > 0.5
     assert result.search.stopped == "budget" and result.report.stopped in ("converged", "max_steps", "no_progress")
 
 
 def test_the_best_of_several_starts_is_kept_as_far_as_the_budget_goes():
     problem = regression(60, noise=0.1)
-    one, all_of_them = (auto_fit(problem, outputs=1, budget=budget, **FIXED) for budget in (1e-9, 1.0))
-    assert all_of_them.search.work == pytest.approx(auto.STARTS * one.search.work)
+    one, all_of_them = (auto_fit(problem, SearchSettings(1, budget=budget, **FIXED)) for budget in (1e-9, 1.0))
+    assert all_of_them.search.work == pytest.approx(SearchPolicy().final_starts * one.search.work)
     assert all_of_them.report.loss <= one.report.loss * 1.01
 
 
@@ -77,25 +78,25 @@ def test_neighbouring_seeds_share_no_start(monkeypatch):
 
     monkeypatch.setattr(auto, "train_candidate", noted)
     for seed in (0, 1, 2):
-        auto_fit(regression(30), outputs=1, seed=seed, **FIXED)
-    assert len(set(seeds)) == len(seeds) == 3 * auto.STARTS
+        auto_fit(regression(30), SearchSettings(1, seed=seed, **FIXED))
+    assert len(set(seeds)) == len(seeds) == 3 * SearchPolicy().final_starts
 
 
-def test_only_so_many_samples_are_searched_and_all_are_fitted(monkeypatch):
-    monkeypatch.setattr(auto, "SEARCH_SAMPLES", 40)
-    assert SEARCH_SAMPLES > 40
-    result = auto_fit(regression(60), outputs=1, budget=0.1)
+def test_only_so_many_samples_are_searched_and_all_are_fitted():
+    policy = SearchPolicy(search_samples=40)
+    assert SearchPolicy().search_samples > 40
+    result = auto_fit(regression(60), SearchSettings(1, budget=0.1, policy=policy))
     assert result.report.plan["samples"] == 60
-    search = Search(auto._sampled(regression(60), 0, 40), outputs=1, start=Candidate())
+    search = Search(auto._subsample(regression(60), 0, 40), SearchSettings(1))
     assert sum(len(held) for _, held in search.folds) == 40
 
 
-def test_a_time_limit_bounds_the_final_fit(monkeypatch):
+def test_a_time_limit_bounds_the_final_fit():
     """With no time left it sees no more samples than the search did, and says so; without a limit all of them."""
-    monkeypatch.setattr(auto, "SEARCH_SAMPLES", 50)
+    policy = SearchPolicy(search_samples=50)
     problem = regression(200, noise=0.1)
     for limit, rows in ((1e-9, 50), (None, 200), (1e6, 200)):
-        result = auto_fit(problem, outputs=1, budget=0.1, time_limit=limit)
+        result = auto_fit(problem, SearchSettings(1, budget=0.1, time_limit=limit, policy=policy))
         assert result.report.plan["samples"] == rows
         said = "The time limit left room for 50 of 200 samples in the final fit." in result.search.sentences
         assert said == (rows == 50)
@@ -103,15 +104,15 @@ def test_a_time_limit_bounds_the_final_fit(monkeypatch):
 
 def test_progress_ends_at_one():
     events = []
-    auto_fit(regression(60, noise=0.1), outputs=1, budget=0.3, progress=events.append)
-    done = [event.done for event in events]
+    auto_fit(regression(60, noise=0.1), SearchSettings(1, budget=0.3), events.append)
+    done = [event.share for event in events]
     assert all(a <= b for a, b in itertools.pairwise(done)) and done[0] < 0.5 and done[-1] == 1
     assert events[-1].stage.startswith("final fit: ") and events[-1].seconds_left == 0
 
 
 def stages_of(problem, **settings):
     stages = []
-    auto_fit(problem, outputs=1, progress=lambda event: stages.append(event.stage), **settings)
+    auto_fit(problem, SearchSettings(1, **settings), lambda event: stages.append(event.stage))
     return stages
 
 
@@ -122,7 +123,7 @@ def stopped_at(at, problem, **settings):
         if next(calls) == at:
             raise KeyboardInterrupt
 
-    return auto_fit(problem, outputs=1, progress=stop, **settings)
+    return auto_fit(problem, SearchSettings(1, **settings), stop)
 
 
 SEARCHED = {"grid_size": 4, "strength": 1e-4, "budget": 0.5}
@@ -150,13 +151,13 @@ class TestInterrupt:
 
     def test_in_a_first_fit_with_nothing_to_search(self):
         result = stopped_at(5, regression(60), **FIXED)
-        assert result.report.stopped == "interrupted" and result.search.stopped == "finished"
+        assert result.report.stopped == "interrupted" and result.search.stopped == "converged"
         assert "Interrupted after step" in result.report.message
 
     def test_in_a_second_start_the_first_is_kept(self):
         problem = regression(60)
         count = len(stages_of(problem, **FIXED, budget=1e-9))
-        whole = auto_fit(problem, outputs=1, **FIXED, budget=1e-9)
+        whole = auto_fit(problem, SearchSettings(1, **FIXED, budget=1e-9))
         result = stopped_at(count, problem, **FIXED)  # the last event of a run is no step
         assert result.report.stopped == "interrupted"
         assert result.report.loss <= whole.report.loss * 1.001
@@ -167,14 +168,14 @@ class TestInterrupt:
 
         monkeypatch.setattr(auto, "train_candidate", train)
         with pytest.raises(KeyboardInterrupt):
-            auto_fit(regression(20), outputs=1, **FIXED)
+            auto_fit(regression(20), SearchSettings(1, **FIXED))
 
 
 def test_classes():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(90, 2, generator=generator, dtype=torch.float64)
     y = (x[:, 0] > 0.5).long() + (x[:, 0] > -0.5).long()
-    result = auto_fit(Classification(x, y, classes=3), outputs=3, budget=0.1)
+    result = auto_fit(Classification(x, y, classes=3), SearchSettings(3, budget=0.1))
     assert float((result.model(x).argmax(1) == y).double().mean()) > 0.95
 
 
@@ -183,7 +184,7 @@ def test_a_product_with_noise_is_taken_for_one():
     x = 2 * torch.rand(300, 3, generator=generator, dtype=torch.float64) - 1
     exact = torch.exp(x[:, :1]) * torch.sin(3 * x[:, 1:2]) * (1 - x[:, 2:] / 2)
     y = exact + 0.05 * exact.std() * torch.randn(300, 1, generator=generator, dtype=torch.float64)
-    result = auto_fit(Regression(x, (y - y.mean()) / y.std()), outputs=1)
+    result = auto_fit(Regression(x, (y - y.mean()) / y.std()), SearchSettings(1))
     assert result.search.chosen.product
     assert any(said.startswith("a product of one function of each input") for said in result.search.sentences)
     away = result.model(x).detach() * y.std() + y.mean() - exact

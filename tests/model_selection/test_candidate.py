@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.candidate: what a candidate is, what it costs, how it is trained."""
+"""Tests of edgewise.model_selection.candidates: what a candidate is, what it costs, how it is trained."""
 
 import itertools
 
@@ -38,8 +38,8 @@ def classification(rows=60, inputs=2, classes=2):
         (Candidate((5, 3), strength=0.0), "2 hidden layers of 5, 3 nodes, grid 4, no penalty"),
     ],
 )
-def test_it_says_what_it_is(candidate, words):
-    assert candidate.says() == words
+def test_it_describes_itself(candidate, words):
+    assert candidate.describe() == words
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,12 @@ class TestTraining:
     @pytest.mark.parametrize("candidate", [Candidate(), Candidate((2,), 8), Candidate((2,))])
     @pytest.mark.parametrize("problem", [regression(), classification()])
     def test_progress_rises_to_at_most_one(self, candidate, problem):
-        told = []
+        events = []
         outputs = getattr(problem, "classes", 1)
-        train_candidate(
-            problem, candidate, outputs=outputs, seed=0, progress=lambda loss, share: told.append((loss, share))
-        )
-        shares = [share for _, share in told]
+        train_candidate(problem, candidate, outputs=outputs, seed=0, progress=events.append)
+        shares = [event.share for event in events]
         assert all(a <= b for a, b in itertools.pairwise(shares))
-        assert 0 < shares[0] < 0.5 and shares[-1] <= 1 and all(loss >= 0 for loss, _ in told)
+        assert 0 < shares[0] < 0.5 and shares[-1] <= 1 and all(event.loss >= 0 for event in events)
 
     def test_a_warm_start_keeps_the_given_model(self):
         model, _ = train_candidate(regression(), Candidate((2,)), outputs=1, seed=0)
@@ -152,7 +150,7 @@ class TestTraining:
     def test_ctrl_c_leaves_the_best_model_so_far(self, at):
         calls = itertools.count(1)
 
-        def stop(loss, share):
+        def stop(progress):
             if next(calls) == at:
                 raise KeyboardInterrupt
 

@@ -1,11 +1,11 @@
-"""Tests of edgewise.train.noise_free: samples without noise are approximated to many digits."""
+"""Tests of edgewise.model_selection.automatic: samples without noise are approximated to many digits."""
 
 import pytest
 import torch
 
 from edgewise.model_selection import automatic as noise_free
 from edgewise.model_selection.automatic import auto_fit
-from edgewise.model_selection.search import ENOUGH
+from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 from edgewise.train.problems.regression import Regression
 
 
@@ -23,7 +23,7 @@ def interrupted(*_, **__):
 
 @pytest.fixture(scope="module")
 def result():
-    return auto_fit(additive(), outputs=1)
+    return auto_fit(additive(), SearchSettings(1))
 
 
 def test_samples_without_noise_are_approximated(result):
@@ -40,7 +40,7 @@ def test_what_is_held_out_made_no_choice(result, monkeypatch):
     assert len(result.held_out) == 30
     given = []
     monkeypatch.setattr(noise_free, "approximate", lambda split, **_: given.append(split) or interrupted())
-    auto_fit(additive(), outputs=1)
+    auto_fit(additive(), SearchSettings(1))
     shown = torch.cat([given[0].train.x, given[0].validation.x])
     assert len(shown) == 270
     assert not (shown[:, None] == result.held_out.x).all(2).any()
@@ -53,7 +53,7 @@ def test_what_is_held_out_made_no_choice(result, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_bits(result):
-    again = auto_fit(additive(), outputs=1)
+    again = auto_fit(additive(), SearchSettings(1))
     for name, value in result.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name])
     assert again.search == result.search
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_bits(result):
     ("problem", "settings"),
     [
         (additive(noise=0.02), {}),
-        (additive(rows=ENOUGH - 1), {}),
+        (additive(rows=SearchPolicy().noise_free_samples - 1), {}),
         (additive(), {"hidden": ()}),
         (additive(), {"grid_size": 4}),
         (additive(), {"strength": 1e-6}),
@@ -71,21 +71,21 @@ def test_the_same_seed_gives_the_same_bits(result):
 )
 def test_only_where_there_is_no_noise_and_all_is_free(problem, settings, monkeypatch):
     monkeypatch.setattr(noise_free, "approximate", None)  # would fail
-    assert auto_fit(problem, outputs=1, budget=0.05, **settings).search.chosen.strength > 0
+    assert auto_fit(problem, SearchSettings(1, budget=0.05, **settings)).search.chosen.strength > 0
 
 
-def test_what_is_no_closer_is_not_taken(monkeypatch):
-    monkeypatch.setattr(noise_free, "CLOSER", 0.0)
-    assert auto_fit(additive(), outputs=1).search.chosen.strength > 0
+def test_what_is_no_closer_is_not_taken():
+    settings = SearchSettings(1, policy=SearchPolicy(approximation_gain=0.0))
+    assert auto_fit(additive(), settings).search.chosen.strength > 0
 
 
 def test_without_work_left_the_search_decides(monkeypatch):
     monkeypatch.setattr(noise_free, "approximate", None)
-    assert auto_fit(additive(), outputs=1, budget=1e-9).search.chosen.strength > 0
+    assert auto_fit(additive(), SearchSettings(1, budget=1e-9)).search.chosen.strength > 0
 
 
 def test_ctrl_c_leaves_the_model_of_the_search(monkeypatch):
     monkeypatch.setattr(noise_free, "approximate", interrupted)
-    found = auto_fit(additive(), outputs=1)
+    found = auto_fit(additive(), SearchSettings(1))
     assert found.search.stopped == found.report.stopped == "interrupted"
     assert found.report.loss < 1e-3

@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.search: what a search does and says."""
+"""Tests of edgewise.model_selection.search: the course of a search and its sentences."""
 
 import itertools
 import math
@@ -10,6 +10,7 @@ from edgewise.model_selection import search as module
 from edgewise.model_selection.candidates import WORK, Candidate, reasonable_work
 from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search
+from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
@@ -26,8 +27,8 @@ PRODUCT = problem_of(lambda x: x[:, 0] * x[:, 1], noise=0.05)
 NOISE = problem_of(lambda x: 0 * x[:, 0], noise=1.0)
 
 
-def searched(problem, **settings):
-    search = Search(problem, outputs=1, start=Candidate(), **settings)
+def searched(problem, *, progress=None, **settings):
+    search = Search(problem, SearchSettings(1, **settings), progress)
     return search, search.run()
 
 
@@ -43,7 +44,7 @@ class TestChoice:
         """The walk over strengths ends at the strongest there; hidden layers don't start from that."""
         report = searched(problem_of(lambda x: torch.sin(3 * x[:, 0] * x[:, 1]), rows=150))[1]
         additive = [trial.candidate.strength for trial in report.trials if not trial.candidate.hidden]
-        assert max(additive) > module.STRONGEST_HIDDEN
+        assert max(additive) > SearchPolicy().strongest_hidden
         assert report.chosen.hidden
 
     def test_products_and_two_hidden_layers_are_tried_where_they_may_pay(self):
@@ -51,7 +52,7 @@ class TestChoice:
         tried = [(trial.candidate.hidden, trial.candidate.product) for trial in report.trials]
         assert tried.index(((1,), True)) < tried.index(((2,), False))
         told = any("1 hidden layer of 2 nodes" in said and said.endswith(": taken.") for said in report.sentences)
-        assert told and (module.DEEP, False) in tried
+        assert told and (SearchPolicy().two_layers, False) in tried
         assert report.chosen.hidden and not report.chosen.product
 
     def test_noise_gets_the_simplest_and_strongest(self):
@@ -59,19 +60,18 @@ class TestChoice:
         assert report.chosen.hidden == () and report.chosen.grid_size == 4 and report.chosen.strength >= 0.1
 
     def test_only_what_is_asked_for_is_searched(self):
-        start = Candidate((2,), 3, 1e-3)
         for name in ("hidden", "grid", "strength"):
-            flags = {f"search_{other}": other == name for other in ("hidden", "grid", "strength")}
-            report = Search(ADDITIVE, outputs=1, start=start, budget=0.3, **flags).run()
+            fixed = {"hidden": (2,), "grid_size": 3, "strength": 1e-3}
+            del fixed[{"grid": "grid_size"}.get(name, name)]
+            report = searched(ADDITIVE, budget=0.3, **fixed)[1]
             for trial in report.trials:
                 assert name == "hidden" or trial.candidate.hidden == (2,)
                 assert name == "grid" or trial.candidate.grid_size == 3
                 assert name == "strength" or trial.candidate.strength == 1e-3
 
     def test_nothing_to_search(self):
-        flags = dict.fromkeys(("search_hidden", "search_grid", "search_strength"), False)
-        report = Search(ADDITIVE, outputs=1, start=Candidate(), **flags).run()
-        assert (report.chosen, report.trials, report.work, report.stopped) == (Candidate(), (), 0.0, "finished")
+        report = searched(ADDITIVE, hidden=(), grid_size=4, strength=1e-4)[1]
+        assert (report.chosen, report.trials, report.work, report.stopped) == (Candidate(), (), 0.0, "converged")
         assert report.sentences == ("Shape, grid and strength were given.",)
 
     def test_the_hopeless_are_not_trained_on_every_fold(self):
@@ -82,7 +82,7 @@ class TestChoice:
     def test_an_exact_fit_ends_the_search(self):
         x = ADDITIVE.train.x
         report = searched(Regression(x, torch.zeros(len(x), 1, dtype=torch.float64)))[1]
-        assert report.stopped == "finished" and report.chosen.hidden == ()
+        assert report.stopped == "converged" and report.chosen.hidden == ()
         assert any(sentence.endswith("there is nothing left to gain.") for sentence in report.sentences)
 
 
@@ -94,7 +94,7 @@ class TestSentences:
         for sentence in report.sentences:
             assert sentence.endswith(".") and "\n" not in sentence and "  " not in sentence
             assert " 1 candidates" not in sentence and "nan" not in sentence
-        assert f"Chosen of {len(report.trials)} candidates: {report.chosen.says()}." in report.sentences
+        assert f"Chosen of {len(report.trials)} candidates: {report.chosen.describe()}." in report.sentences
         candidates = [trial.candidate for trial in report.trials]
         assert len(set(candidates)) == len(candidates) and report.chosen in candidates
 
@@ -132,7 +132,7 @@ class TestBudget:
 
     def test_a_time_limit_ends_it_between_trials(self):
         report = searched(PRODUCT, time_limit=1e-9)[1]
-        assert report.stopped == "time" and len(report.trials) == 1
+        assert report.stopped == "time_limit" and len(report.trials) == 1
         assert report.sentences[0].startswith("The time limit of 1e-09 s ends the search before: additive")
 
     def test_a_time_limit_that_is_not_hit_changes_nothing(self):
@@ -143,16 +143,16 @@ class TestProgress:
     def test_it_rises_from_zero_to_one_and_the_time_left_is_finite(self):
         events = []
         searched(PRODUCT, progress=events.append)
-        done = [event.done for event in events]
+        done = [event.share for event in events]
         assert all(a <= b for a, b in itertools.pairwise(done)) and 0 < done[0] < 0.1 and done[-1] <= 1
         assert all(math.isfinite(event.seconds_left) and event.seconds_left >= 0 for event in events)
         assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(events))
-        assert math.isnan(events[0].best) and not math.isnan(events[-1].best)
+        assert math.isnan(events[0].best_loss) and not math.isnan(events[-1].best_loss)
 
     def test_a_tiny_budget_has_its_progress_too(self):
         events = []
         searched(PRODUCT, budget=1e-9, progress=events.append)
-        assert max(event.done for event in events) < 1  # the final fit is still to come
+        assert max(event.share for event in events) < 1  # the final fit is still to come
 
 
 class TestInterrupt:
@@ -207,11 +207,11 @@ class TestInterrupt:
 def test_a_single_sample_is_not_searched():
     one = Regression(torch.zeros(1, 2, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64))
     report = searched(one)[1]
-    assert report.stopped == "finished" and report.trials == () and "one distinct sample" in report.sentences[0]
+    assert report.stopped == "converged" and report.trials == () and "one distinct sample" in report.sentences[0]
 
 
 def test_losses_that_are_not_finite_lose():
     broken = torch.tensor([1.0, math.nan])
     good = torch.tensor([1.0, 2.0])
-    assert module._gain(good, broken)[0] == -math.inf
-    assert module._gain(broken, good)[0] == math.inf
+    assert module.paired_gain(good, broken)[0] == -math.inf
+    assert module.paired_gain(broken, good)[0] == math.inf

@@ -1,28 +1,18 @@
-"""Starts of several shapes: the right one is found and said why."""
+"""Starts of several shapes: the right one is found, with the reason."""
 
 import math
 
 import torch
 
 from edgewise.model_selection import starts as starts_module
-from edgewise.model_selection.starts import Arm, StartPlan, best_start, shapes_for, step_work, trained
+from edgewise.model_selection.starts import Start, StartPlan, WorkBudget, best_start, shapes_for, step_work, train_start
 from edgewise.nn.model import KAN
 from edgewise.train.problems.regression import Regression
 
 
-class Clock:
-    """Counts work; never late."""
-
-    late = False
-
-    def __init__(self, limit=1e12):
-        self.limit, self.work, self.stages = limit, 0.0, []
-
-    def spend(self, work):
-        self.work += work
-
-    def tell(self, stage, loss):
-        self.stages.append(stage)
+def unlimited(stages=None):
+    """A budget that no test exceeds; `stages` collects the reported stages."""
+    return WorkBudget(1e12, progress=None if stages is None else lambda at: stages.append(at.stage))
 
 
 def problem(function, samples=500, features=2):
@@ -43,26 +33,27 @@ def test_shapes_go_from_additive_to_two_hidden_layers():
 
 def test_the_shape_of_the_function_wins_over_an_additive_one():
     data = problem(lambda x: torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2))
-    clock = Clock()
-    arm, sentences = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=3), clock)
-    assert arm.width == (2, 1, 1)
-    assert arm.loss < 1e-8
+    stages = []
+    budget = unlimited(stages)
+    start, sentences = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=3), budget)
+    assert start.width == (2, 1, 1)
+    assert start.loss < 1e-8
     assert "[2, 1, 1] is taken" in sentences[-1]
     assert "best of 2 starts" in sentences[1]
-    assert clock.work > 0
-    assert clock.stages
+    assert budget.work > 0
+    assert stages
 
 
 def test_a_function_that_needs_no_hidden_layer_gets_none():
     data = problem(lambda x: torch.sin(2 * x[:, 0]) + x[:, 1] ** 3)
-    arm, _ = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=2), Clock())
-    assert arm.width == (2, 1)
+    start, _ = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=2), unlimited())
+    assert start.width == (2, 1)
 
 
 def test_the_same_seed_gives_the_same_start_and_another_seed_another():
     data = problem(lambda x: x[:, 0] * x[:, 1], samples=200)
     first, second, third = (
-        best_start(data, [(2, 2, 1)], StartPlan(3, starts=2, seed=seed), Clock())[0] for seed in (0, 0, 1)
+        best_start(data, [(2, 2, 1)], StartPlan(3, starts=2, seed=seed), unlimited())[0] for seed in (0, 0, 1)
     )
     assert torch.equal(first.model.layers[0].coef, second.model.layers[0].coef)
     assert not torch.equal(first.model.layers[0].coef, third.model.layers[0].coef)
@@ -70,19 +61,18 @@ def test_the_same_seed_gives_the_same_start_and_another_seed_another():
 
 def test_every_start_is_another_one():
     data = problem(lambda x: x[:, 0] * x[:, 1], samples=50)
-    starts = [starts_module._fresh((2, 2, 1), 3, StartPlan(), 2 * number, data).model for number in range(4)]
+    starts = [starts_module._initial_start((2, 2, 1), 3, StartPlan(), 2 * number, data).model for number in range(4)]
     weights = torch.stack([model.layers[0].coef.detach() for model in starts])
     assert len(weights.flatten(1).unique(dim=0)) == 4
 
 
 def test_a_shape_that_was_given_is_not_proved():
     """No halving before there is anything to choose."""
-    clock = Clock()
-    arm, sentences = best_start(
-        problem(lambda x: torch.exp(x[:, 0] + x[:, 1] ** 2)), [(2, 1, 1)], StartPlan(5, starts=1), clock
-    )
-    assert set(clock.stages) == {"starts of [2, 1, 1]"} and len(sentences) == 1
-    assert arm.model.config.grid_size == (4, 4)
+    stages = []
+    data = problem(lambda x: torch.exp(x[:, 0] + x[:, 1] ** 2))
+    start, sentences = best_start(data, [(2, 1, 1)], StartPlan(5, starts=1), unlimited(stages))
+    assert set(stages) == {"starts of [2, 1, 1]"} and len(sentences) == 1
+    assert start.model.config.grid_size == (4, 4)
 
 
 def test_work_grows_with_samples_and_grid():
@@ -91,8 +81,8 @@ def test_work_grows_with_samples_and_grid():
     assert step_work(few, coarse) < step_work(many, coarse) < step_work(many, fine)
 
 
-def test_training_an_arm_lowers_its_held_out_loss():
+def test_training_a_start_lowers_its_held_out_loss():
     data = problem(lambda x: x[:, 0] + x[:, 1], samples=100)
-    arm = trained(Arm(0, KAN([2, 1], 4, base="zero", dtype=torch.float64)), data, steps=5, tolerance=1e-6)
-    assert 0 <= arm.loss < 1e-15
-    assert arm.report.steps >= 1
+    start = train_start(Start(0, KAN([2, 1], 4, base="zero", dtype=torch.float64)), data, steps=5, tolerance=1e-6)
+    assert 0 <= start.loss < 1e-15
+    assert start.report.steps >= 1

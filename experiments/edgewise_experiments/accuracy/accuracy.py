@@ -77,7 +77,7 @@ def measure(target: TargetFunction, seed: int, effort: Effort, tell: Tell) -> di
         budget=effort.budget,
         time_limit=effort.time_limit,
         seed=seed,
-        progress=tell,
+        progress=lambda at: tell(at.stage, at.share, math.sqrt(at.loss)),
     )
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     if result.stopped == "interrupted":

@@ -161,7 +161,7 @@ def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[KANRegressor, dict]:
     model = KANRegressor(
         budget=0.02 if quick else BUDGET,
         random_state=seed,
-        progress=lambda event: tell(event.stage, event.done, event.loss),
+        progress=lambda at: tell(at.stage, at.share, at.loss),
     ).fit(X, y)
     if "interrupted" in (model.report_.stopped, model.search_.stopped):
         raise KeyboardInterrupt  # a fit that was cut short is no result

@@ -8,6 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from edgewise.cli.shared.console import Screen
+from edgewise.outcomes import Progress
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.jobs import Update
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
@@ -55,7 +56,7 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
 
             def tell(update: Update) -> None:
                 if bar is not None:
-                    bar.update(update.what, update.done, update.loss)
+                    bar.update(Progress(update.what, update.done, update.loss))
                 if update.line is not None:
                     screen.say(update.line)
 

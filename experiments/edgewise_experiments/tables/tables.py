@@ -70,11 +70,14 @@ def _fits(
     """The rows of one fold that the store lacks. order: the models."""
     missing = [model for model in order if store.find(**key, model=model) is None]
     if "KAN" in missing:
-        yield {**key, "model": "KAN", **_kan(table, train, test, key, lambda event: tell("KAN", event.done))}
+        yield {**key, "model": "KAN", **_kan(table, train, test, key, lambda at: tell("KAN", at.share))}
     if set(missing) & {"linear", "MLP", "boosting"}:
         split = table.X[train], table.y[train], table.X[test], table.y[test]
         for one in iterate_baselines(
-            *split, task=table.task, seed=key["seed"], progress=lambda name, done: tell(name, order.index(name) + done)
+            *split,
+            task=table.task,
+            seed=key["seed"],
+            progress=lambda at: tell(at.stage, order.index(at.stage) + at.share),
         ):
             if one.name in missing:
                 yield {**key, "model": one.name, **_row(table, one.metrics, one.parameters, one.seconds, train, test)}

@@ -183,7 +183,8 @@ def _problem(name: str, seed: int, samples: int) -> tuple[Regression, float]:
 def _kan(name: str, width: Sequence[int], seed: int, plan: Plan, tell: Tell) -> dict:
     problem, spread = _problem(name, seed, plan.samples)
     settings = {"degree": DEGREE, "domain": (-1.0, 1.0), "budget": plan.budget, "starts": plan.starts, "seed": seed}
-    result = approximate(problem, width=width, **settings, progress=tell)
+    report = lambda at: tell(at.stage, at.share, math.sqrt(at.loss))  # noqa: E731
+    result = approximate(problem, width=width, **settings, progress=report)
     if result.stopped == "interrupted":
         raise KeyboardInterrupt
     errors = [math.sqrt(phase.validation_loss) * spread for phase in result.phases]

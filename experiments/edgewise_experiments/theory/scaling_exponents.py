@@ -253,7 +253,13 @@ def _measure(name: str, kind: str, seed: int, plan: Plan, tell: Tell) -> dict:
 
 def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, tell: Tell) -> dict:
     result = approximate(
-        problem, width=subject.shape, degree=DEGREE, domain=(-1.0, 1.0), budget=plan.budget, seed=seed, progress=tell
+        problem,
+        width=subject.shape,
+        degree=DEGREE,
+        domain=(-1.0, 1.0),
+        budget=plan.budget,
+        seed=seed,
+        progress=lambda at: tell(at.stage, at.share, math.sqrt(at.loss)),
     )
     if result.stopped == "interrupted":
         raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from edgewise.compare.baselines import iterate_baselines, measures, standard_err
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.mlp import MLP
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.classification import Classification
@@ -94,7 +95,7 @@ def advise(
     needs: Sequence[str] = NEEDS,
     task: str | None = None,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Advice:
     """Should this table be learned with a KAN or an MLP? The guide of the KAN paper, with measured answers.
 
@@ -107,7 +108,7 @@ def advise(
         needs: which of "accuracy", "interpretability" and "efficiency" count.
         task: "regression" or "classification"; by the type of y if left out.
         seed: of split and training.
-        progress: told the model that is trained and the share of the work that is done.
+        progress: receives a `Progress` whose stage is the name of the model in training.
 
     Raises:
         InputError: an argument is not as above, or there are fewer than 20 rows.
@@ -172,7 +173,7 @@ class _Trial:
     y_test: np.ndarray
     task: str
     seed: int
-    progress: Callable[[str, float], None] | None
+    progress: ProgressCallback | None
 
     def evidence(self) -> _Evidence:
         half = max(10, len(self.X) // 2)
@@ -181,18 +182,21 @@ class _Trial:
         few, _ = self._kan("KAN on half the rows", self.X[:half], self.y[:half], "auto", 0.4)
         small = self._small_mlp(kan.parameters, 0.48)
         fitted = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small}
-        tell = (lambda name, done: self.progress(name, 0.5 + 0.5 * done)) if self.progress else None
+        report = lambda at: self._report(at.stage, 0.5 + 0.5 * at.share)  # noqa: E731
         data = (self.X, self.y, self.X_test, self.y_test)
-        for one in iterate_baselines(*data, task=self.task, seed=self.seed, progress=tell):
+        for one in iterate_baselines(*data, task=self.task, seed=self.seed, progress=report):
             fitted[one.name] = _Fitted(one.score, one.error, one.parameters, one.seconds)
         explained = model.explain_global(self.X)
         pair = float(np.triu(explained.interactions, 1).max(initial=0.0))
         name = "R²" if self.task == "regression" else "accuracy"
         return _Evidence(fitted, explained.importance, pair, len(self.X), name)
 
-    def _kan(self, name: str, X: np.ndarray, y: np.ndarray, hidden, done: float) -> tuple[_Fitted, object]:
+    def _report(self, name: str, share: float) -> None:
         if self.progress is not None:
-            self.progress(name, done)
+            self.progress(Progress(name, share))
+
+    def _kan(self, name: str, X: np.ndarray, y: np.ndarray, hidden, done: float) -> tuple[_Fitted, object]:
+        self._report(name, done)
         kind = KANRegressor if self.task == "regression" else KANClassifier
         start = time.perf_counter()
         model = kind(hidden=hidden, budget=BUDGET, random_state=self.seed).fit(X, y)
@@ -205,8 +209,7 @@ class _Trial:
 
     def _small_mlp(self, parameters: int, done: float) -> _Fitted:
         """An MLP with one hidden layer and about so many parameters: the start that is best on rows held back."""
-        if self.progress is not None:
-            self.progress("small MLP", done)
+        self._report("small MLP", done)
         start = time.perf_counter()
         classes, labels = np.unique(self.y, return_inverse=True)
         outputs = 1 if self.task == "regression" else len(classes)

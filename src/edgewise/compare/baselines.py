@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewise.errors import InputError, missing_extra
+from edgewise.outcomes import Progress, ProgressCallback
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -109,7 +110,7 @@ def run_baselines(
     *,
     task: str,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[BaselineResult]:
     """Fit and score the three models; see `iterate_baselines`, of which this is the list."""
     return list(iterate_baselines(X_train, y_train, X_test, y_test, task=task, seed=seed, progress=progress))
@@ -123,7 +124,7 @@ def iterate_baselines(
     *,
     task: str,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Iterator[BaselineResult]:
     """Fit the three models on the training rows and score them on the test rows, one result at a time.
 
@@ -136,16 +137,20 @@ def iterate_baselines(
     Args:
         X_train, X_test: (N, d) numbers. y_train, y_test: (N,) numbers, or labels of any one type.
         task: "regression" or "classification".
-        progress: called with the name of a model and the share of its planned work that is done, 0 to 1.
+        progress: receives a `Progress` whose stage is the name of the model, with the share of its own work.
 
     Raises:
         InputError: task or shapes are wrong. A model that cannot be fitted is no error: its score is NaN, with a note.
     """
     data = _Data.checked(X_train, y_train, X_test, y_test, task, seed)
     for name, learner in (("linear", _linear), ("MLP", _mlp), ("boosting", _boosting)):
-        yield _one(
-            name, learner, data, (lambda done, name=name: progress(name, done)) if progress else lambda done: None
-        )
+        began = time.perf_counter()
+
+        def report(share: float, name: str = name, began: float = began) -> None:
+            if progress is not None:
+                progress(Progress(name, share, seconds=time.perf_counter() - began))
+
+        yield _one(name, learner, data, report)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """What the two estimators share: parameters, scaling, training, and the way from rows to the network's output."""
 
-import time
-from collections.abc import Callable
-from math import nan
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,9 +11,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from edgewise.errors import InputError
 from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.candidates import train_candidate
-from edgewise.model_selection.search import ProgressEvent
+from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
+from edgewise.outcomes import ProgressCallback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.base import Problem
 from edgewise.train.smoothing import penalty_of
@@ -39,7 +38,7 @@ class KANEstimator(BaseEstimator):
         time_limit: float | None = None,
         random_state=0,
         warm_start: bool = False,
-        progress: Callable[[ProgressEvent], None] | None = None,
+        progress: ProgressCallback | None = None,
     ):
         self.hidden = hidden
         self.grid_size = grid_size
@@ -82,6 +81,12 @@ class KANEstimator(BaseEstimator):
 
     def _train(self, problem: Problem, outputs: int, warm: bool, settings: dict) -> AutoResult:
         if warm:
+            report_progress = self.progress
+            progress = (
+                None
+                if report_progress is None
+                else lambda at: report_progress(replace(at, stage=f"warm start: {at.stage}"))
+            )
             model, report = train_candidate(
                 problem,
                 self.search_.chosen,
@@ -89,21 +94,14 @@ class KANEstimator(BaseEstimator):
                 seed=settings["seed"],
                 warm=self.model_,
                 final=True,
-                progress=self._warm_progress(),
+                progress=progress,
             )
             result = AutoResult(model, report, self.search_, penalty_of(report) or self.search_.chosen.penalty())
         else:
-            result = auto_fit(problem, outputs=outputs, progress=self.progress, **settings)
+            result = auto_fit(problem, SearchSettings(outputs, **settings), self.progress)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.n_iter_ = max(result.report.steps, 1)
         return result
-
-    def _warm_progress(self) -> Callable[[float, float], None] | None:
-        if self.progress is None:
-            return None
-        began = time.perf_counter()
-        stage = f"warm start: {self.search_.chosen.says()}"
-        return lambda loss, done: self.progress(ProgressEvent(stage, done, loss, nan, time.perf_counter() - began))
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
         """Whether a warm start has a network of the right shape to go on from."""
@@ -135,7 +133,7 @@ class KANEstimator(BaseEstimator):
         if not isinstance(self.warm_start, bool | np.bool_):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if self.progress is not None and not callable(self.progress):
-            raise InputError(f"progress must be a function of a ProgressEvent or None, got {self.progress!r}")
+            raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
         return {
             "hidden": None if isinstance(hidden, str) else hidden,
             "grid_size": None if _is_auto(self.grid_size) else int(self.grid_size),

@@ -37,7 +37,7 @@ PARAMETERS = """
         time_limit: seconds; only decides whether another candidate is tried.
         random_state: integer, generator or None (a new seed each time).
         warm_start: let `fit` go on from the present model if it fits the new data's shape, with its scaling.
-        progress: called with a `ProgressEvent` after every step.
+        progress: called with a `Progress` after every step.
 
     Attributes:
         model_: the `KAN`, float64, on scaled inputs.

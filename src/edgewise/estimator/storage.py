@@ -14,6 +14,7 @@ from edgewise.estimator.kan import KANClassifier, KANRegressor
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
+from edgewise.outcomes import StopReason
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
@@ -167,7 +168,7 @@ def _search(stored: Mapping) -> SearchReport:
         sentences=sentences,
         folds=_is(stored["folds"], int, "the folds"),
         work=_is(stored["work"], float, "the work"),
-        stopped=_is(stored["stopped"], str, "the end of the search"),
+        stopped=StopReason(_is(stored["stopped"], str, "the end of the search")),
     )
 
 

@@ -1,41 +1,65 @@
-"""A known function to the last digits: starts, grids that follow the activations, exact halving; nothing to choose."""
+"""Approximation of noise-free samples to the last digits: choice of a start, then exact halving of the grids."""
+
+from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
-from edgewise.model_selection.starts import Arm, StartPlan, best_start, most_values, shapes_for, step_work, trained
+from edgewise.model_selection.starts import (
+    Start,
+    StartPlan,
+    WorkBudget,
+    best_start,
+    most_values,
+    shapes_for,
+    step_work,
+    train_start,
+)
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
+from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
 
 WORK = 1e11  # multiply-adds of a budget of 1: up to about 40 seconds of one core
-HELD_OUT = 0.1
-# A halved grid that lowers the held-out error by less than this factor ends the refinement: half the slope 1 of a
+HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data; a choice
+# The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a
 # function with a kink.
-WORTHWHILE = 1.4
-ROUNDING = 2e-15  # of the held-out error relative to the target's spread
-FINE_STEPS = 100
-# Ten steps that lower the loss by less than this share end a phase: on the last grid, and before, where the next one
-# gains far more.
-SETTLED, PASSING = 1e-3, 0.1
-TAIL = 1e-3  # relative to the target's spread
-UNRESOLVED = 0.05  # relative error above which a grid may be too coarse to see anything: halving goes on in any case
-COVER = 20_000  # points that tell how far hidden nodes go in a given domain
+LEAST_GAIN = 1.4
+ROUNDING = 2e-15  # held-out error in float64, relative to the standard deviation of the target
+FINE_STEPS = 100  # steps on each grid; a choice
+# Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where the
+# next grid gains far more. A choice.
+LAST_TOLERANCE, PASSING_TOLERANCE = 1e-3, 0.1
+TAIL = 1e-3  # change of the model by wider hidden grids that is accepted, relative to the target's deviation; a choice
+# Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case. A choice.
+UNRESOLVED = 0.05
+COVER = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined; a choice
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One grid: grid sizes of the layers, trainable parameters, mean squared error on the training and on the held-out
-    samples, seconds since the beginning."""
+    """Result of the training on one grid.
+
+    Parameters
+    ----------
+    grid_size : tuple of int
+        Knot intervals of each layer.
+    parameters : int
+        Number of trainable parameters.
+    loss, validation_loss : float
+        Mean squared error of the training and of the held-out samples.
+    seconds : float
+        Wall seconds since the start of the approximation.
+    """
 
     grid_size: tuple[int, ...]
     parameters: int
@@ -46,16 +70,45 @@ class Phase:
 
 @dataclass(frozen=True)
 class ApproximateResult:
-    """model: the one with the smallest held-out error. report: of its last fit. phases: what each grid reached.
-    sentences: what was chosen and why, and why it ended. stopped: "finished", "budget", "time" or "interrupted".
-    work: multiply-adds, about."""
+    """Result of `approximate`.
+
+    Parameters
+    ----------
+    model : KAN
+        The model with the smallest held-out error.
+    report : FitReport
+        Report of its last fit.
+    phases : tuple of Phase
+        Results of all grids.
+    sentences : tuple of str
+        Choices that were made, with their reasons, and the reason for the end.
+    stopped : StopReason
+        CONVERGED, BUDGET, TIME_LIMIT or INTERRUPTED.
+    work : float
+        Multiply-adds that were spent, about.
+    """
 
     model: KAN
     report: FitReport
     phases: tuple[Phase, ...]
     sentences: tuple[str, ...]
-    stopped: str
+    stopped: StopReason
     work: float
+
+
+class StartOptions(TypedDict, total=False):
+    """Options of `approximate` that are rarely needed.
+
+    Parameters
+    ----------
+    starts : int, optional
+        Starts of each shape; if left out, as many as a quarter of the budget allows.
+    seed : int
+        Seed of the held-out samples and of the initial weights, 0 if left out.
+    """
+
+    starts: int | None
+    seed: int
 
 
 def approximate(
@@ -64,77 +117,84 @@ def approximate(
     width: Sequence[int] | None = None,
     degree: int | None = None,
     domain: Sequence[float] | Tensor | None = None,
-    starts: int | None = None,
     budget: float = 1.0,
     time_limit: float | None = None,
-    seed: int = 0,
-    progress: Callable[[str, float, float], None] | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Unpack[StartOptions],
 ) -> ApproximateResult:
-    """A KAN for noise-free samples of a smooth function, as accurate as samples and budget allow: shape, degree, starts
-    and grids are chosen, and `sentences` of the result say why. For samples with noise use `KANRegressor`.
+    """Fit a KAN to noise-free samples of a smooth function, as accurately as samples and budget allow.
 
-        result = approximate(Regression(x, y), budget=0.1)
-        print(*result.sentences, sep="\n")
-        result.model(x)
+    Shape, degree, starts and grids are chosen; `sentences` of the result gives the reasons. For samples with noise use
+    `KANRegressor`.
 
-    Starts of several shapes are trained for a few steps on a coarse grid, the hidden grids moved to where the
-    activations went in between; the worse half is dropped time and again; a shape is chosen by the error that it
-    promises at the finest grid. Then Levenberg-Marquardt and exact halving of the grids take turns, until the held-out
-    error stops falling.
+    Parameters
+    ----------
+    problem : Regression
+        N samples held as tensors, best in float64, inputs and targets of order 1. Without validation data a tenth is
+        held out.
+    width : sequence of int, optional
+        Nodes of every layer, inputs first; if left out, chosen from a few shapes.
+    degree : int, optional
+        Degree of the splines; if left out 5, or 2 where that is exact, as for products.
+    domain : (low, high) or Tensor of shape (in, 2), optional
+        Domain where the model will be evaluated; the first grids cover it. If left out, they cover the samples.
+    budget : float
+        Work that may be spent; 1 is up to about 40 seconds of one core.
+    time_limit : float, optional
+        Seconds. The limit only decides between stages.
+    progress : callable, optional
+        Receives a `Progress` with the held-out mean squared error as `loss`.
+    **options : StartOptions
+        `starts` and `seed`.
 
-    The base function is "zero": silu(h) does not follow the shift and scale of a hidden node. Beside a SiLU none of
-    eight starts of a [4, 2, 1, 1] KAN found the good minimum, without it five did, and x*y ended at 1e-5, without it at
-    1e-12.
+    Returns
+    -------
+    ApproximateResult
 
-    Args:
-        problem: with tensors, best in float64, inputs and targets of order 1. Without validation data a tenth is held
-            out.
-        width: nodes per layer; chosen from a few shapes if left out.
-        degree: of the splines; if left out 5, or 2 where that is exact, as for products.
-        domain: (low, high) or (in, 2), where the model will be asked, if that is known: the first grids cover it.
-            Left out, they cover the samples.
-        starts: of each shape; as many as a quarter of the budget pays if left out.
-        budget: work allowed, 1 is up to about 40 seconds of one core.
-        time_limit: seconds; decides between stages only.
-        seed: of held-out samples and initial weights.
-        progress: told of stage, share of the budget, and held-out root mean squared error.
+    Raises
+    ------
+    InputError
+        If an argument is invalid, or `problem` and `width` do not go together.
 
-    Raises:
-        InputError: an argument is not as above, or problem and width don't go together.
+    Notes
+    -----
+    Starts of several shapes are trained for a few steps on a coarse grid, and in between the hidden grids move to the
+    range of the activations. The worse half is dropped repeatedly. The shape is chosen by its error, extrapolated to
+    the finest grid that the budget allows. Then Levenberg-Marquardt and exact halving of the grids alternate until the
+    held-out error no longer falls.
+
+    The base function is "zero", because silu(h) does not follow the shift and scale of a hidden node: with a SiLU none
+    of eight starts of a [4, 2, 1, 1] KAN found the good minimum, without it five did; x*y ended at an error of 1e-5
+    with, and of 1e-12 without it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
+    >>> result = approximate(Regression(x, torch.sin(3 * x)), width=[1, 1], budget=0.01)
+    >>> bool((result.model(x) - torch.sin(3 * x)).abs().max() < 1e-6)
+    True
     """
-    with torch.inference_mode(False):  # the model shall be one that gradients can pass through
-        problem, inputs, outputs = _checked(problem, width, budget, time_limit, seed, starts)
-        clock = _Clock(budget * WORK, time_limit, progress)
-        shapes = [tuple(width)] if width is not None else shapes_for(inputs, outputs)
-        plan = StartPlan(degree, domain, starts, seed)
-        arm, sentences = best_start(problem, shapes, plan, clock)
-        return _refined(problem, arm, sentences, _cover(problem, domain, seed), clock)
+    check_options("approximate", options, StartOptions)
+    starts, seed = options.get("starts"), options.get("seed", 0)
+    with torch.inference_mode(False):  # the caller may want gradients of the model
+        problem = _checked(problem, width, budget, time_limit, seed, starts)
+        data = problem.train
+        work = WorkBudget(budget * WORK, time_limit, progress)
+        shapes = [tuple(width)] if width is not None else shapes_for(data.x.shape[1], data.y.shape[1])
+        start, sentences = best_start(problem, shapes, StartPlan(degree, domain, starts, seed), work)
+        return _refined(problem, start, sentences, _domain_points(problem, domain, seed), work)
 
 
-class _Clock:
-    """Work and time spent, and the way to tell."""
-
-    def __init__(self, limit: float, time_limit: float | None, progress):
-        self.limit, self.time_limit, self.progress = limit, time_limit, progress
-        self.work, self.began = 0.0, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.began
-
-    @property
-    def late(self) -> bool:
-        return self.time_limit is not None and self.seconds > self.time_limit
-
-    def spend(self, work: float) -> None:
-        self.work += work
-
-    def tell(self, stage: str, loss: float) -> None:
-        if self.progress is not None:
-            self.progress(stage, min(self.work / self.limit, 1.0), math.sqrt(loss))
-
-
-def _checked(problem, width, budget, time_limit, seed, starts) -> tuple[Regression, int, int]:
+def _checked(
+    problem: Regression,
+    width: Sequence[int] | None,
+    budget: float,
+    time_limit: float | None,
+    seed: int,
+    starts: int | None,
+) -> Regression:
+    """Check the arguments; return the problem with validation data."""
     if not isinstance(problem, Regression) or problem.train_loader is not None:
         raise InputError(f"problem must be a Regression with tensors, got {type(problem).__name__}")
     check_count(seed, "seed", 0)
@@ -154,64 +214,11 @@ def _checked(problem, width, budget, time_limit, seed, starts) -> tuple[Regressi
         if len(data) < 20:
             raise InputError(f"problem must have at least 20 samples, got {len(data)}")
         problem = Regression(data.x, data.y, weight=data.weight, validation=HELD_OUT, seed=seed)
-    return problem, inputs, outputs
+    return problem
 
 
-def _refined(
-    problem: Regression, arm: Arm, sentences: list[str], cover: Tensor | None, clock: _Clock
-) -> ApproximateResult:
-    """Halves the grids of the chosen start while it pays."""
-    best = arm
-    phases = [_phase(problem, arm, clock)]
-    stopped = "finished"
-    try:
-        while True:
-            ended = _ended(problem, best, phases, clock)
-            if ended is not None:
-                stopped, sentence = ended
-                sentences.append(sentence)
-                break
-            finer = _finer(problem, best, cover, clock)
-            phases.append(_phase(problem, finer, clock))
-            if finer.loss < best.loss:
-                best = finer
-            if finer.report.stopped == "interrupted":
-                raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-        sentences.append("Interrupted; the model is the best so far.")
-        best = replace(best, report=replace(best.report, stopped="interrupted", message=sentences[-1]))
-    return ApproximateResult(best.model, best.report, tuple(phases), tuple(sentences), stopped, clock.work)
-
-
-def _finer(problem: Regression, arm: Arm, cover: Tensor | None, clock: _Clock) -> Arm:
-    model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
-    model = _enclosed(model, problem, arm, cover)
-    clock.tell(f"grid {model.config.grid_size[0]}", arm.loss)
-    last = _ended_by_size(problem, model, clock) is not None
-    tolerance = SETTLED if last else PASSING
-    finer = trained(replace(arm, model=model), problem, steps=FINE_STEPS, tolerance=tolerance, near=True)
-    clock.spend(finer.report.steps * step_work(problem, model))
-    return finer
-
-
-def _enclosed(model: KAN, problem: Regression, arm: Arm, cover: Tensor | None) -> KAN:
-    """The model on hidden grids that hold all activations (`enclose`).
-
-    As it was where the polynomials that go on beyond the samples change its values by more than a tail can be wrong:
-    they belong to a model that fits badly.
-    """
-    x = problem.train.x
-    enclosed, _ = enclose(model, x, cover)
-    asked = x if cover is None else torch.cat([x, cover])
-    with torch.no_grad():
-        change = float((enclosed(asked) - model(asked)).abs().max())
-    spread = math.sqrt(float(problem.train.y.square().mean()))
-    return enclosed if change <= max(TAIL * spread, 3 * math.sqrt(arm.loss)) else model
-
-
-def _cover(problem: Regression, domain, seed: int) -> Tensor | None:
-    """Points of the domain that was given, and its corners where they are few: how far hidden nodes will go."""
+def _domain_points(problem: Regression, domain: Sequence[float] | Tensor | None, seed: int) -> Tensor | None:
+    """Return points of the given domain, with its corners where they are few, to find the range of hidden nodes."""
     if domain is None:
         return None
     x = problem.train.x
@@ -223,47 +230,96 @@ def _cover(problem: Regression, domain, seed: int) -> Tensor | None:
     return ends[:, 0] * (1 - share) + ends[:, 1] * share
 
 
-def _ended(problem: Regression, best: Arm, phases: list[Phase], clock: _Clock) -> tuple[str, str] | None:
-    """Why not to halve the grids once more: (stopped, sentence), or None."""
+def _refined(
+    problem: Regression, start: Start, sentences: list[str], points: Tensor | None, work: WorkBudget
+) -> ApproximateResult:
+    """Halve the grids of the chosen start while the held-out error falls."""
+    best, phases = start, [_phase(start, work)]
+    try:
+        while True:
+            end = _end_of_refinement(problem, best, phases, work)
+            if end is not None:
+                stopped, sentence = end
+                sentences.append(sentence)
+                break
+            finer = _train_on_half_grid(problem, best, points, work)
+            phases.append(_phase(finer, work))
+            if finer.loss < best.loss:
+                best = finer
+            if finer.last_report.stopped == StopReason.INTERRUPTED:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        stopped = StopReason.INTERRUPTED
+        sentences.append("Interrupted; the model is the best so far.")
+        best = replace(best, report=replace(best.last_report, stopped=stopped, message=sentences[-1]))
+    return ApproximateResult(best.model, best.last_report, tuple(phases), tuple(sentences), stopped, work.work)
+
+
+def _phase(start: Start, work: WorkBudget) -> Phase:
+    model = start.model
+    return Phase(model.config.grid_size, _parameter_count(model), start.last_report.loss, start.loss, work.seconds)
+
+
+def _train_on_half_grid(problem: Regression, start: Start, points: Tensor | None, work: WorkBudget) -> Start:
+    model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
+    # Hidden grids that hold all activations. The model stays as it was if the polynomials that continue it beyond the
+    # samples would change its values by more than a tail can be wrong: they belong to a model that fits badly.
+    x = problem.train.x
+    enclosed, _ = enclose(model, x, points)
+    evaluated = x if points is None else torch.cat([x, points])
+    with torch.no_grad():
+        change = float((enclosed(evaluated) - model(evaluated)).abs().max())
+    spread = math.sqrt(float(problem.train.y.square().mean()))
+    if change <= max(TAIL * spread, 3 * math.sqrt(start.loss)):
+        model = enclosed
+    work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
+    is_last = _limit_of_size(problem, model, work) is not None
+    tolerance = LAST_TOLERANCE if is_last else PASSING_TOLERANCE
+    finer = train_start(replace(start, model=model), problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
+    work.spend(finer.last_report.steps * step_work(problem, model))
+    return finer
+
+
+def _end_of_refinement(
+    problem: Regression, best: Start, phases: list[Phase], work: WorkBudget
+) -> tuple[StopReason, str] | None:
+    """Return the reason why the grids should not be halved once more, with a sentence, or None."""
     last = phases[-1]
-    if best.report.stopped == "nonfinite":
-        return "finished", best.report.message
+    if best.last_report.stopped == StopReason.NONFINITE:
+        return StopReason.CONVERGED, best.last_report.message
     scale = float(problem.train.y.square().mean())
     if best.loss <= scale * ROUNDING**2:
-        return "finished", "The held-out error is at rounding."
+        return StopReason.CONVERGED, "The held-out error is at rounding."
     if len(phases) > 1:
         gain = math.sqrt(phases[-2].validation_loss / max(last.validation_loss, 1e-300))
-        if gain < WORTHWHILE and best.loss < scale * UNRESOLVED**2:
-            return "finished", f"The last halving of the grids divided the held-out error by {gain:.2g} only."
-    return _ended_by_size(problem, best.model, clock)
+        if gain < LEAST_GAIN and best.loss < scale * UNRESOLVED**2:
+            sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
+            return StopReason.CONVERGED, sentence
+    return _limit_of_size(problem, best.model, work)
 
 
-def _ended_by_size(problem: Regression, model: KAN, clock: _Clock) -> tuple[str, str] | None:
-    """Why samples, budget or time don't allow to halve the grids of a model once more: as `_ended`."""
+def _limit_of_size(problem: Regression, model: KAN, work: WorkBudget) -> tuple[StopReason, str] | None:
+    """Return the reason why samples, budget or time do not allow grids of half the width, or None."""
     finer = refine(model, tuple(2 * size for size in model.config.grid_size))
-    parameters, residuals = _count(finer), problem.train.y.numel()
+    parameters, residuals = _parameter_count(finer), problem.train.y.numel()
     if 2 * parameters > residuals:
-        return "finished", (
+        return StopReason.CONVERGED, (
             f"Halving once more would take {parameters} parameters for {residuals} residuals: beyond half as many a "
             "model begins to interpolate its samples."
         )
     functions = finer.config.grid_size[0] + finer.config.degree
     values = most_values(problem)
     if functions > values:
-        return "finished", (
+        return StopReason.CONVERGED, (
             f"Halving once more would take {functions} basis functions for inputs of at most {values} different values."
         )
-    if clock.work + FINE_STEPS / 2 * step_work(problem, finer) > clock.limit:
-        return "budget", f"The budget of work ends the refinement before {parameters} parameters."
-    if clock.late:
-        return "time", f"The time limit of {clock.time_limit:g} s ends the refinement before {parameters} parameters."
+    if work.work + FINE_STEPS / 2 * step_work(problem, finer) > work.limit:
+        return StopReason.BUDGET, f"The budget of work ends the refinement before {parameters} parameters."
+    if work.past_deadline:
+        limit = f"The time limit of {work.time_limit:g} s"
+        return StopReason.TIME_LIMIT, f"{limit} ends the refinement before {parameters} parameters."
     return None
 
 
-def _phase(problem: Regression, arm: Arm, clock: _Clock) -> Phase:
-    model = arm.model
-    return Phase(model.config.grid_size, _count(model), arm.report.loss, arm.loss, clock.seconds)
-
-
-def _count(model: KAN) -> int:
+def _parameter_count(model: KAN) -> int:
     return sum(p.numel() for p in model.parameters())

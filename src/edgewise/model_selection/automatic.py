@@ -1,21 +1,20 @@
-"""From data to a trained KAN with nothing to choose: search, then the final fit on all samples.
-
-Samples that seem to have no noise: an approximation to many digits instead of what a search came to."""
+"""From data to a trained KAN without a setting to choose: the search, then the final fit on all samples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
-from edgewise.model_selection.approximation import HELD_OUT, WORK, approximate
+from edgewise.model_selection.approximation import HELD_OUT, WORK, ApproximateResult, approximate
 from edgewise.model_selection.candidates import Candidate, score_of, train_candidate, work_of
 from edgewise.model_selection.cross_validation import clipped_losses
-from edgewise.model_selection.search import ProgressEvent, Search, SearchReport
+from edgewise.model_selection.search import Search, SearchReport
+from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
+from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
@@ -23,16 +22,24 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 from edgewise.train.smoothing import penalty_of
 
-# A search on more samples costs more and chooses the same; the final fit sees all of them.
-SEARCH_SAMPLES = 20_000
-STARTS = 5  # of a model with hidden layers, as far as budget and time go; the best objective is kept
-
 
 @dataclass(frozen=True)
 class AutoResult:
-    """model: trained on all samples (on a part of them if interrupted before). report: of its last fit.
-    search: what was tried and why this was chosen. penalty: of that fit. held_out: samples with the residuals (as y)
-    of models that did not see them, None where there are none."""
+    """Result of `auto_fit`.
+
+    Parameters
+    ----------
+    model : KAN
+        Trained on all samples, or on a part of them if the work was interrupted before the final fit.
+    report : FitReport
+        Report of the last fit of the model.
+    search : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    penalty : Penalty, optional
+        Penalty of the last fit.
+    held_out : Data, optional
+        Samples with the residuals (as y) of models that did not see them; None where there are none.
+    """
 
     model: KAN
     report: FitReport
@@ -41,177 +48,158 @@ class AutoResult:
     held_out: Data | None = None
 
 
-def auto_fit(
-    problem: Problem,
-    *,
-    outputs: int,
-    hidden: tuple[int, ...] | None = None,
-    grid_size: int | None = None,
-    strength: float | None = None,
-    degree: int = 3,
-    budget: float = 1.0,
-    time_limit: float | None = None,
-    seed: int = 0,
-    progress: Callable[[ProgressEvent], None] | None = None,
-) -> AutoResult:
-    """Chooses what is None by held-out loss, then trains on all samples of problem.train.
+def auto_fit(problem: Problem, settings: SearchSettings, progress: ProgressCallback | None = None) -> AutoResult:
+    """Choose what `settings` leaves open by held-out loss, then train on all samples of `problem.train`.
 
-    Inputs and regression targets should be of order 1. Ctrl-C keeps the best model so far.
+    Samples of a regression that seem free of noise are approximated to many digits instead (`approximate`). Ctrl-C
+    keeps the best model so far.
 
-    Args:
-        outputs: of the model: classes, or columns of y.
-        hidden, grid_size, strength, degree: see `Candidate`; hidden () is an additive model.
-        budget: work allowed; 1 is up to about a minute on two cores, less for small tables.
-        time_limit: seconds; decides between stages only, so a limit that is not hit changes nothing.
-        seed: of folds and initial weights.
-        progress: told of every step.
+    Parameters
+    ----------
+    problem : Problem
+        Regression or classification with tensors; inputs and regression targets should be of order 1.
+    settings : SearchSettings
+        Fixed settings, budget, time limit and seed.
+    progress : callable, optional
+        Receives a `Progress` after every step.
+
+    Returns
+    -------
+    AutoResult
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C comes before there is any model.
     """
-    plan = Candidate(degree=degree)
-    plan = replace(
-        plan,
-        hidden=plan.hidden if hidden is None else hidden,
-        grid_size=plan.grid_size if grid_size is None else grid_size,
-        strength=plan.strength if strength is None else strength,
-    )
-    search = Search(
-        _sampled(problem, seed, SEARCH_SAMPLES),
-        outputs=outputs,
-        start=plan,
-        search_hidden=hidden is None,
-        search_grid=grid_size is None,
-        search_strength=strength is None,
-        budget=budget,
-        time_limit=time_limit,
+    search = Search(_subsample(problem, settings.seed, settings.policy.search_samples), settings, progress)
+    report = search.run()
+    if search.is_noise_free and report.stopped != StopReason.INTERRUPTED:
+        assert isinstance(problem, Regression)
+        try:
+            exact, report = _approximation(problem, report, search)
+        except KeyboardInterrupt:
+            exact, report = None, replace(report, stopped=StopReason.INTERRUPTED)
+        if exact is not None:
+            return exact
+    if report.stopped == StopReason.INTERRUPTED:
+        assert search.fallback is not None
+        model, last = search.fallback
+        return AutoResult(model, last, report, penalty_of(last) or report.chosen.penalty())
+    return _final_fit(problem, report, search)
+
+
+def _approximation(problem: Regression, report: SearchReport, search: Search) -> tuple[AutoResult | None, SearchReport]:
+    """Approximate all samples with the work and time that the search has left.
+
+    Returns the result if its held-out error is much smaller than that of the search, else None, and the search report
+    with the work that was spent.
+    """
+    policy, seed = search.policy, search.settings.seed
+    remaining = min(search.limit - report.work, search.remaining_work)
+    if remaining <= 0:
+        return None, report
+    data = problem.train
+    order = torch.randperm(len(data), generator=seeded_generator(seed))
+    count = max(1, round(policy.unseen * len(data)))
+    unseen, seen = data.select(order[:count].sort().values), data.select(order[count:].sort().values)
+    result: ApproximateResult = approximate(
+        Regression(seen.x, seen.y, weight=seen.weight, validation=HELD_OUT, seed=seed),
+        degree=report.chosen.degree,
+        budget=remaining / WORK,
+        time_limit=search.time_left,
         seed=seed,
-        progress=progress,
+        progress=lambda at: search.report_progress(at.loss, at.share * remaining, f"without noise: {at.stage}"),
     )
-    found, exact = search.run(), None
-    try:
-        if search.is_noise_free and found.stopped != "interrupted":
-            exact, found = approximated(problem, found, search)
-    except KeyboardInterrupt:
-        found = replace(found, stopped="interrupted")
-    if exact is not None:
-        return AutoResult(exact.model, exact.report, found, None, exact.held_out)
-    if found.stopped == "interrupted":
-        model, report = search.fallback
-        return AutoResult(model, report, found, penalty_of(report) or found.chosen.penalty())
-    search.stage = f"final fit: {found.chosen.says()}"
-    model, report, found = _final(problem, found, outputs, seed, search)
-    penalty = penalty_of(report) or found.chosen.penalty()
-    return AutoResult(model, report, found, penalty, search.held_out())
+    search.work += result.work
+    report = replace(report, work=search.work)
+    loss = min(phase.validation_loss for phase in result.phases)
+    if not loss < policy.approximation_gain * search.best.trial.loss:
+        return None, report
+    config = result.model.config
+    chosen = Candidate(config.width[1:-1], config.grid_size[0], 0.0, config.degree)
+    with torch.no_grad():
+        residuals = Data(unseen.x, unseen.y - result.model(unseen.x), unseen.weight)
+    unseen_loss = float(clipped_losses(problem, result.model, unseen).mean())
+    end = (
+        f"Chosen without noise: {chosen.describe()}, loss {unseen_loss:.1g} on {len(unseen):,} samples that made no "
+        "choice."
+    )
+    report = replace(report, chosen=chosen, sentences=(*report.sentences, *result.sentences, end))
+    search.report_progress(loss, math.inf)
+    return AutoResult(result.model, result.report, report, None, residuals), report
 
 
-def _final(problem: Problem, found: SearchReport, outputs: int, seed: int, search: Search):
-    """The chosen candidate on all samples, from several starts if it has hidden layers and budget and time allow; on
-    fewer samples where the time limit asks for it."""
-    cost, said = work_of(problem, found.chosen, final=True), []
-    if cost > search.room and len(problem.train) > len(search.problem.train):
-        rows = max(len(search.problem.train), int(len(problem.train) * search.room / cost))
-        said = [f"The time limit left room for {rows:,} of {len(problem.train):,} samples in the final fit."]
-        problem = _sampled(problem, seed, rows)
-        cost = work_of(problem, found.chosen, final=True)
+def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoResult:
+    """Train the chosen candidate on all samples, from several starts if it has hidden layers and the budget allows.
+
+    Where the time limit does not allow all samples, as many as it allows are drawn.
+    """
+    chosen, settings = report.chosen, search.settings
+    search.stage = f"final fit: {chosen.describe()}"
+    rows, searched = len(problem.train), len(search.problem.train)
+    cost, sentences = work_of(problem, chosen, final=True), []
+    if cost > search.remaining_work and rows > searched:
+        affordable = max(searched, int(rows * search.remaining_work / cost))
+        sentences.append(f"The time limit left room for {affordable:,} of {rows:,} samples in the final fit.")
+        problem = _subsample(problem, settings.seed, affordable)
+        cost = work_of(problem, chosen, final=True)
     starts = 1
-    if found.chosen.hidden:
-        starts = max(1, min(STARTS, int(min(search.limit - found.work, search.room, STARTS * cost) / cost)))
+    if chosen.hidden:
+        most = settings.policy.final_starts
+        starts = max(1, min(most, int(min(search.limit - report.work, search.remaining_work, most * cost) / cost)))
     if starts > 1:
-        said.append(f"The final fit is the best of {starts} starts.")
-    found = replace(found, sentences=(*found.sentences, *said))
-    best, best_score, spent = None, math.inf, 0.0
+        sentences.append(f"The final fit is the best of {starts} starts.")
+    best: tuple[KAN, FitReport] | None = None
+    best_score, spent = math.inf, 0.0
     try:
         for start in range(starts):
-            model, report = train_candidate(
+            model, fit_report = train_candidate(
                 problem,
-                found.chosen,
-                outputs=outputs,
-                seed=seed + (start << 32),  # so that neighbouring seeds share no start
+                chosen,
+                outputs=settings.outputs,
+                seed=settings.seed + (start << 32),  # so that neighbouring seeds share no start
                 final=True,
-                progress=lambda loss, share, before=spent: search.report(loss, before + cost * share),
+                progress=lambda at, before=spent: search.report_progress(at.loss, before + cost * at.share),
             )
             spent += cost
-            score = score_of(model, problem, report)
+            score = score_of(model, problem, fit_report)
             if best is None or score < best_score:
-                best, best_score = (model, report), score
-            if report.stopped == "interrupted":
+                best, best_score = (model, fit_report), score
+            if fit_report.stopped == StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
-        search.report(best[1].loss, math.inf)
+        assert best is not None
+        search.report_progress(best[1].loss, math.inf)
     except KeyboardInterrupt:
-        best = _kept(problem, best, search)
-    return *best, replace(found, work=found.work + spent)
+        best = _best_of_interrupted(problem, best, search)
+    report = replace(report, sentences=(*report.sentences, *sentences), work=report.work + spent)
+    return AutoResult(*best, report, penalty_of(best[1]) or chosen.penalty(), search.held_out())
 
 
-def _kept(problem: Problem, final: tuple[KAN, FitReport] | None, search: Search) -> tuple[KAN, FitReport]:
-    """After Ctrl-C: the better of what the final fit has reached, on all samples, and the search had found."""
-    found = search.fallback
+def _best_of_interrupted(
+    problem: Problem, final: tuple[KAN, FitReport] | None, search: Search
+) -> tuple[KAN, FitReport]:
+    """Return the better of the model that the final fit has reached by Ctrl-C and that of the search."""
+    searched = search.fallback
     if final is None:
-        if found is None:
+        if searched is None:
             raise KeyboardInterrupt
-        return found
+        return searched
     model, report = final
-    if report.stopped != "interrupted":  # an earlier start that was completed
-        told = "Interrupted; the model is the best of the starts that were completed."
-        return model, replace(report, stopped="interrupted", message=told)
-    return final if found is None or _loss(problem, model) <= _loss(problem, found[0]) else found
+    if report.stopped != StopReason.INTERRUPTED:  # an earlier start that was completed
+        message = "Interrupted; the model is the best of the starts that were completed."
+        return model, replace(report, stopped=StopReason.INTERRUPTED, message=message)
+    if searched is None:
+        return final
+    data = problem.train
+    losses = [float(clipped_losses(problem, one, data).mean()) for one in (model, searched[0])]
+    return final if losses[0] <= losses[1] else searched
 
 
-def _loss(problem: Problem, model: KAN) -> float:
-    return float(clipped_losses(problem, model, problem.train).mean())
-
-
-def _sampled(problem: Problem, seed: int, most: int) -> Problem:
+def _subsample(problem: Problem, seed: int, most: int) -> Problem:
+    """Draw at most `most` of the training samples."""
     rows = len(problem.train)
     if rows <= most:
         return problem
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:most]
     return problem.subset(order.sort().values)
-
-
-UNSEEN = 0.1  # of the samples make no choice at all: error bars are calibrated on them
-CLOSER = 0.25  # times the held-out loss of the search: what an approximation must reach to be taken
-
-
-@dataclass(frozen=True)
-class Approximation:
-    """model, the report of its last fit, and the samples that it was neither trained nor chosen by, with its residuals
-    as y."""
-
-    model: KAN
-    report: FitReport
-    held_out: Data
-
-
-def approximated(problem: Regression, found: SearchReport, search: Search) -> tuple[Approximation | None, SearchReport]:
-    """What `approximate` makes of all samples with the work and time that the search has left, if it is much closer to
-    held-out ones than the search came; and the report, with what that cost and says."""
-    data, left = problem.train, min(search.limit - found.work, search.room)
-    if left <= 0:
-        return None, found
-    unseen, seen = _split(data, search.seed)
-    split = Regression(seen.x, seen.y, weight=seen.weight, validation=HELD_OUT, seed=search.seed)
-    result = approximate(
-        split,
-        degree=found.chosen.degree,
-        budget=left / WORK,
-        time_limit=search.time_left,
-        seed=search.seed,
-        progress=lambda stage, share, error: search.tell(f"without noise: {stage}", error**2, share * left),
-    )
-    search.work += result.work
-    loss = min(phase.validation_loss for phase in result.phases)
-    if not loss < CLOSER * search.best.trial.loss:
-        return None, replace(found, work=search.work)
-    config = result.model.config
-    chosen = Candidate(config.width[1:-1], config.grid_size[0], 0.0, config.degree)
-    with torch.no_grad():
-        apart = Data(unseen.x, unseen.y - result.model(unseen.x), unseen.weight)
-    left_over = float(clipped_losses(problem, result.model, unseen).mean())
-    end = f"Chosen without noise: {chosen.says()}, loss {left_over:.1g} on {len(unseen):,} samples that made no choice."
-    found = replace(found, chosen=chosen, sentences=(*found.sentences, *result.sentences, end), work=search.work)
-    search.report(loss, math.inf)
-    return Approximation(result.model, result.report, apart), found
-
-
-def _split(data: Data, seed: int) -> tuple[Data, Data]:
-    order = torch.randperm(len(data), generator=seeded_generator(seed))
-    count = max(1, round(UNSEEN * len(data)))
-    return data.select(order[:count].sort().values), data.select(order[count:].sort().values)

@@ -1,7 +1,10 @@
-"""One candidate of a search: a shape, a grid and a strength of regularisation, and how a model of it is trained."""
+"""One candidate of a search (shape, grid, strength of regularisation) and the training of a model of it."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -9,9 +12,10 @@ import torch
 
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport, StepEvent
+from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -21,27 +25,54 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 from edgewise.train.smoothing import FINAL, LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
 
-FIRST_GRID = 4
-# Share of the strength that weighs the roughness; the ridge holds what has no curvature. Measured on the five
-# tables of `edgewise reproduce tables`: 0.01 to 1 gave the same scores within their errors.
+FIRST_GRID = 4  # knot intervals of the first grid of every edge; a choice: finer ones are reached by halving
+# Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
+# on the five tables of `edgewise reproduce tables`: shares from 0.01 to 1 gave the same scores within their errors.
 ROUGHNESS_SHARE = 0.1
-# The normal equations cost the square of the parameters: up to here Levenberg-Marquardt beats L-BFGS on tables.
+# Parameters up to which Levenberg-Marquardt beats L-BFGS on tables: the normal equations cost their square.
 LEVENBERG_MARQUARDT_LIMIT = 1200
 WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two cores with the compiled kernel
-# Work of one step beyond its arithmetic: the time of some hundred small torch calls, in multiply-adds.
+# Multiply-adds that take as long as the fixed cost of one step, the time of some hundred small torch calls.
 OVERHEAD = 3e6
+# Short starts of a smooth candidate with hidden layers, and the steps of each; a choice: the local minima of such
+# candidates differ most in their first steps.
 SHORT_STARTS, SHORT_STEPS = 5, 12
-# The factors of (1 - a) / sqrt(1 - b^2) were found from functions near 1, those of 1 + a sin(t) from functions near 0.
-LEVELS = (1.0, 0.0)
-BASIS = 300  # of the basis functions and their derivatives at one value, about
+# Values around which the factors of a product start. The factors of (1 - a) / sqrt(1 - b^2) were found from functions
+# near 1, those of 1 + a sin(t) from functions near 0.
+PRODUCT_LEVELS = (1.0, 0.0)
+BASIS = 300  # multiply-adds of the basis functions and their derivatives at one value, about
+# Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
+# in the final fit. A choice: later phases need more digits.
+FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """hidden: nodes of the hidden layers, () for an additive model. grid_size, degree: of all edges.
-    strength: of the regularisation, relative to a loss of order 1. smooth: least squares only; strengths edge by edge
-    that training finds, see `smooth_fit`, instead of the one. product: the one hidden node multiplies a function of
-    each input instead of adding them."""
+    """Shape, grid and regularisation of a KAN that a search may choose.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Nodes of the hidden layers; () for an additive model.
+    grid_size : int
+        Knot intervals of every edge.
+    strength : float
+        Strength of the regularisation, relative to a loss of order 1.
+    degree : int
+        Polynomial degree of the splines.
+    smooth : bool
+        Fit one smoothing strength for each edge (`smooth_fit`) instead of using `strength`; for least squares only.
+    product : bool
+        The one hidden node multiplies a function of each input instead of adding them.
+
+    Examples
+    --------
+    >>> candidate = Candidate((5,), grid_size=8)
+    >>> candidate.describe()
+    '1 hidden layer of 5 nodes, grid 8, strength 1e-04'
+    >>> candidate.width(inputs=3, outputs=1), candidate.parameters(inputs=3, outputs=1), candidate.grids()
+    ((3, 5, 1), 240, (4, 8))
+    """
 
     hidden: tuple[int, ...] = ()
     grid_size: int = FIRST_GRID
@@ -51,29 +82,33 @@ class Candidate:
     product: bool = False
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        """Nodes of every layer, inputs first."""
         return (inputs, *self.hidden, outputs)
 
     def parameters(self, inputs: int, outputs: int) -> int:
-        """Trainable numbers of the model."""
+        """Number of trainable parameters of the model."""
         width = self.width(inputs, outputs)
         edges = inputs**2 + outputs if self.product else sum(a * b for a, b in pairwise(width))
         return edges * (self.grid_size + self.degree + 1)
 
     def penalty(self) -> Penalty:
-        # Finer grids have more coefficients for the same function: their ridge is scaled to weigh it alike.
+        """Regularisation term of the candidate: ridge and roughness."""
+        # Finer grids have more coefficients for the same function, so the ridge of each coefficient is scaled down.
         per_coefficient = (FIRST_GRID + self.degree) / (self.grid_size + self.degree)
         return Ridge(self.strength * per_coefficient) + Roughness(self.strength * ROUGHNESS_SHARE)
 
     def grids(self) -> tuple[int, ...]:
-        """The grid sizes to train on one after another, each the double of the one before, up to `grid_size`. The few
-        functions of a product find their way on the last one alone."""
+        """Grid sizes to train on one after another, each twice the one before, up to `grid_size`.
+
+        A product has few functions, which converge on the last grid alone.
+        """
         sizes = [self.grid_size]
         while not self.product and sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
             sizes.insert(0, sizes[0] // 2)
         return tuple(sizes)
 
-    def says(self) -> str:
-        """The candidate in words, as "1 hidden layer of 5 nodes, grid 4, strength 1e-04"."""
+    def describe(self) -> str:
+        """Description of the candidate in words."""
         shape = "additive"
         if self.product:
             shape = "a product of one function of each input"
@@ -81,27 +116,38 @@ class Candidate:
             layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
             nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
-        how = (
-            "smoothness by edge" if self.smooth else f"strength {self.strength:.0e}" if self.strength else "no penalty"
-        )
-        return f"{shape}, grid {self.grid_size}, {how}"
+        strength = f"strength {self.strength:.0e}" if self.strength else "no penalty"
+        return f"{shape}, grid {self.grid_size}, {'smoothness by edge' if self.smooth else strength}"
+
+    def says(self) -> str:
+        """Deprecated name of `describe`."""
+        warnings.warn("Candidate.says is now Candidate.describe", DeprecationWarning, stacklevel=2)
+        return self.describe()
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Most steps of one training: before hidden domains are moved to where the activations went, and after."""
+    """Largest numbers of steps of one training.
+
+    Parameters
+    ----------
+    first : int
+        Steps before the hidden domains move to the range of the activations.
+    then : int
+        Steps after that.
+    """
 
     first: int
     then: int
 
 
 def can_smooth(problem: Problem, parameters: int, degree: int) -> bool:
-    """Whether a candidate of that size may be `smooth`."""
+    """Return whether smoothing strengths can be fitted edge by edge for a model of that size."""
     return isinstance(problem, Regression) and parameters <= LEVENBERG_MARQUARDT_LIMIT and degree > 0
 
 
 def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
-    """Levenberg-Marquardt for small least-squares problems, L-BFGS for the others.
+    """Return Levenberg-Marquardt for small least-squares problems and L-BFGS for all others.
 
     An additive model is linear in its parameters: with hardly any damping the first step solves it.
     """
@@ -111,20 +157,25 @@ def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
 
 
 def schedule_for(method: Method, *, final: bool) -> Schedule:
-    """Steps for a trial, or for the final model."""
+    """Return the numbers of steps for a trial or for the final model.
+
+    The numbers are a choice: a trial only has to rank candidates, and a step of L-BFGS costs far less.
+    """
     if isinstance(method, LevenbergMarquardt):
         return Schedule(20, 60) if final else Schedule(12, 20)
     return Schedule(80, 300) if final else Schedule(50, 80)
 
 
 def smooth_plan(candidate: Candidate, *, final: bool) -> SmoothPlan:
-    """The steps of a smooth candidate's trial, or of the final model."""
+    """Return the numbers of steps of a smooth candidate, for a trial or for the final model."""
     return (FINAL if final else TRIAL) if candidate.hidden else LINEAR
 
 
 def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> float:
-    """Multiply-adds, about, of training a candidate on the problem's data. Counted, never timed: the same table and
-    budget give the same plan on every machine."""
+    """Estimate the multiply-adds of training a candidate on the training data of `problem`.
+
+    The work is counted, never timed, so the same table and budget lead to the same search on every machine.
+    """
     data = problem.train
     rows, inputs = data.x.shape
     outputs = getattr(problem, "classes", None) or data.y.shape[1]
@@ -132,8 +183,8 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
     for grid_size in candidate.grids():
         parameters = replace(candidate, grid_size=grid_size).parameters(inputs, outputs)
         method = method_for(problem, parameters, linear=not candidate.hidden)
-        plan = schedule_for(method, final=final)
-        steps = plan.then + (plan.first if candidate.hidden else 0)
+        schedule = schedule_for(method, final=final)
+        steps = schedule.then + (schedule.first if candidate.hidden else 0)
         if isinstance(method, LevenbergMarquardt):
             steps = steps if candidate.hidden else 4
             if candidate.smooth:
@@ -142,13 +193,13 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
         else:
             each = 6 * rows * parameters + BASIS * rows * sum(candidate.width(inputs, outputs)[:-1])
         total += steps * (each + OVERHEAD)
-    return total * (len(LEVELS) if candidate.product else 1)
+    return total * (len(PRODUCT_LEVELS) if candidate.product else 1)
 
 
 def reasonable_work(data: Data, outputs: int) -> float:
-    """The work of a budget of 1: less for small tables, whose scores no search can make certain."""
+    """Return the multiply-adds of a budget of 1: fewer for small tables, whose scores no search can make certain."""
     rows, inputs = data.x.shape
-    # Few columns interact as well as many do; more columns than a quarter of the rows can't be told apart.
+    # A few columns interact as well as many do; more columns than a quarter of the rows cannot be told apart.
     columns = max(min(inputs, rows // 4) + outputs, 8)
     return min(WORK, 5e8 + 4e6 * rows * columns)
 
@@ -161,149 +212,182 @@ def train_candidate(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    progress: Callable[[float, float], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> tuple[KAN, FitReport]:
-    """A model of `candidate` trained on problem.train, and the report of its last phase.
+    """Train a model of `candidate` on `problem.train`.
 
-    Args:
-        outputs: the model's; seed: of its initial weights.
-        warm: a trained model of the same shape whose grid divides the candidate's: training goes on from a copy.
-        final: more steps.
-        progress: told the loss and the share of the planned steps (0 .. 1) after every step.
+    Parameters
+    ----------
+    problem : Problem
+        Problem with tensors as training data.
+    candidate : Candidate
+        Shape, grid and regularisation.
+    outputs : int
+        Outputs of the model.
+    seed : int
+        Seed of the initial weights.
+    warm : KAN, optional
+        Trained model of the same shape whose grid size divides that of the candidate; training continues from a copy.
+    final : bool
+        Make more steps, as for the model that is kept.
+    progress : callable, optional
+        Receives a `Progress` after every step.
+
+    Returns
+    -------
+    model : KAN
+    report : FitReport
+        Report of the last phase of the training.
     """
+    training = _CandidateTraining(problem, candidate, outputs, seed, final, progress)
     if not candidate.product or warm is not None:
-        return _trained(problem, candidate, outputs, seed, warm, final, progress)
-    best, lowest = None, math.inf
-    for number, level in enumerate(LEVELS):
-        part = None if progress is None else _part(progress, number, len(LEVELS))
-        model, report = _trained(problem, candidate, outputs, seed, None, final, part, level)
-        score = score_of(model, problem, report)
-        if best is None or score < lowest:
-            best, lowest = (model, report), score
-        if report.stopped == "interrupted":
+        return training.run(warm)
+    results = []
+    for number, level in enumerate(PRODUCT_LEVELS):
+        model, report = training.run(level=level, begin=number / len(PRODUCT_LEVELS), span=1 / len(PRODUCT_LEVELS))
+        results.append((score_of(model, problem, report), model, report))
+        if report.stopped == StopReason.INTERRUPTED:
             break
-    return best
+    _, model, report = min(results, key=lambda result: result[0])
+    return model, report
 
 
 def score_of(model: KAN, problem: Problem, report: FitReport) -> float:
-    """What the best of several starts has least of: the objective, or GCV where each start has its own penalty."""
-    if not report.history or report.stopped == "nonfinite":
+    """Return the criterion by which the best of several starts is chosen; lower is better.
+
+    This is the objective, or GCV where each start has smoothing strengths of its own.
+    """
+    if not report.history or report.stopped == StopReason.NONFINITE:
         return math.inf
     if penalty_of(report) is not None:
         return gcv_of(model, problem, report)
     return report.history[-1].loss + report.history[-1].penalty
 
 
-def _trained(
-    problem: Problem,
-    candidate: Candidate,
-    outputs: int,
-    seed: int,
-    warm: KAN | None,
-    final: bool,
-    progress: Callable[[float, float], None] | None,
-    level: float | None = None,
-) -> tuple[KAN, FitReport]:
-    sizes = candidate.grids()
-    if warm is not None:
-        # The grids of hidden layers may differ, see `approximate`; the first one's size is the candidate's.
-        kept = warm.config.grid_size if warm.config.grid_size[0] == candidate.grid_size else candidate.grid_size
-        model = refine(warm, kept)
-        sizes = (candidate.grid_size,)
-    else:
-        first = replace(candidate, grid_size=sizes[0])
-        model = _start(problem, first, outputs, seed, level)
-    report = None
-    for number, size in enumerate(sizes):
-        model = model if size == model.config.grid_size[0] else refine(model, size)
-        stage = replace(candidate, grid_size=size)
-        part = None if progress is None else _part(progress, number, len(sizes))
-        # A final model that goes on has its hidden domains where they belong, and moving them costs accuracy.
-        report = _phases(model, problem, stage, final, part, settled=warm is not None and final)
-        if report.stopped in ("interrupted", "nonfinite"):
-            break
-    return model, report
+class _CandidateTraining:
+    """Training of one candidate; the methods stand in the order in which they run."""
 
+    def __init__(
+        self,
+        problem: Problem,
+        candidate: Candidate,
+        outputs: int,
+        seed: int,
+        final: bool,
+        progress: ProgressCallback | None,
+    ):
+        self.problem, self.candidate, self.outputs, self.seed = problem, candidate, outputs, seed
+        self.final, self.progress, self.began = final, progress, time.perf_counter()
+        self.begin, self.span = 0.0, 1.0  # the part of the progress that the current phase covers
 
-def _start(problem: Problem, candidate: Candidate, outputs: int, seed: int, level: float | None) -> KAN:
-    """A fresh model; of a smooth candidate with hidden layers, whose local minima differ most in its first steps, the
-    best of several short starts. level: around which the factors of a product begin."""
-    inputs, dtype = problem.train.x.shape[1], problem.train.x.dtype
+    def run(
+        self, warm: KAN | None = None, *, level: float | None = None, begin: float = 0.0, span: float = 1.0
+    ) -> tuple[KAN, FitReport]:
+        """Train on each grid in turn, from `warm` or from fresh weights."""
+        if warm is None:
+            sizes = self.candidate.grids()
+            model = self._initial_model(replace(self.candidate, grid_size=sizes[0]), level)
+        else:
+            sizes = (self.candidate.grid_size,)
+            # `approximate` gives hidden layers grids of other sizes; the candidate has that of the first layer.
+            same = warm.config.grid_size[0] == self.candidate.grid_size
+            model = refine(warm, warm.config.grid_size if same else self.candidate.grid_size)
+        for number, size in enumerate(sizes):
+            if size != model.config.grid_size[0]:
+                model = refine(model, size)
+            self.begin, self.span = begin + span * number / len(sizes), span / len(sizes)
+            # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
+            report = self._train_on_grid(model, size, move_domains=not (warm is not None and self.final))
+            if report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE):
+                break
+        return model, report
 
-    def fresh(number: int) -> KAN:
-        own = seed + (number << 48)  # the final fit's own starts are 2^32 apart
-        products = ((inputs,), ()) if candidate.product else ()
-        width = candidate.width(inputs, outputs)
-        model = KAN(width, candidate.grid_size, candidate.degree, products=products, seed=own, dtype=dtype)
-        if level is not None:
-            _single_out_(model.layers[0], level)
-        return model
+    def _initial_model(self, candidate: Candidate, level: float | None) -> KAN:
+        """Return a fresh model; for a smooth candidate with hidden layers, the best of several short starts.
 
-    if not (candidate.smooth and candidate.hidden):
-        return fresh(0)
-    best, lowest = None, math.inf
-    for number in range(SHORT_STARTS):
-        model = fresh(number)
-        report = short_fit(model, problem, SHORT_STEPS)
-        if best is None or report.loss < lowest:
-            best, lowest = model, report.loss
-        if report.stopped == "interrupted":
-            break
-    return best
+        `level` is the value around which the factors of a product start.
+        """
+        x = self.problem.train.x
+        inputs = x.shape[1]
 
+        def fresh(number: int) -> KAN:
+            own = self.seed + (number << 48)  # the starts of a final fit are 2^32 apart
+            products = ((inputs,), ()) if candidate.product else ()
+            width = candidate.width(inputs, self.outputs)
+            model = KAN(width, candidate.grid_size, candidate.degree, products=products, seed=own, dtype=x.dtype)
+            if level is not None:
+                layer = model.layers[0]
+                assert isinstance(layer, KANLayer)
+                with torch.no_grad():  # each factor becomes a function of its own input, around `level`
+                    layer.mask.copy_(torch.eye(inputs))
+                    layer.coef += level * layer.mask[:, None, :]
+            return model
 
-@torch.no_grad()
-def _single_out_(layer: KANLayer, level: float) -> None:
-    """Each output of a layer becomes a function of its own input, around `level`."""
-    layer.mask.copy_(torch.eye(layer.in_features))
-    layer.coef += level * layer.mask[:, None, :]
+        best = fresh(0)
+        if not (candidate.smooth and candidate.hidden):
+            return best
+        lowest = math.inf
+        for number in range(SHORT_STARTS):
+            model = fresh(number) if number else best
+            report = short_fit(model, self.problem, SHORT_STEPS)
+            if report.loss < lowest:
+                best, lowest = model, report.loss
+            if report.stopped == StopReason.INTERRUPTED:
+                break
+        return best
 
-
-def _part(progress: Callable[[float, float], None], number: int, parts: int) -> Callable[[float, float], None]:
-    """Progress of one of several equal parts, told as progress of the whole."""
-    return lambda loss, share: progress(loss, (number + share) / parts)
-
-
-def _phases(model: KAN, problem: Problem, stage: Candidate, final: bool, progress, *, settled: bool) -> FitReport:
-    """Trains at one grid size: hidden domains follow the activations after the first steps, unless they are settled."""
-    parameters = sum(p.numel() for p in model.parameters())
-    method = method_for(problem, parameters, linear=not stage.hidden)
-    if stage.smooth:
-        adapt = _adapt_hidden_ if stage.hidden and not settled else None
-        smoothly = smooth_plan(stage, final=final)
-        return smooth_fit(model, problem, smoothly, adapt=adapt, tolerance=1e-6 if final else 1e-5, progress=progress)
-    plan = schedule_for(method, final=final)
-    before = plan.first if stage.hidden and not settled else 0
-
-    def tell(event: StepEvent, earlier: int) -> None:
-        if progress is not None:
-            progress(event.loss, (earlier + event.step) / (before + plan.then))
-
-    penalty = stage.penalty()
-    if before:
-        report = fit(
+    def _train_on_grid(self, model: KAN, size: int, *, move_domains: bool) -> FitReport:
+        """Train at one grid size; hidden domains follow the activations after the first steps."""
+        stage = replace(self.candidate, grid_size=size)
+        move_domains = move_domains and bool(stage.hidden)
+        tolerance = FINAL_TOLERANCE if self.final else TRIAL_TOLERANCE
+        if stage.smooth:
+            return smooth_fit(
+                model,
+                self.problem,
+                smooth_plan(stage, final=self.final),
+                adapt=_adapt_hidden_ if move_domains else None,
+                tolerance=tolerance,
+                progress=self._report_progress,
+            )
+        method = method_for(self.problem, sum(p.numel() for p in model.parameters()), linear=not stage.hidden)
+        schedule, penalty = schedule_for(method, final=self.final), stage.penalty()
+        first = schedule.first if move_domains else 0
+        planned = first + schedule.then
+        if first:
+            report = fit(
+                model,
+                self.problem,
+                method,
+                steps=first,
+                tolerance=FIRST_TOLERANCE,
+                penalty=penalty,
+                callbacks=[lambda event: self._report_progress(event.loss, event.step / planned)],
+            )
+            if report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE):
+                return report
+            _adapt_hidden_(model, self.problem)
+        return fit(
             model,
-            problem,
+            self.problem,
             method,
-            steps=plan.first,
-            tolerance=1e-4,
+            steps=schedule.then,
+            tolerance=tolerance,
             penalty=penalty,
-            callbacks=[lambda event: tell(event, 0)],
+            callbacks=[lambda event: self._report_progress(event.loss, (first + event.step) / planned)],
         )
-        if report.stopped in ("interrupted", "nonfinite"):
-            return report
-        # The first layer's grid lies on the data already; moving it again could only lose accuracy.
-        _adapt_hidden_(model, problem)
-    return fit(
-        model,
-        problem,
-        method,
-        steps=plan.then,
-        tolerance=1e-6 if final else 1e-5,
-        penalty=penalty,
-        callbacks=[lambda event: tell(event, before)],
-    )
+
+    def _report_progress(self, loss: float, share: float) -> None:
+        """Report the share of the current phase as a share of the whole training."""
+        if self.progress is not None:
+            done = min(self.begin + self.span * share, 1.0)
+            seconds = time.perf_counter() - self.began
+            self.progress(Progress(self.candidate.describe(), done, loss, seconds=seconds))
 
 
 def _adapt_hidden_(model: KAN, problem: Problem) -> None:
+    """Move the domains of the hidden layers to the activations.
+
+    The grid of the first layer lies on the data already; moving it again could only lose accuracy.
+    """
     adapt_domain_(model, problem.train.x, hidden_only=True)

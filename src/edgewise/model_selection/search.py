@@ -1,47 +1,50 @@
-"""What a search over candidates tells: while it runs, and at its end.
-
-Chooses shape, grid and regularisation of a KAN for given data, by held-out loss, within a budget of work."""
+"""Search for the shape, grid and regularisation of a KAN by held-out loss, within a budget of work."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
-from edgewise.model_selection.candidates import Candidate, can_smooth, reasonable_work, train_candidate, work_of
+from edgewise.model_selection.candidates import (
+    Candidate,
+    can_smooth,
+    reasonable_work,
+    train_candidate,
+    work_of,
+)
 from edgewise.model_selection.cross_validation import clipped_losses, folds
+from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.model import KAN
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
-
-@dataclass(frozen=True)
-class ProgressEvent:
-    """Where a search stands: stage in words, share of the planned work that is done (0 .. 1), latest training loss,
-    best held-out loss so far, seconds since the start."""
-
-    stage: str
-    done: float
-    loss: float
-    best: float
-    seconds: float
-
-    @property
-    def seconds_left(self) -> float:
-        """Time to the end of the planned work at the pace so far; less if the search ends early."""
-        return self.seconds * (1 - self.done) / max(self.done, 1e-9)
+INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate that was tried: its mean held-out loss, the standard error of that, its parameters, and the folds it
-    was trained on (not all if it was clearly worse on the first)."""
+    """Result of one candidate of a search.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    loss : float
+        Mean held-out loss.
+    error : float
+        Standard error of that mean.
+    parameters : int
+        Number of trainable parameters.
+    folds : int
+        Folds that the candidate was trained on; not all, if it was clearly worse on the first ones.
+    """
 
     candidate: Candidate
     loss: float
@@ -52,10 +55,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchReport:
-    """What a search tried and why it chose what it chose.
+    """Result of a search: the candidates that were tried and the reasons for the choice.
 
-    chosen: the candidate. trials: all, in order. sentences: the reasons. folds: of the cross-validation, 1 for a
-    single held-out part. work: multiply-adds, about. stopped: "finished", "budget", "time" or "interrupted".
+    Parameters
+    ----------
+    chosen : Candidate
+    trials : tuple of Trial
+        All trials, in the order of the search.
+    sentences : tuple of str
+        Reasons for the choice, one sentence each.
+    folds : int
+        Folds of the cross-validation; 1 for a single held-out part, 0 if nothing was searched.
+    work : float
+        Multiply-adds that were spent, about.
+    stopped : StopReason
+        CONVERGED, BUDGET, TIME_LIMIT or INTERRUPTED.
     """
 
     chosen: Candidate
@@ -63,372 +77,391 @@ class SearchReport:
     sentences: tuple[str, ...]
     folds: int
     work: float
-    stopped: str
-
-
-HIDDEN_SIZES = (5, 10, 20)
-# Where smoothness is found edge by edge, a shape costs one trial instead of a walk along the strengths, and fewer nodes
-# are often enough: after these sizes the next smaller one than the best is tried.
-SMOOTH_SIZES, SMALLER = (2, 5, 10, 20), {2: 1, 5: 3, 10: 7, 20: 14}
-# Tried where two nodes in one layer pay. From samples with 5 % of noise five nodes in one layer learned
-# exp(-(t - u)^2 / (2 s^2)) / s to 5 %, ten sqrt(1 + a^2 - 2 a cos(t - u)) to 5 %, these two layers both to 2 %.
-DEEP = (3, 2)
-ROOM = 4  # trials of the first such layer that the budget must hold
-INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
-STRONGEST, WEAKEST = 1.0, 1e-10
-# Hidden layers start no stronger: what suits an additive model that explains nothing would flatten them.
-STRONGEST_HIDDEN = 1e-3
-# A larger or less regularised model must lower the held-out loss by a standard error of the difference: ties go to the
-# simpler one (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, 3.4.3).
-MARGIN = 1.0
-# One that is worse by so many standard errors on the first folds is not trained on the others, nor tried at other
-# strengths (a race, as in Maron and Moore, "Hoeffding races", 1994).
-HOPELESS = 2.0
-# Held-out loss, relative to a target of order 1, that float64 can't improve on.
-PERFECT = 1e-24
-NOISE_FREE, ENOUGH = 1e-5, 100  # held-out loss of so many samples from where they seem to be without noise
+    stopped: StopReason
 
 
 @dataclass
-class _Tried:
+class _TrainedTrial:
+    """A trial with its held-out losses (in a fixed order of the samples) and its models, one for each fold."""
+
     trial: Trial
-    losses: Tensor  # of every held-out sample, in a fixed order
-    models: list[KAN] = field(default_factory=list)  # of the folds
-    report: FitReport | None = None  # of the first model
+    losses: Tensor
+    models: list[KAN] = field(default_factory=list)
+    reports: list[FitReport] = field(default_factory=list)
 
 
-class _Stop(Exception):
-    """The search ends here: budget, time, or the user."""
+class _SearchEnd(Exception):
+    """Raised inside a search when it is complete, or when the work budget or the time limit is exhausted."""
 
 
 class Search:
-    """One search. `run()` gives the report; `fallback` then is a model of the chosen candidate, trained on a part of
-    the data."""
+    """One search; `run` returns its report.
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        outputs: int,
-        start: Candidate,
-        search_hidden: bool = True,
-        search_grid: bool = True,
-        search_strength: bool = True,
-        budget: float = 1.0,
-        time_limit: float | None = None,
-        seed: int = 0,
-        progress: Callable[[ProgressEvent], None] | None = None,
-    ):
-        """Starts from `start` and changes only what is to be searched."""
-        self.problem, self.outputs, self.seed, self.start = problem, outputs, seed, start
-        self.search_hidden, self.search_grid = search_hidden, search_grid
-        self.search_strength = search_strength
-        self.folds = folds(problem, seed)
-        self.limit = budget * reasonable_work(problem.train, outputs)
+    After `run`, `fallback` is a model of the chosen candidate that was trained on a part of the data.
+
+    Parameters
+    ----------
+    problem : Problem
+        Regression or classification with training tensors.
+    settings : SearchSettings
+        Fixed settings, budget, seed and policy. Only what is None in them is searched.
+    progress : callable, optional
+        Receives a `Progress` after every step: latest training loss, and smallest held-out loss so far (NaN before
+        the first trial is complete).
+    """
+
+    def __init__(self, problem: Problem, settings: SearchSettings, progress: ProgressCallback | None = None):
+        self.problem, self.settings, self.policy, self.progress = problem, settings, settings.policy, progress
+        self.start = settings.start
+        self.folds = folds(problem, settings.seed)
+        self.limit = settings.budget * reasonable_work(problem.train, settings.outputs)
         # The first trial and the final fit are made in any case.
-        least = len(self.folds) * work_of(problem, start) + work_of(problem, start, final=True)
+        least = len(self.folds) * work_of(problem, self.start) + work_of(problem, self.start, final=True)
         self.planned = max(self.limit, least)
-        self.time_limit, self.progress = time_limit, progress
         self.work, self.began, self.stage = 0.0, time.perf_counter(), "search"
-        self.tried: dict[Candidate, _Tried] = {}
-        self.best: _Tried | None = None
+        self.trials: dict[Candidate, _TrainedTrial] = {}
         self.sentences: list[str] = []
-        self.first: tuple[KAN, FitReport] | None = None  # of the first trial, until that is complete
-        self.stopped = "finished"
+        self.stopped = StopReason.CONVERGED
+        self._best: _TrainedTrial | None = None
+        self._first: tuple[KAN, FitReport] | None = None  # model of the first fold, until the first trial is complete
 
     def run(self) -> SearchReport:
-        if not (self.search_hidden or self.search_grid or self.search_strength):
-            return SearchReport(self.start, (), ("Shape, grid and strength were given.",), 0, 0.0, "finished")
+        """Search: penalty strength, then smoothness by edge, then hidden layers, then finer grids."""
+        settings = self.settings
+        if not (settings.searches_hidden or settings.searches_grid or settings.searches_strength):
+            return SearchReport(self.start, (), ("Shape, grid and strength were given.",), 0, 0.0, StopReason.CONVERGED)
         if not self.folds:
             only = "There is only one distinct sample, so nothing was held out and nothing searched."
-            return SearchReport(self.start, (), (only,), 0, 0.0, "finished")
+            return SearchReport(self.start, (), (only,), 0, 0.0, StopReason.CONVERGED)
         try:
-            self._strengths(self._first())
-            self._smooth()
-            if self.search_hidden:
-                self._shapes()
-            if self.search_grid:
-                self._grids()
-        except _Stop:
+            self._best = self._try(self.start)
+            self._search_strength(self._best)
+            self._search_smoothness()
+            if settings.searches_hidden:
+                self._search_hidden()
+            if settings.searches_grid:
+                self._search_grid()
+        except _SearchEnd:
             pass
         except KeyboardInterrupt:
             if self.fallback is None:
                 raise
-            self.stopped = "interrupted"
+            self.stopped = StopReason.INTERRUPTED
             self.sentences.append(f"Interrupted at: {self.stage}.")
-        chosen = self.start if self.best is None else self.best.trial.candidate
-        trials = tuple(tried.trial for tried in self.tried.values())
+        chosen = self.start if self._best is None else self._best.trial.candidate
+        trials = tuple(trained.trial for trained in self.trials.values())
         if len(trials) > 1:
-            self.sentences.append(f"Chosen of {len(trials)} candidates: {chosen.says()}.")
+            self.sentences.append(f"Chosen of {len(trials)} candidates: {chosen.describe()}.")
         return SearchReport(chosen, trials, tuple(self.sentences), len(self.folds), self.work, self.stopped)
+
+    # State of the search
+
+    @property
+    def best(self) -> _TrainedTrial:
+        """Best trial so far."""
+        assert self._best is not None, "the first trial is not complete"
+        return self._best
 
     @property
     def fallback(self) -> tuple[KAN, FitReport] | None:
-        """The best model so far, where there is no time for more; None before there is any."""
-        found = self.first if self.best is None else (self.best.models[0], self.best.report)
-        return found and (found[0], replace(found[1], stopped="interrupted", message=INTERRUPTED))
-
-    def held_out(self) -> Data | None:
-        """The samples that the best candidate's models did not see, with their residuals as y; None where nothing was
-        held out, or the problem is no regression."""
-        if self.best is None or not isinstance(self.problem, Regression):
+        """Best model so far, for a search that is interrupted; None before there is any."""
+        best = self._first if self._best is None else (self._best.models[0], self._best.reports[0])
+        if best is None:
             return None
-        parts = []
-        with torch.no_grad():
-            for model, (_, held) in zip(self.best.models, self.folds, strict=False):
-                seen = self.problem.train.select(held)
-                parts.append((seen.x, seen.y - model(seen.x), seen.weight))
-        x, y, weight = zip(*parts, strict=True)
-        return Data(torch.cat(x), torch.cat(y), None if weight[0] is None else torch.cat(weight))
+        return best[0], replace(best[1], stopped=StopReason.INTERRUPTED, message=INTERRUPTED)
 
     @property
     def is_noise_free(self) -> bool:
-        """Whether the samples seem to be, and shape and grid are free to be chosen by `approximate`."""
-        free = self.search_hidden and self.search_grid and self.search_strength and isinstance(self.problem, Regression)
-        known = self.best is not None and self.best.trial.folds == len(self.folds)
-        return free and known and len(self.problem.train) >= ENOUGH and PERFECT < self.best.trial.loss < NOISE_FREE
+        """Whether the samples seem free of noise, and shape and grid are free to be chosen by `approximate`."""
+        settings, policy = self.settings, self.policy
+        free = settings.searches_hidden and settings.searches_grid and settings.searches_strength
+        if not (free and isinstance(self.problem, Regression)) or self._best is None:
+            return False
+        trial = self._best.trial
+        enough = len(self.problem.train) >= policy.noise_free_samples and trial.folds == len(self.folds)
+        return enough and policy.rounding < trial.loss < policy.noise_free
 
     @property
-    def room(self) -> float:
-        """The work that the time limit still allows at the pace so far; infinite without a limit or before any work."""
-        if self.time_limit is None or self.work == 0:
+    def remaining_work(self) -> float:
+        """Work that the time limit still allows at the pace so far; infinite without a limit or before any work."""
+        left = self.time_left
+        if left is None or self.work == 0:
             return math.inf
-        return self.time_left * self.work / (time.perf_counter() - self.began)
+        return left * self.work / (time.perf_counter() - self.began)
 
     @property
     def time_left(self) -> float | None:
-        """Seconds, at least a little; None without a limit."""
-        if self.time_limit is None:
+        """Seconds to the time limit, at least a millisecond; None without a limit."""
+        if self.settings.time_limit is None:
             return None
-        return max(self.time_limit - (time.perf_counter() - self.began), 1e-3)
+        return max(self.settings.time_limit - (time.perf_counter() - self.began), 1e-3)
 
-    def tell(self, stage: str, loss: float, work: float) -> None:
-        """Tells the progress callback of a stage."""
-        self.stage = stage
-        self.report(loss, work)
+    def held_out(self) -> Data | None:
+        """Return the samples with the residuals (as y) of the best candidate's models that did not see them.
 
-    def report(self, loss: float, work: float) -> None:
-        """Tells the progress callback; work: of the current piece so far."""
-        if self.progress is not None:
-            best = math.nan if self.best is None else self.best.trial.loss
-            done = min((self.work + work) / self.planned, 1.0)
-            self.progress(ProgressEvent(self.stage, done, loss, best, time.perf_counter() - self.began))
-
-    def _first(self) -> _Tried:
-        self.best = self._try(self.start)
-        return self.best
-
-    def _smooth(self) -> None:
-        """Strengths edge by edge instead of one for all, if the held-out loss is lower."""
-        plain = self.best
-        if self.search_strength and self._can_smooth(plain.trial.candidate):
-            there = self._try(replace(plain.trial.candidate, smooth=True), rival=plain)
-            if there.trial.loss < plain.trial.loss:
-                self.best = there
-
-    def _can_smooth(self, candidate: Candidate) -> bool:
-        size = self._size(candidate.hidden)
-        if not (self.search_strength and can_smooth(self.problem, size, candidate.degree)):
-            return False
-        # With less the plain candidates, a third of the work each, get further.
-        cost = len(self.folds) * work_of(self.problem, replace(candidate, smooth=True))
-        return not candidate.hidden or ROOM * cost <= self.limit
-
-    def _size(self, hidden: tuple[int, ...]) -> int:
-        return replace(self.start, hidden=hidden).parameters(self.problem.train.x.shape[1], self.outputs)
-
-    def _strengths(self, at: _Tried) -> _Tried:
-        """Walks the strength down, or else up, by tens while the held-out loss falls.
-
-        Returns the strongest of those walked that is no worse than the best by more than the margin.
+        None where nothing was held out, or the problem is no regression.
         """
-        if not self.search_strength or at.trial.candidate.smooth:
-            return at
-        walked = [at]
+        if self._best is None or not isinstance(self.problem, Regression):
+            return None
+        parts = []
+        with torch.no_grad():
+            for model, (_, held) in zip(self._best.models, self.folds, strict=False):
+                part = self.problem.train.select(held)
+                parts.append(Data(part.x, part.y - model(part.x), part.weight))
+        weights = [part.weight for part in parts if part.weight is not None]
+        x, y = torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
+        return Data(x, y, torch.cat(weights) if weights else None)
+
+    def report_progress(self, loss: float | None, work: float, stage: str | None = None) -> None:
+        """Report to the progress callback; `work` is that of the current piece of the search so far."""
+        self.stage = stage or self.stage
+        if self.progress is not None:
+            best = math.nan if self._best is None else self._best.trial.loss
+            share = min((self.work + work) / self.planned, 1.0)
+            self.progress(Progress(self.stage, share, loss, best, time.perf_counter() - self.began))
+
+    # The stages of the search, in order
+
+    def _search_strength(self, start: _TrainedTrial) -> _TrainedTrial:
+        """Lower the strength, or else raise it, by factors of ten while the held-out loss falls.
+
+        Returns the strongest penalty among the trials that are no worse than the best by more than the margin.
+        """
+        if not self.settings.searches_strength or start.trial.candidate.smooth:
+            return start
+        walked = [start]
         for factor in (0.1, 10.0):
-            while STRONGEST >= walked[-1].trial.candidate.strength * factor >= WEAKEST * 0.99:
+            while (
+                self.policy.strongest
+                >= walked[-1].trial.candidate.strength * factor
+                >= self.policy.weakest * 0.99  # 0.99: the factors accumulate rounding
+            ):
                 candidate = walked[-1].trial.candidate
                 strength = float(f"{candidate.strength * factor:.0e}")
-                there = self._try(replace(candidate, strength=strength), warm=walked[-1], rival=walked[-1])
-                if there.trial.loss >= walked[-1].trial.loss:
-                    walked.insert(0, there)
+                trained = self._try(replace(candidate, strength=strength), warm=walked[-1], rival=walked[-1])
+                if trained.trial.loss >= walked[-1].trial.loss:
+                    walked.insert(0, trained)
                     break
-                if walked[-1] is self.best:  # the same shape and grid, so no margin is asked for
-                    self.best = there
-                walked.append(there)
-        best = min(walked, key=lambda tried: tried.trial.loss)
-        strongest = max(
-            (tried for tried in walked if _is_tie(tried, best)), key=lambda tried: tried.trial.candidate.strength
-        )
+                if walked[-1] is self.best:  # the same shape and grid, so no margin is required
+                    self._best = trained
+                walked.append(trained)
+        best = min(walked, key=lambda trained: trained.trial.loss)
+        ties = [trained for trained in walked if trained is best or self._is_no_worse(trained, best)]
+        strongest = max(ties, key=lambda trained: trained.trial.candidate.strength)
         if self.best is best:
-            self.best = strongest
+            self._best = strongest
         return strongest
 
-    def _shapes(self) -> None:
-        """Hidden layers, larger and larger, while they pay."""
+    def _search_smoothness(self) -> None:
+        """Use smoothing strengths edge by edge instead of one for all, if the held-out loss is lower."""
+        plain = self.best
+        if self._can_smooth(plain.trial.candidate):
+            smooth = self._try(replace(plain.trial.candidate, smooth=True), rival=plain)
+            if smooth.trial.loss < plain.trial.loss:
+                self._best = smooth
+
+    def _search_hidden(self) -> None:
+        """Try a product, then larger and larger hidden layers while they lower the held-out loss."""
         smooth = self._can_smooth(replace(self.start, hidden=(1,)))
         if smooth:
-            self._products()
-        for size in SMOOTH_SIZES if smooth else HIDDEN_SIZES:
-            if not self._shape((size,), smooth):
+            self._try_product()
+        sizes = self.policy.smooth_sizes if smooth else self.policy.hidden_sizes
+        for size in sizes:
+            if not self._try_hidden((size,), smooth):
                 break
-            if smooth and size == SMOOTH_SIZES[0]:
-                self._shape(DEEP, smooth)
-        best = self.best.trial.candidate
-        if best.smooth and len(best.hidden) == 1 and best.hidden[0] in SMALLER:
-            self._simpler(replace(best, hidden=(SMALLER[best.hidden[0]],)))
-
-    def _shape(self, hidden: tuple[int, ...], smooth: bool) -> bool:
-        """Tries hidden layers; whether larger ones are worth a trial."""
-        strength, before = self.best.trial.candidate.strength, self.best.trial.loss
-        if self.search_strength:
-            strength = min(strength, STRONGEST_HIDDEN)
-        by_edge = smooth and can_smooth(self.problem, self._size(hidden), self.start.degree)
-        changes = {"hidden": hidden, "strength": strength, "smooth": by_edge}
-        changes |= {"product": False, "grid_size": self.start.grid_size}
-        if self._richer(self.best, **changes):
-            return True
-        # A little better is no reason to take it, but one to see whether twice the size is.
-        there = self.tried[replace(self.best.trial.candidate, **changes)]
-        return by_edge and there.trial.loss < before
-
-    def _products(self) -> None:
-        """A product of functions, the multiplicative sibling of the additive model: fewer functions than sums of
-        squares, which products else are."""
-        changes = {"hidden": (1,), "smooth": True, "product": True}
-        if self.search_grid:  # few functions, whose smoothness is found: finer grids cost nothing
-            changes["grid_size"] = 2 * self.start.grid_size
-        candidate, inputs = replace(self.start, **changes), self.problem.train.x.shape[1]
-        if inputs > 1 and can_smooth(self.problem, candidate.parameters(inputs, self.outputs), candidate.degree):
-            problems = [self.problem.subset(train) for train, _ in self.folds]
-            if self._fits(candidate, sum(work_of(problem, candidate) for problem in problems)):
-                self._richer(self.best, **changes)
-            else:  # of many inputs it costs much more than the shapes that come next
-                self.sentences.append(f"The budget of work has no room for: {candidate.says()}.")
-
-    def _simpler(self, candidate: Candidate) -> None:
-        """Takes a simpler candidate than the best where it is no worse by more than the margin."""
+            if smooth and size == sizes[0]:
+                self._try_hidden(self.policy.two_layers, smooth)
         rich = self.best
-        there = self._try(candidate, rival=rich)
-        if (
-            len(there.losses) == len(rich.losses)
-            and _gain(there.losses, rich.losses)[0] <= MARGIN * _gain(there.losses, rich.losses)[1]
-        ):
-            self.best = there
+        smaller = dict(self.policy.smaller_sizes).get(sum(rich.trial.candidate.hidden))
+        if rich.trial.candidate.smooth and len(rich.trial.candidate.hidden) == 1 and smaller is not None:
+            simple = self._try(replace(rich.trial.candidate, hidden=(smaller,)), rival=rich)
+            if len(simple.losses) == len(rich.losses) and self._is_no_worse(simple, rich):
+                self._best = simple
 
-    def _grids(self) -> None:
-        """Grids of double size, exact refinements of the best, while the held-out loss falls."""
-        while self.best.trial.parameters * 2 <= len(self.problem.train) * self.outputs:
-            size = 2 * self.best.trial.candidate.grid_size
-            if not self._richer(self.best, grid_size=size):
+    def _try_product(self) -> None:
+        """Try a product of one function of each input, the multiplicative counterpart of the additive model.
+
+        It needs fewer functions than the sums of squares by which hidden layers express products.
+        """
+        # A product has few functions, whose smoothness is fitted, so a finer grid has no disadvantage.
+        size = (2 if self.settings.searches_grid else 1) * self.start.grid_size
+        product = replace(self.start, hidden=(1,), smooth=True, product=True, grid_size=size)
+        inputs = self.problem.train.x.shape[1]
+        parameters = product.parameters(inputs, self.settings.outputs)
+        if inputs == 1 or not can_smooth(self.problem, parameters, product.degree):
+            return
+        if self._fits_budget(product, sum(work_of(part, product) for part in self._training_parts())):
+            current = self.best.trial.candidate
+            self._try_richer(self.best, replace(product, strength=current.strength))
+        else:  # of many inputs it costs much more than the shapes that come next
+            self.sentences.append(f"The budget of work has no room for: {product.describe()}.")
+
+    def _try_hidden(self, hidden: tuple[int, ...], smooth: bool) -> bool:
+        """Try hidden layers; return whether larger ones are worth a trial."""
+        current, loss_before = self.best.trial.candidate, self.best.trial.loss
+        strength = current.strength
+        if self.settings.searches_strength:
+            strength = min(strength, self.policy.strongest_hidden)
+        size = self._parameters(hidden)
+        by_edge = smooth and can_smooth(self.problem, size, self.start.degree)
+        candidate = replace(self.start, hidden=hidden, strength=strength, smooth=by_edge)
+        if self._try_richer(self.best, candidate):
+            return True
+        # A gain below the margin is no reason to take the shape, but it is one to try twice the size.
+        return by_edge and self.trials[candidate].trial.loss < loss_before
+
+    def _search_grid(self) -> None:
+        """Double the grid, an exact refinement of the best model, while the held-out loss falls."""
+        most = len(self.problem.train) * self.settings.outputs
+        while self.best.trial.parameters * 2 <= most:
+            current = self.best.trial.candidate
+            if not self._try_richer(self.best, replace(current, grid_size=2 * current.grid_size), continues=True):
                 return
 
-    def _richer(self, simple: _Tried, **changes) -> bool:
-        """Tries a richer candidate at several strengths; whether it pays and is now the best."""
-        if simple.trial.loss < PERFECT:
-            self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: there is nothing left to gain.")
-        if self.is_noise_free:
-            self._stop("finished", f"The held-out loss is {simple.trial.loss:.1g}: samples that seem free of noise.")
-        # A grid goes on from the coarser model; another shape starts anew.
-        warm = None if "hidden" in changes else simple
-        first = self._try(replace(simple.trial.candidate, **changes), warm=warm, rival=simple)
-        taken = self._take(simple, first)  # at once if it pays already: the budget may end the walk
-        if _is_hopeless(simple, first.losses):
-            return False
-        walked = self._strengths(first)
-        return (walked is not first and self._take(simple, walked)) or taken
+    # Trials
 
-    def _take(self, simple: _Tried, rich: _Tried) -> bool:
-        """Makes the richer model the best if it pays; says so either way."""
-        gain, error = _gain(simple.losses, rich.losses)
-        pays = gain > MARGIN * error
+    def _try_richer(self, simple: _TrainedTrial, candidate: Candidate, *, continues: bool = False) -> bool:
+        """Try a richer candidate at several strengths; return whether it was accepted and is now the best.
+
+        A finer grid continues from the models of `simple`; another shape starts anew.
+        """
+        if simple.trial.loss < self.policy.rounding:
+            self._end(f"The held-out loss is {simple.trial.loss:.1g}: there is nothing left to gain.")
+        if self.is_noise_free:
+            self._end(f"The held-out loss is {simple.trial.loss:.1g}: samples that seem free of noise.")
+        first = self._try(candidate, warm=simple if continues else None, rival=simple)
+        accepted = self._accept_if_better(simple, first)  # before the walk, which the budget may end
+        if self._loses_race(simple, first.losses):
+            return False
+        walked = self._search_strength(first)
+        return (walked is not first and self._accept_if_better(simple, walked)) or accepted
+
+    def _accept_if_better(self, simple: _TrainedTrial, rich: _TrainedTrial) -> bool:
+        """Accept the richer model if its held-out loss is lower by the margin; record the decision."""
+        gain, error = paired_gain(simple.losses, rich.losses)
+        accepted = gain > self.policy.margin * error
         if rich is not self.best:
             self.sentences.append(
-                f"{rich.trial.candidate.says()}: held-out loss {rich.trial.loss:.3g} with {rich.trial.parameters} "
+                f"{rich.trial.candidate.describe()}: held-out loss {rich.trial.loss:.3g} with {rich.trial.parameters} "
                 f"parameters against {simple.trial.loss:.3g} with {simple.trial.parameters} "
-                f"(standard error of the difference {error:.2g}): {'taken' if pays else 'not taken'}."
+                f"(standard error of the difference {error:.2g}): {'taken' if accepted else 'not taken'}."
             )
-        if pays and rich.trial.loss <= self.best.trial.loss:
-            self.best = rich
-        return pays
+        if accepted and rich.trial.loss <= self.best.trial.loss:
+            self._best = rich
+        return accepted
 
-    def _try(self, candidate: Candidate, *, warm: _Tried | None = None, rival: _Tried | None = None) -> _Tried:
-        """Trains a candidate on every fold and scores it on what was held out; where it is hopeless on the first
-        folds, the others are left out."""
-        if candidate in self.tried:
-            return self.tried[candidate]
-        problems = [self.problem.subset(train) for train, _ in self.folds]
+    def _try(
+        self, candidate: Candidate, *, warm: _TrainedTrial | None = None, rival: _TrainedTrial | None = None
+    ) -> _TrainedTrial:
+        """Train a candidate on every fold and score it on the held-out part.
+
+        A candidate that is clearly worse than `rival` on the first folds is not trained on the others.
+        """
+        if candidate in self.trials:
+            return self.trials[candidate]
+        problems = self._training_parts()
         expected = sum(work_of(problem, candidate) for problem in problems)
-        self._afford(candidate, expected)
-        self.stage = candidate.says()
+        if self._best is not None:  # the first trial always runs
+            self._check_affordable(candidate, expected)
+        self.stage = candidate.describe()
+        share = expected / len(problems)
         losses, models, reports = [], [], []
         for number, (problem, (_, held)) in enumerate(zip(problems, self.folds, strict=True)):
-            share = expected / len(problems)
             model, report = train_candidate(
                 problem,
                 candidate,
-                outputs=self.outputs,
-                seed=self.seed,
+                outputs=self.settings.outputs,
+                seed=self.settings.seed,
                 warm=warm.models[number] if warm is not None and number < len(warm.models) else None,
-                progress=lambda loss, done, work=share: self.report(loss, work * done),
+                progress=lambda step: self.report_progress(step.loss, share * step.share),
             )
             self.work += share
-            self.first = self.first or (model, report)
-            if report.stopped == "interrupted":
+            self._first = self._first or (model, report)
+            if report.stopped == StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
-            losses.append(clipped_losses(problem, model, self.problem.train.select(held)))
+            losses.append(clipped_losses(self.problem, model, self.problem.train.select(held)))
             models.append(model)
             reports.append(report)
-            if rival is not None and _is_hopeless(rival, torch.cat(losses)):
+            if rival is not None and self._loses_race(rival, torch.cat(losses)):
                 break
-        return self._noted(candidate, torch.cat(losses), models, reports, rival)
-
-    def _noted(self, candidate: Candidate, losses: Tensor, models: list, reports: list, rival: _Tried | None) -> _Tried:
-        finite = bool(losses.isfinite().all())
-        mean = float(losses.mean()) if finite else math.inf
-        if finite and rival is not None and len(losses) < len(rival.losses):
-            mean = rival.trial.loss - _gain(rival.losses, losses)[0]  # the folds differ; the difference is fair
-        error = float(losses.std() / len(losses) ** 0.5) if finite and len(losses) > 1 else math.inf
+        every = torch.cat(losses)
+        finite = bool(every.isfinite().all())
+        mean = float(every.mean()) if finite else math.inf
+        if finite and rival is not None and len(every) < len(rival.losses):
+            # The rival was scored on more folds, so only the difference on common samples is a fair comparison.
+            mean = rival.trial.loss - paired_gain(rival.losses, every)[0]
+        error = float(every.std() / len(every) ** 0.5) if finite and len(every) > 1 else math.inf
         parameters = sum(p.numel() for p in models[0].parameters())
-        tried = _Tried(Trial(candidate, mean, error, parameters, len(models)), losses, models, reports[0])
-        self.tried[candidate] = tried
-        return tried
+        trial = Trial(candidate, mean, error, parameters, len(models))
+        self.trials[candidate] = _TrainedTrial(trial, every, models, reports)
+        return self.trials[candidate]
 
-    def _afford(self, candidate: Candidate, expected: float) -> None:
-        """Ends the search where the next trial and the final fit would exceed what may be spent."""
-        if self.best is None:
-            return  # the first trial always runs
-        final = work_of(self.problem, candidate, final=True)
-        if not self._fits(candidate, expected):
-            self._stop("budget", f"The budget of work ends the search before: {candidate.says()}.")
-        if expected + final > self.room:  # the final fit sees more samples where there is time for them
-            self._stop("time", f"The time limit of {self.time_limit:g} s ends the search before: {candidate.says()}.")
+    def _training_parts(self) -> list[Problem]:
+        return [self.problem.subset(train) for train, _ in self.folds]
 
-    def _fits(self, candidate: Candidate, expected: float) -> bool:
-        """Whether the budget holds the work expected of its trial, and the final fit of it."""
+    # Comparisons and limits
+
+    def _is_no_worse(self, simple: _TrainedTrial, rich: _TrainedTrial) -> bool:
+        gain, error = paired_gain(simple.losses, rich.losses)
+        return gain <= self.policy.margin * error
+
+    def _loses_race(self, rival: _TrainedTrial, losses: Tensor) -> bool:
+        gain, error = paired_gain(rival.losses, losses)
+        return gain < -self.policy.race_margin * error
+
+    def _parameters(self, hidden: tuple[int, ...]) -> int:
+        inputs = self.problem.train.x.shape[1]
+        return replace(self.start, hidden=hidden).parameters(inputs, self.settings.outputs)
+
+    def _can_smooth(self, candidate: Candidate) -> bool:
+        """Whether smoothness by edge is possible and affordable for a candidate."""
+        size = self._parameters(candidate.hidden)
+        if not (self.settings.searches_strength and can_smooth(self.problem, size, candidate.degree)):
+            return False
+        cost = len(self.folds) * work_of(self.problem, replace(candidate, smooth=True))
+        return not candidate.hidden or self.policy.affordable_trials * cost <= self.limit
+
+    def _check_affordable(self, candidate: Candidate, expected: float) -> None:
+        """End the search if the next trial and the final fit would exceed the budget or the time limit."""
+        if not self._fits_budget(candidate, expected):
+            reason = f"The budget of work ends the search before: {candidate.describe()}."
+            self._end(reason, StopReason.BUDGET)
+        # The final fit sees more samples only where there is time for them, so its cost here is that of the search.
+        if expected + work_of(self.problem, candidate, final=True) > self.remaining_work:
+            limit = f"The time limit of {self.settings.time_limit:g} s"
+            self._end(f"{limit} ends the search before: {candidate.describe()}.", StopReason.TIME_LIMIT)
+
+    def _fits_budget(self, candidate: Candidate, expected: float) -> bool:
         return self.work + expected + work_of(self.problem, candidate, final=True) <= self.limit
 
-    def _stop(self, why: str, sentence: str) -> None:
-        self.stopped = why
+    def _end(self, sentence: str, stopped: StopReason = StopReason.CONVERGED) -> NoReturn:
+        self.stopped = stopped
         self.sentences.append(sentence)
-        raise _Stop
+        raise _SearchEnd
 
 
-def _gain(simple: Tensor, rich: Tensor) -> tuple[float, float]:
-    """How much lower the second model's held-out loss is, and the standard error of that paired difference, on the
-    samples that both have."""
+def paired_gain(simple: Tensor, rich: Tensor) -> tuple[float, float]:
+    """Compare the losses of two models on the samples that both have.
+
+    Parameters
+    ----------
+    simple, rich : Tensor
+        Held-out losses of the samples, in the same order; one of them may have fewer.
+
+    Returns
+    -------
+    gain : float
+        How much lower the mean loss of `rich` is.
+    error : float
+        Standard error of that paired difference.
+
+    Examples
+    --------
+    >>> paired_gain(torch.tensor([3.0, 3.0, 4.0]), torch.tensor([2.0, 2.0]))
+    (1.0, 0.0)
+    """
     count = min(len(simple), len(rich))
     change, rich = simple[:count] - rich[:count], rich[:count]
     if not bool(change.isfinite().all()):
         return (-math.inf if not bool(rich.isfinite().all()) else math.inf), 0.0
     return float(change.mean()), float(change.std() / len(change) ** 0.5) if len(change) > 1 else math.inf
-
-
-def _is_hopeless(rival: _Tried, losses: Tensor) -> bool:
-    gain, error = _gain(rival.losses, losses)
-    return gain < -HOPELESS * error
-
-
-def _is_tie(tried: _Tried, best: _Tried) -> bool:
-    gain, error = _gain(tried.losses, best.losses)
-    return tried is best or gain <= MARGIN * error

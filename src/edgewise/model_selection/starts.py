@@ -1,6 +1,9 @@
-"""Several starts of several shapes, kept short; the most promising one goes on."""
+"""Choice among several starts of several shapes for noise-free samples: short races on coarse grids."""
+
+from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,6 +13,7 @@ from torch import Tensor
 
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.train.grids import move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
@@ -19,30 +23,87 @@ from edgewise.train.problems.regression import Regression
 # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
 # [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
 FIRST_GRID = 4
-# Steps of a stage, and the margin of the hidden grids that follow the activations after it. Wide while they travel.
+# Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while
+# the activations still move. A choice.
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
-COARSE_STEPS = 60
-START_SAMPLES = 1000  # before the choice, or three for each parameter: more don't change which minimum is found
-START_SHARE = 0.3  # of the budget for all starts
-MOST_STARTS, LEAST_STARTS = 8, 3
-FINALISTS = (2, 1)  # lowest errors and lowest promises whose grids are halved, round by round, before the choice
-OVERHEAD = 4e6  # of a step beyond its arithmetic, in multiply-adds: some hundred small torch calls
-DEGREE = 5  # of smooth functions: quintic splines reached 1e-8 with half the coefficients of cubic ones
-# Sums and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic
-# ones, among which the exact one is hard to find, still at 1e-5 after 400.
-HOPELESS = 1.5  # a slope below means that the shape is wrong
-RESOLVED = 1e-4  # mean squared error relative to the target's from where slopes tell something
-LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05  # tried with so many hidden nodes, and for so much of the budget, at most
-EXACT, NEAR = 1e-26, 1e-12  # mean squared error relative to the target's; near: from where all steps are worth it
-# The first damping of a model that goes on from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
-# get there, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
+COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halving before the choice; a choice
+# Samples before the choice, or three for each parameter: more do not change which minimum is found.
+START_SAMPLES = 1000
+START_SHARE = 0.3  # share of the budget for all starts; a choice
+MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape; a choice
+# Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
+# round, before the choice. A choice.
+FINALISTS = (2, 1)
+OVERHEAD = 4e6  # multiply-adds that take as long as the fixed cost of a step, some hundred small torch calls
+DEGREE = 5  # for smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones
+# A slope of the error below this means that the shape is wrong (the right one has slope degree + 1). A choice.
+LEAST_SLOPE = 1.5
+RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative; a choice
+# Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the budget. Sums
+# and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic ones,
+# among which the exact one is hard to find, the error was still 1e-5 after 400.
+LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05
+# Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
+EXACT, NEARLY_EXACT = 1e-26, 1e-12
+# First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
+# converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
-SAME_BASIN = 1.3  # ratio of errors up to which two starts count as one minimum
+SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum; a choice
+
+
+class WorkBudget:
+    """Work and time spent by an approximation, and their limits.
+
+    Parameters
+    ----------
+    limit : float
+        Multiply-adds that may be spent.
+    time_limit : float, optional
+        Seconds.
+    progress : callable, optional
+        Receives a `Progress` with the held-out mean squared error as `loss`.
+    """
+
+    def __init__(self, limit: float, time_limit: float | None = None, progress: ProgressCallback | None = None):
+        self.limit, self.time_limit, self.progress = limit, time_limit, progress
+        self.work, self.best_loss, self.began = 0.0, math.inf, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds since the start."""
+        return time.perf_counter() - self.began
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether the time limit is reached."""
+        return self.time_limit is not None and self.seconds > self.time_limit
+
+    def spend(self, work: float) -> None:
+        """Add multiply-adds to the work spent."""
+        self.work += work
+
+    def report_progress(self, stage: str, loss: float) -> None:
+        """Report the stage and its held-out mean squared error to the progress callback."""
+        self.best_loss = min(self.best_loss, loss)
+        if self.progress is not None:
+            self.progress(Progress(stage, min(self.work / self.limit, 1.0), loss, self.best_loss, self.seconds))
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One start: its seed, the model as it is, the report of its last fit, and its held-out mean squared error."""
+class Start:
+    """One start of one shape.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the initial weights.
+    model : KAN
+        The model in its present state.
+    report : FitReport, optional
+        Report of its last fit.
+    loss : float
+        Held-out mean squared error.
+    """
 
     seed: int
     model: KAN
@@ -51,13 +112,31 @@ class Arm:
 
     @property
     def width(self) -> tuple[int, ...]:
+        """Nodes of every layer."""
         return self.model.config.width
+
+    @property
+    def last_report(self) -> FitReport:
+        """Report of the last fit of a start that was trained."""
+        assert self.report is not None
+        return self.report
 
 
 @dataclass(frozen=True)
 class StartPlan:
-    """degree: of the splines, None for 5, or for 2 where that is exact. domain: of the first layer's grids, None for
-    that of the samples. starts: of each shape, None for as many as the budget allows. seed: of the initial weights."""
+    """Fixed settings of the starts; None leaves the choice open.
+
+    Parameters
+    ----------
+    degree : int, optional
+        Degree of the splines; if left out 5, or 2 where that is exact.
+    domain : (low, high) or Tensor of shape (in, 2), optional
+        Domain of the grids of the first layer; if left out, that of the samples.
+    starts : int, optional
+        Starts of each shape; if left out, as many as the budget allows.
+    seed : int
+        Seed of the initial weights.
+    """
 
     degree: int | None = None
     domain: Sequence[float] | Tensor | None = None
@@ -66,244 +145,297 @@ class StartPlan:
 
 
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
-    """The shapes to try, from additive to two hidden layers, the larger ones later."""
+    """Return the shapes to try, from additive to two hidden layers, smaller ones first.
+
+    Examples
+    --------
+    >>> shapes_for(inputs=1, outputs=1)
+    [(1, 1), (1, 2, 1), (1, 3, 2, 1)]
+    """
     n = max(inputs, 2)
-    hidden = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)] if inputs > 1 else [(), (2,), (3, 2)]
+    several = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)]
+    hidden: list[tuple[int, ...]] = several if inputs > 1 else [(), (2,), (3, 2)]
     return [(inputs, *layers, outputs) for layers in dict.fromkeys(hidden)]
 
 
 def step_work(problem: Regression, model: KAN) -> float:
-    """Multiply-adds, about, of one Levenberg-Marquardt step. Counted, never timed."""
+    """Estimate the multiply-adds of one Levenberg-Marquardt step; they are counted, never timed."""
     parameters = sum(p.numel() for p in model.parameters())
-    active = sum(a * b for a, b in pairwise(model.config.width)) * (model.config.degree + 1)
-    return _work(problem.train.y.numel(), parameters, active)
+    active = edge_count(model.config.width) * (model.config.degree + 1)
+    return _step_work(problem.train.y.numel(), parameters, active)
 
 
-def _work(rows: int, parameters: int, active: int) -> float:
+def _step_work(rows: int, parameters: int, active: int) -> float:
+    """Multiply-adds of a step for `rows` residuals, of which each depends on `active` parameters."""
     normal = rows * min(active**2, parameters**2 / 8)  # matrix products run that much faster than segments
     return normal / 2 + parameters**3 / 24 + 40 * rows * active + OVERHEAD
 
 
-def trained(arm: Arm, problem: Regression, *, steps: int, tolerance: float, near: bool = False) -> Arm:
-    """The arm after some steps of Levenberg-Marquardt; the model is changed in place. near: whether to a minimum."""
-    method = LevenbergMarquardt(damping=NEAR_DAMPING) if near else LevenbergMarquardt()
-    report = fit(arm.model, problem, method, steps=steps, tolerance=tolerance)
+def edge_count(width: Sequence[int]) -> int:
+    """Return the number of edges of a network with these layers."""
+    return sum(a * b for a, b in pairwise(width))
+
+
+def train_start(
+    start: Start, problem: Regression, *, steps: int, tolerance: float, near_minimum: bool = False
+) -> Start:
+    """Train a start by Levenberg-Marquardt; its model is changed in place.
+
+    With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
+    """
+    method = LevenbergMarquardt(damping=NEAR_DAMPING) if near_minimum else LevenbergMarquardt()
+    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
     loss = report.validation_loss
-    return replace(arm, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
+    return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
 
 
-def best_start(problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, clock) -> tuple[Arm, list[str]]:
-    """The most promising start of all shapes, trained on a coarse grid, and the reasons."""
-    given = plan.degree is not None
-    sentences = [] if given else [f"Splines have degree {DEGREE}, which needs half the coefficients of cubic ones."]
-    finalists: list[Arm] = []
+def best_start(
+    problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, budget: WorkBudget
+) -> tuple[Start, list[str]]:
+    """Choose the most promising start of all shapes, trained on a coarse grid.
+
+    Parameters
+    ----------
+    problem : Regression
+        Problem with training and validation tensors.
+    shapes : sequence of tuple of int
+        Widths to try, smaller ones first.
+    plan : StartPlan
+        Fixed settings.
+    budget : WorkBudget
+        Work and time; the work of the starts is added to it.
+
+    Returns
+    -------
+    start : Start
+    sentences : list of str
+        Reasons for the choice.
+    """
+    sentences = []
+    if plan.degree is None:
+        sentences.append(f"Splines have degree {DEGREE}, which needs half the coefficients of cubic ones.")
+    degree = DEGREE if plan.degree is None else plan.degree
+    finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _sampled(problem, shape, FIRST_GRID, plan.degree or DEGREE, plan.seed)
-        cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * clock.limit
+        few = _subsample(problem, shape, FIRST_GRID, plan.degree or DEGREE, plan.seed)
+        cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * budget.limit
         if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
-            exact = _exact(problem, few, shape, plan, clock)
+            exact = _exact_start(problem, few, shape, plan, budget)
             if exact is not None:
                 return exact, [*sentences[1:], f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
-        degree = DEGREE if plan.degree is None else plan.degree
-        if finalists and clock.work + _race_work(few, shape, degree, LEAST_STARTS) > clock.limit / 2:
+        if finalists and budget.work + _race_work(few, shape, degree, LEAST_STARTS) > budget.limit / 2:
             sentences.append(
                 f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
             )
             break
-        count = plan.starts or _affordable(few, shape, degree, clock, len(shapes) - number)
+        count = plan.starts or _affordable_starts(few, shape, degree, budget, len(shapes) - number)
         if len(shape) == 2:
             count = 1  # linear in its coefficients: one start is as good as any
-        arms = [_fresh(shape, degree, plan, start, few) for start in range(count)]
-        arm, sentence = _races(problem, few, arms, clock)
+        starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
+        # Two races, from the first grid and from half of it; the winners meet on the first grid.
+        winner, sentence = _race(few, starts[::2], budget)
+        if len(starts) > 1:
+            other, other_sentence = _race(few, starts[1::2], budget)
+            other, _ = _halve_grid(problem, other, budget)
+            if other.loss < winner.loss:
+                winner, sentence = other, other_sentence
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
-            return arm, sentences
-        arm, slope = _resolved(problem, arm, clock)
+            return winner, sentences
+        winner, slope = _refine_to_theory(problem, winner, budget)
         if slope is not None:
-            grid = arm.model.config.grid_size[0]
-            return arm, [
+            grid = winner.model.config.grid_size[0]
+            return winner, [
                 *sentences,
                 f"{list(shape)} is taken: up to grid {grid} its error falls with slope {slope:.1f} and more, as only "
                 "that of the function's own shape does; larger shapes were not tried.",
             ]
-        finalists.append(arm)
-        if clock.late:
+        finalists.append(winner)
+        if budget.past_deadline:
             break
-    best, choice = _chosen(problem, finalists, clock)
+    best, choice = _choose_shape(problem, finalists, budget)
     return best, [*sentences, choice]
 
 
-def _fresh(shape: tuple[int, ...], degree: int, plan: StartPlan, start: int, problem: Regression) -> Arm:
-    seed = plan.seed + (start << 32)  # far apart, so that neighbouring plans share no start
-    settings = {"base": "zero", "domain": plan.domain, "seed": seed, "dtype": problem.train.x.dtype}
-    return Arm(seed, KAN(shape, FIRST_GRID // 2 if start % 2 else FIRST_GRID, degree, **settings))
+def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
+    """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
+    seed = plan.seed + (number << 32)  # far apart, so that neighbouring seeds share no start
+    grid = FIRST_GRID // 2 if number % 2 else FIRST_GRID
+    dtype = problem.train.x.dtype
+    return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
 
 
-def _resolved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float | None]:
-    """The arm on finer grids and the lower of two slopes in a row, if its error falls as theory has it for the right
-    shape (slope degree + 1); the arm as it was and None otherwise."""
-    scale, enough = float(problem.train.y.square().mean()), arm.model.config.degree - 0.5
-    slopes, finer = [], arm
-    while len(slopes) < 4 and finer.loss <= RESOLVED * scale and _is_determined(problem, finer):
-        finer, slope = _halved(problem, finer, clock)
-        slopes.append(slope)
-        if slope < HOPELESS:
-            break
-        if finer.loss <= EXACT * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
-            return finer, min(slopes[-2:])
-    return arm, None
-
-
-def _exact(problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, clock) -> Arm | None:
-    """A start with quadratic splines that is exact, or None after a few steps that don't get near."""
+def _exact_start(
+    problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, budget: WorkBudget
+) -> Start | None:
+    """Return a start with quadratic splines that is exact, or None if none gets near after a few steps."""
     scale = float(problem.train.y.square().mean())
-    for start in range(LEAST_STARTS):
-        arm = _fresh(shape, LOW_DEGREE, plan, 2 * start, few)
+    for number in range(LEAST_STARTS):
+        start = _initial_start(shape, LOW_DEGREE, plan, 2 * number, few)
         for steps, margin in STAGES:
-            arm = _stage(arm, few, steps, margin, clock)
-        if arm.loss <= NEAR * scale:
-            arm = _stage(arm, problem, COARSE_STEPS, None, clock)
-        if arm.loss <= EXACT * scale:
-            return arm
+            start = _train_stage(start, few, steps, margin, budget)
+        if start.loss <= NEARLY_EXACT * scale:
+            start = _train_stage(start, problem, COARSE_STEPS, None, budget)
+        if start.loss <= EXACT * scale:
+            return start
     return None
 
 
-def _races(problem: Regression, few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
-    """Two races, from the first grid and from half of it; the winners meet on the first grid."""
-    fine, sentence = _race(few, arms[::2], clock)
-    if len(arms) == 1:
-        return fine, sentence
-    coarse, other = _race(few, arms[1::2], clock)
-    coarse, _ = _halved(problem, coarse, clock)
-    return (coarse, other) if coarse.loss < fine.loss else (fine, sentence)
-
-
-def _race(few: Regression, arms: list[Arm], clock) -> tuple[Arm, str]:
-    """Trains all for a stage, drops the worse half, and so on; the last two tell whether they met in one minimum."""
-    began, width, grid = len(arms), arms[0].width, arms[0].model.config.grid_size[0]
+def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Start, str]:
+    """Train all starts for a stage, drop the worse half, and so on; compare the last two at the end."""
+    began, width, grid = len(starts), starts[0].width, starts[0].model.config.grid_size[0]
     for number, (steps, margin) in enumerate(STAGES):
-        arms = [_stage(arm, few, steps, margin, clock) for arm in arms]
-        arms.sort(key=lambda arm: arm.loss)
-        if number:  # the first steps tell little
-            arms = arms[: max(min(2, len(arms)), (len(arms) + 1) // 2)]
-        clock.tell(f"starts of {list(width)}", arms[0].loss)
-    arms = [_stage(arm, few, COARSE_STEPS, None, clock) for arm in arms]
-    arms.sort(key=lambda arm: arm.loss)
-    best = arms[0]
+        starts = [_train_stage(start, few, steps, margin, budget) for start in starts]
+        starts.sort(key=lambda start: start.loss)
+        if number:  # after the first steps the order means little
+            starts = starts[: max(min(2, len(starts)), (len(starts) + 1) // 2)]
+        budget.report_progress(f"starts of {list(width)}", starts[0].loss)
+    starts = [_train_stage(start, few, COARSE_STEPS, None, budget) for start in starts]
+    starts.sort(key=lambda start: start.loss)
+    best = starts[0]
     which = "one start" if began == 1 else f"best of {began} starts"
-    told = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
-    if len(arms) > 1:
-        met = math.sqrt(arms[1].loss) <= SAME_BASIN * math.sqrt(best.loss)
-        told += "; the two best met in one minimum" if met else "; no second start came as low"
-    return best, told + "."
+    message = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
+    if len(starts) > 1:
+        same = math.sqrt(starts[1].loss) <= SAME_MINIMUM * math.sqrt(best.loss)
+        message += "; the two best met in one minimum" if same else "; no second start came as low"
+    return best, message + "."
 
 
-def _stage(arm: Arm, problem: Regression, steps: int, margin: float | None, clock) -> Arm:
-    arm = trained(arm, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
-    clock.spend(arm.report.steps * step_work(problem, arm.model))
-    if arm.report.stopped == "interrupted":
+def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: WorkBudget) -> Start:
+    """Train for one stage; with a margin, the hidden grids then follow the activations."""
+    start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
+    budget.spend(start.last_report.steps * step_work(problem, start.model))
+    if start.last_report.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    if margin is not None and len(arm.width) > 2 and math.isfinite(arm.loss):
-        move_hidden_domains_(arm.model, problem.train.x, margin=margin)
-    return arm
+    if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
+        move_hidden_domains_(start.model, problem.train.x, margin=margin)
+    return start
 
 
-def _chosen(problem: Regression, finalists: list[Arm], clock) -> tuple[Arm, str]:
-    """Halves the grids of the best few, of fewer again, and takes the one that promises most.
+def _refine_to_theory(problem: Regression, start: Start, budget: WorkBudget) -> tuple[Start, float | None]:
+    """Refine a start while its error falls as it does for the right shape, with slope degree + 1.
+
+    Returns the refined start and the lower of two such slopes in a row, or the start as it was and None.
+    """
+    scale = float(problem.train.y.square().mean())
+    enough = start.model.config.degree - 0.5
+    slopes: list[float] = []
+    finer = start
+    while len(slopes) < 4 and finer.loss <= RESOLVED * scale and _is_determined(problem, finer):
+        finer, slope = _halve_grid(problem, finer, budget)
+        slopes.append(slope)
+        if slope < LEAST_SLOPE:
+            break
+        if finer.loss <= EXACT * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+            return finer, min(slopes[-2:])
+    return start, None
+
+
+def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudget) -> tuple[Start, str]:
+    """Halve the grids of the best few shapes, of fewer again, and take the one with the lowest extrapolated error.
 
     On a coarse grid a wide model is ahead of the right one, whose error falls with slope degree + 1 once the grid
-    resolves it; so both the lowest errors and the lowest promises go on.
+    resolves it. Both the lowest errors and the lowest extrapolated errors therefore go on to the next round.
     """
-    fastest = finalists[0].model.config.degree + 1
-    entries = [(arm, fastest) for arm in finalists if math.isfinite(arm.loss)] or [(finalists[0], 0.0)]
+    fastest = finalists[0].model.config.degree + 1.0
+    entries = [(start, fastest) for start in finalists if math.isfinite(start.loss)] or [(finalists[0], 0.0)]
+
+    def extrapolated(entry: tuple[Start, float]) -> float:
+        return _extrapolated_error(problem, *entry, budget)
+
     for keep in FINALISTS:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
-        by_promise = sorted(entries, key=lambda entry: _promise(problem, *entry, clock))
-        kept = {id(arm): (arm, slope) for arm, slope in (*by_loss[:keep], *by_promise[:keep])}
+        by_extrapolation = sorted(entries, key=extrapolated)
+        kept = {id(start): (start, slope) for start, slope in (*by_loss[:keep], *by_extrapolation[:keep])}
         affordable = [
-            (arm, slope)
-            for arm, slope in kept.values()
-            if _halving_work(problem, arm) + clock.work < clock.limit and _is_determined(problem, arm)
+            (start, slope)
+            for start, slope in kept.values()
+            if _halving_work(problem, start) + budget.work < budget.limit and _is_determined(problem, start)
         ]
-        if clock.late or not affordable:
+        if budget.past_deadline or not affordable:
             break
-        entries = [_halved(problem, arm, clock) for arm, _ in affordable]
+        entries = [_halve_grid(problem, start, budget) for start, _ in affordable]
         if len(entries) == 1:
             break
-    best, slope = min(entries, key=lambda entry: _promise(problem, *entry, clock))
-    promise, grid = _promise(problem, best, slope, clock), best.model.config.grid_size[0]
+    best, slope = min(entries, key=extrapolated)
+    error, grid = extrapolated((best, slope)), best.model.config.grid_size[0]
     return best, (
         f"{list(best.width)} is taken: error {math.sqrt(best.loss):.2g} at grid {grid}, falling with slope "
-        f"{slope:.1f}, promises {promise:.1g} at the finest grid that samples and budget allow."
+        f"{slope:.1f}, promises {error:.1g} at the finest grid that samples and budget allow."
     )
 
 
-def _halved(problem: Regression, arm: Arm, clock) -> tuple[Arm, float]:
-    """The arm on grids of half the width, and the slope with which its error fell."""
-    model = refine(arm.model, tuple(2 * size for size in arm.model.config.grid_size))
-    few = _sampled(problem, arm.width, model.config.grid_size[0], model.config.degree, arm.seed)
-    finer = trained(replace(arm, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near=True)
-    clock.spend(finer.report.steps * step_work(few, model))
-    clock.tell(f"choice between shapes: {list(arm.width)}", finer.loss)
-    if finer.report.stopped == "interrupted":
+def _halve_grid(problem: Regression, start: Start, budget: WorkBudget) -> tuple[Start, float]:
+    """Train a start on grids of half the width; return it with the slope with which its error fell."""
+    model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
+    few = _subsample(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
+    finer = train_start(replace(start, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near_minimum=True)
+    budget.spend(finer.last_report.steps * step_work(few, model))
+    budget.report_progress(f"choice between shapes: {list(start.width)}", finer.loss)
+    if finer.last_report.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    if not finer.loss < arm.loss:
-        return arm, 0.0
-    slope = math.log2(arm.loss / max(finer.loss, 1e-300)) / 2
+    if not finer.loss < start.loss:
+        return start, 0.0
+    slope = math.log2(start.loss / max(finer.loss, 1e-300)) / 2
     return finer, min(slope, model.config.degree + 1)
 
 
-def _promise(problem: Regression, arm: Arm, slope: float, clock) -> float:
-    """The held-out error, carried on with `slope` to the finest grid that samples and budget allow."""
-    if not math.isfinite(arm.loss):
+def _extrapolated_error(problem: Regression, start: Start, slope: float, budget: WorkBudget) -> float:
+    """Return the error extrapolated with `slope` to the finest grid that samples and budget allow."""
+    if not math.isfinite(start.loss):
         return math.inf
-    grid = arm.model.config.grid_size[0]
-    edges = sum(a * b for a, b in pairwise(arm.width))
-    degree, rows, finest, spent = arm.model.config.degree, problem.train.y.numel(), grid, clock.work
-    values = most_values(problem)
+    grid, degree = start.model.config.grid_size[0], start.model.config.degree
+    edges, rows = edge_count(start.width), problem.train.y.numel()
+    finest, spent, values = grid, budget.work, most_values(problem)
     while True:
         parameters = edges * (2 * finest + degree)
-        spent += COARSE_STEPS * _work(rows, parameters, edges * (degree + 1))
-        if 2 * parameters > rows or 2 * finest + degree > values or spent > clock.limit:
-            return math.sqrt(arm.loss) * (grid / finest) ** slope
+        spent += COARSE_STEPS * _step_work(rows, parameters, edges * (degree + 1))
+        if 2 * parameters > rows or 2 * finest + degree > values or spent > budget.limit:
+            return math.sqrt(start.loss) * (grid / finest) ** slope
         finest *= 2
 
 
 def most_values(problem: Regression) -> int:
-    """Different values of the input that has most: more basis functions are not determined between them."""
+    """Return the largest number of distinct values of an input.
+
+    More basis functions than that are not determined by the samples.
+    """
     return max(len(column.unique()) for column in problem.train.x.unbind(1))
 
 
-def _is_determined(problem: Regression, arm: Arm) -> bool:
-    """Whether the samples have values enough for grids of half the width."""
-    config = arm.model.config
+def _is_determined(problem: Regression, start: Start) -> bool:
+    """Whether the samples have enough distinct values for grids of half the width."""
+    config = start.model.config
     return 2 * config.grid_size[0] + config.degree <= most_values(problem)
 
 
-def _halving_work(problem: Regression, arm: Arm) -> float:
-    degree, grid = arm.model.config.degree, arm.model.config.grid_size[0]
-    edges = sum(a * b for a, b in pairwise(arm.width))
-    return COARSE_STEPS * _work(problem.train.y.numel(), edges * (2 * grid + degree), edges * (degree + 1))
+def _halving_work(problem: Regression, start: Start) -> float:
+    degree, grid, edges = start.model.config.degree, start.model.config.grid_size[0], edge_count(start.width)
+    rows = problem.train.y.numel()
+    return COARSE_STEPS * _step_work(rows, edges * (2 * grid + degree), edges * (degree + 1))
 
 
-def _affordable(problem: Regression, shape: tuple[int, ...], degree: int, clock, shapes_left: int) -> int:
-    share = max(START_SHARE * clock.limit - clock.work, 0.0) / shapes_left
+def _affordable_starts(
+    problem: Regression, shape: tuple[int, ...], degree: int, budget: WorkBudget, shapes_left: int
+) -> int:
+    share = max(START_SHARE * budget.limit - budget.work, 0.0) / shapes_left
     most = MOST_STARTS if shapes_left > 1 else 2 * MOST_STARTS
     return int(min(max(share / _race_work(problem, shape, degree, 1), LEAST_STARTS), most))
 
 
 def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
-    """About: half of the starts see the first two stages only."""
-    edges = sum(a * b for a, b in pairwise(shape))
-    return starts * 60 * _work(problem.train.y.numel(), edges * (FIRST_GRID + degree), edges * (degree + 1))
+    """Estimate the work of a race: about 60 steps a start, as half of the starts see the first two stages only."""
+    edges, rows = edge_count(shape), problem.train.y.numel()
+    return starts * 60 * _step_work(rows, edges * (FIRST_GRID + degree), edges * (degree + 1))
 
 
-def _sampled(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
-    """As many of the samples as a model of this shape and grid needs; all of the held-out ones."""
-    data = problem.train
-    enough = max(START_SAMPLES, 3 * sum(a * b for a, b in pairwise(shape)) * (grid + degree))
+def _subsample(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
+    """Draw as many training samples as a model of this shape and grid needs; all held-out samples are kept."""
+    data, held = problem.train, problem.validation
+    enough = max(START_SAMPLES, 3 * edge_count(shape) * (grid + degree))
     if len(data) <= enough:
         return problem
+    assert held is not None
     order = torch.randperm(len(data), generator=seeded_generator(seed))[:enough]
-    part, held = data.select(order.sort().values), problem.validation
+    part = data.select(order.sort().values)
     return Regression(part.x, part.y, weight=part.weight, validation=(held.x, held.y, held.weight))

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from edgewise.cli.shared.console import Screen, comparison, strongest
+from edgewise.outcomes import Progress
 from edgewise.report import ModelResult, ReportContent
 
 
@@ -50,7 +51,7 @@ def test_many_notes_are_counted():
 def test_progress_is_shown_on_a_terminal_only():
     shown, text = screen(True)
     with shown.progress("Training") as bar:
-        bar.update("stage one [x]", 0.25, 0.125)
+        bar.update(Progress("stage one [x]", 0.25, 0.125))
         bar._bars.refresh()
     assert "stage one [x]" in text() and "25 %" in text() and "loss 0.125" in text() and "left" in text()
     for terminal, quiet in ((False, False), (True, True)):

@@ -13,6 +13,7 @@ from edgewise.cli.pde.solved import ALL, MARK, NAMES, Solved, SolveJob
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.guard import printable
+from edgewise.outcomes import Progress
 from edgewise.pde import EQUATIONS, Solution
 from edgewise.pde import solve as solve_problem
 
@@ -57,7 +58,7 @@ def solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Solved:
             screen.say("Nothing was written; add --out FOLDER to keep the solution, its figures and all numbers.")
             return solved
         with screen.progress("Drawing") as bar:
-            written = solved.write(folder, lambda what: None if bar is None else bar.update(what, 0.5))
+            written = solved.write(folder, lambda what: None if bar is None else bar.update(Progress(what, 0.5)))
     screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
     return solved
 
@@ -68,7 +69,7 @@ def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
 
         def tell(stage: str, done: float, loss: float) -> None:
             share = 0.0 if job.time_limit is None else (time.perf_counter() - began) / job.time_limit
-            bar.update(stage, max(done, share), loss)
+            bar.update(Progress(stage, max(done, share), loss))
 
         return solve_problem(
             posed.problem,

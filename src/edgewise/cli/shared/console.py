@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as RichProgress
 from rich.table import Table as Grid
 from rich.text import Text
 
 from edgewise.cli.shared.guard import printable
+from edgewise.outcomes import Progress
 from edgewise.report import ModelResult, ReportContent
 from edgewise.report.standing import shown
 
@@ -80,7 +82,7 @@ class Screen:
         if self.quiet or not self.console.is_terminal:
             yield None
             return
-        with Progress(
+        with RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(_BAR),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -95,18 +97,18 @@ class Screen:
 class Bar:
     """A progress bar with stage, loss and time left."""
 
-    def __init__(self, bars: Progress, what: str):
+    def __init__(self, bars: RichProgress, what: str):
         self._bars = bars
         self._task = bars.add_task(what, total=1.0, loss="")
 
-    def update(self, stage: str, done: float, loss: float | None = None) -> None:
-        """done: share of the work, 0 to 1."""
-        known = loss is not None and math.isfinite(loss)
+    def update(self, progress: Progress) -> None:
+        """Shows the stage, the share of the work that is done, and the loss."""
+        known = progress.loss is not None and math.isfinite(progress.loss)
         self._bars.update(
             self._task,
-            completed=min(max(done, 0.0), 1.0),
-            description=printable(stage)[:44].ljust(30),
-            loss=f"loss {loss:.4g}" if known else "",
+            completed=min(max(progress.share, 0.0), 1.0),
+            description=printable(progress.stage)[:44].ljust(30),
+            loss=f"loss {progress.loss:.4g}" if known else "",
         )
 
 

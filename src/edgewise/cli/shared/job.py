@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from edgewise.compare.baselines import BaselineResult, iterate_baselines, measur
 from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.outcomes import ProgressCallback
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
@@ -159,7 +160,7 @@ def _check_numbers(job: FitJob) -> None:
         raise InputError(f"--formulas must be seconds, 0 for none, got {job.formulas:g}")
 
 
-def train(ready: Prepared, progress: Callable | None = None) -> Trained:
+def train(ready: Prepared, progress: ProgressCallback | None = None) -> Trained:
     """Fit the KAN to the training rows and score it on the test rows.
 
     progress: as that of the estimators. Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt.
@@ -207,7 +208,7 @@ def predict(estimator, X: np.ndarray, labels: tuple) -> tuple[np.ndarray, np.nda
     return np.array(labels, dtype=estimator.classes_.dtype)[probabilities.argmax(1)], probabilities
 
 
-def compare(ready: Prepared, progress: Callable[[str, float], None] | None = None) -> Iterator[BaselineResult]:
+def compare(ready: Prepared, progress: ProgressCallback | None = None) -> Iterator[BaselineResult]:
     """The other models on the same split, one at a time; for the knot table also the slope rule."""
     rule = _slope_rule(ready)
     if rule is not None:

@@ -20,8 +20,10 @@ def advise(job: FitJob, needs: Sequence[str], screen: Screen) -> Advice:
     screen.say(f"Read {job.data}: {ready.source.table.n_rows:,} rows, {len(ready.encoder.feature_names)} inputs.")
     screen.notes(ready.notes)
     with screen.progress("Training") as bar, noted():
-        tell = None if bar is None else bar.update
-        advice = advise_on(ready.X, ready.y, needs=tuple(needs) or NEEDS, task=ready.task, seed=job.seed, progress=tell)
+        progress = None if bar is None else bar.update
+        advice = advise_on(
+            ready.X, ready.y, needs=tuple(needs) or NEEDS, task=ready.task, seed=job.seed, progress=progress
+        )
     first, *others = advice.lines()
     screen.always(first, "bold")
     for line in others:

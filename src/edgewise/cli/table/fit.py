@@ -9,6 +9,7 @@ from edgewise.cli.table.formula import Equations, find_equations
 from edgewise.cli.table.results import INTERRUPTED, TITLES, Results, split_sentence
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
+from edgewise.outcomes import Progress
 from edgewise.report.standing import standing
 
 
@@ -39,8 +40,7 @@ def fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> Results:
 
 def _train(ready: Prepared, screen: Screen) -> Trained:
     with screen.progress("Training") as bar:
-        tell = None if bar is None else lambda event: bar.update(event.stage, event.done, event.loss)
-        trained = train(ready, tell)
+        trained = train(ready, None if bar is None else bar.update)
     model = trained.estimator.model_
     grids = "/".join(str(size) for size in sorted(set(model.config.grid_size)))
     screen.say(
@@ -58,11 +58,12 @@ def _compare(ready: Prepared, screen: Screen) -> list[BaselineResult]:
     try:
         with screen.progress("Comparing") as bar:
 
-            def tell(name: str, done: float) -> None:
+            def show(progress: Progress) -> None:
                 order = ("linear", "MLP", "boosting")
-                bar.update(f"Comparing: {TITLES[name][ready.task]}", (order.index(name) + done) / len(order))
+                share = (order.index(progress.stage) + progress.share) / len(order)
+                bar.update(Progress(f"Comparing: {TITLES[progress.stage][ready.task]}", share))
 
-            for one in compare(ready, None if bar is None else tell):
+            for one in compare(ready, None if bar is None else show):
                 found.append(one)
     except KeyboardInterrupt:
         screen.always("The comparison was interrupted; the models compared by then are kept.", style="yellow")
