@@ -14,7 +14,7 @@ from edgewise.model_selection.search import Search, SearchReport
 from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
@@ -152,6 +152,10 @@ def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoRe
         sentences.append(f"The final fit is the best of {starts} starts.")
     best: tuple[KAN, FitReport] | None = None
     best_score, spent = math.inf, 0.0
+
+    def report_progress(at: Progress) -> None:
+        search.report_progress(at.loss, spent + cost * at.share)
+
     try:
         for start in range(starts):
             model, fit_report = train_candidate(
@@ -160,7 +164,7 @@ def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoRe
                 outputs=settings.outputs,
                 seed=settings.seed + (start << 32),  # so that neighbouring seeds share no start
                 final=True,
-                progress=lambda at, before=spent: search.report_progress(at.loss, before + cost * at.share),
+                progress=report_progress,
             )
             spent += cost
             score = score_of(model, problem, fit_report)

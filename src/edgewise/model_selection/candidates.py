@@ -320,7 +320,7 @@ class _CandidateTraining:
                 assert isinstance(layer, KANLayer)
                 with torch.no_grad():  # each factor becomes a function of its own input, around `level`
                     layer.mask.copy_(torch.eye(inputs))
-                    layer.coef += level * layer.mask[:, None, :]
+                    layer.coef.add_(level * layer.mask[:, None, :])
             return model
 
         best = fresh(0)
