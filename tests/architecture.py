@@ -19,7 +19,7 @@ RANKS = (
     {"pde", "theory", "datasets"},
     {"checkpoint", "export", "plot", "tables"},
     {"estimator"},
-    {"compare"},
+    {"compare", "storage"},
     {"report"},
     {"cli"},
     {"__main__", "advise", "baselines"},  # the last two are deprecated names of modules in `compare`

@@ -31,14 +31,13 @@ def run(program, *, without=()):
 def test_the_core_works_without_any_optional_package(tmp_path):
     program = f"""
 import torch, edgewise
-from edgewise.checkpoint import load, save
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.regression import Regression
 x = torch.linspace(-1, 1, 20)[:, None]
 model = edgewise.KAN([1, 2, 1])
 report = fit(model, Regression(x, x**2), steps=3)
-save({str(tmp_path / "m")!r}, model)
-assert torch.equal(load({str(tmp_path / "m")!r}).model(x), model(x))
+edgewise.save(model, {str(tmp_path / "m")!r})
+assert torch.equal(edgewise.load({str(tmp_path / "m")!r})(x), model(x))
 print(report.steps)
 """
     assert run(program, without=OPTIONAL) == "3\n"

@@ -30,6 +30,7 @@ from edgewise.interpret import (
 from edgewise.model_selection import approximate
 from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
 from edgewise.outcomes import Progress, StopReason
+from edgewise.storage import load, save
 from edgewise.train import (
     LBFGS,
     Adam,
@@ -47,8 +48,7 @@ from edgewise.train import (
     refine,
 )
 
-if TYPE_CHECKING:  # loaded when they are first used, because they need scikit-learn or safetensors
-    from edgewise.checkpoint import load, save
+if TYPE_CHECKING:  # loaded when they are first used, because they need scikit-learn
     from edgewise.estimator import KANClassifier, KANRegressor
 
 __version__ = "0.1.0"
@@ -126,8 +126,6 @@ _ROOMS = (
 _LAZY = {
     "KANClassifier": "edgewise.estimator",
     "KANRegressor": "edgewise.estimator",
-    "load": "edgewise.checkpoint",
-    "save": "edgewise.checkpoint",
 }
 
 # Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.

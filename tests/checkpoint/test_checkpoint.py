@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise.checkpoint import Checkpoint, container, from_bytes, load, network, save, to_bytes
+from edgewise.checkpoint import Checkpoint, container, from_bytes, network, read, to_bytes, write
 from edgewise.errors import CheckpointError, FileError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.mlp import MLP
@@ -93,15 +93,15 @@ def test_extra_and_state_come_back(tmp_path):
     extra = {"features": ["a", "ü", "\ud800"], "shift": float("nan"), "classes": ("x", 1), "n": {1: None}}
     moments = {0: {"step": torch.tensor(2.0), "exp_avg": torch.randn(3, 2, dtype=torch.float64)}}
     state = {"optimiser": moments, "rng": torch.Generator().manual_seed(3).get_state(), "empty": torch.empty(0, 2)}
-    save(tmp_path / "m", KAN([2, 1]), extra=extra, state=state)
-    checkpoint = load(str(tmp_path / "m"))
+    write(KAN([2, 1]), tmp_path / "m", extra=extra, state=state)
+    checkpoint = read(str(tmp_path / "m"))
     assert isinstance(checkpoint, Checkpoint)
     assert repr(checkpoint.extra) == repr(extra)  # nan differs from itself
     assert checkpoint.state.keys() == state.keys()
     assert torch.equal(checkpoint.state["optimiser"][0]["exp_avg"], moments[0]["exp_avg"])
     assert torch.equal(checkpoint.state["rng"], state["rng"])
     assert checkpoint.state["empty"].shape == (0, 2)
-    assert load(tmp_path / "m").state["optimiser"][0]["step"].item() == 2.0
+    assert read(tmp_path / "m").state["optimiser"][0]["step"].item() == 2.0
 
 
 def test_what_was_not_given_is_empty_or_none():
@@ -138,7 +138,7 @@ def test_loading_touches_neither_global_randomness_nor_the_default_dtype():
 
 def test_any_safetensors_reader_opens_a_file(tmp_path):
     model = KAN([2, 3, 1])
-    save(tmp_path / "m.safetensors", model)
+    write(model, tmp_path / "m.safetensors")
     with safetensors.safe_open(tmp_path / "m.safetensors", framework="pt") as file:
         assert file.metadata()["format"] == "edgewise"
         assert torch.equal(file.get_tensor("model.layers.1.coef"), model.layers[1].coef)
@@ -174,7 +174,7 @@ def test_saving_changes_nothing(tmp_path):
     model = uneven(KAN([2, 3, 1]))
     twin = copy.deepcopy(model)
     state = {"a": torch.ones(2, requires_grad=True)}
-    save(tmp_path / "m", model, state=state)
+    write(model, tmp_path / "m", state=state)
     assert_same_network(model, twin)
     assert state["a"].requires_grad
 
@@ -188,7 +188,7 @@ class Derived(KAN):
 )
 def test_other_modules_are_refused(model, tmp_path):
     with pytest.raises(InputError, match=r"^model must be a KAN or MLP itself"):
-        save(tmp_path / "m", model)
+        write(model, tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,10 +250,10 @@ def test_plain_networks_keep_their_bytes_without_the_later_fields():
 def test_own_functions_need_their_table(tmp_path):
     mine = {**ELEMENTARY, **FunctionTable([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
     model = KAN([1, 1], functions=[[["softplus"]]], table=mine)
-    save(tmp_path / "m", model)
+    write(model, tmp_path / "m")
     with pytest.raises(CheckpointError, match="softplus"):
-        load(tmp_path / "m")
-    assert_same_network(load(tmp_path / "m", table=mine).model, model)
+        read(tmp_path / "m")
+    assert_same_network(read(tmp_path / "m", table=mine).model, model)
 
 
 MODELS = [KAN([2, 3, 1], [2, 4], 1, base="zero"), KAN([4, 1], degree=0), MLP([2, 5, 3]), OF_ALL_KINDS]
@@ -267,7 +267,7 @@ def test_the_layout_is_that_of_a_fresh_network(model):
 
 def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
-    save(path, KAN([2, 1], seed=1))
+    write(KAN([2, 1], seed=1), path)
     old = path.read_bytes()
 
     def full(_):
@@ -275,14 +275,14 @@ def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FileError, match=r"m\.safetensors: the disk is full$"):
-        save(path, KAN([2, 1], seed=2))
+        write(KAN([2, 1], seed=2), path)
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_errors_of_load_name_the_file(tmp_path):
     with pytest.raises(FileError, match=r"cannot read .*absent: no such file"):
-        load(tmp_path / "absent")
+        read(tmp_path / "absent")
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"^model file .*empty must be .*, got an empty file$"):
-        load(tmp_path / "empty")
+        read(tmp_path / "empty")

@@ -257,8 +257,8 @@ def test_descriptions(good, model, message):
         ({"extra": '{"$python":"os"}'}, "known forms in its extra, got .\\$python"),
         ({"extra": "{" + '"a":{' * 100}, "64 levels"),
         ({"extra": "null"}, "dictionaries as extra and state"),
-        ({"state": "null"}, "each tensor it holds, got a stray"),
-        ({"state": '{"m":{"$tensor":"state.0"}}'}, "got a stray 'state.1'"),
+        ({"state": "null"}, "each of its tensors, got an unused"),
+        ({"state": '{"m":{"$tensor":"state.0"}}'}, "got an unused 'state.1'"),
         ({"state": '{"m":{"$tensor":"../../model"}}'}, "each tensor of its state"),
         ({"state": '{"m":{"$tensor":"model.layers.0.coef"}}'}, "each tensor of its state"),
         ({"state": '{"a":{"$tensor":"state.0"},"b":{"$tensor":"state.0"}}'}, "each tensor of its state"),
@@ -283,7 +283,7 @@ def test_names_of_tensors(good, name):
     table["model.layers.1.coef"], old = {}, table["model.layers.1.coef"]
     del table["model.layers.1.coef"]
     table[name] = old
-    refuse(container.assemble(table, metadata, data), "must hold a tensor layers.1.coef|its network only|refuses")
+    refuse(container.assemble(table, metadata, data), "must contain a tensor layers.1.coef|its network only|refuses")
 
 
 def with_numbers(good, name, numbers):

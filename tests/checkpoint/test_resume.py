@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise.checkpoint import Checkpointer, load
+from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import FileError, InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -55,7 +55,7 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
     path = tmp_path / "m.safetensors"
     with pytest.raises(RuntimeError, match="power cut"):
         fit(fresh(), problem(), callbacks=[Checkpointer(path, every=7), crash], **settings)
-    checkpoint = load(path)
+    checkpoint = read(path)
     assert checkpoint.state["step"] == 7
     resumed = checkpoint.model
     assert not same(resumed, whole)
@@ -66,7 +66,7 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
 
     # The state alone is enough: it replaces whatever the model was.
     other = fresh(seed=9)
-    fit(other, problem(), resume=load(path).state, **settings)
+    fit(other, problem(), resume=read(path).state, **settings)
     assert same(other, whole)
 
 
@@ -75,12 +75,12 @@ def test_saves_come_every_few_steps_and_after_the_last(tmp_path):
     seen = []
 
     def look(event):
-        seen.append(load(path).state["step"] if path.exists() else None)
+        seen.append(read(path).state["step"] if path.exists() else None)
 
     saver = Checkpointer(path, every=3, extra={"note": 1})
     fit(KAN([2, 1], 3), problem(torch.float32), Adam(), steps=7, callbacks=[saver, look])
     assert seen == [None, None, 3, 3, 3, 6, 7]
-    assert load(path).extra == {"note": 1}
+    assert read(path).extra == {"note": 1}
 
 
 def test_the_saved_model_is_the_one_of_the_step(tmp_path):
@@ -92,7 +92,7 @@ def test_the_saved_model_is_the_one_of_the_step(tmp_path):
         steps=4,
         callbacks=[Checkpointer(tmp_path / "m", every=2), lambda event: models.append(event.state()["model"])],
     )
-    tensors = load(tmp_path / "m").model.state_dict()
+    tensors = read(tmp_path / "m").model.state_dict()
     assert all(torch.equal(tensors[name], models[3][name]) for name in tensors)
 
 

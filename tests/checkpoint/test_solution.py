@@ -8,7 +8,7 @@ import torch
 from tests.plot.solutions import heat, untrained
 
 from edgewise import KAN
-from edgewise.checkpoint import container, save, strict_json
+from edgewise.checkpoint import container, strict_json, write
 from edgewise.checkpoint.solution import load_solution, save_solution
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
@@ -60,7 +60,7 @@ def made(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_bit_for_bit(kind, tmp_path):
     solution, path = made(kind), tmp_path / "solution.safetensors"
-    save_solution(path, solution)
+    save_solution(solution, path)
     again = load_solution(path, KINDS[kind][0]())
     x = solution.problem.domain.interior(200, seed=3)
     assert type(again.model) is type(solution.model)
@@ -70,7 +70,7 @@ def test_bit_for_bit(kind, tmp_path):
     assert (again.message, again.stopped, again.parameters) == (
         *(solution.message, solution.stopped, solution.parameters),
     )
-    save_solution(tmp_path / "again", again)
+    save_solution(again, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
@@ -87,7 +87,7 @@ def cooling() -> PDE:
 
 def test_coefficients_have_the_values_found(tmp_path):
     problem = cooling()
-    save_solution(tmp_path / "s", replace(untrained(problem), unknowns={"k": 0.75}))
+    save_solution(replace(untrained(problem), unknowns={"k": 0.75}), tmp_path / "s")
     again = load_solution(tmp_path / "s", cooling())
     assert again.unknowns == {"k": 0.75} and again.problem.unknowns["k"].item() == 0.75
 
@@ -100,21 +100,21 @@ def test_coefficients_have_the_values_found(tmp_path):
     ],
 )
 def test_another_problem(problem, message, tmp_path):
-    save_solution(tmp_path / "s", made("tensor"))
+    save_solution(made("tensor"), tmp_path / "s")
     with pytest.raises(InputError, match=message):
         load_solution(tmp_path / "s", problem())
 
 
 def test_a_network_of_another_kind(tmp_path):
     with pytest.raises(InputError, match="must have a network that `solve` makes, got a Linear"):
-        save_solution(tmp_path / "s", replace(made("kan"), model=torch.nn.Linear(2, 1)))
+        save_solution(replace(made("kan"), model=torch.nn.Linear(2, 1)), tmp_path / "s")
 
 
 def test_files_that_are_no_solution(tmp_path):
-    save(tmp_path / "model", KAN([1, 1]))
-    with pytest.raises(CheckpointError, match=r"^solution file .* must hold a solution, got something else$"):
+    write(KAN([1, 1]), tmp_path / "model")
+    with pytest.raises(CheckpointError, match=r"^solution file .* must contain a solution, got something else$"):
         load_solution(tmp_path / "model", heat())
-    save_solution(tmp_path / "s", made("tensor"))
+    save_solution(made("tensor"), tmp_path / "s")
     data = bytearray((tmp_path / "s").read_bytes())
     data[-9] ^= 1
     (tmp_path / "s").write_bytes(data)
@@ -153,18 +153,18 @@ def put(*keys, value):
         ("tensor", put("network", "knots", value=[]), "knots for each input"),
         ("separable", put("network", "fields", value=2), "terms for each field"),
         ("separable", put("network", "knots", value=torch.zeros(2, 15, dtype=torch.float64)), "increasing knots"),
-        ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a network that can be"),
+        ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a possible network"),
         ("periodic", put("network", "inputs", value=3), "as many inputs as its periods give"),
         ("windows", put("network", "axis", value=5), "time among its inputs"),
         ("windows", put("network", "windows", value=[]), "list its windows"),
         ("kan", put("network", "tensors", value={}), "that its 0 tensors can hold"),
-        ("kan", put("account", "stages", value=[]), "tell of each stage"),
-        ("kan", put("account", value={}), "an account of its making"),
+        ("kan", put("account", "stages", value=[]), "list its stages"),
+        ("kan", put("account", value={}), "must describe how it was computed"),
         ("kan", put("fields", value="u"), "list its fields"),
     ],
 )
 def test_trees_that_say_something_else(kind, change, message, tmp_path):
-    save_solution(tmp_path / "s", made(kind))
+    save_solution(made(kind), tmp_path / "s")
     altered(tmp_path / "s", change)
     with pytest.raises(CheckpointError, match=message):
         load_solution(tmp_path / "s", KINDS[kind][0]())

@@ -43,7 +43,7 @@ def classifier():
 
 
 def there_and_back(estimator, tmp_path, **extra):
-    save_estimator(tmp_path / "model.safetensors", estimator, **extra)
+    save_estimator(estimator, tmp_path / "model.safetensors", **extra)
     return load_estimator(tmp_path / "model.safetensors")
 
 
@@ -84,10 +84,10 @@ def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
 
 def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
     path = tmp_path / "model.safetensors"
-    save_estimator(path, regressor)
-    file = checkpoint.load(path)
+    save_estimator(regressor, path)
+    file = checkpoint.read(path)
     del file.extra["estimator"]["error_bars"]
-    checkpoint.save(path, file.model, extra=file.extra)
+    checkpoint.write(file.model, path, extra=file.extra)
     loaded, _ = load_estimator(path)
     assert loaded.predict(X).tobytes() == regressor.predict(X).tobytes()
     with pytest.raises(InputError, match="was written by an Edgewise that made none"):
@@ -96,10 +96,10 @@ def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
 
 def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
     path = tmp_path / "model.safetensors"
-    save_estimator(path, regressor)
-    file = checkpoint.load(path)
+    save_estimator(regressor, path)
+    file = checkpoint.read(path)
     file.state["error_bars"]["noise"] = file.state["error_bars"]["noise"].repeat(2)
-    checkpoint.save(path, file.model, extra=file.extra, state=file.state)
+    checkpoint.write(file.model, path, extra=file.extra, state=file.state)
     with pytest.raises(CheckpointError, match="noise of the error bars must be finite, float64, of shape"):
         load_estimator(path)
 
@@ -163,19 +163,19 @@ def test_a_loaded_estimator_goes_on(regressor, tmp_path):
 @pytest.mark.parametrize("thing", [KANRegressor(), "model", None])
 def test_only_fitted_estimators_are_saved(thing, tmp_path):
     with pytest.raises(InputError, match="fitted"):
-        save_estimator(tmp_path / "m", thing)
+        save_estimator(thing, tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 
 def test_extra_that_is_no_json_is_refused_and_leaves_the_older_file(regressor, tmp_path):
-    save_estimator(tmp_path / "m", regressor, extra={"a": 1})
+    save_estimator(regressor, tmp_path / "m", extra={"a": 1})
     with pytest.raises(InputError):
-        save_estimator(tmp_path / "m", regressor, extra={"a": object()})
+        save_estimator(regressor, tmp_path / "m", extra={"a": object()})
     assert load_estimator(tmp_path / "m")[1] == {"a": 1}
 
 
 def test_a_bare_network_is_refused_with_a_sentence(tmp_path):
-    checkpoint.save(tmp_path / "m", KAN((2, 1)))
+    checkpoint.write(KAN((2, 1)), tmp_path / "m")
     with pytest.raises(CheckpointError, match=r"must hold an estimator.*got a bare network$"):
         load_estimator(tmp_path / "m")
 
@@ -183,7 +183,7 @@ def test_a_bare_network_is_refused_with_a_sentence(tmp_path):
 def test_missing_and_cut_files(regressor, tmp_path):
     with pytest.raises(FileError, match="missing"):
         load_estimator(tmp_path / "missing")
-    save_estimator(tmp_path / "m", regressor)
+    save_estimator(regressor, tmp_path / "m")
     whole = (tmp_path / "m").read_bytes()
     (tmp_path / "m").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError):
@@ -238,8 +238,8 @@ def mutated(fields, rng):
 
 
 def stored_fields(estimator, tmp_path):
-    save_estimator(tmp_path / "m", estimator)
-    file = checkpoint.load(tmp_path / "m")
+    save_estimator(estimator, tmp_path / "m")
+    file = checkpoint.read(tmp_path / "m")
     return file.model, file.extra["estimator"]
 
 
@@ -256,7 +256,7 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         else:
             extra = mutated({"estimator": fields, "extra": {}}, rng)
         file = checkpoint.Checkpoint(model, extra, None)
-        monkeypatch.setattr(storage.checkpoint, "load", lambda path, file=file: file)
+        monkeypatch.setattr(storage.checkpoint, "read", lambda path, file=file: file)
         try:
             loaded, _ = load_estimator("m")
         except CheckpointError as error:

@@ -1,10 +1,25 @@
 """Models and solutions as files: safetensors with a JSON header, never pickle.
 
-`save` and `load` write and read a network together with its extra facts and the state of its training; `Checkpointer`
-does so during a fit. `save_solution` and `load_solution` do the same for solutions of differential equations.
+`edgewise.save` and `edgewise.load` are the usual way to files. This room has the parts: `write` and `read` for a
+network with its extra facts and the state of its training (a `Checkpoint`), `Checkpointer` to write one during a fit,
+`save_solution` and `load_solution` for differential equations.
 """
 
-from edgewise.checkpoint.model import Checkpoint, Checkpointer, from_bytes, load, save, to_bytes
+import warnings
+
+from edgewise.checkpoint.model import Checkpoint, Checkpointer, from_bytes, read, to_bytes, write
 from edgewise.checkpoint.solution import load_solution, save_solution
 
-__all__ = ["Checkpoint", "Checkpointer", "from_bytes", "load", "load_solution", "save", "save_solution", "to_bytes"]
+__all__ = ["Checkpoint", "Checkpointer", "from_bytes", "load_solution", "read", "save_solution", "to_bytes", "write"]
+
+# Names of version 0.1; they go with version 0.3.
+_RENAMED = {"load": read, "save": write}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _RENAMED:
+        raise AttributeError(f"module 'edgewise.checkpoint' has no attribute {name!r}")
+    new = _RENAMED[name]
+    message = f"edgewise.checkpoint.{name} is now edgewise.checkpoint.{new.__name__}"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return new

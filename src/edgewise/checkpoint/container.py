@@ -1,14 +1,18 @@
-"""The safetensors container: packed so that equal contents give equal bytes, unpacked strictly and within its own size.
+"""The safetensors container: equal contents give equal bytes, and every claim of a file is checked when it is read.
 
 A file is 8 bytes with the header's length N (little-endian), N bytes of JSON padded with spaces, then the numbers of
 all tensors without a gap. The header gives {"__metadata__": {name: text}, tensor: {"dtype", "shape", "data_offsets"}}.
-One of the metadata, "sha256", seals the rest: an altered byte anywhere is noticed before anything is built.
+One of the metadata, "sha256", is a checksum of the rest: an altered byte is noticed before anything is built.
 """
+
+from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +24,9 @@ from torch import Tensor
 from edgewise.checkpoint import strict_json
 from edgewise.errors import CheckpointError, InputError
 
-MAX_HEADER = 64 << 20  # bytes; the training state of a long fit needs a few MB of JSON
-MAX_RANK = 8
-_ALIGNMENT = 8  # what safetensors pads its own headers to, so that float64 data can be mapped in place
+MAX_HEADER = 64 << 20  # bytes; a choice: the training state of a long fit needs a few MB of JSON
+MAX_RANK = 8  # of a tensor; a choice: the tensors of networks and optimisers have at most three dimensions
+_ALIGNMENT = 8  # bytes; safetensors pads its own headers to it, so that float64 data can be mapped in place
 
 DTYPES = {
     "F64": torch.float64,
@@ -40,8 +44,16 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What the header says about one tensor: dtype, shape, and where in the data its bytes lie."""
+class TensorEntry:
+    """One tensor in the header of a file: its dtype, its shape, and the place of its bytes in the data.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+    shape : tuple of int
+    start, end : int
+        First byte and the one after the last, counted from the beginning of the data.
+    """
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -51,102 +63,90 @@ class Entry:
 
 @dataclass(frozen=True)
 class Container:
-    """A file whose header has been checked: `metadata` (without the seal), `entries`, and all `data` of the file."""
+    """A file whose header has been checked.
+
+    Parameters
+    ----------
+    metadata : dict of str
+        The texts of the header, without the checksum.
+    entries : dict of TensorEntry
+        The tensors by name.
+    data : bytes
+        The whole file.
+    """
 
     metadata: dict[str, str]
-    entries: dict[str, Entry]
+    entries: dict[str, TensorEntry]
     data: bytes
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, on the CPU. Sizes are those of the file, which `unpack` has checked."""
+        """Return all tensors, on the CPU; their sizes are those of the file, which `unpack` has checked."""
         try:
             return safetensors.torch.load(self.data)
         except safetensors.SafetensorError as error:
-            raise CheckpointError(f"must be a safetensors file, got one it refuses ({error})") from error
+            raise CheckpointError(f"must be a safetensors file, but safetensors refuses it ({error})") from error
+
+
+@contextmanager
+def errors_of_file(kind: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Complete the half sentences of this room's CheckpointErrors: "model file x" in front of "must ..., got ..."."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{kind} file {os.fspath(path)} {error}") from error
 
 
 def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of a file; raises InputError for a dtype that has no code or a header that would be too long."""
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    InputError
+        A dtype has no code, or the header would be too long.
+    """
     for name, tensor in tensors.items():
         if tensor.dtype not in _CODES:
-            raise InputError(f"{name} must have one of the dtypes {', '.join(_CODES_TEXT)}, got {tensor.dtype}")
-    # Largest items first keeps every tensor aligned to its item size.
-    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+            known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _CODES)
+            raise InputError(f"{name} must have one of the dtypes {known}, got {tensor.dtype}")
     table: dict[str, Any] = {}
     chunks = []
     position = 0
-    for name in names:
-        chunks.append(_raw(tensors[name]))
+    # Largest items first keeps every tensor aligned to its item size.
+    for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
+        tensor = tensors[name]
+        # Row by row, and by way of bytes, since numpy has no bfloat16.
+        chunks.append(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         span = [position, position + len(chunks[-1])]
-        table[name] = {
-            "dtype": _CODES[tensors[name].dtype],
-            "shape": list(tensors[name].shape),
-            "data_offsets": span,
-        }
+        table[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
         position = span[1]
     return assemble(table, metadata, b"".join(chunks))
 
 
 def assemble(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes) -> bytes:
-    """Header and seal for a table of tensors and their numbers."""
-    sealed = {**metadata, "sha256": _seal(table, metadata, data)}
-    header = strict_json.dump({"__metadata__": sealed, **table}).encode("ascii")
-    header += b" " * (-len(header) % _ALIGNMENT)
-    if len(header) > MAX_HEADER:
-        raise InputError(
-            f"extra and state must take at most {MAX_HEADER >> 20} MiB as JSON, got {len(header) >> 20} MiB"
-        )
-    return len(header).to_bytes(8, "little") + header + data
+    """Return the bytes of a file with this table of tensors; the header and its checksum are added."""
+    header = strict_json.dump({"__metadata__": {**metadata, "sha256": _checksum(table, metadata, data)}, **table})
+    raw = header.encode("ascii")
+    raw += b" " * (-len(raw) % _ALIGNMENT)
+    if len(raw) > MAX_HEADER:
+        raise InputError(f"extra and state must take at most {MAX_HEADER >> 20} MiB as JSON, got {len(raw) >> 20} MiB")
+    return len(raw).to_bytes(8, "little") + raw + data
 
 
-_CODES_TEXT = [str(dtype).removeprefix("torch.") for dtype in _CODES]
-
-
-def _raw(tensor: Tensor) -> bytes:
-    """The numbers of a tensor row by row; by way of bytes, since numpy knows no bfloat16."""
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _seal(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes) -> str:
-    """SHA-256 of everything a file says, whatever the order of its keys."""
+def _checksum(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes) -> str:
+    """SHA-256 of everything in a file, whatever the order of its keys."""
     digest = hashlib.sha256(strict_json.dump([sorted(metadata.items()), sorted(table.items())]).encode("ascii"))
     digest.update(data)
     return digest.hexdigest()
 
 
 def unpack(data: bytes) -> Container:
-    """Checks a file from front to back; allocates nothing beyond a few times the size of the header.
+    """Check a file from front to back; allocates nothing beyond a few times the size of the header.
 
-    Raises CheckpointError with what was expected and what came, as the second half of a sentence.
+    Raises
+    ------
+    CheckpointError
+        The message is the second half of a sentence, "must ..., got ...".
     """
-    header, start = _header(data)
-    metadata = header.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise CheckpointError("must be a model saved by Edgewise, got a safetensors file without its metadata")
-    if metadata.get("format") != "edgewise":
-        raise CheckpointError("must be a model saved by Edgewise, got a safetensors file of another program")
-    _check_version(metadata.get("version"))
-    entries = {name: _entry(name, value) for name, value in header.items()}
-    _check_spans(entries, len(data) - start)
-    seal = metadata.pop("sha256", None)
-    if seal != _seal(header, metadata, data[start:]):
-        raise CheckpointError("must match the checksum stored in it, it does not: the file was altered")
-    return Container(metadata, entries, data)
-
-
-def _check_version(version: str | None) -> None:
-    """Version 1 alone is known; of higher numbers the user should learn that a newer Edgewise reads them."""
-    if version == "1":
-        return
-    if version is not None and re.fullmatch("[1-9][0-9]{0,8}", version):
-        raise CheckpointError(
-            f"must have format version 1, got {version}: it comes from a newer Edgewise, which can read it"
-        )
-    raise CheckpointError(f"must have format version 1, got {str(version)[:20]!a}")
-
-
-def _header(data: bytes) -> tuple[dict[str, Any], int]:
-    """The parsed header and where the data begin."""
     if not data:
         raise CheckpointError("must be a model saved by Edgewise, got an empty file")
     # A header of 896 bytes begins like a pickle of protocol 3, but for the zeros of its length.
@@ -159,22 +159,47 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(data[:8], "little")
     if length > min(MAX_HEADER, len(data) - 8):
         raise CheckpointError(
-            f"must hold its whole header within {MAX_HEADER >> 20} MiB, got {len(data)} bytes where the "
+            f"must contain its whole header within {MAX_HEADER >> 20} MiB, got {len(data)} bytes where the "
             f"header alone claims {length}: the file was cut short or is no safetensors file"
         )
-    raw = data[8 : 8 + length]
+    start = 8 + length
     try:
-        text = raw.decode("utf-8")
+        header = strict_json.parse(data[8:start].decode("utf-8"), "header")
     except UnicodeDecodeError as error:
-        raise CheckpointError("must have a header in UTF-8, it is not") from error
-    header = strict_json.parse(text, "header")
+        raise CheckpointError("must have a header in UTF-8, got other bytes") from error
     if not isinstance(header, dict):
         raise CheckpointError("must have a JSON object as header, got something else")
-    return header, 8 + length
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise CheckpointError("must be a model saved by Edgewise, got a safetensors file without its metadata")
+    if metadata.get("format") != "edgewise":
+        raise CheckpointError("must be a model saved by Edgewise, got a safetensors file of another program")
+    version = metadata.get("version")
+    if version != "1":
+        if version is not None and re.fullmatch("[1-9][0-9]{0,8}", version):
+            raise CheckpointError(
+                f"must have format version 1, got {version}: it comes from a newer Edgewise, which can read it"
+            )
+        raise CheckpointError(f"must have format version 1, got {str(version)[:20]!a}")
+    entries = {name: _entry(name, value) for name, value in header.items()}
+    # The tensors must tile the data: no hole, no overlap, nothing after the last.
+    position = 0
+    for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):
+        if entry.start != position:
+            raise CheckpointError(f"must give tensors without holes or overlaps, got one at byte {position}")
+        position = entry.end
+    if position != len(data) - start:
+        raise CheckpointError(
+            f"must contain {position} bytes of tensors, got {len(data) - start}: the file was cut short or altered"
+        )
+    checksum = metadata.pop("sha256", None)
+    if checksum != _checksum(header, metadata, data[start:]):
+        raise CheckpointError("must match the checksum stored in it, it does not: the file was altered")
+    return Container(metadata, entries, data)
 
 
-def _entry(name: str, value: Any) -> Entry:
-    """One row of the table, its size checked against its shape."""
+def _entry(name: str, value: Any) -> TensorEntry:
+    """Return one row of the table, its size checked against its shape."""
     shown = f"tensor {name[:60]!a}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise CheckpointError(f"must give dtype, shape and data_offsets of {shown}, got something else")
@@ -193,19 +218,8 @@ def _entry(name: str, value: Any) -> Entry:
         raise CheckpointError(
             f"must give {shown} {math.prod(shape) * item} bytes for its shape, got {span[1] - span[0]}"
         )
-    return Entry(DTYPES[code], tuple(shape), span[0], span[1])
+    return TensorEntry(DTYPES[code], tuple(shape), span[0], span[1])
 
 
 def _whole_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 62 for item in value)
-
-
-def _check_spans(entries: Mapping[str, Entry], size: int) -> None:
-    """The tensors must tile the data: no hole, no overlap, nothing after the last."""
-    position = 0
-    for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):
-        if entry.start != position:
-            raise CheckpointError(f"must give tensors without holes or overlaps, got one at byte {position}")
-        position = entry.end
-    if position != size:
-        raise CheckpointError(f"must hold {position} bytes of tensors, got {size}: the file was cut short or altered")

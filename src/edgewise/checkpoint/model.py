@@ -1,4 +1,4 @@
-"""Model files: a network, what belongs to it, and the state of its training, in one safetensors file without pickle.
+"""Model files: a network, its extra facts and the state of its training in one safetensors file without pickle.
 
 Format version 1. The container is safetensors (`container`): tensors in little-endian order and a JSON header. The
 header's metadata, all text, are
@@ -6,20 +6,22 @@ header's metadata, all text, are
     format    "edgewise"
     version   "1"; a file with a higher number is refused with a sentence
     model     JSON {"kind": "KAN" | "MLP", "config": the fields of KANConfig | MLPConfig ("products" and "functions"
-              only where there are any; functions are names, looked up in a table by whoever reads),
+              only where there are any; functions are names, looked up in a table by the reader),
               "dtype": "float32" | "float64", "frozen": names of the parameters with requires_grad False,
               "finite": whether all numbers are}
-    extra     JSON tree: what the caller gave (names, scaling, classes, metrics)
+    extra     JSON tree: the caller's facts (names, scaling, classes, metrics)
     state     JSON tree with references to tensors, or null: the state of a training
-    sha256    of all the rest; a damaged byte is noticed, whoever means harm can of course compute it anew
+    sha256    checksum of all the rest; it detects damage, but an attacker can compute it anew
 
 A JSON tree writes what JSON lacks as an object with one key: {"$float": "nan" | "inf" | "-inf"}, {"$tuple": [...]},
 {"$dict": [[key, value], ...]} and {"$tensor": name} (`strict_json`). The network's tensors are called "model." and
 their name in `state_dict`; those of the state "state.0", "state.1", ... in order of appearance.
 
-Reading runs nothing that a file says: sizes, names, shapes and dtypes are checked against the file's own size and the
-config before memory is taken, and anything odd is a CheckpointError. Writing replaces the old file as a whole.
+Reading runs nothing that is stored in a file: sizes, names, shapes and dtypes are checked against the file's own size
+and the config before memory is taken, and any deviation is a CheckpointError. Writing replaces the old file as a whole.
 """
+
+from __future__ import annotations
 
 import os
 from collections.abc import Mapping
@@ -39,11 +41,17 @@ from edgewise.train.loop.reports import StepEvent
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a model file holds.
+    """Contents of a model file.
 
-    model: the KAN or MLP, on the CPU.
-    extra: what was given to `save`, dictionaries, lists, tuples, numbers, text.
-    state: the training state for `fit(resume=...)`, or None.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network, on the CPU.
+    extra : dict
+        The facts that were stored with it: dictionaries, lists, tuples, numbers and text. The file of an estimator has
+        its facts under "estimator", and the user's under "extra".
+    state : dict or None
+        The state of a training for `fit(resume=...)`, or None.
     """
 
     model: Network
@@ -51,75 +59,161 @@ class Checkpoint:
     state: dict[str, Any] | None
 
 
-def save(
-    path: str | os.PathLike[str],
+def write(
     model: Network,
+    path: str | os.PathLike[str],
     *,
     extra: Mapping[str, Any] | None = None,
     state: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a model file as a whole or not at all; equal contents give equal bytes.
+    """Write a model file, whole or not at all; equal contents give equal bytes.
 
-    Args:
-        path: where to; an existing file is replaced, and stays intact if anything goes wrong.
-        model: a KAN or MLP.
-        extra: what belongs to the model: dictionaries, lists, tuples, numbers (also nan and inf), text, None.
-        state: a training state, as `extra` and with tensors.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    extra : mapping, optional
+        Facts that belong to the model: dictionaries, lists, tuples, numbers (also nan and inf), text and None.
+    state : mapping, optional
+        The state of a training: like `extra`, and tensors.
 
-    Raises:
-        InputError: model, extra or state hold something that has no place in a file.
-        FileError: the folder is missing or not writable, the disk is full, ...
+    Raises
+    ------
+    InputError
+        The model, extra or state contain something that cannot be stored.
+    FileError
+        The folder is missing or not writable, or the disk is full.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import edgewise
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     write(edgewise.KAN([2, 1]), path, extra={"inputs": ["length", "width"]})
+    ...     read(path).extra
+    {'inputs': ['length', 'width']}
     """
+    model, path = files.object_then_path(model, path, "edgewise.checkpoint.write")
     files.write_bytes(path, to_bytes(model, extra=extra, state=state))
 
 
-def load(path: str | os.PathLike[str], *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
-    """Reads a model file, bit for bit what was saved. Safe on files from anyone: runs nothing, never unpickles.
+def read(path: str | os.PathLike[str], *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
+    """Read everything that a model file contains, equal bit for bit to what was written.
 
-    Args:
-        table: the elementary functions that edges may have; give the one with your own rows if the model has them.
+    Files from untrusted sources are safe to read: nothing in them is executed or unpickled.
 
-    Raises:
-        FileError: the file is missing, a folder, or may not be read.
-        CheckpointError: the file is damaged, hostile, of another program or of a newer version.
+    Parameters
+    ----------
+    path : path-like
+        Name of the file; also the file of an estimator.
+    table : mapping, optional
+        The elementary functions that edges may have, by name. Needed where the model has functions of your own.
+
+    Returns
+    -------
+    Checkpoint
+        The network, its extra facts and the state of its training.
+
+    Raises
+    ------
+    FileError
+        The file is missing, a folder, or not readable.
+    CheckpointError
+        The file is damaged, unsafe, of another program or of a newer version.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import edgewise
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     edgewise.save(edgewise.KAN([2, 3, 1]), path)
+    ...     read(path).model.config.width
+    (2, 3, 1)
     """
-    data = files.read_bytes(path)
-    try:
-        return from_bytes(data, table=table)
-    except CheckpointError as error:
-        raise CheckpointError(f"model file {os.fspath(path)} {error}") from error
+    with container.errors_of_file("model", path):
+        return from_bytes(files.read_bytes(path), table=table)
 
 
 @dataclass(frozen=True)
 class Checkpointer:
-    """A callback of `fit` that saves the model as it is and the state of the fit, so that it can be resumed.
+    """Callback of `fit` that saves the model and the state of the fit, so that the fit can be resumed.
 
-    After a crash, `fit(model, ..., resume=load(path).state)` with the same settings gives the bits of one
-    uninterrupted fit; the steps since the last save are made again.
+    After a crash, `fit(model, ..., resume=read(path).state)` with the same settings gives the same bits as one
+    uninterrupted fit; the steps since the last save are repeated.
 
-    path: the model file, replaced as a whole by each save.
-    every: steps between saves; the last planned step is saved as well. A save writes everything, so let some seconds
-        of work lie between two.
-    extra: stored with every save, see `save`.
+    Parameters
+    ----------
+    path : path-like
+        The model file, replaced as a whole by each save.
+    every : int
+        Steps between saves; the last planned step is saved as well. A save writes everything, so leave some seconds of
+        training between two of them.
+    extra : mapping, optional
+        Facts to store with every save, see `write`.
+
+    Raises
+    ------
+    InputError
+        `every` is not a positive integer.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import torch
+    >>> import edgewise
+    >>> x = torch.linspace(-1, 1, 20)[:, None]
+    >>> model, problem = edgewise.KAN([1, 1]), edgewise.Regression(x, x**2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     _ = edgewise.fit(model, problem, steps=4, callbacks=[Checkpointer(path, every=2)])
+    ...     "step" in read(path).state
+    True
     """
 
     path: str | os.PathLike[str]
     every: int = 10
     extra: Mapping[str, Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
             raise InputError(f"every must be a positive integer, got {self.every!r}")
 
     def __call__(self, event: StepEvent) -> None:
+        """Save after every `every` steps and after the last one."""
         if event.step % self.every == 0 or event.step == event.steps:
-            save(self.path, event.model, extra=self.extra, state=event.state())
+            write(event.model, self.path, extra=self.extra, state=event.state())
 
 
 def to_bytes(
     model: Network, *, extra: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
 ) -> bytes:
-    """The content of a model file, see `save`."""
+    """Return the content of a model file.
+
+    Parameters
+    ----------
+    model, extra, state
+        See `write`.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    InputError
+        The model, extra or state contain something that cannot be stored.
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> from_bytes(to_bytes(edgewise.KAN([2, 1]))).model.config.width
+    (2, 1)
+    """
     for name, value in {"extra": extra, "state": state}.items():
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{name} must be a dictionary, got {type(value).__name__}")
@@ -138,29 +232,53 @@ def to_bytes(
 
 
 def from_bytes(data: bytes, *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
-    """The inverse of `to_bytes`. Raises CheckpointError with the second half of a sentence, "must ..., got ..."."""
-    file = container.unpack(data)
+    """Return the checkpoint that `to_bytes` stored.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of a model file.
+    table : mapping, optional
+        See `read`.
+
+    Returns
+    -------
+    Checkpoint
+        The network, its extra facts and the state of its training.
+
+    Raises
+    ------
+    CheckpointError
+        The content is damaged or unsafe; the message is the second half of a sentence, "must ..., got ...".
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> from_bytes(to_bytes(edgewise.KAN([2, 1]), extra={"note": 1})).extra
+    {'note': 1}
+    """
+    return from_container(container.unpack(data), table=table)
+
+
+def from_container(file: container.Container, *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
+    """Return the checkpoint in an unpacked file, see `from_bytes`."""
     trees = {name: file.metadata.get(name) for name in ("model", "extra", "state")}
     if set(file.metadata) != {"format", "version", *trees}:
         raise CheckpointError("must have the metadata model, extra and state, got others")
-    parsed = {name: strict_json.parse(text, name) for name, text in trees.items()}
+    parsed = {name: strict_json.parse(str(text), name) for name, text in trees.items()}
     own = {name.removeprefix("model."): entry for name, entry in file.entries.items() if name.startswith("model.")}
     description = read_description(parsed["model"], len(own))
     description.check_entries(own)
     tensors = file.tensors()
-    _check_bools(tensors)
+    for name, tensor in tensors.items():
+        # A bool byte other than 0 and 1 would be true and yet differ from true.
+        if tensor.dtype == torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
+            raise CheckpointError(f"must have bytes 0 and 1 only in {name[:60]!a}, got others")
     model = description.build({name: tensors.pop(f"model.{name}") for name in own}, table)
     extra = strict_json.decode(parsed["extra"], "extra", {})
     state = strict_json.decode(parsed["state"], "state", tensors)
     if tensors:
-        raise CheckpointError(f"must use each tensor it holds, got a stray {sorted(tensors)[0][:60]!a}")
+        raise CheckpointError(f"must use each of its tensors, got an unused {sorted(tensors)[0][:60]!a}")
     if not isinstance(extra, dict) or not isinstance(state, dict | None):
         raise CheckpointError("must have dictionaries as extra and state, got something else")
     return Checkpoint(model, extra, state)
-
-
-def _check_bools(tensors: Mapping[str, Tensor]) -> None:
-    """A bool byte other than 0 and 1 would be true and yet differ from true."""
-    for name, tensor in tensors.items():
-        if tensor.dtype == torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
-            raise CheckpointError(f"must have bytes 0 and 1 only in {name[:60]!a}, got others")

@@ -1,9 +1,9 @@
-"""JSON as checkpoints use it: parsed strictly, and a tree form that keeps tensors, tuples and every float exactly."""
+"""JSON for files: parsed strictly, with a form of trees that keeps tensors, tuples and every float exactly."""
 
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import CheckpointError, InputError
 
-MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
+MAX_DEPTH = 64  # a choice: optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
 # Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -20,10 +20,22 @@ _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def parse(text: str, what: str) -> Any:
-    """The value of a JSON text; `what` names it in errors, which are the second half of a sentence about a file.
+    """Return the value of a JSON text.
 
     Stricter than the standard library: no repeated keys, no NaN or Infinity, no number beyond float64, at most
-    `MAX_DEPTH` levels. Raises CheckpointError.
+    `MAX_DEPTH` levels.
+
+    Parameters
+    ----------
+    text : str
+        The JSON text.
+    what : str
+        Its name in errors.
+
+    Raises
+    ------
+    CheckpointError
+        The message is the second half of a sentence, "must ..., got ...".
     """
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
@@ -51,16 +63,33 @@ def parse(text: str, what: str) -> Any:
 
 
 def dump(value: Any) -> str:
-    """Compact JSON in ASCII; the same value always gives the same text."""
+    """Return compact JSON in ASCII; the same value always gives the same text."""
     return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
 
 
 def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: str = "", depth: int = 1) -> Any:
-    """`value` as plain JSON values; the tensors in it go into `tensors` under `prefix` and a number.
+    """Return a value as plain JSON values.
 
-    What JSON lacks is an object with one key that starts with "$": {"$float": "nan"}, {"$tuple": [...]},
-    {"$tensor": name}, and {"$dict": [[key, value], ...]} for dictionaries with keys other than plain text. With
-    `tensors=None` tensors are refused. Raises InputError for types that have no form here.
+    A value that JSON lacks becomes an object with one key that starts with "$": {"$float": "nan"}, {"$tuple": [...]},
+    {"$tensor": name}, and {"$dict": [[key, value], ...]} for dictionaries with keys other than plain text.
+
+    Parameters
+    ----------
+    value : object
+        Dictionaries, lists, tuples, numbers, text and None; tensors where `tensors` is given.
+    what : str
+        Its name in errors.
+    tensors : dict or None
+        Receives the tensors in the value, under `prefix` and a number; None refuses them.
+    prefix : str
+        Beginning of the names of the tensors.
+    depth : int
+        Levels above this value.
+
+    Raises
+    ------
+    InputError
+        The value contains something that has no form here.
     """
     if depth > MAX_DEPTH // 3:  # a level takes up to three brackets, those of "$dict"
         raise InputError(f"{what} must nest at most {MAX_DEPTH // 3} levels deep, it nests deeper")
@@ -95,7 +124,13 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
 
 
 def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
-    """The inverse of `encode`; takes each tensor it meets out of `tensors`. Raises CheckpointError on other forms."""
+    """Return the value that `encode` wrote; takes each tensor in it out of `tensors`.
+
+    Raises
+    ------
+    CheckpointError
+        The value has a form that `encode` does not write.
+    """
 
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)
@@ -113,7 +148,15 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
         if form == "$tuple" and isinstance(content, list):
             return tuple(inner(item) for item in content)
         if form == "$dict" and isinstance(content, list):
-            return _decode_pairs(content, what, inner)
+            if not all(isinstance(pair, list) and len(pair) == 2 for pair in content):
+                raise CheckpointError(f"must give dictionaries in its {what} as pairs, got something else")
+            pairs = [(inner(key), inner(item)) for key, item in content]
+            if not all(_is_key(key) for key, _ in pairs):
+                raise CheckpointError(f"must have numbers or text as keys in its {what}, got something else")
+            result = dict(pairs)
+            if len(result) < len(pairs):
+                raise CheckpointError(f"must give each key of its {what} once, got one twice")
+            return result
         if form == "$tensor" and isinstance(content, str):
             if content not in tensors:
                 raise CheckpointError(f"must name each tensor of its {what} once, got {content[:40]!a}")
@@ -121,19 +164,8 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
     raise CheckpointError(f"must have known forms in its {what}, got {min(value)[:40]!a}")
 
 
-def _decode_pairs(content: list[Any], what: str, inner: Callable[[Any], Any]) -> dict[Any, Any]:
-    if not all(isinstance(pair, list) and len(pair) == 2 for pair in content):
-        raise CheckpointError(f"must give dictionaries in its {what} as pairs, got something else")
-    pairs = [(inner(key), inner(item)) for key, item in content]
-    if not all(_is_key(key) for key, _ in pairs):
-        raise CheckpointError(f"must have numbers or text as keys in its {what}, got something else")
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise CheckpointError(f"must give each key of its {what} once, got one twice")
-    return result
-
-
 def _is_key(key: Any) -> bool:
+    """Whether a value can be the key of a dictionary: text, numbers, None, and tuples of these."""
     if isinstance(key, tuple):
         return all(_is_key(part) for part in key)
     return key is None or isinstance(key, bool | int | float | str)

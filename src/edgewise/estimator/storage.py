@@ -4,10 +4,11 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from edgewise import checkpoint
+from edgewise import checkpoint, files
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.kan import KANClassifier, KANRegressor
@@ -26,22 +27,39 @@ LONGEST_CLASS = 4096
 OLDER = "There are no error bars: the model file was written by an Edgewise that made none."
 
 
-def save_estimator(path: str | os.PathLike[str], estimator: KANEstimator, *, extra: Mapping | None = None) -> None:
-    """Writes a fitted estimator to one file that `load_estimator` reads back with the same predictions, bit for bit.
+def save_estimator(
+    estimator: KANEstimator, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None
+) -> None:
+    """Save a fitted estimator to a file; after loading, its predictions are equal bit for bit.
 
-    `extra` is stored with it: numbers, text, lists and dictionaries. The progress callback is not stored, and a
-    random_state that is a generator becomes None.
+    Parameters
+    ----------
+    estimator : KANRegressor or KANClassifier
+        The fitted estimator. Its progress callback is not stored, and a `random_state` that is a generator becomes
+        None.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    extra : mapping, optional
+        Facts to keep with it: dictionaries, lists, tuples, numbers, text and None.
 
-    Raises:
-        InputError: the estimator is not fitted, or extra holds something else.
-        FileError: the file can't be written; an older one is then intact.
+    Raises
+    ------
+    InputError
+        The estimator is not fitted, or `extra` cannot be stored.
+    FileError
+        The file cannot be written.
+
+    See Also
+    --------
+    edgewise.save : Does the same for models, estimators and solutions.
     """
+    estimator, path = files.object_then_path(estimator, path, "edgewise.estimator.save_estimator")
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
         raise InputError(f"estimator must be a fitted KANRegressor or KANClassifier, got {estimator!r}")
     bars = getattr(estimator, "error_bars_", None)
-    checkpoint.save(
-        path,
+    checkpoint.write(
         estimator.model_,
+        path,
         extra={"estimator": _fields(estimator), "extra": dict(extra or {})},
         state=None if bars is None else {"error_bars": bars.fields()},
     )
@@ -82,26 +100,51 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict]:
-    """The estimator and the extra of `save_estimator`. Safe on files from anyone.
+def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str, Any]]:
+    """Load an estimator together with the facts that were saved with it.
 
-    Raises:
-        FileError: the file is missing or can't be read.
-        CheckpointError: it is damaged, or holds a network without an estimator.
+    Files from untrusted sources are safe to load: nothing in them is executed or unpickled.
+
+    Parameters
+    ----------
+    path : path-like
+        Name of the file.
+
+    Returns
+    -------
+    estimator : KANRegressor or KANClassifier
+        The fitted estimator.
+    extra : dict
+        The facts.
+
+    Raises
+    ------
+    FileError
+        The file is missing or not readable.
+    CheckpointError
+        The file is damaged, or contains a network without an estimator.
+
+    See Also
+    --------
+    edgewise.load : Loads models, estimators and solutions.
     """
-    file = checkpoint.load(path)
+    file = checkpoint.read(path)
+    return estimator_of(file, path), file.extra["extra"]
+
+
+def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> KANEstimator:
+    """Return the estimator in a checkpoint; `path` is for the message of a CheckpointError."""
     if "estimator" not in file.extra or not isinstance(file.extra.get("extra"), dict):
         raise CheckpointError(
             f"model file {os.fspath(path)} must hold an estimator, as `edgewise fit` writes it, got a bare network"
         )
     try:
-        estimator = _rebuilt(file)
+        return _rebuilt(file)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, CheckpointError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise CheckpointError(
             f"model file {os.fspath(path)} must describe a complete estimator, got {what[:200]}"
         ) from error
-    return estimator, file.extra["extra"]
 
 
 def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:

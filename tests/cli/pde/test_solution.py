@@ -55,7 +55,7 @@ def test_refused(refused, edgewise, heat, tmp_path):
     own.write_text(DECAY)
     assert edgewise("solve", own, "--out", tmp_path / "decay").code == 0
     assert edgewise("info", tmp_path / "decay").code == 0
-    assert "load_solution(path, problem) reads it" in refused("predict", tmp_path / "decay", points)
+    assert "edgewise.load(path, problem=...) reads it" in refused("predict", tmp_path / "decay", points)
     for text in ("[1]", "{", json.dumps({"options": 3, "errors": [1], "unknowns": 7})):
         (heat / "solution.json").write_text(text)
         if text[0] == "[" or text == "{":

@@ -84,7 +84,7 @@ def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
 def test_the_same_seed_gives_the_same_files(edgewise, numbers, tmp_path):
     for name in ("one", "two"):
         edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--no-baselines", *SMALL)
-    one, two = (checkpoint.load(tmp_path / name / "model.safetensors").model.state_dict() for name in ("one", "two"))
+    one, two = (checkpoint.read(tmp_path / name / "model.safetensors").model.state_dict() for name in ("one", "two"))
     assert all((one[key] == two[key]).all() for key in one)
     assert (tmp_path / "one/predictions.csv").read_bytes() == (tmp_path / "two/predictions.csv").read_bytes()
 

@@ -20,7 +20,7 @@ def test_categories_and_the_formula(edgewise, models):
 
 
 def test_a_bare_network(edgewise, tmp_path):
-    checkpoint.save(tmp_path / "m", MLP([2, 3, 1]))
+    checkpoint.write(MLP([2, 3, 1]), tmp_path / "m")
     done = edgewise("info", tmp_path / "m")
     assert done.code == 0 and "MLP [2, 3, 1]" in done.out and "parameters  13" in done.out
 
@@ -30,7 +30,7 @@ def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):
     about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone"}
     about["formulas"] = {"rounded": 3}
     for fit in (about, [1], "text"):
-        save_estimator(tmp_path / "m", estimator, extra={**extra, "fit": fit})
+        save_estimator(estimator, tmp_path / "m", extra={**extra, "fit": fit})
         done = edgewise("info", tmp_path / "m")
         assert done.code == 0 and "\x1b" not in done.out
 

@@ -102,16 +102,16 @@ def test_model_files_that_are_none(refused, models, tmp_path):
         assert sentence.startswith(f"model file {path} "), sentence
     assert "no such file" in refused("predict", tmp_path / "none", table)
     assert "got a folder" in refused("predict", tmp_path, table)
-    checkpoint.save(tmp_path / "bare", KAN([2, 1]))
+    checkpoint.write(KAN([2, 1]), tmp_path / "bare")
     assert "got a bare network" in refused("predict", tmp_path / "bare", table)
 
 
 def test_an_encoder_that_does_not_fit_the_network(refused, models, tmp_path):
     estimator, extra = load_estimator(models / "numbers" / "model.safetensors")
     extra["table"]["inputs"] = extra["table"]["inputs"][:1]
-    save_estimator(tmp_path / "m", estimator, extra=extra)
+    save_estimator(estimator, tmp_path / "m", extra=extra)
     assert "must describe a table with 3 inputs" in refused("predict", tmp_path / "m", models / "numbers.csv")
-    save_estimator(tmp_path / "m", estimator, extra={**extra, "table": [1]})
+    save_estimator(estimator, tmp_path / "m", extra={**extra, "table": [1]})
     assert "table encoder" in refused("predict", tmp_path / "m", models / "numbers.csv")
 
 
@@ -130,7 +130,7 @@ def plain_model(tmp_path):
     """An estimator saved from Python, which knows nothing of tables."""
     X = np.random.default_rng(0).normal(size=(30, 2))
     model = KANRegressor(hidden=(), grid_size=2, budget=1e-3).fit(X, X[:, 0])
-    save_estimator(tmp_path / "plain.safetensors", model)
+    save_estimator(model, tmp_path / "plain.safetensors")
     return tmp_path / "plain.safetensors"
 
 

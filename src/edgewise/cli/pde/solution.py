@@ -70,7 +70,7 @@ def solution_predict(
     if name not in {equation.name for equation in EQUATIONS}:
         raise InputError(
             f"MODEL must be a solution of an equation that has a name, got one of {printable(name)!r:.80}: in Python, "
-            "load_solution(path, problem) reads it"
+            "edgewise.load(path, problem=...) reads it"
         )
     solution = load_solution(folder / MODEL, named_equation(name).make())
     domain, fields = solution.problem.domain, solution.problem.fields

@@ -82,7 +82,7 @@ class Solved:
             animate(self.solution, path)
 
         files: dict[str, Callable[[Path], None]] = {
-            MODEL: lambda path: save_solution(path, self.solution),
+            MODEL: lambda path: save_solution(self.solution, path),
             "solution.png": lambda path: save(drawn, path),
             "solution.pdf": lambda path: save(drawn, path),
             "history.pdf": lambda path: save(solution_history(self.solution), path),

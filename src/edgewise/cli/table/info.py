@@ -22,7 +22,7 @@ def info(path: str, screen: Screen) -> None:
         solution_info(folder, screen)
         return
     file = model_path(path)
-    stored = checkpoint.load(file)
+    stored = checkpoint.read(file)
     facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)", **_network(stored.model)}
     model = open_model(path) if "estimator" in stored.extra else None
     if model is not None:

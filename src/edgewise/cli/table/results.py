@@ -82,7 +82,7 @@ class Results:
             key: summary[key]
             for key in ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         }
-        save_estimator(path, self.trained.estimator, extra={"table": self.ready.encoder.to_json(), "fit": kept})
+        save_estimator(self.trained.estimator, path, extra={"table": self.ready.encoder.to_json(), "fit": kept})
 
     def content(self, *, figures: bool = False) -> ReportContent:
         """The report, drawn only if `figures`."""

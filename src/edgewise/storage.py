@@ -1,0 +1,155 @@
+"""One pair for files of every kind: `save` and `load` for models, estimators and solutions of equations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgewise import files
+from edgewise.errors import InputError
+from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+
+if TYPE_CHECKING:
+    from edgewise.estimator import KANClassifier, KANRegressor
+    from edgewise.pde import PDE, Solution
+
+
+def save(
+    obj: KAN | MLP | KANRegressor | KANClassifier | Solution,
+    path: str | os.PathLike[str],
+    *,
+    extra: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Save a model, a fitted estimator or a solution of a differential equation to a file.
+
+    The file is a safetensors file without pickle. It is written whole or not at all, and equal objects give equal
+    bytes. `load` reads it back, equal bit for bit.
+
+    Parameters
+    ----------
+    obj : KAN, MLP, KANRegressor, KANClassifier or Solution
+        The object. Of an estimator, the progress callback is not stored, and a `random_state` that is a generator
+        becomes None. Of a solution, the equation is not stored, because it is code.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    extra : mapping, optional
+        Facts to keep with a model or an estimator: dictionaries, lists, tuples, numbers, text and None.
+        `edgewise.checkpoint.read(path).extra` returns them.
+    state : mapping, optional
+        The state of a training to keep with a model, for `fit(resume=...)`; see `edgewise.checkpoint.Checkpointer`.
+
+    Raises
+    ------
+    InputError
+        The object is of another kind or not fitted, or `extra` or `state` cannot be stored with it.
+    FileError
+        The folder is missing or not writable, or the disk is full.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import torch
+    >>> import edgewise
+    >>> model = edgewise.KAN([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     edgewise.save(model, path, extra={"inputs": ["length", "width"]})
+    ...     again = edgewise.load(path)
+    ...     facts = edgewise.checkpoint.read(path).extra
+    >>> x = torch.rand(5, 2)
+    >>> bool((again(x) == model(x)).all()), facts
+    (True, {'inputs': ['length', 'width']})
+    """
+    obj, path = files.object_then_path(obj, path, "edgewise.save")
+    from edgewise.checkpoint.model import write
+    from edgewise.checkpoint.solution import Solution, save_solution
+
+    if isinstance(obj, KAN | MLP):
+        write(obj, path, extra=extra, state=state)
+    elif isinstance(obj, Solution):
+        if extra is not None or state is not None:
+            raise InputError("extra and state must be left out for a solution, got some")
+        save_solution(obj, path)
+    # The room of the class, so that other objects are refused without loading scikit-learn.
+    elif any(kind.__module__.startswith("edgewise.estimator.") for kind in type(obj).__mro__):
+        from edgewise.estimator.storage import save_estimator
+
+        if state is not None:
+            raise InputError("state must be left out for an estimator, which has its own, got some")
+        save_estimator(obj, path, extra=extra)
+    else:
+        kind = type(obj)
+        raise InputError(
+            "obj must be a KAN, an MLP, a fitted KANRegressor or KANClassifier, or a Solution, "
+            f"got {kind.__module__}.{kind.__qualname__}"
+        )
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    problem: PDE | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+) -> Any:
+    """Load the object that `save` wrote to a file.
+
+    The kind of the object is read from the file. Files from untrusted sources are safe to load: nothing in them is
+    executed or unpickled, and every claim of a file is checked before memory is taken for it.
+
+    Parameters
+    ----------
+    path : path-like
+        Name of the file.
+    problem : PDE, optional
+        For the file of a solution: the equation with its domain and conditions, because the file does not contain
+        them. The solution has a copy, in which unknown coefficients have the values that were found.
+    table : mapping, optional
+        The elementary functions that edges of a model may have, by name; needed for functions of your own.
+
+    Returns
+    -------
+    KAN, MLP, KANRegressor, KANClassifier or Solution
+        The object, with models on the CPU. `edgewise.checkpoint.read` gives the other contents of a model file.
+
+    Raises
+    ------
+    InputError
+        A solution is loaded without its problem or with another one.
+    FileError
+        The file is missing, a folder, or not readable.
+    CheckpointError
+        The file is damaged, unsafe, of another program or of a newer version.
+    MissingExtraError
+        The file contains an estimator, and scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import edgewise
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     edgewise.save(edgewise.MLP([2, 4, 1]), path)
+    ...     edgewise.load(path).config.width
+    (2, 4, 1)
+    """
+    from edgewise.checkpoint import container, model, solution
+
+    data = files.read_bytes(path)
+    with container.errors_of_file("model", path):
+        file = container.unpack(data)
+        if "solution" not in file.metadata:
+            checkpoint = model.from_container(file, table=table)
+    if "solution" in file.metadata:
+        if problem is None:
+            raise InputError(f"problem must be the equation of the solution in {os.fspath(path)}, got None")
+        with container.errors_of_file("solution", path):
+            return solution.solution_of(file, problem)
+    if set(checkpoint.extra) == {"estimator", "extra"}:
+        from edgewise.estimator.storage import estimator_of
+
+        return estimator_of(checkpoint, path)
+    return checkpoint.model
