@@ -31,7 +31,7 @@ from edgewise.interpret.dependence import (
     relations,
     structure,
 )
-from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, select_inputs
+from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
 from edgewise.interpret.symbolic import formula, from_formula, symbolify
 from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
 
@@ -60,6 +60,7 @@ __all__ = [
     "interactions",
     "node_scores",
     "prune",
+    "prune_with_report",
     "relations",
     "removal_costs",
     "select_inputs",

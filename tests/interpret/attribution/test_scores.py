@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.scores import edge_magnitudes, edge_scores, input_scores, node_scores
+from edgewise.interpret.attribution import edge_magnitudes, edge_scores, input_scores, node_scores
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.nn.trace import Trace
@@ -100,6 +100,6 @@ def test_bad_traces_are_refused():
     with pytest.raises(InputError, match="at least one row"):
         edge_scores(model.trace(torch.zeros(0, 2)))
     with pytest.raises(InputError, match="finite"):
-        edge_magnitudes(trace_of(torch.full((3, 1, 1), torch.nan)))
+        edge_scores(trace_of(torch.full((3, 1, 1), torch.nan)))
     with pytest.raises(InputError, match=r"shape \(1,\), got"):
         edge_scores(model.trace(torch.zeros(3, 2)), torch.ones(2))

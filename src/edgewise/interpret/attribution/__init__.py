@@ -2,7 +2,8 @@
 
 `edge_scores`, `node_scores` and `input_scores` are cheap scores from one trace of a network; `removal_costs` measures
 by how much the loss rises without an edge, a node or an input; `explain_global` and `explain_local` describe the
-predictions of any model.
+predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the penalties of training) also counts
+constants.
 """
 
 from edgewise.interpret.attribution.explanations import (
@@ -16,12 +17,14 @@ from edgewise.interpret.attribution.explanations import (
 )
 from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
+from edgewise.train.penalties import edge_magnitudes
 
 __all__ = [
     "Effect",
     "GlobalExplanation",
     "LocalExplanation",
     "RemovalCosts",
+    "edge_magnitudes",
     "edge_scores",
     "explain_global",
     "explain_local",

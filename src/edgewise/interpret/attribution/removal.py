@@ -1,12 +1,14 @@
-"""What it costs on data to take an edge, a node or an input out of a network."""
+"""Removal costs: the rise of the loss when an edge, a node or an input is taken out of a network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
@@ -14,20 +16,25 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
-ROWS_AT_ONCE = 2**18  # that pass through the later layers together
+ROWS_AT_ONCE = 2**18  # rows that pass through the later layers together (a choice: bounds the memory)
 
 
 @dataclass(frozen=True)
 class RemovalCosts:
-    """How much the loss rises by each removal; below zero where the network is better without.
+    """Rise of the loss by each removal, from `removal_costs`; negative where the network is better without.
 
-    Each is the rise of the problem's loss if what leaves the edge, the node or the input (all edges that start there)
-    were its mean over the data. Nothing is trained again, so of two nodes that do the same either one costs much; a
-    removal that is refitted may cost less.
+    Each number is the rise of the problem's loss if the values of the edge, the node or the input (all edges that
+    start there) were replaced by their mean over the data. Nothing is trained again, so of two nodes that do the same,
+    either one costs much; after a refit a removal may cost less.
 
-    loss: of the network as it is.
-    edges: (in, out) per layer; a layer of products has none, and zeros here. nodes: (in,) per layer, of what enters
-        it: inputs first; the outputs are not among them.
+    Attributes
+    ----------
+    loss : float
+        Loss of the network without any removal.
+    edges : tuple of Tensor
+        (in, out) per layer; a layer of products has no edges, and zeros here.
+    nodes : tuple of Tensor
+        (in,) per layer, for the nodes that enter it, inputs first; outputs are not included.
     """
 
     loss: float
@@ -36,87 +43,117 @@ class RemovalCosts:
 
     @property
     def inputs(self) -> Tensor:
-        """Of every input, (width[0],)."""
+        """Costs of the inputs, (width[0],)."""
         return self.nodes[0]
 
 
 @torch.no_grad()
 def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
-    """The cost of removing each edge, node and input, on the validation data (the training data if there are none).
+    """Measure the cost of removing each edge, node and input, one at a time.
 
-    Raises:
-        InputError: the model has no `layers` with edges, or the problem is no `Regression`, `Classification` or
-            `OrdinalClassification` of tensors.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network.
+    problem : Regression, Classification or OrdinalClassification
+        Its validation data decide, or its training data if there are none. They must be tensors.
+
+    Returns
+    -------
+    RemovalCosts
+        The loss, and its rise by each removal.
+
+    Raises
+    ------
+    InputError
+        The model has no `layers` with edges, or the problem is not as above.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None].repeat(1, 2)
+    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
+    >>> with torch.no_grad():
+    ...     model.layers[0].mask[1] = 0
+    >>> float(removal_costs(model, Regression(x, x[:, 0])).inputs[1])
+    0.0
     """
     data = judging_data(problem)
-    check_layers(model)
+    layers = edge_and_product_layers(model)
     before = float(problem.loss(model(data.x), data))
     edges, nodes, x = [], [], data.x
-    for number, layer in enumerate(model.layers):
-        y, tail = layer(x), list(model.layers)[number + 1 :]
+    for number, layer in enumerate(layers):
+        y, later = layer(x), layers[number + 1 :]
         inputs, outputs = layer.in_features, layer.out_features
-        whole = ((i, slice(None)) for i in range(inputs))
         if isinstance(layer, ProductLayer):
-            deviation = torch.stack([y - layer(_with_mean(x, i)) for i in range(inputs)], 1)
+            columns = []
+            for i in range(inputs):
+                averaged = x.clone()
+                averaged[:, i] = x[:, i].mean()
+                columns.append(y - layer(averaged))
+            deviation = torch.stack(columns, 1)
             edges.append(x.new_zeros(inputs, outputs))
         else:
             values = layer.edges(x)
             deviation = values - values.mean(0)
             single = ((i, [o]) for i in range(inputs) for o in range(outputs))
-            edges.append(_costs(y, deviation, single, tail, problem, data).view(inputs, outputs) - before)
-        nodes.append(_costs(y, deviation, whole, tail, problem, data) - before)
+            losses = _losses_without(single, deviation, y, later, problem, data)
+            edges.append(losses.view(inputs, outputs) - before)
+        whole = ((i, slice(None)) for i in range(inputs))
+        nodes.append(_losses_without(whole, deviation, y, later, problem, data) - before)
         x = y
     return RemovalCosts(before, tuple(edges), tuple(nodes))
 
 
-def _with_mean(x: Tensor, column: int) -> Tensor:
-    x = x.clone()
-    x[:, column] = x[:, column].mean()
-    return x
+def _losses_without(
+    removals: Iterable[tuple[int, slice | list[int]]],
+    deviation: Tensor,
+    y: Tensor,
+    later: list[EdgeLayer | ProductLayer],
+    problem: Problem,
+    data: Data,
+) -> Tensor:
+    """Compute the loss after each removal of (input, outputs) from a layer, many of them in one pass.
 
-
-def _costs(y: Tensor, deviation: Tensor, removals: Iterable, tail: list[nn.Module], problem, data: Data) -> Tensor:
-    """The loss after each removal of (input, outputs), many of them in one pass through the later layers."""
-    found = []
-    for group in _groups(removals, max(1, ROWS_AT_ONCE // len(y))):
+    deviation is (batch, in, out), the change of the layer's outputs y (batch, out) by each removal; `later` are the
+    layers after it.
+    """
+    remaining, losses = iter(removals), []
+    while group := list(islice(remaining, max(1, ROWS_AT_ONCE // len(y)))):
         moved = y.repeat(len(group), 1, 1)
         for place, (i, outputs) in enumerate(group):
             moved[place][:, outputs] -= deviation[:, i, outputs]
         z = moved.flatten(0, 1)
-        for layer in tail:
+        for layer in later:
             z = layer(z)
-        found += [problem.loss(part, data) for part in z.view(len(group), len(y), -1)]
-    return torch.stack(found)
-
-
-def _groups(items: Iterable, size: int) -> Iterator[list]:
-    group = []
-    for item in items:
-        group.append(item)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
+        losses += [problem.loss(part, data) for part in z.view(len(group), len(y), -1)]
+    return torch.stack(losses)
 
 
 def judging_data(problem: Problem) -> Data:
-    """Validation data, or training data where there are none.
+    """Return the validation data, or the training data where there are none.
 
-    Raises InputError for a problem without targets, or with a DataLoader.
+    Raises
+    ------
+    InputError
+        The problem has no targets, or its samples come from a DataLoader.
     """
     if not isinstance(problem, Regression | Classification | OrdinalClassification):
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds}, got {type(problem).__name__}")
-    if problem.train_loader is not None:
-        raise InputError("problem must hold its data as tensors, got a DataLoader")
-    return problem.train if problem.validation is None else problem.validation
+    train = problem.train
+    return train if problem.validation is None else problem.validation
 
 
-def check_layers(model: nn.Module) -> None:
-    """Raises InputError for a model that is no chain of layers with edges."""
-    layers = list(getattr(model, "layers", ()))
-    if not all(
-        isinstance(layer, ProductLayer) or callable(getattr(layer, "edges", None)) for layer in layers or [None]
-    ):
+def edge_and_product_layers(model: nn.Module) -> list[EdgeLayer | ProductLayer]:
+    """List the layers of a network.
+
+    Raises
+    ------
+    InputError
+        The model is no chain of layers with edges and layers of products, as a KAN and an MLP are.
+    """
+    layers = [one for one in getattr(model, "layers", ()) if isinstance(one, EdgeLayer | ProductLayer)]
+    if not layers or len(layers) < len(getattr(model, "layers", ())):
         raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")
+    return layers

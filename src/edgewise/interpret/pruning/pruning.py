@@ -1,6 +1,7 @@
-"""A smaller network that does the same: edges and nodes go as long as the loss on validation data allows."""
+"""Pruning: edges, hidden nodes and inputs are removed as long as the loss on the validation data allows it."""
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,25 +30,40 @@ from edgewise.nn.trace import Trace
 from edgewise.train.loop.fitting import fit
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.data import Data
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
-ROUNDS = 20  # passes over inputs, nodes and edges; each but the last takes something out
-TRIES = 4  # edges that are tried one by one after the weakest could not go: attribution may rank them wrongly
+# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. A choice that is hardly reached.
+ROUNDS = 20
+# Single edges that are tried after the weakest by attribution could not be removed. A choice: attribution may rank
+# edges wrongly, and each try costs a refit.
+TRIES = 4
+
+Edge = tuple[int, int, int]  # layer, in, out
+Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node or an input
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What went in one step.
+    """One step of a pruning.
 
-    kind: "inputs", "nodes" or "edges". where: (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs
-    (layer 0), as numbered in the model that was given; layers of products don't count, the `out` of an edge into one is
-    a factor. why: a sentence. score: attribution of the strongest. loss_before, loss_after: on the judging data.
+    Attributes
+    ----------
+    kind : str
+        "inputs", "nodes" or "edges".
+    where : tuple of tuple of int
+        (layer, in, out) of edges, (layer, node) of hidden nodes and of inputs (layer 0), as numbered in the model that
+        was given. Layers of products are not counted; the `out` of an edge into one is a factor.
+    why : str
+        Reason, as a sentence.
+    score : float
+        Attribution score of the strongest part that was removed.
+    loss_before, loss_after : float
+        Loss on the judging data.
     """
 
     kind: str
-    where: tuple[tuple[int, ...], ...]
+    where: tuple[Name, ...]
     why: str
     score: float
     loss_before: float
@@ -56,12 +72,22 @@ class Removal:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """What was removed, why, and what it cost.
+    """Removed parts, reasons and losses of a pruning, from `prune_with_report`.
 
-    removals: in order. kept_inputs: columns of x that the pruned model depends on.
-    loss_given, loss: of the model as it came and as it is, on the judging data; allowed: the loss that was not to be
-    exceeded. judged_on: "validation" or "training" data.
-    edges, nodes, parameters: (before, after); nodes are hidden ones.
+    Attributes
+    ----------
+    removals : tuple of Removal
+        The steps, in order.
+    kept_inputs : tuple of int
+        Columns of x that the pruned model depends on.
+    loss_given, loss : float
+        Loss of the given model and of the pruned one, on the judging data.
+    allowed : float
+        Loss that was not to be exceeded.
+    judged_on : str
+        "validation" or "training", the data of these losses.
+    edges, nodes, parameters : tuple of int
+        Numbers before and after; nodes are hidden ones.
     """
 
     removals: tuple[Removal, ...]
@@ -97,51 +123,162 @@ def prune(
     penalty: Penalty | None = None,
     drop_inputs: bool = False,
     report: bool = False,
-) -> KAN | tuple[KAN, PruneReport]:
-    """A smaller new model whose loss on the validation data is about that of the old one.
+) -> KAN:
+    """Remove edges, hidden nodes and inputs from a network whose loss on validation data stays about the same.
 
-    First goes what has no effect. Then inputs, hidden nodes and edges are tried, the weakest by attribution
-    (`edge_scores`) first, many at once as long as that works, and after them the edges that cost least
-    (`removal_costs`). What is tried is refitted shortly and stays out only if the loss on the validation data (on the
-    training data if there are none) is at most
+    Parts without any effect are removed first. Then inputs, hidden nodes and edges are tried, the weakest by
+    attribution (`edge_scores`) first, many at once as long as that succeeds, and then the edges with the smallest
+    `removal_costs`. After each removal the rest is refitted for a few steps; the removal stays if the loss on the
+    validation data (on the training data if there are none) is at most
 
         max((1 + tolerance) * L + standard error of the difference to L,  precision^2 * variance of the target),
 
-    with L the loss of the full model after the same refit. What goes leaves its mean behind, so a constant edge goes
-    without any change. Every layer keeps at least one edge.
+    with L the loss of the full model after the same refit. A removed edge is replaced by its mean, so a constant edge
+    is removed without any change. Every layer keeps at least one edge.
 
-    Args:
-        model: left unchanged.
-        problem: `Regression`, `Classification` or `OrdinalClassification` of tensors; left unchanged, so thresholds
-            between ordered classes stay, and fit the new model as they fit the old one.
-        tolerance: relative rise of the loss that is taken for fewer edges.
-        precision: an error of that share of the target's standard deviation counts as none (in a classification: a
-            loss of precision^2 nats).
-        refit: most training steps after each removal; 0 trains nothing.
-        penalty: of the refits.
-        drop_inputs: the new model takes only the columns `kept_inputs` of x; else all, and unused ones are masked.
-        report: also return a `PruneReport`.
+    Parameters
+    ----------
+    model : KAN
+        Of spline edges and products; left unchanged.
+    problem : Regression, Classification or OrdinalClassification
+        Of tensors; left unchanged, so the thresholds between ordered classes stay and fit the new model too.
+    tolerance : float
+        Relative rise of the loss that is accepted for fewer edges.
+    precision : float
+        Errors of that share of the target's standard deviation are negligible (in a classification: a loss of
+        precision^2 nats).
+    refit : int
+        Largest number of training steps after each removal; 0 trains nothing.
+    penalty : Penalty, optional
+        Penalty of the refits.
+    drop_inputs : bool
+        Whether the new model takes only the columns of x that it uses; otherwise it takes all and masks the others.
+    report : bool
+        Deprecated; use `prune_with_report`.
 
-    Raises:
-        InputError: an argument is not as above.
+    Returns
+    -------
+    KAN
+        A smaller new model.
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    See Also
+    --------
+    prune_with_report : The same, with a report of each removal.
+
+    References
+    ----------
+    Liu et al., "KAN 2.0" (arXiv 2408.10205), section 4.1, for the attribution scores.
+
+    Examples
+    --------
+    >>> from edgewise import fit
+    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem = Regression(x, x[:, 0] ** 2)
+    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
+    >>> _ = fit(model, problem, steps=10)
+    >>> prune(model, problem, drop_inputs=True).config.width
+    (1, 1)
     """
-    _check(model, tolerance, precision, refit)
+    pruned, full_report = prune_with_report(
+        model,
+        problem,
+        tolerance=tolerance,
+        precision=precision,
+        refit=refit,
+        penalty=penalty,
+        drop_inputs=drop_inputs,
+    )
+    if report:
+        message = "prune(report=True) is now prune_with_report(...), which always returns the pair"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return pruned, full_report  # type: ignore[return-value]  # the former result, for one release
+    return pruned
+
+
+def prune_with_report(
+    model: KAN,
+    problem: Problem,
+    *,
+    tolerance: float = 0.05,
+    precision: float = 1e-3,
+    refit: int = 20,
+    penalty: Penalty | None = None,
+    drop_inputs: bool = False,
+) -> tuple[KAN, PruneReport]:
+    """Prune a network as `prune` does, and report each removal with its reason and its loss.
+
+    Parameters
+    ----------
+    model, problem, tolerance, precision, refit, penalty, drop_inputs
+        As in `prune`.
+
+    Returns
+    -------
+    model : KAN
+        A smaller new model.
+    report : PruneReport
+        Removed parts, reasons and losses.
+
+    Raises
+    ------
+    InputError
+        An argument is not as in `prune`.
+
+    Examples
+    --------
+    >>> from edgewise import fit
+    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem = Regression(x, x[:, 0] ** 2)
+    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
+    >>> _ = fit(model, problem, steps=10)
+    >>> pruned, report = prune_with_report(model, problem)
+    >>> report.kept_inputs, report.edges
+    ((0,), (2, 1))
+    """
+    layers = spline_layers(model)
+    product_groups(model)
+    for name, value in (("tolerance", tolerance), ("precision", precision)):
+        if not (is_number(value) and value >= 0):
+            raise InputError(f"{name} must be a number of at least 0, got {value!r}")
+    check_count(refit, "refit", 0)
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds} of tensors, got {type(problem).__name__}")
     if isinstance(problem, OrdinalClassification):
         problem = problem.with_fixed_thresholds()  # a trial that fails must not move them
-    run = _Pruning(model, problem, tolerance, precision, refit, penalty)
-    run.run()
-    pruned = run.model if drop_inputs else with_inputs(run.model, run.kept.nodes[0], model.layers[0])
-    return (pruned, run.report()) if report else pruned
+    pruning = _Pruning(model, problem, tolerance, precision, refit, penalty)
+    for _ in range(ROUNDS):
+        if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
+            break
+    pruned = pruning.model if drop_inputs else with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
+    return pruned, pruning.report()
 
 
 class _Pruning:
-    """One pruning at work. `model` is what is left, without dead nodes; `kept` its nodes, as numbered in the given
-    model; `problem` has only its columns."""
+    """State of a pruning.
 
-    def __init__(self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty):
+    Attributes
+    ----------
+    model : KAN
+        The network that is left, without dead nodes.
+    problem : Problem
+        The problem with the columns of `model` only.
+    kept : Kept
+        Nodes and sums of `model`, as numbered in the given network.
+    removals : list of Removal
+        The steps so far.
+    loss : float
+        Loss of `model` on the judging data.
+    """
+
+    def __init__(
+        self, given: KAN, problem: Problem, tolerance: float, precision: float, refit: int, penalty: Penalty | None
+    ):
         self.given, self.tolerance, self.refit, self.penalty = given, tolerance, refit, penalty
         self.judged_on = "training" if problem.validation is None else "validation"
         self.problem, self.model = problem, copy.deepcopy(given)
@@ -152,61 +289,72 @@ class _Pruning:
         self.removals: list[Removal] = []
         before = self._losses(given, problem)
         self.loss_given = self.loss = float(before.mean())
-        self.floor = _floor(problem, judging_data(problem), precision)
-        self._remove_effectless()
+        # Below this loss no part is worth keeping: `precision`, and the rounding that any prediction has.
+        self.floor = precision**2
+        if isinstance(problem, Regression):
+            y = judging_data(problem).y
+            rounding = (8 * torch.finfo(y.dtype).eps) ** 2 * float(y.square().mean())
+            self.floor = precision**2 * float((y - y.mean(0)).square().mean()) + rounding
+        self._remove_parts_without_effect()
         full = self._losses(self._refitted(copy.deepcopy(self.model), self.problem), self.problem)
         self.reference = min(before, full, key=lambda losses: float(losses.mean()))
 
-    def run(self) -> None:
-        for _ in range(ROUNDS):
-            if not any([self._fewer_inputs(), self._fewer_nodes(), self._fewer_edges()]):
-                break
-
     def report(self) -> PruneReport:
-        old, live = live_edges(self.given), live_edges(self.model)
-        edges = (_count(old), _count(live))
-        nodes = (sum(self.given.config.width[1:-1]), sum(self.model.config.width[1:-1]))
-        parameters = tuple(sum(p.numel() for p in model.parameters()) for model in (self.given, self.model))
+        """The report of all removals so far."""
+        edges, nodes, parameters = (
+            (measure(self.given), measure(self.model))
+            for measure in (
+                lambda model: sum(int(mask.sum()) for mask in live_edges(model)),
+                lambda model: sum(model.config.width[1:-1]),
+                lambda model: sum(p.numel() for p in model.parameters()),
+            )
+        )
         return PruneReport(
-            tuple(self.removals),
-            tuple(self.kept.nodes[0].tolist()),
-            self.loss_given,
-            self.loss,
-            self._allowed(self._losses(self.model, self.problem)),
-            self.judged_on,
-            edges,
-            nodes,
-            parameters,
+            removals=tuple(self.removals),
+            kept_inputs=tuple(self.kept.nodes[0].tolist()),
+            loss_given=self.loss_given,
+            loss=self.loss,
+            allowed=self._allowed(self._losses(self.model, self.problem)),
+            judged_on=self.judged_on,
+            edges=edges,
+            nodes=nodes,
+            parameters=parameters,
         )
 
-    def _remove_effectless(self) -> None:
-        """Takes out the edges that are constant on the training data, or on no way to an output."""
-        x = self.problem.train.x
+    @torch.no_grad()
+    def _remove_parts_without_effect(self) -> None:
+        """Remove the edges that are constant on the training data, or on no path to an output."""
+        x = values_in = self.problem.train.x
         live, groups = live_edges(self.given), product_groups(self.given)
-        keep = connected_edges(
-            [mask & varies for mask, varies in zip(live, _varying(self.given, x), strict=True)], groups
-        )
+        varying: list[Tensor] = []
+        for layer in self.given.layers:
+            if not isinstance(layer, ProductLayer):
+                values = layer.edges(values_in)
+                rounding = 64 * torch.finfo(x.dtype).eps * values.abs().amax(0)
+                varying.append(live[len(varying)] & ((values - values[:1]).abs().amax(0) > rounding))
+            values_in = layer(values_in)
+        keep = connected_edges(varying, groups)
         if not has_path(keep, groups):
-            keep = live  # the whole network is a constant: its edges say which
+            keep = live  # the whole network is a constant, which its edges hold
         masks = [layer.mask != 0 for layer in spline_layers(self.given)]
-        gone = self._named(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
-        if not gone:
+        removed = self._original_names(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
+        if not removed:
             return
-        self._take(*without_dead_nodes(without_edges(self.given, keep, x)))
+        self._continue_with(*without_dead_nodes(without_edges(self.given, keep, x)))
         after = float(self._losses(self.model, self.problem).mean())
-        count = f"{len(gone)} edges" if len(gone) > 1 else "An edge"
-        why = f"{count} without effect: constant on the training data, or on no way to an output."
-        self.removals.append(Removal("edges", gone, why, 0.0, self.loss, after))
+        count = f"{len(removed)} edges" if len(removed) > 1 else "An edge"
+        why = f"{count} without effect: constant on the training data, or on no path to an output."
+        self.removals.append(Removal("edges", removed, why, 0.0, self.loss, after))
         self.loss = after
 
-    def _fewer_inputs(self) -> bool:
-        """Takes out inputs, many at a time, the weakest first."""
+    def remove_inputs(self) -> bool:
+        """Try to remove inputs, many at a time, the weakest first; returns whether any was removed."""
         scores = self._node_scores()[0].tolist()
         order = sorted(range(len(scores)), key=lambda i: scores[i])
-        return self._halving("input", [((0, int(self.kept.nodes[0][i])), scores[i]) for i in order])
+        return self._remove_by_halves("input", [((0, int(self.kept.nodes[0][i])), scores[i]) for i in order])
 
-    def _fewer_nodes(self) -> bool:
-        """Takes out hidden nodes one by one, the weakest first."""
+    def remove_nodes(self) -> bool:
+        """Try to remove hidden nodes one by one, the weakest first; returns whether any was removed."""
         changed = False
         named = [
             (float(score), (number, int(name)))
@@ -215,15 +363,15 @@ class _Pruning:
             if number
         ]
         for score, name in sorted(named):
-            changed |= self._try("node", (name,), score)
+            changed |= self._try_to_remove("node", (name,), score)
         return changed
 
-    def _fewer_edges(self) -> bool:
-        """Takes out edges: the weakest by attribution, many at a time, then single ones that cost least."""
-        changed = self._halving("edge", self._ranked(edge_scores(self._trace())))
-        scores = dict(self._ranked(edge_scores(self._trace())))
-        for name, _ in self._ranked(removal_costs(self.model, self.problem).edges)[:TRIES]:
-            changed |= self._try("edge", (name,), scores[name])
+    def remove_edges(self) -> bool:
+        """Try to remove edges: the weakest by attribution, many at a time, then single ones of the smallest cost."""
+        changed = self._remove_by_halves("edge", self._ranked_edges(edge_scores(self._trace())))
+        scores = dict(self._ranked_edges(edge_scores(self._trace())))
+        for name, _ in self._ranked_edges(removal_costs(self.model, self.problem).edges)[:TRIES]:
+            changed |= self._try_to_remove("edge", (name,), scores[name])
         return changed
 
     def _trace(self) -> Trace:
@@ -231,75 +379,73 @@ class _Pruning:
             return self.model.trace(self.problem.train.x)
 
     def _node_scores(self) -> list[Tensor]:
-        """Of what enters each layer of edges, inputs first."""
+        """Scores of the nodes that enter each layer of edges, inputs first."""
         scores = zip(node_scores(self._trace())[:-1], self.model.layers, strict=True)
         return [score for score, layer in scores if not isinstance(layer, ProductLayer)]
 
-    def _ranked(self, values: tuple[Tensor, ...]) -> list[tuple[tuple[int, int, int], float]]:
-        """The live edges, as numbered in the given model, with their values, smallest first."""
-        values = [v for v, layer in zip(values, self.model.layers, strict=True) if not isinstance(layer, ProductLayer)]
+    def _ranked_edges(self, values: tuple[Tensor, ...]) -> list[tuple[Name, float]]:
+        """The live edges, as numbered in the given network, with their values, smallest first."""
+        layers = zip(values, self.model.layers, strict=True)
+        of_edges = [value for value, layer in layers if not isinstance(layer, ProductLayer)]
         places = _places(live_edges(self.model))
-        found = [(name, float(values[k][i, o])) for name, (k, i, o) in zip(self._named(places), places, strict=True)]
-        return sorted(found, key=lambda pair: pair[::-1])
+        names = self._original_names(places)
+        named = [(name, float(of_edges[k][i, o])) for name, (k, i, o) in zip(names, places, strict=True)]
+        return sorted(named, key=lambda pair: pair[::-1])
 
-    def _named(self, places: list[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
-        """Edges of `model` as numbered in the given one."""
+    def _original_names(self, places: list[Edge]) -> tuple[Edge, ...]:
+        """Edges of `model` as numbered in the given network."""
         return tuple((k, int(self.kept.nodes[k][i]), int(self.kept.sums[k][o])) for k, i, o in places)
 
-    def _halving(self, kind: str, order: list[tuple[tuple, float]]) -> bool:
-        """Tries the weaker half of `order`, (name, score) each; what works is out, what doesn't is halved, until a
-        single one fails."""
+    def _remove_by_halves(self, kind: str, order: Sequence[tuple[Name, float]]) -> bool:
+        """Try the weaker half of `order`, (name, score) each; a half that can't be removed is halved again."""
         changed, count = False, max(1, len(order) // 2)
         while order and count:
-            group, scores = zip(*order[:count], strict=True)
-            if self._try(kind, group, max(scores)):
+            names, scores = zip(*order[:count], strict=True)
+            if self._try_to_remove(kind, names, max(scores)):
                 changed, order = True, order[count:]
                 count = max(1, len(order) // 2)
             else:
                 count //= 2
         return changed
 
-    def _try(self, kind: str, names: tuple[tuple[int, ...], ...], score: float) -> bool:
-        """Takes things out, refits, and stays with the result if its loss is allowed."""
-        keep, live, groups = self._without(names), live_edges(self.model), product_groups(self.model)
+    def _try_to_remove(self, kind: str, names: tuple[Name, ...], score: float) -> bool:
+        """Remove parts, refit, and keep the result if its loss is allowed."""
+        live, groups = live_edges(self.model), product_groups(self.model)
+        keep = [mask.clone() for mask in live]
+        for layer, *ends in names:
+            rows = self.kept.nodes[layer] == ends[0]
+            columns = slice(None) if len(ends) == 1 else self.kept.sums[layer] == ends[1]
+            if bool(rows.any()):
+                keep[layer][int(rows.nonzero()), columns] = False
         if not has_path(keep, groups) or all(torch.equal(a, b) for a, b in zip(keep, live, strict=True)):
             return False
         candidate = without_edges(self.model, keep, self.problem.train.x)
         if not has_path(live_edges(candidate), product_groups(candidate)):
             return False
         candidate, kept = without_dead_nodes(candidate)
-        problem = columns_of(self.problem, kept.nodes[0])
+        problem = self.problem.with_inputs(kept.nodes[0])
         losses = self._losses(self._refitted(candidate, problem), problem)
         after = float(losses.mean())
         if not after <= self._allowed(losses):
             return False
         shown = ", ".join(str(name[1] if kind == "input" else name) for name in names[:6])
         shown += f" and {len(names) - 6} more" if len(names) > 6 else ""
-        what = f"{kind.capitalize()}{'s' * (len(names) > 1)} {shown}"
-        why = f"{what}: score at most {score:.2g}, loss {self.loss:.3g} -> {after:.3g}."
+        parts = f"{kind.capitalize()}{'s' * (len(names) > 1)} {shown}"
+        why = f"{parts}: score at most {score:.2g}, loss {self.loss:.3g} -> {after:.3g}."
         self.removals.append(Removal(f"{kind}s", names, why, score, self.loss, after))
-        self._take(candidate, kept)
+        self._continue_with(candidate, kept)
         self.loss = after
         return True
 
-    def _without(self, names: tuple[tuple[int, ...], ...]) -> list[Tensor]:
-        """The live edges of `model` but those that are, or start in, what is named."""
-        masks = [mask.clone() for mask in live_edges(self.model)]
-        for layer, *ends in names:
-            rows = self.kept.nodes[layer] == ends[0]
-            columns = slice(None) if len(ends) == 1 else self.kept.sums[layer] == ends[1]
-            if bool(rows.any()):
-                masks[layer][int(rows.nonzero()), columns] = False
-        return masks
-
-    def _take(self, model: KAN, kept: Kept) -> None:
-        """Goes on with `model`; kept: its parts as numbered in the present one."""
-        self.model, self.problem = model, columns_of(self.problem, kept.nodes[0])
+    def _continue_with(self, model: KAN, kept: Kept) -> None:
+        """Replace `model`; kept: its parts as numbered in the present one."""
+        self.model, self.problem = model, self.problem.with_inputs(kept.nodes[0])
         nodes = tuple(names[index] for names, index in zip(self.kept.nodes, kept.nodes, strict=True))
         sums = tuple(names[index] for names, index in zip(self.kept.sums, kept.sums, strict=True))
         self.kept = Kept(nodes, sums)
 
     def _allowed(self, losses: Tensor) -> float:
+        """Largest mean loss that is accepted, given the losses of all samples."""
         difference = losses - self.reference
         error = float(difference.std() / len(difference) ** 0.5) if len(difference) > 1 else 0.0
         best = float(self.reference.mean())
@@ -316,47 +462,6 @@ class _Pruning:
         return problem.sample_losses(model, judging_data(problem))
 
 
-def _check(model: KAN, tolerance: float, precision: float, refit: int) -> None:
-    spline_layers(model)
-    product_groups(model)
-    for name, value in (("tolerance", tolerance), ("precision", precision)):
-        if not (is_number(value) and value >= 0):
-            raise InputError(f"{name} must be a number of at least 0, got {value!r}")
-    check_count(refit, "refit", 0)
-
-
-def _floor(problem: Problem, data: Data, precision: float) -> float:
-    """The loss below which nothing is worth keeping: `precision`, and what rounding leaves of any prediction."""
-    if not isinstance(problem, Regression):
-        return precision**2
-    size = float((data.y - data.y.mean(0)).square().mean())
-    rounding = (8 * torch.finfo(data.y.dtype).eps) ** 2 * float(data.y.square().mean())
-    return precision**2 * size + rounding
-
-
-def columns_of(problem: Problem, columns: Tensor) -> Problem:
-    """The problem with only these columns of x."""
-    if len(columns) == problem.train.x.shape[1]:
-        return problem
-    return problem.with_inputs(columns)
-
-
-def _places(masks: Sequence[Tensor]) -> list[tuple[int, int, int]]:
-    return [(number, *edge) for number, mask in enumerate(masks) for edge in mask.nonzero().tolist()]
-
-
-def _count(masks: Sequence[Tensor]) -> int:
-    return sum(int(mask.sum()) for mask in masks)
-
-
-@torch.no_grad()
-def _varying(model: KAN, x: Tensor) -> list[Tensor]:
-    """Which edges take more than one value on x, but for rounding; bool (in, out) per layer of edges."""
-    found = []
-    for layer in model.layers:
-        if not isinstance(layer, ProductLayer):
-            values = layer.edges(x)
-            size = values.abs().amax(0)
-            found.append((values - values[:1]).abs().amax(0) > 64 * torch.finfo(x.dtype).eps * size)
-        x = layer(x)
-    return found
+def _places(masks: Sequence[Tensor]) -> list[Edge]:
+    """The edges that are marked, as (layer, in, out)."""
+    return [(number, i, o) for number, mask in enumerate(masks) for i, o in mask.nonzero().tolist()]
