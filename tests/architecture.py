@@ -26,7 +26,14 @@ RANKS = (
 )
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
-    "train": ({"penalties"}, {"problems"}, {"jacobian"}, {"methods", "grids"}, {"loop"}, {"smoothing", "uncertainty"}),
+    "train": (
+        {"penalties"},
+        {"problems"},
+        {"jacobian"},
+        {"methods", "grids", "cost"},
+        {"loop"},
+        {"smoothing", "uncertainty"},
+    ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
     "plot": ({"style"}, {"network", "results", "pde"}),

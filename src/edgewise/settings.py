@@ -11,3 +11,34 @@ ROW_CHUNK_NUMBERS = 2**22
 # Numbers that the widest layer may hold for one chunk of samples in a forward and backward pass: 64 MiB in float64. A
 # choice: a pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
 FORWARD_CHUNK_NUMBERS = 2**23
+
+# Parameters up to which a square matrix of them is formed and factorised: the normal equations of Levenberg-Marquardt
+# and the inverse Hessian of self-scaled Broyden. A choice: at 5,000 such a matrix takes 200 MB, and its Cholesky
+# factorisation 0.8 s of one core (torch.linalg.cholesky_ex, float64).
+MOST_FACTORISED = 5000
+# The same for cross-entropies, where every class is one more residual of each sample, so that forming the matrix costs
+# as much as for a sum of squares with that many times more samples. A choice: 500 parameters with 10 classes cost about
+# what 1,600 do with one output.
+MOST_FACTORISED_CROSS_ENTROPY = 500
+# The same in searches over many models of one table, where time counts more than the last digits. Measured on the
+# tables of `edgewise reproduce tables`: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
+MOST_FACTORISED_IN_SEARCH = 1200
+# The same for differential equations. Splines of one tensor product meet few parameters per point, so that forming the
+# matrix is cheap, and one factorisation solves a linear equation: a choice, 800 MB and about 6 s of one core.
+MOST_FACTORISED_IN_EQUATIONS = 10_000
+# The same for equations with integrals, whose rows hold all parameters: forming the matrix of 10,000 would cost hundreds
+# of times what factorising it does. A choice.
+MOST_FACTORISED_WITH_INTEGRALS = 2000
+# Parameters up to which a model gets error bars: their covariance matrix is stored with the model, 9 MB at this many.
+MOST_FACTORISED_FOR_UNCERTAINTY = 1500
+
+# Work that `budget=1` allows, in multiply-adds as `edgewise.train.cost` counts them, of which one core does about 3e9
+# a second. A budget counts work and not seconds so that the same data and budget give the same model on every machine.
+#
+# Choosing and training a model of a table (`KANRegressor`, `KANClassifier`, `select_model`): up to about a minute on
+# two cores. Small tables get less, see `model_selection`.
+TABLE_BUDGET_WORK = 2.5e11
+# Approximating a function from samples without noise (`approximate`): up to about 35 seconds of one core.
+APPROXIMATION_BUDGET_WORK = 1e11
+# Solving a differential equation (`pde.solve`): up to about two minutes of one core.
+EQUATION_BUDGET_WORK = 4e11

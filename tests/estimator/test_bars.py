@@ -90,7 +90,7 @@ def test_without_bars_a_sentence_says_why(monkeypatch):
     X, _, y = noisy(FUNCTIONS["x y"], 60, 6)
     few = KANRegressor(**FIXED).fit(X[:9], y[:9])
     assert few.error_bars_ is None
-    monkeypatch.setattr(error_bars, "MOST_PARAMETERS", 15)
+    monkeypatch.setattr(error_bars, "MOST_FACTORISED_FOR_UNCERTAINTY", 15)
     many = KANRegressor(**FIXED).fit(X, y)
     for fitted, why in ((few, "they need 10 distinct rows, there are 9"), (many, "the network has 16 parameters")):
         for ask in (lambda f: f.predict(X, return_std=True), KANRegressor.predict_interval, KANRegressor.predict_band):

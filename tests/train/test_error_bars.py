@@ -206,5 +206,5 @@ def test_faults_get_a_sentence(linear, monkeypatch):
     few = data.select(slice(0, 9))
     with pytest.raises(InputError, match=r"they need 10 distinct rows, there are 9\.$"):
         error_bars(model, few)
-    monkeypatch.setattr(module, "MOST_PARAMETERS", 5)
+    monkeypatch.setattr(module, "MOST_FACTORISED_FOR_UNCERTAINTY", 5)
     assert why_not(model, data) == "There are no error bars: the network has 6 parameters, they are made for up to 5."

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from edgewise.nn.mlp import MLP
+from edgewise.train.cost import StepCost
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
@@ -115,7 +116,7 @@ def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> 
     if samples * size > LevenbergMarquardt.most_full and size > LevenbergMarquardt.factorised:
         return CONJUGATE_STEPS * gradient
     small, large = sorted((samples, size))  # solved in the space of samples where these are fewer
-    return 5 * gradient + (small**2 * large / 2 + small**3 / 3) / 4
+    return 5 * gradient + StepCost(product_speed=4.0).levenberg_marquardt(large, small)
 
 
 def mlp_job(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan) -> Job:

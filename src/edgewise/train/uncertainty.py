@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.settings import ROW_CHUNK_NUMBERS
+from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.linearised import evenly, layer_rows, linearise, output_rows
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-# Their matrix has the square of the parameter count and is stored with the model: 9 MB at this many.
-MOST_PARAMETERS = 1500
 FEWEST_ROWS = 10  # distinct ones; with fewer neither noise nor calibration says anything
 MOST_CALIBRATION = 4000  # held-out rows that are looked at, and
 MOST_SCORES = 1000  # levels that are kept of their scores
@@ -139,8 +137,8 @@ class ErrorBars:
 def why_not(model: nn.Module, data: Data) -> str | None:
     """Why a network can't have error bars from this data, as a sentence; None where it can."""
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    if count > MOST_PARAMETERS:
-        limit = f"they are made for up to {MOST_PARAMETERS:,}"
+    if count > MOST_FACTORISED_FOR_UNCERTAINTY:
+        limit = f"they are made for up to {MOST_FACTORISED_FOR_UNCERTAINTY:,}"
         return f"There are no error bars: the network has {count:,} parameters, {limit}."
     if len(data) < FEWEST_ROWS:
         return f"There are no error bars: they need {FEWEST_ROWS} distinct rows, there are {len(data)}."

@@ -1,7 +1,12 @@
-"""The method of a fit for which none was named, and why that one."""
+"""The method of a fit for which none was given, and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 from torch import nn
 
+from edgewise.settings import MOST_FACTORISED, MOST_FACTORISED_CROSS_ENTROPY, MOST_FACTORISED_IN_SEARCH
 from edgewise.train.jacobian.rows import has_segments
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -10,34 +15,111 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import CrossEntropyBlock
 from edgewise.train.problems.objective import unwrapped
 
-# A step of Levenberg-Marquardt factorises a matrix of the parameters, one of Broyden's updates one; for cross-entropy
-# each class is a residual more.
-MOST, MOST_CROSS_ENTROPY = 5000, 500
+# First damping for a model that is linear in its parameters: the first step then solves it. A choice: small enough to
+# leave no trace in the solution, large enough for the factorisation of a matrix that is singular without it.
+LINEAR_DAMPING = 1e-9
+
+
+@dataclass(frozen=True)
+class MethodLimits:
+    """Largest numbers of parameters for which `method_for` takes a method that factorises or stores a square matrix.
+
+    Parameters
+    ----------
+    least_squares : int
+        For Levenberg-Marquardt on sums of squares.
+    cross_entropy : int
+        For Levenberg-Marquardt on cross-entropies.
+    likelihood : int
+        For Levenberg-Marquardt on other likelihoods, such as those of ordered classes.
+    quasi_newton : int
+        For self-scaled Broyden on other losses.
+    """
+
+    least_squares: int = MOST_FACTORISED
+    cross_entropy: int = MOST_FACTORISED_CROSS_ENTROPY
+    likelihood: int = MOST_FACTORISED
+    quasi_newton: int = MOST_FACTORISED
+
+
+# Limits of a search over many small models, where time counts more than the last digits of each: see `settings`. The
+# matrices of likelihoods and of other losses are not formed there at all.
+SEARCH_LIMITS = MethodLimits(MOST_FACTORISED_IN_SEARCH, cross_entropy=0, likelihood=0, quasi_newton=0)
 
 
 def default_method(model: nn.Module, problem: Problem, batch_size: int | None) -> tuple[Method, str]:
-    """The method, and the reason as a sentence.
+    """Choose the method of a fit.
 
-    Levenberg-Marquardt where the loss has residuals, the layers give Jacobian rows and the matrix stays small: it
-    reaches errors that the others don't (`edgewise reproduce mlp-comparison` sets them side by side). Self-scaled
-    Broyden where it has none, L-BFGS for more parameters, Adam for minibatches.
+    Adam for minibatches and wrapped models, L-BFGS for models that are no chain of layers with Jacobian rows, and
+    `method_for` for all others.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model to be trained.
+    problem : Problem
+        What it is trained on.
+    batch_size : int or None
+        As in `fit`.
+
+    Returns
+    -------
+    method : Method
+    reason : str
+        Why this one, as a sentence.
     """
     network = unwrapped(model)
     if batch_size is not None or problem.train_loader is not None or network is not model:
         return Adam(), "Adam, since samples come in minibatches."
-    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    if problem.second_order_blocks() and not has_segments(network):
+        return LBFGS(), "L-BFGS, since the model is no chain of layers with Jacobian rows."
+    return method_for(problem, sum(p.numel() for p in network.parameters() if p.requires_grad))
+
+
+def method_for(
+    problem: Problem, parameters: int, *, is_linear: bool = False, limits: MethodLimits | None = None
+) -> tuple[Method, str]:
+    """Choose the method for a chain of layers, from the loss and the number of parameters.
+
+    Levenberg-Marquardt where the loss has residuals, or a curvature that stands for them, and the matrix stays small:
+    it reaches errors that the others do not (`edgewise reproduce mlp-comparison` compares them). Self-scaled Broyden
+    where it has none, L-BFGS for more parameters.
+
+    Parameters
+    ----------
+    problem : Problem
+        What the model is trained on.
+    parameters : int
+        Number of trainable parameters.
+    is_linear : bool
+        Whether the model is linear in its parameters, so that Levenberg-Marquardt needs hardly any damping.
+    limits : MethodLimits, optional
+        Limits other than the default ones.
+
+    Returns
+    -------
+    method : Method
+    reason : str
+        Why this one, as a sentence.
+    """
+    limits = limits or MethodLimits()
     blocks = problem.second_order_blocks()
-    if not blocks and count <= MOST:
+    if not blocks and parameters <= limits.quasi_newton:
         return (
             SSBroyden(),
-            f"Self-scaled Broyden: the loss has no residuals, {count} parameters are no more than {MOST}.",
+            f"Self-scaled Broyden: the loss has no residuals, {parameters} parameters are no more than "
+            f"{limits.quasi_newton}.",
         )
     if not blocks:
-        return LBFGS(), f"L-BFGS: the loss has no residuals, and {count} parameters are more than {MOST}."
-    if not has_segments(network):
-        return LBFGS(), "L-BFGS, since the model is no chain of layers with Jacobian rows."
-    entropy = any(isinstance(block, CrossEntropyBlock) for block in blocks)
-    most = MOST_CROSS_ENTROPY if entropy else MOST
-    if count > most:
-        return LBFGS(), f"L-BFGS, since {count} parameters are more than {most}."
-    return LevenbergMarquardt(), f"Levenberg-Marquardt, since {count} parameters are no more than {most}."
+        reason = f"L-BFGS: the loss has no residuals, and {parameters} parameters are more than {limits.quasi_newton}."
+        return LBFGS(), reason
+    if problem.blocks():
+        most = limits.least_squares
+    elif any(isinstance(block, CrossEntropyBlock) for block in blocks):
+        most = limits.cross_entropy
+    else:
+        most = limits.likelihood
+    if parameters > most:
+        return LBFGS(), f"L-BFGS, since {parameters} parameters are more than {most}."
+    method = LevenbergMarquardt(damping=LINEAR_DAMPING) if is_linear else LevenbergMarquardt()
+    return method, f"Levenberg-Marquardt, since {parameters} parameters are no more than {most}."

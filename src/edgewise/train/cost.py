@@ -1,0 +1,110 @@
+"""Cost model of training: the work of one optimisation step in multiply-adds, counted and never timed.
+
+Budgets are compared with counted work, so that the same data and budget lead to the same plan on every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Work of one optimisation step, in multiply-adds of elementwise code.
+
+    The unit is a multiply-add outside of matrix products, of which one core does about 3e9 a second: ten steps of
+    Levenberg-Marquardt took 2.4e-10 to 4.2e-10 seconds for each, on five KANs with 69 to 810 parameters
+    (`benchmarks/step_cost.py`). What differs between the users of the model are its parameters.
+
+    Parameters
+    ----------
+    overhead : float
+        Work that stands for the fixed time of a step, some hundred calls of torch.
+    product_speed : float
+        How many times faster a multiply-add is within a dense matrix product or factorisation.
+    active_work : float
+        Work per sample and active parameter for the values of basis functions and the rows of the Jacobian.
+
+    Examples
+    --------
+    >>> StepCost(overhead=0.0).levenberg_marquardt(rows=1000, parameters=60, active=20)
+    1009000.0
+    """
+
+    overhead: float = 0.0
+    product_speed: float = 8.0
+    active_work: float = 40.0
+
+    def levenberg_marquardt(self, rows: float, parameters: int, active: int | None = None) -> float:
+        """Work of a step of Levenberg-Marquardt that factorises the normal equations.
+
+        Forming the symmetric matrix J'J takes rows * n^2 / 2 multiply-adds, with n the number of parameters in a row,
+        either segment by segment with the `active` parameters of each sample or as a matrix product with all of them,
+        whichever is faster. The Cholesky factorisation takes parameters^3 / 3 (Golub and Van Loan, "Matrix
+        computations", 4th ed., section 4.2.5: half of the operations counted there are multiplications).
+
+        Parameters
+        ----------
+        rows : float
+            Number of residuals.
+        parameters : int
+            Number of trainable parameters.
+        active : int, optional
+            Number of parameters that one residual depends on. If left out, rows are dense and their own cost is
+            neglected.
+        """
+        squares = parameters**2 / self.product_speed
+        basis = 0.0
+        if active is not None:
+            squares, basis = min(active**2, squares), self.active_work * rows * active
+        return rows * squares / 2 + parameters**3 / 3 / self.product_speed + basis + self.overhead
+
+    def gradient(self, rows: float, parameters: int, basis_evaluations: int) -> float:
+        """Work of a step of L-BFGS, which evaluates the loss and its gradient about once.
+
+        Parameters
+        ----------
+        rows : float
+            Number of samples.
+        parameters : int
+            Number of trainable parameters; each takes part in three multiply-adds of the forward pass and as many of
+            the backward pass.
+        basis_evaluations : int
+            Number of inputs of all layers, at each of which all basis functions are evaluated.
+        """
+        return 6 * rows * parameters + BASIS_WORK * rows * basis_evaluations + self.overhead
+
+
+# Work of evaluating the basis functions and their derivatives at one value: measured with L-BFGS on a table of 500
+# columns, whose steps took ten times the work of their multiply-adds alone.
+BASIS_WORK = 300.0
+
+# Candidates of a model search. Its matrices are formed densely and are small, so that a matrix product is only four
+# times faster; the overhead is that of the compiled kernels, which make fewer calls. Kept as measured when the budgets
+# of tables were set: another count would change which candidates a search can afford.
+TABLE_COST = StepCost(overhead=3e6, product_speed=4.0)
+# Starts and grids of `approximate`.
+APPROXIMATION_COST = StepCost(overhead=4e6)
+# Networks of `pde.solve`: steps are so large that the overhead does not matter.
+EQUATION_COST = StepCost()
+
+
+def active_parameters(network: nn.Module) -> int:
+    """Number of spline coefficients that the output of a network depends on at one point.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A chain of layers; layers without splines count nothing.
+    """
+    active = 0
+    for layer in network.layers:
+        if isinstance(layer, TensorLayer):
+            active += layer.out_features * (layer.degree + 1) ** layer.in_features
+        elif hasattr(layer, "degree"):
+            active += layer.in_features * layer.out_features * (layer.degree + 1)
+    return active
