@@ -26,7 +26,7 @@ MOST_FACTORISED_IN_SEARCH = 1200
 # The same for differential equations. Splines of one tensor product meet few parameters per point, so that forming the
 # matrix is cheap, and one factorisation solves a linear equation: a choice, 800 MB and about 6 s of one core.
 MOST_FACTORISED_IN_EQUATIONS = 10_000
-# The same for equations with integrals, whose rows hold all parameters: forming the matrix of 10,000 would cost hundreds
+# The same for equations with integrals, whose rows hold all parameters: forming a matrix of 10,000 would cost hundreds
 # of times what factorising it does. A choice.
 MOST_FACTORISED_WITH_INTEGRALS = 2000
 # Parameters up to which a model gets error bars: their covariance matrix is stored with the model, 9 MB at this many.
