@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from edgewise.model_selection.candidates import Candidate, Schedule, method_for, schedule_for, train_candidate, work_of
+from edgewise.model_selection.candidates import Candidate, Schedule, schedule_for, train_candidate, work_of
 from edgewise.train.grids import refine
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -98,12 +98,6 @@ class TestWork:
 
 
 class TestMethod:
-    def test_least_squares_of_some_size_go_to_levenberg_marquardt(self):
-        assert isinstance(method_for(regression(), 1200, linear=False), LevenbergMarquardt)
-        assert method_for(regression(), 100, linear=True).damping < method_for(regression(), 100, linear=False).damping
-        assert isinstance(method_for(regression(), 1201, linear=False), LBFGS)
-        assert isinstance(method_for(classification(), 10, linear=True), LBFGS)
-
     def test_the_final_model_gets_more_steps(self):
         for method in (LBFGS(), LevenbergMarquardt()):
             trial, final = (schedule_for(method, final=final) for final in (False, True))

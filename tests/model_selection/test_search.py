@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from edgewise.model_selection import search as module
-from edgewise.model_selection.candidates import WORK, Candidate, reasonable_work
+from edgewise.model_selection.candidates import Candidate, reasonable_work
 from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search
 from edgewise.model_selection.settings import SearchPolicy, SearchSettings
+from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
@@ -127,7 +128,7 @@ class TestBudget:
             data = Data(torch.zeros(1, 1).expand(rows, inputs), torch.zeros(1, 1).expand(rows, 1), None)
             return reasonable_work(data, 1)
 
-        assert 0 < work(rows, inputs) <= work(2 * rows, inputs) <= WORK
+        assert 0 < work(rows, inputs) <= work(2 * rows, inputs) <= TABLE_BUDGET_WORK
         assert work(rows, inputs) <= work(rows, 2 * inputs)
 
     def test_a_time_limit_ends_it_between_trials(self):

@@ -25,11 +25,11 @@ from edgewise.model_selection.starts import (
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.settings import APPROXIMATION_BUDGET_WORK
 from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
 
-WORK = 1e11  # multiply-adds of a budget of 1: up to about 40 seconds of one core
 HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data; a choice
 # The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a
 # function with a kink.
@@ -139,7 +139,7 @@ def approximate(
     domain : (low, high) or Tensor of shape (in, 2), optional
         Domain where the model will be evaluated; the first grids cover it. If left out, they cover the samples.
     budget : float
-        Work that may be spent; 1 is up to about 40 seconds of one core.
+        Work that may be spent; 1 is up to about 35 seconds of one core.
     time_limit : float, optional
         Seconds. The limit only decides between stages.
     progress : callable, optional
@@ -180,7 +180,7 @@ def approximate(
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train
-        work = WorkBudget(budget * WORK, time_limit, progress)
+        work = WorkBudget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
         shapes = [tuple(width)] if width is not None else shapes_for(data.x.shape[1], data.y.shape[1])
         start, sentences = best_start(problem, shapes, StartPlan(degree, domain, starts, seed), work)
         return _refined(problem, start, sentences, _domain_points(problem, domain, seed), work)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from edgewise.model_selection.approximation import HELD_OUT, WORK, ApproximateResult, approximate
+from edgewise.model_selection.approximation import HELD_OUT, ApproximateResult, approximate
 from edgewise.model_selection.candidates import Candidate, score_of, train_candidate, work_of
 from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search, SearchReport
@@ -15,6 +15,7 @@ from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.settings import APPROXIMATION_BUDGET_WORK
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
@@ -106,7 +107,7 @@ def _approximation(problem: Regression, report: SearchReport, search: Search) ->
     result: ApproximateResult = approximate(
         Regression(seen.x, seen.y, weight=seen.weight, validation=HELD_OUT, seed=seed),
         degree=report.chosen.degree,
-        budget=remaining / WORK,
+        budget=remaining / APPROXIMATION_BUDGET_WORK,
         time_limit=search.time_left,
         seed=seed,
         progress=lambda at: search.report_progress(at.loss, at.share * remaining, f"without noise: {at.stage}"),

@@ -13,12 +13,14 @@ import torch
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.settings import MOST_FACTORISED_IN_SEARCH, TABLE_BUDGET_WORK
+from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.base import Method
+from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Penalty, Ridge, Roughness
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
@@ -29,18 +31,12 @@ FIRST_GRID = 4  # knot intervals of the first grid of every edge; a choice: fine
 # Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
 # on the five tables of `edgewise reproduce tables`: shares from 0.01 to 1 gave the same scores within their errors.
 ROUGHNESS_SHARE = 0.1
-# Parameters up to which Levenberg-Marquardt beats L-BFGS on tables: the normal equations cost their square.
-LEVENBERG_MARQUARDT_LIMIT = 1200
-WORK = 2.5e11  # multiply-adds of a budget of 1: about half a minute on two cores with the compiled kernel
-# Multiply-adds that take as long as the fixed cost of one step, the time of some hundred small torch calls.
-OVERHEAD = 3e6
 # Short starts of a smooth candidate with hidden layers, and the steps of each; a choice: the local minima of such
 # candidates differ most in their first steps.
 SHORT_STARTS, SHORT_STEPS = 5, 12
 # Values around which the factors of a product start. The factors of (1 - a) / sqrt(1 - b^2) were found from functions
 # near 1, those of 1 + a sin(t) from functions near 0.
 PRODUCT_LEVELS = (1.0, 0.0)
-BASIS = 300  # multiply-adds of the basis functions and their derivatives at one value, about
 # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
 # in the final fit. A choice: later phases need more digits.
 FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
@@ -143,17 +139,7 @@ class Schedule:
 
 def can_smooth(problem: Problem, parameters: int, degree: int) -> bool:
     """Return whether smoothing strengths can be fitted edge by edge for a model of that size."""
-    return isinstance(problem, Regression) and parameters <= LEVENBERG_MARQUARDT_LIMIT and degree > 0
-
-
-def method_for(problem: Problem, parameters: int, *, linear: bool) -> Method:
-    """Return Levenberg-Marquardt for small least-squares problems and L-BFGS for all others.
-
-    An additive model is linear in its parameters: with hardly any damping the first step solves it.
-    """
-    if not problem.blocks() or parameters > LEVENBERG_MARQUARDT_LIMIT:
-        return LBFGS()
-    return LevenbergMarquardt(damping=1e-9 if linear else 1e-2)
+    return isinstance(problem, Regression) and parameters <= MOST_FACTORISED_IN_SEARCH and degree > 0
 
 
 def schedule_for(method: Method, *, final: bool) -> Schedule:
@@ -182,17 +168,17 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
     total = 0.0
     for grid_size in candidate.grids():
         parameters = replace(candidate, grid_size=grid_size).parameters(inputs, outputs)
-        method = method_for(problem, parameters, linear=not candidate.hidden)
+        method, _ = method_for(problem, parameters, is_linear=not candidate.hidden, limits=SEARCH_LIMITS)
         schedule = schedule_for(method, final=final)
         steps = schedule.then + (schedule.first if candidate.hidden else 0)
         if isinstance(method, LevenbergMarquardt):
             steps = steps if candidate.hidden else 4
             if candidate.smooth:
                 steps = smooth_plan(candidate, final=final).steps + bool(candidate.hidden) * SHORT_STARTS * SHORT_STEPS
-            each = (rows * outputs * parameters**2 / 2 + parameters**3 / 3) / 4  # matrix products run that much faster
+            each = TABLE_COST.levenberg_marquardt(rows * outputs, parameters)
         else:
-            each = 6 * rows * parameters + BASIS * rows * sum(candidate.width(inputs, outputs)[:-1])
-        total += steps * (each + OVERHEAD)
+            each = TABLE_COST.gradient(rows, parameters, sum(candidate.width(inputs, outputs)[:-1]))
+        total += steps * each
     return total * (len(PRODUCT_LEVELS) if candidate.product else 1)
 
 
@@ -201,7 +187,7 @@ def reasonable_work(data: Data, outputs: int) -> float:
     rows, inputs = data.x.shape
     # A few columns interact as well as many do; more columns than a quarter of the rows cannot be told apart.
     columns = max(min(inputs, rows // 4) + outputs, 8)
-    return min(WORK, 5e8 + 4e6 * rows * columns)
+    return min(TABLE_BUDGET_WORK, 5e8 + 4e6 * rows * columns)
 
 
 def train_candidate(
@@ -350,7 +336,8 @@ class _CandidateTraining:
                 tolerance=tolerance,
                 progress=self._report_progress,
             )
-        method = method_for(self.problem, sum(p.numel() for p in model.parameters()), linear=not stage.hidden)
+        parameters = sum(p.numel() for p in model.parameters())
+        method, _ = method_for(self.problem, parameters, is_linear=not stage.hidden, limits=SEARCH_LIMITS)
         schedule, penalty = schedule_for(method, final=self.final), stage.penalty()
         first = schedule.first if move_domains else 0
         planned = first + schedule.then

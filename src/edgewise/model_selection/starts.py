@@ -14,6 +14,7 @@ from torch import Tensor
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.grids import move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
@@ -34,7 +35,6 @@ MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape; a choice
 # Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
 # round, before the choice. A choice.
 FINALISTS = (2, 1)
-OVERHEAD = 4e6  # multiply-adds that take as long as the fixed cost of a step, some hundred small torch calls
 DEGREE = 5  # for smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones
 # A slope of the error below this means that the shape is wrong (the right one has slope degree + 1). A choice.
 LEAST_SLOPE = 1.5
@@ -161,14 +161,7 @@ def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
 def step_work(problem: Regression, model: KAN) -> float:
     """Estimate the multiply-adds of one Levenberg-Marquardt step; they are counted, never timed."""
     parameters = sum(p.numel() for p in model.parameters())
-    active = edge_count(model.config.width) * (model.config.degree + 1)
-    return _step_work(problem.train.y.numel(), parameters, active)
-
-
-def _step_work(rows: int, parameters: int, active: int) -> float:
-    """Multiply-adds of a step for `rows` residuals, of which each depends on `active` parameters."""
-    normal = rows * min(active**2, parameters**2 / 8)  # matrix products run that much faster than segments
-    return normal / 2 + parameters**3 / 24 + 40 * rows * active + OVERHEAD
+    return APPROXIMATION_COST.levenberg_marquardt(problem.train.y.numel(), parameters, active_parameters(model))
 
 
 def edge_count(width: Sequence[int]) -> int:
@@ -389,7 +382,7 @@ def _extrapolated_error(problem: Regression, start: Start, slope: float, budget:
     finest, spent, values = grid, budget.work, most_values(problem)
     while True:
         parameters = edges * (2 * finest + degree)
-        spent += COARSE_STEPS * _step_work(rows, parameters, edges * (degree + 1))
+        spent += COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
         if 2 * parameters > rows or 2 * finest + degree > values or spent > budget.limit:
             return math.sqrt(start.loss) * (grid / finest) ** slope
         finest *= 2
@@ -412,7 +405,9 @@ def _is_determined(problem: Regression, start: Start) -> bool:
 def _halving_work(problem: Regression, start: Start) -> float:
     degree, grid, edges = start.model.config.degree, start.model.config.grid_size[0], edge_count(start.width)
     rows = problem.train.y.numel()
-    return COARSE_STEPS * _step_work(rows, edges * (2 * grid + degree), edges * (degree + 1))
+    return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(
+        rows, edges * (2 * grid + degree), edges * (degree + 1)
+    )
 
 
 def _affordable_starts(
@@ -426,7 +421,9 @@ def _affordable_starts(
 def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
     """Estimate the work of a race: about 60 steps a start, as half of the starts see the first two stages only."""
     edges, rows = edge_count(shape), problem.train.y.numel()
-    return starts * 60 * _step_work(rows, edges * (FIRST_GRID + degree), edges * (degree + 1))
+    return (
+        starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (FIRST_GRID + degree), edges * (degree + 1))
+    )
 
 
 def _subsample(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:

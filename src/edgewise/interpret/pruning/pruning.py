@@ -23,11 +23,11 @@ from edgewise.interpret.transform.subnetworks import (
     without_dead_nodes,
     without_edges,
 )
-from edgewise.model_selection.candidates import method_for
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.trace import Trace
 from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.ordinal import OrdinalClassification
@@ -454,7 +454,7 @@ class _Pruning:
     def _refitted(self, model: KAN, problem: Problem) -> KAN:
         if self.refit:
             parameters = sum(p.numel() for p in model.parameters())
-            method = method_for(problem, parameters, linear=len(model.layers) == 1)
+            method, _ = method_for(problem, parameters, is_linear=len(model.layers) == 1, limits=SEARCH_LIMITS)
             fit(model, problem, method, steps=self.refit, penalty=self.penalty, tolerance=1e-3, adapt_domain=False)
         return model
 

@@ -14,10 +14,10 @@ from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
 from edgewise.interpret.transform.subnetworks import spline_layers
-from edgewise.model_selection.candidates import method_for
 from edgewise.nn.model import KAN
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
+from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.problems.regression import Regression
 
 # Training steps at each grid size, before and after the hidden domains are moved (a choice).
@@ -207,7 +207,7 @@ class _Distillation:
         x = self._inside(self.x)
         problem = Regression(x, (self.y - self.mean) / self.scale)
         parameters = sum(p.numel() for p in self.model.parameters())
-        method = method_for(problem, parameters, linear=len(self.model.layers) == 1)
+        method, _ = method_for(problem, parameters, is_linear=len(self.model.layers) == 1, limits=SEARCH_LIMITS)
         if len(self.model.layers) > 1:
             fit(self.model, problem, method, steps=FIRST_STEPS, tolerance=1e-4)
             first = copy.deepcopy(self.model.layers[0])
