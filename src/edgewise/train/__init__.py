@@ -2,15 +2,14 @@
 
 Call `fit(model, problem, method)` with a problem (`Regression`, `Classification`, `OrdinalClassification` or a
 `BlockProblem` of your own) and optionally a method (`Adam`, `LBFGS`, `SSBroyden`, `LevenbergMarquardt`); it returns a
-`FitReport`. `refine` gives a trained network finer grids without changing the function that it computes.
+`FitReport`. `refine` gives a trained network finer grids without changing the function that it computes. `cost` counts
+the work of a step, for budgets.
 """
 
+from edgewise.train.cost import StepCost, active_parameters
 from edgewise.train.grids import RefineReport, adapt_domain_, enclose, move_hidden_domains_, normal_form, refine
-from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport, StepEvent, StepRecord
-from edgewise.train.methods.base import Adam
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
+from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
+from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
 from edgewise.train.problems import (
     BlockProblem,
@@ -27,8 +26,10 @@ __all__ = [
     "BlockProblem",
     "Classification",
     "Data",
+    "FitOptions",
     "FitReport",
     "LevenbergMarquardt",
+    "Method",
     "OrdinalClassification",
     "RefineReport",
     "Regression",
@@ -37,9 +38,12 @@ __all__ = [
     "Roughness",
     "SSBroyden",
     "Sparsity",
+    "StepCost",
     "StepEvent",
     "StepRecord",
+    "active_parameters",
     "adapt_domain_",
+    "default_method",
     "enclose",
     "fit",
     "move_hidden_domains_",

@@ -1,1 +1,24 @@
-"""TODO what the room methods is for."""
+"""Optimisation methods that `fit` can use.
+
+A method (`Adam`, `LBFGS`, `SSBroyden`, `LevenbergMarquardt`) is a frozen dataclass of settings. Its `start` gives a
+`Run`, which makes one step at a time and whose state can be saved. `default_method` chooses the method of a fit for
+which none was given. A new method derives from `Method`, see `base`.
+"""
+
+from edgewise.train.methods.base import Adam, Method, Run, StepResult
+from edgewise.train.methods.choice import MethodLimits, default_method, method_for
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
+
+__all__ = [
+    "LBFGS",
+    "Adam",
+    "LevenbergMarquardt",
+    "Method",
+    "MethodLimits",
+    "Run",
+    "SSBroyden",
+    "StepResult",
+    "default_method",
+    "method_for",
+]
