@@ -11,7 +11,7 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.penalties import UNIT, EdgePenalty
+from edgewise.train.penalties import ROUGHNESS_UNIT, EdgePenalty
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 from edgewise.train.smoothing import fellner_schall
@@ -31,9 +31,9 @@ def test_bending_is_the_integral_of_the_third_derivative_squared():
     with torch.no_grad():
         model.layers[0].coef[0] = torch.linalg.lstsq(rows, ((x + 1) / 4) ** 3).solution
         model.layers[0].base.fill_(0.5)
-    bend = EdgePenalty.uniform(model, bend=2.0, size=0.0).value(model).detach()
-    assert float(bend) == pytest.approx(2 * 36 * UNIT, rel=1e-9)
-    size = EdgePenalty.uniform(model, bend=0.0, size=3.0).value(model).detach()
+    bend = EdgePenalty.uniform(model, roughness=2.0, ridge=0.0).value(model).detach()
+    assert float(bend) == pytest.approx(2 * 36 * ROUGHNESS_UNIT, rel=1e-9)
+    size = EdgePenalty.uniform(model, roughness=0.0, ridge=3.0).value(model).detach()
     assert float(size) == pytest.approx(3 * (float(model.layers[0].coef.detach().square().mean()) + 0.25), rel=1e-12)
 
 
@@ -75,7 +75,7 @@ def test_strengths_settle_where_the_marginal_likelihood_is_flat():
         covariance = noise * np.eye(60) + rows @ np.linalg.inv(precision) @ rows.T
         return -0.5 * (np.linalg.slogdet(covariance)[1] + y @ np.linalg.solve(covariance, y))
 
-    bend, size = float(penalty.bends[0]), float(penalty.sizes[0])
+    bend, size = float(penalty.roughness[0]), float(penalty.ridge[0])
     for up, down in (((1.2, 1), (1 / 1.2, 1)), ((1, 1.2), (1, 1 / 1.2))):
         slope = likelihood(bend * up[0], size * up[1]) - likelihood(bend * down[0], size * down[1])
         assert abs(slope) < 0.02
@@ -101,7 +101,7 @@ def test_settings_there_and_back():
     model = KAN([2, 2, 1], 3, **F64)
     penalty = EdgePenalty.uniform(model, 0.1, 0.3).scaled(2)
     again = EdgePenalty.from_settings(penalty.settings())
-    assert again.settings() == penalty.settings() and float(again.bends[0][0, 0]) == 0.2
+    assert again.settings() == penalty.settings() and float(again.roughness[0][0, 0]) == 0.2
     assert torch.equal(again.value(model), penalty.value(model))
 
 

@@ -16,7 +16,7 @@ from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport, StepEvent
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.penalties import EdgePenalty, Penalty, _spline_layers, edge_measures
+from edgewise.train.penalties import EdgePenalty, Penalty, edge_measures, spline_layers
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
@@ -44,8 +44,10 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
     numbers = found.samples * len(found.losses)
     noise = float(found.losses.mean()) / max(1 - found.effective / numbers, 0.1) + 1e-300
     start = 0
-    layers = _spline_layers(model).values()
-    for layer, bend, stiff, size in zip(layers, penalty.bind(model).grams, penalty.bends, penalty.sizes, strict=True):
+    layers = spline_layers(model).values()
+    for layer, bend, stiff, size in zip(
+        layers, penalty.bind(model).grams, penalty.roughness, penalty.ridge, strict=True
+    ):
         inputs, count, outputs = layer.coef.shape
         place = start + torch.arange(inputs * count * outputs).view(inputs, count, outputs).transpose(1, 2)
         start += layer.coef.numel()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
-from edgewise.train.jacobian.linearised import evenly, layer_rows, linearise, output_rows
+from edgewise.train.jacobian.linearised import evenly_spaced, layer_rows, linearise, output_rows
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
@@ -173,7 +173,7 @@ def error_bars(
     left = max(samples - there.effective / outputs, 0.01 * samples)
     noise = (there.losses * samples / left).sqrt()
     spread = noise * math.sqrt(2 / (samples * outputs))
-    seen = evenly(data if held_out is None else held_out, MOST_CALIBRATION)
+    seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION)
     weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
     lengths = _lengths(model, seen.x, there.factor)
     # What a sample contributed to the normal matrix is taken out again.

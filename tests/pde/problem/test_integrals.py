@@ -15,7 +15,7 @@ from edgewise.pde.problem.fields import Field, Recorder, at_places, integral, re
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.time_windows import can_march
-from edgewise.train.jacobian.normal_equations import RowSource, trainable_slots
+from edgewise.train.jacobian import RowSource, trainable_slots
 
 LINE = Interval(0, 3)
 

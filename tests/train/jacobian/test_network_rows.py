@@ -11,8 +11,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops import normal
 from edgewise.pde.library import EQUATIONS
 from edgewise.pde.solver.network import network_for
-from edgewise.train.jacobian.normal_equations import trainable_slots
-from edgewise.train.jacobian.rows import NetworkRows, _JetOf, is_chain
+from edgewise.train.jacobian.rows import JetModule, NetworkRows, is_chain, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
@@ -70,7 +69,7 @@ def residuals_of(model, problem):
 
 
 def block_residuals(model, block):
-    module = _JetOf(model, block)
+    module = JetModule(model, block)
 
     def residuals(parameters):
         own = {f"network.{name}": value for name, value in parameters.items() if not name.startswith("unknowns.")}
@@ -92,7 +91,7 @@ def test_rows_are_the_jacobian(kind, what):
         model.layers[0].base.requires_grad_(False)
     slots = trainable_slots(model, problem)
     (block,) = problem.blocks()
-    found = NetworkRows(model, slots, X).of(block, block.data, problem.unknowns)
+    found = NetworkRows(model, slots, X).block_rows(block, block.data, problem.unknowns)
     rows = normal.dense(found.runs, slots.size)
 
     residuals = residuals_of(model, problem)
@@ -128,7 +127,7 @@ def test_rows_of_equations_are_the_jacobian(equation):
     named = {**dict(model.named_parameters()), **{f"unknowns.{n}": v for n, v in problem.unknowns.items()}}
     for whole in problem.blocks():
         block = replace(whole, data=whole.data.select(slice(0, 5)))
-        rows = NetworkRows(model, slots, block.data.x).of(block, block.data, problem.unknowns)
+        rows = NetworkRows(model, slots, block.data.x).block_rows(block, block.data, problem.unknowns)
         assert len(rows.runs) and is_chain(model, slots, block.data.x)
         found = normal.dense(rows.runs, slots.size)
         residuals = block_residuals(model, block)
@@ -151,7 +150,7 @@ def test_cross_entropy_to_second_order(kind, weight):
     problem = Classification(X, torch.tensor([0, 3, 2, 1, 0, 3, 3, 2, 1]), weight=weight)
     slots = trainable_slots(model, problem)
     (block,) = problem.second_order_blocks()
-    found = NetworkRows(model, slots, X).of(block, block.data, {})
+    found = NetworkRows(model, slots, X).block_rows(block, block.data, {})
     rows = normal.dense(found.runs, slots.size)
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     logits = jacrev(lambda p: functional_call(model, p, (X,)))(parameters)
@@ -190,5 +189,5 @@ def test_a_residual_that_does_not_depend_on_the_model():
     model = MODELS["kan"]()
     problem = BlockProblem([block])
     slots = trainable_slots(model, problem)
-    found = NetworkRows(model, slots, X).of(block, block.data, {})
+    found = NetworkRows(model, slots, X).block_rows(block, block.data, {})
     assert not normal.dense(found.runs, slots.size).any()

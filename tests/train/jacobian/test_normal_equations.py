@@ -1,12 +1,11 @@
-"""Normal equations summed over chunks against dense Jacobians, and the public normal matrix."""
+"""Normal equations summed over chunks against dense Jacobians."""
 
 import pytest
 import torch
 from tests.train.jacobian.test_network_rows import WEIGHT, X, Y, equation, residuals_of
 
-from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian.normal_equations import RowSource, normal_matrix, trainable_slots
+from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.objective import Objective
 from edgewise.train.problems.regression import Regression
@@ -65,20 +64,10 @@ def test_cross_entropy_has_no_count():
     assert source.normal_equations().pull is None
 
 
-def test_normal_matrix_is_symmetric_and_leaves_out_what_is_frozen():
+def test_frozen_parameters_are_left_out():
     network, problem = model(), PROBLEMS["weighted"]()
-    whole = normal_matrix(network, problem)
-    assert torch.equal(whole, whole.mT)
+    whole = RowSource(network, problem, trainable_slots(network, problem)).normal_equations().matrix.triu()
     network.layers[0].requires_grad_(False)
-    part = normal_matrix(network, problem)
+    part = RowSource(network, problem, trainable_slots(network, problem)).normal_equations().matrix.triu()
     assert torch.allclose(part, whole[-len(part) :, -len(part) :], rtol=1e-12, atol=1e-15)
     assert len(part) == 3 * 2 * 24
-
-
-def test_refused():
-    class Other(Regression):
-        def second_order_blocks(self):
-            return ()
-
-    with pytest.raises(InputError, match="sum of squares or a cross-entropy, got Other"):
-        normal_matrix(model(), Other(X, Y))

@@ -6,7 +6,7 @@ from tests.train.jacobian.test_network_rows import WEIGHT, X, Y, equation
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian.normal_equations import RowSource, trainable_slots
+from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.methods import linear_systems as matrix_free
 from edgewise.train.methods.levenberg_marquardt import add_curvature_, penalty_curvature
 from edgewise.train.methods.linear_systems import EdgeBlocks, MatrixFreeSystem, ParameterSystem, forcing_term

@@ -17,7 +17,7 @@ from edgewise.pde.problem.equation import INTERIOR, PDE
 from edgewise.pde.solver.network import described, grid_sizes
 from edgewise.pde.solver.solution import CHUNK, Solution, Stage, field_values
 from edgewise.pde.solver.training import count
-from edgewise.train.jacobian.normal_equations import RowSource, trainable_slots
+from edgewise.train.jacobian import RowSource, trainable_slots
 
 MEASURED = "Observations"  # blocks of measured values have names that begin so
 FLOOR = 1e-13  # of the diagonal: what rounding leaves uncertain

@@ -1,4 +1,6 @@
-"""A fitted model seen as linear in its parameters: how many of them the data decide, and what each sample leans on."""
+"""Fitted networks as linear in their parameters: effective degrees of freedom, generalised cross-validation."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass
@@ -8,42 +10,58 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.settings import ROW_CHUNK_NUMBERS
+from edgewise.train.jacobian.rows import backward_by_layer, forward_by_layer, layers_of
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-# Multiply-adds that J'J may take, some seconds on one core: of taller tables evenly picked rows are looked at.
+# Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used. A choice.
 MOST_WORK = 1e11
-# Share of the mean of the diagonal that is added to it: directions that neither data nor penalty decide (a hidden
-# node's scale against the layer after it) would have no inverse. Nothing that the model says moves along them.
+
+# Share of the mean of the diagonal that is added to the normal matrix. Directions that neither data nor penalty decide
+# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them. A choice:
+# small against every direction that the data decide.
 FLOOR = 1e-10
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
 def output_rows(model: nn.Module, x: Tensor) -> Tensor:
-    """d model(x) / d parameters, (out, N, P): the trainable ones in the network's order.
+    """Derivatives of every output by the trainable parameters.
 
-    model: layers in a chain, as KAN and MLP are, float64. x: (N, in).
+    Parameters
+    ----------
+    model : Module
+        Float64 chain of layers, as KAN and MLP are.
+    x : Tensor
+        Points, (N, in).
+
+    Returns
+    -------
+    Tensor
+        (out, N, P), the parameters in the network's order.
     """
-    inputs, outputs, y = [], [], x.clone() if x.is_inference() else x
-    for number, layer in enumerate(model.layers):
-        inputs.append(y.detach())
-        y = layer(y) if number else layer(y).detach().requires_grad_()
-        outputs.append(y)
-    found = []
-    for column in range(y.shape[1]):
-        pulled = torch.autograd.grad(y[:, column].sum(), outputs, retain_graph=True)
-        found.append(torch.cat([layer_rows(*each) for each in zip(model.layers, inputs, pulled, strict=True)], 1))
-    return torch.stack(found)
+    inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
+    last = outputs[-1]
+    columns = [torch.zeros_like(last).index_fill_(2, torch.tensor(o), 1.0) for o in range(last.shape[2])]
+    sensitivities = zip(*backward_by_layer(inputs, outputs, columns), strict=True)
+    return torch.stack(
+        [
+            torch.cat(
+                [layer_rows(layer, x[0], s[0]) for layer, x, s in zip(layers_of(model), inputs, each, strict=True)], 1
+            )
+            for each in sensitivities
+        ]
+    )
 
 
-def layer_rows(layer: nn.Module, x: Tensor, sensitivity: Tensor) -> Tensor:
-    """d(sum_o sensitivity[b,o] y[b,o]) / d the layer's trainable parameters, (b, P), for its input x (b, in)."""
+def layer_rows(layer: Layer, x: Tensor, sensitivity: Tensor) -> Tensor:
+    """Derivatives of sum_o sensitivity[b, o] y[b, o] by a layer's trainable parameters, for its input x: (b, P)."""
     with torch.no_grad():
-        found = {part.parameter: part for part in layer.jacobian_segments(x[None], sensitivity[None])}
-        rows = [dense_rows(found[name], p.numel()) for name, p in layer.named_parameters() if p.requires_grad]
+        segments = {part.parameter: part for part in layer.jacobian_segments(x[None], sensitivity[None])}
+        rows = [dense_rows(segments[name], p.numel()) for name, p in layer.named_parameters() if p.requires_grad]
         return torch.cat(rows, 1) if rows else x.new_zeros(len(x), 0)
 
 
@@ -51,9 +69,16 @@ def layer_rows(layer: nn.Module, x: Tensor, sensitivity: Tensor) -> Tensor:
 class Linearised:
     """Gauss-Newton's model of the mean squared error at a fitted network of P trainable parameters and m outputs.
 
-    gram: 2 J'J of the loss, (P, P), with J'J the mean over samples and outputs. curvature: second derivatives of the
-    penalty, (P, P). losses: the mean squared error of each output, without penalty, (m,).
-    samples: how many stand behind the means: the sum of weights as repeats.
+    Parameters
+    ----------
+    gram : Tensor
+        2 J'J, (P, P), with J'J the mean over samples and outputs.
+    curvature : Tensor
+        Second derivatives of the penalty, (P, P).
+    losses : Tensor
+        Mean squared error of each output, without penalty, (m,).
+    samples : float
+        Number of samples behind the means: the sum of weights where they stand for repeats.
     """
 
     gram: Tensor
@@ -78,15 +103,31 @@ class Linearised:
 
     @cached_property
     def effective(self) -> float:
-        """Effective degrees of freedom of all outputs, tr((G + S)^-1 G): T. Hastie and R. Tibshirani, "Generalized
-        additive models", 1990, section 3.5; for networks J. Moody, NIPS 4 (1992) 847."""
+        """Effective degrees of freedom of all outputs, tr((G + S)^-1 G), with G the gram and S the curvature.
+
+        See T. Hastie and R. Tibshirani, "Generalized additive models" (1990), section 3.5; for networks J. Moody, NIPS
+        4 (1992) 847.
+        """
         return float(((self.factor.mT @ self.gram) * self.factor.mT).sum())
 
     def gcv(self, inflation: float = 1.0) -> float:
-        """Generalised cross-validation, loss / (1 - inflation * effective / numbers)^2; infinite from there on.
+        """Generalised cross-validation: loss / (1 - inflation * effective / numbers)^2.
 
-        G. Golub, M. Heath, G. Wahba, Technometrics 21 (1979) 215; P. Craven, G. Wahba, Numer. Math. 31 (1979) 377.
-        inflation: 1 is theirs; 1.4 keeps it from following noise (Y.-J. Kim, C. Gu, J. R. Statist. Soc. B 66, 2004).
+        Parameters
+        ----------
+        inflation : float
+            Count of each degree of freedom. The original [1]_ has 1; with 1.4 the criterion follows noise less [2]_.
+
+        Returns
+        -------
+        float
+            Estimate of the mean squared error on new samples; infinite if there are no degrees of freedom left.
+
+        References
+        ----------
+        .. [1] P. Craven and G. Wahba, Numer. Math. 31 (1979) 377; G. Golub, M. Heath and G. Wahba, Technometrics 21
+           (1979) 215.
+        .. [2] Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004) 337.
         """
         left = 1 - inflation * self.effective / (self.samples * len(self.losses))
         return float(self.losses.mean()) / left**2 if left > 0 else math.inf
@@ -95,20 +136,28 @@ class Linearised:
 def linearise(
     model: nn.Module, data: Data, penalty: Penalty | None = None, *, samples: float | None = None
 ) -> Linearised:
-    """The `Linearised` of a network trained to least squares on `data`, y (N, out), with a quadratic penalty.
+    """Linearise a network that was trained by least squares, at its present parameters.
 
-    Args:
-        model: as for `output_rows`.
-        penalty: as `Ridge` and `Roughness`; None for none.
-        samples: the sum of the samples' weights as repeats; their number if left out.
+    Parameters
+    ----------
+    model : Module
+        Float64 chain of layers, as KAN and MLP are.
+    data : Data
+        Samples that it was trained on, with y (N, out).
+    penalty : Penalty, optional
+        Quadratic penalty with which it was trained, as `Ridge` and `Roughness` are.
+    samples : float, optional
+        Sum of the samples' weights where they stand for repeats; the number of samples if left out.
 
-    Raises:
-        InputError: the penalty is none that is quadratic, or derivatives are not finite.
+    Raises
+    ------
+    InputError
+        The penalty is not quadratic.
     """
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")
     size, outputs = sum(p.numel() for p in model.parameters() if p.requires_grad), data.y.shape[1]
-    picked = evenly(data, max(int(MOST_WORK / size**2), 4 * size))
+    picked = evenly_spaced(data, max(int(MOST_WORK / size**2), 4 * size))
     gram, losses = data.x.new_zeros(size, size), data.x.new_zeros(outputs)
     for part, share in picked.chunks(max(1, ROW_CHUNK_NUMBERS // (size * outputs))):
         weight = part.x.new_ones(len(part)) if part.weight is None else part.weight
@@ -117,16 +166,17 @@ def linearise(
             losses += weight @ (model(part.x) - part.y).square()
         for rows in output_rows(model, part.x):
             gram.addmm_(rows.mT, weight[:, None] * rows, alpha=2 / outputs)
-    return Linearised(gram, _curvature(model, penalty, gram), losses, samples or len(data))
+    return Linearised(gram, _curvature_matrix(model, penalty, gram), losses, samples or len(data))
 
 
-def evenly(data: Data, most: int) -> Data:
-    """All samples, or `most` of them that are evenly picked."""
+def evenly_spaced(data: Data, most: int) -> Data:
+    """All samples, or `most` of them at evenly spaced places."""
     return data if len(data) <= most else data.select(torch.linspace(0, len(data) - 1, most).long())
 
 
 @torch.no_grad()
-def _curvature(model: nn.Module, penalty: Penalty | None, like: Tensor) -> Tensor:
+def _curvature_matrix(model: nn.Module, penalty: Penalty | None, like: Tensor) -> Tensor:
+    """Second derivatives of a quadratic penalty by the trainable parameters, in the shape (P, P) of `like`."""
     matrix = torch.zeros_like(like)
     start, places = 0, {}
     for name, parameter in model.named_parameters():

@@ -1,40 +1,80 @@
-"""Where each trainable parameter lies in the vector of all.
+"""Rows of the Jacobian of a block's residuals by the trainable parameters, layer by layer or by torch.func.
 
-Rows of a block's Jacobian by the trainable parameters, in runs: layer by layer, or by torch.func for any module."""
+The chain is: a forward pass that keeps the input of every layer (`forward_by_layer`), the derivatives of the residuals
+by the network's output (`ResidualBlock.local_model`), their way back to the output of every layer
+(`backward_by_layer`), and the rows by the parameters of each layer (`Layer.jacobian_segments`). `NetworkRows` runs it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
+from edgewise.train.problems.base import Problem
 from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
+from edgewise.train.problems.objective import trainable_parameters
 
 
 class ParameterSlots:
-    """Where each trainable parameter lies in the vector of all: `slots[name]` is a slice, `size` the length."""
+    """Positions of parameters in the vector of all of them, one after another.
 
-    def __init__(self, parameters: dict[str, nn.Parameter]):
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+        Parameters by name, in the order of the vector.
+
+    Attributes
+    ----------
+    slots : dict of str to slice
+        Position of each parameter.
+    shapes : dict of str to Size
+        Shape of each parameter.
+    size : int
+        Length P of the vector.
+
+    Examples
+    --------
+    >>> ParameterSlots({"a": nn.Parameter(torch.zeros(2, 3)), "b": nn.Parameter(torch.zeros(()))}).slots
+    {'a': slice(0, 6, None), 'b': slice(6, 7, None)}
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.shapes = {name: p.shape for name, p in parameters.items()}
-        self.slots, self.size = {}, 0
+        self.slots: dict[str, slice] = {}
+        self.size = 0
         for name, parameter in parameters.items():
             self.slots[name] = slice(self.size, self.size + parameter.numel())
             self.size += parameter.numel()
 
 
+def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
+    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name")."""
+    return ParameterSlots(trainable_parameters(network, problem))
+
+
 @dataclass(frozen=True)
 class BlockRows:
-    """Rows and first derivative of a block's loss on some samples, before the mean.
+    """Rows and first derivative of a block's loss on some samples, before the mean over the samples.
 
-    runs: J, its rows column by column of the residuals. residuals: (rows,), where the first derivative is 2 J'r;
-    None where it is 2 J_s'(1/2, 1/2, ...) with J_s the `slope` rows.
+    Parameters
+    ----------
+    runs : list of Runs
+        The Jacobian J of the residuals, its rows residual by residual and within each sample by sample.
+    residuals : Tensor or None
+        Residuals r, (rows,), with which the first derivative is 2 J'r. None if `slope` gives it.
+    slope : list of Runs
+        Rows, one per sample, whose sum is the first derivative; empty if `residuals` give it.
     """
 
     runs: list[Runs]
@@ -43,93 +83,138 @@ class BlockRows:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What each layer of a chain does for a block's rows.
+class LayerDerivatives:
+    """Inputs of every layer of a chain at some samples, and the derivatives of a block by every layer's output.
 
-    order: of the jets. inputs: of each layer, (C, b, in). sets: for each layer, and each column of the residuals, its
-    derivative by the layer's output, (C, b, out); the `slope` of `local` last, where it has one.
+    Parameters
+    ----------
+    order : int
+        Highest derivative order of the jets.
+    inputs : list of Tensor
+        Jet of each layer's input, (C, b, in).
+    sensitivities : list of list of Tensor
+        For each layer and each residual of a sample its derivative by the jet of the layer's output, (C, b, out); the
+        derivative of the loss (`slope` of `local`) comes last if there is one.
+    local : LocalModel
+        Block to second order in the network's output.
     """
 
     order: int
     inputs: list[Tensor]
-    sets: list[list[Tensor]]
+    sensitivities: list[list[Tensor]]
     local: LocalModel
 
 
 class NetworkRows:
     """Jacobian rows of one network.
 
-    A chain of layers with `jacobian_segments` (KAN, MLP) is done layer by layer; any other module by torch.func,
-    which needs a forward pass that torch.func can transform.
+    The rows of a chain of layers (KAN, MLP) are computed layer by layer; those of any other module by torch.func, which
+    needs a forward pass that torch.func can transform.
+
+    Parameters
+    ----------
+    network : Module
+        Network.
+    slots : ParameterSlots
+        Positions of its trainable parameters and of the problem's unknowns.
+    x : Tensor
+        Some inputs, (b, in), on which it is tested whether the network is no more than its layers.
+
+    Attributes
+    ----------
+    is_chain : bool
+        Whether the rows are computed layer by layer.
     """
 
-    def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor):
+    def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor) -> None:
         self._network, self._slots = network, slots
         self.is_chain = is_chain(network, slots, x[:2])
 
-    def of(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
-        """The rows of a block on a part of its samples."""
+    def block_rows(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        """Rows of a block on a part of its samples.
+
+        Raises
+        ------
+        InputError
+            The block needs values at other places, and the network is no chain of layers.
+        """
         if isinstance(block, ResidualBlock) and block.places is not None:
-            return self._by_places(block, part, unknowns)
-        return (self._by_layers if self.is_chain else self._by_transforms)(block, part, unknowns)
-
-    def spread(self, block: Block, part: Data, unknowns: Unknowns) -> Spread:
-        """One pass back from the residuals gives their derivative by every layer's output, for all samples at once
-        since samples don't meet."""
-        assert self.is_chain
-        order = 0 if block.is_plain else block.order
-        inputs, outputs = _forward(self._network, part.x, None if block.is_plain else block.directions, order)
-        local = block.local_model(outputs[-1].detach(), part, unknowns)
-        sets = list(local.rows.unbind(0)) + ([] if local.slope is None else [local.slope])
-        return Spread(order, [x.detach() for x in inputs], _pulled(inputs, outputs, sets), local)
-
-    def _by_layers(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
-        """Each layer turns the derivatives by its output into rows."""
-        spread = self.spread(block, part, unknowns)
-        runs = self.unknown_runs(spread.local, len(spread.sets[0]))
-        for number in range(len(spread.inputs)):
-            runs += self.layer_runs(spread, number)
-        return _split(sorted(runs, key=lambda run: run.offset), spread.local)
-
-    def _by_places(self, block: ResidualBlock, part: Data, unknowns: Unknowns) -> BlockRows:
-        """Rows in full: the sum of those at the samples and at the other places that their residuals need."""
+            return self._rows_with_places(block, part, unknowns)
         if not self.is_chain:
-            kind = type(self._network).__name__
-            raise InputError(f"model must be a chain of layers, as KAN and MLP, for block {block.name!r}, got {kind}")
-        local = block.local_model(block.jet(self._network, part.x).detach(), part, unknowns)
-        places = block.places(part.x)
-        own, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
-        visits = [(part.x, block.directions, order, slice(0, own))]
-        visits += [(at, None, 0, slice(own + j, own + j + 1)) for j, at in enumerate(places.unbind(1))]
-        size, full = self._slots.size - sum(name.startswith("unknowns.") for name in self._slots.slots), 0
-        for x, directions, order, components in visits:
-            inputs, outputs = _forward(self._network, x, directions, order)
-            sets = _pulled(inputs, outputs, list(local.rows[:, components].unbind(0)))
-            spread = Spread(order, [one.detach() for one in inputs], sets, local)
-            runs = [run for number in range(len(inputs)) for run in self.layer_runs(spread, number)]
-            full = full + dense(runs, size)
-        whole = Runs(0, full.new_zeros(len(full), 1, dtype=torch.int64), full[:, None])
-        return _split([whole, *self.unknown_runs(local, len(local.rows))], local)
+            return self._rows_by_transforms(block, part, unknowns)
+        derivatives = self.layer_derivatives(block, part, unknowns)
+        runs = self.unknown_runs(derivatives.local, len(derivatives.sensitivities[0]))
+        for number in range(len(derivatives.inputs)):
+            runs += self.layer_runs(derivatives, number)
+        return _without_slope(sorted(runs, key=lambda run: run.offset), derivatives.local)
 
-    def layer_runs(self, spread: Spread, number: int) -> list[Runs]:
-        """The rows by the parameters of one layer, set by set."""
+    def layer_derivatives(self, block: Block, part: Data, unknowns: Unknowns) -> LayerDerivatives:
+        """Derivatives of a block by the output of every layer of a chain.
+
+        One backward pass per residual serves all samples at once, since samples don't interact.
+        """
+        assert self.is_chain
+        order, directions = (0, None) if block.is_plain else (block.order, block.directions)
+        inputs, outputs = forward_by_layer(self._network, part.x, directions, order)
+        local = block.local_model(outputs[-1].detach(), part, unknowns)
+        sensitivities = [*local.rows.unbind(0), *([] if local.slope is None else [local.slope])]
+        by_layer = backward_by_layer(inputs, outputs, sensitivities)
+        return LayerDerivatives(order, [x.detach() for x in inputs], by_layer, local)
+
+    def layer_runs(self, derivatives: LayerDerivatives, number: int) -> list[Runs]:
+        """Rows by the parameters of one layer, residual by residual."""
         if not any(name.startswith(f"layers.{number}.") for name in self._slots.slots):
             return []
-        x, sets = spread.inputs[number], spread.sets[number]
-        if len(sets) > 1:
-            x = x.repeat(1, len(sets), 1)
-        sensitivity = sets[0] if len(sets) == 1 else torch.cat(sets, 1)
+        x, sensitivities = derivatives.inputs[number], derivatives.sensitivities[number]
+        if len(sensitivities) > 1:
+            x = x.repeat(1, len(sensitivities), 1)
+        sensitivity = sensitivities[0] if len(sensitivities) == 1 else torch.cat(sensitivities, 1)
         with torch.no_grad():
-            parts = self._network.layers[number].jacobian_segments(x, sensitivity, spread.order)
+            parts = layers_of(self._network)[number].jacobian_segments(x, sensitivity, derivatives.order)
         named = [(self._slots.slots.get(f"layers.{number}.{part.parameter}"), part) for part in parts]
         return [Runs(slot.start, part.starts, part.values) for slot, part in named if slot is not None]
 
-    def _by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
-        module = _JetOf(self._network, block)
+    def unknown_runs(self, local: LocalModel, count: int) -> list[Runs]:
+        """Rows by the problem's unknowns, of the first `count` residuals of each sample."""
+        runs: list[Runs] = []
+        for name, values in local.unknowns.items():
+            slot = self._slots.slots.get(f"unknowns.{name}")
+            if slot is not None:
+                assert count <= len(values)
+                rows = values[:count].flatten(0, 1).reshape(count * values.shape[1], 1, -1)
+                runs.append(Runs(slot.start, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows))
+        return runs
+
+    def _rows_with_places(self, block: ResidualBlock, part: Data, unknowns: Unknowns) -> BlockRows:
+        """Dense rows: the sum of those at the samples and those at the other places that the residuals need."""
+        if not self.is_chain:
+            kind = type(self._network).__name__
+            raise InputError(f"model must be a chain of layers, as KAN and MLP, for block {block.name!r}, got {kind}")
+        assert block.places is not None
+        local = block.local_model(block.jet(self._network, part.x).detach(), part, unknowns)
+        places = block.places(part.x)
+        components, order = len(local.rows[0]) - places.shape[1], 0 if block.is_plain else block.order
+        visits = [(part.x, block.directions, order, slice(0, components))]
+        for number, at in enumerate(places.unbind(1), components):
+            visits.append((at, None, 0, slice(number, number + 1)))
+        size = self._slots.size - sum(name.startswith("unknowns.") for name in self._slots.slots)
+        rows = []
+        for x, directions, order, component in visits:
+            inputs, outputs = forward_by_layer(self._network, x, directions, order)
+            sensitivities = backward_by_layer(inputs, outputs, list(local.rows[:, component].unbind(0)))
+            derivatives = LayerDerivatives(order, [one.detach() for one in inputs], sensitivities, local)
+            rows.append(dense([r for number in range(len(inputs)) for r in self.layer_runs(derivatives, number)], size))
+        total = reduce(torch.add, rows)
+        whole = Runs(0, total.new_zeros(len(total), 1, dtype=torch.int64), total[:, None])
+        return _without_slope([whole, *self.unknown_runs(local, len(local.rows))], local)
+
+    def _rows_by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
+        """Dense rows by torch.func, for networks that are no chain of layers."""
+        module = JetModule(self._network, block)
         everything = {**dict(self._network.named_parameters()), **dict(self._network.named_buffers())}
         trainable = {name: everything.pop(name).detach() for name in self._slots.slots if name in everything}
 
-        def jet(parameters: dict, x: Tensor) -> tuple[Tensor, Tensor]:
+        def jet(parameters: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
             named = {f"network.{name}": value for name, value in {**everything, **parameters}.items()}
             value = functional_call(module, named, (x[None],))[:, 0]
             return value, value
@@ -137,72 +222,74 @@ class NetworkRows:
         jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
         local = block.local_model(values.detach().transpose(0, 1), part, unknowns)
         full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
-        sets = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
-        rows = torch.einsum("rcbo,bcop->rbp", sets, full).flatten(0, 1)
+        sensitivities = local.rows if local.slope is None else torch.cat([local.rows, local.slope[None]])
+        rows = torch.einsum("rcbo,bcop->rbp", sensitivities, full).flatten(0, 1)
         runs = [Runs(0, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows[:, None])]
-        return _split([*runs, *self.unknown_runs(local, len(sets))], local)
-
-    def unknown_runs(self, local: LocalModel, sets: int) -> list[Runs]:
-        """The rows of the first `sets` by the problem's unknowns."""
-        runs: list[Runs] = []
-        for name, values in local.unknowns.items():
-            slot = self._slots.slots.get(f"unknowns.{name}")
-            if slot is not None:
-                assert sets <= len(values)
-                own = values[:sets].flatten(0, 1).reshape(sets * values.shape[1], 1, -1)
-                runs.append(Runs(slot.start, own.new_zeros(len(own), 1, dtype=torch.int64), own))
-        return runs
+        return _without_slope([*runs, *self.unknown_runs(local, len(sensitivities))], local)
 
 
-class _JetOf(nn.Module):
-    """A block's jet of a network as a forward, which is all that functional_call calls."""
+class JetModule(nn.Module):
+    """Module whose forward is a block's jet of a network, since functional_call calls nothing else."""
 
-    def __init__(self, network: nn.Module, block: Block):
+    def __init__(self, network: nn.Module, block: Block) -> None:
         super().__init__()
         self.network = network
         self._block = block
 
     def forward(self, x: Tensor) -> Tensor:
+        """Jet at x (b, in), (C, b, out)."""
         return self._block.jet(self.network, x)
 
 
 def has_segments(network: nn.Module) -> bool:
-    """Whether it has layers that give their rows in segments; not yet whether it does nothing else."""
+    """Whether a network has layers that give their Jacobian rows; it may do more than run them, see `is_chain`."""
     layers = getattr(network, "layers", None)
     return isinstance(layers, nn.ModuleList) and all(hasattr(layer, "jacobian_segments") for layer in layers)
 
 
 def is_chain(network: nn.Module, slots: ParameterSlots, x: Tensor) -> bool:
-    """Whether the network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
+    """Whether a network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
     if not has_segments(network):
         return False
     if not all(name.startswith(("layers.", "unknowns.")) for name in slots.slots):
         return False
     with torch.no_grad():  # a subclass may do more in its forward than run the layers
         y = x
-        for layer in network.layers:
+        for layer in layers_of(network):
             y = layer(y)
         return torch.equal(y, network(x))
 
 
-def _pulled(inputs: list[Tensor], outputs: list[Tensor], sets: list[Tensor]) -> list[list[Tensor]]:
-    """Derivatives by the last output, (C, b, out) each, back to those by the output of every layer."""
-    layers = [sets]
-    for number in range(len(inputs) - 1, 0, -1):
-        sets = [
-            torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not sets[-1])[0]
-            for one in sets
-        ]
-        layers.append(sets)
-    return layers[::-1]
+def layers_of(network: nn.Module) -> LayerList[Layer]:
+    """Layers of a network that is a chain of them."""
+    return cast("Chain", network).layers
 
 
-def _forward(network: nn.Module, x: Tensor, directions: Tensor | None, order: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Inputs and outputs (C, b, n) of each layer, each differentiable by the layer's own input alone."""
+def forward_by_layer(
+    network: nn.Module, x: Tensor, directions: Tensor | None, order: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Jets of the inputs and outputs of each layer of a chain, each output differentiable by its own input alone.
+
+    Parameters
+    ----------
+    network : Module
+        Chain of layers.
+    x : Tensor
+        Points, (b, in).
+    directions : Tensor or None
+        Directions of the derivatives, (D, in).
+    order : int
+        Highest derivative order; with 0 the jets are values, (1, b, n).
+
+    Returns
+    -------
+    tuple of two lists of Tensor
+        Inputs (C, b, in) and outputs (C, b, out). The input of the first layer needs no gradient.
+    """
     inputs, outputs = [], []
     jet = x[None] if order == 0 else seed_jet(x, directions, order)
-    for number, layer in enumerate(network.layers):
-        with torch.set_grad_enabled(number > 0):  # nothing is asked about the points themselves
+    for number, layer in enumerate(layers_of(network)):
+        with torch.set_grad_enabled(number > 0):  # no derivatives by the points are needed
             jet = jet.detach().requires_grad_(number > 0)
             inputs.append(jet)
             jet = layer(jet[0])[None] if order == 0 else layer.jet(jet, order)
@@ -210,9 +297,36 @@ def _forward(network: nn.Module, x: Tensor, directions: Tensor | None, order: in
     return inputs, outputs
 
 
-def _split(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
-    """Rows of the matrix apart from those of the slope, which come last."""
+def backward_by_layer(inputs: list[Tensor], outputs: list[Tensor], sensitivities: list[Tensor]) -> list[list[Tensor]]:
+    """Derivatives by the last output, (C, b, out) each, carried back to the output of every layer.
+
+    Parameters
+    ----------
+    inputs, outputs : list of Tensor
+        As from `forward_by_layer`.
+    sensitivities : list of Tensor
+        Derivatives of several quantities by the last output.
+
+    Returns
+    -------
+    list of list of Tensor
+        For each layer the derivatives of the same quantities by its output.
+    """
+    layers = [sensitivities]
+    for number in range(len(inputs) - 1, 0, -1):
+        last = sensitivities[-1]
+        sensitivities = [
+            torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not last)[0]
+            for one in sensitivities
+        ]
+        layers.append(sensitivities)
+    return layers[::-1]
+
+
+def _without_slope(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
+    """Rows of the residuals apart from those of the slope, which come last."""
     if local.slope is None:
+        assert local.residuals is not None
         return BlockRows(list(runs), local.residuals.reshape(-1), [])
     count = len(runs[0].values) - local.slope.shape[1]
     rows = [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]

@@ -23,7 +23,7 @@ from edgewise.ops import normal
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, Spread
+from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots
 from edgewise.train.methods.base import write_
 from edgewise.train.penalties import Curvature
 
@@ -288,7 +288,7 @@ PRODUCTS = 200  # most products in one solution
 class _Part:
     """Some samples of a block: their spread, the rows of layers that aren't linear, and the factor of their sum."""
 
-    spread: Spread
+    spread: LayerDerivatives
     others: list[Runs]
     factor: float
 
@@ -325,7 +325,7 @@ class MatrixFreeSystem:
             self._blocks.add_curvature(entry)
         self.scale = damping_scale(self._blocks.diagonal(), mean)
         self._kept: list[_Part] | None = None
-        if source.spread_numbers() <= KEPT_NUMBERS:
+        if source.derivative_numbers() <= KEPT_NUMBERS:
             self._kept = list(self._parts())
 
     def solve(self, mu: float) -> Solution | None:
@@ -366,7 +366,8 @@ class MatrixFreeSystem:
                 if isinstance(layer, LINEAR) and any(p.requires_grad for p in layer.parameters()):
                     x = spread.inputs[number]
                     y = layer(x[0])[None] if spread.order == 0 else layer.jet(x, spread.order)
-                    along = along + torch.stack([(one * y).sum((0, 2)) for one in spread.sets[number][:columns]])
+                    sensitivities = spread.sensitivities[number][:columns]
+                    along = along + torch.stack([(one * y).sum((0, 2)) for one in sensitivities])
         others = normal.times(part.others, v).view_as(along) if part.others else 0
         weights = 2 * part.factor * (along.detach() + others)
         if along.requires_grad:
@@ -379,7 +380,7 @@ class MatrixFreeSystem:
         return total
 
     def _parts(self) -> Iterator[_Part]:
-        for rows, spread, factor in self._source.spreads():
+        for rows, spread, factor in self._source.layer_derivatives():
             columns = len(spread.local.rows)
             others = rows.unknown_runs(spread.local, columns)
             for number, layer in enumerate(self._twin.layers):

@@ -198,6 +198,9 @@ class LikelihoodBlock:
     name: str
     data: Data
     is_plain = True
+    directions = None
+    order = 0
+    places = None
 
     def to(self, dtype: torch.dtype) -> Self:
         """Same block with its tensors in another floating-point dtype."""
