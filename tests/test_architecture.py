@@ -66,7 +66,6 @@ SHARED_NAMES = {
     "cli/table/plot.py",
     "cli/table/predict.py",
     "discovery/features.py",
-    "export/c_source.py",
     "ops/layer_sum.py",
     "ops/least_squares.py",
     "ops/splines/active_basis.py",

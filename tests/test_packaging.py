@@ -60,7 +60,7 @@ NO_COMMAND = pytest.mark.skipif(not CLI.exists(), reason="the command line is no
         pytest.param("sklearn", "edgewise.KANClassifier()", "sklearn", marks=NO_ESTIMATOR),
         ("matplotlib", "from edgewise.plot import network_diagram", "plot"),
         ("pyarrow", "from edgewise.tables import read_table; read_table(PARQUET)", "tables"),
-        ("onnx", "from edgewise.export import to_onnx; to_onnx('m.onnx', edgewise.KAN([1, 1]))", "onnx"),
+        ("onnx", "from edgewise.export import to_onnx; to_onnx(edgewise.KAN([1, 1]), 'm.onnx')", "onnx"),
     ],
 )
 def test_a_missing_extra_is_answered_with_the_pip_line(tmp_path, package, program, extra):

@@ -1,4 +1,4 @@
-"""Reads a whole file and replaces one atomically, with a one-sentence `FileError` for all that can go wrong."""
+"""Functions that read a whole file and replace one atomically, with a one-sentence `FileError` for each failure."""
 
 import errno
 import os
@@ -53,14 +53,17 @@ def object_then_path(thing: Any, path: Any, function: str, stacklevel: int = 3) 
 
 
 def reason(error: OSError) -> str:
-    """What an operating-system error means, in words for a sentence such as "cannot write x: the disk is full"."""
-    return _REASONS.get(error.errno, error.strerror or type(error).__name__)
+    """Return the meaning of an operating-system error, for a sentence such as "cannot write x: the disk is full"."""
+    return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of the regular file at `path`.
+    """Return the content of a regular file.
 
-    Raises FileError where it is missing, a folder, a device or pipe, or may not be read.
+    Raises
+    ------
+    FileError
+        The file is missing, a folder, a device or pipe, or not readable.
     """
     try:
         kind = os.stat(path).st_mode
@@ -80,11 +83,16 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Puts `data` at `path` as a whole or not at all: a file beside it is written, synced, and renamed onto it.
+    """Write a file, whole or not at all: a temporary file in the same folder is written, synced and renamed.
 
     An existing file keeps its mode, and stays as it was until the new one is complete; a symbolic link keeps pointing
-    to its target, which is replaced. Raises FileError where the folder is missing or not writable, `path` is a folder
-    or device, or the disk is full; nothing half-written stays behind.
+    to its target, which is replaced.
+
+    Raises
+    ------
+    FileError
+        The folder is missing or not writable, `path` is a folder or device, or the disk is full; no incomplete file is
+        left behind.
     """
     # Through symbolic links, so that the link survives and the rename stays within one file system.
     try:
@@ -107,7 +115,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: bool) -> None:
-    """The steps of `write_bytes` that may fail half-way; removes the temporary file if they do."""
+    """Write the temporary file and rename it; remove it if a step fails."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     # 0o666 less the umask, as for any new file; tempfile's 0o600 would surprise colleagues who share a folder.
     descriptor = os.open(temporary, flags, 0o666)
@@ -127,7 +135,7 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: 
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut where the system can sync folders; elsewhere the rename alone must do."""
+    """Make a rename survive a power cut, on systems that can sync folders; on others nothing is done."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

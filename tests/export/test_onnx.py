@@ -61,7 +61,7 @@ def test_a_kan_in_onnxruntime(tmp_path, width, degree, base, dtype):
     model = KAN(width, 5, degree, base=base, dtype=dtype, seed=degree)
     model.layers[0].mask[1, 2] = 0
     path = tmp_path / "m.onnx"
-    to_onnx(path, model)
+    to_onnx(model, path)
     x = points(2, dtype)
     assert_equal_to_rounding(path, model, x)
     for rows in (0, 1, 2):  # any number of rows, and those that torch.export likes to take for constants
@@ -72,7 +72,7 @@ def test_a_kan_in_onnxruntime(tmp_path, width, degree, base, dtype):
 @pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
 def test_an_mlp_in_onnxruntime(tmp_path, activation):
     model = MLP([3, 5, 2], activation=activation, dtype=torch.float64)
-    to_onnx(str(tmp_path / "m.onnx"), model)
+    to_onnx(model, str(tmp_path / "m.onnx"))
     assert_equal_to_rounding(tmp_path / "m.onnx", model, points(3, torch.float64))
 
 
@@ -81,7 +81,7 @@ def test_uneven_knots_one_input_and_another_dtype(tmp_path):
     knots = torch.tensor([[-2, -1.7, -1.2, -1, -0.9, 0.3, 0.5, 1, 1.5, 1.6, 3]], dtype=torch.float64)
     model.layers[0].knots.copy_(knots)
     twin = copy.deepcopy(model)
-    to_onnx(tmp_path / "m.onnx", model, dtype=torch.float32)
+    to_onnx(model, tmp_path / "m.onnx", dtype=torch.float32)
     assert_equal_to_rounding(tmp_path / "m.onnx", copy.deepcopy(model).float(), points(1, torch.float32))
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True))
     assert model.training
@@ -89,7 +89,7 @@ def test_uneven_knots_one_input_and_another_dtype(tmp_path):
 
 def test_files_run_where_neither_edgewise_nor_torch_is_known(tmp_path):
     model = KAN([2, 1], dtype=torch.float64)
-    to_onnx(tmp_path / "m.onnx", model)
+    to_onnx(model, tmp_path / "m.onnx")
     x = points(2, torch.float64)
     np.save(tmp_path / "x.npy", x.numpy())
     program = (
@@ -105,7 +105,7 @@ def test_files_run_where_neither_edgewise_nor_torch_is_known(tmp_path):
 
 def test_the_library_stays_quiet_and_leaves_filters_alone(tmp_path, capfd):
     filters, level = list(warnings.filters), logging.getLogger("torch.onnx").level
-    to_onnx(tmp_path / "a.onnx", MLP([2, 1]))
+    to_onnx(MLP([2, 1]), tmp_path / "a.onnx")
     assert capfd.readouterr() == ("", "")
     assert warnings.filters == filters
     assert logging.getLogger("torch.onnx").level == level
@@ -113,7 +113,7 @@ def test_the_library_stays_quiet_and_leaves_filters_alone(tmp_path, capfd):
 
 def test_files_are_equal_and_do_not_tell_where_they_were_made(tmp_path):
     for name in "ab":
-        to_onnx(tmp_path / name, KAN([2, 1], 3, 2))
+        to_onnx(KAN([2, 1], 3, 2), tmp_path / name)
     data = (tmp_path / "a").read_bytes()
     assert data == (tmp_path / "b").read_bytes()
     assert not re.search(rb"/[a-z]+/|\.py|edgewise", data)
@@ -121,11 +121,11 @@ def test_files_are_equal_and_do_not_tell_where_they_were_made(tmp_path):
 
 def test_bad_arguments(tmp_path):
     with pytest.raises(InputError, match=r"^model must be a KAN or MLP, got torch.nn.modules.linear.Linear$"):
-        to_onnx(tmp_path / "m", torch.nn.Linear(1, 1))
+        to_onnx(torch.nn.Linear(1, 1), tmp_path / "m")
     with pytest.raises(InputError, match=r"^dtype must be torch.float32 or torch.float64, got torch.float16$"):
-        to_onnx(tmp_path / "m", KAN([1, 1]), dtype=torch.float16)
+        to_onnx(KAN([1, 1]), tmp_path / "m", dtype=torch.float16)
     with pytest.raises(FileError, match="there is no folder"):
-        to_onnx(tmp_path / "absent" / "m", MLP([1, 1]))
+        to_onnx(MLP([1, 1]), tmp_path / "absent" / "m")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -134,20 +134,20 @@ def test_a_missing_package_is_answered_with_the_pip_line(tmp_path, monkeypatch, 
     monkeypatch.setitem(sys.modules, package, None)  # importing it now fails
     message = rf"^Exporting to ONNX needs {package}, which is not installed: pip install 'edgewise\[onnx\]'$"
     with pytest.raises(MissingExtraError, match=message):
-        to_onnx(tmp_path / "m", MLP([1, 1]))
+        to_onnx(MLP([1, 1]), tmp_path / "m")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_products_and_elementary_functions(tmp_path, dtype):
     names = [["x", "x^2", "1/x", "exp", "log", "sin", "tanh", "gaussian"], ["sqrt", "x^1.5", "abs", "cos"] + [""] * 4]
     model = KAN([2, 6, 1], products=[(2, 2), ()], functions=[names, None], seed=1, dtype=dtype)
-    to_onnx(tmp_path / "m.onnx", model)
+    to_onnx(model, tmp_path / "m.onnx")
     x = 0.5 + torch.rand(50, 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
     assert_equal_to_rounding(tmp_path / "m.onnx", model, x)
 
 
 def test_every_elementary_function_exports(tmp_path):
     model = KAN([1, len(ELEMENTARY)], functions=[[list(ELEMENTARY)]], dtype=torch.float32)
-    to_onnx(tmp_path / "m.onnx", model)
+    to_onnx(model, tmp_path / "m.onnx")
     x = torch.linspace(0.1, 0.9, 40)[:, None]
     np.testing.assert_allclose(run(tmp_path / "m.onnx", x), model(x).detach(), rtol=3e-5, atol=3e-6)

@@ -9,14 +9,14 @@ import torch
 from tests.export.networks import case, units
 
 from edgewise.errors import FileError, InputError
-from edgewise.export.program import to_program
+from edgewise.export import to_c, to_onnx, to_program, to_python
 from edgewise.export.steps import InUnits
 
 
 @pytest.mark.parametrize("name", ["degree 0", "degree 5", "mixed", "formula", "silu"])
 def test_the_program_is_the_network(tmp_path, name):
     model, x, expected = case(name)
-    to_program(tmp_path / "m.pt2", model)
+    to_program(model, tmp_path / "m.pt2")
     program = torch.export.load(tmp_path / "m.pt2").module()
     np.testing.assert_allclose(program(x).detach(), expected, rtol=1e-12, atol=1e-12)
     for rows in (1, 2):
@@ -27,7 +27,7 @@ def test_the_program_is_the_network(tmp_path, name):
 def test_in_the_units_of_a_table_without_edgewise(tmp_path):
     model, x, _ = case("degree 5")
     own = units(2, 2)
-    to_program(tmp_path / "m.pt2", model, units=own)
+    to_program(model, tmp_path / "m.pt2", units=own)
     torch.save(x, tmp_path / "x.pt")
     program = (
         "import sys; sys.modules.update(edgewise=None)\n"
@@ -40,6 +40,18 @@ def test_in_the_units_of_a_table_without_edgewise(tmp_path):
 
 def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(InputError, match="model must be a KAN or MLP"):
-        to_program(tmp_path / "m", torch.nn.Linear(1, 1))
+        to_program(torch.nn.Linear(1, 1), tmp_path / "m")
     with pytest.raises(FileError, match="there is no folder"):
-        to_program(tmp_path / "absent" / "m", case("degree 1")[0])
+        to_program(case("degree 1")[0], tmp_path / "absent" / "m")
+
+
+@pytest.mark.parametrize("function", [to_program, to_onnx, to_python, to_c])
+def test_the_path_first_still_works_and_warns(tmp_path, function):
+    model, old, new = case("degree 1")[0], tmp_path / "old", tmp_path / "new"
+    with pytest.warns(
+        DeprecationWarning, match=f"^edgewise.export.{function.__name__} takes the object first"
+    ) as caught:
+        function(old, model)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    function(model, new)
+    assert function is to_program or old.read_bytes() == new.read_bytes()

@@ -26,7 +26,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -185,7 +185,8 @@ class Checkpointer:
     def __call__(self, event: StepEvent) -> None:
         """Save after every `every` steps and after the last one."""
         if event.step % self.every == 0 or event.step == event.steps:
-            write(event.model, self.path, extra=self.extra, state=event.state())
+            model = cast(Network, event.model)  # `write` refuses every other module
+            write(model, self.path, extra=self.extra, state=event.state())
 
 
 def to_bytes(

@@ -164,14 +164,17 @@ def _encoded(network: nn.Module) -> dict[str, Any]:
         return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
     if isinstance(network, TensorNetwork):
         (layer,) = network.layers
+        assert isinstance(layer, TensorLayer)
         shape = {"degree": layer.degree, "periodic": list(layer.periodic)}
         return {"kind": "tensor", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
     if isinstance(network, SeparableNetwork):
         layer, total = network.layers
+        assert isinstance(layer, SeparableLayer)
         shape = {"degree": layer.degree, "fields": total.out_features}
         return {"kind": "separable", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
     if isinstance(network, PeriodicNetwork):
         first = network.layers[0]
+        assert isinstance(first, PeriodicLayer)
         periods = [(number, start, period) for number, (start, period) in first.periods.items()]
         return {"kind": "periodic", "inputs": first.in_features, "periods": periods, "inner": _encoded(network.inner)}
     if isinstance(network, KAN | MLP):

@@ -58,4 +58,4 @@ class Exported:
             if outputs is None and classes:
                 outputs = [f"probability of {label}" for label in self.classes_]
             settings = {"names": names, "outputs": outputs}
-        WRITERS[ending](path, self.model_, units=units, **settings)
+        WRITERS[ending](self.model_, path, units=units, **settings)

@@ -2,10 +2,14 @@
 
 import copy
 import io
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor, nn
 
 from edgewise import files
 from edgewise.export.steps import InUnits, Units, check_model, check_units
@@ -13,29 +17,76 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
 
-def to_program(path: str | os.PathLike[str], model: KAN | MLP, *, units: Units | None = None) -> None:
-    """Writes `model` as a .pt2 file: `torch.export.load(path).module()(x)` gives (batch, out) for x (batch, in).
+def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units | None = None) -> None:
+    """Write a network as a .pt2 file: `torch.export.load(path).module()(x)` returns (batch, out) for x (batch, in).
 
-    Equal to the model up to rounding, for batches of any size, in the model's dtype. The file holds operators of
-    torch only.
+    The program is equal to the model up to rounding, for batches of any size, in the model's dtype. The file contains
+    only operators of torch.
 
-    Args:
-        path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
-        model: what to write. units: lets the program take and give the user's units.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    units : Units, optional
+        Scaling of a table; with it the program takes and returns the user's units.
 
-    Raises:
-        InputError: an argument is of another kind.
-        FileError: the file cannot be written.
+    Raises
+    ------
+    InputError
+        An argument is of another kind.
+    FileError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> from edgewise.export import to_program
+    >>> to_program(edgewise.KAN([2, 1]), "network.pt2")  # doctest: +SKIP
+    >>> torch.export.load("network.pt2").module()(torch.rand(3, 2))  # doctest: +SKIP
     """
-    check_model(model)
-    inputs, outputs = model.config.width[0], model.config.width[-1]
-    check_units(units, inputs, outputs)
-    own = copy.deepcopy(model).to("cpu").eval()
-    example = torch.zeros(3, inputs, dtype=next(own.parameters()).dtype)  # 0 and 1 rows would be taken for constants
-    own = own if units is None else InUnits(own, units)
-    with warnings.catch_warnings():  # torch's notes on its own parts; none is about the model
-        warnings.simplefilter("ignore")
-        program = torch.export.export(own, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    model, path = files.object_then_path(model, path, "edgewise.export.to_program")
+    own = for_export(model, units)
+    with quiet():
+        example = (example_rows(model, own),)
+        program = torch.export.export(own, example, dynamic_shapes=({0: torch.export.Dim("batch")},))
         buffer = io.BytesIO()
         torch.export.save(program, buffer)
     files.write_bytes(path, buffer.getvalue())
+
+
+def for_export(model: KAN | MLP, units: Units | None, dtype: torch.dtype | None = None) -> nn.Module:
+    """Return a copy of a network on the CPU, in evaluation mode, in the user's units.
+
+    Raises
+    ------
+    InputError
+        The model is no network of the library, or the units do not fit it.
+    """
+    check_model(model)
+    check_units(units, model.config.width[0], model.config.width[-1])
+    own = copy.deepcopy(model).to("cpu", dtype).eval()
+    return own if units is None else InUnits(own, units)
+
+
+def example_rows(model: KAN | MLP, own: nn.Module) -> Tensor:
+    """Return an example input (3, in) in the dtype of `own`; torch.export takes 0 or 1 rows for constants."""
+    return torch.zeros(3, model.config.width[0], dtype=next(own.parameters()).dtype)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide torch's notes on its own exporter: deprecations within torch, torchvision that is not installed.
+
+    No note is about the model, and a user cannot act on any. All settings are restored on leaving.
+    """
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

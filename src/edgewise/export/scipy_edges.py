@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.expression import Expression, evaluate
@@ -23,9 +24,21 @@ if TYPE_CHECKING:
 class EdgeFunction:
     """One edge as a function of numbers of any shape: spline(x) + weight * b(x), or a formula.
 
-    spline: `scipy.interpolate.PPoly` that holds the straight lines outside the domain too, so it can be differentiated,
-        integrated and solved; None for an elementary edge. base: the name of b, with its weight.
-    expression: of an elementary edge.
+    Parameters
+    ----------
+    spline : scipy.interpolate.PPoly or None
+        The spline with its straight lines outside the domain, so that it can be differentiated, integrated and solved;
+        None for an edge that is an elementary function.
+    base : str
+        Name of the base function b.
+    weight : float
+        Weight of the base function.
+    expression : Expression or None
+        The formula of an edge that is an elementary function.
+
+    Examples
+    --------
+    See `to_scipy`.
     """
 
     spline: "PPoly | None"
@@ -33,10 +46,12 @@ class EdgeFunction:
     weight: float = 0.0
     expression: Expression | None = None
 
-    def __call__(self, x) -> np.ndarray:
+    def __call__(self, x: ArrayLike) -> np.ndarray:
+        """Return the values at x, in its shape."""
         x = np.asarray(x, dtype=np.float64)
         if self.expression is not None:
             return evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
+        assert self.spline is not None  # an edge is a spline or an elementary function
         value = self.spline(x)
         if self.weight:
             value = value + self.weight * ACTIVATIONS[self.base](torch.from_numpy(x)).numpy()
@@ -44,14 +59,41 @@ class EdgeFunction:
 
 
 def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
-    """For each layer of edges of a KAN a dictionary (in, out) -> `EdgeFunction`; masked edges are absent.
+    """Return the edges of a KAN as functions that scipy can differentiate, integrate and solve.
 
-    A node's value is the sum of the edges that end in it, so `sum(f(x[i]) for (i, o), f in to_scipy(model)[0].items()
-    if o == 2)` is the first layer's third sum. Equal to the model's edges up to rounding, in float64.
+    They are equal to the model's edges up to rounding, in float64. The value of a node is the sum of the edges that
+    end in it.
 
-    Raises:
-        InputError: model is no KAN.
-        MissingExtraError: scipy is not installed.
+    Parameters
+    ----------
+    model : KAN
+        The network.
+
+    Returns
+    -------
+    tuple of dict
+        For each layer of edges a dictionary (input, output) -> `EdgeFunction`; masked edges are absent.
+
+    Raises
+    ------
+    InputError
+        The model is no KAN.
+    MissingExtraError
+        scipy is not installed.
+
+    Examples
+    --------
+    The sum of the edges into a node is the output of the layer:
+
+    >>> import torch
+    >>> import edgewise
+    >>> model = edgewise.KAN([2, 1], dtype=torch.float64)
+    >>> (layer,) = to_scipy(model)
+    >>> sorted(layer)
+    [(0, 0), (1, 0)]
+    >>> value = layer[0, 0](0.3) + layer[1, 0](-0.5)
+    >>> bool(abs(value - model(torch.tensor([0.3, -0.5], dtype=torch.float64)).item()) < 1e-12)
+    True
     """
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__module__}.{type(model).__qualname__}")
@@ -59,21 +101,25 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
         import scipy.interpolate  # noqa: F401
     except ImportError as error:
         raise missing_extra("scipy", "sklearn", "Edges as functions of scipy.interpolate") from error
-    found = []
+    layers = []
     for layer in model.layers:
         if isinstance(layer, ProductLayer):
             continue
         spline, symbolic = spline_part(layer), layer.symbolic if isinstance(layer, MixedLayer) else layer
-        edges = {} if spline is None else _splines(spline)
-        edges |= _elementary(symbolic) if isinstance(symbolic, SymbolicLayer) else {}
-        found.append(dict(sorted(edges.items())))
-    return tuple(found)
+        edges = {} if spline is None else _spline_edges(spline)
+        if isinstance(symbolic, SymbolicLayer):
+            for i, o in symbolic.mask.nonzero().tolist():
+                edges[i, o] = EdgeFunction(None, expression=edge_expression(symbolic, i, o))
+        layers.append(dict(sorted(edges.items())))
+    return tuple(layers)
 
 
-def _splines(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
+def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
+    """Return the splines of a layer by (input, output), each continued by straight lines beyond its domain."""
     from scipy.interpolate import BSpline, PPoly
 
-    k, edges = layer.degree, {}
+    k = layer.degree
+    edges: dict[tuple[int, int], EdgeFunction] = {}
     coef, knots, mask = (part.detach().cpu().double().numpy() for part in (layer.coef, layer.knots, layer.mask))
     base = None if layer.base is None else layer.base.detach().cpu().double().numpy()
     for i in range(layer.in_features):
@@ -96,8 +142,3 @@ def _splines(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
             weight = 0.0 if base is None else float(base[i, o])
             edges[i, int(o)] = EdgeFunction(PPoly(table, places), layer.base_function, weight)
     return edges
-
-
-def _elementary(layer: SymbolicLayer) -> dict[tuple[int, int], EdgeFunction]:
-    places = map(tuple, layer.mask.nonzero().tolist())
-    return {(i, o): EdgeFunction(None, expression=edge_expression(layer, i, o)) for i, o in places}

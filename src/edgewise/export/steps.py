@@ -1,4 +1,4 @@
-"""A network as a list of simple steps in numbers, which the writers of source turn into text."""
+"""A network as a list of simple steps in numbers, which the modules for Python and C turn into source."""
 
 import math
 from collections.abc import Sequence
@@ -14,17 +14,30 @@ from edgewise.interpret.symbolic.extraction import node_expressions
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.mlp import MLP
+from edgewise.nn.mlp import MLP, DenseLayer
 from edgewise.nn.model import KAN
 
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """How a network's numbers come from those of a table, and back: with it, files take and give the user's units.
+    """Affine scaling between a table and a network; with it, files take and return the user's units.
 
-    shift, scale: (in,), the network's input is (x - shift) / scale, cut off at -limit and limit.
-    out_shift, out_scale: (out,), the result is out_shift + out_scale * output; or None.
-    probabilities: the result is the softmax of the output.
+    Parameters
+    ----------
+    shift, scale : ndarray, (in,)
+        The network's input is (x - shift) / scale.
+    limit : float
+        The network's input is clipped to the interval from -limit to limit.
+    out_shift, out_scale : ndarray, (out,), optional
+        The result is out_shift + out_scale * output; None for the output itself.
+    probabilities : bool
+        Whether the result is the softmax of the output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Units(shift=np.array([10.0]), scale=np.array([2.0]), limit=4.0).limit
+    4.0
     """
 
     shift: np.ndarray
@@ -36,9 +49,14 @@ class Units:
 
 
 class InUnits(nn.Module):
-    """A network that takes and gives the user's units."""
+    """Module that takes and returns the user's units of a network."""
 
-    def __init__(self, model: nn.Module, units: Units):
+    shift: Tensor
+    scale: Tensor
+    out_shift: Tensor | None
+    out_scale: Tensor | None
+
+    def __init__(self, model: nn.Module, units: Units) -> None:
         super().__init__()
         self.model, self.limit, self.probabilities = model, units.limit, units.probabilities
         weight = next(model.parameters())
@@ -48,17 +66,25 @@ class InUnits(nn.Module):
             self.register_buffer(name, values)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, in) -> (batch, out)."""
+        """Return the result (batch, out) for x (batch, in)."""
         y = self.model(((x - self.shift) / self.scale).clamp(-self.limit, self.limit))
-        y = y if self.out_shift is None else self.out_shift + self.out_scale * y
+        if self.out_shift is not None and self.out_scale is not None:
+            y = self.out_shift + self.out_scale * y
         return torch.softmax(y, 1) if self.probabilities else y
 
 
 @dataclass(frozen=True, eq=False)
 class Splines:
-    """y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero.
+    """The step y_o = sum_i (spline_io(x_i) + base_io b(x_i)); masked edges are zero.
 
-    knots (in, n + degree + 1), coef (in, n, out), base (in, out) or None, function: the name of b.
+    Parameters
+    ----------
+    knots : ndarray, (in, n + degree + 1)
+    coef : ndarray, (in, n, out)
+    degree : int
+    base : ndarray, (in, out), or None
+    function : str
+        Name of b.
     """
 
     knots: np.ndarray
@@ -70,7 +96,7 @@ class Splines:
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """y = a(x) weight + bias, with `function` the name of a; weight (in, out), bias (out,)."""
+    """The step y = a(x) weight + bias, with `function` the name of a; weight (in, out), bias (out,)."""
 
     weight: np.ndarray
     bias: np.ndarray
@@ -79,7 +105,7 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Formulas:
-    """y_o is a formula of the inputs; names of these for comments."""
+    """The step in which each y_o is a formula of the inputs."""
 
     nodes: tuple[Expression, ...]
     inputs: int
@@ -87,7 +113,7 @@ class Formulas:
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """y_o is the product of the inputs of group o."""
+    """The step in which y_o is the product of the inputs of group o."""
 
     groups: tuple[tuple[int, ...], ...]
 
@@ -96,41 +122,43 @@ Step = Splines | Dense | Formulas | Products
 
 
 def steps_of(model: KAN | MLP) -> list[list[Step]]:
-    """For each layer the steps whose sum it is, in float64.
+    """Return for each layer the steps whose sum it is, in float64.
 
-    Raises:
-        InputError: model is something else, or has layers that are.
+    Raises
+    ------
+    InputError
+        The model is no network of the library.
     """
     check_model(model)
     return [_steps(layer) for layer in model.layers]
 
 
 def functions_of(layers: list[list[Step]]) -> list[str]:
-    """Names of the activations and base functions that the steps call."""
+    """Return the names of the activations and base functions that the steps call."""
     flat = [step for steps in layers for step in steps]
     called = [step for step in flat if isinstance(step, Dense) or (isinstance(step, Splines) and step.base is not None)]
     return sorted({step.function for step in called})
 
 
 def check_model(model: nn.Module) -> None:
-    """Raises InputError unless it is a network of the library."""
+    """Raise InputError unless the model is a network of the library."""
     if not isinstance(model, KAN | MLP):
         raise InputError(f"model must be a KAN or MLP, got {type(model).__module__}.{type(model).__qualname__}")
 
 
 def check_units(units: Units | None, inputs: int, outputs: int) -> None:
-    """Raises InputError unless units fit a network."""
+    """Raise InputError unless units fit a network with so many inputs and outputs."""
     if units is None:
         return
     if np.shape(units.shift) != (inputs,) or np.shape(units.scale) != (inputs,):
         raise InputError(f"units must have shift and scale of {inputs} numbers, got {np.shape(units.shift)}")
-    for values in (units.out_shift, units.out_scale):
-        if (units.out_shift is None) != (values is None) or (values is not None and np.shape(values) != (outputs,)):
-            raise InputError(f"units must have out_shift and out_scale of {outputs} numbers, got {np.shape(values)}")
+    shapes = [None if values is None else np.shape(values) for values in (units.out_shift, units.out_scale)]
+    if shapes not in ([None, None], [(outputs,), (outputs,)]):
+        raise InputError(f"units must have out_shift and out_scale of {outputs} numbers, got shapes {shapes}")
 
 
 def check_labels(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
-    """Names for comments: those given, or letter1, letter2, ... Raises InputError where they don't fit."""
+    """Return names for comments: those given, or letter1, letter2, ...; raise InputError where they don't fit."""
     if names is None:
         return tuple(f"{letter}{k + 1}" for k in range(count))
     if isinstance(names, str) or len(names) != count:
@@ -139,6 +167,7 @@ def check_labels(names: Sequence[str] | None, count: int, letter: str, argument:
 
 
 def _steps(layer: nn.Module) -> list[Step]:
+    """Return the steps of one layer."""
     if isinstance(layer, MixedLayer):
         return [*_steps(layer.spline), *_steps(layer.symbolic)]
     if isinstance(layer, KANLayer):
@@ -150,6 +179,7 @@ def _steps(layer: nn.Module) -> list[Step]:
         return [Formulas(tuple(node_expressions(layer)), layer.in_features)]
     if isinstance(layer, ProductLayer):
         return [Products(layer.groups)]
+    assert isinstance(layer, DenseLayer)
     return [Dense(_numbers(layer.weight), _numbers(layer.bias), layer.activation)]
 
 

@@ -1,4 +1,4 @@
-"""Networks as plain Python source that needs NumPy only."""
+"""Networks as Python source that needs only NumPy."""
 
 import os
 from collections.abc import Sequence
@@ -63,27 +63,48 @@ _ACTIVATIONS = {
 
 
 def to_python(
-    path: str | os.PathLike[str],
     model: KAN | MLP,
+    path: str | os.PathLike[str],
     *,
     units: Units | None = None,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> None:
-    """Writes `model` as a Python file with a function `predict(x)`, (rows, in) -> (rows, out), in float64.
+    """Write a network as a Python file with a function `predict(x)`, (rows, in) -> (rows, out), in float64.
 
-    Equal to the model up to rounding, inside its domains, on their ends and beyond. The file needs NumPy only (scipy
-    too where the network holds the Bessel function J0).
+    The function is equal to the model up to rounding, inside its domains, on their ends and beyond. The file needs
+    only NumPy, and scipy where the network has the Bessel function J0.
 
-    Args:
-        path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
-        model: what to write. units: lets the function take and give the user's units.
-        names, outputs: of the columns of x and of the result, for a comment.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    units : Units, optional
+        Scaling of a table; with it the function takes and returns the user's units.
+    names, outputs : sequence of str, optional
+        Names of the columns of x and of the result, stored as `COLUMNS` and `OUTPUTS`.
 
-    Raises:
-        InputError: an argument is of another kind.
-        FileError: the file cannot be written.
+    Raises
+    ------
+    InputError
+        An argument is of another kind.
+    FileError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import os, runpy, tempfile
+    >>> import edgewise
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "network.py")
+    ...     to_python(edgewise.KAN([2, 1]), path)
+    ...     predict = runpy.run_path(path)["predict"]
+    >>> predict([[0.1, 0.2], [0.3, 0.4]]).shape
+    (2, 1)
     """
+    model, path = files.object_then_path(model, path, "edgewise.export.to_python")
     files.write_bytes(path, python_source(model, units=units, names=names, outputs=outputs).encode())
 
 
@@ -94,14 +115,15 @@ def python_source(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> str:
-    """What `to_python` writes."""
+    """Return the source that `to_python` writes."""
     layers = steps_of(model)
     width = model.config.width
     check_units(units, width[0], width[-1])
     names = check_labels(names, width[0], "x", "names")
     outputs = check_labels(outputs, width[-1], "y", "outputs")
     flat = [step for steps in layers for step in steps]
-    functions, numbers = [], []
+    functions: list[str] = []
+    numbers: list[str] = []
     if any(isinstance(step, Splines) for step in flat):
         functions.append(_BASIS)
     functions += [_ACTIVATIONS[name] for name in functions_of(layers)]
@@ -112,9 +134,9 @@ def python_source(
         limit = float(units.limit)
         body.append(f"x = np.clip({scaled}, {-limit!r}, {limit!r})" if np.isfinite(limit) else f"x = {scaled}")
     for number, steps in enumerate(layers):
-        parts = [_written(step, number, functions, numbers) for step in steps]
+        parts = [_term(step, number, functions, numbers) for step in steps]
         body.append("x = " + " + ".join(parts))
-    if units is not None and units.out_shift is not None:
+    if units is not None and units.out_shift is not None and units.out_scale is not None:
         numbers += [_array("OUT_SHIFT", units.out_shift), _array("OUT_SCALE", units.out_scale)]
         body.append("x = OUT_SHIFT + OUT_SCALE * x")
     if units is not None and units.probabilities:
@@ -128,8 +150,8 @@ def python_source(
     return f"{about}\n\n{imports}\n{columns}{''.join(numbers)}{source}{predict}{lines}\n"
 
 
-def _written(step: Step, number: int, functions: list[str], numbers: list[str]) -> str:
-    """The expression of one step; what it needs is added to `functions` and `numbers`."""
+def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> str:
+    """Return the expression of one step; functions and arrays that it uses go to `functions` and `numbers`."""
     if isinstance(step, Splines):
         numbers += [_array(f"KNOTS_{number}", step.knots), _array(f"COEF_{number}", step.coef)]
         text = f"splines(x, KNOTS_{number}, COEF_{number}, {step.degree})"
@@ -158,12 +180,15 @@ def _written(step: Step, number: int, functions: list[str], numbers: list[str]) 
 
 
 def _called(function: str) -> str:
+    """Return the call of an activation or base function on x."""
     return {"identity": "x", "tanh": "np.tanh(x)"}.get(function, f"{function}(x)")
 
 
 def _array(name: str, values: np.ndarray) -> str:
+    """Return the definition of an array."""
     return f"{name} = np.array({np.asarray(values, dtype=np.float64).tolist()!r})\n"
 
 
 def _listed(names: Sequence[str]) -> str:
+    """Return a list of names as source in ASCII."""
     return "[" + ", ".join(ascii(name) for name in names) + "]"

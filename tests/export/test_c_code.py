@@ -10,7 +10,7 @@ import torch
 from tests.export.networks import NETWORKS, case, every_function, units
 
 from edgewise.errors import InputError
-from edgewise.export.c_source import c_source, to_c
+from edgewise.export.c_code import c_source, to_c
 from edgewise.export.steps import InUnits
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -55,7 +55,7 @@ def test_infinite_and_missing_numbers_are_as_in_the_network(tmp_path):
 def test_in_the_units_of_a_table(tmp_path, probabilities):
     model, x, _ = case("degree 5")
     own = units(2, 2, probabilities=probabilities)
-    to_c(tmp_path / "own.c", model, units=own, function="price", names=["*/ a", "é"], outputs=["p", "q"])
+    to_c(model, tmp_path / "own.c", units=own, function="price", names=["*/ a", "é"], outputs=["p", "q"])
     source = (tmp_path / "own.c").read_text()
     value = run(tmp_path, source, x.numpy(), 2, "price")
     np.testing.assert_allclose(value, InUnits(model, own)(x).detach().numpy(), rtol=1e-11, atol=1e-12)

@@ -9,7 +9,7 @@ import torch
 from tests.export.networks import NETWORKS, case, every_function, units
 
 from edgewise.errors import FileError, InputError
-from edgewise.export.numpy_source import python_source, to_python
+from edgewise.export.numpy_code import python_source, to_python
 from edgewise.export.steps import InUnits
 
 
@@ -52,7 +52,7 @@ def test_in_the_units_of_a_table(probabilities):
 
 def test_the_file_needs_numpy_only(tmp_path):
     model, x, expected = case("masked")
-    to_python(tmp_path / "net.py", model, names=["länge", 'a"b'], outputs=["y"])
+    to_python(model, tmp_path / "net.py", names=["länge", 'a"b'], outputs=["y"])
     np.save(tmp_path / "x.npy", x.numpy())
     program = (
         "import sys; sys.modules.update(edgewise=None, torch=None, scipy=None)\n"
@@ -71,4 +71,4 @@ def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(InputError, match="names must hold 2 names"):
         python_source(model, names=["a"])
     with pytest.raises(FileError, match="there is no folder"):
-        to_python(tmp_path / "absent" / "m.py", model)
+        to_python(model, tmp_path / "absent" / "m.py")

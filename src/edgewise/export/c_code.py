@@ -1,4 +1,4 @@
-"""Networks as C99 source that needs the mathematical library only."""
+"""Networks as C99 source that needs only the mathematical library."""
 
 import os
 import re
@@ -86,29 +86,51 @@ _SOFTMAX = """    double top = y[0], total = 0.0;
 
 
 def to_c(
-    path: str | os.PathLike[str],
     model: KAN | MLP,
+    path: str | os.PathLike[str],
     *,
     function: str = "predict",
     units: Units | None = None,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> None:
-    """Writes `model` as a C99 file with a function `void predict(const double *x, double *y)` of one sample.
+    """Write a network as a C99 file with a function `void predict(const double *x, double *y)` of one sample.
 
-    Equal to the model up to rounding, inside its domains, on their ends and beyond; link with -lm. It allocates
-    nothing and keeps no state.
+    The function is equal to the model up to rounding, inside its domains, on their ends and beyond. It allocates no
+    memory and keeps no state. Link it with -lm.
 
-    Args:
-        path: where to; an existing file is replaced as a whole, and stays intact if anything goes wrong.
-        model: what to write. function: its name in C.
-        units: lets the function take and give the user's units.
-        names, outputs: of the numbers in x and y, for a comment.
+    Parameters
+    ----------
+    model : KAN or MLP
+        The network.
+    path : path-like
+        Name of the file. An existing file is replaced, and stays intact if writing fails.
+    function : str
+        Name of the function in C.
+    units : Units, optional
+        Scaling of a table; with it the function takes and returns the user's units.
+    names, outputs : sequence of str, optional
+        Names of the numbers in x and y, for a comment.
 
-    Raises:
-        InputError: an argument is of another kind.
-        FileError: the file cannot be written.
+    Raises
+    ------
+    InputError
+        An argument is of another kind.
+    FileError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import edgewise
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "network.c")
+    ...     to_c(edgewise.KAN([2, 1]), path, names=["length", "width"])
+    ...     print(path.read_text().splitlines()[1])
+       x: length, width
     """
+    model, path = files.object_then_path(model, path, "edgewise.export.to_c")
     files.write_bytes(path, c_source(model, function=function, units=units, names=names, outputs=outputs).encode())
 
 
@@ -120,7 +142,7 @@ def c_source(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> str:
-    """What `to_c` writes."""
+    """Return the source that `to_c` writes."""
     if not isinstance(function, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", function):
         raise InputError(f"function must be a plain identifier, got {function!r}")
     layers = steps_of(model)
@@ -138,12 +160,17 @@ def c_source(
         body.append(f"    for (int i = 0; i < {width[0]}; i++)\n        layer_0[i] = x[i];\n")
     else:
         parts += [_array("shift", units.shift), _array("scale", units.scale)]
-        body.append(_scaled(width[0], float(units.limit)))
+        limit = float(units.limit)
+        lines = f"    for (int i = 0; i < {width[0]}; i++) {{\n        layer_0[i] = (x[i] - shift[i]) / scale[i];\n"
+        if np.isfinite(limit):
+            lines += f"        layer_0[i] = layer_0[i] < {-limit!r} ? {-limit!r} : layer_0[i];\n"
+            lines += f"        layer_0[i] = layer_0[i] > {limit!r} ? {limit!r} : layer_0[i];\n"
+        body.append(lines + "    }\n")
     for number, (steps, (_, count)) in enumerate(zip(layers, pairwise(width), strict=True)):
         body.append(f"    double layer_{number + 1}[{count}] = {{0.0}};\n")
-        body += [_written(step, number, parts) for step in steps]
+        body += [_statements(step, number, parts) for step in steps]
     last = f"layer_{len(layers)}[o]"
-    if units is not None and units.out_shift is not None:
+    if units is not None and units.out_shift is not None and units.out_scale is not None:
         parts += [_array("out_shift", units.out_shift), _array("out_scale", units.out_scale)]
         last = f"out_shift[o] + out_scale[o] * {last}"
     body.append(f"    for (int o = 0; o < {width[-1]}; o++)\n        y[o] = {last};\n")
@@ -160,16 +187,8 @@ def c_source(
     )
 
 
-def _scaled(inputs: int, limit: float) -> str:
-    lines = f"    for (int i = 0; i < {inputs}; i++) {{\n        layer_0[i] = (x[i] - shift[i]) / scale[i];\n"
-    if np.isfinite(limit):
-        lines += f"        layer_0[i] = layer_0[i] < {-limit!r} ? {-limit!r} : layer_0[i];\n"
-        lines += f"        layer_0[i] = layer_0[i] > {limit!r} ? {limit!r} : layer_0[i];\n"
-    return lines + "    }\n"
-
-
-def _written(step: Step, number: int, parts: list[str]) -> str:
-    """The statements that add one step to the next layer; what they need is added to `parts`."""
+def _statements(step: Step, number: int, parts: list[str]) -> str:
+    """Return the statements that add one step to the next layer; arrays and functions that they use go to `parts`."""
     here, there = f"layer_{number}", f"layer_{number + 1}"
     if isinstance(step, Products):
         products = (" * ".join(f"{here}[{i}]" for i in group) for group in step.groups)
@@ -202,6 +221,7 @@ def _written(step: Step, number: int, parts: list[str]) -> str:
 
 
 def _array(name: str, values: np.ndarray) -> str:
+    """Return the definition of an array of doubles, wrapped into lines."""
     numbers = [repr(float(value)) for value in np.asarray(values, dtype=np.float64).ravel()]
     lines, line = [], "   "
     for number in numbers:
@@ -213,4 +233,5 @@ def _array(name: str, values: np.ndarray) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """Return names for a comment; characters that could end it, or a trigraph, become underscores."""
     return ", ".join(re.sub(r"[^ -~]|[*/\\?]", "_", name) for name in names)
