@@ -89,7 +89,6 @@ MANY_ARGUMENTS = (
     # These have more today and are to be shortened.
     "cli.table.formula",
     "estimator.base",
-    "interpret.symbolic.snapping",
     "nn.layers.spline",
     "nn.model",
     "ops.kernels.cpu",

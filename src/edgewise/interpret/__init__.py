@@ -32,7 +32,7 @@ from edgewise.interpret.dependence import (
     structure,
 )
 from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
-from edgewise.interpret.symbolic import formula, from_formula, symbolify
+from edgewise.interpret.symbolic import edge_formula, formula, from_formula, symbolify
 from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "bound_together",
     "deepen",
     "distil",
+    "edge_formula",
     "edge_scores",
     "explain_global",
     "explain_local",

@@ -10,9 +10,9 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
-from edgewise.interpret.symbolic import snapping as module
-from edgewise.interpret.symbolic.snapping import is_symbolic, symbolify, with_edge
+from edgewise.interpret.symbolic.snapping import _Snapping, symbolify, with_edge
 from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.layers.symbolic import SymbolicLayer
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -40,7 +40,7 @@ def test_a_trained_network_becomes_its_formula(trained):
     assert best.complexity <= 13
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     networks = [entry.model for entry in front if entry.model is not None]
-    assert all(is_symbolic(network) for network in networks)
+    assert all(isinstance(layer, SymbolicLayer) for network in networks for layer in network.layers)
 
 
 def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
@@ -49,13 +49,14 @@ def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     names = {(0, 0, 0): ("sin", 3.0), (0, 1, 0): ("abs", 1.0), (1, 0, 0): ("exp", 1.0)}  # abs for a square
     for place, (name, a) in names.items():
         model = with_edge(model, place, EdgeFit(name, a, 0.0, 1.0, 0.0, 0.0, 5))
-    problem = module.Regression(x, y)
-    module._fit(model, problem, 20, math.inf)
-    state = module._State(model, module._loss(model, x, y), dict.fromkeys(names, 5))
-    found = module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, math.inf)
-    assert found.loss < 1e-12 < 1e-4 < state.loss
-    assert found.model.config.functions[0][1] != ("abs",)
-    assert module._freed(state, list(names), trained[0], x, y, problem, ELEMENTARY, 1e-20, -math.inf) is state
+    snapping = _Snapping(trained[0], Regression(x, y), ELEMENTARY)
+    snapping.exact_loss = 1e-20
+    snapping.refit(model, 20, math.inf)
+    state = snapping.state(model, dict.fromkeys(names, 5))
+    freed = snapping.with_edges_freed(state, list(names), math.inf)
+    assert freed.loss < 1e-12 < 1e-4 < state.loss
+    assert freed.model.config.functions[0][1] != ("abs",)
+    assert snapping.with_edges_freed(state, list(names), -math.inf) is state
 
 
 def test_the_time_limit_bounds_all_of_it():
@@ -73,10 +74,12 @@ def test_bad_arguments(trained):
     data = trained[1]
     with pytest.raises(InputError, match="model must be a KAN with one output"):
         symbolify(KAN([2, 2]), data)
-    with pytest.raises(InputError, match="data must have 3 inputs"):
+    with pytest.raises(InputError, match="problem must have 3 inputs"):
         symbolify(KAN([3, 1]), data)
     for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):
         with pytest.raises(InputError, match=message):
             symbolify(trained[0], data, **settings)
-    with pytest.raises(InputError, match="data must be a Regression with tensors, got list"):
+    with pytest.raises(InputError, match="problem must be a Regression with tensors, got list"):
         symbolify(trained[0], [])
+    with pytest.warns(DeprecationWarning, match="the argument data of symbolify is now called problem"):
+        symbolify(trained[0], data=data, time_limit=0)

@@ -1,31 +1,21 @@
-"""The formula of a network whose edges are elementary functions: equal to it, and readable in many notations.
-
-The formulas of single edges and nodes of a layer of elementary functions."""
+"""Formulas of networks with elementary edges: of a whole network, of a layer's nodes, and of single edges."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
-import torch
-
-from edgewise.checks import check_names
+from edgewise.checks import check_names, is_integer
 from edgewise.errors import InputError
-from edgewise.formulas.expression import (
-    Add,
-    Expression,
-    Multiply,
-    Number,
-    Variable,
-    children,
-    exact_number,
-    parse_expression,
-    rebuilt,
-)
+from edgewise.formulas.curve_fits import substituted
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exact_number, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.elementary import Elementary
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.symbolic import SymbolicLayer
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN
+
+EDGE_INPUT = Variable(0)  # the input of a single edge in its expression
 
 
 def formula(
@@ -33,30 +23,50 @@ def formula(
     *,
     names: Sequence[str] | None = None,
     output: int = 0,
-    table: Mapping[str, Elementary] = ELEMENTARY,
+    table: Mapping[str, Elementary] | None = None,
 ) -> Formula:
-    """The formula that a model computes for one of its outputs, equal to it to rounding.
+    """Write a network of elementary edges as the formula of one of its outputs, equal to rounding.
 
-    Args:
-        model: a KAN whose edges are all elementary functions, with or without products.
-        names: of the inputs; x_1, x_2, ... if left out.
-        output: which one.
-        table: the elementary functions of the model.
+    Parameters
+    ----------
+    model : KAN
+        With elementary functions on all edges, with or without products.
+    names : sequence of str, optional
+        Names of the inputs; x_1, x_2, ... if left out.
+    output : int
+        Number of the output.
+    table : mapping, optional
+        Deprecated and not needed: each layer holds its elementary functions.
 
-    Raises:
-        InputError: an edge is a spline, or names or output do not fit.
+    Returns
+    -------
+    Formula
+        Prints as text, LaTeX, sympy, Python or C.
+
+    Raises
+    ------
+    InputError
+        An edge is a spline, or names or output do not fit.
+
+    Examples
+    --------
+    >>> model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
+    >>> str(formula(model, names=["a", "b"]))
+    'sin(a) + b**2'
     """
+    if table is not None:
+        warnings.warn("table is no longer needed by formula and is ignored", DeprecationWarning, stacklevel=2)
     layers = list(model.layers)
     inputs, outputs = layers[0].in_features, layers[-1].out_features
     names = check_names(names, inputs)
-    if isinstance(output, bool) or not isinstance(output, int) or not 0 <= output < outputs:
+    if not is_integer(output) or not 0 <= output < outputs:
         raise InputError(f"output must be a number from 0 to {outputs - 1}, got {output!r}")
     nodes: list[Expression] = [Variable(k) for k in range(inputs)]
     for place, layer in enumerate(layers):
         if isinstance(layer, ProductLayer):
             nodes = [nodes[g[0]] if len(g) == 1 else Multiply(tuple(nodes[i] for i in g)) for g in layer.groups]
         elif isinstance(layer, SymbolicLayer):
-            nodes = _through(layer, nodes, table)
+            nodes = node_expressions(layer, nodes)
         else:
             raise InputError(
                 f"model must have elementary functions on all edges, layer {place} has splines: use symbolify"
@@ -64,58 +74,104 @@ def formula(
     return Formula(nodes[output], names)
 
 
-def _through(layer: SymbolicLayer, nodes: list[Expression], table: Mapping[str, Elementary]) -> list[Expression]:
-    affine = layer.affine.detach().double().tolist()
-    found: list[Expression] = []
+def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> Formula:
+    """Write a single elementary edge as a formula of its input.
+
+    Parameters
+    ----------
+    model : KAN
+        The network; its other edges may be splines.
+    layer : int
+        Number of the layer in `model.layers`.
+    i, o : int
+        Numbers of the edge's input and of its output within the layer.
+    name : str
+        Name of the input in the formula.
+
+    Returns
+    -------
+    Formula
+        Of one variable; 0 for an absent edge.
+
+    Raises
+    ------
+    InputError
+        There is no such edge, or it is a spline. `edgewise.formulas.curve_fits.edge_fits` finds elementary functions
+        for the values of a spline edge.
+
+    Examples
+    --------
+    >>> model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
+    >>> str(edge_formula(model, 0, 0, 0, name="t"))
+    'sin(t)'
+    """
+    if not is_integer(layer) or layer not in range(len(model.layers)):
+        raise InputError(f"layer must be a number from 0 to {len(model.layers) - 1}, got {layer!r}")
+    chosen = model.layers[layer]
+    for label, value, count in (("i", i, chosen.in_features), ("o", o, chosen.out_features)):
+        if not is_integer(value) or value not in range(count):
+            raise InputError(f"{label} must be a number from 0 to {count - 1}, got {value!r}")
+    if isinstance(chosen, ProductLayer):
+        raise InputError(f"layer must have edges, layer {layer} multiplies nodes")
+    symbolic = chosen.symbolic if isinstance(chosen, MixedLayer) else chosen
+    if not isinstance(symbolic, SymbolicLayer) or (isinstance(chosen, MixedLayer) and bool(chosen.spline.mask[i, o])):
+        raise InputError(f"edge ({layer}, {i}, {o}) must be an elementary function, it is a spline: use symbolify")
+    return Formula(edge_expression(symbolic, i, o), check_names([name], 1))
+
+
+def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
+    """Write each output of a layer in terms of expressions of its inputs.
+
+    Parameters
+    ----------
+    layer : SymbolicLayer
+        A layer of elementary edges.
+    inputs : sequence of Expression, optional
+        One for each input; variables if left out.
+
+    Returns
+    -------
+    list of Expression
+        One for each output.
+    """
+    inputs = [Variable(i) for i in range(layer.in_features)] if inputs is None else inputs
+    nodes: list[Expression] = []
     for o in range(layer.out_features):
-        terms: list[Expression] = []
-        for i in range(layer.in_features):
-            row = layer.elementary(i, o)
-            if row is not None:
-                a, b, c, d = (affine[k][i][o] for k in range(4))
-                shape = parse_expression(table[row.name].text)
-                terms.append(_affine(_substituted(shape, _affine(nodes[i], a, b)), c, d))
-        found.append(exact_number(0) if not terms else terms[0] if len(terms) == 1 else Add(tuple(terms)))
-    return found
+        edges = [i for i in range(layer.in_features) if layer.elementary(i, o) is not None]
+        terms = tuple(edge_expression(layer, i, o, inputs[i]) for i in edges)
+        nodes.append(Add(terms) if len(terms) > 1 else terms[0] if terms else exact_number(0))
+    return nodes
 
 
-def _substituted(node: Expression, inner: Expression) -> Expression:
-    if isinstance(node, Variable):
-        return inner
-    return rebuilt(node, [_substituted(part, inner) for part in children(node)])
+def edge_expression(layer: SymbolicLayer, i: int, o: int, argument: Expression = EDGE_INPUT) -> Expression:
+    """Write one edge, c f(a u + b) + d, in terms of an expression of its input u.
+
+    Parameters
+    ----------
+    layer : SymbolicLayer
+        A layer of elementary edges.
+    i, o : int
+        Numbers of the edge's input and output.
+    argument : Expression
+        u; variable 0 if left out.
+
+    Returns
+    -------
+    Expression
+        0 for an absent edge.
+    """
+    function = layer.elementary(i, o)
+    if function is None:
+        return exact_number(0)
+    a, b, c, d = layer.affine[:, i, o].detach().double().tolist()
+    return _affine(substituted(parse_expression(function.text), _affine(argument, a, b)), c, d)
 
 
 def _affine(node: Expression, factor: float, offset: float) -> Expression:
-    """factor * node + offset, without what does nothing."""
+    """factor * node + offset, without a factor of 1 and an offset of 0."""
     scaled = node if factor == 1 else Multiply((_constant(factor), node))
     return scaled if offset == 0 else Add((scaled, _constant(offset)))
 
 
 def _constant(value: float) -> Number:
     return exact_number(value) if value in (-1.0, 0.0, 1.0) else Number(value)
-
-
-def table_of(layer: SymbolicLayer) -> Mapping[str, Elementary]:
-    """The elementary functions with those that are this layer's own."""
-    places = [(i, o) for i in range(layer.in_features) for o in range(layer.out_features)]
-    own = [layer.elementary(i, o) for i, o in places]
-    return {**ELEMENTARY, **{row.name: row for row in own if row is not None}}
-
-
-def node_expressions(layer: SymbolicLayer) -> list[Expression]:
-    """The formula of each output in terms of the layer's inputs."""
-    return _expressions(layer.functions, layer.affine.detach(), table_of(layer))
-
-
-def edge_expression(layer: SymbolicLayer, i: int, o: int) -> Expression:
-    """The formula of one edge in terms of its input, variable 0."""
-    names, affine = [[layer.functions[i][o]]], layer.affine.detach()[:, i : i + 1, o : o + 1]
-    return _expressions(names, affine, table_of(layer))[0]
-
-
-def _expressions(names, affine: torch.Tensor, table: Mapping[str, Elementary]) -> list[Expression]:
-    width = affine.shape[1:]
-    alone = KAN(list(width), functions=[names], table=table, dtype=torch.float64)
-    with torch.no_grad():
-        alone.layers[0].affine.copy_(affine)
-    return [formula(alone, output=o, table=table).expression for o in range(width[1])]

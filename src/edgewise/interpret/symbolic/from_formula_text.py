@@ -1,4 +1,6 @@
-"""A KAN that is a given formula: exact at the start, and trainable from there."""
+"""The network that computes a given formula: exact at the start, and trainable from there."""
+
+from __future__ import annotations
 
 import ast
 import math
@@ -26,16 +28,18 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.expression import walk as parts_of
 from edgewise.formulas.printing import as_text
+from edgewise.nn.layers.symbolic import SymbolicLayer
 from edgewise.nn.model import KAN
 
+# Names of the elementary functions that are powers, by exponent.
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
 POWERS |= {-exponent: f"1/{name}" for exponent, name in POWERS.items()}
-MOST = 1000  # largest power: each factor of it takes a layer
+LARGEST_POWER = 1000  # a choice: a power takes a layer for each of its factors
 
 
 @dataclass
 class _Edge:
-    """c f(a u + b) + d of a node of the layer before."""
+    """An edge c f(a u + b) + d that starts from a node u of the layer before."""
 
     source: int
     function: str
@@ -46,25 +50,46 @@ class _Edge:
 
 
 def from_formula(formula: str | Expression | Sequence[str | Expression], names: Sequence[str] | None = None) -> KAN:
-    """The KAN of elementary edges and product nodes that computes a formula, or one for each output.
+    """Build the network of elementary edges and product nodes that computes a formula.
 
-    Every sum is a node, every function of one thing an edge, every product of several things a product node; what is
-    used again later passes through. The constants are parameters, so the network can be trained from there, and made
-    deeper or wider (`deepen`, `widen`). KAN 2.0 (Liu et al., arXiv 2408.10205, section 3.2) calls this the kanpiler.
+    Every sum becomes a node, every function of one term an edge, every product of several terms a product node; values
+    that are needed later are passed on. The constants are parameters, so the network can be trained from there, and
+    made deeper or wider (`deepen`, `widen`).
 
-    Args:
-        formula: text in Python's notation, as "exp(sin(pi*x) + y**2)", or an expression. Any power with a fixed
-            exponent is allowed; those that are no edge (other than whole ones to 5, 1/2, 3/2 and their reciprocals)
-            become products of edges, or exp(p log(x)).
-        names: of the inputs, in order; left out, those in the text, in alphabetical order.
+    Parameters
+    ----------
+    formula : str or Expression, or a sequence of them
+        Text in Python's notation, such as "exp(sin(pi*x) + y**2)", or an expression; one for each output. Any power
+        with a fixed exponent is allowed; exponents other than whole numbers up to 5, 1/2, 3/2 and their negatives
+        become products of edges, or exp(p log(x)).
+    names : sequence of str, optional
+        Names of the inputs, in order; left out, those in the text, in alphabetical order.
 
-    Returns:
-        A float64 `KAN`, equal to the formula to rounding.
+    Returns
+    -------
+    KAN
+        float64, equal to the formula to rounding.
 
-    Raises:
-        InputError: the text is no formula, it is undefined whatever the inputs are, or names don't fit.
+    Raises
+    ------
+    InputError
+        The text is no formula, it is undefined for all inputs, or names don't fit.
+
+    References
+    ----------
+    Liu et al., "KAN 2.0" (arXiv 2408.10205), section 3.2, who call this the kanpiler.
+
+    Examples
+    --------
+    >>> model = from_formula("exp(x) * y")
+    >>> model(torch.tensor([[0.0, 3.0]], dtype=torch.float64)).item()
+    3.0
     """
-    listed = list(formula) if isinstance(formula, list | tuple) else [formula]
+    listed: list[str | Expression] = []
+    if isinstance(formula, str | Expression):
+        listed = [formula]
+    elif isinstance(formula, list | tuple):
+        listed = list(formula)
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
         raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")
     names = check_names(names, len(names)) if names is not None and not isinstance(names, str) else _names_in(listed)
@@ -72,27 +97,27 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
     for one in expressions:
         if any(isinstance(part, Variable) and part.index >= len(names) for part in parts_of(one)):
             raise InputError(f"names must name every input of the formula, got {len(names)} names")
-    return _Plan(len(names)).network([_with_edges(one) for one in expressions])
+    return _Plan(len(names)).network([_with_edge_functions(one) for one in expressions])
 
 
 def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
     """The names in texts that are neither functions nor numbers, in alphabetical order."""
-    if not all(isinstance(one, str) for one in formulas):
-        raise InputError("names must be given, a list of the inputs' names, for a formula that is no text")
-    found: set[str] = set()
+    names: set[str] = set()
     for one in formulas:
+        if not isinstance(one, str):
+            raise InputError("names must be given, a list of the inputs' names, for a formula that is no text")
         try:
             tree = ast.parse(one.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            parse_expression(one, ())  # says what is wrong
+            parse_expression(one, ())  # raises an error that names the mistake
             continue
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
-    return tuple(sorted(found - {"pi", "e"})) or ("x",)
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+    return tuple(sorted(names - {"pi", "e"})) or ("x",)
 
 
-def _with_edges(value: Expression) -> Expression:
-    """An equal formula in which constant parts are numbers and each power is one of an edge."""
+def _with_edge_functions(value: Expression) -> Expression:
+    """Rewrite a formula so that constant parts are numbers and each power is the function of an edge."""
     if isinstance(value, Power) and value.exponent == 0:
         return Number(1.0)
     if not any(isinstance(part, Variable) for part in parts_of(value)):
@@ -100,18 +125,18 @@ def _with_edges(value: Expression) -> Expression:
         if not math.isfinite(number):
             raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
-    value = rebuilt(value, [_with_edges(part) for part in children(value)])
+    value = rebuilt(value, [_with_edge_functions(part) for part in children(value)])
     return _power(value.base, value.exponent) if isinstance(value, Power) else value
 
 
 def _power(base: Expression, exponent: float) -> Expression:
-    """base ** exponent by powers that are edges."""
+    """base ** exponent, composed of powers that are functions of edges."""
     if exponent in POWERS:
         return Power(base, exponent)
     if exponent < 0:
         return Power(_power(base, -exponent), -1.0)
-    if exponent > MOST:
-        raise InputError(f"formula must have powers of at most {MOST}, got {exponent}")
+    if exponent > LARGEST_POWER:
+        raise InputError(f"formula must have powers of at most {LARGEST_POWER}, got {exponent}")
     if exponent % 0.5:
         return Call("exp", Multiply((Number(exponent), Call("log", base))))
     if exponent % 1:
@@ -124,30 +149,44 @@ def _power(base: Expression, exponent: float) -> Expression:
 
 @dataclass
 class _Level:
-    """Nodes of one level: each a product of sums, mostly of one."""
+    """Nodes of one level of the network.
+
+    Attributes
+    ----------
+    nodes : list
+        Each node is a product of sums (mostly of a single one), each sum a list of edges.
+    places : dict
+        Number of the node that holds a value; several nodes may hold the same value, as copies.
+    """
 
     nodes: list[list[list[_Edge]]] = field(default_factory=list)
     places: dict[tuple[Expression, int], int] = field(default_factory=dict)
 
 
 class _Plan:
-    """Which expression is computed where; a value stays on its level and is passed on if a later one needs it."""
+    """Assignment of expressions to nodes; a value stays on its level and is passed on if a later level needs it."""
 
     def __init__(self, inputs: int):
-        self.inputs, self.levels = inputs, {}
+        self.inputs = inputs
+        self.levels: dict[int, _Level] = {}
 
     def network(self, outputs: list[Expression]) -> KAN:
+        """The network whose outputs are these expressions."""
         depth = max(1, *(_level(one) for one in outputs))
-        # Products come last among the nodes of a layer, so several outputs in their order have to be sums.
-        if len(outputs) > 1 and any(_factors(one) for one in outputs):
+        # Products come last among the nodes of a layer, so several outputs in a given order have to be sums.
+        if len(outputs) > 1 and any(_scale_and_factors(one)[1] for one in outputs):
             depth += 1
         for one in outputs:
             self._new(one, depth)
-        width, functions, products, numbers, order = [self.inputs], [], [], [], list(range(self.inputs))
+        width, order = [self.inputs], list(range(self.inputs))
+        functions: list[list[list[str]]] = []
+        products: list[list[int]] = []
+        numbers: list[torch.Tensor] = []
         for number in range(1, depth + 1):
             nodes = self.levels[number].nodes
-            last = number == depth
-            chosen = list(range(len(nodes))) if last else sorted(range(len(nodes)), key=lambda n: len(nodes[n]) > 1)
+            chosen = list(range(len(nodes)))
+            if number < depth:  # sums first, products last
+                chosen = [n for n in chosen if len(nodes[n]) == 1] + [n for n in chosen if len(nodes[n]) > 1]
             sums = [edges for n in chosen for edges in nodes[n]]
             rows = [["0"] * len(sums) for _ in range(width[-1])]
             affine = torch.zeros(4, width[-1], len(sums), dtype=torch.float64)
@@ -162,23 +201,24 @@ class _Plan:
             width.append(len(chosen))
             order = chosen
         model = KAN(width, functions=functions, products=products, dtype=torch.float64)
-        edges = [layer for layer in model.layers if hasattr(layer, "affine")]
+        layers = [layer for layer in model.layers if isinstance(layer, SymbolicLayer)]
         with torch.no_grad():
-            for layer, affine in zip(edges, numbers, strict=True):
+            for layer, affine in zip(layers, numbers, strict=True):
                 layer.affine.copy_(affine)
         return model
 
     def _node(self, value: Expression, level: int, copy: int = 0) -> int:
-        """The place of a value at a level; `copy` counts nodes that hold the same."""
+        """Number of the node of a level that holds a value; `copy` counts nodes that hold the same value."""
         if level == 0:
+            assert isinstance(value, Variable), "level 0 has the inputs"
             return value.index
         places = self.levels.setdefault(level, _Level()).places
         return places[value, copy] if (value, copy) in places else self._new(value, level, copy)
 
     def _new(self, value: Expression, level: int, copy: int = 0) -> int:
-        factors = _factors(value)
-        if factors and level == _level(value):
-            scale, *sums = factors
+        """Make a node that holds a value; returns its number."""
+        scale, sums = _scale_and_factors(value)
+        if sums and level == _level(value):
             node = [self._edges(one, level) for one in sums]
             for edge in node[0]:
                 edge.c, edge.d = edge.c * scale, edge.d * scale
@@ -192,7 +232,10 @@ class _Plan:
         return len(target.nodes) - 1
 
     def _edges(self, value: Expression, level: int) -> list[_Edge]:
-        edges, offset, used = [], 0.0, {}
+        """The edges whose sum is a value."""
+        edges: list[_Edge] = []
+        offset = 0.0
+        used: dict[Expression, int] = {}
         for scale, term in _terms(value):
             if term is None:
                 offset += scale
@@ -207,12 +250,13 @@ class _Plan:
 
 
 def _terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
-    """(factor, term) of a sum; None for a number."""
+    """The terms of a sum, as (factor, term); the term of a number is None."""
     if isinstance(value, Add):
         for term in value.terms:
             yield from _terms(term)
         return
-    scale, rest = 1.0, []
+    scale = 1.0
+    rest: list[Expression] = []
     for part in _flat(value):
         if isinstance(part, Number):
             scale *= part.value
@@ -225,7 +269,7 @@ def _terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
 
 
 def _flat(value: Expression) -> Iterator[Expression]:
-    """The factors of a product, of products within it too."""
+    """The factors of a product, including those of products within it."""
     if isinstance(value, Multiply):
         for factor in value.factors:
             yield from _flat(factor)
@@ -233,16 +277,16 @@ def _flat(value: Expression) -> Iterator[Expression]:
         yield value
 
 
-def _factors(value: Expression) -> list | None:
-    """[number, factor, factor, ...] of a product of two things or more, else None."""
+def _scale_and_factors(value: Expression) -> tuple[float, tuple[Expression, ...]]:
+    """The number and the factors of a product of two factors or more; (1, ()) for anything else."""
     terms = list(_terms(value))
     if len(terms) == 1 and isinstance(terms[0][1], Multiply):
-        return [terms[0][0], *terms[0][1].factors]
-    return None
+        return terms[0][0], terms[0][1].factors
+    return 1.0, ()
 
 
 def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
-    """The edge that gives a term: its function, a and b, and what it starts from."""
+    """The edge that computes a term: its function, a and b, and the value that it starts from."""
     if isinstance(term, Call):
         name, inner = FUNCTIONS[term.name][2], term.argument
     elif isinstance(term, Power):
@@ -257,15 +301,15 @@ def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
 
 
 def _level(value: Expression) -> int:
-    """The first level at which there is a node for a value."""
+    """The first level at which a node can hold a value."""
     if isinstance(value, Variable):
         return 0
-    factors = _factors(value)
-    return max(map(_sum_level, factors[1:])) if factors else _sum_level(value)
+    _, factors = _scale_and_factors(value)
+    return max(map(_sum_level, factors)) if factors else _sum_level(value)
 
 
 def _sum_level(value: Expression) -> int:
-    """The first level at which it can be a sum of edges."""
+    """The first level at which a value can be a sum of edges."""
     sources = [_edge_of(term)[3] for _, term in _terms(value) if term is not None]
     twice = any(isinstance(one, Variable) and sources.count(one) > 1 for one in sources)
     return max([2 if twice else 1, *(1 + _level(one) for one in sources)])

@@ -1,6 +1,4 @@
-"""One edge of a network made an elementary function, or a spline again; the rest of the network stays as it is.
-
-A trained network turned into a formula: edges snapped one after another, judged by the loss of the whole network."""
+"""Symbolification: the splines of a trained network are replaced by elementary functions, one edge after another."""
 
 from __future__ import annotations
 
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor
 
 from edgewise.checks import check_count, is_number
+from edgewise.deprecations import renamed_argument
 from edgewise.discovery.assembly import pruned
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
@@ -25,10 +24,9 @@ from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fideli
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
@@ -38,47 +36,329 @@ from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
+# Choices, unless a source is named.
+TRIED = 3  # functions that are tried on each edge
+FEW = 4  # functions that are fitted to an edge when time has run out
+REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap
+FINAL_STEPS = 60  # Levenberg-Marquardt steps of each final network
+# Shares of the time limit after which edges are no longer snapped, and no longer freed; the rest is for the constants,
+# without which a network is of no use.
+SNAPPING, FREEING = 0.6, 0.75
+WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
+EXACT = 1e-16  # share of the variance of y below which a fit is exact to rounding
+SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
+SYMBOL_PRICE = 0.05  # rise of the logarithm of the loss that is accepted for one symbol less while edges are chosen
+
+
+@renamed_argument("data", "problem")
+def symbolify(
+    model: KAN,
+    problem: Regression,
+    *,
+    names: Sequence[str] | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    beam: int = 2,
+    time_limit: float = 120.0,
+) -> Front:
+    """Turn a network with one output into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
+
+    The weakest edges are snapped last, when the others hold the function. For each edge the best three functions by
+    the shape of its curve are put into the network in turn, all parameters are refitted for a few Levenberg-Marquardt
+    steps, and the `beam` best networks by loss and length are kept. Then each edge of the best network is made a
+    spline again, fitted with all the rest, and snapped anew if that lowers the loss of the whole. At the end the
+    constants of each network are fitted to rounding, terms that the data do not need are removed, and constants are
+    replaced by closed forms such as pi / 2 where they agree with them.
+
+    Parameters
+    ----------
+    model : KAN
+        Left unchanged. Prune it first: each edge costs time and symbols.
+    problem : Regression
+        With tensors; its validation data, if any, judge the entries of the front.
+    names : sequence of str, optional
+        Names of the inputs; x_1, x_2, ... if left out.
+    table : mapping of str to Elementary
+        The elementary functions.
+    beam : int
+        Number of networks that are kept side by side.
+    time_limit : float
+        Seconds. After 60 % of them the remaining edges get their best function by shape at once, and a message of the
+        front states this.
+
+    Returns
+    -------
+    Front
+        Formulas by complexity and error. An entry holds the symbolic network as long as the formula is still that of
+        one.
+
+    Raises
+    ------
+    InputError
+        The model has several outputs, or the problem doesn't fit it.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), section 2.5.1, symbolification.
+
+    Examples
+    --------
+    >>> from edgewise import fit
+    >>> x = torch.linspace(-1, 1, 30, dtype=torch.float64)[:, None]
+    >>> problem = Regression(x, 3 * torch.sin(2 * x))
+    >>> model = KAN([1, 1], seed=0, dtype=torch.float64)
+    >>> _ = fit(model, problem, steps=20)
+    >>> str(symbolify(model, problem, names=["x"]).best.formula)
+    '3*sin(2*x)'
+    """
+    if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
+        raise InputError("model must be a KAN with one output")
+    if not isinstance(problem, Regression) or problem.train_loader is not None:
+        got = "one with a DataLoader" if isinstance(problem, Regression) else type(problem).__name__
+        raise InputError(f"problem must be a Regression with tensors, got {got}")
+    if problem.train.x.shape[1] != model.layers[0].in_features:
+        got = str(problem.train.x.shape[1])
+        raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
+    check_count(beam, "beam")
+    if not (is_number(time_limit) and time_limit >= 0):
+        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
+    began = time.monotonic()
+    snapping = _Snapping(model, problem, table)
+    messages: list[str] = []
+    states = [snapping.state(snapping.start, {})]
+    order = snapping.edges_by_strength()
+    deadline = began + SNAPPING * time_limit
+    for place in order:
+        past_deadline = time.monotonic() > deadline
+        tried = 1 if past_deadline else TRIED
+        grown = [new for state in states for new in snapping.with_snapped_edge(state, place, tried, deadline)]
+        states = sorted(grown, key=snapping.rank)[: 1 if past_deadline else beam]
+        if past_deadline and not messages:
+            messages.append(
+                f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone."
+            )
+    deadline = began + FREEING * time_limit
+    if time.monotonic() <= deadline:
+        states[0] = snapping.with_edges_freed(states[0], order, deadline)
+    entries = snapping.formulas([state.model for state in states], names, began + time_limit)
+    x, y = snapping.x.numpy(), snapping.y.numpy()[:, 0]
+    leaking = [entry for entry in entries if entry.formula.domain_violations(x)]
+    if leaking:
+        messages.append(f"{len(leaking)} of {len(entries)} formulas leave a domain on the range of the data.")
+    entries = [entry for entry in entries if entry not in leaking] or entries
+    if problem.validation is not None:
+        vx, vy = problem.validation.x.double().numpy(), problem.validation.y.double().numpy()[:, 0]
+        losses = [float(np.mean((entry.formula(vx) - vy) ** 2)) for entry in entries]
+        losses = [loss if math.isfinite(loss) else math.inf for loss in losses]
+        entries = [replace(entry, validation=loss) for entry, loss in zip(entries, losses, strict=True)]
+    front = pareto_front(entries, y, messages)
+    dtype = next(model.parameters()).dtype
+
+    def network_values(rows: np.ndarray) -> np.ndarray:
+        return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
+
+    return replace(front, entries=tuple(with_fidelity(front, network_values, x)))
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A network in which some edges are snapped.
+
+    Attributes
+    ----------
+    model : KAN
+        The network.
+    loss : float
+        Its mean squared error, infinite where it is undefined.
+    symbols : mapping of Place to int
+        Complexity of each edge that is snapped.
+    """
+
+    model: KAN
+    loss: float
+    symbols: Mapping[Place, int]
+
+
+class _Snapping:
+    """Data and steps of one symbolification; networks and data are float64.
+
+    Attributes
+    ----------
+    start : KAN
+        The given network.
+    x, y : Tensor
+        Training data, (N, inputs) and (N, 1).
+    problem : Regression
+        The training data with their weights.
+    """
+
+    def __init__(self, model: KAN, problem: Regression, table: Mapping[str, Elementary]):
+        self.start = copy.deepcopy(model).double()
+        self.table = table
+        self.x, self.y = problem.train.x.double(), problem.train.y.double()
+        self.problem = Regression(self.x, self.y, weight=problem.train.weight)
+        variance = float(self.y.var(correction=0))
+        self.smallest_loss = SMALLEST_LOSS * variance + 1e-300
+        self.exact_loss = max(self.smallest_loss, EXACT * variance)
+
+    @torch.no_grad()
+    def state(self, model: KAN, symbols: Mapping[Place, int]) -> _State:
+        """Measure the loss of a network."""
+        loss = float((model(self.x) - self.y).square().mean())
+        return _State(model, loss if math.isfinite(loss) else math.inf, symbols)
+
+    def rank(self, state: _State, floor: float | None = None) -> float:
+        """Criterion by which states are compared: log loss, with a price for each symbol."""
+        floor = self.smallest_loss if floor is None else floor
+        return math.log(max(state.loss, floor)) + SYMBOL_PRICE * sum(state.symbols.values())
+
+    def edges_by_strength(self) -> list[Place]:
+        """Every spline edge, the strongest first."""
+        with torch.no_grad():
+            scores = edge_scores(self.start.trace(self.x))
+        ranked = []
+        for number, layer in enumerate(self.start.layers):
+            spline = spline_part(layer)
+            if spline is not None:
+                size = max(float(scores[number].max()), 1e-300)
+                edges = spline.mask.nonzero().tolist()
+                ranked += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
+        return [(number, i, o) for _, number, i, o in sorted(ranked)]
+
+    def with_snapped_edge(self, state: _State, place: Place, tried: int, deadline: float) -> Iterator[_State]:
+        """Snap one more edge in the ways worth trying, each refitted as long as there is time."""
+        number, i, o = place
+        with torch.no_grad():
+            trace = state.model.trace(self.x)
+        u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
+        scores = edge_scores(trace)[number]
+        score = float(scores[i, o]) / max(float(scores.max()), 1e-300)
+        fits = [EdgeFit(ZERO, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
+        fits += edge_fits(u, s, table=self.table, most=None if tried > 1 else FEW)[:tried]
+        for fitted in fits[:tried]:
+            grown = with_edge(state.model, place, fitted, self.table)
+            if time.monotonic() <= deadline:
+                self.refit(grown, REFIT_STEPS, deadline)
+            yield self.state(grown, {**state.symbols, place: fitted.complexity})
+
+    def with_edges_freed(self, state: _State, places: Sequence[Place], deadline: float) -> _State:
+        """Make each edge a spline once more and snap it anew, if the network gets better by that.
+
+        The first edges were snapped while the others could be anything; now the others hold the function.
+        """
+        for place in places:
+            if state.loss <= self.exact_loss or time.monotonic() > deadline:
+                break
+            if place not in state.symbols:
+                continue
+            spline = spline_part(self.start.layers[place[0]])
+            assert spline is not None, "snapped edges were splines"
+            grid = {"grid_size": spline.grid_size, "degree": spline.degree}
+            loose = with_spline(state.model, place, self.x, **grid, table=self.table)
+            self.refit(loose, REFIT_STEPS, deadline)
+            free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
+            grown = self.with_snapped_edge(free, place, TRIED, deadline)
+            state = min((state, *grown), key=lambda each: self.rank(each, self.exact_loss))
+        return state
+
+    def refit(self, model: KAN, steps: int, deadline: float) -> None:
+        """Make Levenberg-Marquardt steps until the deadline."""
+        past_deadline = [lambda event: time.monotonic() > deadline]
+        fit(model, self.problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=past_deadline)
+
+    def formulas(self, models: Sequence[KAN], names: Sequence[str] | None, deadline: float) -> list[FrontEntry]:
+        """The formula of each network, and the same with fitted constants, fewer terms and closed forms."""
+        x, y = self.x.numpy(), self.y.numpy()[:, 0]
+        entries: list[FrontEntry] = []
+        for model in models:
+            if entries and time.monotonic() > deadline:
+                break
+            self.refit(model, FINAL_STEPS, deadline)
+            whole = formula(model, names=names)
+            entries.append(FrontEntry.from_data(whole, x, y, model))
+            fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
+            if fitted is None:
+                continue
+            shorter = pruned(fitted, x, y, floor=EXACT, deadline=deadline)
+            known = recognise(shorter, x, y, floor=EXACT, deadline=deadline)
+            known = fit_constants(simplify(known.expression), x, y, steps=30, deadline=deadline) or known
+            for one in (fitted, shorter, known):
+                entries.append(FrontEntry.from_data(Formula(one.expression, whole.names), x, y))
+        return entries
+
 
 @torch.no_grad()
-def with_edge(model: KAN, place: Place, found: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY) -> KAN:
-    """A copy of the network in which one edge is this function and no spline; "0" leaves its mean to another edge."""
+def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY) -> KAN:
+    """Copy a network and replace the spline of one edge by an elementary function.
+
+    Parameters
+    ----------
+    model : KAN
+        Left unchanged.
+    place : tuple of int
+        (layer, in, out) of a spline edge.
+    fitted : EdgeFit
+        The function with its constants; "0" removes the edge and adds its mean `fitted.d` to another edge.
+    table : mapping of str to Elementary
+        The elementary functions.
+
+    Returns
+    -------
+    KAN
+        The network with the function.
+    """
     model = copy.deepcopy(model)
     number, i, o = place
     layer = model.layers[number]
-    spline = layer.spline if isinstance(layer, MixedLayer) else layer
+    spline = spline_part(layer)
+    assert spline is not None, "only a spline edge can be replaced"
     old = layer.symbolic if isinstance(layer, MixedLayer) else None
     rows = [list(row) for row in (old.functions if old else [[ZERO] * spline.out_features] * spline.in_features)]
     affine = old.affine.detach().clone() if old else spline.coef.new_zeros(4, spline.in_features, spline.out_features)
     spline.mask[i, o] = 0
-    rows[i][o] = found.name
-    affine[:, i, o] = affine.new_tensor([found.a, found.b, found.c, found.d])
-    if found.name == ZERO:
-        _leave_constant_(spline, rows, affine, o, found.d)
+    rows[i][o] = fitted.name
+    affine[:, i, o] = affine.new_tensor([fitted.a, fitted.b, fitted.c, fitted.d])
+    if fitted.name == ZERO:
+        elementary = next((k for k, row in enumerate(rows) if row[o] != ZERO), None)
+        splines = spline.mask[:, o].nonzero()
+        if elementary is not None:
+            affine[3, elementary, o] += fitted.d
+        elif len(splines):
+            spline.coef[int(splines[0]), :, o] += fitted.d
     symbolic = SymbolicLayer(rows, affine, table=table, dtype=affine.dtype)
     model.layers[number] = MixedLayer(spline, symbolic) if bool(spline.mask.any()) else symbolic
     return model
-
-
-def _leave_constant_(spline: KANLayer, rows: list[list[str]], affine: Tensor, o: int, value: float) -> None:
-    for i, row in enumerate(rows):
-        if row[o] != ZERO:
-            affine[3, i, o] += value
-            return
-    kept = spline.mask[:, o].nonzero()
-    if len(kept):
-        spline.coef[int(kept[0]), :, o] += value
 
 
 @torch.no_grad()
 def with_spline(
     model: KAN, place: Place, x: Tensor, *, grid_size: int, degree: int, table: Mapping[str, Elementary] = ELEMENTARY
 ) -> KAN:
-    """A copy of a symbolic network in which one edge is a spline again: the nearest one at rows x (N, inputs)."""
+    """Copy a symbolic network and replace one elementary edge by the spline nearest to it.
+
+    Parameters
+    ----------
+    model : KAN
+        Left unchanged.
+    place : tuple of int
+        (layer, in, out) of an elementary edge in a layer without splines.
+    x : Tensor
+        Rows (N, inputs) at which the spline is fitted.
+    grid_size, degree : int
+        Of the spline.
+    table : mapping of str to Elementary
+        The elementary functions.
+
+    Returns
+    -------
+    KAN
+        The network with the spline.
+    """
     number, i, o = place
     trace = model.trace(x)
     inputs, values = trace.inputs[number], trace.edges[number][:, i, o]
     model = copy.deepcopy(model)
     layer = model.layers[number]
+    assert isinstance(layer, SymbolicLayer), "the layer has elementary edges only"
     spline = KANLayer(
         layer.in_features,
         layer.out_features,
@@ -98,217 +378,3 @@ def with_spline(
     symbolic = SymbolicLayer(rows, layer.affine.detach().clone(), table=table, dtype=x.dtype)
     model.layers[number] = MixedLayer(spline, symbolic)
     return model
-
-
-TRIED = 3  # functions for each edge
-FEW = 4  # functions that are fitted to an edge when time has run out
-REFIT = 4  # Levenberg-Marquardt steps after each snap
-FINAL = 60  # and at the end
-SNAPPING, FREEING = 0.6, 0.75  # of the time limit: when edges are snapped, and snapped anew; the rest is for constants
-WEAK = 1e-3  # score of an edge, relative to the strongest of its layer, below which no edge is tried first
-FLOOR = 1e-16  # share of the variance of y below which a fit is exact to rounding
-PRICE = 0.05  # rise of the logarithm of the loss that a symbol less is worth while edges are chosen
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """A network on its way: loss is its mean squared error, symbols the complexity of each edge snapped so far."""
-
-    model: KAN
-    loss: float
-    symbols: Mapping[Place, int]
-
-    def rank(self, floor: float) -> float:
-        return math.log(max(self.loss, floor)) + PRICE * sum(self.symbols.values())
-
-
-def symbolify(
-    model: KAN,
-    data: Regression,
-    *,
-    names: Sequence[str] | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
-    beam: int = 2,
-    time_limit: float = 120.0,
-) -> Front:
-    """Formulas for a network with one output: every edge becomes c f(a x + b) + d with an elementary f, or goes.
-
-    The weakest edges are snapped last, when the others hold the function. For each the `TRIED` best functions by shape
-    are put in turn into the network, all parameters are fitted again for a few Levenberg-Marquardt steps, and the
-    `beam` best networks by loss and length go on. Then each edge of the best one is freed, as a spline that is fitted
-    with all else, and snapped anew if that lowers the loss of the whole. At the end the constants of each network are
-    fitted to rounding, terms that the data don't ask for go, and constants that are numbers people write become these.
-
-    Args:
-        model: left unchanged. Prune it first: each edge costs time and symbols.
-        data: a `Regression` with tensors; its validation data, if any, judge the entries.
-        names: of the inputs.
-        table: the elementary functions.
-        beam: networks that go on side by side.
-        time_limit: seconds; after 60 % of them the edges left get their best function by shape at once, and the front
-            says so.
-
-    Returns:
-        A `Front`; its entries hold the symbolic network where the formula is still that of one.
-
-    Raises:
-        InputError: the model has several outputs, or data doesn't fit it.
-    """
-    _check(model, data)
-    check_count(beam, "beam")
-    if not (is_number(time_limit) and time_limit >= 0):
-        raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
-    start = copy.deepcopy(model).double()
-    x, y = data.train.x.double(), data.train.y.double()
-    problem = Regression(x, y, weight=data.train.weight)
-    floor = 1e-22 * float(y.var(correction=0)) + 1e-300
-    clock, said = time.monotonic(), []
-    deadline = clock + SNAPPING * time_limit
-    states, order = [_State(start, _loss(start, x, y), {})], _order(start, x)
-    for place in order:
-        late = time.monotonic() > deadline
-        grown = [
-            state
-            for each in states
-            for state in _snapped(each, place, x, y, problem, table, 1 if late else TRIED, deadline)
-        ]
-        states = sorted(grown, key=lambda state: state.rank(floor))[: 1 if late else beam]
-        if late and not said:
-            said.append(f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone.")
-    freeing = clock + FREEING * time_limit
-    if time.monotonic() <= freeing:
-        exact = FLOOR * float(y.var(correction=0))
-        states[0] = _freed(states[0], order, start, x, y, problem, table, max(floor, exact), freeing)
-    # What is left is for the constants: a network without them is no use.
-    front = _front(states, data, problem, names, table, said, clock + time_limit)
-    entries = with_fidelity(front, lambda rows: _values(model, rows), x.numpy())
-    return replace(front, entries=tuple(entries))
-
-
-def _values(model: KAN, rows: np.ndarray) -> np.ndarray:
-    """(N,) of the network at rows (N, inputs)."""
-    kind = next(model.parameters()).dtype
-    return predict_in_batches(model, torch.from_numpy(rows).to(kind)).double().numpy()[:, 0]
-
-
-def _check(model: KAN, data: Regression) -> None:
-    if not isinstance(model, KAN) or model.layers[-1].out_features != 1:
-        raise InputError("model must be a KAN with one output")
-    if not isinstance(data, Regression) or data.train_loader is not None:
-        raise InputError(f"data must be a Regression with tensors, got {_kind(data)}")
-    if data.train.x.shape[1] != model.layers[0].in_features:
-        came = data.train.x.shape[1]
-        raise InputError(f"data must have {model.layers[0].in_features} inputs as the model has, got {came}")
-
-
-def _kind(data) -> str:
-    return "one with a DataLoader" if isinstance(data, Regression) else type(data).__name__
-
-
-@torch.no_grad()
-def _loss(model: KAN, x: torch.Tensor, y: torch.Tensor) -> float:
-    loss = float((model(x) - y).square().mean())
-    return loss if math.isfinite(loss) else math.inf
-
-
-def _order(model: KAN, x: torch.Tensor) -> list[Place]:
-    """Every spline edge as (layer, in, out), the strongest first."""
-    with torch.no_grad():
-        scores = edge_scores(model.trace(x))
-    found = []
-    for number, layer in enumerate(model.layers):
-        spline = _spline_of(layer)
-        if spline is not None:
-            size = max(float(scores[number].max()), 1e-300)
-            edges = spline.mask.nonzero().tolist()
-            found += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
-    return [(number, i, o) for _, number, i, o in sorted(found)]
-
-
-def _spline_of(layer) -> KANLayer | None:
-    return layer.spline if isinstance(layer, MixedLayer) else layer if isinstance(layer, KANLayer) else None
-
-
-def _snapped(state: _State, place: Place, x, y, problem, table, tried: int, deadline: float) -> Iterator[_State]:
-    """The network with one more edge snapped, in the ways worth trying, each fitted again while there is time."""
-    number, i, o = place
-    with torch.no_grad():
-        trace = state.model.trace(x)
-    u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
-    score = float(edge_scores(trace)[number][i, o]) / max(float(edge_scores(trace)[number].max()), 1e-300)
-    fits = [EdgeFit(ZERO, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
-    fits += edge_fits(u, s, table=table, most=None if tried > 1 else FEW)[:tried]
-    for found in fits[:tried]:
-        grown = with_edge(state.model, place, found, table)
-        if time.monotonic() <= deadline:
-            _fit(grown, problem, REFIT, deadline)
-        yield _State(grown, _loss(grown, x, y), {**state.symbols, place: found.complexity})
-
-
-def _freed(
-    state: _State, places: list[Place], start: KAN, x, y, problem, table, floor: float, deadline: float
-) -> _State:
-    """The network after each edge has been a spline once more: it is snapped anew, and stays so if that is better.
-
-    The first edges were snapped while the others could be anything; now the others hold the function.
-    """
-    for place in places:
-        if state.loss <= floor or time.monotonic() > deadline:
-            break
-        if place not in state.symbols:
-            continue
-        layer = _spline_of(start.layers[place[0]])
-        loose = with_spline(state.model, place, x, grid_size=layer.grid_size, degree=layer.degree, table=table)
-        _fit(loose, problem, REFIT, deadline)
-        others = {other: symbols for other, symbols in state.symbols.items() if other != place}
-        free = _State(loose, _loss(loose, x, y), others)
-        grown = _snapped(free, place, x, y, problem, table, TRIED, deadline)
-        state = min((state, *grown), key=lambda each: each.rank(floor))
-    return state
-
-
-def _fit(model: KAN, problem: Regression, steps: int, deadline: float) -> None:
-    """Levenberg-Marquardt steps until the deadline."""
-    late = [lambda event: time.monotonic() > deadline]
-    fit(model, problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=late)
-
-
-def _front(
-    states: list[_State], data: Regression, problem: Regression, names, table, said: list[str], deadline: float
-) -> Front:
-    x, y = data.train.x.double().numpy(), data.train.y.double().numpy()[:, 0]
-    entries: list[FrontEntry] = []
-    for state in states:
-        if entries and time.monotonic() > deadline:
-            break
-        model = state.model
-        _fit(model, problem, FINAL, deadline)
-        whole = formula(model, names=names, table=table)
-        entries.append(FrontEntry.from_data(whole, x, y, model))
-        fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
-        if fitted is None:
-            continue
-        entries.append(FrontEntry.from_data(Formula(fitted.expression, whole.names), x, y))
-        fitted = pruned(fitted, x, y, floor=FLOOR, deadline=deadline)
-        entries.append(FrontEntry.from_data(Formula(fitted.expression, whole.names), x, y))
-        fitted = recognise(fitted, x, y, floor=FLOOR, deadline=deadline)
-        last = fit_constants(simplify(fitted.expression), x, y, steps=30, deadline=deadline) or fitted
-        entries.append(FrontEntry.from_data(Formula(last.expression, whole.names), x, y))
-    leaking = [entry for entry in entries if entry.formula.domain_violations(x)]
-    if leaking:
-        said.append(f"{len(leaking)} of {len(entries)} formulas leave a domain on the range of the data.")
-    kept = [entry for entry in entries if entry not in leaking] or entries
-    if data.validation is not None:
-        vx, vy = data.validation.x.double().numpy(), data.validation.y.double().numpy()[:, 0]
-        kept = [replace(e, validation=_held_out(e, vx, vy)) for e in kept]
-    return pareto_front(kept, y, said)
-
-
-def _held_out(entry: FrontEntry, x: np.ndarray, y: np.ndarray) -> float:
-    loss = float(np.mean((entry.formula(x) - y) ** 2))
-    return loss if math.isfinite(loss) else math.inf
-
-
-def is_symbolic(model: KAN) -> bool:
-    """Whether every edge is an elementary function, so that `formula` applies."""
-    return all(isinstance(layer, SymbolicLayer | ProductLayer) for layer in model.layers)
