@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, bars
-from edgewise.train import uncertainty as error_bars
+from edgewise.train import uncertainty
 
 FUNCTIONS = {
     "exp(sin(pi x) + y^2)": lambda x: np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2),
@@ -90,9 +90,12 @@ def test_without_bars_a_sentence_says_why(monkeypatch):
     X, _, y = noisy(FUNCTIONS["x y"], 60, 6)
     few = KANRegressor(**FIXED).fit(X[:9], y[:9])
     assert few.error_bars_ is None
-    monkeypatch.setattr(error_bars, "MOST_FACTORISED_FOR_UNCERTAINTY", 15)
+    monkeypatch.setattr(uncertainty, "MOST_FACTORISED_FOR_UNCERTAINTY", 15)
     many = KANRegressor(**FIXED).fit(X, y)
-    for fitted, why in ((few, "they need 10 distinct rows, there are 9"), (many, "the network has 16 parameters")):
+    for fitted, why in (
+        (few, "data must have at least 10 distinct rows"),
+        (many, "model must have at most 15 trainable"),
+    ):
         for ask in (lambda f: f.predict(X, return_std=True), KANRegressor.predict_interval, KANRegressor.predict_band):
             with pytest.raises(InputError, match=f"^There are no error bars: {why}"):
                 ask(fitted) if ask.__name__ == "<lambda>" else ask(fitted, X)
@@ -103,7 +106,7 @@ def test_a_fit_that_ended_badly_has_none(monkeypatch):
     def fail(*_, **__):
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
-    monkeypatch.setattr(bars, "error_bars", fail)
+    monkeypatch.setattr(bars, "prediction_uncertainty", fail)
     X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
     said = KANRegressor(**FIXED).fit(X, y).error_bars_said_
     assert said.startswith("There are no error bars: model must have finite derivatives")

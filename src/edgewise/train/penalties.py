@@ -286,7 +286,7 @@ class Roughness(Penalty):
     >>> from edgewise import KAN
     >>> model = KAN([1, 1], base="zero", dtype=torch.float64)
     >>> _ = torch.nn.init.constant_(model.layers[0].coef, 1.0)  # the splines add up to 1: a constant function
-    >>> round(float(Roughness(0.1).value(model).detach()), 6)
+    >>> round(abs(float(Roughness(0.1).value(model).detach())), 6)
     0.0
     """
 

@@ -1,42 +1,73 @@
-"""Error bars of a network that was fitted by least squares: how far predictions and edges may be off."""
+"""Standard errors and prediction intervals of networks that were fitted by least squares."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import Layer
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.linearised import evenly_spaced, layer_rows, linearise, output_rows
+from edgewise.train.jacobian.rows import layers_of
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
-FEWEST_ROWS = 10  # distinct ones; with fewer neither noise nor calibration says anything
-MOST_CALIBRATION = 4000  # held-out rows that are looked at, and
-MOST_SCORES = 1000  # levels that are kept of their scores
-ROUNDING = 1e-14  # of a target of order 1: what a fit without noise can't be better than
+# Fewest distinct rows. A choice: fewer determine neither the noise nor the calibration.
+FEWEST_ROWS = 10
+# Most held-out rows that calibrate, and most levels of their scores that are kept. Choices: the standard error of a
+# 90 % quantile of 4,000 scores is half a percentage point, and 1,000 levels are a tenth of a percentage point apart.
+MOST_CALIBRATION_ROWS = 4000
+MOST_SCORES = 1000
+# Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorBars:
-    """What is needed to say how sure a network of P parameters and m outputs is; units are the network's.
+    """Uncertainty of the predictions of a network with P parameters and m outputs, in the network's units.
 
+    Parameters
+    ----------
+    factor : Tensor
+        Upper triangular C, (P, P), with C C' the inverse of the penalised normal matrix.
+    noise : Tensor
+        Standard deviation of the noise, (m,).
+    spread : Tensor
+        Standard deviation of an output per length of C'g, with g its derivative by the parameters, (m,).
+    stretch : Tensor
+        Factor of all standard deviations, (m,), with which the held-out residuals have the standardised mean square 1.
+    levels, scores : Tensor
+        Share `levels` of new samples lies within `scores` standard deviations, (k, m) each, ascending.
+    rows : int
+        Number of rows that were held out.
+    folds : bool
+        Whether the held-out residuals are those of cross-validation; otherwise each row is left out of the linearised
+        model.
+
+    Notes
+    -----
     The parameters are taken as normally distributed around the fitted ones, with the inverse of the penalised normal
-    matrix times the noise variance as covariance (Laplace's approximation: D. MacKay, Neural Computation 4 (1992) 448;
-    for smoothing splines G. Wahba, J. R. Statist. Soc. B 45 (1983) 133, and D. Nychka, J. Am. Stat. Assoc. 83 (1988)
-    1134, on why such bands cover), and outputs as linear in them (delta method). The noise variance is the residual
-    sum of squares over samples less effective degrees of freedom. Held-out residuals then correct both: `stretch`
-    makes their standardised mean square 1, and intervals take the quantile of their sizes (conformal prediction with
-    normalised scores: H. Papadopoulos, A. Gammerman, V. Vovk, AIA 2008; J. Lei et al., J. Am. Stat. Assoc. 113
-    (2018) 1094; out of cross-validation: R. Barber et al., Annals of Statistics 49 (2021) 486).
+    matrix times the noise variance as covariance (Laplace's approximation [1]_; for smoothing splines [2]_, and [3]_ on
+    why such bands cover the function), and outputs as linear in them (delta method). The noise variance is the residual
+    sum of squares over samples less effective degrees of freedom. Held-out residuals then correct both: they give the
+    `stretch`, and intervals take the quantiles of their sizes (conformal prediction with normalised scores [4]_ [5]_;
+    out of cross-validation [6]_).
 
-    factor: upper triangular C, (P, P), C C' the inverse of the normal matrix. noise: standard deviation of the noise,
-    (m,). spread: standard deviation of an output per length of C'g, g its derivative by the parameters, (m,).
-    stretch: (m,). levels, scores: (k, m), ascending: within `scores` standard deviations lie `levels` of new samples.
-    rows: how many were held out. folds: whether by cross-validation, else by leaving each out in the linearised model.
+    References
+    ----------
+    .. [1] D. MacKay, Neural Computation 4 (1992) 448.
+    .. [2] G. Wahba, J. R. Statist. Soc. B 45 (1983) 133.
+    .. [3] D. Nychka, J. Am. Stat. Assoc. 83 (1988) 1134.
+    .. [4] H. Papadopoulos, A. Gammerman and V. Vovk, AIA 2008.
+    .. [5] J. Lei et al., J. Am. Stat. Assoc. 113 (2018) 1094.
+    .. [6] R. Barber et al., Annals of Statistics 49 (2021) 486.
     """
 
     factor: Tensor
@@ -48,16 +79,35 @@ class ErrorBars:
     rows: int
     folds: bool
 
+    @property
+    def message(self) -> str:
+        """Calibration as one sentence."""
+        how = "held out in cross-validation" if self.folds else "each left out of the linearised model"
+        stretch = ", ".join(f"{value:.3g}" for value in self.stretch.tolist()[:5])
+        return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch})."
+
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True) -> Tensor:
-        """Standard deviation of new samples at x (N, in) around the prediction, (N, m); noise=False: of the prediction
-        around the function that is sampled."""
-        return self._plain(model, x, noise) * self.stretch
+        """Standard deviation at the points x (N, in), (N, m).
+
+        Parameters
+        ----------
+        model : Module
+            Network that the error bars belong to.
+        x : Tensor
+            Points, (N, in).
+        noise : bool
+            True for the deviation of new samples from the prediction, False for the deviation of the prediction from
+            the function that is sampled.
+        """
+        return self._unstretched_std(model, x, noise) * self.stretch
 
     def half_width(self, model: nn.Module, x: Tensor, level: float) -> Tensor:
-        """Half the width of the intervals at x (N, in) that hold a share `level` of new samples, (N, m).
+        """Half the width of the intervals at the points x (N, in) that hold a share `level` of new samples, (N, m).
 
-        Raises:
-            InputError: level is not in (0, 1), or nearer to 1 than the held-out rows can tell.
+        Raises
+        ------
+        InputError
+            The level is not in (0, 1), or nearer to 1 than the number of held-out rows allows.
         """
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
@@ -67,55 +117,81 @@ class ErrorBars:
                 f"level must be at most {most:.4g} for a model calibrated on {self.rows} rows, got {level}"
             )
         place = (self.levels < level - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
-        return self._plain(model, x, True) * self.scores.gather(0, place[None])[0]
+        return self._unstretched_std(model, x, True) * self.scores.gather(0, place[None])[0]
 
     def edge_std(self, model: nn.Module, layer: int, points: Tensor, x: Tensor) -> Tensor:
-        """Standard deviation of each edge's function at `points` (p, in), less its mean over the inputs x (N, in) of
-        that layer: (p, in, out). The other layers are held as they are: what a node's scale loses here it could win
-        there, and the function would be the same."""
-        module, names, sizes = model.layers[layer], [], []
+        """Standard deviation of each edge's function, less its mean over the layer's inputs.
+
+        The parameters of the other layers are held fixed: a change of a node's scale in this layer could be undone in
+        another one, and the network would compute the same function.
+
+        Parameters
+        ----------
+        model : Module
+            Network that the error bars belong to.
+        layer : int
+            Number of the layer.
+        points : Tensor
+            Points at which the functions are evaluated, (p, in).
+        x : Tensor
+            Inputs of that layer at the samples, (N, in).
+
+        Returns
+        -------
+        Tensor
+            (p, in, out).
+        """
+        layers, names, sizes = layers_of(model), [], []
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 names.append(name)
                 sizes.append(parameter.numel())
-        owner = torch.repeat_interleave(torch.tensor([n.startswith(f"layers.{layer}.") for n in names]), _long(sizes))
+        in_layer = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
+        in_layer = torch.repeat_interleave(in_layer, torch.tensor(sizes, dtype=torch.int64))
         # The covariance with all other parameters fixed is the inverse of the layer's block of the normal matrix.
-        covariance = torch.cholesky_inverse(torch.linalg.cholesky(self._matrix[owner][:, owner]))
-        size = self.spread * self.stretch
-        size = size if layer == len(model.layers) - 1 else size.max().expand(module.out_features)
-        found = points.new_zeros(len(points), module.in_features, module.out_features)
-        for o in range(module.out_features):
-            only = points.new_zeros(1, module.out_features)
+        covariance = torch.cholesky_inverse(torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer]))
+        module = layers[layer]
+        inputs, outputs = module.in_features, module.out_features
+        scale = self.spread * self.stretch
+        scale = scale if layer == len(layers) - 1 else scale.max().expand(outputs)
+        std = points.new_zeros(len(points), inputs, outputs)
+        for o in range(outputs):
+            only = points.new_zeros(1, outputs)
             only[0, o] = 1
             rows = layer_rows(module, points, only.expand(len(points), -1))
             rows = rows - layer_rows(module, x, only.expand(len(x), -1)).mean(0)
-            for i, mine in enumerate(_edge_parameters(module, o)):
-                away = rows[:, mine]
-                found[:, i, o] = ((away @ covariance[mine][:, mine]) * away).sum(1).clamp(min=0).sqrt() * size[o]
-        return found
+            for i, own in enumerate(edge_parameters(module, o)):
+                row = rows[:, own]
+                std[:, i, o] = ((row @ covariance[own][:, own]) * row).sum(1).clamp(min=0).sqrt() * scale[o]
+        return std
 
     @cached_property
-    def _matrix(self) -> Tensor:
+    def _normal_matrix(self) -> Tensor:
         eye = torch.eye(len(self.factor), dtype=self.factor.dtype)
         root = torch.linalg.solve_triangular(self.factor, eye, upper=True)
         return root.mT @ root
 
-    def _plain(self, model: nn.Module, x: Tensor, noise: bool) -> Tensor:
-        """Standard deviations before they are stretched, (N, m)."""
+    def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool) -> Tensor:
         spread = _lengths(model, x, self.factor) * self.spread
         return (spread.square() + self.noise.square()).sqrt() + ROUNDING if noise else spread
 
-    def fields(self) -> dict:
-        """Tensors and numbers for a file; of the triangle only the numbers that aren't zero."""
+    def fields(self) -> dict[str, Any]:
+        """Tensors and numbers for a file; of the triangular factor only the numbers that aren't zero."""
         kept = {name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")}
         upper = torch.triu_indices(*self.factor.shape)
         return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
 
     @classmethod
-    def from_fields(cls, fields: Mapping, parameters: int, outputs: int) -> "ErrorBars":
-        """The inverse of `fields`; raises ValueError where they don't fit a network of that size."""
+    def from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int) -> ErrorBars:
+        """Error bars from what `fields` returned.
+
+        Raises
+        ------
+        ValueError
+            The fields don't fit a network with that many parameters and outputs.
+        """
         packed = fields["factor"]
-        shapes = {"factor": (parameters * (parameters + 1) // 2,)}
+        shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}
         shapes |= dict.fromkeys(("noise", "spread", "stretch"), (outputs,))
         shapes |= {name: (len(fields["levels"]), outputs) for name in ("levels", "scores")}
         for name, shape in shapes.items():
@@ -124,7 +200,7 @@ class ErrorBars:
             if not (right and bool(value.isfinite().all()) and (name == "factor" or bool((value >= 0).all()))):
                 raise ValueError(f"{name} of the error bars must be finite, float64, of shape {shape}")
         if not (type(fields["rows"]) is int and type(fields["folds"]) is bool and len(fields["levels"])):
-            raise ValueError("error bars must say how they were calibrated")
+            raise ValueError("error bars must hold the number of rows, an int, and folds, a bool, of their calibration")
         upper = torch.triu_indices(parameters, parameters)
         factor = packed.new_zeros(parameters, parameters)
         factor[upper[0], upper[1]] = packed
@@ -134,18 +210,7 @@ class ErrorBars:
         return cls(factor, **rest)
 
 
-def why_not(model: nn.Module, data: Data) -> str | None:
-    """Why a network can't have error bars from this data, as a sentence; None where it can."""
-    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    if count > MOST_FACTORISED_FOR_UNCERTAINTY:
-        limit = f"they are made for up to {MOST_FACTORISED_FOR_UNCERTAINTY:,}"
-        return f"There are no error bars: the network has {count:,} parameters, {limit}."
-    if len(data) < FEWEST_ROWS:
-        return f"There are no error bars: they need {FEWEST_ROWS} distinct rows, there are {len(data)}."
-    return None
-
-
-def error_bars(
+def prediction_uncertainty(
     model: nn.Module,
     data: Data,
     penalty: Penalty | None = None,
@@ -153,75 +218,115 @@ def error_bars(
     samples: float | None = None,
     held_out: Data | None = None,
 ) -> ErrorBars:
-    """Error bars of a float64 network that was trained on `data` (x (N, in), y (N, m)) by least squares.
+    """Error bars of a float64 network that was trained by least squares.
 
-    Args:
-        penalty: with which it was trained; quadratic.
-        samples: the sum of the samples' weights as repeats; their number if left out.
-        held_out: samples of `data`, with the residuals of models that did not see them as y. Left out, each sample's
-            residual is divided by 1 - its leverage, which is what it would be had it been left out of a linear model
-            (D. Allen, Technometrics 16 (1974) 125).
+    Parameters
+    ----------
+    model : Module
+        Chain of layers, as KAN and MLP are.
+    data : Data
+        Samples that it was trained on, x (N, in) and y (N, m).
+    penalty : Penalty, optional
+        Quadratic penalty with which it was trained.
+    samples : float, optional
+        Sum of the samples' weights where they stand for repeats; the number of samples if left out.
+    held_out : Data, optional
+        Samples of `data` with the residuals of models that were not trained on them as y. If left out, each sample's
+        residual is divided by 1 - its leverage, which is the residual of a linear model without that sample [1]_.
 
-    Raises:
-        InputError: see `why_not`, or as `linearise`.
+    Raises
+    ------
+    InputError
+        There are no error bars for this model and data: too many parameters, too few rows, a penalty that is not
+        quadratic, or a loss or derivatives that are not finite.
+
+    References
+    ----------
+    .. [1] D. Allen, Technometrics 16 (1974) 125.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, LevenbergMarquardt, Regression, fit
+    >>> x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
+    >>> noise = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem = Regression(x, torch.sin(3 * x) + 0.1 * noise)
+    >>> model = KAN([1, 1], dtype=torch.float64)
+    >>> _ = fit(model, problem, LevenbergMarquardt(), steps=10)
+    >>> bars = prediction_uncertainty(model, problem.train)
+    >>> [round(value, 1) for value in bars.noise.tolist()]
+    [0.1]
     """
-    refused = why_not(model, data)
-    if refused is not None:
-        raise InputError(refused)
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if count > MOST_FACTORISED_FOR_UNCERTAINTY:
+        most = f"{MOST_FACTORISED_FOR_UNCERTAINTY:,}"
+        raise InputError(f"model must have at most {most} trainable parameters for error bars, got {count:,}")
+    if len(data) < FEWEST_ROWS:
+        raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(data)}")
     samples = max(samples or 0.0, float(len(data)))  # small weights are no repeats
-    there, outputs = linearise(model, data, penalty, samples=samples), data.y.shape[1]
-    left = max(samples - there.effective / outputs, 0.01 * samples)
-    noise = (there.losses * samples / left).sqrt()
+    linearised, outputs = linearise(model, data, penalty, samples=samples), data.y.shape[1]
+    if not bool(linearised.losses.isfinite().all()):
+        raise InputError("model must have a finite loss on its data for error bars, got NaN or infinity")
+    left = max(samples - linearised.effective / outputs, 0.01 * samples)
+    noise = (linearised.losses * samples / left).sqrt()
     spread = noise * math.sqrt(2 / (samples * outputs))
-    seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION)
+    seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION_ROWS)
     weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
-    lengths = _lengths(model, seen.x, there.factor)
-    # What a sample contributed to the normal matrix is taken out again.
+    lengths = _lengths(model, seen.x, linearised.factor)
+    # The contribution of a sample to the normal matrix is taken out again.
     share = (2 / (outputs * len(data)) * weight[:, None] * lengths.square()).clamp(max=0.99)
     if held_out is None:
         with torch.no_grad():
             residuals = (seen.y - model(seen.x)) / (1 - share)
     else:
         residuals = seen.y
-    away = (spread * lengths).square() / (1 - share) + noise.square()
-    size = residuals.abs() / (away.sqrt() + ROUNDING)
+    variance = (spread * lengths).square() / (1 - share) + noise.square()
+    size = residuals.abs() / (variance.sqrt() + ROUNDING)
     weight = weight * (max(samples * len(seen) / len(data), len(seen)) / weight.sum())
     stretch = (weight @ size.square() / weight.sum()).sqrt()
-    levels, scores = _quantiles(size, weight)
-    return ErrorBars(there.factor, noise, spread, stretch, levels, scores, len(seen), held_out is not None)
+    levels, scores = score_quantiles(size, weight)
+    return ErrorBars(linearised.factor, noise, spread, stretch, levels, scores, len(seen), held_out is not None)
 
 
-def _quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels and scores: of w repeats of all scores, the k-th smallest holds k / (w + 1) of new ones."""
+def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Levels and scores of conformal intervals, (k, m) each, ascending.
+
+    With w the sum of the weights, as repeats of the scores, the k-th smallest score holds a share k / (w + 1) of new
+    samples. At most `MOST_SCORES` scores are kept, the larger of neighbours, so that intervals are rather too wide.
+
+    Parameters
+    ----------
+    size : Tensor
+        Sizes of the standardised residuals, (n, m).
+    weight : Tensor
+        Number of repeats of each, (n,).
+    """
     scores, order = size.sort(0)
     levels = weight[order].cumsum(0) / (weight.sum() + 1)
-    if len(scores) > MOST_SCORES:  # only the larger of neighbours, so that intervals are rather too wide
+    if len(scores) > MOST_SCORES:
         kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long()
         levels, scores = levels[kept], scores[kept]
     return levels, scores
 
 
-def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
-    """|C'g| of every output at x, (N, m)."""
-    found, outputs = [], model.layers[-1].out_features
-    for part in x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs))):
-        found.append(torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1))
-    return torch.cat(found)
-
-
-def _edge_parameters(layer: nn.Module, o: int) -> list[Tensor]:
-    """For each input of a layer, which of its trainable parameters make the edge to output o."""
-    start, found = 0, [[] for _ in range(layer.in_features)]
+def edge_parameters(layer: Layer, output: int) -> list[Tensor]:
+    """For each input of a layer the positions, among its trainable parameters, of those of the edge to one output."""
+    start = 0
+    positions: list[list[Tensor]] = [[] for _ in range(layer.in_features)]
     for name, parameter in layer.named_parameters():
         if not parameter.requires_grad:
             continue
         if name != "bias":
-            index = torch.arange(start, start + parameter.numel()).view(parameter.shape)[..., o]
-            for i in range(layer.in_features):
-                found[i].append(index[i].flatten())
+            index = torch.arange(start, start + parameter.numel()).view(parameter.shape)[..., output]
+            for i, own in enumerate(positions):
+                own.append(index[i].flatten())
         start += parameter.numel()
-    return [torch.cat(parts) for parts in found]
+    return [torch.cat(parts) for parts in positions]
 
 
-def _long(sizes: list[int]) -> Tensor:
-    return torch.tensor(sizes, dtype=torch.int64)
+def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
+    """|C'g| of every output at x, (N, m), with C the `factor` and g the derivative by the parameters."""
+    outputs = layers_of(model)[-1].out_features
+    parts = x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs)))
+    return torch.cat(
+        [torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1) for part in parts]
+    )

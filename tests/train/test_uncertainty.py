@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.error_bars: against the textbook's linear regression, and by what intervals cover."""
+"""Tests of edgewise.train.uncertainty: against the textbook's linear regression, and by what intervals cover."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Ridge, Roughness
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
-from edgewise.train.uncertainty import ErrorBars, error_bars, why_not
+from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 RNG = np.random.default_rng(0)
 
@@ -42,7 +42,7 @@ def linear():
     Y = np.column_stack([X @ [1, 2, 3] + 0.5 * RNG.normal(size=30), X @ [0, -1, 1] + 5 * RNG.normal(size=30)])
     model = least_squares(X, Y)
     data = Data(tensor(X[:, :2]), tensor(Y))
-    return X, Y, model, data, error_bars(model, data)
+    return X, Y, model, data, prediction_uncertainty(model, data)
 
 
 def test_standard_deviations_are_the_textbooks(linear):
@@ -79,9 +79,9 @@ def test_held_out_residuals_are_used_as_they_are(linear):
     _, _, model, data, bars = linear
     with torch.no_grad():
         residuals = data.y - model(data.x)
-    told = error_bars(model, data, held_out=Data(data.x, 3 * residuals))
-    assert told.folds and not bars.folds
-    assert bool((told.stretch > 2 * bars.stretch).all())
+    other = prediction_uncertainty(model, data, held_out=Data(data.x, 3 * residuals))
+    assert other.folds and not bars.folds
+    assert bool((other.stretch > 2 * bars.stretch).all())
 
 
 def test_a_weight_is_the_same_as_repeats():
@@ -90,9 +90,9 @@ def test_a_weight_is_the_same_as_repeats():
     count = np.arange(20) % 3 + 1
     X2, y2 = X.repeat(count, 0), y.repeat(count)
     model = least_squares(X2, y2[:, None])
-    one = error_bars(model, Data(tensor(X2[:, :2]), tensor(y2[:, None])))
+    one = prediction_uncertainty(model, Data(tensor(X2[:, :2]), tensor(y2[:, None])))
     weighted = Data(tensor(X[:, :2]), tensor(y[:, None]), tensor(count / count.mean()))
-    other = error_bars(model, weighted, samples=float(count.sum()))
+    other = prediction_uncertainty(model, weighted, samples=float(count.sum()))
     x = tensor(design(4)[:, :2])
     for noise in (True, False):
         plain = [bars.std(model, x, noise=noise) / bars.stretch for bars in (one, other)]
@@ -111,7 +111,7 @@ def covered(width: tuple[int, ...], seed: int) -> tuple[float, float]:
     model, penalty = KAN(width, 8, dtype=torch.float64), Ridge(1e-5) + Roughness(1e-6)
     data = Data(x[:300], y[:300])
     fit(model, Regression(data.x, data.y), LevenbergMarquardt(), steps=60, penalty=penalty)
-    bars = error_bars(model, data, penalty)
+    bars = prediction_uncertainty(model, data, penalty)
     with torch.no_grad():
         away, wrong = (y - model(x))[300:].abs(), (exact - model(x)).abs()
     intervals = (away <= bars.half_width(model, x[300:], 0.9)).double().mean()
@@ -131,7 +131,7 @@ def test_edges_of_an_additive_model_have_the_textbooks_band():
     X = design(50)
     y = X @ [1.0, 2, 3] + RNG.normal(size=50)
     model = least_squares(X, y[:, None])
-    bars = error_bars(model, Data(tensor(X[:, :2]), tensor(y[:, None])))
+    bars = prediction_uncertainty(model, Data(tensor(X[:, :2]), tensor(y[:, None])))
     points = tensor([[-1.0, 0.0], [2.0, 0.5]])
     slope = np.sqrt(np.diag(np.linalg.inv(X.T @ X))[:2]) * float(bars.noise * bars.stretch)
     expected = np.abs(points.numpy() - X[:, :2].mean(0)) * slope
@@ -144,7 +144,7 @@ def test_edges_of_hidden_layers_have_finite_bands():
     model = KAN([3, 2, 2], 3, dtype=torch.float64)
     with torch.no_grad():
         data = Data(x, model(x) + 0.01 * tensor(RNG.normal(size=(80, 2))))
-    bars = error_bars(model, data, Ridge(1e-6))
+    bars = prediction_uncertainty(model, data, Ridge(1e-6))
     trace = model.trace(x)
     for layer, shape in enumerate([(5, 3, 2), (5, 2, 2)]):
         found = bars.edge_std(model, layer, trace.inputs[layer][:5].detach(), trace.inputs[layer].detach())
@@ -177,9 +177,9 @@ def test_bad_fields_are_refused(linear, changes):
 
 def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
     size = tensor(RNG.exponential(size=(500, 1)))
-    whole = module._quantiles(size, torch.ones(500, dtype=torch.float64))
+    whole = module.score_quantiles(size, torch.ones(500, dtype=torch.float64))
     monkeypatch.setattr(module, "MOST_SCORES", 40)
-    levels, scores = module._quantiles(size, torch.ones(500, dtype=torch.float64))
+    levels, scores = module.score_quantiles(size, torch.ones(500, dtype=torch.float64))
     assert len(levels) == 40
     for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
         assert score == float(whole[1][round(level * 501) - 1])
@@ -189,7 +189,7 @@ def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
 def test_a_fit_without_noise_has_bars_of_zero_width():
     X = design(30)
     model = least_squares(X, (X @ [1.0, 2, 3])[:, None])
-    bars = error_bars(model, Data(tensor(X[:, :2]), tensor((X @ [1.0, 2, 3])[:, None])))
+    bars = prediction_uncertainty(model, Data(tensor(X[:, :2]), tensor((X @ [1.0, 2, 3])[:, None])))
     assert float(bars.half_width(model, tensor(X[:, :2]), 0.9).max()) < 1e-12
 
 
@@ -202,9 +202,13 @@ def test_faults_get_a_sentence(linear, monkeypatch):
         InputError, match=r"^level must be at most 0\.9677 for a model calibrated on 30 rows, got 0\.99$"
     ):
         bars.half_width(model, data.x, 0.99)
-    assert why_not(model, data) is None
     few = data.select(slice(0, 9))
-    with pytest.raises(InputError, match=r"they need 10 distinct rows, there are 9\.$"):
-        error_bars(model, few)
+    with pytest.raises(InputError, match=r"^data must have at least 10 distinct rows for error bars, got 9$"):
+        prediction_uncertainty(model, few)
     monkeypatch.setattr(module, "MOST_FACTORISED_FOR_UNCERTAINTY", 5)
-    assert why_not(model, data) == "There are no error bars: the network has 6 parameters, they are made for up to 5."
+    with pytest.raises(InputError, match=r"^model must have at most 5 trainable parameters for error bars, got 6$"):
+        prediction_uncertainty(model, data)
+    monkeypatch.undo()
+    broken = Data(data.x, data.y / 0)
+    with pytest.raises(InputError, match="^model must have a finite loss on its data"):
+        prediction_uncertainty(model, broken)
