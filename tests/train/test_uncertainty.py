@@ -210,5 +210,5 @@ def test_faults_get_a_sentence(linear, monkeypatch):
         prediction_uncertainty(model, data)
     monkeypatch.undo()
     broken = Data(data.x, data.y / 0)
-    with pytest.raises(InputError, match="^model must have a finite loss on its data"):
+    with pytest.raises(InputError, match=r"^model must have a finite loss on its data"):
         prediction_uncertainty(model, broken)
