@@ -93,8 +93,6 @@ MANY_ARGUMENTS = (
     "nn.model",
     "ops.kernels.cpu",
     "ops.layer_sum",
-    "pde.problem.equation",
-    "pde.solver.solving",
     "plot.network.curves",
     "train.loop.fitting",
 )

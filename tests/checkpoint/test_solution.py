@@ -12,8 +12,8 @@ from edgewise.checkpoint import container, strict_json, write
 from edgewise.checkpoint.solution import load_solution, save_solution
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.solver.network import WindowNetwork, network_for, separable_network, tensor_network
 
 

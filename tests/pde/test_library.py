@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import simpson
-from tests.pde.problem.test_equation import Known
+from tests.pde.problem.test_collocation import Known
 
 from edgewise.errors import InputError
 from edgewise.pde.library import EQUATIONS, burgers_solution, diffusion_data, named_equation, solitons
+from edgewise.train.problems.blocks import BlockRole
 
 KNOWN = [equation.name for equation in EQUATIONS if equation.make().solution is not None]
 
@@ -35,7 +36,7 @@ def test_known_solutions_solve_their_equations(name):
             unknowns = {key: torch.tensor(0.3, dtype=torch.float64) for key in problem.unknowns}
             loss = math.sqrt(float(block.loss(Known(problem), block.data, unknowns)))
             # noise is in the observations only; rounding of third derivatives grows with their size
-            assert loss < (0.02 if block.name.startswith("Observations") else 1e-8), block.name
+            assert loss < (0.02 if block.role is BlockRole.OBSERVATION else 1e-8), block.name
 
 
 def test_burgers_solution_is_that_of_simpsons_rule():

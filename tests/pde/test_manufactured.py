@@ -10,9 +10,10 @@ import torch
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Periodic, Robin
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.problem.fields import Field, at_places, curl, divergence, gradient, hessian, integral, laplacian
+from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
+from edgewise.pde.problem.integrals import at_places, integral
 from edgewise.pde.solver.solving import solve
 
 SQUARE, ROUND, CENTER = (

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import torch
 
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.solution import Solution, Stage
 
@@ -27,7 +28,7 @@ def untrained(problem: PDE, stages: int = 1) -> Solution:
         )
         for k in range(1, stages)
     ]
-    return Solution(network, problem, (first, *told), {}, math.nan, "budget", "The budget is spent.")
+    return Solution(network, problem, (first, *told), {}, math.nan, StopReason.BUDGET, "The budget is spent.")
 
 
 def laplace(domain, **settings) -> PDE:

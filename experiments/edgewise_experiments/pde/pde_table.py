@@ -87,7 +87,7 @@ def measure(name: str, seed: int, quick: bool, tell: Tell) -> dict:
     problem = named_equation(name).make()
 
     settings = {"tolerance": 1e-4, "budget": 0.01} if quick else {}
-    solution = solve(problem, seed=seed, progress=tell, **settings)
+    solution = solve(problem, seed=seed, progress=lambda p: tell(p.stage, p.share, p.loss), **settings)
     if solution.stopped == "interrupted":
         raise KeyboardInterrupt
     return {
@@ -145,7 +145,7 @@ def _coefficient(problem: PDE, solution: Solution) -> dict:
     """`error`: distance from the truth in standard errors; `efficiency`: the least standard error there can be, that of
     the closed solution by the bound of Cramer and Rao, over ours."""
     (name,) = solution.unknowns
-    x = next(block for block in problem.blocks() if block.name.startswith("Observations")).data.x
+    x = next(block for block in problem.blocks() if block.role == "observation").data.x
     slope = -(math.pi**2) * x[:, 1] * torch.exp(-TRUE_DIFFUSION * math.pi**2 * x[:, 1]) * torch.sin(math.pi * x[:, 0])
     least = NOISE / float(slope.norm())
     ours = solution.standard_errors[name]

@@ -53,7 +53,7 @@ def paper_problem(seed: int, *, interior: int = INTERIOR, boundary: int = BOUNDA
     """With the paper's loss and uniform points."""
     problem = named_equation("poisson").make()
     # Residuals are divided by their size; the weight takes that back.
-    problem.weight = ALPHA * float(problem.sizes.square())
+    problem = problem.with_weight(ALPHA * float(problem.sizes.square()))
     return problem.resampled(interior, boundary, how="uniform", seed=seed)
 
 
@@ -94,7 +94,9 @@ def measure(model: str, hidden: tuple[int, ...], seed: int, quick: bool, tell: T
     dynamics = Dynamics(meter, every)
     if model == OURS:
         settings = {"budget": 1e-3} if quick else {}
-        solution = solve(named_equation("poisson").make(), seed=seed, progress=tell, **settings)
+        solution = solve(
+            named_equation("poisson").make(), seed=seed, progress=lambda p: tell(p.stage, p.share, p.loss), **settings
+        )
         if solution.stopped == "interrupted":
             raise KeyboardInterrupt
         network = solution.model

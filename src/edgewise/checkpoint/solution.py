@@ -33,7 +33,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
-from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork, TensorNetwork, WindowNetwork
 from edgewise.pde.solver.solution import Solution, Stage
 
@@ -74,7 +74,7 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     """
     solution, path = files.object_then_path(solution, path, "edgewise.checkpoint.save_solution")
     problem = solution.problem
-    facts = {name: getattr(solution, name) for name in _FACTS}
+    facts = {name: getattr(solution, name) for name in _FACTS} | {"stopped": str(solution.stopped)}
     tree = {
         "fields": list(problem.fields),
         "coordinates": list(problem.domain.coordinates),
@@ -86,7 +86,7 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     files.write_bytes(path, container.pack(tensors, {"format": "edgewise", "version": "1", "solution": text}))
 
 
-def load_solution(path: str | os.PathLike[str], problem: PDE) -> Solution:
+def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solution:
     """Read a solution of a problem, equal bit for bit to what was saved.
 
     Files from untrusted sources are safe to read: nothing in them is executed or unpickled.
@@ -121,7 +121,7 @@ def load_solution(path: str | os.PathLike[str], problem: PDE) -> Solution:
         return solution_of(container.unpack(files.read_bytes(path)), problem)
 
 
-def solution_of(file: Container, problem: PDE) -> Solution:
+def solution_of(file: Container, problem: Collocation) -> Solution:
     """Return the solution in an unpacked file, see `load_solution`."""
     _require(set(file.metadata) == {"format", "version", "solution"}, "contain a solution")
     tensors = file.tensors()
@@ -150,31 +150,27 @@ def solution_of(file: Container, problem: PDE) -> Solution:
             f"problem must have fields {', '.join(map(str, fields))} over {', '.join(map(str, coordinates))} as the "
             f"file, got {', '.join(problem.fields)} over {', '.join(problem.domain.coordinates)}"
         )
-    known = problem.resampled(problem.points, problem.boundary_points)
-    known.unknowns = {name: nn.Parameter(torch.tensor(value, dtype=torch.float64)) for name, value in unknowns.items()}
-    if set(known.unknowns) != set(problem.unknowns):
-        raise InputError(f"problem must have the coefficients {list(known.unknowns)}, got {list(problem.unknowns)}")
+    if set(unknowns) != set(problem.unknowns):
+        raise InputError(f"problem must have the coefficients {list(unknowns)}, got {list(problem.unknowns)}")
+    known = problem.with_unknowns(unknowns)
     return Solution(network, known, stages=tuple(Stage(**each) for each in stages), **facts)
 
 
 def _encoded(network: nn.Module) -> dict[str, Any]:
     """Return a network as plain values and tensors."""
     if isinstance(network, WindowNetwork):
-        windows = [_encoded(window) for window in network.windows]
+        windows = [_encoded(network.window(number)) for number in range(len(network.windows))]
         return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
     if isinstance(network, TensorNetwork):
-        (layer,) = network.layers
-        assert isinstance(layer, TensorLayer)
+        layer = network.tensor_layer
         shape = {"degree": layer.degree, "periodic": list(layer.periodic)}
         return {"kind": "tensor", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
     if isinstance(network, SeparableNetwork):
-        layer, total = network.layers
-        assert isinstance(layer, SeparableLayer)
-        shape = {"degree": layer.degree, "fields": total.out_features}
-        return {"kind": "separable", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
+        terms = network.separable
+        shape = {"degree": terms.degree, "fields": network.fields}
+        return {"kind": "separable", **shape, "knots": terms.knots, "coef": terms.coef.detach()}
     if isinstance(network, PeriodicNetwork):
-        first = network.layers[0]
-        assert isinstance(first, PeriodicLayer)
+        first = network.periodic
         periods = [(number, start, period) for number, (start, period) in first.periods.items()]
         return {"kind": "periodic", "inputs": first.in_features, "periods": periods, "inner": _encoded(network.inner)}
     if isinstance(network, KAN | MLP):

@@ -1,11 +1,18 @@
-"""Differential equations: domains, conditions, problems that `fit` can train on, and `solve`."""
+"""Differential equations: state a problem with `PDE`, solve it with `solve`.
+
+A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Disk`, `Annulus`, `Polygon`, `LShape`, and their
+combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition`, `Observations`).
+`solve` chooses network, grid and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a
+network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known equations.
+"""
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.library import EQUATIONS, named_equation
+from edgewise.pde.problem.collocation import PDE, Collocation
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.problem.fields import curl, divergence, gradient, hessian, integral, laplacian
+from edgewise.pde.problem.fields import curl, divergence, gradient, hessian, laplacian
+from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.solution import Errors, Solution
 from edgewise.pde.solver.solving import solve
 
@@ -14,6 +21,7 @@ __all__ = [
     "PDE",
     "Annulus",
     "Box",
+    "Collocation",
     "Condition",
     "Dirichlet",
     "Disk",

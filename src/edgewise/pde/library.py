@@ -11,8 +11,8 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Domain, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.problem.fields import laplacian
 
 PI = math.pi

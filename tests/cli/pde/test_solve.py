@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_the_best_so_far(edgewise, decay, tmp_path, monkeypatch):
     def interrupted(problem, *, progress, **settings):
         stages = []
 
-        def stop(*event):
+        def stop(event):
             stages.append(event)
             if len(stages) == 2:
                 raise KeyboardInterrupt
@@ -143,10 +143,10 @@ def test_a_bar_shows_stage_loss_and_share_of_the_time(decay, monkeypatch):
     class Told(Screen):
         @contextmanager
         def progress(self, what):
-            yield SimpleNamespace(update=lambda *event: shown.append(event))
+            yield SimpleNamespace(update=shown.append)
 
     command.solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Told(quiet=True))
-    assert shown and all(isinstance(stage, str) and done >= 1 and loss >= 0 for stage, done, loss in shown)
+    assert shown and all(isinstance(each.stage, str) and each.share >= 1 and each.loss >= 0 for each in shown)
 
 
 def test_ctrl_c_before_there_is_anything(edgewise, decay, monkeypatch):

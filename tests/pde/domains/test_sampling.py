@@ -1,11 +1,11 @@
-"""Points in the unit cube, adaptive choice, Gauss-Legendre rules."""
+"""Points in the unit cube and Gauss-Legendre rules."""
 
 import numpy as np
 import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.sampling import HOW, adaptive_choice, gauss_legendre, unit_points
+from edgewise.pde.domains.sampling import HOW, gauss_legendre, unit_points
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -32,24 +32,12 @@ def test_global_randomness_is_left_alone():
     before = torch.random.get_rng_state()
     for how in HOW:
         unit_points(10, 2, how)
-    adaptive_choice(torch.ones(5), 2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_unknown_how():
     with pytest.raises(InputError, match=r"^how must be one of sobol, uniform, grid, got 'latin'$"):
         unit_points(10, 2, "latin")
-
-
-def test_adaptive_choice_prefers_large_residuals():
-    residual = torch.cat([torch.full((900,), 0.01), torch.full((100,), 10.0)])
-    chosen = adaptive_choice(residual, 200, seed=1)
-    assert len(set(chosen.tolist())) == 200
-    assert 80 <= int((chosen >= 900).sum()) <= 100
-    plain = adaptive_choice(torch.zeros(1000), 200)
-    assert 5 <= int((plain >= 900).sum()) <= 40
-    with pytest.raises(InputError, match=r"^residual must be finite"):
-        adaptive_choice(torch.tensor([1.0, torch.nan]), 1)
 
 
 def test_gauss_legendre_equals_numpys():

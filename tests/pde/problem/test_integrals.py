@@ -9,13 +9,15 @@ from torch.func import functional_call, jacrev
 from edgewise import KAN, LBFGS
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.problem.fields import Field, Recorder, at_places, integral, readers
+from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, at_places, integral
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
-from edgewise.pde.solver.time_windows import can_march
+from edgewise.pde.solver.time_windows import suits_time_windows
 from edgewise.train.jacobian import RowSource, trainable_slots
+from edgewise.train.problems.blocks import BlockRole
 
 LINE = Interval(0, 3)
 
@@ -43,19 +45,61 @@ def test_an_integral_along_a_line():
     assert torch.allclose(integral(u, 0, 2, along="x"), 8 / 3 * x[:, 1], rtol=1e-12)
 
 
-def test_places_are_recorded_and_read_in_order():
+def test_places_are_recorded_and_values_read_by_key():
     x = torch.tensor([[0.5, 1.0], [0.2, 3.0]], dtype=torch.float64)
-    recorder = Recorder(x)
+    recorder = PlaceRecorder(x)
+    calls = IntegralCalls(recorder)
     line = torch.tensor([[0.1, 0.2]], dtype=torch.float64)
-    assert recorder(1, line).tolist() == [[0.0, 0.0], [0.0, 0.0]]
-    recorder(0, x[:, :1])
-    assert recorder.places[1].tolist() == [[0.2, 0.1], [0.2, 0.2], [0.2, 3.0]]
-    values = torch.arange(12.0).reshape(3, 2, 2)
-    first, second = readers(values)
-    assert first(1, line).tolist() == [[0.0, 4.0], [2.0, 6.0]]
-    assert second(0, x[:, :1]).tolist() == [[9.0], [11.0]]
-    with pytest.raises(InputError, match="the same integrals at all points, got one more"):
-        first(1, line)
+    assert calls.of("u")(1, line).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    calls.of("v")(0, x[:, :1])
+    calls.of("u")(1, line[:, :1])
+    assert calls.points == {("u", 1, 0): 2, ("v", 0, 0): 1, ("u", 1, 1): 1}
+    assert recorder.places["u", 1, 0][1].tolist() == [[0.2, 0.1], [0.2, 0.2]]
+    assert recorder.places["v", 0, 0][1].tolist() == [[0.2, 3.0]]
+    values = torch.arange(16.0).reshape(4, 2, 2)
+    again = IntegralCalls(ValueReader(values, calls.points, ("u", "v")))
+    assert again.of("v")(0, x[:, :1]).tolist() == [[9.0], [11.0]]  # in another order than before
+    assert again.of("u")(1, line).tolist() == [[0.0, 4.0], [2.0, 6.0]]
+    with pytest.raises(InputError, match="the same integrals at all points"):
+        again.check(calls.points)
+    assert again.of("u")(1, line[:, :1]).tolist() == [[12.0], [14.0]]
+    again.check(calls.points)
+
+
+def test_integrals_may_change_their_order_but_not_their_set():
+    """Both fields are integrated, in an order that depends on their values."""
+
+    def swapped(u, v, x):
+        first, second = (u, v) if float(u.value.detach().sum()) > 0 else (v, u)
+        one, other = integral(first, 0.0, x), integral(second, 0.0, x)
+        return u.x - (one if first is v else other), v.x + (one if first is u else other)
+
+    condition = Condition(lambda u, v: (u, v - 1), on="x=0")
+    known = {"u": torch.sin, "v": torch.cos}
+    problem = PDE(lambda u, v, x: (u.x - 1 + integral(u, 0.0, x), v.x + integral(v, 0.0, x)), LINE, [condition])
+    assert problem.is_linear
+    problem = PDE(swapped, LINE, [condition], points=9, solution=known)
+    block = problem.with_role(BlockRole.EQUATION)[0]
+    x = block.data.x
+    other = block.places(x)
+    values = torch.stack([other[..., 0].T, 2 + other[..., 0].T], 2)  # u = x and v = x + 2 at the points of integrals
+    for sign in (1.0, -1.0):
+        jet = torch.cat([torch.full((2, len(x), 2), sign).double(), values])
+        residuals = block.residuals(jet, block.data) * problem.sizes
+        integrals = torch.stack([x[:, 0] ** 2 / 2, x[:, 0] ** 2 / 2 + 2 * x[:, 0]], 1)
+        expected = sign + torch.stack([-integrals[:, 1], integrals[:, 0]], 1)
+        assert torch.allclose(residuals, expected, rtol=1e-10)
+
+
+def test_a_branch_on_values_that_drops_an_integral_is_an_error():
+    def changing(u, x):
+        return u.x - integral(u, 0.0, x) if bool((u.value.abs() <= 1).all()) else u.x
+
+    with pytest.raises(InputError, match="the same integrals at all points and for all values"):
+        PDE(changing, LINE, [Dirichlet(0.0, on="x=0")], points=9).blocks()[0].residuals(
+            torch.full((50, 9, 1), 2.0).double(),
+            PDE(changing, LINE, [Dirichlet(0.0, on="x=0")], points=9).blocks()[0].data,
+        )
 
 
 @pytest.mark.parametrize("kind", ["spline", "KAN"])
@@ -118,7 +162,7 @@ class _Holder(torch.nn.Module):
 
 def test_volterra():
     problem = volterra()
-    assert problem.has_integrals and problem.is_linear and not can_march(problem)
+    assert problem.has_integrals and problem.is_linear and not suits_time_windows(problem.form)
     solution = solve(problem, tolerance=1e-9)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-9
@@ -146,7 +190,7 @@ def test_memory_of_a_nonlinear_equation_in_time():
         [Initial(1.0)],
         solution=lambda t: torch.exp(t),
     )
-    assert not problem.is_linear and not can_march(problem)
+    assert not problem.is_linear and not suits_time_windows(problem.form)
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
 
 
@@ -175,6 +219,10 @@ def test_other_methods():
         (
             lambda: PDE(lambda u: u.x + integral(u, 0, 1, lambda u, s: u.sum(1)), LINE, []),
             r"integrand must return shape \(b, points\) = \(64, 24\), got \(64,\)",
+        ),
+        (
+            lambda: PDE(lambda u, x, k: u.x + integral(u, 0, k), LINE, [], coefficients={"k": 1.0}),
+            "the limits of an integral must not depend on fields or unknown coefficients",
         ),
         (lambda: integral(torch.ones(3), 0, 1), "integral must be of a field of an equation or a condition"),
         (

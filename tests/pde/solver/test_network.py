@@ -7,8 +7,8 @@ import torch
 from edgewise import KAN
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.domains.sampling import unit_points
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.solver.network import (
     PeriodicNetwork,
     described,

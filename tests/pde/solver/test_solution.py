@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from edgewise.errors import InputError
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.problem.fields import function_jet
 from edgewise.pde.solver.solution import Solution, Stage
 
@@ -37,7 +38,7 @@ class Off(nn.Module):
 
 def made(problem, network):
     stage = Stage((1,), 1, 10, 0.0, 0.5, math.nan, 0.1)
-    return Solution(network, problem, (stage,), {"k": 1.0}, math.nan, "budget", "The budget is spent.")
+    return Solution(network, problem, (stage,), {"k": 1.0}, math.nan, StopReason.BUDGET, "The budget is spent.")
 
 
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())

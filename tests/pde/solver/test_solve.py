@@ -9,8 +9,8 @@ from edgewise import LBFGS
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.library import named_equation
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.solver.history import residual_at
 from edgewise.pde.solver.network import TensorNetwork
 from edgewise.pde.solver.solving import solve
@@ -29,8 +29,8 @@ def heat(**settings):
 
 
 def test_heat_without_a_knob():
-    told = []
-    solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=lambda *event: told.append(event))
+    events = []
+    solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=events.append)
     assert isinstance(solution.model, TensorNetwork)
     error = solution.errors()
     assert error.relative_l2 < 1e-5
@@ -38,7 +38,7 @@ def test_heat_without_a_knob():
     assert solution.residual == pytest.approx(residual_at(solution.model, solution.problem, _fresh(solution)), rel=0.5)
     assert [stage.parameters for stage in solution.stages] == sorted(stage.parameters for stage in solution.stages)
     assert math.isnan(solution.stages[0].change)
-    assert told[-1][0].startswith("grid")
+    assert events[-1].stage.startswith("grid") and 0 < events[-1].share <= 1
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -125,7 +125,7 @@ def test_other_methods():
 
 
 def test_time_decides_between_stages():
-    assert solve(heat(), time_limit=1e-9).stopped == "time"
+    assert solve(heat(), time_limit=1e-9).stopped == "time_limit"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,7 @@ def test_time_decides_between_stages():
         ({"degree": 2}, r"^degree must be 3 to 5 for an equation of order 2, got 2$"),
         ({"budget": 0}, r"^budget must be a positive number, got 0$"),
         ({"tolerance": -1}, r"^tolerance must be a number of at least 0, got -1$"),
+        ({"fineness": 3}, r"^solve has no option 'fineness'; its further options are hidden, grid_size, "),
         ({"starts": 0}, r"^starts must be an integer of at least 1, got 0$"),
     ],
 )

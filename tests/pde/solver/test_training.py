@@ -10,10 +10,10 @@ import torch
 from edgewise import LBFGS, LevenbergMarquardt
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.network import tensor_network
-from edgewise.pde.solver.training import HASTY, PATIENT, count, linear_method, trained
+from edgewise.pde.solver.network import count_parameters, tensor_network
+from edgewise.pde.solver.training import Patience, linear_method, train_network
 
 
 def decay(factor=1.0):
@@ -24,13 +24,15 @@ def decay(factor=1.0):
 
 def test_a_linear_equation_takes_few_steps():
     network, problem = decay()
-    report = trained(network, problem, linear_method(100))
+    report = train_network(network, problem, linear_method(100))
     assert report.steps <= 8
     end = network(torch.ones(1, 1, dtype=torch.float64))
     assert float(end.detach()) == pytest.approx(math.exp(-1), rel=1e-8)
-    assert count(network) == 15
+    assert count_parameters(network) == 15
     method = LevenbergMarquardt(damping=1e-6)
-    patient, hasty = (trained(*decay(30.0), method, patience=each) for each in (PATIENT, HASTY))
+    patient, hasty = (
+        train_network(*decay(30.0), method, patience=each) for each in (Patience.patient(), Patience.hasty())
+    )
     assert hasty.steps < patient.steps and hasty.loss < 2 * patient.loss
 
 
@@ -41,7 +43,7 @@ def test_little_damping_leaves_nothing_smooth_behind():
     for method in (LevenbergMarquardt(damping=1e-6, acceleration=False), linear_method(1000)):
         network = tensor_network(problem, 200, 5)
         sampled = problem.resampled(1, mesh=Mesh(problem.domain, network.layers[0].breakpoints))
-        trained(network, sampled, method, steps=2)
+        train_network(network, sampled, method, steps=2)
         x = problem.domain.interior(100)
         errors.append(float((network(x)[:, 0] - torch.cos(math.sqrt(20) * x[:, 0])).detach().abs().max()))
     assert errors[1] < 1e-8 and errors[1] < errors[0] / 10
@@ -49,7 +51,7 @@ def test_little_damping_leaves_nothing_smooth_behind():
 
 def test_other_methods():
     network, problem = decay()
-    assert trained(network, problem, LBFGS(), 5).steps <= 5
+    assert train_network(network, problem, LBFGS(), 5).steps <= 5
 
 
 def test_an_interrupt_goes_on(monkeypatch):
@@ -59,7 +61,7 @@ def test_an_interrupt_goes_on(monkeypatch):
     network, problem = decay()
     monkeypatch.setattr("edgewise.train.methods.levenberg_marquardt.LevenbergMarquardtRun.step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trained(network, problem, linear_method(100))
+        train_network(network, problem, linear_method(100))
 
 
 def test_memory_does_not_grow_with_the_points():
@@ -68,7 +70,7 @@ def test_memory_does_not_grow_with_the_points():
         "import resource\n"
         "from edgewise import LevenbergMarquardt, fit\n"
         "from edgewise.pde import named_equation\n"
-        "from edgewise.pde.network import network_for\n"
+        "from edgewise.pde.solver.network import network_for\n"
         "problem = named_equation('poisson').make().resampled(1_000_000)\n"
         "fit(network_for(problem, (2,), 4, 5, 0), problem, LevenbergMarquardt(acceleration=False), steps=1)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)\n"
@@ -81,4 +83,4 @@ def test_a_loss_that_is_no_number_is_infinite():
     network, problem = decay()
     with torch.no_grad():
         network.layers[0].coef.fill_(math.nan)
-    assert trained(network, problem, linear_method(100)).loss == math.inf
+    assert train_network(network, problem, linear_method(100)).loss == math.inf

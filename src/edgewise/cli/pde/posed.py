@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import runpy
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,7 @@ from pathlib import Path
 from edgewise.cli.shared.guard import printable
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.files import read_bytes
-from edgewise.pde import EQUATIONS, PDE
-from edgewise.pde.problem.conditions import by_field
+from edgewise.pde import EQUATIONS, Collocation
 
 _TRIED = 16  # points on which an exact solution is tried before the work begins
 
@@ -27,7 +25,7 @@ class Posed:
 
     name: str
     statement: str
-    problem: PDE
+    problem: Collocation
     file: Path | None = None
 
 
@@ -51,7 +49,7 @@ def open_problem(text: str) -> Posed:
     file = Path(os.path.abspath(text))
     with blamed(file):
         scope = runpy.run_path(str(file), run_name="edgewise_problem")
-        if not isinstance(scope.get("problem"), PDE):
+        if not isinstance(scope.get("problem"), Collocation):
             came = type(scope["problem"]).__name__ if "problem" in scope else "no such name"
             raise InputError(
                 f"{text} must define `problem`, as problem = PDE(equation, domain, conditions), got {came}"
@@ -88,13 +86,12 @@ def blamed(file: Path | None) -> Iterator[None]:
         sys.path.remove(str(file.parent))
 
 
-def _with_exact(problem: PDE, exact) -> PDE:
+def _with_exact(problem: Collocation, exact: Callable | Mapping[str, Callable] | None) -> Collocation:
     """The problem with this solution, tried at a few points; as it is where `exact` is None."""
     if exact is None:
         return problem
-    known = copy.copy(problem)
     try:
-        known.solution = by_field(exact, problem.fields)
+        known = problem.with_solution(exact)
         known.exact(problem.domain.interior(_TRIED))
     except InputError as error:
         raise InputError(f"`exact` must fit the problem: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 from rich.table import Table as Grid
 from rich.text import Text
@@ -13,7 +14,7 @@ from edgewise.cli.pde.solved import ALL, MARK, NAMES, Solved, SolveJob
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.guard import printable
-from edgewise.outcomes import Progress
+from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import EQUATIONS, Solution
 from edgewise.pde import solve as solve_problem
 
@@ -64,12 +65,12 @@ def solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Solved:
 
 
 def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
-    began = time.perf_counter()
     with screen.progress("Solving") as bar:
 
-        def tell(stage: str, done: float, loss: float) -> None:
-            share = 0.0 if job.time_limit is None else (time.perf_counter() - began) / job.time_limit
-            bar.update(Progress(stage, max(done, share), loss))
+        def show(progress: Progress) -> None:
+            share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
+            root = None if progress.loss is None else math.sqrt(max(progress.loss, 0.0))
+            bar.update(replace(progress, share=max(progress.share, share), loss=root))
 
         return solve_problem(
             posed.problem,
@@ -78,14 +79,14 @@ def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
             time_limit=job.time_limit,
             tolerance=job.tolerance,
             seed=job.seed,
-            progress=None if bar is None else tell,
+            progress=None if bar is None else show,
         )
 
 
 def _show(solved: Solved, screen: Screen) -> None:
     solution = solved.solution
     said = f"{solution.parameters:,} parameters, {solved.seconds:.1f} seconds. {solution.message}"
-    if solution.stopped == "interrupted":
+    if solution.stopped is StopReason.INTERRUPTED:
         screen.always(said, style="yellow")
     else:
         screen.say(said)

@@ -66,7 +66,7 @@ class Solved:
         """Measures the errors, where the exact solution is known."""
         problem = solution.problem
         errors = {}
-        if problem.solution is not None and set(problem.solution) == set(problem.fields):
+        if problem.has_exact_solution:
             several = problem.fields if len(problem.fields) > 1 else ()
             errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
         return cls(job, posed, solution, errors, seconds)

@@ -1,4 +1,4 @@
-"""Where an equation holds: what every domain gives, boxes of any dimension, domains over time, unions, differences."""
+"""Domains of equations: the base class, boxes of any dimension, domains over time, unions and differences."""
 
 from __future__ import annotations
 
@@ -15,43 +15,75 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
 TIME = "t"  # the coordinate of this name is time, all others are space
 
-QUADRATURE_POINTS = 2**14  # where no product rule fits; relative errors of some 1e-4 for smooth functions
-GAUSS = 8  # points of a panel
-# Step off a boundary, relative to the domain's size, that tells on which side of it a union or difference lies.
+# Quasi-random points of a quadrature where no product rule fits. A choice: errors of some 1e-4 for smooth functions.
+QUADRATURE_POINTS = 2**14
+# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box. A choice: rounding for
+# functions of a few periods, and at most 2e4 points.
+GAUSS = 8
+PANELS = {1: 32, 2: 16, 3: 3}
+TIME_PANELS = 4  # of time, for domains over time
+PRODUCT_POINTS = 2**17  # largest number of points of a product rule over time
+# Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
+# lies. A choice: far above rounding (1e-16) and far below the details of any domain.
 STEP = 1e-7
-LEAST_SHARE = 1e-3  # of its box or piece that a domain must fill, or it counts as empty
+# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
+LEAST_SHARE = 1e-3
+TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a boundary.
+    """A piece of the boundary of a domain.
 
-    measure: its length, area ... (1 for a point).
-    sample: (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point.
-    at: of a curve, shares of its length (b,) to points and outward normals, (b, n) each; None where it is no curve.
+    Parameters
+    ----------
+    name : str
+        Name by which conditions refer to it.
+    measure : float
+        Length, area ...; 1 for a point.
+    sample : callable
+        Maps (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point.
+    at : callable, optional
+        For curves: maps shares of the length (b,) to points and outward normals, (b, n) each.
+    coordinate : str, optional
+        For faces of boxes and moments of time: the coordinate that is constant on the piece.
+    is_initial : bool
+        Whether it is the first moment of a domain over time.
     """
 
     name: str
     measure: float
     sample: Callable[[int, str, int], tuple[Tensor, Tensor]]
     at: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    coordinate: str | None = None
+    is_initial: bool = False
+
+    @property
+    def is_time_end(self) -> bool:
+        """Whether it is the first or the last moment of a domain over time."""
+        return self.coordinate == TIME
 
     @classmethod
     def curve(cls, name: str, length: float, at: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Piece:
-        """A curve that is known by its points."""
+        """A curve of this length, given by its points at shares of the length."""
         return cls(name, length, lambda count, how, seed: at(unit_points(count, 1, how, seed)[:, 0]), at)
 
 
 class Domain:
-    """What boxes, disks and the others have in common. Points are float64, in the units of the user's coordinates.
+    """Base class of all domains. Points are float64, in the units of the user's coordinates.
 
-    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` one at every moment.
+    `a | b` is the union of two domains, `a - b` their difference, `a * Time(0, 1)` the domain a at every moment.
 
-    Attributes:
-        coordinates: their names in order; the one named "t" is time.
-        bounds: (n, 2), the ends of the smallest box around it.
-        volume: length, area ... including time; of unions and differences to about three digits.
-        pieces: of the boundary; "t=..." are the first and the last moment.
+    Attributes
+    ----------
+    coordinates : tuple of str
+        Names of the coordinates in order; the one named "t" is time.
+    bounds : Tensor
+        Ends of the smallest box around the domain, (n, 2).
+    volume : float
+        Length, area ... including time; for unions and differences to about three digits.
+    pieces : tuple of Piece
+        Pieces of the boundary; for domains over time also the first and the last moment, "t=...".
     """
 
     coordinates: tuple[str, ...]
@@ -60,35 +92,45 @@ class Domain:
     pieces: tuple[Piece, ...]
 
     def level(self, x: Tensor) -> Tensor:
-        """(b, n) -> (b,): below 0 inside, 0 on the boundary, above 0 outside; near the boundary about the distance."""
+        """Level-set function at points x (b, n), (b,): negative inside, 0 on the boundary, positive outside.
+
+        Near the boundary it is about the distance from it.
+        """
         raise NotImplementedError
 
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
-        """(b,): a smooth function that is 0 on these pieces of the boundary only, of size 1 inside."""
+        """Smooth function at points x (b, n), (b,), that is 0 on these pieces of the boundary only, of size 1 inside.
+
+        Raises
+        ------
+        InputError
+            The domain has no such function.
+        """
         raise InputError(
             f"hard conditions need a box, a disk, an annulus or one of them over time, got {type(self).__name__}"
         )
 
     @property
     def dimension(self) -> int:
+        """Number of coordinates, time included."""
         return len(self.coordinates)
 
     @property
     def size(self) -> Tensor:
-        """The sides of the box around it, (n,)."""
+        """Sides of the box around the domain, (n,)."""
         return self.bounds[:, 1] - self.bounds[:, 0]
 
     @property
     def boundary_names(self) -> tuple[str, ...]:
-        """The pieces of the boundary, without the first and last moment."""
-        return tuple(piece.name for piece in self.pieces if not piece.name.startswith(f"{TIME}="))
+        """Names of the pieces of the boundary, without the first and last moment."""
+        return tuple(piece.name for piece in self.pieces if not piece.is_time_end)
 
     def contains(self, x: Tensor) -> Tensor:
-        """(b, n) -> (b,), True inside and on the boundary."""
+        """Whether points x (b, n) lie inside or on the boundary, (b,)."""
         return self.level(x) <= 0
 
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
-        """Points inside, (count, n); a grid may hold more. See `unit_points` for how and seed."""
+        """Points inside, (count, n); a grid may have more. See `unit_points` for `how` and `seed`."""
         low, sides = self.bounds[:, 0], self.size
         drawn = count
         while drawn * LEAST_SHARE <= count + 100:
@@ -104,7 +146,7 @@ class Domain:
     ) -> tuple[Tensor, Tensor]:
         """Points on pieces of the boundary and their outward normals, about (count, n) each.
 
-        names: of pieces; all but the first and last moment if left out. Every piece gets its share by measure.
+        Every piece gets a share by its measure. `names` are all pieces but the first and last moment if left out.
         """
         chosen = self.named(self.boundary_names if names is None else names)
         whole = sum(piece.measure for piece in chosen)
@@ -115,7 +157,7 @@ class Domain:
         return torch.cat([x for x, _ in drawn]), torch.cat([normal for _, normal in drawn])
 
     def named(self, names: Sequence[str]) -> list[Piece]:
-        """The pieces of these names."""
+        """The pieces of these names; an InputError for a name that is none, or for no name."""
         pieces = {piece.name: piece for piece in self.pieces}
         wrong = [name for name in names if name not in pieces]
         if wrong or not names:
@@ -124,42 +166,59 @@ class Domain:
         return [pieces[name] for name in names]
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        """Points (q, n) and weights (q,) that sum to the volume; exact for smooth functions on boxes and disks."""
+        """Quadrature over the domain: points (q, n), and weights (q,) that sum to the volume.
+
+        Errors are at rounding for smooth functions on boxes of at most three dimensions, disks and annuli, and about
+        1e-4 elsewhere.
+        """
         x = self.interior(QUADRATURE_POINTS, "sobol", seed=1)
         return x, torch.full((len(x),), self.volume / len(x), dtype=torch.float64)
 
     def __mul__(self, time: Box) -> Domain:
-        """This domain at every moment of a time, as `Disk() * Time(0, 1)`."""
+        """The domain at every moment of a time, as `Disk() * Time(0, 1)`."""
         if not isinstance(time, Box) or time.coordinates != (TIME,):
             raise InputError(f"a domain must be multiplied by a Time, got {type(time).__name__}")
         return OverTime(self, time)
 
     def __or__(self, other: Domain) -> Domain:
-        """The points in either."""
+        """Union: the points in either domain."""
         return Union(self, other)
 
     def __sub__(self, other: Domain) -> Domain:
-        """The points of this one that are not in the other."""
+        """Difference: the points of this domain that are not in the other."""
         return Difference(self, other)
 
 
 class Box(Domain):
-    """An interval, rectangle, box ... by the ends of each coordinate: `Box(x=(-1, 1), y=(0, 2))`.
+    """An interval, rectangle or box of any dimension, by the ends of each coordinate.
 
-    Pieces are named by the coordinate and its value, as "x=-1". `Box.cube(10)` has the coordinates x1 .. x10.
+    Pieces of the boundary are named by the coordinate and its value, as "x=-1".
 
-    Args:
-        ends: (low, high) of each coordinate, whose name is a letter and perhaps a number; t is time.
+    Parameters
+    ----------
+    **ends : tuple of float
+        Low and high end of each coordinate, whose name is a letter and perhaps a number; t is time.
 
-    Raises:
-        InputError: no coordinate, another name, or not low < high, both finite.
+    Raises
+    ------
+    InputError
+        There is no coordinate, a name is another one, or the ends are not finite with low < high.
+
+    Examples
+    --------
+    >>> box = Box(x=(-1, 1), y=(0, 2))
+    >>> box.volume, box.boundary_names
+    (4.0, ('x=-1', 'x=1', 'y=0', 'y=2'))
+    >>> box.interior(5).shape
+    torch.Size([5, 2])
     """
 
     def __init__(self, **ends: tuple[float, float]):
         if not ends:
             raise InputError("a box must have a coordinate, as Box(x=(0, 1)), got none")
         for name, pair in ends.items():
-            _check_name(name)
+            if not (name[0].isalpha() and len(name[0].encode()) == 1 and (len(name) == 1 or name[1:].isdigit())):
+                raise InputError(f"a coordinate must be a letter, perhaps with a number, as x or x10, got {name!r}")
             if not (isinstance(pair, tuple | list) and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf):
                 raise InputError(f"{name} must be (low, high) with low < high, got {pair!r}")
         self.coordinates = tuple(ends)
@@ -169,7 +228,7 @@ class Box(Domain):
 
     @classmethod
     def cube(cls, dimension: int, low: float = 0.0, high: float = 1.0) -> Box:
-        """The same ends for the coordinates x1 .. xn."""
+        """The cube of these ends with the coordinates x1 .. xn."""
         return cls(**{f"x{number}": (low, high) for number in range(1, dimension + 1)})
 
     def level(self, x: Tensor) -> Tensor:
@@ -191,8 +250,7 @@ class Box(Domain):
     def quadrature(self) -> tuple[Tensor, Tensor]:
         if self.dimension > 3:
             return super().quadrature()
-        panels = (32, 16, 3)[self.dimension - 1]
-        rules = [gauss_legendre(GAUSS, low, high, panels) for low, high in self.bounds.tolist()]
+        rules = [gauss_legendre(GAUSS, low, high, PANELS[self.dimension]) for low, high in self.bounds.tolist()]
         x = torch.cartesian_prod(*[nodes for nodes, _ in rules]).reshape(-1, self.dimension)
         weights = torch.cartesian_prod(*[weights for _, weights in rules]).reshape(-1, self.dimension)
         return x, weights.prod(1)
@@ -215,28 +273,80 @@ class Box(Domain):
             normal[:, axis] = 2 * side - 1
             return x, normal
 
-        return Piece(f"{self.coordinates[axis]}={value:.12g}", float(self.size[others].prod()), sample)
+        name = self.coordinates[axis]
+        is_initial = name == TIME and side == 0
+        measure = float(self.size[others].prod())
+        return Piece(f"{name}={value:.12g}", measure, sample, coordinate=name, is_initial=is_initial)
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:
-    """The box of one coordinate; its pieces are points, as "x=0". Raises InputError unless low < high, both finite."""
+    """The box of one coordinate; the pieces of its boundary are points, as "x=0".
+
+    Parameters
+    ----------
+    low, high : float
+        Ends, finite with low < high.
+    name : str
+        Name of the coordinate: a letter and perhaps a number.
+
+    Returns
+    -------
+    Box
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Examples
+    --------
+    >>> Interval(0, 2).boundary_names
+    ('x=0', 'x=2')
+    """
     return Box(**{name: (low, high)})
 
 
 def Time(low: float, high: float) -> Box:
-    """The time from low to high: the interval of the coordinate t. Raises InputError unless low < high, both finite."""
+    """The time from low to high: the interval of the coordinate t.
+
+    Parameters
+    ----------
+    low, high : float
+        First and last moment, finite with low < high.
+
+    Returns
+    -------
+    Box
+
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Examples
+    --------
+    >>> (Interval(0, 2) * Time(0, 1)).coordinates
+    ('x', 't')
+    """
     return Interval(low, high, TIME)
 
 
 class OverTime(Domain):
-    """A domain of space at every moment of a time: `Disk() * Time(0, 1)`; pieces of space, then "t=0" and "t=1".
+    """A domain of space at every moment of a time, as `Disk() * Time(0, 1)`.
 
-    Args:
-        space: without the coordinate t.
-        time: from `Time`.
+    The pieces of its boundary are those of space, and the first and the last moment, as "t=0" and "t=1".
 
-    Raises:
-        InputError: space has the coordinate t.
+    Parameters
+    ----------
+    space : Domain
+        Domain without the coordinate t.
+    time : Box
+        Made by `Time`.
+
+    Raises
+    ------
+    InputError
+        Space has the coordinate t.
     """
 
     def __init__(self, space: Domain, time: Box):
@@ -253,16 +363,15 @@ class OverTime(Domain):
         return torch.maximum(self.space.level(x[:, :-1]), self.time.level(x[:, -1:]))
 
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
-        self.named(names)
-        moments = [name for name in names if name.startswith(f"{TIME}=")]
+        moments = [piece.name for piece in self.named(names) if piece.is_time_end]
         walls = [name for name in names if name not in moments]
         values = [self.space.factor(x[:, :-1], walls)] if walls else []
         values += [self.time.factor(x[:, -1:], moments)] if moments else []
         return reduce(torch.mul, values)
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, *self.time.bounds[0].tolist(), panels=4)
-        if len(x) * len(t) > 2**17:  # only where space has a rule of few points is a product of the two one of few
+        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, *self.time.bounds[0].tolist(), TIME_PANELS)
+        if len(x) * len(t) > PRODUCT_POINTS:
             return super().quadrature()
         both = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)
         return both, (a[:, None] * b).flatten()
@@ -272,12 +381,12 @@ class OverTime(Domain):
             x, normal = piece.sample(count, how, seed)
             if len(x) == 1:  # a wall that is a point
                 x, normal = x.expand(count, -1), normal.expand(count, -1)
-            # Scrambled apart from the points of space, and as many: time must not follow the place along the wall.
-            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + 7919)
+            # As many times as points of space, in an order of their own: time must not follow the place on the wall.
+            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + TIME_SEED_STEP)
             order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
             return torch.cat([x, t[order]], 1), torch.cat([normal, torch.zeros_like(t)], 1)
 
-        return Piece(piece.name, piece.measure * self.time.volume, sample)
+        return Piece(piece.name, piece.measure * self.time.volume, sample, coordinate=piece.coordinate)
 
     def _moment(self, end: Piece) -> Piece:
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -285,11 +394,16 @@ class OverTime(Domain):
             t, normal = end.sample(1, how, seed)
             return torch.cat([x, t.expand(len(x), 1)], 1), torch.cat([torch.zeros_like(x), normal.expand(len(x), 1)], 1)
 
-        return Piece(end.name, self.space.volume, sample)
+        return Piece(end.name, self.space.volume, sample, coordinate=TIME, is_initial=end.is_initial)
 
 
 class _Composite(Domain):
-    """Two domains of the same coordinates as one. Volume and measures are estimated from quasi-random points."""
+    """Union or difference of two domains of the same coordinates.
+
+    Volume and measures of pieces are estimated from quasi-random points.
+    """
+
+    _side = 1  # sign of the normals of the second domain
 
     def __init__(self, first: Domain, second: Domain):
         if not isinstance(second, Domain) or first.coordinates != second.coordinates:
@@ -300,19 +414,17 @@ class _Composite(Domain):
         box = self.bounds[:, 0] + self.size * unit_points(QUADRATURE_POINTS, self.dimension, "sobol", 1)
         self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
         taken = {piece.name for piece in first.pieces}
-        pieces = [self._part(piece, piece.name, 1, False) for piece in first.pieces]
+        pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
         for piece in second.pieces:
             name = f"second {piece.name}" if piece.name in taken else piece.name
-            pieces.append(self._part(piece, name, self._side, True))
+            pieces.append(self._remaining_part(piece, name, self._side, True))
         self.pieces = tuple(piece for piece in pieces if piece is not None)
-
-    _side = 1  # of the second domain's normals
 
     def _bounds(self) -> Tensor:
         raise NotImplementedError
 
-    def _part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
-        """What is left of a piece: points off which the domain lies on one side only."""
+    def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
+        """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
         step = STEP * float(self.size.max())
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:
@@ -332,13 +444,21 @@ class _Composite(Domain):
 
         x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
         share = float(kept(x, side * normal).double().mean())
-        return Piece(name, share * piece.measure, sample) if share else None
+        if not share:
+            return None
+        is_initial = piece.is_initial and side == 1
+        return Piece(name, share * piece.measure, sample, coordinate=piece.coordinate, is_initial=is_initial)
 
 
 class Union(_Composite):
-    """Points in either of two domains: `a | b`. Pieces keep their names; "second ..." where both have one.
+    """Union of two domains: `a | b`.
 
-    Raises InputError where they have other coordinates.
+    Pieces of the boundary keep their names; where both domains have a name, that of the second becomes "second ...".
+
+    Raises
+    ------
+    InputError
+        The domains have different coordinates.
     """
 
     def _bounds(self) -> Tensor:
@@ -350,9 +470,14 @@ class Union(_Composite):
 
 
 class Difference(_Composite):
-    """Points of the first domain that are not in the second: `a - b`. Pieces as in `Union`, normals out of the rest.
+    """Difference of two domains: `a - b`, the points of the first that are not in the second.
 
-    Raises InputError where they have other coordinates.
+    Pieces of the boundary have names as in `Union`; normals point out of the difference.
+
+    Raises
+    ------
+    InputError
+        The domains have different coordinates.
     """
 
     _side = -1
@@ -362,8 +487,3 @@ class Difference(_Composite):
 
     def level(self, x: Tensor) -> Tensor:
         return torch.maximum(self.first.level(x), -self.second.level(x))
-
-
-def _check_name(name: str) -> None:
-    if not (name[0].isalpha() and len(name[0].encode()) == 1 and (len(name) == 1 or name[1:].isdigit())):
-        raise InputError(f"a coordinate must be a letter, perhaps with a number, as x or x10, got {name!r}")

@@ -207,13 +207,13 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
     return gains
 
 
-def halved(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
+def with_halved_intervals(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
     """Breakpoints with every interval halved whose error (see `left_out`) is above the tolerance."""
     middles = (points[:-1] + points[1:])[errors > tolerance] / 2
     return torch.cat([points, middles]).sort().values
 
 
-def joined(points: Tensor, errors: Tensor, degree: int, tolerance: float, fewest: int) -> Tensor:
+def with_joined_intervals(points: Tensor, errors: Tensor, degree: int, tolerance: float, fewest: int) -> Tensor:
     """Breakpoints without those between two equal intervals whose common error would be far below the tolerance."""
     kept, error = points.tolist(), errors.tolist()
     number = 1

@@ -1,1 +1,34 @@
-"""TODO what the room problem is for."""
+"""Problems: an equation with its conditions (`PDE`), as residuals that `fit` trains on.
+
+An equation is a function of fields (`fields`, `integrals`), evaluated at points (`evaluation`). With its conditions
+(`conditions`) it is stated and checked once (`strong_form`); points make it a problem of residual blocks
+(`collocation`). Users make a `PDE`; a new condition is a class with `pieces`, `residuals` and `weight`, see
+`BoundaryCondition`.
+"""
+
+from edgewise.pde.problem.collocation import PDE, Collocation
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
+from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
+from edgewise.pde.problem.integrals import integral
+from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
+
+__all__ = [
+    "PDE",
+    "Collocation",
+    "Condition",
+    "Dirichlet",
+    "Field",
+    "Initial",
+    "Neumann",
+    "Observations",
+    "Periodic",
+    "Robin",
+    "StrongForm",
+    "curl",
+    "divergence",
+    "gradient",
+    "hessian",
+    "integral",
+    "laplacian",
+    "strong_form_of",
+]

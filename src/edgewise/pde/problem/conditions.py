@@ -1,33 +1,70 @@
-"""What holds on the boundary, at the start, and at measured points."""
+"""Conditions of an equation: on the boundary, at the first moment, periodicity, and measured values."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.ops.jet import multiply
 from edgewise.pde.domains.domain import TIME, Domain
-from edgewise.pde.problem.evaluation import Scene, columns
-from edgewise.pde.problem.fields import Field
+from edgewise.pde.problem.evaluation import EvaluationContext, Value, residual_columns, value_at
+from edgewise.pde.problem.fields import Field, function_jet
 
-# A number, a function of coordinates by their names, or one of these for each of several fields.
-Value = float | Callable[..., Tensor] | Mapping[str, float | Callable[..., Tensor]]
+FieldValues = Value | Mapping[str, Value]
+"""A value, see `Value`, or one for each of several fields by their names."""
+
+_T = TypeVar("_T")
+
+
+class BoundaryCondition(Protocol):
+    """A condition that holds on pieces of the boundary: residuals that vanish there.
+
+    Every condition on the boundary has these two methods and a weight; a class of one's own may have them too.
+    """
+
+    @property
+    def weight(self) -> float:
+        """Factor of the mean squared residual in the loss."""
+
+    def pieces(self, domain: Domain) -> tuple[str, ...]:
+        """Names of the pieces of the boundary on which the condition holds."""
+
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at points of those pieces, (b,) each, zero where the condition holds."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Any condition: residuals that are zero on pieces of the boundary, as `Condition(lambda u, t: u.x + u**2 - t)`.
+    """Any condition, by residuals that vanish on pieces of the boundary.
 
-    Args:
-        residual: a function like the equation's, its arguments told by their names: fields, coordinates (b,), unknown
-            coefficients (b,), `points` (b, n) for all coordinates, outward normals `normal` (b, n). It returns one or
-            several residuals (b,), or (b, r).
-        on: names of pieces of the boundary, one or several; if None the whole boundary without first and last moment.
-        weight: times the mean of the squared residuals, each in units of an error of the field (see `PDE`).
+    Parameters
+    ----------
+    residual : callable
+        A function like that of the equation. Its arguments are chosen by their names: fields, coordinates (b,),
+        unknown coefficients (b,), `points` (b, n) for all coordinates, outward normals `normal` (b, n). It returns one
+        or several residuals (b,), or (b, r).
+    on : str or sequence of str, optional
+        Names of pieces of the boundary; the whole boundary without first and last moment if left out.
+    weight : float
+        Factor of the mean squared residual, each residual in units of an error of the field (see `PDE`).
 
-    Raises:
-        InputError: with the problem it is given to: an unknown piece, an unknown argument, a wrong shape, or residuals
-            that do not depend on the solution.
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: an unknown piece or argument, a wrong shape, or residuals that do not
+        depend on the solution.
+
+    Examples
+    --------
+    Radiation at one end of a rod.
+
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> radiation = Condition(lambda u: u.x + u**4, on="x=1")
+    >>> PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), radiation]).is_linear
+    False
     """
 
     residual: Callable
@@ -35,145 +72,234 @@ class Condition:
     weight: float = 1.0
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
-        """Where it holds."""
-        return _named(domain, self.on)
+        """Names of the pieces of the boundary on which the condition holds."""
+        return _pieces_named(domain, self.on)
 
-    def residuals(self, scene: Scene) -> list[Tensor]:
-        """What is to be zero, (b,) each."""
-        return columns(scene.call(self.residual, "residual"), len(scene.x), "residual")
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at the points of a context, (b,) each."""
+        return residual_columns(context.call(self.residual, "residual"), len(context.x), "residual")
 
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """u = value on pieces of the boundary, as `Dirichlet(lambda x, y: x * y, on="x=0")`.
+    """Given values on pieces of the boundary: u = value.
 
-    Args:
-        value: in the field's units: a number, a function of coordinates (b,) by name, or of all `points` (b, n), to
-            (b,); of several fields a mapping of those that are held, as {"u": 1.0, "v": 0.0}.
-        on: names of pieces of the boundary, one or several; if None the whole boundary without first and last moment.
-        weight: times the mean of the squared misfit.
-        hard: by construction, exactly: u = value + factor * network, where the factor vanishes on these pieces (I.
-            Lagaris, A. Likas, D. Fotiadis, IEEE Trans. Neural Networks 9, 1998, 987). The value must then be known all
-            over the domain. Boxes, disks, annuli, also over time; at most one for each field; without integrals.
+    Parameters
+    ----------
+    value : float, callable or mapping
+        In the units of the field: a number, a function of coordinates (b,) by name or of all `points` (b, n) to (b,);
+        for several fields a mapping of those that are given, as {"u": 1.0, "v": 0.0}.
+    on : str or sequence of str, optional
+        Names of pieces of the boundary; the whole boundary without first and last moment if left out.
+    weight : float
+        Factor of the mean squared residual.
+    hard : bool
+        Whether the condition holds exactly, by construction: u = value + factor * network, where the factor vanishes on
+        these pieces [1]_. The value must then be known all over the domain. Possible for boxes, disks and annuli, also
+        over time, once for each field, without integrals.
 
-    Raises:
-        InputError: with the problem it is given to: an unknown piece or field, a value of another shape, a domain
-            without such a factor.
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: an unknown piece or field, a value of another shape, or a domain without
+        such a factor.
+
+    References
+    ----------
+    .. [1] I. Lagaris, A. Likas, D. Fotiadis, "Artificial neural networks for solving ordinary and partial differential
+       equations", IEEE Trans. Neural Networks 9, 1998, 987.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Box
+    >>> Dirichlet(lambda x, y: x * y, on=["x=0", "y=0"]).pieces(Box(x=(0, 1), y=(0, 1)))
+    ('x=0', 'y=0')
     """
 
-    value: Value = 0.0
+    value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
     hard: bool = False
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
-        return _named(domain, self.on)
+        """Names of the pieces of the boundary on which the condition holds."""
+        return _pieces_named(domain, self.on)
 
-    def residuals(self, scene: Scene) -> list[Tensor]:
-        wanted = by_field(self.value, tuple(scene.fields)).items()
-        return [scene.fields[name] - scene.value(value, "value") for name, value in wanted]
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at the points of a context, (b,) each."""
+        values = by_field(self.value, tuple(context.fields))
+        return [context.fields[name] - context.value(value, "value") for name, value in values.items()]
 
 
 @dataclass(frozen=True)
 class Robin:
-    """a u + b du/dn = value on pieces of the boundary, with n the outward normal in space, of length 1.
+    """A combination of value and normal derivative on pieces of the boundary: a u + b du/dn = value.
 
-    Args:
-        a, b: numbers, or functions of coordinates (b,) by name to (b,); b times the field's units over length.
-        value: as for `Dirichlet`, in the units of a u.
-        on, weight: as for `Dirichlet`; the misfit is divided by its size for a wave of one period (see `PDE`).
+    The vector n is the outward normal in space, of length 1.
 
-    Raises:
-        InputError: with the problem it is given to: an unknown piece or field, a value of another shape.
+    Parameters
+    ----------
+    a, b : float or callable
+        Numbers, or functions of coordinates (b,) by name to (b,); b has the unit of a length times that of a.
+    value : float, callable or mapping
+        As for `Dirichlet`, in the units of a u.
+    on, weight
+        As for `Dirichlet`; the residual is divided by its size for a wave of one period (see `PDE`).
+
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: an unknown piece or field, or a value of another shape.
+
+    Examples
+    --------
+    Cooling at the ends of a rod by air of temperature 20.
+
+    >>> Robin(1.0, 0.5, 20.0).b
+    0.5
     """
 
-    a: float | Callable[..., Tensor]
-    b: float | Callable[..., Tensor]
-    value: Value = 0.0
+    a: Value
+    b: Value
+    value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
-        return _named(domain, self.on)
+        """Names of the pieces of the boundary on which the condition holds."""
+        return _pieces_named(domain, self.on)
 
-    def residuals(self, scene: Scene) -> list[Tensor]:
-        a, b = scene.value(self.a, "a"), scene.value(self.b, "b")
-        wanted = by_field(self.value, tuple(scene.fields)).items()
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at the points of a context, (b,) each."""
+        a, b = context.value(self.a, "a"), context.value(self.b, "b")
+        values = by_field(self.value, tuple(context.fields))
         return [
-            a * scene.fields[name] + b * normal_derivative(scene.fields[name], scene) - scene.value(value, "value")
-            for name, value in wanted
+            a * context.fields[name]
+            + b * _normal_derivative(context.fields[name], context)
+            - context.value(value, "value")
+            for name, value in values.items()
         ]
 
 
 @dataclass(frozen=True)
 class Neumann:
-    """du/dn = value on pieces of the boundary, with n the outward normal in space, of length 1.
+    """Given normal derivative on pieces of the boundary: du/dn = value.
 
-    Args:
-        value: as for `Dirichlet`, in the field's units over length; positive where u grows outwards.
-        on, weight: as for `Dirichlet`; the misfit is divided by its size for a wave of one period (see `PDE`).
+    The vector n is the outward normal in space, of length 1.
 
-    Raises:
-        InputError: with the problem it is given to: an unknown piece or field, a value of another shape.
+    Parameters
+    ----------
+    value : float, callable or mapping
+        As for `Dirichlet`, in the units of the field over those of length; positive where u grows outwards.
+    on, weight
+        As for `Dirichlet`; the residual is divided by its size for a wave of one period (see `PDE`).
+
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: an unknown piece or field, or a value of another shape.
+
+    Examples
+    --------
+    An insulated end of a rod.
+
+    >>> from edgewise.pde import Interval
+    >>> Neumann(0.0, on="x=1").pieces(Interval(0, 1))
+    ('x=1',)
     """
 
-    value: Value = 0.0
+    value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
-        return _named(domain, self.on)
+        """Names of the pieces of the boundary on which the condition holds."""
+        return _pieces_named(domain, self.on)
 
-    def residuals(self, scene: Scene) -> list[Tensor]:
-        wanted = by_field(self.value, tuple(scene.fields)).items()
-        return [normal_derivative(scene.fields[name], scene) - scene.value(value, "value") for name, value in wanted]
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at the points of a context, (b,) each."""
+        values = by_field(self.value, tuple(context.fields))
+        return [
+            _normal_derivative(context.fields[name], context) - context.value(value, "value")
+            for name, value in values.items()
+        ]
 
 
 @dataclass(frozen=True)
 class Initial:
-    """At the first moment u = value and, where the equation is of second order in time, du/dt = rate.
+    """Given values at the first moment: u = value and, for equations of second order in time, du/dt = rate.
 
-    Args:
-        value: as for `Dirichlet`: a number, or a function of coordinates (b,) to (b,), or one of these for each field.
-        rate: the same for the first derivative in time, in the field's units over time; None where there is none.
-        weight: times the mean of the squared misfit.
+    Parameters
+    ----------
+    value : float, callable or mapping
+        As for `Dirichlet`: a number, a function of coordinates (b,) to (b,), or one of these for each field.
+    rate : float, callable or mapping, optional
+        The same for the first derivative in time, in the units of the field over those of time.
+    weight : float
+        Factor of the mean squared residual.
 
-    Raises:
-        InputError: with the problem it is given to: a domain without the coordinate t, an unknown field, a value of
-            another shape.
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: a domain without the coordinate t, an unknown field, or a value of another
+        shape.
+
+    Examples
+    --------
+    A pendulum that is released at the angle 2.
+
+    >>> from edgewise.pde import PDE, Time
+    >>> PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)]).order
+    2
     """
 
-    value: Value = 0.0
-    rate: Value | None = None
+    value: FieldValues = 0.0
+    rate: FieldValues | None = None
     weight: float = 1.0
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
-        moments = [piece.name for piece in domain.pieces if piece.name not in domain.boundary_names]
-        if not moments:
+        """Name of the piece of the boundary that is the first moment."""
+        names = tuple(piece.name for piece in domain.pieces if piece.is_initial)
+        if not names:
             raise InputError("Initial needs a domain with the coordinate t, as Interval(0, 1) * Time(0, 1)")
-        return (moments[0],)
+        return names
 
-    def residuals(self, scene: Scene) -> list[Tensor]:
-        names = tuple(scene.fields)
-        found = [
-            scene.fields[name] - scene.value(value, "value") for name, value in by_field(self.value, names).items()
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Residuals at the points of a context, (b,) each."""
+        names = tuple(context.fields)
+        residuals = [
+            context.fields[name] - context.value(value, "value") for name, value in by_field(self.value, names).items()
         ]
         if self.rate is not None:
-            found += [
-                scene.fields[name].derivative(TIME) - scene.value(rate, "rate")
+            residuals += [
+                context.fields[name].derivative(TIME) - context.value(rate, "rate")
                 for name, rate in by_field(self.rate, names).items()
             ]
-        return found
+        return residuals
 
 
 @dataclass(frozen=True)
 class Periodic:
-    """The solution repeats itself with the domain's length in these coordinates, by construction: `Periodic("x")`.
+    """Periodicity with the length of the domain in some coordinates, by construction of the network.
 
-    It stands for all conditions on the two ends of each of them.
+    It takes the place of all conditions on the two ends of each of these coordinates.
 
-    Raises:
-        InputError: with the problem it is given to: a coordinate that the domain has not.
+    Parameters
+    ----------
+    *coordinates : str
+        Names of the coordinates.
+
+    Raises
+    ------
+    InputError
+        With the problem that it is given to: a coordinate that the domain does not have.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Interval, Time
+    >>> conditions = [Periodic("x"), Initial(lambda x: torch.sin(torch.pi * x))]
+    >>> PDE(lambda u: u.t + u.x, Interval(-1, 1) * Time(0, 1), conditions).periodic
+    ('x',)
     """
 
     coordinates: tuple[str, ...]
@@ -186,15 +312,28 @@ class Periodic:
 class Observations:
     """Measured values of one field at scattered points, for unknown coefficients or where conditions are missing.
 
-    Args:
-        x: points, coordinates in the domain's order, (N, n).
-        values: in the field's units, (N,).
-        field: its name, if there are several.
-        weight: times the mean of the squared misfit; small, for the solution must follow the equation, which has no
-            noise, rather than the noise of the values.
+    Parameters
+    ----------
+    x : Tensor
+        Points, (N, n), coordinates in the order of the domain.
+    values : Tensor
+        Measured values, (N,), in the units of the field.
+    field : str, optional
+        Name of the field, if there are several.
+    weight : float
+        Factor of the mean squared residual. Small, for the solution must follow the equation, which has no noise,
+        rather than the noise of the values.
 
-    Raises:
-        InputError: other shapes, numbers that are not finite; with the problem, an unknown field.
+    Raises
+    ------
+    InputError
+        Other shapes, numbers that are not finite; with the problem, an unknown field.
+
+    Examples
+    --------
+    >>> t = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]
+    >>> Observations(t, torch.exp(-0.7 * t[:, 0])).weight
+    0.001
     """
 
     x: Tensor
@@ -202,7 +341,7 @@ class Observations:
     field: str | None = None
     weight: float = 1e-3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (isinstance(self.x, Tensor) and self.x.ndim == 2 and isinstance(self.values, Tensor)):
             raise InputError("observations must be tensors x of shape (N, n) and values of shape (N,)")
         if tuple(self.values.shape) != (len(self.x),) or len(self.x) == 0:
@@ -210,15 +349,90 @@ class Observations:
         if not bool(self.x.isfinite().all() and self.values.isfinite().all()):
             raise InputError("observations must be finite, got a value that is not")
 
+    def check(self, domain: Domain, fields: Sequence[str]) -> None:
+        """Raise an InputError unless the points and the field are those of a problem."""
+        if self.x.shape[1] != domain.dimension:
+            raise InputError(f"observations must have x of shape (N, {domain.dimension}), got {tuple(self.x.shape)}")
+        if (self.field is None and len(fields) > 1) or self.field not in (None, *fields):
+            raise InputError(f"observations must name a field of {', '.join(fields)}, got {self.field!r}")
 
-def normal_derivative(field: Field, scene: Scene) -> Tensor:
-    """The derivative along the outward normal in space, (b,)."""
-    slots = [(name, scene.coordinates.index(name)) for name in field.space]
-    return sum(scene.normal[:, axis] * field.derivative(name) for name, axis in slots)
+    def residuals(self, context: EvaluationContext) -> list[Tensor]:
+        """Difference between the field and the measured values of a context, one tensor (b,)."""
+        assert context.measured is not None
+        return [context.fields[self.field or next(iter(context.fields))] - context.measured]
 
 
-def by_field(value: Value, fields: Sequence[str]) -> dict:
-    """The value of each field that has one."""
+@dataclass(frozen=True)
+class HardConditions:
+    """Dirichlet conditions that hold by construction: field = value + factor * network, factor 0 on their pieces.
+
+    Parameters
+    ----------
+    domain : Domain
+        Domain of the equation.
+    fields : tuple of str
+        Names of all fields, in the order of the network's outputs.
+    values : mapping
+        Value and pieces of the boundary for each field that has a hard condition.
+    """
+
+    domain: Domain
+    fields: tuple[str, ...]
+    values: Mapping[str, tuple[Value, tuple[str, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def among(cls, conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> "HardConditions":
+        """The hard ones among the conditions of a problem.
+
+        Raises
+        ------
+        InputError
+            Two are given for one field, or the domain has no factor that vanishes on their pieces.
+        """
+        values: dict[str, tuple[Value, tuple[str, ...]]] = {}
+        for condition in conditions:
+            if isinstance(condition, Dirichlet) and condition.hard:
+                pieces = condition.pieces(domain)
+                domain.factor(domain.interior(1), pieces)  # raises where the domain has none
+                for name, value in by_field(condition.value, fields).items():
+                    if name in values:
+                        raise InputError(f"hard conditions must be one for each field, got two for {name}")
+                    values[name] = (value, pieces)
+        return cls(domain, fields, values)
+
+    def jets(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor | None:
+        """Jets of factor and value at points x (b, n), (b, fields with a hard condition, 2, C); None without any."""
+        parts = []
+        for name in self.fields:
+            if name in self.values:
+                value, pieces = self.values[name]
+
+                def factor_and_value(x: Tensor, value: Value = value, pieces: tuple[str, ...] = pieces) -> Tensor:
+                    given = value_at(value, self.domain.coordinates, x, "value")
+                    return torch.stack([self.domain.factor(x, pieces), given], 1)
+
+                parts.append(function_jet(factor_and_value, x, directions, order).permute(1, 2, 0))
+        return torch.stack(parts, 1) if parts else None
+
+    def apply(self, jet: Tensor, hard_jets: Tensor | None, order: int) -> Tensor:
+        """Jet of the fields from that of the network, (C, b, fields) both, and from `jets` at the same points."""
+        if hard_jets is None:
+            return jet
+        outputs = list(jet.unbind(2))
+        slots = [slot for slot, name in enumerate(self.fields) if name in self.values]
+        for slot, (factor, value) in zip(slots, hard_jets.permute(1, 2, 3, 0), strict=True):
+            outputs[slot] = multiply(factor[..., None], outputs[slot][..., None], order)[..., 0] + value
+        return torch.stack(outputs, 2)
+
+
+def by_field(value: _T | Mapping[str, _T], fields: Sequence[str]) -> dict[str, _T]:
+    """The value of each field that has one: a mapping as it is, and a single value for the only field.
+
+    Raises
+    ------
+    InputError
+        The mapping is empty or has an unknown field, or a single value is given for several fields.
+    """
     if isinstance(value, Mapping):
         unknown = [name for name in value if name not in fields]
         if unknown or not value:
@@ -230,6 +444,15 @@ def by_field(value: Value, fields: Sequence[str]) -> dict:
     return {fields[0]: value}
 
 
-def _named(domain: Domain, on: str | Sequence[str] | None) -> tuple[str, ...]:
+def _normal_derivative(u: Field, context: EvaluationContext) -> Tensor:
+    """Derivative along the outward normal in space, (b,)."""
+    assert context.normal is not None
+    total = torch.zeros_like(context.x[:, 0])
+    for name in u.space:
+        total = total + context.normal[:, context.coordinates.index(name)] * u.derivative(name)
+    return total
+
+
+def _pieces_named(domain: Domain, on: str | Sequence[str] | None) -> tuple[str, ...]:
     names = (on,) if isinstance(on, str) else on
     return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))

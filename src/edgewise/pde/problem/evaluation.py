@@ -1,26 +1,48 @@
-"""What a user's function sees: fields, coordinates and coefficients by the names of its arguments; and its dry run."""
+"""Evaluation of a user's function at points, with arguments chosen by name; and the dry run of an equation."""
+
+from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.problem.fields import Field, Index, at_places
+from edgewise.pde.domains.domain import Domain
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places
 
-LINEAR = 1e-9  # relative: what rounding may leave of a sum that is zero
-POINTS, NORMAL = "points", "normal"  # arguments for all coordinates at once, (b, n), and outward normals, (b, n)
+# Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
+# fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
+LINEAR = 1e-9
+POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
+
+Value = float | Callable[..., Tensor]
+"""A number, or a function of coordinates by their names, (b,) each, or of `points` (b, n), to (b,)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """Some points with all that is known there.
+class EvaluationContext:
+    """Points and all that a user's function may use there.
 
-    x: (b, n); fields by name; coefficients by name, (b,) each; normal: (b, n) on a boundary, None inside.
+    Parameters
+    ----------
+    coordinates : tuple of str
+        Names of the coordinates.
+    x : Tensor
+        Points, (b, n).
+    fields : mapping
+        Fields by name.
+    coefficients : mapping
+        Unknown coefficients by name, (b,) each.
+    normal : Tensor, optional
+        Outward normals, (b, n), on a boundary.
+    measured : Tensor, optional
+        Measured values, (b,), at points of observations.
     """
 
     coordinates: tuple[str, ...]
@@ -28,190 +50,223 @@ class Scene:
     fields: Mapping[str, Field]
     coefficients: Mapping[str, Tensor]
     normal: Tensor | None = None
+    measured: Tensor | None = None
 
-    def call(self, function: Callable, what: str):
-        """The function of what its arguments name."""
-        return call_by_name(function, self.named, what)
+    def call(self, function: Callable, name: str) -> Any:
+        """Call a function with the fields, coordinates, coefficients and normals that its arguments name."""
+        table = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}
+        return call_by_name(function, table if self.normal is None else {**table, NORMAL: self.normal}, name)
 
-    def value(self, value, what: str) -> Tensor:
+    def value(self, value: Value, name: str) -> Tensor:
         """A number, or a function of coordinates by their names, at the points: (b,)."""
-        return value_at(value, self.coordinates, self.x, what)
-
-    @property
-    def named(self) -> dict:
-        everything = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}
-        return everything if self.normal is None else {**everything, NORMAL: self.normal}
+        return value_at(value, self.coordinates, self.x, name)
 
 
-def argument_names(function: Callable, what: str) -> tuple[str, ...]:
-    """The names of a function's arguments.
+Residuals = Callable[[EvaluationContext], list[Tensor]]
+"""Function that returns the residuals of an equation or a condition at the points of a context, (b,) each."""
 
-    Raises:
-        InputError: it is no function, or takes arguments that have no names.
+
+def argument_names(function: Callable, name: str) -> tuple[str, ...]:
+    """Names of a function's required arguments.
+
+    Raises
+    ------
+    InputError
+        It is no function, or takes arguments that have no names; `name` is what the message calls it.
     """
+    wrong = f"{name} must be a function with named arguments, as lambda x, y: ..., got {function!r}"
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{what} must be a function with named arguments, as lambda x, y: ..., got {function!r}"
-        ) from error
+        raise InputError(wrong) from error
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if not all(parameter.kind in kinds for parameter in parameters):
-        raise InputError(f"{what} must be a function with named arguments, as lambda x, y: ..., got {function!r}")
+        raise InputError(wrong)
     return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
 
 
-def call_by_name(function: Callable, table: Mapping, what: str):
-    """The function of those entries that its arguments name."""
-    names = argument_names(function, what)
-    unknown = [name for name in names if name not in table]
+def call_by_name(function: Callable, table: Mapping[str, Any], name: str) -> Any:
+    """Call a function with those entries of a table that its arguments name."""
+    names = argument_names(function, name)
+    unknown = [each for each in names if each not in table]
     if unknown:
-        raise InputError(f"{what} may take {', '.join(table)}, got an argument named {unknown[0]!r}")
-    return function(**{name: table[name] for name in names})
+        raise InputError(f"{name} may take {', '.join(table)}, got an argument named {unknown[0]!r}")
+    return function(**{each: table[each] for each in names})
 
 
 def coordinate_table(coordinates: Sequence[str], x: Tensor) -> dict[str, Tensor]:
-    """Each coordinate (b,) by name, and all of them as "points"."""
+    """Each coordinate (b,) by its name, and all of them (b, n) as "points"."""
     return {**dict(zip(coordinates, x.unbind(1), strict=True)), POINTS: x}
 
 
-def value_at(value, coordinates: Sequence[str], x: Tensor, what: str) -> Tensor:
+def value_at(value: Value, coordinates: Sequence[str], x: Tensor, name: str) -> Tensor:
     """A number, or a function of coordinates by their names, at the points x (b, n): (b,)."""
-    if callable(value):
-        value = call_by_name(value, coordinate_table(coordinates, x), what)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = x.new_tensor(float(value))
-    if not isinstance(value, Tensor) or tuple(value.shape) not in ((), (len(x),), (1,)):
-        came = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"{what} must be a number or a function that returns shape (b,), got {came}")
-    return value.to(x.dtype).expand(len(x))
+    result: Any = call_by_name(value, coordinate_table(coordinates, x), name) if callable(value) else value
+    if isinstance(result, int | float) and not isinstance(result, bool):
+        result = x.new_tensor(float(result))
+    if not isinstance(result, Tensor) or tuple(result.shape) not in ((), (len(x),), (1,)):
+        came = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise InputError(f"{name} must be a number or a function that returns shape (b,), got {came}")
+    return result.to(x.dtype).expand(len(x))
 
 
-def columns(result, count: int, what: str) -> list[Tensor]:
-    """What an equation returned, one residual (b,), several of them or (b, r), as a list of (b,)."""
+def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
+    """The result of an equation, one residual (b,), several of them or (b, r), as a list of tensors (b,)."""
     parts = list(result) if isinstance(result, tuple | list) else [result]
-    found: list[Tensor] = []
+    residuals: list[Tensor] = []
     for part in parts:
         part = part.value if isinstance(part, Field) else part
         shape = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
         if shape == (count,):
-            found.append(part)
+            residuals.append(part)
         elif isinstance(part, Tensor) and part.ndim == 2 and len(part) == count:
-            found += part.unbind(1)
+            residuals += part.unbind(1)
         else:
-            raise InputError(f"{what} must return residuals of shape (b,) = ({count},), got {shape}")
-    if not found:
-        raise InputError(f"{what} must return at least one residual, got none")
-    return found
+            raise InputError(f"{name} must return residuals of shape (b,) = ({count},), got {shape}")
+    if not residuals:
+        raise InputError(f"{name} must return at least one residual, got none")
+    return residuals
 
 
 @dataclass(frozen=True)
-class Probe:
-    """What a dry run found.
+class Requirements:
+    """Quantities that residuals are computed from, as determined by a dry run.
 
-    indices: the derivatives that were asked for, by field.
-    sizes: of each residual, (r,), for fields that are waves of size 1 with one period along each side of the domain:
-        divided by it, a residual is about as large as the error of the field that it stands for.
-    integrated: fields of which integrals were asked for.
+    Parameters
+    ----------
+    derivatives : mapping
+        Multi-indices of the derivatives of each field.
+    sizes : Tensor
+        Size of each residual, (r,), for fields that are waves of amplitude 1 with one period along each side of the
+        domain: divided by it, a residual is about as large as the error of the field that it stands for.
+    integrals : mapping
+        Number of quadrature points of each integral, by key.
     """
 
-    indices: Mapping[str, frozenset[Index]]
+    derivatives: Mapping[str, frozenset[Index]]
     sizes: Tensor
-    integrated: frozenset[str] = frozenset()
+    integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
 
-    def order(self, field: str, axes: Sequence[int]) -> int:
-        """The highest derivative of a field by these coordinates together."""
-        return max((sum(index[axis] for axis in axes) for index in self.indices[field]), default=0)
+    @property
+    def integrated_fields(self) -> frozenset[str]:
+        """Names of the fields that are integrated."""
+        return frozenset(name for name, _, _ in self.integrals)
+
+    def order(self, name: str, axes: Sequence[int]) -> int:
+        """Highest derivative of a field by these coordinates together."""
+        return max((sum(index[axis] for axis in axes) for index in self.derivatives[name]), default=0)
 
 
-def probe(
-    residuals: Callable[[Scene], list[Tensor]],
+def dry_run(
+    residuals: Residuals,
     fields: Sequence[str],
-    coordinates: Sequence[str],
-    sides: Tensor,
+    domain: Domain,
     x: Tensor,
     coefficients: Mapping[str, float],
     normal: Tensor | None = None,
-) -> Probe:
-    """Runs the residuals once at x (b, n) on plane waves, recording what is asked for and how much it matters."""
-    wave = 2 * math.pi / sides
-    asked: dict[tuple[str, Index], Tensor] = {}
-    placed: list[tuple[str, Tensor]] = []
+) -> Requirements:
+    """Evaluate residuals once on plane waves and record the derivatives and integrals that they use, and their sizes.
 
-    def field(number: int, name: str) -> Field:
-        def elsewhere(axis: int, places: Tensor) -> Tensor:
-            value = (at_places(x, axis, places) @ wave + 1.3 * number + 0.4).cos().requires_grad_()
-            placed.append((name, value))
-            return value
+    The size of a residual is the root of the sum of squares of its slopes by each derivative, times the size of that
+    derivative for a wave of one period along the domain.
 
+    Parameters
+    ----------
+    residuals : callable
+        See `Residuals`.
+    fields : sequence of str
+        Names of the fields.
+    domain : Domain
+        Domain of the equation, for the names of the coordinates and the wavelengths.
+    x : Tensor
+        Points of the dry run, (b, n).
+    coefficients : mapping
+        Values of the unknown coefficients.
+    normal : Tensor, optional
+        Outward normals at the points, (b, n).
+
+    Raises
+    ------
+    InputError
+        The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
+    """
+    wave = 2 * math.pi / domain.size
+    derivatives: dict[tuple[str, Index], Tensor] = {}
+    integrated: list[Tensor] = []
+
+    def scale(index: Index) -> float:
+        return math.prod(float(k) ** times for k, times in zip(wave, index, strict=True))
+
+    def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
+        if places.requires_grad:
+            raise InputError("the limits of an integral must not depend on fields or unknown coefficients")
+        value = (at_places(x, key[1], places) @ wave + 1.3 * fields.index(key[0]) + 0.4).cos().requires_grad_()
+        integrated.append(value)
+        return value
+
+    calls = IntegralCalls(values_elsewhere)
+
+    def wave_field(number: int, name: str) -> Field:
         def derivative(index: Index) -> Tensor:
-            if (name, index) not in asked:
+            if (name, index) not in derivatives:
+                # A phase of its own for each field: waves in step would cancel in some equations.
                 phase = x @ wave + 1.3 * number + 0.4 + sum(index) * math.pi / 2
-                value = math.prod(float(k) ** times for k, times in zip(wave, index, strict=True)) * phase.cos()
-                asked[name, index] = value.requires_grad_()
-            return asked[name, index]
+                derivatives[name, index] = (scale(index) * phase.cos()).requires_grad_()
+            return derivatives[name, index]
 
-        return Field(derivative, coordinates, elsewhere)
+        return Field(derivative, domain.coordinates, calls.of(name))
 
-    numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
-    waves = {name: field(number, name) for number, name in enumerate(fields)}
     with torch.enable_grad():
-        found = residuals(Scene(tuple(coordinates), x, waves, numbers, normal))
-    sizes = [_size(residual, asked, [value for _, value in placed], wave) for residual in found]
-    indices = {name: frozenset(index for other, index in asked if other == name) for name in fields}
-    return Probe(indices, torch.stack(sizes), frozenset(name for name, _ in placed))
+        numbers = {name: x.new_full((len(x),), value).requires_grad_() for name, value in coefficients.items()}
+        waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
+        results = residuals(EvaluationContext(domain.coordinates, x, waves, numbers, normal))
+    sizes = []
+    for residual in results:
+        total = residual.new_zeros(())
+        leaves = [*derivatives.values(), *integrated]
+        if residual.requires_grad and leaves:
+            slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
+            for slope in slopes[len(derivatives) :]:
+                total = total + slope.abs().sum(1).square().mean()
+            for (_, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
+                total = total + scale(index) ** 2 * slope.square().mean()
+        sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
+    indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
+    return Requirements(indices, torch.stack(sizes), calls.points)
 
 
-def adds_up(
-    residuals: Callable[[Scene], list[Tensor]],
+def is_linear_in_fields(
+    residuals: Residuals,
     fields: Sequence[str],
-    coordinates: Sequence[str],
+    domain: Domain,
     x: Tensor,
     coefficients: Mapping[str, float],
     normal: Tensor | None = None,
 ) -> bool:
-    """Whether the residuals at x (b, n) are linear in the fields: r(u + v) - r(u) - r(v) + r(0) = 0 for random u, v."""
+    """Test whether residuals are linear in the fields: r(u + v) - r(u) - r(v) + r(0) = 0 for random u and v.
+
+    The arguments are those of `dry_run`.
+    """
     generator = torch.Generator().manual_seed(1)
-    drawn: dict[tuple[str, Index] | int, Tensor] = {}
+    drawn: dict[tuple[str, Index] | IntegralKey, Tensor] = {}
 
-    def found(*shares: float) -> Tensor:
-        numbers_of_integrals = count()
+    def evaluate(u_share: float, v_share: float) -> Tensor:
+        def combination(key: tuple[str, Index] | IntegralKey, *shape: int) -> Tensor:
+            if key not in drawn:
+                drawn[key] = torch.randn(2, *shape, generator=generator, dtype=x.dtype)
+            u, v = drawn[key]
+            return u_share * u + v_share * v
 
-        def elsewhere(axis: int, places: Tensor) -> Tensor:
-            number = next(numbers_of_integrals)
-            if number not in drawn:
-                drawn[number] = torch.randn(2, len(x), places.shape[1], generator=generator, dtype=x.dtype)
-            u, v = drawn[number]
-            return shares[0] * u + shares[1] * v
+        calls = IntegralCalls(lambda key, places: combination(key, len(x), places.shape[1]))
 
-        def field(name: str) -> Field:
-            def derivative(index: Index) -> Tensor:
-                if (name, index) not in drawn:
-                    drawn[name, index] = torch.randn(2, len(x), generator=generator, dtype=x.dtype)
-                u, v = drawn[name, index]
-                return shares[0] * u + shares[1] * v
-
-            return Field(derivative, coordinates, elsewhere)
+        def random_field(name: str) -> Field:
+            return Field(lambda index: combination((name, index), len(x)), domain.coordinates, calls.of(name))
 
         numbers = {name: x.new_full((len(x),), value) for name, value in coefficients.items()}
-        scene = Scene(tuple(coordinates), x, {name: field(name) for name in fields}, numbers, normal)
-        return torch.stack(residuals(scene))
+        context = EvaluationContext(
+            domain.coordinates, x, {name: random_field(name) for name in fields}, numbers, normal
+        )
+        return torch.stack(residuals(context))
 
-    parts = [found(1.0, 1.0), -found(1.0, 0.0), -found(0.0, 1.0), found(0.0, 0.0)]
-    size = sum(part.abs() for part in parts).amax()
-    return bool(sum(parts).abs().amax() <= LINEAR * size)
-
-
-def _size(
-    residual: Tensor, asked: Mapping[tuple[str, Index], Tensor], placed: Sequence[Tensor], wave: Tensor
-) -> Tensor:
-    total = residual.new_zeros(())
-    if residual.requires_grad:
-        leaves = [*asked.values(), *placed]
-        slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
-        for slope in slopes[len(asked) :]:
-            total = total + slope.abs().sum(1).square().mean()
-        for (_, index), slope in zip(asked, slopes[: len(asked)], strict=True):
-            weight = math.prod(float(k) ** times for k, times in zip(wave, index, strict=True))
-            total = total + weight**2 * slope.square().mean()
-    return total.sqrt() + 0 * residual.detach().sum()  # not a number where the residual is none
+    parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
+    return bool(parts.sum(0).abs().amax() <= LINEAR * parts.abs().sum(0).amax())

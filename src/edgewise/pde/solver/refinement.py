@@ -1,18 +1,19 @@
-"""From a coarse network to fine ones: more knots where they are missed, or more terms, the function kept each time."""
+"""Refinement: from a coarse network to fine ones, with more knots where they are needed, or with more terms."""
 
 import math
 from dataclasses import dataclass, replace
 
-from torch import nn
-
+from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, grown, respaced
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.history import Account, Arm, step_work
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.history import History, TrainedNetwork, step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
     TensorNetwork,
+    count_parameters,
     described,
     fit_hidden_grids_,
     network_for,
@@ -20,30 +21,51 @@ from edgewise.pde.solver.network import (
     separable_network,
     tensor_network,
 )
-from edgewise.pde.solver.training import HASTY, PATIENT, STEPS, count, trained
+from edgewise.pde.solver.training import STEPS, Patience, train_network
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 TENSOR, SEPARABLE = "tensor", "separable"
-FIRST_RANK = 2
-RACE_STEPS = 15
-ROUNDS = 8  # of moving hidden grids, at most
-ROWS = 4  # residuals for each parameter
-LEAST_POINTS = 1000
-FACES = 0.5  # points on the boundary for each one inside, from three dimensions on
-ROUNDING = 1e-26  # of the loss, in units of a squared error of a solution of size 1
-WORTHWHILE = 1.3  # stages that lower the loss by less than this factor, three in a row, end the refinement
-STALLS = 3
-LINEAR_STEPS, TENSOR_STEPS = 3, 6  # about as many a tensor network takes, if the equation is linear, and if not
-GROWTH = 2.0  # of the coefficients of a tensor network, from stage to stage
-LEAST_GROWTH = 1.2  # of the last stage, where parameters end
+FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need
+RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses differ by factors of ten by then
+ROUNDS = 8  # largest number of times that hidden grids are moved. A choice: activations settle after two or three
+ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the network oscillate between the points
+LEAST_POINTS = 1000  # points inside the domain, at least. A choice
+# Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
+BOUNDARY_SHARE = 0.5
+ROUNDING = 1e-26  # loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2
+# Refinement ends when three stages in a row lower the loss by less than this factor each. A choice: doubling the
+# coefficients of a smooth solution in two dimensions lowers it by 2^6 at degree 5.
+WORTHWHILE, STALLS = 1.3, 3
+# Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
+# the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
+LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
+GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage. A choice
+LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
+RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
+START_SEED_STEP, RANK_SEED_STEP = 1000, 17  # between the seeds of one start, or of one stage, and the next
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `solve` was asked for, or chose.
+    """Choices of a solve, by the user or by default.
 
-    shape: hidden layers of a KAN, `TENSOR` or `SEPARABLE`. most: parameters. resample: False for the problem's points.
+    Parameters
+    ----------
+    shape : tuple or str
+        Hidden layers of a KAN, `TENSOR` or `SEPARABLE`.
+    grid_size, degree : int
+        Intervals of the coarsest grid, and degree of the splines.
+    method : Method
+        Optimisation method.
+    starts : int
+        Number of starts of networks that are not linear in their parameters.
+    seed : int
+        Seed of points and weights.
+    most : int
+        Largest number of parameters.
+    resample : bool
+        Whether points are chosen anew for each network; if not, those of the problem are kept.
     """
 
     shape: tuple | str
@@ -56,12 +78,24 @@ class Plan:
     resample: bool = True
 
 
-class Growth:
-    """One solution at work, noted stage by stage in an account."""
+class Refinement:
+    """Refinement of one network, stage by stage, recorded in a history.
 
-    def __init__(self, problem: PDE, plan: Plan, account: Account, tolerance: float):
-        self.problem, self.plan, self.account, self.tolerance = problem, plan, account, tolerance
-        self._coarser: nn.Module | None = None  # the network of the stage before the best
+    Parameters
+    ----------
+    problem : Collocation
+        The problem.
+    plan : Plan
+        Choices of the solve.
+    history : History
+        Record of work and stages.
+    tolerance : float
+        Estimated relative error at which the refinement ends.
+    """
+
+    def __init__(self, problem: Collocation, plan: Plan, history: History, tolerance: float):
+        self.problem, self.plan, self.history, self.tolerance = problem, plan, history, tolerance
+        self._coarser: TensorNetwork | None = None  # the network of the stage before the best
         self._all_linear = (
             plan.shape == TENSOR
             and isinstance(plan.method, LevenbergMarquardt)
@@ -69,125 +103,129 @@ class Growth:
             and problem.is_linear
         )
 
-    def run(self) -> tuple[str, str]:
-        """Until it is good enough, or of no use any more: how it ended, and a sentence."""
-        starts = [self._started(shape, number) for shape, number in self._starts()]
-        self.account.note(self._settled(min(starts, key=lambda arm: arm.loss)))
+    def run(self) -> tuple[StopReason, str]:
+        """Refine until the result is good enough or nothing improves; return the reason of the end and a sentence."""
+        starts = [self._start(shape, number) for shape, number in self._starts()]
+        self.history.add_stage(self._first_stage(min(starts, key=lambda start: start.loss)))
         try:
-            return self._grown()
+            return self._refine()
         except KeyboardInterrupt:
-            return "interrupted", "Interrupted; the solution is that of the last complete stage."
+            return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete stage."
 
     def _starts(self) -> list[tuple[tuple | str, int]]:
-        """Shapes and seeds. Separable functions race against a sum of functions of one coordinate each."""
+        """Shapes and numbers of the starts; separable functions compete with a sum of functions of one coordinate."""
         shape = self.plan.shape
         if shape in (TENSOR, ()):
             return [(shape, 0)]
-        first = [((), 0)] if shape == SEPARABLE and not self.problem.periodic else []
+        additive: list[tuple[tuple | str, int]] = [((), 0)]
+        first = additive if shape == SEPARABLE and not self.problem.periodic else []
         return first + [(shape, number) for number in range(self.plan.starts)]
 
-    def _started(self, shape: tuple | str, number: int) -> Arm:
+    def _start(self, shape: tuple | str, number: int) -> TrainedNetwork:
         plan, problem = self.plan, self.problem
-        seed = plan.seed + 1000 * number
+        seed = plan.seed + START_SEED_STEP * number
+        network: Chain
         if shape == TENSOR:
             network = tensor_network(problem, plan.grid_size, plan.degree)
-            return Arm(network, self._sampled(problem, network))
+            return TrainedNetwork(network, self._sampled_for(network, problem))
         if shape == SEPARABLE:
-            # A product of many splines must start with factors near 1, or it is next to nothing.
+            # A product of many splines must start with factors near 1, or it is nearly zero.
             around = 1.0 if number == 0 else 0.0
             network = separable_network(problem, FIRST_RANK, plan.grid_size, plan.degree, seed, around)
         else:
+            assert isinstance(shape, tuple)
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
-        arm = Arm(network, self._sampled(problem, network))
+        start = TrainedNetwork(network, self._sampled_for(network, problem))
         for _ in range(3 if shape else 1):
-            fit_hidden_grids_(network, arm.problem.train.x)
-            arm = self._trained(arm, RACE_STEPS)
-        self.account.tell(f"start {number + 1}: {described(network)}", arm.loss)
-        return arm
+            fit_hidden_grids_(network, start.problem.train.x)
+            start = self._trained(start, RACE_STEPS)
+        self.history.report_progress(f"start {number + 1}: {described(network)}", start.loss)
+        return start
 
-    def _sampled(self, problem: PDE, network: nn.Module) -> PDE:
-        """The problem at as many points as the network needs, with coefficients of its own."""
-        seed = self.plan.seed + len(self.account.stages)
+    def _sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
+        """The problem at as many points as the network needs, with the coefficients of `problem`, but its own."""
+        seed = self.plan.seed + len(self.history.stages)
         if not self.plan.resample:
-            return problem.with_own_unknowns(self.problem)
+            return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
-            return problem.with_own_unknowns(
-                problem.resampled(1, seed=seed, mesh=Mesh(problem.domain, network.layers[0].breakpoints))
-            )
-        points = max(LEAST_POINTS, ROWS * count(network))
-        boundary = round(FACES * points) if problem.domain.dimension > 2 else None
-        return problem.with_own_unknowns(problem.resampled(points, boundary, seed=seed))
+            mesh = Mesh(problem.domain, network.tensor_layer.breakpoints)
+            return problem.resampled(1, seed=seed, mesh=mesh, own_unknowns=True)
+        points = max(LEAST_POINTS, ROWS_PER_PARAMETER * count_parameters(network))
+        boundary = round(BOUNDARY_SHARE * points) if problem.domain.dimension > 2 else None
+        return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
 
-    def _settled(self, arm: Arm) -> Arm:
-        """The coarse grid to the end, with hidden grids moved while activations leave them."""
+    def _first_stage(self, start: TrainedNetwork) -> TrainedNetwork:
+        """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
         for _ in range(ROUNDS):
-            if not fit_hidden_grids_(arm.network, arm.problem.train.x):
+            if not fit_hidden_grids_(start.network, start.problem.train.x):
                 break
-            arm = self._trained(arm, RACE_STEPS)
-        return self._trained(arm, STEPS)
+            start = self._trained(start, RACE_STEPS)
+        return self._trained(start, STEPS)
 
-    def _trained(self, arm: Arm, steps: int) -> Arm:
-        patience = HASTY if self._all_linear else PATIENT
-        report = trained(arm.network, arm.problem, self.plan.method, steps, patience)
-        self.account.spend(arm.network, arm.problem, report.steps)
-        return replace(arm, loss=report.loss)
+    def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
+        patience = Patience.hasty() if self._all_linear else Patience.patient()
+        outcome = train_network(candidate.network, candidate.problem, self.plan.method, steps, patience)
+        self.history.add_work(candidate.network, candidate.problem, outcome.steps)
+        return replace(candidate, loss=outcome.loss)
 
-    def _grown(self) -> tuple[str, str]:
-        """Finer grids or more terms while it pays; says why it ended."""
-        stalls, account = 0, self.account
+    def _refine(self) -> tuple[StopReason, str]:
+        """Finer grids or more terms while they improve the result."""
+        stalls, history = 0, self.history
         while True:
-            estimate, before = account.estimate, account.best.loss
-            if estimate <= self.tolerance:
-                return "converged", f"Two stages agree to {estimate:.1g}, within the tolerance."
-            if before < ROUNDING:
-                return "converged", "The loss is at rounding."
-            if not math.isfinite(before):
-                return "no_progress", "The loss is no number: the equation or a condition gives none there."
-            arms = [Arm(network, self._sampled(account.best.problem, network)) for network in self._larger()]
-            if not arms:
-                return "budget", account.unfinished(f"A finer network has more than {self.plan.most:,} parameters")
-            cost = sum(self._likely_steps * step_work(arm.network, arm.problem) for arm in arms)
-            if account.work + cost > account.limit:
-                return "budget", account.unfinished("The budget is spent")
-            if account.late:
-                return "time", account.unfinished("The time is over")
-            arms = [self._trained(arm, STEPS if len(arms) == 1 else 2 * RACE_STEPS) for arm in arms]
-            arm = min(arms, key=lambda arm: arm.loss)
-            if len(arms) > 1:
-                arm = self._trained(arm, STEPS)
-            stalls = stalls + 1 if arm.loss * WORTHWHILE > before else 0
-            if arm.loss < before:
-                self._coarser = account.best.network
-                account.note(arm)
-            if stalls == STALLS or (arm.loss >= before and len(arms) == 1):
-                return "no_progress", account.unfinished("Larger networks lowered the loss no further")
+            best = history.best
+            assert best is not None
+            if history.error_estimate <= self.tolerance:
+                message = f"Two stages agree to {history.error_estimate:.1g}, within the tolerance."
+                return StopReason.CONVERGED, message
+            if best.loss < ROUNDING:
+                return StopReason.CONVERGED, "The loss is at rounding."
+            if not math.isfinite(best.loss):
+                message = "The loss is no number: the equation or a condition gives none there."
+                return StopReason.NO_PROGRESS, message
+            larger = self._larger(best.network)
+            candidates = [TrainedNetwork(network, self._sampled_for(network, best.problem)) for network in larger]
+            if not candidates:
+                reason = f"A finer network has more than {self.plan.most:,} parameters"
+                return StopReason.BUDGET, history.message_with_residual(reason)
+            steps = LINEAR_STEPS if self._all_linear else NONLINEAR_STEPS
+            likely_steps = steps if self.plan.shape == TENSOR else STEPS * STEPS_SHARE
+            cost = sum(likely_steps * step_work(each.network, each.problem) for each in candidates)
+            if history.work + cost > history.limit:
+                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+            if history.past_deadline:
+                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+            candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
+            candidate = min(candidates, key=lambda each: each.loss)
+            if len(candidates) > 1:
+                candidate = self._trained(candidate, STEPS)
+            stalls = stalls + 1 if candidate.loss * WORTHWHILE > best.loss else 0
+            if candidate.loss < best.loss:
+                self._coarser = best.network if isinstance(best.network, TensorNetwork) else None
+                history.add_stage(candidate)
+            if stalls == STALLS or (candidate.loss >= best.loss and len(candidates) == 1):
+                reason = "Larger networks lowered the loss no further"
+                return StopReason.NO_PROGRESS, history.message_with_residual(reason)
 
-    def _finer(self, layer: TensorLayer) -> TensorLayer:
-        """A layer with more intervals. What is linear needs no start, so that all of them may move."""
-        domain, most = self.problem.domain, self.plan.most
-        if self._all_linear and isinstance(domain, Box):
-            points = respaced(layer, domain, GROWTH, most=most)
-            return TensorLayer(points, layer.out_features, degree=layer.degree, periodic=layer.periodic)
-        coarser = None if self._coarser is None else self._coarser.layers[0]
-        return layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
+    def _larger(self, network: Chain) -> list[Chain]:
+        """Candidates for the next stage, each with the function of the best network so far.
 
-    @property
-    def _likely_steps(self) -> float:
-        if self.plan.shape != TENSOR:
-            return STEPS / 8
-        return LINEAR_STEPS if self._all_linear else TENSOR_STEPS
-
-    def _larger(self) -> list[nn.Module]:
-        """What may come next, each with the function of the best so far."""
-        network = self.account.best.network
+        Only a network that is linear in its parameters, for a linear equation on a box, starts anew: it needs no start.
+        """
+        larger: list[Chain]
         if isinstance(network, TensorNetwork):
-            layer = network.layers[0]
-            larger = [TensorNetwork(self._finer(layer))]
-            if count(larger[0]) < LEAST_GROWTH * count(network):
+            layer, domain, most = network.tensor_layer, self.problem.domain, self.plan.most
+            if self._all_linear and isinstance(domain, Box):
+                points = respaced(layer, domain, GROWTH, most=most)
+                finer = TensorLayer(points, layer.out_features, degree=layer.degree, periodic=layer.periodic)
+            else:
+                coarser = None if self._coarser is None else self._coarser.tensor_layer
+                finer = layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
+            larger = [TensorNetwork(finer)]
+            if count_parameters(larger[0]) < LEAST_GROWTH * count_parameters(network):
                 return []
         else:
             larger = [refined(network, 2)]
         if isinstance(network, SeparableNetwork):
-            rank = network.rank + max(1, network.rank // 2)
-            larger.append(network.with_rank(rank, self.plan.seed + 17 * len(self.account.stages)))
-        return [network for network in larger if count(network) <= self.plan.most]
+            rank = network.rank + max(1, network.rank // RANK_GROWTH)
+            larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.history.stages)))
+        return [network for network in larger if count_parameters(network) <= self.plan.most]

@@ -1,95 +1,148 @@
 """`solve`: a differential equation to an accuracy that it estimates itself, with nothing to choose."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
 
-from edgewise.checks import check_count, is_number
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
+from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.history import Account, Arm
-from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Growth, Plan
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.history import History, TrainedNetwork
+from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.solution import Solution
-from edgewise.pde.solver.time_windows import March, can_march
+from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
 from edgewise.pde.solver.training import linear_method
+from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
-FIRST_GRID = 5  # of every coordinate; four times as many intervals for functions of one variable
-FIRST_TOLERANCE, SHARPER, DEARER = (
-    1e-3,
-    30.0,
-    5.0,
-)  # of a march through time; of the next one, and how many times its cost
-MOST = 10_000  # parameters of a matrix that is factorised
-MOST_IN_FULL = 2000  # where rows have all parameters in them, as integrals make them
-MOST_TENSOR = 2  # dimensions
+# Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
+# takes less than a second.
+FIRST_GRID, FIRST_GRID_OF_LINE = 5, 20
+# Time windows: tolerance of the first pass, factor by which each pass is sharper, and factor by which the second one
+# costs more, until two passes have shown it. A choice: estimates need two passes that differ by more than a digit.
+FIRST_TOLERANCE, SHARPER, DEARER = 1e-3, 30.0, 5.0
+# Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
+# the intervals to the power of the dimension.
+MOST_TENSOR = 2
+
+
+class SolveOptions(TypedDict, total=False):
+    """Keyword options of `solve` for the network and the method.
+
+    Parameters
+    ----------
+    hidden : sequence
+        Nodes of the hidden layers of a KAN, as (5,), or ((0, 4),) for four products; splines of all coordinates, or
+        separable functions, if left out.
+    grid_size : int
+        Intervals of the coarsest grid.
+    degree : int
+        Degree of the splines, at most 5, which is the default.
+    method : Method
+        `LevenbergMarquardt()`, the default, `SSBroyden()`, `LBFGS()` or `Adam()`.
+    starts : int
+        Number of starts of networks that are not linear in their parameters; 2 if left out.
+    resample : bool
+        False keeps the problem's own points throughout.
+    """
+
+    hidden: Sequence | None
+    grid_size: int | None
+    degree: int | None
+    method: Method | None
+    starts: int
+    resample: bool
 
 
 def solve(
-    problem: PDE,
+    problem: Collocation,
     *,
-    hidden: Sequence | None = None,
-    grid_size: int | None = None,
-    degree: int | None = None,
-    method: Method | None = None,
-    starts: int = 2,
     budget: float = 1.0,
     time_limit: float | None = None,
     tolerance: float = 1e-10,
     seed: int = 0,
-    resample: bool = True,
-    progress: Callable[[str, float, float], None] | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Unpack[SolveOptions],
 ) -> Solution:
-    """Solves a differential equation.
+    """Solve a differential equation.
 
-    On one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`), in more dimensions sums
-    of separable functions, products of one spline of each coordinate, or of functions of one coordinate each, unless
-    `hidden` asks for a KAN with these hidden layers. Levenberg-Marquardt brings the loss down on a coarse grid. Then
-    there are more intervals where most is missing (on boxes, where all is linear, each interval then misses the same;
-    else some are halved), or half as many terms again, whichever lowers the loss more, without any change of the
-    function but in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no
-    further, or the budget is spent. Nonlinear equations in time with at most one dimension of space are
-    solved window after window instead, each on a grid of its own, and again with a sharper tolerance. Splines have the
-    highest degree, five: an equation of order m leaves them a residual that falls with the grid size to the power of
-    6 - m.
+    Parameters
+    ----------
+    problem : PDE
+        The equation with its conditions; its own points are not used.
+    budget : float
+        Work allowed; 1 is a few minutes at most on one core.
+    time_limit : float, optional
+        Wall seconds allowed; decides between stages only.
+    tolerance : float
+        Estimated relative error at which the solve ends.
+    seed : int
+        Seed of points and weights.
+    progress : callable, optional
+        Receives a `Progress` after every part of the work: the stage, the share of the budget, and the loss.
+    **options
+        Choice of the network and the method, see `SolveOptions`.
 
-    Args:
-        problem: the equation; its own points are not used.
-        hidden: nodes of the hidden layers of a KAN, as (5,), or ((0, 4),) for four products.
-        grid_size: of the coarsest grid.
-        degree: of the splines.
-        method: `LevenbergMarquardt()`; `SSBroyden()`, `LBFGS()` or `Adam()` as well.
-        starts: how many, of networks that are not linear in their parameters.
-        budget: work allowed; 1 is a few minutes at most on one core.
-        time_limit: seconds; decides between stages only.
-        tolerance: of the estimated relative error.
-        seed: of points and weights.
-        resample: False keeps the problem's own points throughout.
-        progress: told of stage, share of the budget and root of the loss.
+    Returns
+    -------
+    Solution
+        The fields anywhere, with an estimate of the error and the reason of the end. Ctrl-C ends the solve with the
+        last complete stage.
 
-    Raises:
-        InputError: an argument is not as above, or the order of the equation is above four.
+    Raises
+    ------
+    InputError
+        An argument is not as above, or the order of the equation is above four.
+
+    Notes
+    -----
+    On one or two coordinates the fields are sums of all products of B-splines (`TensorLayer`); in more dimensions sums
+    of separable functions, products of one spline of each coordinate, or of functions of one coordinate each; a KAN if
+    `hidden` asks for one. Levenberg-Marquardt minimises the residuals on a coarse grid. Then intervals are added where
+    the estimated error is largest (on boxes, for linear problems, so that each interval has the same error; else some
+    are halved), or half as many terms are added, whichever lowers the loss more, without a change of the function but
+    in the first case; and so on, on more points, until two stages agree to `tolerance`, the loss falls no further, or
+    the budget is spent. Nonlinear equations in time with at most one dimension of space are solved window after window
+    instead, each on a grid of its own, and again with a sharper tolerance. An equation of order m leaves splines of
+    degree five a residual that falls with the grid size to the power of 6 - m.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.pde import PDE, Dirichlet, Interval
+    >>> problem = PDE(lambda u, x: u.xx + u, Interval(0, 1), [Dirichlet(torch.cos)], solution=torch.cos)
+    >>> solution = solve(problem, tolerance=1e-8)
+    >>> solution.stopped, solution.errors().relative_l2 < 1e-8
+    (<StopReason.CONVERGED: 'converged'>, True)
     """
-    plan = _planned(problem, hidden, grid_size, degree, method, starts, seed, resample)
+    plan = _planned(problem, seed, **options)
     for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
         if not (is_number(value) and value > 0):
             raise InputError(f"{name} must be a positive number, got {value!r}")
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
-    account = Account(problem, seed, budget, time_limit, progress)
+    history = History(problem, seed, budget, time_limit, progress)
     ended = None
-    if plan.shape == TENSOR and method is None and resample and can_march(problem):
-        ended = _marched(problem, plan, account, tolerance)
-    return account.solution(*(ended or Growth(problem, plan, account, tolerance).run()))
+    if plan.shape == TENSOR and options.get("method") is None and plan.resample and suits_time_windows(problem.form):
+        ended = _solve_in_time_windows(problem, plan, history, tolerance)
+    return history.solution(*(ended or Refinement(problem, plan, history, tolerance).run()))
 
 
-def _planned(problem, hidden, grid_size, degree, method, starts, seed, resample) -> Plan:
-    if not isinstance(problem, PDE):
+def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -> Plan:
+    """The choices of a solve, checked, with defaults for those that are left out."""
+    if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    check_options("solve", options, SolveOptions)
     if problem.order > MAX_DEGREE - 1:
         raise InputError(f"the equation must be of order {MAX_DEGREE - 1} at most, got {problem.order}")
+    degree = options.get("degree")
     degree = MAX_DEGREE if degree is None else degree
+    starts = options.get("starts", 2)
     check_count(degree, "degree")
     check_count(starts, "starts")
     check_count(seed, "seed", 0)
@@ -98,46 +151,58 @@ def _planned(problem, hidden, grid_size, degree, method, starts, seed, resample)
             f"degree must be {problem.order + 1} to {MAX_DEGREE} for an equation of order {problem.order}, got {degree}"
         )
     dimension = problem.domain.dimension
-    grid_size = (FIRST_GRID if dimension > 1 else 4 * FIRST_GRID) if grid_size is None else grid_size
+    grid_size = options.get("grid_size")
+    if grid_size is None:
+        grid_size = FIRST_GRID if dimension > 1 else FIRST_GRID_OF_LINE
     check_count(grid_size, "grid_size")
-    shape = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
+    shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.periodic:
-        shape = (5 + dimension,)
+        shape = (5 + dimension,)  # a choice: separable networks are not periodic
+    hidden = options.get("hidden")
     if hidden is not None:
         shape = tuple(hidden)
-    most = MOST_IN_FULL if problem.has_integrals else MOST
-    is_cut = not isinstance(problem.domain, Box)
-    chosen = method or (linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt())
-    return Plan(shape, grid_size, degree, chosen, starts, seed, most, resample)
+    most = MOST_FACTORISED_WITH_INTEGRALS if problem.has_integrals else MOST_FACTORISED_IN_EQUATIONS
+    method = options.get("method")
+    if method is None:
+        is_cut = not isinstance(problem.domain, Box)
+        method = linear_method(most, is_cut=is_cut) if shape == TENSOR else LevenbergMarquardt()
+    return Plan(shape, grid_size, degree, method, starts, seed, most, options.get("resample", True))
 
 
-def _marched(problem: PDE, plan: Plan, account: Account, tolerance: float) -> tuple[str, str] | None:
-    """Through time, sharper each time; how it ended, or None where not even the first march came to its end."""
-    allowed, costs = FIRST_TOLERANCE, []
+def _solve_in_time_windows(
+    problem: Collocation, plan: Plan, history: History, tolerance: float
+) -> tuple[StopReason, str] | None:
+    """Pass through time again and again, each time with a sharper tolerance.
+
+    Returns the reason of the end and a sentence, or None if not even the first pass reached the last moment.
+    """
+    allowed, costs = FIRST_TOLERANCE, list[float]()
     while True:
-        before = account.work
-        if account.best is not None:
-            if account.estimate <= tolerance:
-                return "converged", f"Two marches agree to {account.estimate:.1g}, within the tolerance."
+        before = history.work
+        if history.best is not None:
+            if history.error_estimate <= tolerance:
+                message = f"Two passes through time agree to {history.error_estimate:.1g}, within the tolerance."
+                return StopReason.CONVERGED, message
             dearer = costs[-1] / costs[-2] if len(costs) > 1 else DEARER
-            if before + dearer * costs[-1] > account.limit:
-                return "budget", account.unfinished("The budget is spent")
-            if account.late:
-                return "time", account.unfinished("The time is over")
-        march = March(problem, 2 * plan.grid_size, plan.degree, allowed, plan.most, account)
+            if before + dearer * costs[-1] > history.limit:
+                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
+            if history.past_deadline:
+                return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
+        windows = TimeWindows(problem.form, 2 * plan.grid_size, plan.degree, allowed, plan.most, history)
         try:
-            found = march.run()
+            result = windows.run()
         except KeyboardInterrupt:
-            if account.best is None:
+            if history.best is None:
                 raise
-            return "interrupted", "Interrupted; the solution is that of the last complete march."
-        if found is None:
-            if account.best is None:
+            return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete pass through time."
+        if result is None:
+            if history.best is None:
                 return None
-            if account.work > account.limit:
-                return "budget", account.unfinished("The budget was spent in a sharper march")
-            return "no_progress", account.unfinished("A sharper march got stuck")
-        network, loss, points = found
-        account.note(Arm(network, problem, loss), points)
+            if history.work > history.limit:
+                reason = "The budget was spent in a sharper pass through time"
+                return StopReason.BUDGET, history.message_with_residual(reason)
+            reason = "A sharper pass through time did not reach the last moment"
+            return StopReason.NO_PROGRESS, history.message_with_residual(reason)
+        history.add_stage(TrainedNetwork(result.network, problem, result.loss), result.points)
         allowed = allowed / SHARPER
-        costs.append(account.work - before)
+        costs.append(history.work - before)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,82 +11,110 @@ from torch import Tensor, nn
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import TIME, Box, Domain, OverTime, Time
-from edgewise.pde.domains.mesh import Mesh, halved, joined, left_out
-from edgewise.pde.problem.conditions import Initial, Observations, by_field
-from edgewise.pde.problem.equation import PDE
+from edgewise.pde.domains.mesh import Mesh, left_out, with_halved_intervals, with_joined_intervals
+from edgewise.pde.problem.collocation import Collocation, Sampling
+from edgewise.pde.problem.conditions import Initial, by_field
 from edgewise.pde.problem.evaluation import value_at
-from edgewise.pde.solver.history import Account
+from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
+from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import TensorNetwork, WindowNetwork
 from edgewise.pde.solver.solution import field_jet_at
-from edgewise.pde.solver.training import linear_method, trained
+from edgewise.pde.solver.training import linear_method, train_network
 
-INTERVALS = {1: 8, 2: 4}  # of a window in time, by the dimension of the domain
-ROUNDS = 8  # of new grids in a window
-SAFETY, SHRINK, GROW = 0.8, 0.2, 2.0  # of the next window's length, as step-size control of ODE solvers has them
-SHARE = 0.1  # of the tolerance that an interval may miss: the errors of many add up
-FIRST_WINDOWS = 10
-FAR = 1e3  # times what a window may miss: it is too long, whatever its grid in space
-LEAST_WINDOW = 1e-9  # of the whole time
+# Intervals of a window in time, by the dimension of the domain. A choice: in one dimension of space most coefficients
+# are spent on space.
+INTERVALS = {1: 8, 2: 4}
+ROUNDS = 8  # largest number of new grids in a window. A choice: each round halves the intervals that are too long
+# Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
+# length of a window (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
+SAFETY, SHRINK, GROW = 0.8, 0.2, 2.0
+SHARE = 0.1  # of the tolerance, allowed as error of one interval, for the errors of many add up. A choice
+FIRST_WINDOWS = 10  # first length of a window, as a part of the whole time. A choice: step-size control corrects it
+# A window in time whose error is this many times the allowed one is too long, whatever its grid in space. A choice.
+FAR = 1e3
+LEAST_WINDOW = 1e-9  # of the whole time: shorter windows mean that the solution blows up or the tolerance is too small
+STRETCH = 1.2  # a last window may be longer by this factor, rather than leave a sliver of time
+STATE_SHARE = 10  # the grid of the first state has at most this part of all coefficients
 
 
 @dataclass(frozen=True)
 class Window:
-    """One window's outcome. missed: the most that an interval misses, in space and in time, see `mesh.left_out`."""
+    """Result of one window.
 
-    network: TensorNetwork
-    problem: PDE
-    loss: float
-    missed: float
-
-
-def can_march(problem: PDE) -> bool:
-    """Whether it is a nonlinear initial value problem in at most one dimension of space, with nothing to be found."""
-    domain = problem.domain
-    if TIME not in domain.coordinates or domain.dimension > 2 or problem.unknowns or problem.has_integrals:
-        return False
-    if problem.is_linear:
-        return False
-    moments = {piece.name for piece in domain.pieces} - set(domain.boundary_names)
-    for condition in problem.conditions:
-        if isinstance(condition, Observations):
-            return False
-        is_held = hasattr(condition, "pieces") and not isinstance(condition, Initial)
-        if is_held and moments & set(condition.pieces(domain)):
-            return False
-    return any(isinstance(condition, Initial) for condition in problem.conditions)
-
-
-class March:
-    """Windows from the first moment to the last.
-
-    Args:
-        problem: one for which `can_march`.
-        grid_size, degree: of the coarsest grid in space, of the splines.
-        tolerance: what an interval may miss, relative to its field.
-        most: coefficients of a window; where they don't suffice the window stays as it is.
-        account: of work; the march ends where it is spent.
+    Parameters
+    ----------
+    network, problem, loss
+        The network, the problem on the window, and the loss.
+    time_error : float
+        Largest estimated error of an interval in time, see `edgewise.pde.domains.mesh.left_out`.
     """
 
-    def __init__(self, problem: PDE, grid_size: int, degree: int, tolerance: float, most: int, account: Account):
-        self.problem, self.degree, self.most, self.account = problem, degree, most, account
-        self.allowed, self.domain = SHARE * tolerance, problem.domain
+    network: TensorNetwork
+    problem: Collocation
+    loss: float
+    time_error: float
+
+
+class WindowResult(NamedTuple):
+    """Network of all windows, its loss (the mean over windows), and the number of all collocation points."""
+
+    network: WindowNetwork
+    loss: float
+    points: int
+
+
+def suits_time_windows(form: StrongForm) -> bool:
+    """Whether a problem is a nonlinear initial value problem in at most one dimension of space, without unknowns."""
+    domain = form.domain
+    if TIME not in domain.coordinates or domain.dimension > 2 or form.coefficients or form.has_integrals:
+        return False
+    if form.is_linear or form.observations:
+        return False
+    moments = {piece.name for piece in domain.pieces if piece.is_time_end}
+    for condition in form.conditions:
+        is_elsewhere = hasattr(condition, "pieces") and not isinstance(condition, Initial)
+        if is_elsewhere and moments & set(condition.pieces(domain)):
+            return False
+    return any(isinstance(condition, Initial) for condition in form.conditions)
+
+
+class TimeWindows:
+    """Windows in time from the first moment to the last, with a length that follows the estimated error.
+
+    Parameters
+    ----------
+    form : StrongForm
+        A problem for which `suits_time_windows` holds.
+    grid_size, degree : int
+        Intervals of the coarsest grid in space, and degree of the splines.
+    tolerance : float
+        Allowed error, relative to the field.
+    most : int
+        Largest number of coefficients of a window; where they do not suffice the window stays as it is.
+    history : History
+        Record of the work; the windows end where its limit is reached.
+    """
+
+    def __init__(self, form: StrongForm, grid_size: int, degree: int, tolerance: float, most: int, history: History):
+        self.form, self.degree, self.most, self.history = form, degree, most, history
+        self.allowed, self.domain = SHARE * tolerance, form.domain
         self.axis = self.domain.coordinates.index(TIME)
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.axis]
-        self.periodic = [name in problem.periodic for name in self.domain.coordinates]
+        self.periodic = [name in form.periodic for name in self.domain.coordinates]
         self.grid_size = max(grid_size, degree + 1)
 
-    def run(self) -> tuple[WindowNetwork, float, int] | None:
-        """The network, its loss (the mean over windows) and all points; None where windows get too short or work is
-        spent."""
+    def run(self) -> WindowResult | None:
+        """Solve all windows; None where windows get too short or the budget is spent."""
         begin, end = self.domain.bounds[self.axis].tolist()
         moment, length, ends = begin, (end - begin) / FIRST_WINDOWS, [begin]
-        before, windows = None, []
+        before: Window | None = None
+        windows: list[Window] = []
         while end - moment > LEAST_WINDOW * (end - begin):
-            length = end - moment if end - moment < 1.2 * length else length
-            if length < LEAST_WINDOW * (end - begin) or self.account.work > self.account.limit:
+            length = end - moment if end - moment < STRETCH * length else length
+            if length < LEAST_WINDOW * (end - begin) or self.history.work > self.history.limit:
                 return None
             window = self._window(moment, moment + length, before)
-            factor = SAFETY * (self.allowed / max(window.missed, 1e-300)) ** (1 / (self.degree + 1))
+            factor = SAFETY * (self.allowed / max(window.time_error, 1e-300)) ** (1 / (self.degree + 1))
             if factor < SAFETY or not window.loss < (self.allowed / SHARE) ** 2:
                 length *= max(SHRINK, min(factor, SAFETY))
                 continue
@@ -94,61 +123,69 @@ class March:
             ends.append(moment)
             length *= min(GROW, factor)
             done = (moment - begin) / (end - begin)
-            self.account.tell(f"window {len(windows)}, {100 * done:.0f} % of the time", window.loss)
+            self.history.report_progress(f"window {len(windows)}, {100 * done:.0f} % of the time", window.loss)
         network = WindowNetwork([w.network for w in windows], torch.tensor(ends, dtype=torch.float64), self.axis)
         loss = sum(window.loss for window in windows) / len(windows)
-        return network, loss, sum(len(window.problem.train) for window in windows)
+        return WindowResult(network, loss, sum(window.problem.point_count for window in windows))
 
     def _window(self, begin: float, end: float, before: Window | None) -> Window:
-        """Solved on a grid that is cut in space until no interval misses more than it may."""
-        problem = self._problem_between(begin, end, before)
+        """One window, solved on a grid that is refined in space until every interval has an allowed error."""
+        form = self._form_between(begin, end, before)
         points = [torch.linspace(begin, end, INTERVALS[self.domain.dimension] + 1, dtype=torch.float64)]
         for axis in self.space:
             points.insert(axis, self._space_points(axis, begin, before))
-        layer = self._started(points, begin, before)
+        layer = self._extrapolated(points, begin, before)
         for _ in range(ROUNDS):
             network = TensorNetwork(layer)
-            sampled = problem.resampled(1, mesh=Mesh(problem.domain, layer.breakpoints))
-            report = trained(network, sampled, linear_method(self.most))
-            self.account.spend(network, sampled, report.steps)
-            missed = left_out(layer, problem.domain)
-            in_time = float(missed[self.axis].max())
+            problem = Collocation(form, Sampling(mesh=Mesh(form.domain, layer.breakpoints)))
+            outcome = train_network(network, problem, linear_method(self.most))
+            self.history.add_work(network, problem, outcome.steps)
+            errors = left_out(layer, form.domain)
+            time_error = float(errors[self.axis].max())
             finer = [
-                old if axis == self.axis else halved(old, errors, self.allowed)
-                for axis, (old, errors) in enumerate(zip(layer.breakpoints, missed, strict=True))
+                old if axis == self.axis else with_halved_intervals(old, error, self.allowed)
+                for axis, (old, error) in enumerate(zip(layer.breakpoints, errors, strict=True))
             ]
             size = math.prod(len(line) + self.degree for line in finer) * layer.out_features
             is_fine = list(map(len, finer)) == [g + 1 for g in layer.grid_sizes]
-            if is_fine or size > self.most or in_time > FAR * self.allowed:
+            if is_fine or size > self.most or time_error > FAR * self.allowed:
                 break
             layer = layer.with_breakpoints(finer)
-        return Window(network, sampled, report.loss, in_time)
+        return Window(network, problem, outcome.loss, time_error)
 
-    def _problem_between(self, begin: float, end: float, before: Window | None) -> PDE:
-        problem, domain = self.problem, _between(self.domain, begin, end)
+    def _form_between(self, begin: float, end: float, before: Window | None) -> StrongForm:
+        """The problem on a window, whose initial values are those at the end of the window before."""
+        form, domain = self.form, self.domain
+        between: Domain
+        if isinstance(domain, OverTime):
+            between = OverTime(domain.space, Time(begin, end))
+        else:
+            ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
+            between = Box(**{**ends, TIME: (begin, end)})
         conditions = [
-            _continued(each, problem.fields, before) if isinstance(each, Initial) and before is not None else each
-            for each in problem.conditions
+            _continued(each, form.fields, before) if isinstance(each, Initial) and before is not None else each
+            for each in form.conditions
         ]
-        return PDE(problem.equation, domain, conditions, points=16, weight=problem.weight)
+        return strong_form_of(form.equation, between, conditions, weight=form.weight, is_linear=False)
 
     def _space_points(self, axis: int, begin: float, before: Window | None) -> Tensor:
-        """Breakpoints in space for the state at the beginning."""
+        """Breakpoints in space for the state at the beginning of a window."""
         if before is not None:
-            layer = before.network.layers[0]
+            layer = before.network.tensor_layer
             errors = left_out(layer, before.problem.domain)[axis]
-            return joined(layer.breakpoints[axis], errors, self.degree, self.allowed, self.grid_size)
+            return with_joined_intervals(layer.breakpoints[axis], errors, self.degree, self.allowed, self.grid_size)
         points = torch.linspace(*self.domain.bounds[axis].tolist(), self.grid_size + 1, dtype=torch.float64)
         for _ in range(ROUNDS):
             layer = self._state([points], begin, None)[0]
-            finer = halved(points, left_out(layer, Box(x=(float(points[0]), float(points[-1]))))[0], self.allowed)
-            if len(finer) == len(points) or len(finer) * len(self.problem.fields) > self.most / 10:
+            line = Box(x=(float(points[0]), float(points[-1])))
+            finer = with_halved_intervals(points, left_out(layer, line)[0], self.allowed)
+            if len(finer) == len(points) or len(finer) * len(self.form.fields) > self.most / STATE_SHARE:
                 break
             points = finer
         return points
 
     def _state(self, points: list[Tensor], begin: float, before: Window | None) -> list[TensorLayer]:
-        """Splines of space that are closest to the state at the beginning, and to its rate of change."""
+        """Least-squares splines of space for the state at the beginning of a window, and for its rate of change."""
         line = Mesh(Box(x=(float(points[0][0]), float(points[0][-1]))), points).interior()[0]
         x = torch.full((len(line), 2), begin, dtype=torch.float64)
         x[:, self.space[0]] = line[:, 0]
@@ -163,12 +200,23 @@ class March:
         return layers
 
     def _values(self, x: Tensor, before: Window | None) -> tuple[Tensor, Tensor]:
-        """Fields and rates of change at x (b, n) at the beginning of a window, (b, fields) each."""
-        return _first_values(self.problem, x) if before is None else _end_of(before, x)
+        """Fields and their rates of change at x (b, n) at the beginning of a window, (b, fields) each.
 
-    def _started(self, points: list[Tensor], begin: float, before: Window | None) -> TensorLayer:
-        """The layer of a window: the state at its beginning, going on at its rate of change."""
-        layer = TensorLayer(points, len(self.problem.fields), degree=self.degree, periodic=self.periodic)
+        In the first window they are those of the initial conditions, zero where nothing is given.
+        """
+        if before is not None:
+            return _end_of(before, x)
+        values = torch.zeros(2, len(x), len(self.form.fields), dtype=torch.float64)
+        for condition in self.form.conditions:
+            for order, given in enumerate((condition.value, condition.rate) if isinstance(condition, Initial) else ()):
+                for name, value in (by_field(given, self.form.fields) if given is not None else {}).items():
+                    slot = self.form.fields.index(name)
+                    values[order, :, slot] = value_at(value, self.domain.coordinates, x, "value")
+        return values[0], values[1]
+
+    def _extrapolated(self, points: list[Tensor], begin: float, before: Window | None) -> TensorLayer:
+        """Start of a window: the state at its beginning, continued in a straight line at its rate of change."""
+        layer = TensorLayer(points, len(self.form.fields), degree=self.degree, periodic=self.periodic)
         if self.space:
             value, rate = (state.coef.detach() for state in self._state([points[self.space[0]]], begin, before))
         else:
@@ -183,15 +231,8 @@ class March:
         return layer
 
 
-def _between(domain: Domain, begin: float, end: float) -> Domain:
-    if isinstance(domain, OverTime):
-        return OverTime(domain.space, Time(begin, end))
-    ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
-    return Box(**{**ends, TIME: (begin, end)})
-
-
 def _continued(condition: Initial, fields: tuple[str, ...], before: Window) -> Initial:
-    """The same condition with the end of the window before for its values."""
+    """An initial condition with the values at the end of the window before."""
 
     def at_end(name: str, order: int) -> Callable[..., Tensor]:
         def value(points: Tensor) -> Tensor:
@@ -200,24 +241,17 @@ def _continued(condition: Initial, fields: tuple[str, ...], before: Window) -> I
         return value
 
     value = {name: at_end(name, 0) for name in by_field(condition.value, fields)}
-    rate = None
-    if condition.rate is not None:
-        rate = {name: at_end(name, 1) for name in by_field(condition.rate, fields)}
-    return replace(condition, value=value, rate=rate)
+    rate = condition.rate
+    return replace(
+        condition,
+        value=value,
+        rate=None if rate is None else {name: at_end(name, 1) for name in by_field(rate, fields)},
+    )
 
 
 def _end_of(before: Window, x: Tensor) -> tuple[Tensor, Tensor]:
     """Fields and their rates of change at x (b, n), at the end of a window: (b, fields) each."""
     time = torch.zeros(1, x.shape[1], dtype=torch.float64)
     time[0, before.problem.domain.coordinates.index(TIME)] = 1.0
-    return tuple(field_jet_at(before.network, before.problem, x, time, 1))
-
-
-def _first_values(problem: PDE, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What the initial conditions say at x (b, n), zeros where they say nothing: (b, fields) each."""
-    found = torch.zeros(2, len(x), len(problem.fields), dtype=torch.float64)
-    for condition in problem.conditions:
-        for order, given in enumerate((condition.value, condition.rate) if isinstance(condition, Initial) else ()):
-            for name, value in (by_field(given, problem.fields) if given is not None else {}).items():
-                found[order, :, problem.fields.index(name)] = value_at(value, problem.domain.coordinates, x, "value")
-    return tuple(found)
+    value, rate = field_jet_at(before.network, before.problem, x, time, 1)
+    return value, rate

@@ -1,79 +1,100 @@
-"""One training of a network on a problem: Levenberg-Marquardt, or another method, until steps gain little."""
+"""One training of a network on a problem, by Levenberg-Marquardt or another method, until steps gain little."""
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import nn
 
 from edgewise.outcomes import StopReason
-from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.collocation import Collocation
 from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import StepEvent
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
-STEPS = 200  # at most
-SETTLED = 1e-2  # ends when ten steps lower the loss by less than this share: a finer network gains more
-# Smooth parts of the error weigh as little as the grid size to the power of four beside rough ones in J'J: damping must
-# be far below that, or they stay, and last derivatives with them that tell where to cut.
+STEPS = 200  # largest number of steps. A choice: trainings end by tolerance or patience long before
+# A training ends when ten steps together lower the loss by less than this share. A choice: a finer network gains more.
+TOLERANCE = 1e-2
+# Damping for networks that are linear in their parameters. Smooth parts of the error weigh as little as the grid size
+# to the power of four beside rough ones in J'J: damping must be far below that, or they stay, and with them wrong last
+# derivatives, by which grids are refined.
 LEAST_DAMPING = 1e-12
-# B-splines that barely reach into a disk or polygon are held by next to nothing but the damping: with less of it they
-# run away, and the grid is refined where they are.
+# The same where a domain cuts through cells of the grid. B-splines that barely reach into a disk or polygon are
+# determined by next to nothing but the damping: with less of it they run away, and the grid is refined where they are.
 CUT_DAMPING = 1e-9
 
 
-class Patience(NamedTuple):
-    """A training also ends when `steps` steps in a row lower the loss by less than the share `slow` each."""
+class Patience:
+    """Callback that ends a training when several steps in a row lower the loss too little.
 
-    slow: float
-    steps: int
+    Parameters
+    ----------
+    least_gain : float
+        Share of the loss that a step must gain.
+    steps : int
+        Number of steps in a row without such a gain that end the training.
+    """
 
+    def __init__(self, least_gain: float, steps: int):
+        self.least_gain, self.steps = least_gain, steps
+        self._last, self._slow = math.inf, 0
 
-PATIENT = Patience(0.05, 3)
-# Where everything is linear the first step solves it, but for rounding: a second one that doesn't halve the loss is no
-# better than more knots.
-HASTY = Patience(0.5, 1)
+    @classmethod
+    def patient(cls) -> "Patience":
+        """Three steps that gain less than 5 % each end the training. A choice."""
+        return cls(0.05, 3)
 
+    @classmethod
+    def hasty(cls) -> "Patience":
+        """One step that does not halve the loss ends the training.
 
-class _Watch:
-    """Ends a fit whose steps gain little."""
+        For linear problems and networks: the first step solves them but for rounding, and a second one that does not
+        halve the loss is no better than more knots.
+        """
+        return cls(0.5, 1)
 
-    def __init__(self, patience: Patience):
-        self.patience, self.last, self.slow = patience, math.inf, 0
-
-    def __call__(self, event) -> bool:
-        self.slow = self.slow + 1 if event.loss > (1 - self.patience.slow) * self.last else 0
-        self.last = event.loss
-        return self.slow >= self.patience.steps
+    def __call__(self, event: StepEvent) -> bool:
+        self._slow = self._slow + 1 if event.loss > (1 - self.least_gain) * self._last else 0
+        self._last = event.loss
+        return self._slow >= self.steps
 
 
 @dataclass(frozen=True)
-class Trained:
-    """loss: the last one, infinite if it is no number; steps: that were made."""
+class TrainingOutcome:
+    """Result of a training.
+
+    Parameters
+    ----------
+    loss : float
+        Last loss, infinite if it is not a number.
+    steps : int
+        Number of steps made.
+    """
 
     loss: float
     steps: int
 
 
-def trained(
-    network: nn.Module, problem: PDE, method: Method, steps: int = STEPS, patience: Patience = PATIENT
-) -> Trained:
-    """Trains a network in place. Ctrl-C raises KeyboardInterrupt."""
-    report = fit(network, problem, method, steps=steps, tolerance=SETTLED, callbacks=[_Watch(patience)])
+def train_network(
+    network: nn.Module, problem: Collocation, method: Method, steps: int = STEPS, patience: Patience | None = None
+) -> TrainingOutcome:
+    """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
+    patience = Patience.patient() if patience is None else patience
+    report = fit(network, problem, method, steps=steps, tolerance=TOLERANCE, callbacks=[patience])
     if report.stopped is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    return Trained(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
+    return TrainingOutcome(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
 
 
-def linear_method(most: int, *, is_cut: bool = False) -> LevenbergMarquardt:
-    """For networks that are linear in their parameters, at most so many: nearly Gauss-Newton from the first step on.
+def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMarquardt:
+    """Levenberg-Marquardt for networks that are linear in their parameters: nearly Gauss-Newton from the first step on.
 
-    is_cut: whether the domain cuts through cells of the grid.
+    Parameters
+    ----------
+    most_parameters : int
+        Largest number of parameters, up to which matrices are factorised.
+    is_cut : bool
+        Whether the domain cuts through cells of the grid.
     """
     damping = CUT_DAMPING if is_cut else LEAST_DAMPING
-    return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most)
-
-
-def count(network: nn.Module) -> int:
-    """Trainable numbers."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most_parameters)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
-from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import Units, colour_bar, cut_out, draw_map, number_axis, outline_of, range_of, with_unit
 from edgewise.plot.pde.slices import Exact, Slice, chosen_slots, chosen_times, middle, slice_of
@@ -68,7 +68,7 @@ def solution_figure(
         return settled(figure)
 
 
-def _rows(shown: Slice, slots: Sequence[int], problem: PDE, units: Units) -> list[list[_Quantity]]:
+def _rows(shown: Slice, slots: Sequence[int], problem: Collocation, units: Units) -> list[list[_Quantity]]:
     """A row for each field: the field, its error; and the residuals of the equations behind, one to a row."""
     rows = []
     for slot in slots:
@@ -238,7 +238,7 @@ def _name_axes(panels: np.ndarray, counts: Sequence[int], names: Sequence[str]) 
         panels[number, 0].set_ylabel(names[1])
 
 
-def _ratio(problem: PDE, names: Sequence[str]) -> float:
+def _ratio(problem: Collocation, names: Sequence[str]) -> float:
     """Height over width of the domain, within what a page can show."""
     sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
     return min(max(sides[names[1]] / sides[names[0]], 0.3), 2.0)

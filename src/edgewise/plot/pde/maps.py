@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from edgewise.pde.domains.domain import TIME
-from edgewise.pde.problem.equation import PDE
+from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import EDGE, grid, middle
 from edgewise.plot.style import BLUE, GREY, plain
 
@@ -81,7 +81,7 @@ def cut_out(panel: Axes, image: AxesImage, outline: Path | None) -> None:
     panel.tick_params(length=0)
 
 
-def outline_of(problem: PDE, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
+def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
     """The boundary of a domain in the plane of two coordinates of space, holes included; None for a rectangle."""
     domain = problem.domain
     fixed = {**fixed, TIME: middle(problem).get(TIME, 0.0)}  # at the first and last moment all is boundary

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
-from edgewise.pde.problem.equation import INTERIOR, PDE
+from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.solution import CHUNK, Solution
 
 Exact = Callable[[Tensor], Tensor]
@@ -74,7 +74,7 @@ def slice_of(
 
 
 def grid(
-    problem: PDE, names: Sequence[str], fixed: Mapping[str, float], counts: Sequence[int], margin: float = 0.0
+    problem: Collocation, names: Sequence[str], fixed: Mapping[str, float], counts: Sequence[int], margin: float = 0.0
 ) -> tuple[tuple[np.ndarray, ...], Tensor]:
     """Values along each of the named coordinates, and all points (prod(counts), n).
 
@@ -95,16 +95,17 @@ def grid(
     return tuple(line.numpy() for line in lines), x
 
 
-def middle(problem: PDE) -> dict[str, float]:
+def middle(problem: Collocation) -> dict[str, float]:
     """The middle of the domain's box, by the coordinates' names."""
     return dict(zip(problem.domain.coordinates, problem.domain.bounds.mean(1).tolist(), strict=True))
 
 
-def exact_values(problem: PDE, x: Tensor, exact: Exact | None) -> Tensor | None:
+def exact_values(problem: Collocation, x: Tensor, exact: Exact | None) -> Tensor | None:
     """The exact solution at x (b, n), (b, fields); None where it isn't known."""
     if exact is None:
-        known = problem.solution is not None and set(problem.solution) == set(problem.fields)
-        return torch.cat([problem.exact(part) for part in x.split(CHUNK)]) if known else None
+        if not problem.has_exact_solution:
+            return None
+        return torch.cat([problem.exact(part) for part in x.split(CHUNK)])
     found = torch.as_tensor(exact(x)).detach().double()
     if found.shape != (len(x), len(problem.fields)):
         raise InputError(
@@ -120,15 +121,14 @@ def residuals_at(solution: Solution, x: Tensor) -> Tensor:
     problem = solution.problem
     parts = []
     for part in x.split(CHUNK):
-        elsewhere = problem.resampled(len(part), 16, interior=part)
-        block = next(block for block in elsewhere.blocks() if block.name == INTERIOR)
+        block = problem.equation_block(points_with(part))
         unknowns = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
         jet = block.jet(solution.model, block.data.x)
         parts.append(block.residuals(jet, block.data, unknowns) if unknowns else block.residuals(jet, block.data))
     return torch.cat(parts)
 
 
-def chosen_slots(problem: PDE, fields: Sequence[str] | None) -> list[int]:
+def chosen_slots(problem: Collocation, fields: Sequence[str] | None) -> list[int]:
     """The places of these fields, of all if left out. Raises InputError."""
     names = problem.fields if fields is None else fields
     if isinstance(names, str) or not names or not set(names) <= set(problem.fields):
@@ -136,7 +136,7 @@ def chosen_slots(problem: PDE, fields: Sequence[str] | None) -> list[int]:
     return [problem.fields.index(name) for name in names]
 
 
-def chosen_times(problem: PDE, times: Sequence[float] | None, shares: Sequence[float]) -> list[float]:
+def chosen_times(problem: Collocation, times: Sequence[float] | None, shares: Sequence[float]) -> list[float]:
     """These moments, or those at the given shares of the problem's time. Raises InputError."""
     low, high = problem.domain.bounds[problem.domain.coordinates.index(TIME)].tolist()
     if times is None:

@@ -1,4 +1,4 @@
-"""Windows in time: known solutions, grids that follow a front, conditions carried over, problems that don't march."""
+"""Windows in time: known solutions, grids that follow a front, unsuitable problems."""
 
 import math
 
@@ -7,31 +7,31 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.history import Account
+from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import WindowNetwork
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.solver.time_windows import March, can_march
+from edgewise.pde.solver.time_windows import TimeWindows, suits_time_windows
 
 PI = math.pi
 
 
-def marched(problem, tolerance=1e-3, budget=1.0):
-    return March(problem, 10, 5, tolerance, 5000, Account(problem, 0, budget, None, None)).run()
+def in_windows(problem, tolerance=1e-3, budget=1.0):
+    return TimeWindows(problem.form, 10, 5, tolerance, 5000, History(problem, 0, budget)).run()
 
 
 def test_a_pendulum_is_that_of_scipy():
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(1, 6), [Initial(2.0, rate=0.5)], points=16)
-    assert can_march(problem)
-    network, loss, points = marched(problem)
+    assert suits_time_windows(problem.form)
+    network, loss, points = in_windows(problem)
     assert isinstance(network, WindowNetwork) and loss < 1e-10 and points >= 100
     expected = solve_ivp(
         lambda t, u: (u[1], -math.sin(u[0])), (1, 6), (2.0, 0.5), rtol=1e-11, atol=1e-12, t_eval=[3, 6]
     )
     found = network(torch.tensor([[3.0], [6.0]]).double())[:, 0]
     assert torch.allclose(found, torch.from_numpy(expected.y[0]), atol=1e-5)
-    sharper = marched(problem, 1e-6)[0](torch.tensor([[6.0]]).double())
+    sharper = in_windows(problem, 1e-6)[0](torch.tensor([[6.0]]).double())
     assert float(sharper.detach()) == pytest.approx(float(expected.y[0, 1]), abs=1e-9)
 
 
@@ -47,7 +47,7 @@ def test_a_moving_front():
         points=16,
         solution=front,
     )
-    network = marched(problem, 1e-3)[0]
+    network = in_windows(problem, 1e-3)[0]
     assert errors_of(network, problem).relative_l2 < 1e-5  # a hundredth of the tolerance
     widths = network.windows[0].layers[0].breakpoints[0].diff()
     assert float(widths.max() / widths.min()) >= 2
@@ -68,23 +68,23 @@ def test_a_periodic_reaction():
         points=16,
         solution=wave,
     )
-    network = marched(problem, 1e-5)[0]
+    network = in_windows(problem, 1e-5)[0]
     assert errors_of(network, problem).relative_l2 < 1e-6  # a tenth of the tolerance
     assert network.windows[0].layers[0].periodic == (True, False)
 
 
 def test_where_work_is_spent_there_is_no_network():
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 5), [Initial(2.0, rate=0.0)], points=16)
-    assert marched(problem, budget=5e-7) is None
+    assert in_windows(problem, budget=5e-7) is None
 
 
 def test_an_explosion_has_no_network(monkeypatch):
     monkeypatch.setattr("edgewise.pde.solver.time_windows.LEAST_WINDOW", 1e-3)
     problem = PDE(lambda u: u.t - u * u, Time(0, 2), [Initial(1.0)], points=16)  # u = 1 / (1 - t)
-    assert marched(problem, 1e-2, budget=0.05) is None
+    assert in_windows(problem, 1e-2, budget=0.05) is None
 
 
-def test_what_does_not_march():
+def test_problems_that_do_not_suit_time_windows():
     space = Interval(0, 1)
     linear = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], points=16)
     still = PDE(lambda u: u.xx + u * u, space, [Dirichlet(0.0)], points=16)
@@ -92,4 +92,4 @@ def test_what_does_not_march():
     seen = Observations(torch.ones(1, 1).double(), torch.ones(1).double())
     measured = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0), seen], points=16)
     for problem in (linear, still, late, measured):
-        assert not can_march(problem)
+        assert not suits_time_windows(problem.form)

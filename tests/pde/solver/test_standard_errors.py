@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from edgewise.pde.domains.domain import Time
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations
-from edgewise.pde.problem.equation import PDE
 from edgewise.pde.solver.history import standard_errors
 from edgewise.pde.solver.solving import solve
 

@@ -1,15 +1,17 @@
-"""The account of a solution: stages, changes, estimates, work that grows with size, residuals on fresh points."""
+"""The history of a solve: stages, changes, estimates, work that grows with size, residuals on fresh points."""
 
 import math
 
 import pytest
 import torch
 
+from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.history import WORK, Account, Arm, residual_at, step_work
+from edgewise.pde.solver.history import History, TrainedNetwork, residual_at, step_work
 from edgewise.pde.solver.network import network_for, tensor_network
+from edgewise.settings import EQUATION_BUDGET_WORK
 
 PI = math.pi
 
@@ -31,18 +33,18 @@ def constant(problem, value):
 
 
 def test_stages_changes_and_estimates():
-    problem, told = poisson(), []
-    account = Account(problem, 0, 1.0, None, lambda *event: told.append(event))
-    assert math.isnan(account.estimate) if account.stages else account.best is None
-    account.note(Arm(constant(problem, 1.0), problem, 4e-4))
-    assert math.isnan(account.stages[0].change) and math.isnan(account.estimate)
-    account.note(Arm(constant(problem, 2.0), problem, 1e-4), points=7)
-    assert account.stages[1].change == pytest.approx(0.5)
-    assert account.estimate == pytest.approx(0.25)
-    assert [stage.points for stage in account.stages] == [len(problem.train), 7]
-    assert told[-1] == ("grid 4 x 4", 0.0, pytest.approx(1e-2))
-    solution = account.solution("budget", account.unfinished("Done"))
-    assert solution.stopped == "budget" and solution.standard_errors == {}
+    problem, events = poisson(), []
+    history = History(problem, progress=events.append)
+    assert history.best is None and math.isnan(history.error_estimate)
+    history.add_stage(TrainedNetwork(constant(problem, 1.0), problem, 4e-4))
+    assert math.isnan(history.stages[0].change) and math.isnan(history.error_estimate)
+    history.add_stage(TrainedNetwork(constant(problem, 2.0), problem, 1e-4), points=7)
+    assert history.stages[1].change == pytest.approx(0.5)
+    assert history.error_estimate == pytest.approx(0.25)
+    assert [stage.points for stage in history.stages] == [len(problem.train), 7]
+    assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
+    solution = history.solution(StopReason.BUDGET, history.message_with_residual("Done"))
+    assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
     assert solution.message.startswith("Done; the largest residual is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2")
 
 
@@ -61,6 +63,6 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     assert large > 10 * small
     assert step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
     assert step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
-    account = Account(problem, 0, 0.5, 1e-9, None)
-    account.spend(tensor_network(problem, 5, 5), problem, 3)
-    assert account.work == 3 * small and account.limit == 0.5 * WORK and account.late
+    history = History(problem, 0, 0.5, 1e-9)
+    history.add_work(tensor_network(problem, 5, 5), problem, 3)
+    assert history.work == 3 * small and history.limit == 0.5 * EQUATION_BUDGET_WORK and history.past_deadline

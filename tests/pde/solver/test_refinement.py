@@ -1,4 +1,4 @@
-"""Growth: which networks start, what comes next, when it ends, and that a function is kept each time."""
+"""Refinement: which networks start, what comes next, when it ends, and that a function is kept each time."""
 
 import math
 
@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
-from edgewise.pde.problem.equation import PDE
-from edgewise.pde.solver.history import Account
+from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import SeparableNetwork, TensorNetwork, refined
-from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Growth, Plan
+from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.training import linear_method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -34,9 +34,9 @@ def plan(shape, **settings):
 
 
 def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
-    account = Account(problem, 0, budget, None, None)
-    ended = Growth(problem, plan(shape, **settings), account, tolerance).run()
-    return account.solution(*ended)
+    history = History(problem, 0, budget)
+    ended = Refinement(problem, plan(shape, **settings), history, tolerance).run()
+    return history.solution(*ended)
 
 
 def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
@@ -75,12 +75,11 @@ def test_points_of_its_own_are_kept():
 
 
 def test_a_loss_that_is_no_number_ends_with_a_sentence():
-    problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
-    bad = problem.resampled(200)
-    bad.resampled = lambda *arguments, **settings: bad
-    bad.blocks()[1].data.y[:] = math.nan
-    object.__setattr__(bad.blocks()[1], "weight", math.nan)
-    solution = grown(bad, TENSOR)
+    undefined = []  # filled once the problem is stated
+    value = Dirichlet(lambda points: points.prod(1) / (0.0 if undefined else 1.0))
+    problem = PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [value])
+    undefined.append(True)
+    solution = grown(problem, TENSOR)
     assert solution.stopped == "no_progress"
     assert solution.message == "The loss is no number: the equation or a condition gives none there."
 
@@ -88,12 +87,12 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
 @pytest.mark.parametrize("shape", [TENSOR, SEPARABLE, (3,)])
 def test_larger_networks_hold_the_same_function(shape):
     problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
-    account = Account(problem, 0, 1e-9, None, None)
-    growth = Growth(problem, plan(shape), account, 0.0)
-    growth.run()
-    network, x = account.best.network, problem.domain.interior(50)
-    growth._all_linear = False  # what is linear starts anew
-    for larger in growth._larger():
+    history = History(problem, 0, 1e-9)
+    refinement = Refinement(problem, plan(shape), history, 0.0)
+    refinement.run()
+    network, x = history.best.network, problem.domain.interior(50)
+    refinement._all_linear = False  # what is linear starts anew
+    for larger in refinement._larger(network):
         assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
     if shape != TENSOR:
         assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)

@@ -1,0 +1,463 @@
+"""Collocation: the residuals of a strong form at points, as a problem that every method of `fit` trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.checks import check_count, check_options
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Domain
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.problem.conditions import HardConditions, by_field
+from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals
+from edgewise.pde.problem.fields import Field, Stencil, stencil
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
+from edgewise.train.problems.data import Data
+
+# Points on the boundary when their number is not given: a share of those inside, and at least so many. A choice: the
+# boundary has one dimension less, so that its points are denser than those inside.
+BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
+SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
+
+
+# Names of the auxiliary values of collocation points: outward normals (N, n) on a boundary, measured values (N,) at
+# points of observations, and jets of factor and value of hard conditions (N, fields with a hard condition, 2, C).
+NORMAL, MEASURED, HARD_JETS = "normal", "measured", "hard_jets"
+
+
+def points_with(x: Tensor, weight: Tensor | None = None, **auxiliary: Tensor) -> Data:
+    """Collocation points x (N, n) with weights (N,) and auxiliary values by name; they have no targets."""
+    return Data(x, x.new_zeros(len(x), 0), weight, auxiliary)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockResiduals:
+    """Residuals of a block as a function of the network's jet, each divided by its size.
+
+    It holds plain data and the user's function only, so that nothing leads back from a block to its problem.
+
+    Parameters
+    ----------
+    function : callable
+        See `Residuals`.
+    coordinates : tuple of str
+        Names of the coordinates.
+    hard : HardConditions
+        Conditions that hold by construction; it knows the names of the fields.
+    plan : Stencil
+        Rules by which derivatives are read from the jet.
+    requirements : Requirements
+        Integrals and sizes of the residuals.
+    coefficients : mapping
+        Values of the unknown coefficients where only the places of integrals are wanted.
+    """
+
+    function: Residuals
+    coordinates: tuple[str, ...]
+    hard: HardConditions
+    plan: Stencil
+    requirements: Requirements
+    coefficients: Mapping[str, float]
+
+    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
+        _check_outputs(jet, self.hard.fields)
+        own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
+        reader = ValueReader(jet[self.plan.components :], self.requirements.integrals, self.hard.fields)
+        calls = IntegralCalls(reader)
+        elsewhere = [calls.of(name) for name in self.hard.fields]
+        fields = dict(zip(self.hard.fields, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
+        normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
+        context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
+        residuals = torch.stack(self.function(context), 1)
+        calls.check(self.requirements.integrals)
+        return residuals / self.requirements.sizes.to(part.x.dtype)
+
+    def integral_points(self, x: Tensor) -> Tensor:
+        """Points (b, q, n) of all integrals of the residuals at x (b, n)."""
+        recorder = PlaceRecorder(x)
+        calls = IntegralCalls(recorder)
+        fields = {
+            name: Field(lambda index: x.new_zeros(len(x)), self.coordinates, calls.of(name))
+            for name in self.hard.fields
+        }
+        numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
+        self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
+        calls.check(self.requirements.integrals)
+        return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
+
+
+def _check_outputs(prediction: Tensor, fields: Sequence[str]) -> None:
+    if prediction.shape[-1] != len(fields):
+        raise InputError(
+            f"the model must have {len(fields)} outputs, for {', '.join(fields)}, got {prediction.shape[-1]}"
+        )
+
+
+class SamplingOptions(TypedDict, total=False):
+    """Keyword options of `PDE` for its points.
+
+    Parameters
+    ----------
+    points : int
+        Number of points inside the domain; 2,000 if left out.
+    boundary_points : int or None
+        Number of points on all pieces with conditions together; an eighth of `points` if left out.
+    how : {"sobol", "uniform", "grid"}
+        Kind of points, see `edgewise.pde.domains.sampling.unit_points`.
+    seed : int
+        Seed of the points.
+    """
+
+    points: int
+    boundary_points: int | None
+    how: Literal["sobol", "uniform", "grid"]
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Choice of the collocation points.
+
+    Parameters
+    ----------
+    points, boundary_points, how, seed
+        See `SamplingOptions`.
+    interior : Tensor, optional
+        Points inside the domain, (N, n), to use instead of drawn ones.
+    mesh : Mesh, optional
+        Source of all points, instead of all of the above but the seed.
+    """
+
+    points: int = 2000
+    boundary_points: int | None = None
+    how: str = "sobol"
+    seed: int = 0
+    interior: Tensor | None = None
+    mesh: Mesh | None = None
+
+    def inside(self, domain: Domain) -> Data:
+        """Points inside a domain."""
+        if self.mesh is not None:
+            return points_with(*self.mesh.interior())
+        drawn = domain.interior(self.points, self.how, self.seed) if self.interior is None else self.interior
+        return points_with(drawn)
+
+    def on_boundary(self, domain: Domain, terms: Sequence[ResidualTerm]) -> list[Data]:
+        """Points on the pieces of each of these conditions, in numbers that follow the measures of the pieces."""
+        measures = [sum(piece.measure for piece in domain.named(term.pieces)) for term in terms]
+        total = self.boundary_points or max(self.points // BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS)
+        data = []
+        for number, (term, measure) in enumerate(zip(terms, measures, strict=True), 1):
+            seed = self.seed + SEED_STEP * number
+            if self.mesh is not None:
+                x, normal, weight = self.mesh.boundary(term.pieces, seed)
+                data.append(points_with(x, weight, normal=normal))
+            else:
+                count = max(1, round(total * measure / sum(measures)))
+                x, normal = domain.boundary(count, self.how, seed, term.pieces)
+                data.append(points_with(x, normal=normal))
+        return data
+
+
+class Collocation(BlockProblem):
+    """A strong form at collocation points: blocks of residuals for the equation, its conditions and observations.
+
+    `fit` trains a network on it as on `Regression` and `Classification`. A `PDE` is one with the points of its
+    constructor; `resampled` makes others.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The equation on its domain with its conditions.
+    sampling : Sampling
+        Choice of the points.
+    unknowns : mapping, optional
+        Parameters, of shape (), of the unknown coefficients; fresh ones at their start values if left out.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, LevenbergMarquardt, fit
+    >>> from edgewise.pde import PDE, Initial, Time
+    >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]).resampled(50, seed=1)
+    >>> isinstance(problem, Collocation), [block.role.value for block in problem.blocks()]
+    (True, ['equation', 'condition'])
+    >>> network = KAN([1, 1], 5, 5, domain=(0, 1), dtype=torch.float64)
+    >>> fit(network, problem, LevenbergMarquardt(), steps=20).loss < 1e-12
+    True
+    """
+
+    def __init__(self, form: StrongForm, sampling: Sampling | None = None, unknowns: Unknowns | None = None):
+        self.form, self.sampling = form, sampling or Sampling()
+        if unknowns is None:
+            unknowns = {
+                name: nn.Parameter(torch.tensor(value, dtype=torch.float64))
+                for name, value in form.coefficients.items()
+            }
+        soft = [term for term in form.condition_terms if not term.is_hard]
+        blocks = [self.equation_block(self.sampling.inside(form.domain))]
+        for number, (term, data) in enumerate(zip(soft, self.sampling.on_boundary(form.domain, soft), strict=True), 1):
+            name = f"{term.label} {number} on {', '.join(term.pieces)}"
+            blocks.append(_block(name, form, term, data, term.weight))
+        nothing = (0,) * form.domain.dimension
+        for number, observed in enumerate(form.observations, 1):
+            values = Requirements(
+                {name: frozenset([nothing]) for name in form.fields}, torch.ones(1, dtype=torch.float64)
+            )
+            term = ResidualTerm(BlockRole.OBSERVATION, "Observations", observed.residuals, values)
+            data = points_with(observed.x.double(), measured=observed.values.double())
+            blocks.append(_block(f"Observations {number}", form, term, data, observed.weight))
+        super().__init__(blocks, unknowns)
+
+    @property
+    def domain(self) -> Domain:
+        """Domain of the equation."""
+        return self.form.domain
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields, in the order of the network's outputs."""
+        return self.form.fields
+
+    @property
+    def conditions(self) -> tuple:
+        """All conditions, as given."""
+        return self.form.conditions
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """Unknown coefficients and the values at which they start."""
+        return self.form.coefficients
+
+    @property
+    def weight(self) -> float:
+        """Weight of the equation against the conditions."""
+        return self.form.weight
+
+    @property
+    def solution(self) -> Mapping[str, Callable] | None:
+        """Known solution of each field, for errors only."""
+        return self.form.solution
+
+    @property
+    def has_exact_solution(self) -> bool:
+        """Whether the solution is known for every field."""
+        return self.form.has_exact_solution
+
+    @property
+    def periodic(self) -> tuple[str, ...]:
+        """Coordinates in which the solution is periodic."""
+        return self.form.periodic
+
+    @property
+    def order(self) -> int:
+        """Order of the highest derivative, in the equation or in a condition."""
+        return self.form.order
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the equation and all conditions are linear in the fields."""
+        return self.form.is_linear
+
+    @property
+    def has_integrals(self) -> bool:
+        """Whether the equation or a condition contains integrals of fields."""
+        return self.form.has_integrals
+
+    @property
+    def sizes(self) -> Tensor:
+        """Sizes of the equation's residuals, (r,), by which they are divided."""
+        return self.form.equation_term.requirements.sizes
+
+    @property
+    def point_count(self) -> int:
+        """Number of points of all blocks together."""
+        return sum(len(block.data) for block in self.blocks())
+
+    @property
+    def points(self) -> int:
+        """Number of points that were requested inside the domain."""
+        return self.sampling.points
+
+    @property
+    def boundary_points(self) -> int | None:
+        """Number of points that were requested on the boundary; None for the default share."""
+        return self.sampling.boundary_points
+
+    def resampled(
+        self,
+        points: int,
+        boundary_points: int | None = None,
+        *,
+        how: str | None = None,
+        seed: int | None = None,
+        interior: Tensor | None = None,
+        mesh: Mesh | None = None,
+        own_unknowns: bool = False,
+    ) -> Collocation:
+        """The same problem, with the same unknown coefficients, at other points.
+
+        Parameters
+        ----------
+        points, boundary_points, how, seed
+            See `SamplingOptions`; `how` and `seed` stay as they are if left out.
+        interior : Tensor, optional
+            Points inside the domain, (N, n), to use instead of drawn ones.
+        mesh : Mesh, optional
+            Source of all points, instead of all of the above but the seed.
+        own_unknowns : bool
+            Whether the unknown coefficients are copies, to be trained apart, rather than the same parameters.
+        """
+        seed = self.sampling.seed if seed is None else seed
+        sampling = Sampling(points, boundary_points, how or self.sampling.how, seed, interior, mesh)
+        return Collocation(self.form, sampling, _copies(self.unknowns) if own_unknowns else self.unknowns)
+
+    def with_unknowns(self, unknowns: Mapping[str, float | Tensor]) -> Collocation:
+        """The same problem at the same points, with unknown coefficients of its own that start at these values.
+
+        A coefficient whose parameter needs no gradient stays fixed.
+        """
+        return Collocation(self.form, self.sampling, _copies(unknowns))
+
+    def with_weight(self, weight: float) -> Collocation:
+        """The same problem at the same points, with another weight of the equation against the conditions."""
+        return Collocation(replace(self.form, weight=float(weight)), self.sampling, self.unknowns)
+
+    def with_solution(self, solution: Callable | Mapping[str, Callable]) -> Collocation:
+        """The same problem at the same points, with a known solution (see `PDE`), for errors only."""
+        form = replace(self.form, solution=by_field(solution, self.fields))
+        return Collocation(form, self.sampling, self.unknowns)
+
+    def equation_block(self, data: Data) -> ResidualBlock:
+        """The block of the equation at points of their own."""
+        return _block("equation", self.form, self.form.equation_term, data, self.form.weight)
+
+    def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+        """Jet of the fields from that of the network, (C, b, fields) both: equal unless there are hard conditions."""
+        return self.form.hard.apply(jet, self.form.hard.jets(x, directions, order), order)
+
+    def exact(self, x: Tensor) -> Tensor:
+        """The known solution at points x (b, n): (b, fields)."""
+        return self.form.exact(x)
+
+    def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
+        """("relative_l2", relative error at the collocation points), where the solution is known; else None."""
+        if not self.has_exact_solution:
+            return None
+        x = data.x.double()
+        values, exact = self.field_jet(prediction.double()[None], x, None, 0)[0], self.exact(x)
+        return "relative_l2", float((values - exact).norm() / exact.norm())
+
+    def check_prediction(self, prediction: Tensor, data: Data) -> None:
+        """Raise an InputError unless a model has one output for each field."""
+        _check_outputs(prediction, self.fields)
+
+    def check_model(self, network: nn.Module) -> None:
+        """Raise an InputError where the splines of a model are not smooth enough for the equation."""
+        degrees = [layer.degree for layer in getattr(network, "layers", ()) if hasattr(layer, "degree")]
+        if degrees and self.order > min(degrees) - 1:
+            raise InputError(
+                f"the model's splines must have degree {self.order + 1} or more for an equation of order {self.order}, "
+                f"got {min(degrees)}"
+            )
+
+
+def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
+    """New parameters that start at these values and are fixed where the given ones are."""
+    copies = {}
+    for name, value in unknowns.items():
+        start = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
+        copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
+    return copies
+
+
+def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data, weight: float) -> ResidualBlock:
+    """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
+    requirements = term.requirements
+    plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
+    residuals = BlockResiduals(
+        term.residuals, form.domain.coordinates, form.hard, plan, requirements, form.coefficients
+    )
+    hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
+    return ResidualBlock(
+        name,
+        data if hard_jets is None else replace(data, auxiliary={**data.auxiliary, HARD_JETS: hard_jets}),
+        residuals,
+        weight,
+        plan.directions,
+        plan.order,
+        residuals.integral_points if requirements.integrals else None,
+        role=term.role,
+    )
+
+
+class PDE(Collocation):
+    """An ordinary or partial differential equation, or a system, on a domain with conditions.
+
+    The equation is a function whose arguments are chosen by their names: the coordinates of the domain (or `points`,
+    (b, n), for all of them) and the unknown coefficients; all other arguments are fields, in the order of the model's
+    outputs. It returns the residual, which is zero for the solution, (b,), or several of these.
+
+    Each residual is divided by its size for a wave of one period along the domain, so that a residual is about as large
+    as the error of the solution that it stands for: "in units of an error".
+
+    Parameters
+    ----------
+    equation : callable
+        The equation, as `lambda u, x, y: u.xx + u.yy - f(x, y)`.
+    domain : Domain
+        Domain of the equation, as `Box(x=(-1, 1), y=(-1, 1))`.
+    conditions : sequence
+        `Dirichlet`, `Neumann`, `Robin`, `Initial`, `Periodic`, `Condition` and `Observations`.
+    coefficients : mapping, optional
+        Unknown numbers by name, and the values at which they start, as {"k": 1.0}; data must determine them.
+    weight : float
+        Weight of the equation against the conditions.
+    solution : callable or mapping, optional
+        Known solution, a function of the coordinates, or one for each field: for errors only.
+    **sampling
+        Choice of the collocation points for `fit`: `points`, `boundary_points`, `how` and `seed`, see
+        `SamplingOptions`. `solve` chooses points of its own.
+
+    Raises
+    ------
+    InputError
+        Something is not as above, or a condition is missing.
+
+    Examples
+    --------
+    The heat equation on a rod.
+
+    >>> from edgewise.pde import Dirichlet, Initial, Interval, Time
+    >>> conditions = [Dirichlet(0.0), Initial(lambda x: torch.sin(torch.pi * x))]
+    >>> problem = PDE(lambda u: u.t - 0.1 * u.xx, Interval(0, 1) * Time(0, 1), conditions)
+    >>> problem.fields, problem.order, problem.is_linear
+    (('u',), 2, True)
+    """
+
+    def __init__(
+        self,
+        equation: Callable,
+        domain: Domain,
+        conditions: Sequence,
+        *,
+        coefficients: Mapping[str, float] | None = None,
+        weight: float = 1.0,
+        solution: Callable | Mapping[str, Callable] | None = None,
+        **sampling: Unpack[SamplingOptions],
+    ):
+        check_options("PDE", sampling, SamplingOptions)
+        for name in ("points", "boundary_points"):
+            if sampling.get(name) is not None:
+                check_count(sampling[name], name)
+        form = strong_form_of(equation, domain, conditions, coefficients=coefficients, weight=weight, solution=solution)
+        super().__init__(form, Sampling(**sampling))

@@ -1,0 +1,291 @@
+"""The strong form of a problem: an equation on a domain with its conditions, checked once, without any points.
+
+Order, linearity, integrals and the sizes of residuals are determined here, when the problem is stated. `Collocation`
+samples points for a strong form and makes it a problem that `fit` trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.problem.conditions import (
+    BoundaryCondition,
+    HardConditions,
+    Observations,
+    Periodic,
+    by_field,
+)
+from edgewise.pde.problem.evaluation import (
+    NORMAL,
+    POINTS,
+    EvaluationContext,
+    Requirements,
+    Residuals,
+    argument_names,
+    dry_run,
+    is_linear_in_fields,
+    residual_columns,
+    value_at,
+)
+from edgewise.train.problems.blocks import BlockRole
+
+# Points of a dry run. A choice: enough for stable sizes of residuals (they change by a few per cent with the points),
+# few enough that stating a problem takes milliseconds.
+PROBES = 64
+PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualTerm:
+    """Residuals of the equation or of one condition, with all that is needed to sample and evaluate them.
+
+    Parameters
+    ----------
+    role : BlockRole
+        Purpose in the problem.
+    label : str
+        Kind of the condition, for messages.
+    residuals : callable
+        See `Residuals`.
+    requirements : Requirements
+        Derivatives, integrals and sizes of the residuals.
+    weight : float
+        Factor of the mean squared residual in the loss.
+    pieces : tuple of str
+        Names of the pieces of the boundary where it holds; empty for the equation.
+    is_hard : bool
+        Whether it holds by construction and needs no points.
+    """
+
+    role: BlockRole
+    label: str
+    residuals: Residuals
+    requirements: Requirements
+    weight: float = 1.0
+    pieces: tuple[str, ...] = ()
+    is_hard: bool = False
+
+    def constrains(self, field: str) -> int:
+        """Largest number of its residuals that constrain a field."""
+        return len(self.requirements.sizes) if self.requirements.derivatives[field] else 0
+
+
+@dataclass(frozen=True, eq=False)
+class StrongForm:
+    """An equation on a domain with its conditions. Made by `strong_form_of`.
+
+    Parameters
+    ----------
+    equation : callable
+        The user's function, see `PDE`.
+    domain : Domain
+        Domain of the equation.
+    conditions : tuple
+        All conditions, as given.
+    coefficients : mapping
+        Unknown coefficients and the values at which they start.
+    fields : tuple of str
+        Names of the fields, in the order of the network's outputs.
+    solution : mapping or None
+        Known solution of each field, for errors only.
+    weight : float
+        Weight of the equation against the conditions.
+    equation_term, condition_terms
+        Residuals of the equation and of each condition on the boundary.
+    hard : HardConditions
+        Conditions that hold by construction.
+    periodic : tuple of str
+        Coordinates in which the solution is periodic.
+    order : int
+        Order of the highest derivative, in the equation or in a condition.
+    is_linear : bool
+        Whether equation and conditions are linear in the fields.
+    """
+
+    equation: Callable
+    domain: Domain
+    conditions: tuple
+    coefficients: Mapping[str, float]
+    fields: tuple[str, ...]
+    solution: Mapping[str, Callable] | None
+    weight: float
+    equation_term: ResidualTerm
+    condition_terms: tuple[ResidualTerm, ...]
+    hard: HardConditions
+    periodic: tuple[str, ...]
+    order: int
+    is_linear: bool
+
+    @property
+    def observations(self) -> tuple[Observations, ...]:
+        """Measured values among the conditions."""
+        return tuple(condition for condition in self.conditions if isinstance(condition, Observations))
+
+    @property
+    def has_integrals(self) -> bool:
+        """Whether the equation or a condition contains integrals of fields."""
+        return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
+
+    @property
+    def has_exact_solution(self) -> bool:
+        """Whether the solution is known for every field."""
+        return self.solution is not None and set(self.solution) == set(self.fields)
+
+    def exact(self, x: Tensor) -> Tensor:
+        """The known solution at points x (b, n): (b, fields)."""
+        if self.solution is None or not self.has_exact_solution:
+            raise InputError("solution must be given for every field to know errors")
+        values = [value_at(self.solution[name], self.domain.coordinates, x, "solution") for name in self.fields]
+        return torch.stack(values, 1)
+
+
+def strong_form_of(
+    equation: Callable,
+    domain: Domain,
+    conditions: Sequence,
+    *,
+    coefficients: Mapping[str, float] | None = None,
+    weight: float = 1.0,
+    solution: Callable | Mapping[str, Callable] | None = None,
+    is_linear: bool | None = None,
+) -> StrongForm:
+    """State a problem: check it, and determine its order, its linearity and the sizes of its residuals.
+
+    Parameters
+    ----------
+    equation, domain, conditions, coefficients, weight, solution
+        As for `PDE`.
+    is_linear : bool, optional
+        Whether the problem is linear in the fields, where that is known; else it is tested.
+
+    Raises
+    ------
+    InputError
+        Something is not as `PDE` describes it, or a condition is missing.
+    """
+    if not isinstance(domain, Domain):
+        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
+    numbers = {name: float(value) for name, value in (coefficients or {}).items()}
+    fields = _field_names(equation, domain, numbers)
+    known = None if solution is None else by_field(solution, fields)
+    periodic = tuple(name for c in conditions if isinstance(c, Periodic) for name in c.coordinates)
+    unknown = [name for name in periodic if name not in domain.coordinates]
+    if unknown:
+        raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
+    hard = HardConditions.among(conditions, domain, fields)
+
+    def residuals(context: EvaluationContext) -> list[Tensor]:
+        return residual_columns(context.call(equation, "equation"), len(context.x), "equation")
+
+    inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
+    requirements = dry_run(residuals, fields, domain, inside, numbers)
+    for name in fields:
+        if not requirements.derivatives[name] and name not in requirements.integrated_fields:
+            raise InputError(f"equation must use every field that it takes, got {name} unused")
+    if not bool(requirements.sizes.isfinite().all()):
+        raise InputError("equation must be finite for a smooth solution, got nan or infinity")
+    if not bool((requirements.sizes > 0).all()):
+        raise InputError("equation must return residuals that all depend on the solution")
+    equation_term = ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements)
+    terms = []
+    samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
+    for condition in conditions:
+        if isinstance(condition, Observations):
+            condition.check(domain, fields)
+        elif not isinstance(condition, Periodic):
+            term, x, normal = _condition_term(condition, domain, fields, numbers)
+            terms.append(term)
+            samples.append((term, x, normal))
+    if not any(isinstance(condition, Observations) for condition in conditions):
+        for name in fields:
+            _check_enough_conditions(name, domain, equation_term, terms, periodic)
+    if is_linear is None:
+        is_linear = all(
+            is_linear_in_fields(term.residuals, fields, domain, x, numbers, normal) for term, x, normal in samples
+        )
+    axes = range(domain.dimension)
+    form = StrongForm(
+        equation=equation,
+        domain=domain,
+        conditions=tuple(conditions),
+        coefficients=numbers,
+        fields=fields,
+        solution=known,
+        weight=float(weight),
+        equation_term=equation_term,
+        condition_terms=tuple(terms),
+        hard=hard,
+        periodic=periodic,
+        order=max(term.requirements.order(name, axes) for term, _, _ in samples for name in fields),
+        is_linear=is_linear,
+    )
+    if form.has_integrals and hard.values:
+        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
+    return form
+
+
+def _field_names(equation: Callable, domain: Domain, coefficients: Mapping[str, float]) -> tuple[str, ...]:
+    """Names of those arguments of the equation that are neither coordinates nor coefficients."""
+    taken = {*domain.coordinates, *coefficients, POINTS, NORMAL}
+    fields = tuple(name for name in argument_names(equation, "equation") if name not in taken)
+    clash = set(coefficients) & {*domain.coordinates, POINTS, NORMAL}
+    if clash:
+        raise InputError(f"coefficients must not be named like coordinates, got {sorted(clash)[0]!r}")
+    if not fields:
+        raise InputError(
+            f"equation must take a field besides {', '.join(sorted(taken - {POINTS, NORMAL}))}, as lambda u, x: ..."
+        )
+    return fields
+
+
+def _condition_term(
+    condition: BoundaryCondition, domain: Domain, fields: tuple[str, ...], coefficients: Mapping[str, float]
+) -> tuple[ResidualTerm, Tensor, Tensor]:
+    """Residuals of a condition on the boundary, and the points and normals of its dry run."""
+    if not callable(getattr(condition, "residuals", None)):
+        raise InputError(f"conditions must be Dirichlet, Neumann ..., got {type(condition).__name__}")
+    pieces = condition.pieces(domain)
+    x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
+    requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
+    if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
+        raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution and be finite")
+    term = ResidualTerm(
+        role=BlockRole.CONDITION,
+        label=type(condition).__name__,
+        residuals=condition.residuals,
+        requirements=requirements,
+        weight=condition.weight,
+        pieces=pieces,
+        is_hard=getattr(condition, "hard", False),
+    )
+    return term, x, normal
+
+
+def _check_enough_conditions(
+    field: str, domain: Domain, equation: ResidualTerm, conditions: Sequence[ResidualTerm], periodic: Sequence[str]
+) -> None:
+    """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time."""
+    space = [axis for axis, name in enumerate(domain.coordinates) if name != TIME]
+    moments = {piece.name for piece in domain.pieces if piece.is_time_end}
+    needed = equation.requirements.order(field, [axis for axis in range(domain.dimension) if axis not in space])
+    given = sum(term.constrains(field) for term in conditions if moments.intersection(term.pieces))
+    if given < needed:
+        raise InputError(
+            f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
+            f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
+        )
+    order = equation.requirements.order(field, space)
+    needed = order // 2
+    for piece in domain.named(domain.boundary_names) if needed else ():
+        given = sum(term.constrains(field) for term in conditions if piece.name in term.pieces)
+        if given < needed and piece.coordinate not in periodic:
+            raise InputError(
+                f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
+                f"space, got {given}: add Dirichlet(..., on={piece.name!r})"
+            )
