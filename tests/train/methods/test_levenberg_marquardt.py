@@ -183,11 +183,11 @@ def test_few_samples_are_solved_in_their_own_space():
     x = samples(12)
     model = KAN([2, 3, 1], 20, dtype=torch.float64)
     run = run_of(model, Regression(x, target(x)))
-    assert isinstance(run._linearised(run._objective.problem.train), SampleSystem)
+    assert isinstance(run._system(run._objective.problem.train), SampleSystem)
     full = run_of(model, Regression(x, target(x)), Ridge(0.0))
-    system = full._linearised(full._objective.problem.train)
+    system = full._system(full._objective.problem.train)
     assert isinstance(system, ParameterSystem)
-    found = run._linearised(run._objective.problem.train).solve(1e-3)
+    found = run._system(run._objective.problem.train).solve(1e-3)
     assert torch.allclose(found.move, system.solve(1e-3).move, rtol=1e-7, atol=1e-9)
 
 
