@@ -25,7 +25,16 @@ from edgewise.train.penalties import Penalty, Ridge, Roughness
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import FINAL, LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
+from edgewise.train.smoothing import (
+    ADDITIVE_PLAN,
+    FINAL_PLAN,
+    TRIAL_PLAN,
+    SmoothPlan,
+    gcv_of,
+    penalty_of,
+    short_fit,
+    smooth_fit,
+)
 
 FIRST_GRID = 4  # knot intervals of the first grid of every edge; a choice: finer ones are reached by halving
 # Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
@@ -154,7 +163,7 @@ def schedule_for(method: Method, *, final: bool) -> Schedule:
 
 def smooth_plan(candidate: Candidate, *, final: bool) -> SmoothPlan:
     """Return the numbers of steps of a smooth candidate, for a trial or for the final model."""
-    return (FINAL if final else TRIAL) if candidate.hidden else LINEAR
+    return (FINAL_PLAN if final else TRIAL_PLAN) if candidate.hidden else ADDITIVE_PLAN
 
 
 def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> float:
@@ -334,7 +343,7 @@ class _CandidateTraining:
                 smooth_plan(stage, final=self.final),
                 adapt=_adapt_hidden_ if move_domains else None,
                 tolerance=tolerance,
-                progress=self._report_progress,
+                progress=lambda at: self._report_progress(at.loss, at.share),
             )
         parameters = sum(p.numel() for p in model.parameters())
         method, _ = method_for(self.problem, parameters, is_linear=not stage.hidden, limits=SEARCH_LIMITS)
@@ -364,7 +373,7 @@ class _CandidateTraining:
             callbacks=[lambda event: self._report_progress(event.loss, (first + event.step) / planned)],
         )
 
-    def _report_progress(self, loss: float, share: float) -> None:
+    def _report_progress(self, loss: float | None, share: float) -> None:
         """Report the share of the current phase as a share of the whole training."""
         if self.progress is not None:
             done = min(self.begin + self.span * share, 1.0)

@@ -1,10 +1,15 @@
-"""A smoothness penalty with strengths of its own for every edge, and how the data choose them.
+"""Least-squares fits of KANs with smoothing strengths that the data determine, edge by edge.
 
-Training with smoothness that the data choose: strengths edge by edge, and how strong on the whole by GCV."""
+`smooth_fit` alternates between fits with an `EdgePenalty` and updates of its strengths (`fellner_schall`). The marginal
+likelihood, which the updates raise, assumes that the network is right but for noise; for the error on new samples a few
+times its strengths are often better. At the end all strengths are therefore multiplied by the factor with the lowest
+generalised cross-validation (`gcv_of`).
+"""
 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.model import KAN
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport, StepEvent
@@ -20,69 +26,41 @@ from edgewise.train.penalties import EdgePenalty, Penalty, edge_measures, spline
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
+# Limits of the strengths. A choice: far beyond every strength that matters for a loss of order 1.
 WEAKEST, STRONGEST = 1e-13, 1e2
-LARGEST_CHANGE = 20.0  # of a strength in one update: the linearised model knows nothing of what lies further away
-
-
-@torch.no_grad()
-def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[EdgePenalty, Linearised]:
-    """Strengths that the data call for, one update, and the linearised model before it.
-
-    S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071, eq. 9: each update raises the restricted marginal likelihood
-    of the linearised model, in which strengths are inverse variances of normal priors. With the loss a mean over N
-    numbers, H = G + S its penalised normal matrix and s^2 the noise, a strength l of a penalty l t'Pt becomes
-
-        l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
-
-    S the penalties of the edge. An edge that the data don't call for is straightened and shrunk to nothing.
-
-    model: a KAN of float64 spline layers, all trainable, and product nodes, fitted to `data`, y (N, out), with
-        `penalty`.
-    """
-    found, parts = linearise(model, data, penalty), ([], [])
-    inverse = found.factor @ found.factor.mT
-    numbers = found.samples * len(found.losses)
-    noise = float(found.losses.mean()) / max(1 - found.effective / numbers, 0.1) + 1e-300
-    start = 0
-    layers = spline_layers(model).values()
-    for layer, bend, stiff, size in zip(
-        layers, penalty.bind(model).grams, penalty.roughness, penalty.ridge, strict=True
-    ):
-        inputs, count, outputs = layer.coef.shape
-        place = start + torch.arange(inputs * count * outputs).view(inputs, count, outputs).transpose(1, 2)
-        start += layer.coef.numel()
-        block = inverse[place[..., :, None], place[..., None, :]]
-        eye = torch.eye(count, dtype=torch.float64) / count
-        prior = torch.linalg.inv(stiff[..., None, None] * bend[:, None] + size[..., None, None] * eye)
-        free = [stiff * _trace(prior - 2 * block, bend[:, None]), size * _trace(prior - 2 * block, eye)]
-        if layer.base is not None:
-            own = start + torch.arange(inputs * outputs).view(inputs, outputs)
-            start += layer.base.numel()
-            free[1] = free[1] + 1 - 2 * size * inverse[own, own]
-        for kept, strength, degrees, measure in zip(
-            parts, (stiff, size), free, edge_measures(layer, bend), strict=True
-        ):
-            change = noise / numbers * degrees.clamp(min=1e-12) / (strength * measure + 1e-300)
-            kept.append((strength * change.clamp(1 / LARGEST_CHANGE, LARGEST_CHANGE)).clamp(WEAKEST, STRONGEST))
-    return EdgePenalty(*map(tuple, parts)), found
-
-
-def _trace(left: Tensor, right: Tensor) -> Tensor:
-    return (left * right).sum((-1, -2))
-
-
-# The marginal likelihood takes the network for right but for noise; for the error on new samples a few times its
-# strengths are often better. All of them times one factor, chosen by GCV that counts each degree of freedom 1.4 times
-# (Kim and Gu 2004, see `Linearised.gcv`).
+# Largest factor of a strength in one update. A choice: the linearised model is not valid far away.
+LARGEST_CHANGE = 20.0
+# Successive factors of all strengths after the last update, taken while GCV falls. A choice.
 FACTORS = (4.0, 4.0)
-FAR, NEAR, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9  # first dampings
+# Count of each degree of freedom in GCV, see `Linearised.gcv`: Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
+# 337.
 INFLATION = 1.4
+# First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
+# parameters. Choices: a linear model needs hardly any damping, one near its minimum little.
+FAR_DAMPING, NEAR_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
+# Updates of the strengths after which hidden domains move once more. A choice.
+ADAPT_AFTER = (2, 5)
+# Tolerance of `short_fit`. A choice: it compares starts, which need few digits.
+SHORT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class SmoothPlan:
-    """Most steps: at the first strengths before hidden domains move (first), after that (settle), between two updates
-    of the strengths (between) of which there are `updates`, and at the last ones (last)."""
+    """Largest numbers of steps in the stages of `smooth_fit`.
+
+    Parameters
+    ----------
+    first : int
+        Steps at the first strengths, before hidden domains move.
+    settle : int
+        Steps at the first strengths after that.
+    between : int
+        Steps between two updates of the strengths.
+    updates : int
+        Number of updates.
+    last : int
+        Steps at the last strengths, and again for each of the `FACTORS`.
+    """
 
     first: int
     settle: int
@@ -92,115 +70,192 @@ class SmoothPlan:
 
     @property
     def steps(self) -> int:
-        """All of them."""
+        """Largest number of steps in all stages."""
         return self.first + self.settle + self.updates * self.between + (1 + len(FACTORS)) * self.last
 
 
-TRIAL = SmoothPlan(first=5, settle=5, between=3, updates=7, last=8)
-FINAL = SmoothPlan(first=10, settle=10, between=4, updates=10, last=20)
-# Of an additive model, which is linear in its parameters: each fit is a step or two.
-LINEAR = SmoothPlan(first=2, settle=0, between=2, updates=10, last=3)
+# Plans for a trial in a search, for the final fit, and for an additive model, which is linear in its parameters, so
+# that each of its fits takes a step or two. Choices.
+TRIAL_PLAN = SmoothPlan(first=5, settle=5, between=3, updates=7, last=8)
+FINAL_PLAN = SmoothPlan(first=10, settle=10, between=4, updates=10, last=20)
+ADDITIVE_PLAN = SmoothPlan(first=2, settle=0, between=2, updates=10, last=3)
 
 
 def smooth_fit(
     model: KAN,
     problem: Problem,
-    plan: SmoothPlan = FINAL,
+    plan: SmoothPlan = FINAL_PLAN,
     *,
     adapt: Callable[[KAN, Problem], None] | None = None,
     tolerance: float = 1e-6,
-    progress: Callable[[float, float], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> FitReport:
-    """Trains a float64 KAN by least squares with an `EdgePenalty` whose strengths follow the data (`fellner_schall`),
-    times the factor with the lowest GCV. The report's plan has the penalty, see `penalty_of`.
+    """Train a KAN by least squares with smoothing strengths that the data determine.
 
-    Args:
-        adapt: moves the hidden domains to where the activations went; None leaves them.
-        progress: told the loss and the share of the planned steps (0 .. 1) after every step.
+    Parameters
+    ----------
+    model : KAN
+        Float64 model with splines in all layers but those of products.
+    problem : Problem
+        Least-squares problem with tensors.
+    plan : SmoothPlan
+        Numbers of steps.
+    adapt : callable, optional
+        Function of (model, problem) that moves the hidden domains to where the activations are; without it they stay.
+    tolerance : float
+        Relative decrease of the loss over ten steps below which each fit ends.
+    progress : callable, optional
+        Called with a `Progress` after every step.
+
+    Returns
+    -------
+    FitReport
+        Report of the last fit; `penalty_of` gives the penalty with its strengths.
     """
-    run = _Run(model, problem, plan, tolerance, progress)
+    fits = _SuccessiveFits(model, problem, plan, tolerance, progress)
     penalty = EdgePenalty.uniform(model)
-    report = run.fit(penalty, plan.first)
-    if adapt is not None and not _ended(report):
+    report = fits.run(penalty, plan.first)
+    if adapt is not None and not _has_failed(report):
         adapt(model, problem)
-    if plan.settle and not _ended(report):
-        report = run.fit(penalty, plan.settle)
+    if plan.settle and not _has_failed(report):
+        report = fits.run(penalty, plan.settle)
     for number in range(plan.updates):
-        if _ended(report):
+        if _has_failed(report):
             return report
         penalty, _ = fellner_schall(model, problem.train, penalty)
-        if adapt is not None and number in (2, 5):
+        if adapt is not None and number in ADAPT_AFTER:
             adapt(model, problem)
-        report = run.fit(penalty, plan.between)
-    if _ended(report):
+        report = fits.run(penalty, plan.between)
+    if _has_failed(report):
         return report
-    return _scaled(run, penalty)
-
-
-def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
-    """The first steps of `smooth_fit`, to see where a start leads."""
-    penalty = EdgePenalty.uniform(model)
-    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=1e-4, penalty=penalty)
-
-
-def _scaled(run: _Run, penalty: EdgePenalty) -> FitReport:
-    """The last fits, with all strengths times growing factors while GCV falls."""
-    report = run.fit(penalty, run.plan.last)
-    best = gcv_of(run.model, run.problem, report)
+    report = fits.run(penalty, plan.last)
+    lowest = gcv_of(model, problem, report)
     for factor in FACTORS:
-        if _ended(report):
+        if _has_failed(report):
             break
-        penalty, kept = penalty.scaled(factor), copy.deepcopy(run.model.state_dict())
-        other = run.fit(penalty, run.plan.last)
-        found = gcv_of(run.model, run.problem, other)
-        if not found < best:
-            run.model.load_state_dict(kept)
-            if other.stopped == "interrupted":
-                report = replace(report, stopped=other.stopped, message=other.message)
+        penalty, kept = penalty.scaled(factor), copy.deepcopy(model.state_dict())
+        stronger = fits.run(penalty, plan.last)
+        gcv = gcv_of(model, problem, stronger)
+        if not gcv < lowest:
+            model.load_state_dict(kept)
+            if stronger.stopped == StopReason.INTERRUPTED:
+                report = replace(report, stopped=stronger.stopped, message=stronger.message)
             break
-        best, report = found, other
+        lowest, report = gcv, stronger
     return report
 
 
+class _SuccessiveFits:
+    """Fits of one model one after another, with their progress as that of the whole plan."""
+
+    def __init__(
+        self, model: KAN, problem: Problem, plan: SmoothPlan, tolerance: float, progress: ProgressCallback | None
+    ) -> None:
+        self.model, self.problem, self.plan = model, problem, plan
+        self.tolerance, self.progress = tolerance, progress
+        self.steps_before, self.start_time = 0, time.perf_counter()
+
+    def run(self, penalty: EdgePenalty, steps: int) -> FitReport:
+        """Fit with a penalty for at most that many steps."""
+        is_settled = self.steps_before >= self.plan.first + self.plan.settle
+        damping = NEAR_DAMPING if is_settled else FAR_DAMPING
+        report = fit(
+            self.model,
+            self.problem,
+            LevenbergMarquardt(damping=damping if len(self.model.layers) > 1 else LINEAR_DAMPING),
+            steps=steps,
+            penalty=penalty,
+            tolerance=self.tolerance,
+            callbacks=[self.report_progress],
+        )
+        self.steps_before += steps
+        return report
+
+    def report_progress(self, event: StepEvent) -> None:
+        """Pass an event of the present fit on, with the share of all planned steps."""
+        if self.progress is not None:
+            share = min((self.steps_before + event.step) / self.plan.steps, 1.0)
+            seconds = time.perf_counter() - self.start_time
+            self.progress(Progress("smoothing", share, event.loss, event.best_loss, seconds))
+
+
+def _has_failed(report: FitReport) -> bool:
+    return report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE)
+
+
+def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
+    """Make the first steps of `smooth_fit`, to compare starts."""
+    penalty = EdgePenalty.uniform(model)
+    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=SHORT_TOLERANCE, penalty=penalty)
+
+
 def penalty_of(report: FitReport) -> Penalty | None:
-    """The penalty of a fit by `smooth_fit`; None for other fits."""
+    """Penalty with the strengths that `smooth_fit` found; None for other fits."""
     settings = report.plan.get("penalty") or {}
     return EdgePenalty.from_settings(settings) if settings.get("name") == "EdgePenalty" else None
 
 
 def gcv_of(model: KAN, problem: Problem, report: FitReport) -> float:
-    """The inflated GCV of a model that `smooth_fit` has trained."""
+    """Generalised cross-validation of a model that `smooth_fit` has trained, with inflated degrees of freedom."""
     return linearise(model, problem.train, penalty_of(report)).gcv(INFLATION)
 
 
-def _ended(report: FitReport) -> bool:
-    return report.stopped in ("interrupted", "nonfinite")
+@torch.no_grad()
+def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[EdgePenalty, Linearised]:
+    """Update smoothing strengths once, by the method of Fellner and Schall.
 
+    Parameters
+    ----------
+    model : Module
+        KAN of float64 spline layers, all trainable, and products, fitted to `data` with `penalty`.
+    data : Data
+        Samples with y (N, out).
+    penalty : EdgePenalty
+        Strengths before the update.
 
-class _Run:
-    """The fits of one training, each told as a part of the whole."""
+    Returns
+    -------
+    EdgePenalty
+        Strengths after the update.
+    Linearised
+        Linearised model before the update.
 
-    def __init__(self, model, problem, plan, tolerance, progress):
-        self.model, self.problem, self.plan = model, problem, plan
-        self._tolerance, self._progress, self._done = tolerance, progress, 0
-        # A model that is linear in its parameters needs hardly any damping, one near its minimum little.
-        self._deep = len(model.layers) > 1
+    Notes
+    -----
+    Each update raises the restricted marginal likelihood of the linearised model, in which strengths are inverse
+    variances of normal priors [1]_, eq. 9. With the loss a mean over N numbers, H = G + S its penalised normal matrix
+    and s^2 the noise variance, the strength l of a penalty l t'Pt becomes::
 
-    def fit(self, penalty: EdgePenalty, steps: int) -> FitReport:
-        settled = self._done >= self.plan.first + self.plan.settle
-        damping = (NEAR if settled else FAR) if self._deep else LINEAR_DAMPING
-        report = fit(
-            self.model,
-            self.problem,
-            LevenbergMarquardt(damping=damping),
-            steps=steps,
-            penalty=penalty,
-            tolerance=self._tolerance,
-            callbacks=[self._tell],
-        )
-        self._done += steps
-        return report
+        l * (s^2 / N) * (l tr(S^-1 P) - 2 l tr(H^-1 P)) / (l t'Pt),
 
-    def _tell(self, event: StepEvent) -> None:
-        if self._progress is not None:
-            self._progress(event.loss, min((self._done + event.step) / self.plan.steps, 1.0))
+    with S the penalties of the edge. An edge without influence on the data is straightened and shrunk to nothing.
+
+    References
+    ----------
+    .. [1] S. Wood and M. Fasiolo, Biometrics 73 (2017) 1071.
+    """
+    linearised = linearise(model, data, penalty)
+    inverse = linearised.factor @ linearised.factor.mT
+    numbers = linearised.samples * len(linearised.losses)
+    noise = float(linearised.losses.mean()) / max(1 - linearised.effective / numbers, 0.1) + 1e-300
+    updated: tuple[list[Tensor], list[Tensor]] = ([], [])
+    start = 0
+    strengths = penalty.roughness, penalty.ridge
+    for layer, gram, *old in zip(spline_layers(model).values(), penalty.bind(model).grams, *strengths, strict=True):
+        roughness, ridge = old
+        inputs, count, outputs = layer.coef.shape
+        place = start + torch.arange(inputs * count * outputs).view(inputs, count, outputs).transpose(1, 2)
+        start += layer.coef.numel()
+        block = inverse[place[..., :, None], place[..., None, :]]
+        eye = torch.eye(count, dtype=torch.float64) / count
+        prior = torch.linalg.inv(roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye)
+        difference = prior - 2 * block
+        degrees = [roughness * (difference * gram[:, None]).sum((-1, -2)), ridge * (difference * eye).sum((-1, -2))]
+        if layer.base is not None:
+            own = start + torch.arange(inputs * outputs).view(inputs, outputs)
+            start += layer.base.numel()
+            degrees[1] = degrees[1] + 1 - 2 * ridge * inverse[own, own]
+        for new, strength, degree, measure in zip(updated, old, degrees, edge_measures(layer, gram), strict=True):
+            change = noise / numbers * degree.clamp(min=1e-12) / (strength * measure + 1e-300)
+            new.append((strength * change.clamp(1 / LARGEST_CHANGE, LARGEST_CHANGE)).clamp(WEAKEST, STRONGEST))
+    return EdgePenalty(tuple(updated[0]), tuple(updated[1])), linearised

@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.smoothing: the penalty against integrals, its strengths against the likelihood."""
+"""Tests of EdgePenalty against integrals, and of its strengths (fellner_schall) against the marginal likelihood."""
 
 import numpy as np
 import pytest

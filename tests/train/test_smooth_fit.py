@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.gcv: noisy functions are smoothed without anybody saying how much."""
+"""Tests of edgewise.train.smoothing.smooth_fit: noisy functions are smoothed without anybody saying how much."""
 
 import itertools
 
@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train import smoothing as gcv
+from edgewise.train import smoothing
 from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.penalties import EdgePenalty
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import LINEAR, TRIAL, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
+from edgewise.train.smoothing import ADDITIVE_PLAN, TRIAL_PLAN, SmoothPlan, gcv_of, penalty_of, short_fit, smooth_fit
 
 
 def noisy(function, rows=200, noise=0.1):
@@ -33,7 +33,9 @@ def kan(width, grid_size=4):
     return KAN(width, grid_size, dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("function", "width", "plan"), [(additive, (2, 1), LINEAR), (product, (2, 2, 1), TRIAL)])
+@pytest.mark.parametrize(
+    ("function", "width", "plan"), [(additive, (2, 1), ADDITIVE_PLAN), (product, (2, 2, 1), TRIAL_PLAN)]
+)
 def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, width, plan):
     """A twelfth of the rows as degrees of freedom leave a quarter of the noise, here 0.025."""
     problem, exact = noisy(function)
@@ -49,7 +51,7 @@ def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, wid
 def test_a_finer_grid_is_smoothed_as_well():
     problem, exact = noisy(additive)
     model = kan((2, 1), 32)
-    smooth_fit(model, problem, LINEAR)
+    smooth_fit(model, problem, ADDITIVE_PLAN)
     assert float((model(problem.train.x).detach() - exact).square().mean().sqrt()) < 0.04
 
 
@@ -57,9 +59,9 @@ def test_the_factor_is_kept_only_where_gcv_falls(monkeypatch):
     problem, _ = noisy(additive, 100)
     found = {}
     for factors in ((), (1e6,)):
-        monkeypatch.setattr(gcv, "FACTORS", factors)
+        monkeypatch.setattr(smoothing, "FACTORS", factors)
         model = kan((2, 1))
-        report = smooth_fit(model, problem, LINEAR)
+        report = smooth_fit(model, problem, ADDITIVE_PLAN)
         found[factors] = [*model.layers[0].coef.flatten().tolist(), gcv_of(model, problem, report)]
     assert found[()] == found[1e6,]
 
@@ -68,18 +70,18 @@ def test_progress_rises_to_one_and_an_interruption_ends_it():
     problem, _ = noisy(product, 60)
     seen = []
     plan = SmoothPlan(first=2, settle=1, between=1, updates=2, last=2)
-    smooth_fit(kan((2, 2, 1)), problem, plan, progress=lambda loss, done: seen.append(done))
+    smooth_fit(kan((2, 2, 1)), problem, plan, progress=lambda at: seen.append(at.share))
     assert all(before <= after for before, after in itertools.pairwise(seen)) and 0.5 < seen[-1] <= 1
 
-    def stop(loss, done):
-        if done > 0.4:
+    def stop(at):
+        if at.share > 0.4:
             raise KeyboardInterrupt
 
     report = smooth_fit(kan((2, 2, 1)), problem, plan, progress=stop)
     assert report.stopped == "interrupted"
 
 
-def test_domains_move_where_they_are_told_to():
+def test_domains_move_at_the_planned_updates():
     problem, _ = noisy(product, 60)
     calls = []
     plan = SmoothPlan(first=1, settle=1, between=1, updates=3, last=1)
