@@ -1,5 +1,7 @@
 """One adapter for everything that predicts: torch modules, objects with a `predict` method, and plain functions."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any, Protocol

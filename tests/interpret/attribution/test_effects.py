@@ -39,6 +39,19 @@ def test_partial_dependence_of_a_product_and_a_square():
     assert float((other.high - other.low).max()) > 0.5
 
 
+def test_the_mean_is_that_of_scikit_learn():
+    inspection = pytest.importorskip("sklearn.inspection")
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X = rows(100)
+    model = linear_model.LinearRegression().fit(np.c_[X, X[:, 0] * X[:, 1]], X[:, 0] * X[:, 1])
+    model.predict = lambda X: np.exp(X[:, 0] * X[:, 1]) + X[:, 2]
+    effect = partial_dependence(model, X, 0, points=7)
+    grid = inspection.partial_dependence(
+        model, X, [0], method="brute", custom_values={0: effect.points}, kind="average"
+    )
+    np.testing.assert_allclose(effect.mean[:, 0], grid["average"][0], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [

@@ -43,6 +43,13 @@ class Effect:
         (p, outputs), the 10 % and 90 % quantiles over the rows of each row's own curve, shifted to the same mean.
     strength : ndarray
         (outputs,), standard deviation of the curve over the data.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 50)[:, None]
+    >>> effect = partial_dependence(lambda X: X[:, 0] ** 2, X, 0, points=3)
+    >>> effect.points.round(2).tolist(), effect.shape()
+    ([0.0, 0.5, 1.0], 'rises')
     """
 
     input: int
@@ -271,6 +278,13 @@ class LocalExplanation:
         (N, outputs).
     values : ndarray
         (N, d), the explained rows.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> local = explain_local(lambda X: X[:, 0] + 10 * X[:, 1], X)
+    >>> local.base, local.shares[0, :, 0]
+    (array([32.]), array([ -1., -10.]))
     """
 
     names: tuple[str, ...]
@@ -327,6 +341,13 @@ class GlobalExplanation:
         The shares behind the importance.
     sentences : tuple of str
         The result in words.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    >>> explanation = explain_global(lambda X: X[:, 0] * X[:, 1], X, names=["a", "b"])
+    >>> explanation.sentences[-1].split(":")[0]
+    'a and b interact'
     """
 
     names: tuple[str, ...]

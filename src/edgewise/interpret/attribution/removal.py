@@ -1,5 +1,7 @@
 """Removal costs: the rise of the loss when an edge, a node or an input is taken out of a network."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -35,6 +37,14 @@ class RemovalCosts:
         (in, out) per layer; a layer of products has no edges, and zeros here.
     nodes : tuple of Tensor
         (in,) per layer, for the nodes that enter it, inputs first; outputs are not included.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> costs = removal_costs(KAN([2, 3, 1], seed=0, dtype=torch.float64), Regression(x, x[:, 0]))
+    >>> [tuple(edges.shape) for edges in costs.edges], tuple(costs.inputs.shape)
+    ([(2, 3), (3, 1)], (2,))
     """
 
     loss: float

@@ -1,5 +1,7 @@
 """Attribution scores: the share of a network's variation that passes through each edge, node and input."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

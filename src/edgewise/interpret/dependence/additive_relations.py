@@ -168,6 +168,14 @@ class Relation:
         Probability of as many if each network found a random subset of that size.
     model : KAN
         The network [k, 1] whose output is the sum, in the units of the columns.
+
+    Examples
+    --------
+    >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> x[:, 1] = x[:, 0].exp()
+    >>> relation = bound_together(x, (0, 1))
+    >>> relation.p_value < 0.01, relation.model.config.width
+    (True, (2, 1))
     """
 
     inputs: tuple[int, ...]
@@ -192,6 +200,12 @@ class Relations:
         Number of tests that were made.
     sentences : tuple of str
         The result in words.
+
+    Examples
+    --------
+    >>> x = torch.rand(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> relations(x, seeds=0).sentences
+    ('No relation stands out from chance among 12 tests.',)
     """
 
     relations: tuple[Relation, ...]
@@ -342,7 +356,7 @@ class _Candidate:
     parts: Tensor  # (N, k), values of the functions on the held-out rows
 
     def contains(self, other: _Candidate) -> bool:
-        """Whether this is the other candidate, of fewer or the same columns, plus columns that it does not need."""
+        """Return whether this is the other candidate plus columns (if any) that it does not need."""
         if not set(other.subset) <= set(self.subset) or self.looseness < NEEDED * other.looseness:
             return False
         common = self.parts[:, [self.subset.index(i) for i in other.subset]]
@@ -351,7 +365,7 @@ class _Candidate:
         return bool((similar.abs() > SIMILAR).all()) or self.looseness > other.looseness / NEEDED * 4
 
     def is_shadow_of(self, other: _Candidate) -> bool:
-        """Whether the other candidate relates more columns, these among them, far more tightly."""
+        """Return whether the other candidate relates more columns, these among them, far more tightly."""
         return set(self.subset) < set(other.subset) and self.looseness > SHADOW * other.looseness
 
 

@@ -1,5 +1,7 @@
 """Tests of a function's structure: which inputs interact, what separates, and through which combinations it acts."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -47,6 +49,13 @@ class Symmetry:
         Deviation from the symmetry: 0 where it holds exactly, about 0.7 where it does not hold at all.
     threshold : float
         Largest score that the stated noise explains.
+
+    Examples
+    --------
+    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> symmetry = structure(lambda x: (2 * x[:, 0] + x[:, 1]).sin(), x).symmetries[0]
+    >>> symmetry.kind, symmetry.inputs, round(symmetry.coefficient, 6)
+    ('sum', (0, 1), 2.0)
     """
 
     kind: str
@@ -79,6 +88,12 @@ class Structure:
         The symmetries that hold, those of the fewest inputs first.
     sentences : tuple of str
         The result in words.
+
+    Examples
+    --------
+    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> structure(lambda x: x[:, 0].exp() * x[:, 1], x, names=["a", "b"]).sentences[0]
+    'A product of functions of (a), (b).'
     """
 
     interactions: Tensor
@@ -235,7 +250,7 @@ class _RowPairs:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the function varies by no more than rounding."""
+        """True if the function varies by no more than rounding."""
         return self.spread <= ROUNDING * self.size
 
     def mixed(self, *inputs: int) -> Tensor:
@@ -282,7 +297,7 @@ class _Slopes:
         self._least = max(SAFETY * noise / max(pairs.spread, 1e-300), ROUNDING)
 
     def matters(self, i: int) -> bool:
-        """Whether an input causes more variation than the noise explains."""
+        """Return whether an input causes more variation than the noise explains."""
         return float(self._share[i]) > self._least
 
     def mixed(self, *inputs: int) -> Tensor:

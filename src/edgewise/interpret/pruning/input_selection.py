@@ -1,5 +1,7 @@
 """Selection of inputs: significance tests of effects and products, then the pruning of a small network."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +45,15 @@ class InputSelection:
         Report of the pruning.
     sentences : tuple of str
         The steps in words.
+
+    Examples
+    --------
+    >>> from edgewise import Regression
+    >>> x = torch.rand(60, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> noise = torch.randn(60, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    >>> selection = select_inputs(Regression(x, noise))
+    >>> selection.kept, selection.model
+    ((), None)
     """
 
     kept: tuple[int, ...]
@@ -93,7 +104,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     Examples
     --------
     >>> from edgewise import Regression
-    >>> x = torch.rand(100, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> x = torch.rand(60, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> select_inputs(Regression(x, x[:, 4] ** 2), hidden=1).kept
     (4,)
     """

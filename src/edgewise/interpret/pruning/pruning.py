@@ -1,5 +1,7 @@
 """Pruning: edges, hidden nodes and inputs are removed as long as the loss on the validation data allows it."""
 
+from __future__ import annotations
+
 import copy
 import warnings
 from collections.abc import Sequence
@@ -60,6 +62,16 @@ class Removal:
         Attribution score of the strongest part that was removed.
     loss_before, loss_after : float
         Loss on the judging data.
+
+    Examples
+    --------
+    >>> from edgewise import fit
+    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
+    >>> _ = fit(model, problem, steps=10)
+    >>> removal = prune_with_report(model, problem)[1].removals[0]
+    >>> removal.kind, removal.where
+    ('inputs', ((0, 1),))
     """
 
     kind: str
@@ -88,6 +100,15 @@ class PruneReport:
         "validation" or "training", the data of these losses.
     edges, nodes, parameters : tuple of int
         Numbers before and after; nodes are hidden ones.
+
+    Examples
+    --------
+    >>> from edgewise import fit
+    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
+    >>> _ = fit(model, problem, steps=10)
+    >>> prune_with_report(model, problem)[1].sentences[0]
+    'Pruned: edges 2 -> 1, hidden nodes 0 -> 0, parameters 18 -> 9; inputs in use: 0.'
     """
 
     removals: tuple[Removal, ...]

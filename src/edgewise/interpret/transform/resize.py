@@ -1,5 +1,7 @@
 """A KAN made deeper or wider: a new network with the same function and more parameters to train."""
 
+from __future__ import annotations
+
 import copy
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """Removal of edges, nodes and inputs from a spline KAN without a change of the rest of its function."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
