@@ -13,6 +13,7 @@ from edgewise.model_selection.search import Search
 from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.problems.data import Data
+from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 
@@ -216,3 +217,13 @@ def test_losses_that_are_not_finite_lose():
     good = torch.tensor([1.0, 2.0])
     assert module.paired_gain(good, broken)[0] == -math.inf
     assert module.paired_gain(broken, good)[0] == math.inf
+
+
+def test_ordered_classes_are_judged_with_the_thresholds_of_their_fold():
+    """With the thresholds that the whole problem started from the held-out loss would be 1.3."""
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(200, 1, generator=generator, dtype=torch.float64) - 1
+    noisy = x[:, 0] + 0.2 * torch.randn(200, generator=generator, dtype=torch.float64)
+    labels = torch.bucketize(noisy, torch.tensor([-0.9, 0.6], dtype=torch.float64))
+    report = searched(OrdinalClassification(x, labels), hidden=(), grid_size=4)[1]
+    assert report.trials[0].loss < 0.4

@@ -379,7 +379,8 @@ class Search:
             self._first = self._first or (model, report)
             if report.stopped == StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
-            losses.append(clipped_losses(self.problem, model, self.problem.train.select(held)))
+            # by the fold's own problem, whose unknowns (thresholds of ordered classes) were trained with the model
+            losses.append(clipped_losses(problem, model, self.problem.train.select(held)))
             models.append(model)
             reports.append(report)
             if rival is not None and self._loses_race(rival, torch.cat(losses)):
