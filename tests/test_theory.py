@@ -13,7 +13,6 @@ from edgewise.ops.splines.lstsq import quadrature
 from edgewise.theory import (
     MICHAUD_POSTER,
     Traits,
-    composed_bound,
     derivative_exponent,
     exponents,
     fitted_exponent,
@@ -66,17 +65,6 @@ def test_the_best_spline_stays_below_its_bound_and_near_it(degree):
         ratios.append(error / spline_bound(grid_size, degree, 2.0, seminorm))
     assert all(0 < ratio <= 1 + 1e-9 for ratio in ratios), ratios
     assert ratios[1] > 0.7, ratios  # not 1: near the ends splines are free to follow the wave
-
-
-def test_a_composition_is_bounded_by_the_errors_of_its_layers():
-    x = np.linspace(-1, 1, 1001)
-    exact, near = [np.sin, np.exp], [lambda t: np.sin(t) + 1e-3 * np.cos(9 * t), lambda t: np.exp(t) + 2e-4 * t]
-    measured = np.abs(near[1](near[0](x)) - exact[1](exact[0](x))).max()
-    bound = composed_bound([1e-3, 2e-4], [1.0, math.exp(math.sin(1) + 1e-3)])
-    assert 0.3 * bound < measured <= bound
-    assert composed_bound([1.0, 10.0, 100.0], [7.0, 2.0, 3.0]) == 1 * 2 * 3 + 10 * 3 + 100
-    with pytest.raises(InputError, match="one entry for each layer, got 1 and 2"):
-        composed_bound([1.0], [1.0, 2.0])
 
 
 def test_a_fitted_exponent():

@@ -1,28 +1,63 @@
-"""Scaling exponents of four theories, error bounds of splines and their compositions, and the exponent of measurements.
+"""Theories of how fast the error of a model falls with its size, bounds on the error of splines, and measured rates.
 
 The root mean square error of a model of N parameters falls as N^-alpha. Liu et al., "KAN: Kolmogorov-Arnold Networks"
-(arXiv 2404.19756), compare four theories of alpha in section 2.3; `exponents` has them all.
+(arXiv 2404.19756), compare four theories of alpha in section 2.3; `exponents` returns them all.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 
 from edgewise.errors import InputError
 
-MICHAUD_POSTER = 1.0  # the number that the paper's poster prints: (k + 1) / 2 of piecewise linear splines, as of ReLU
+__all__ = [
+    "MICHAUD_POSTER",
+    "FittedExponent",
+    "Traits",
+    "derivative_exponent",
+    "exponents",
+    "fitted_exponent",
+    "liu",
+    "michaud",
+    "poggio",
+    "sharma_kaplan",
+    "spline_bound",
+]
+
+MICHAUD_POSTER = (
+    1.0  # the number printed on the KAN paper's poster: (k + 1) / 2 of piecewise linear splines, as of ReLU
+)
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What the theories know of a function.
+    """Properties of a function on which the theories of the exponent depend.
 
-    inputs: how many. dimension: of the manifold on which the inputs lie, `inputs` if left out. arity: the most inputs
-    of one node of its computational graph; 2 by the Kolmogorov-Arnold theorem, if smoothness doesn't matter.
-    smoothness: continuous derivatives of its nodes.
+    Parameters
+    ----------
+    inputs : int
+        Number of inputs.
+    dimension : int, optional
+        Dimension of the manifold on which the inputs lie; by default `inputs`.
+    arity : int
+        Largest number of inputs of one node of the function's computational graph; 2 by the Kolmogorov-Arnold theorem,
+        if smoothness does not matter.
+    smoothness : float
+        Number of continuous derivatives of its nodes.
+
+    Raises
+    ------
+    InputError
+        A number is out of range.
+
+    Examples
+    --------
+    >>> Traits(4, arity=2).dimension
+    4
     """
 
     inputs: int
@@ -30,7 +65,7 @@ class Traits:
     arity: int = 2
     smoothness: float = math.inf
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         dimension = self.inputs if self.dimension is None else self.dimension
         if not 1 <= dimension <= self.inputs:
             raise InputError(f"dimension must be from 1 to the {self.inputs} inputs, got {dimension}")
@@ -42,30 +77,130 @@ class Traits:
 
 
 def sharma_kaplan(degree: int, dimension: int) -> float:
-    """(k + 1) / d, d the intrinsic dimension of the inputs (Sharma and Kaplan, arXiv 2004.10802)."""
+    """Return (k + 1) / d, with d the intrinsic dimension of the inputs.
+
+    Parameters
+    ----------
+    degree : int
+        Degree k of the piecewise polynomials.
+    dimension : int
+        Dimension d of the manifold on which the inputs lie.
+
+    Returns
+    -------
+    float
+        The exponent alpha.
+
+    References
+    ----------
+    Sharma and Kaplan, "A neural scaling law from the dimension of the data manifold" (arXiv 2004.10802).
+
+    Examples
+    --------
+    >>> sharma_kaplan(degree=3, dimension=2)
+    2.0
+    """
     return (degree + 1) / dimension
 
 
 def michaud(degree: int, arity: int = 2) -> float:
-    """(k + 1) / arity (Michaud, Liu and Tegmark, arXiv 2210.13447), as the KAN paper has it with arity 2.
+    """Return (k + 1) / arity; the KAN paper uses arity 2, and its poster prints `MICHAUD_POSTER`.
 
-    Its poster prints `MICHAUD_POSTER`.
+    Parameters
+    ----------
+    degree : int
+        Degree k of the piecewise polynomials.
+    arity : int
+        Largest number of inputs of one node of the function's computational graph.
+
+    Returns
+    -------
+    float
+        The exponent alpha.
+
+    References
+    ----------
+    Michaud, Liu and Tegmark, "Precision machine learning" (arXiv 2210.13447).
+
+    Examples
+    --------
+    >>> michaud(degree=3)
+    2.0
     """
     return (degree + 1) / arity
 
 
 def poggio(smoothness: float) -> float:
-    """m / 2 for compositions of functions of two inputs with m derivatives (Poggio et al., PNAS 117, 2020)."""
+    """Return m / 2, for compositions of functions of two inputs with m continuous derivatives.
+
+    Parameters
+    ----------
+    smoothness : float
+        Number m of continuous derivatives.
+
+    Returns
+    -------
+    float
+        The exponent alpha.
+
+    References
+    ----------
+    Poggio, Banburski and Liao, "Theoretical issues in deep networks", PNAS 117 (2020).
+
+    Examples
+    --------
+    >>> poggio(smoothness=6)
+    3.0
+    """
     return smoothness / 2
 
 
 def liu(degree: int) -> float:
-    """k + 1, whatever the number of inputs, for a KAN of the function's own smooth shape (KAN paper, theorem 2.1)."""
+    """Return k + 1, for a KAN of the function's own smooth shape, whatever the number of inputs.
+
+    Parameters
+    ----------
+    degree : int
+        Degree k of the splines.
+
+    Returns
+    -------
+    float
+        The exponent alpha.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), theorem 2.1.
+
+    Examples
+    --------
+    >>> liu(degree=3)
+    4.0
+    """
     return degree + 1.0
 
 
 def exponents(traits: Traits, degree: int) -> dict[str, float]:
-    """Alpha by each theory, for piecewise polynomials of the given degree."""
+    """Return alpha by each of the four theories, for piecewise polynomials of one degree.
+
+    Parameters
+    ----------
+    traits : Traits
+        Properties of the function.
+    degree : int
+        Degree of the piecewise polynomials.
+
+    Returns
+    -------
+    dict of float
+        The exponents by the names of the theories.
+
+    Examples
+    --------
+    >>> exponents(Traits(100, smoothness=6), degree=3)
+    {'Sharma-Kaplan': 0.04, 'Michaud': 2.0, 'Poggio': 3.0, 'KAN': 4.0}
+    """
+    assert traits.dimension is not None  # set by the class
     return {
         "Sharma-Kaplan": sharma_kaplan(degree, traits.dimension),
         "Michaud": michaud(degree, traits.arity),
@@ -75,42 +210,99 @@ def exponents(traits: Traits, degree: int) -> dict[str, float]:
 
 
 def derivative_exponent(degree: int, order: int) -> int:
-    """k + 1 - m: the error in C^m falls as G^-(k + 1 - m), G the grid size (KAN paper, theorem 2.1)."""
+    """Return k + 1 - m: the error of the m-th derivative falls as G^-(k + 1 - m), with G the grid size.
+
+    Parameters
+    ----------
+    degree : int
+        Degree k of the splines.
+    order : int
+        Order m of the derivative, from 0 to k.
+
+    Returns
+    -------
+    int
+        The exponent.
+
+    Raises
+    ------
+    InputError
+        The order is out of range.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), theorem 2.1.
+
+    Examples
+    --------
+    >>> derivative_exponent(degree=3, order=2)
+    2
+    """
     if not 0 <= order <= degree:
         raise InputError(f"order must be from 0 to the degree {degree}, got {order}")
     return degree + 1 - order
 
 
 def spline_bound(grid_size: int, degree: int, length: float, seminorm: float, order: int = 0) -> float:
-    """(h / pi)^(k + 1 - m) |f|: bounds the L2 norm of the m-th derivative of f minus the best spline, h = length / G.
+    """Return (h / pi)^(k + 1 - m) |f|, a bound on the L2 error of the m-th derivative of the best spline.
 
-    Sande, Manni and Speleers, "Sharp error estimates for spline approximation", M3AS 29 (2019): there is a spline of
-    maximal smoothness with this error, for m = 0 the L2 projection.
+    There is a spline of maximal smoothness with this error; for m = 0 it is the L2 projection.
 
-    Args:
-        grid_size: intervals of one width. length: of the domain.
-        seminorm: L2 norm of the (degree + 1)-th derivative of f over the domain.
-        order: m, of the derivative that is measured.
+    Parameters
+    ----------
+    grid_size : int
+        Number of intervals, all of width h = length / grid_size.
+    degree : int
+        Degree k of the spline.
+    length : float
+        Length of the domain.
+    seminorm : float
+        L2 norm |f| of the (k + 1)-th derivative of the function over the domain.
+    order : int
+        Order m of the derivative whose error is bounded.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Raises
+    ------
+    InputError
+        The order is out of range.
+
+    References
+    ----------
+    Sande, Manni and Speleers, "Sharp error estimates for spline approximation", M3AS 29 (2019).
+
+    Examples
+    --------
+    The bound for sin(x) on an interval of length pi, whose fourth derivative has the norm (pi / 2)^(1/2):
+
+    >>> import math
+    >>> round(spline_bound(10, degree=3, length=math.pi, seminorm=math.sqrt(math.pi / 2)), 6)
+    0.000125
     """
     return (length / grid_size / math.pi) ** derivative_exponent(degree, order) * seminorm
 
 
-def composed_bound(errors: Sequence[float], slopes: Sequence[float]) -> float:
-    """Largest error of a composition of layers, sum_l errors_l prod_{j > l} slopes_j, by the triangle inequality.
-
-    Args:
-        errors: of each layer, first to last: the largest of any output, on all that enters.
-        slopes: Lipschitz constants of the exact layers in the maximum norm.
-    """
-    if len(errors) != len(slopes) or not errors:
-        raise InputError(f"errors and slopes must have one entry for each layer, got {len(errors)} and {len(slopes)}")
-    behind = list(accumulate(reversed(slopes[1:]), lambda a, b: a * b, initial=1.0))
-    return sum(error * factor for error, factor in zip(reversed(errors), behind, strict=True))
-
-
 @dataclass(frozen=True)
 class FittedExponent:
-    """alpha of error ~ size^-alpha, its standard error (NaN for two points), and how many points it is of."""
+    """The rate of a measured error, error ~ size^-alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        The exponent.
+    error : float
+        Its standard error; NaN for two points.
+    points : int
+        Number of points in the fit.
+
+    Examples
+    --------
+    See `fitted_exponent`.
+    """
 
     alpha: float
     error: float
@@ -118,7 +310,30 @@ class FittedExponent:
 
 
 def fitted_exponent(sizes: Sequence[float], errors: Sequence[float], floor: float = 0.0) -> FittedExponent | None:
-    """Least squares of log error against log size; None where fewer than two sizes have an error above `floor`."""
+    """Fit the exponent of error ~ size^-alpha, by least squares of the logarithms.
+
+    Parameters
+    ----------
+    sizes, errors : sequence of float
+        The measurements.
+    floor : float
+        Errors up to this one are left out, such as those at the limit of the arithmetic.
+
+    Returns
+    -------
+    FittedExponent or None
+        None where fewer than two different sizes have an error above `floor`.
+
+    Raises
+    ------
+    InputError
+        The two sequences have different lengths.
+
+    Examples
+    --------
+    >>> round(fitted_exponent([10, 20, 40], [1e-2, 1e-2 / 8, 1e-2 / 64]).alpha, 6)
+    3.0
+    """
     if len(sizes) != len(errors):
         raise InputError(f"sizes and errors must be of one length, got {len(sizes)} and {len(errors)}")
     kept = [(math.log(n), math.log(e)) for n, e in zip(sizes, errors, strict=True) if e > floor and math.isfinite(e)]
@@ -127,7 +342,7 @@ def fitted_exponent(sizes: Sequence[float], errors: Sequence[float], floor: floa
     x, y = np.array(kept).T
     x = x - x.mean()
     slope = float(x @ y / (x @ x))
-    left = y - y.mean() - slope * x
-    free = len(kept) - 2
-    spread = math.sqrt(float(left @ left) / free / float(x @ x)) if free else math.nan
-    return FittedExponent(-slope, spread, len(kept))
+    residual = y - y.mean() - slope * x
+    degrees_of_freedom = len(kept) - 2
+    variance = float(residual @ residual) / degrees_of_freedom / float(x @ x) if degrees_of_freedom else math.nan
+    return FittedExponent(-slope, math.sqrt(variance), len(kept))

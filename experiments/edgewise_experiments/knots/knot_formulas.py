@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.datasets.slope_rule import COLUMNS, natural_slope
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS, natural_slope
 from edgewise_experiments.knots.knot_table import KnotSplit
 
 
@@ -61,7 +61,7 @@ PAPER_FORMULAS: Mapping[str, PaperFormula] = {
 
 def slope(split: KnotSplit) -> np.ndarray:
     """The natural slope of all rows."""
-    return natural_slope(np.stack([split.column(name) for name in COLUMNS], 1))
+    return natural_slope(np.stack([split.column(name) for name in SLOPE_COLUMNS], 1))
 
 
 def half_slope(split: KnotSplit) -> dict:
@@ -130,7 +130,7 @@ def _readings(split: KnotSplit) -> Iterator[tuple[str, tuple[np.ndarray, np.ndar
     """What lambda, mu_r and mu_i may mean: a name, and the columns."""
     for scaled, swapped, mirrored in product((False, True), repeat=3):
         columns = []
-        for name in COLUMNS:
+        for name in SLOPE_COLUMNS:
             values = split.column(name)
             if mirrored and name == "meridinal_translation_real":
                 values = -values

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from edgewise import KAN, MLP, Adam, Classification, LevenbergMarquardt, OrdinalClassification, fit
 from edgewise.datasets.knots import KNOT_FEATURES
-from edgewise.datasets.slope_rule import COLUMNS
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS
 from edgewise.errors import EdgewiseWarning
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.layers.product import ProductLayer
@@ -30,12 +30,12 @@ NINE = (
     "chern_simons",
     "cusp_volume",
     "hyperbolic_torsion_degree",
-    *COLUMNS,
+    *SLOPE_COLUMNS,
     "short_geodesic_imag_part",
     "short_geodesic_real_part",
     "volume",
 )
-INPUTS: Mapping[str, tuple[str, ...]] = {"17": KNOT_FEATURES, "9 of 17": NINE, "3": COLUMNS}
+INPUTS: Mapping[str, tuple[str, ...]] = {"17": KNOT_FEATURES, "9 of 17": NINE, "3": SLOPE_COLUMNS}
 Posed = OrdinalClassification | Classification
 BATCH = 1024
 RATES = (1e-2, 3e-2, 6e-2)  # of Adam, all looked at

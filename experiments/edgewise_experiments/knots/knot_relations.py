@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from edgewise.datasets.knots import load_knots
-from edgewise.datasets.slope_rule import COLUMNS, natural_slope
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS, natural_slope
 from edgewise.discovery.finder import find_formula
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
@@ -64,7 +64,7 @@ def _formula(columns: str, fold: int, seed: int, quick: bool, tell: Tell) -> dic
     table = Table(knots.X, knots.y, "classification", knots.group)
     train, test = list(table.folds(FOLDS, seed))[fold]
     train = train[:QUICK_ROWS] if quick else train
-    places = [knots.feature_names.index(name) for name in COLUMNS]
+    places = [knots.feature_names.index(name) for name in SLOPE_COLUMNS]
     used = places if columns == "translations" else list(range(knots.X.shape[1]))
     x, y = knots.X[:, used], knots.y.astype(float)
     limit = QUICK_SECONDS if quick else SECONDS

@@ -15,12 +15,12 @@ from torch import Tensor
 
 import edgewise.files
 from edgewise.datasets.knots import KNOT_FEATURES, Knots, check_knot_columns, load_knots, read_knots_csv
-from edgewise.datasets.slope_rule import COLUMNS
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS
 from edgewise.errors import FileError
 from edgewise.tables.reading import read_table
 
 SAMPLE, WHOLE, DEEPMIND = "sample", "knots.parquet", "knot_theory_invariants.csv"
-INPUTS = {17: KNOT_FEATURES, 3: COLUMNS}
+INPUTS = {17: KNOT_FEATURES, 3: SLOPE_COLUMNS}
 SHARES = (0.7, 0.1)  # of the groups, for training and validation; the rest is for tests
 SPLIT_SEED = 0
 

@@ -16,7 +16,7 @@ from operator import eq, gt
 
 from edgewise.compare.baselines import iterate_baselines, measures
 from edgewise.datasets import load_knots
-from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise_experiments.runner.jobs import Progress, Update
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
@@ -113,7 +113,7 @@ def _additive(name: str, table: Table, train, test, seed: int) -> dict:
 
 def _rule(table: Table, train, test) -> dict:
     """The classical rule for the knot table, fitted to the training rows like everything else."""
-    translations = table.X[:, [load_knots().feature_names.index(column) for column in COLUMNS]]
+    translations = table.X[:, [load_knots().feature_names.index(column) for column in SLOPE_COLUMNS]]
     start = time.perf_counter()
     prediction = SlopeRule.fit(translations[train], table.y[train]).predict(translations[test])
     found = measures(table.task, table.y[test], prediction)

@@ -34,26 +34,40 @@ KNOT_FEATURES = (
     "volume",
 )
 
-# What the table is about, for a reader of a report.
+# Description of the table for the reader of a report.
 KNOTS_ABOUT = (
     "Each row is a hyperbolic knot of at most 15 crossings: its complement carries a complete metric of "
     "constant curvature \u22121, unique by Mostow\u2019s rigidity. Volume, cusp translations, shortest "
-    "geodesic, Chern\u2013Simons invariant and symmetry group are read off that metric; the signature comes "
-    "from the surfaces that the knot bounds. That one says much about the other was found with the help of "
+    "geodesic, Chern\u2013Simons invariant and symmetry group are properties of that metric; the signature "
+    "is a property of the surfaces that the knot bounds. The relation between the two was found with the help of "
     "machine learning (A. Davies et al., Nature 600, 2021): the signature \u03c3 is near half the natural "
     "slope Re(\u03bb/\u03bc) of the longitudinal and meridional translations \u03bb and \u03bc of the cusp, "
     "and |2\u03c3 \u2212 slope| is bounded by a constant times volume / (injectivity radius)\xb3 (A. Davies, "
     "A. Juh\xe1sz, M. Lackenby, N. Toma\u0161ev, arXiv 2111.15323).",
-    "The slope rule, where it stands among the results, is the least-squares line through that slope, rounded "
-    "to the nearest even number: what can be had with two learned numbers.",
+    "The slope rule among the results is the least-squares line through that slope, rounded to the nearest even "
+    "number; it has two learned numbers.",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Knots:
-    """X (N, 17) float64, columns named by feature_names; y (N,) int64, the signature, an even integer;
-    group (N,) int64: knots of one group share volume, cusp volume and translations (mutants), so a split that
-    keeps groups together leaks nothing.
+    """The knot table as arrays.
+
+    Parameters
+    ----------
+    X : ndarray, (N, 17), float64
+        The invariants.
+    y : ndarray, (N,), int64
+        The signatures, which are even.
+    group : ndarray, (N,), int64
+        Knots of one group (mutants) share volume, cusp volume and translations. A split into training and test rows
+        must keep groups together, or the test rows are partly known.
+    feature_names : tuple of str
+        Names of the columns of X.
+
+    Examples
+    --------
+    See `load_knots`.
     """
 
     X: np.ndarray
@@ -63,21 +77,53 @@ class Knots:
 
 
 def knots_path() -> AbstractContextManager[Path]:
-    """The packaged table as a file: `with knots_path() as path: ...`. See PROVENANCE.md beside it for its columns."""
+    """Return a context manager for the path of the packaged table, a CSV file that is gzipped.
+
+    The file PROVENANCE.md in the same folder describes its columns and its source.
+
+    Returns
+    -------
+    context manager of pathlib.Path
+        The path is valid within the context.
+
+    Examples
+    --------
+    >>> with knots_path() as path:
+    ...     path.name
+    'knots_sample.csv.gz'
+    """
     return as_file(files("edgewise.datasets") / "data" / "knots_sample.csv.gz")
 
 
 def load_knots() -> Knots:
-    """The packaged table as arrays; needs numpy only."""
+    """Load the packaged table as arrays.
+
+    Returns
+    -------
+    Knots
+        8,000 hyperbolic knots.
+
+    References
+    ----------
+    A. Davies et al., "Advancing mathematics by guiding human intuition with AI", Nature 600 (2021) 70-74.
+
+    Examples
+    --------
+    >>> knots = load_knots()
+    >>> knots.X.shape, knots.feature_names[-1]
+    ((8000, 17), 'volume')
+    """
     with knots_path() as path:
         return read_knots_csv(path)
 
 
 def read_knots_csv(path: Path) -> Knots:
-    """A table with the columns of DeepMind's, perhaps gzipped; without a column `group` every row is its own.
+    """Read a table with the columns of DeepMind's, gzipped or not; without a column `group` each row is a group.
 
-    Raises:
-        FileError: a column is missing, or a cell is no number.
+    Raises
+    ------
+    FileError
+        A column is missing, or a cell is not a number.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8", newline="") as file:
@@ -99,7 +145,7 @@ def read_knots_csv(path: Path) -> Knots:
 
 
 def check_knot_columns(path: Path, names: Container[str]) -> None:
-    """Raises FileError where an input or the signature is missing."""
+    """Raise FileError where an input or the signature is missing."""
     missing = [name for name in (*KNOT_FEATURES, "signature") if name not in names]
     if missing:
         raise FileError(f"{path} must have the columns of the knot table, got none called {', '.join(missing)}")

@@ -14,7 +14,7 @@ SPLIT = KnotSplit.of(load_knots())
 
 def test_the_rules_agree_with_the_packages():
     found = slope_line(SPLIT)
-    translations = np.stack([SPLIT.column(name) for name in knot_formulas.COLUMNS], 1)
+    translations = np.stack([SPLIT.column(name) for name in knot_formulas.SLOPE_COLUMNS], 1)
     rule = SlopeRule.fit(translations[SPLIT.train], SPLIT.knots.y[SPLIT.train])
     right = rule.predict(translations[SPLIT.test]) == SPLIT.knots.y[SPLIT.test]
     assert found["accuracy"] == pytest.approx(right.mean())

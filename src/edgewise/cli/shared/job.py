@@ -15,7 +15,7 @@ import numpy as np
 from edgewise.cli.shared.source import Source, open_source, select
 from edgewise.cli.shared.split import split_rows
 from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, standard_error
-from edgewise.datasets.slope_rule import COLUMNS, SlopeRule
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.outcomes import ProgressCallback
@@ -227,11 +227,13 @@ def compare(ready: Prepared, progress: ProgressCallback | None = None) -> Iterat
 
 def _slope_rule(ready: Prepared) -> BaselineResult | None:
     names = ready.encoder.feature_names
-    known = ready.source.name == "knots" and ready.encoder.target.name == "signature" and set(COLUMNS) <= set(names)
+    known = (
+        ready.source.name == "knots" and ready.encoder.target.name == "signature" and set(SLOPE_COLUMNS) <= set(names)
+    )
     if not known or ready.task != "classification":
         return None
     start = time.perf_counter()
-    translations = ready.X[:, [names.index(column) for column in COLUMNS]]
+    translations = ready.X[:, [names.index(column) for column in SLOPE_COLUMNS]]
     rule = SlopeRule.fit(translations[ready.train], ready.y[ready.train].astype(np.float64))
     prediction = rule.predict(translations[ready.test])
     truth = ready.y[ready.test]

@@ -1,0 +1,88 @@
+"""The examples of the public names run, and every name at the top of the library has one."""
+
+import doctest
+import importlib
+import inspect
+import re
+from importlib.util import find_spec
+
+import pytest
+
+import edgewise
+
+# Rooms whose public names are checked; the others are parts that users seldom import.
+ROOMS = [f"edgewise.{room}" for room in edgewise._ROOMS]
+# Packages that some examples need; without them the examples of the room are left out.
+NEEDS = {
+    "edgewise.estimator": "sklearn",
+    "edgewise.compare": "sklearn",
+    "edgewise.plot": "matplotlib",
+    "edgewise.report": "matplotlib",
+    "edgewise.export": "scipy",
+}
+# Names at the top that have no example yet; the list only ever gets shorter.
+WITHOUT_EXAMPLE = {
+    "KAN",
+    "LBFGS",
+    "MLP",
+    "Formula",
+    "KANClassifier",
+    "KANLayer",
+    "KANRegressor",
+    "LevenbergMarquardt",
+    "ProductLayer",
+    "SSBroyden",
+    "SymbolicLayer",
+    "Trace",
+    "find_formula",
+    "formula",
+    "from_formula",
+    "refine",
+    "symbolify",
+}
+# Names at the top with a longer signature; the list only ever gets shorter.
+LONG_SIGNATURES = {"edgewise.KAN", "edgewise.distil", "edgewise.from_formula", "edgewise.structure"}
+
+
+def documented_objects():
+    """Each public class and function once, by the shortest name under which it is public."""
+    found = {}
+    for place in ("edgewise", *ROOMS):
+        if find_spec(NEEDS.get(place, "edgewise")) is None:
+            continue
+        module = importlib.import_module(place)
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if (inspect.isclass(thing) or inspect.isfunction(thing)) and thing.__module__.startswith("edgewise"):
+                found.setdefault(thing, f"{place}.{name}")
+    return {name: thing for thing, name in found.items()}
+
+
+DOCUMENTED = documented_objects()
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_examples_run(name):
+    thing = DOCUMENTED[name]
+    module = importlib.import_module(thing.__module__)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    runner = doctest.DocTestRunner(optionflags=flags)
+    reports: list[str] = []
+    for test in doctest.DocTestFinder(exclude_empty=True).find(thing, name, module=module, globs={**vars(module)}):
+        runner.run(test, out=reports.append)
+    assert not runner.summarize(verbose=False).failed, "".join(reports)
+
+
+@pytest.mark.parametrize("name", edgewise.__all__)
+def test_every_name_at_the_top_has_an_example(name):
+    has_example = re.search(r"^ *Examples\n *-+\n", inspect.getdoc(getattr(edgewise, name)) or "", re.MULTILINE)
+    assert has_example or name in WITHOUT_EXAMPLE
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENTED if name.count(".") == 1])
+def test_signatures_at_the_top_are_short(name):
+    try:
+        signature = str(inspect.signature(DOCUMENTED[name]))
+    except ValueError:  # an enumeration
+        return
+    assert len(signature) < 400 or name in LONG_SIGNATURES
