@@ -1,7 +1,6 @@
 """Packaged data, ready to fit: the knot table and the rule that it is compared with.
 
-Call `load_knots` for arrays, or `knots_path` for the file. `SlopeRule` predicts the signature of a knot by the classical
-rule.
+Call `load_knots` for arrays, or `knots_path` for the file; `SlopeRule` predicts signatures by the classical rule.
 """
 
 from edgewise.datasets.knots import KNOT_FEATURES, KNOTS_ABOUT, Knots, knots_path, load_knots
