@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.formulas.domains import domain_report, undefined_beyond
+from edgewise.formulas.domains import domain_report, undefined_share
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 
@@ -48,6 +48,6 @@ def test_zeros_between_rows_of_what_has_one_sign(text, said):
 
 def test_beyond_the_data():
     assert domain_report(of("a*b + exp(a)"), X) == ("It is defined everywhere.",)
-    assert undefined_beyond(of("sqrt(a - 0.99)"), X) > 0.1
+    assert undefined_share(of("sqrt(a - 0.99)"), X) > 0.1
     assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20% beyond the range")
-    assert undefined_beyond(of("log(a)"), X) == 0
+    assert undefined_share(of("log(a)"), X) == 0

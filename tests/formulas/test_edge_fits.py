@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
-from edgewise.formulas.curve_fits import edge_fits
-from edgewise.nn.elementary import ELEMENTARY
+from edgewise.errors import InputError
+from edgewise.formulas.curve_fits import EdgeFit, edge_fits
+from edgewise.formulas.expression import constants, evaluate, parse_expression
+from edgewise.formulas.printing import as_text
+from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 
 @pytest.mark.parametrize("name", ["sin", "exp", "x^2", "log", "tanh", "sqrt", "J0", "1/x", "arcsin"])
 def test_finds_every_kind_and_its_numbers(name):
-    import torch
-
     u = np.random.default_rng(0).uniform(0.1, 0.8, 300)
     value = ELEMENTARY[name].function(torch.from_numpy(1.1 * u)).numpy()
     best = min(edge_fits(u, 0.7 * value - 2), key=lambda found: found.error)
@@ -37,3 +39,43 @@ def test_no_function_leaves_its_domain():
 def test_a_flat_edge_is_none():
     (found,) = edge_fits(np.linspace(0, 1, 20), np.full(20, 3.0))
     assert (found.name, found.d) == ("0", 3.0)
+
+
+@pytest.mark.parametrize("name", [name for name in ELEMENTARY if name != "0"])
+def test_the_expression_has_the_values_of_the_edge(name):
+    fit = EdgeFit(name, 0.7, 0.11, -1.3, 0.4, 0.0, 8)
+    u = np.linspace(0.1, 0.9, 50)
+    inner = torch.from_numpy(0.7 * u + 0.11)
+    expected = -1.3 * ELEMENTARY[name].function(inner).numpy() + 0.4
+    np.testing.assert_allclose(evaluate(fit.expression(), u[:, None]), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("fit", "text"),
+    [
+        (EdgeFit("exp", 2.5, 0.0, 3.5, 0.0, 0.0, 5), "3.5*exp(2.5*x)"),
+        (EdgeFit("sin", 1.0, 0.0, 1.0, 0.25, 0.0, 5), "sin(x) + 0.25"),
+        (EdgeFit("x", 1.0, 0.0, 2.5, -0.5, 0.0, 5), "2.5*x - 0.5"),
+        (EdgeFit("x^2", 1.0, -0.3, -1.0, 0.0, 0.0, 5), "-(x - 0.3)**2"),
+        (EdgeFit("0", 0.0, 0.0, 0.0, 0.75, 0.0, 0), "0.75"),
+    ],
+)
+def test_the_expression_leaves_out_factors_of_one_and_shifts_of_zero(fit, text):
+    assert as_text(fit.expression(), ["x"]) == text
+
+
+def test_a_fit_becomes_its_formula():
+    u = np.random.default_rng(0).uniform(0.2, 1, 200)
+    best = edge_fits(u, 2 * np.exp(-3 * u) + 0.5)[0]
+    assert as_text(best.expression(), ["x"], 6) == "2*exp(-3*x) + 0.5"
+    assert len(constants(best.expression())) == 3
+
+
+def test_the_expression_needs_the_table_of_the_fit():
+    fit = EdgeFit("mine", 1.0, 0.0, 2.0, 0.0, 0.0, 3)
+    with pytest.raises(InputError, match=r"^table must contain the function 'mine' of the fit, got x"):
+        fit.expression({"x": ELEMENTARY["x"]})
+    mine = {"mine": Elementary("mine", lambda x: x**2 + 1, "x**2 + 1")}
+    assert evaluate(fit.expression(mine), np.array([[3.0]])) == evaluate(
+        parse_expression("2*x**2 + 2"), np.array([[3.0]])
+    )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
+from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Call,
     Number,
@@ -14,7 +15,6 @@ from edgewise.formulas.expression import (
     Variable,
     complexity,
     constants,
-    domain_violations,
     evaluate,
     parse_expression,
     used_variables,

@@ -16,8 +16,8 @@ import numpy as np
 from edgewise.discovery.curve_models import CurveModel
 from edgewise.discovery.features import Feature
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import ALLOWANCE, FittedExpression, fit_constants, free_places
-from edgewise.formulas.curve_fits import SYMBOL, CurveShape, curve_shapes, substituted, sum_of
+from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
+from edgewise.formulas.curve_fits import SYMBOL_PRICE_PER_LOG_ERROR, CurveShape, curve_shapes
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -32,6 +32,8 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
     rebuilt,
+    replaced,
+    sum_of,
     walk,
     with_constants,
 )
@@ -59,7 +61,7 @@ def with_taylor_polynomials(
         if len(free_places(node)) >= len(free_places(fitted.expression)):
             continue
         trial = fit_constants(node, x, y, steps=30, deadline=deadline)
-        if trial is not None and trial.loss <= max(fitted.loss * (1 + ALLOWANCE / len(y)), limit_free):
+        if trial is not None and trial.loss <= max(fitted.loss * (1 + CHI_SQUARE_99 / len(y)), limit_free):
             return with_taylor_polynomials(trial, x, y, floor=floor, deadline=deadline)
     return fitted
 
@@ -151,13 +153,9 @@ def _alike(structure: CurveModel, table) -> Iterator[list[Expression]]:
     for part in shape:
         inner = structure.numerator[first].expression
         yield [
-            Multiply((Number(size / structure.alike[first]), _replaced(part.expression, inner, feature.expression)))
+            Multiply((Number(size / structure.alike[first]), replaced(part.expression, inner, feature.expression)))
             for size, feature in zip(structure.alike, structure.numerator, strict=True)
         ]
-
-
-def _replaced(node: Expression, old: Expression, new: Expression) -> Expression:
-    return new if node == old else rebuilt(node, [_replaced(part, old, new) for part in children(node)])
 
 
 def _is_alone(structure: CurveModel, place: int) -> bool:
@@ -194,8 +192,8 @@ def _ranked(feature, curve, weight, table, tolerance, *, wrapped: bool, outside:
     )[:KEPT]
     return [
         _Part(
-            substituted(shape.expression, feature.expression),
-            math.log(max(shape.error, tolerance)) + SYMBOL * shape.complexity,
+            replaced(shape.expression, Variable(0), feature.expression),
+            math.log(max(shape.error, tolerance)) + SYMBOL_PRICE_PER_LOG_ERROR * shape.complexity,
             outside,
         )
         for shape in found

@@ -22,7 +22,8 @@ from edgewise.discovery.simple_forms import simple_products
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form
 from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
-from edgewise.formulas.expression import Number, Power, complexity, domain_violations, evaluate
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import Number, Power, complexity, evaluate
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, Front, FrontEntry, choose_by_significance, pareto_front
 from edgewise.nn.elementary import ELEMENTARY, Elementary

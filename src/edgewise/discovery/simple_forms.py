@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewise.discovery.features import Feature, Link
 from edgewise.formulas.algebra import simplify
+from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -19,7 +20,6 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     complexity,
-    domain_violations,
     evaluate,
 )
 

@@ -1,11 +1,46 @@
-"""Formulas as light expression trees: evaluation, printing, simplification, constants, and fronts of candidates.
+"""Formulas: light expression trees that are printed, simplified, fitted to data and compared. No network is needed.
 
-A `Formula` is one expression with its variables, printed as text, LaTeX or sympy; a `Front` holds the best formula of
-each complexity. Nothing here touches a network.
+`parse_expression` reads a formula from text, and `Formula` gives it names of inputs, values, and LaTeX, Python, C and
+sympy forms. `fit_constants` fits its constants to data and `recognise` rounds them to closed forms. `simplify` and
+`shortest_form` make it shorter. `edge_fits` and `curve_shapes` find elementary functions for one curve. Searches return
+a `Front`: formulas by complexity and error, with the recommended one as `best`. To search for a formula of a table use
+`edgewise.discovery.find_formula`.
 """
 
-from edgewise.formulas.expression import Expression
+from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
+from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
+from edgewise.formulas.domains import domain_report, domain_violations
+from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front
+from edgewise.formulas.front import Front, FrontEntry, choose_by_significance, pareto_front, with_fidelity
+from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
-__all__ = ["Expression", "Formula", "Front"]
+__all__ = [
+    "CurveShape",
+    "EdgeFit",
+    "Expression",
+    "FittedExpression",
+    "Formula",
+    "Front",
+    "FrontEntry",
+    "as_c",
+    "as_latex",
+    "as_python",
+    "as_sympy",
+    "as_text",
+    "choose_by_significance",
+    "complexity",
+    "curve_shapes",
+    "domain_report",
+    "domain_violations",
+    "edge_fits",
+    "evaluate",
+    "fit_constants",
+    "pareto_front",
+    "parse_expression",
+    "recognise",
+    "shortest_form",
+    "simplify",
+    "with_fidelity",
+]

@@ -1,4 +1,6 @@
-"""The numbers in a formula: fitted to data to rounding, and recognised where they are numbers that people write."""
+"""Constants of formulas: least-squares fit, and rounding to closed forms (fractions times pi, sqrt(2), e, ...)."""
+
+from __future__ import annotations
 
 import math
 import time
@@ -21,22 +23,36 @@ from edgewise.formulas.expression import (
 )
 from edgewise.ops.least_squares import DampingRule, LeastSquaresLimits, least_squares
 
-# Denominators of fractions people write, and how large a numerator may be with them.
+# Fractions p / q that count as closed forms: denominators, and the largest numerator. A choice: the fractions in
+# formulas of textbooks. Whole numbers may be a hundred times as large.
 DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10)
-LARGEST = 20
-# A relative change of a constant that rounding alone explains after a fit to noise-free data.
-CLOSE = 1e-5
-# With noise a constant is recognised within so many standard errors ...
-DEVIATIONS = 3.0
-# ... and the sum of squares may rise by what one parameter less explains: chi-square with 1 degree of freedom, 99 %.
-ALLOWANCE = 6.6
-# Nielsen's rule with bounds for constants of any size: a choice, kept so that stored formulas stay as they are.
+LARGEST_NUMERATOR = 20
+# Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
+# a step lowers the sum of squares by less than 1e-10 of it, and 1e-5 is the square root of that.
+ROUNDING_CHANGE = 1e-5
+# Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
+STANDARD_ERRORS = 3.0
+# Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
+CHI_SQUARE_99 = 6.6
+# Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
+MOST_TRIALS = 40
+# Nielsen's rule with bounds for constants of any size. A choice, kept so that formulas found before stay the same.
 DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
 class FittedExpression:
-    """A formula with fitted constants. loss: the mean squared error; errors: one standard error for each constant."""
+    """A formula with fitted constants.
+
+    Parameters
+    ----------
+    expression : Expression
+        The formula.
+    loss : float
+        Mean squared error.
+    errors : tuple of float
+        Standard error of each constant in the order of `constants`; 0 for those with a closed form.
+    """
 
     expression: Expression
     loss: float
@@ -44,7 +60,7 @@ class FittedExpression:
 
 
 def free_places(node: Expression) -> list[int]:
-    """Which of the `constants` may be fitted: those that are not exact."""
+    """Places in `constants` of the free constants, that is of those without a closed form."""
     numbers = [part for part in walk(node) if isinstance(part, Number)]
     return [place for place, part in enumerate(numbers) if part.exact is None]
 
@@ -58,9 +74,40 @@ def fit_constants(
     weight: np.ndarray | None = None,
     deadline: float = math.inf,
 ) -> FittedExpression | None:
-    """Levenberg-Marquardt on the constants that are not exact; None where the formula is undefined at a sample.
+    """Fit the free constants of a formula to data by Levenberg-Marquardt.
 
-    deadline: of `time.monotonic`, after which no further step is made.
+    Parameters
+    ----------
+    node : Expression
+        The formula; its constants are the start. Constants with a closed form stay.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The targets.
+    steps : int
+        Largest number of steps.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
+    deadline : float
+        Reading of `time.monotonic` after which no further step is made.
+
+    Returns
+    -------
+    FittedExpression or None
+        The fit; None if the formula, or a derivative, is not finite at a row.
+
+    Notes
+    -----
+    The standard errors are those of the linearised model: the roots of the diagonal of s^2 (J'J)^+, with s^2 the sum of
+    squares over N minus the number of free constants (J has the derivatives of the residuals).
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
+    >>> fitted = fit_constants(parse_expression("1.5*exp(0.5*x)"), x, 2.5 * np.exp(-x[:, 0]))
+    >>> as_text(fitted.expression, ["x"])
+    '2.5*exp(-x)'
     """
     places = free_places(node)
     numbers = [part for part in walk(node) if isinstance(part, Number)]
@@ -71,9 +118,9 @@ def fit_constants(
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trial = values.copy()
         trial[places] = free
-        predicted, rows = values_and_derivatives(with_constants(node, trial, exact), x)
-        rest, rows = predicted - y, rows[:, places]
-        return (rest, rows) if root is None else (rest * root, rows * root[:, None])
+        predicted, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
+        residuals, jacobian = predicted - y, derivatives[:, places]
+        return (residuals, jacobian) if root is None else (residuals * root, jacobian * root[:, None])
 
     limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
     fit = least_squares(residuals_and_jacobian, values[places], rule=DAMPING, limits=limits)
@@ -82,121 +129,147 @@ def fit_constants(
     values[places] = fit.x
     errors = np.zeros(len(values))
     if places:
-        spread = fit.loss / max(len(y) - len(places), 1)
+        variance = fit.loss / max(len(y) - len(places), 1)
         with np.errstate(over="ignore", invalid="ignore"):
             gram = fit.jacobian.T @ fit.jacobian
             if np.isfinite(gram).all():
-                errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * spread)
+                errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance)
             else:
                 errors[places] = math.inf
     return FittedExpression(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Numbers people write within `reach` of a value, simplest first: 0, integers, fractions, units."""
+    """Closed forms within a distance of a value, the simplest first.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    reach : float
+        Largest distance. If 0 is within it, 0 is the only form.
+
+    Yields
+    ------
+    Exact
+        Whole numbers, fractions, and these times a unit of `UNITS`.
+
+    Examples
+    --------
+    >>> next(closed_forms(1.5708, 1e-4))
+    (1, 2, 'pi')
+    """
     if abs(value) <= reach:
         yield 0, 1, ""
         return
-    found = []
+    forms = []
     for unit, size in UNITS.items():
         for q in DENOMINATORS:
             p = round(value / size * q)
-            if (
-                p
-                and math.gcd(p, q) == 1
-                and abs(p * size / q - value) <= reach
-                and abs(p) <= LARGEST * (100 if q == 1 and not unit else 1)
-            ):
+            largest = LARGEST_NUMERATOR * (100 if q == 1 and not unit else 1)
+            if p and math.gcd(p, q) == 1 and abs(p * size / q - value) <= reach and abs(p) <= largest:
                 cost = (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
-                found.append((cost, (p, q, unit)))
-    yield from (form for _, form in sorted(found))
+                forms.append((cost, (p, q, unit)))
+    yield from (form for _, form in sorted(forms))
 
 
 def value_of(form: Exact) -> float:
-    """p / q times the unit."""
+    """The value of a closed form: p / q times the unit."""
     return form[0] / form[1] * UNITS[form[2]]
 
 
 def recognise(
     fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
 ) -> FittedExpression:
-    """The same formula with numbers people write wherever the loss then stays: one constant after another.
+    """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
 
-    The others are fitted again each time. A number must lie within rounding, or within three standard errors; the sum
-    of squares may rise by no more than chance explains, or stay below `floor` times the variance of y. deadline: of
-    `time.monotonic`, after which no more constants are tried.
+    First every constant near a closed form is replaced at once; if the loss rises too much, one constant after another.
+    A closed form has to lie within rounding errors or `STANDARD_ERRORS` standard errors of the constant.
+
+    Parameters
+    ----------
+    fitted : FittedExpression
+        The formula with its fitted constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The targets.
+    floor : float
+        Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
+        1 + `CHI_SQUARE_99` / N, which is what one parameter less explains; one below it may rise to it.
+    deadline : float
+        Reading of `time.monotonic` after which no further constant is tried.
+
+    Returns
+    -------
+    FittedExpression
+        The formula with the closed forms.
     """
-    limit_free = floor * float(np.var(y))
-    fitted = _all_known(fitted, x, y, limit_free, deadline)
-    refused: set[tuple[float, Exact]] = set()
-    for _ in range(40):
-        best = _next_known(fitted, refused)
-        if best is None or time.monotonic() > deadline:
-            return fitted
-        place, form = best
+    exact_loss = floor * float(np.var(y))
+
+    def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
+        """The fit with closed forms at some places; None if the loss rises too much."""
         numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
-        values, exact = [part.value for part in numbers], [part.exact for part in numbers]
-        old = values[place]
-        values[place], exact[place] = value_of(form), form
-        trial = fit_constants(
-            simplify(with_constants(fitted.expression, values, exact)), x, y, steps=15, deadline=deadline
-        )
-        allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
-        if trial is not None and trial.loss <= allowed:
-            fitted = trial
+        values = [value_of(forms[k]) if k in forms else part.value for k, part in enumerate(numbers)]
+        exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
+        node = simplify(with_constants(fitted.expression, values, exact))
+        trial = fit_constants(node, x, y, steps=15, deadline=deadline)
+        allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y)) if fitted.loss > exact_loss else exact_loss
+        return trial if trial is not None and trial.loss <= allowed else None
+
+    values = constants(fitted.expression)
+    nearest = {
+        place: next(closed_forms(values[place], _reach(values[place], fitted.errors[place])), None)
+        for place in free_places(fitted.expression)
+    }
+    fitted = with_forms({place: form for place, form in nearest.items() if form is not None}) or fitted
+    refused: set[tuple[float, Exact]] = set()
+    for _ in range(MOST_TRIALS):
+        best = _nearest_closed_form(fitted, refused)
+        if best is None or time.monotonic() > deadline:
+            break
+        place, form = best
+        trial = with_forms({place: form})
+        if trial is None:
+            refused.add((round(constants(fitted.expression)[place], 9), form))
         else:
-            refused.add((round(old, 9), form))
+            fitted = trial
     return fitted
 
 
-def _all_known(
-    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, limit_free: float, deadline: float
-) -> FittedExpression:
-    """With every constant that has a simple number near replaced by it at once, if the loss stays."""
-    numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
-    values, exact = [part.value for part in numbers], [part.exact for part in numbers]
-    for place in free_places(fitted.expression):
-        reach = _reach(values[place], fitted.errors[place])
-        form = next(closed_forms(values[place], reach), None)
-        if form is not None:
-            values[place], exact[place] = value_of(form), form
-    known = simplify(with_constants(fitted.expression, values, exact))
-    trial = fit_constants(known, x, y, steps=15, deadline=deadline)
-    allowed = fitted.loss * (1 + ALLOWANCE / len(y)) if fitted.loss > limit_free else limit_free
-    return trial if trial is not None and trial.loss <= allowed else fitted
-
-
 def _reach(value: float, error: float) -> float:
-    """By how much a constant may be off, for the numbers that are tried in its place."""
-    return min(max(DEVIATIONS * error, CLOSE * abs(value), 1e-9), 0.2 * abs(value) + 1e-3)
+    """Distance of the closed forms that are tried for a constant with a standard error."""
+    return min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
 
 
-def _next_known(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
-    """The constant nearest to a simple number, measured in what it may be off by."""
+def _uncertainty(value: float, error: float) -> float:
+    return max(STANDARD_ERRORS * error, ROUNDING_CHANGE * abs(value), 1e-9)
+
+
+def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
+    """Place and closed form of the constant that is nearest to a simple one, relative to its uncertainty."""
     values = constants(fitted.expression)
-    best, nearest = None, math.inf
+    best, lowest = None, math.inf
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]
-        reach = max(DEVIATIONS * error, CLOSE * abs(value), 1e-9)
         for rank, form in enumerate(closed_forms(value, _reach(value, error))):
             if (round(value, 9), form) in refused:
                 continue
-            score = rank + form[1] / 10 + (form[2] != "") + abs(value_of(form) - value) / reach
-            if score < nearest:
-                best, nearest = (place, form), score
+            distance = abs(value_of(form) - value) / _uncertainty(value, error)
+            score = rank + form[1] / 10 + (form[2] != "") + distance
+            if score < lowest:
+                best, lowest = (place, form), score
             break
     return best
 
 
 def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
-    """Root mean squared error over the standard deviation of y; infinite where the formula is undefined."""
-    rest = evaluate(node, x) - y
-    if not np.isfinite(rest).all():
-        return math.inf
-    return float(np.sqrt(np.mean(rest**2)) / max(float(np.std(y)), 1e-300))
+    """Root mean squared error over the standard deviation of y; infinite if the formula is undefined at a row."""
+    error = mean_squared_error(node, x, y)
+    return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), 1e-300))
 
 
 def mean_squared_error(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    """Mean squared error; infinite where the formula is undefined."""
-    rest = evaluate(node, x) - np.asarray(y)
-    return float(np.mean(rest**2)) if np.isfinite(rest).all() else math.inf
+    """Mean squared error; infinite if the formula is undefined at a row."""
+    residuals = evaluate(node, x) - np.asarray(y)
+    return float(np.mean(residuals**2)) if np.isfinite(residuals).all() else math.inf

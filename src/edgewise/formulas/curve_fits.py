@@ -1,18 +1,23 @@
-"""Which elementary function a curve is: c f(a u + b) + d from many starts at once, frequencies from its spectrum.
+"""Elementary functions of curves: the best c f(a u + b) + d for each function f, and formulas built from them.
 
-The best c f(a u + b) + d for the curve of one edge, for each elementary function f."""
+`edge_fits` fits every function of a table to one curve, as `symbolify` needs it. `curve_shapes` returns formulas, also
+of compositions such as 1/f and f^2, as the search for laws needs them. Both start Levenberg-Marquardt from the starts
+(a, b) whose function has the highest correlation with the curve, which are found for all starts at once; frequencies
+come from a periodogram.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from edgewise.formulas.algebra import simplify
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import MINUS_ONE, simplify
 from edgewise.formulas.constants import fit_constants
 from edgewise.formulas.expression import (
     Add,
@@ -22,34 +27,346 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     complexity,
     evaluate,
+    exact_number,
     parse_expression,
-    rebuilt,
+    replaced,
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.ops.least_squares import DampingRule, LeastSquaresLimits, least_squares
 
-POINTS = 80  # of a curve that the starts are judged by
-REFINED = 8  # functions whose starts are refined
-ALWAYS = ("x", "x^2")  # and these, whatever comes closer
-SYMBOL = 0.35  # what a symbol costs beside the logarithm of the error
+# Points of a curve that are used, at most. A choice: enough to see 40 periods, and few enough that a fit takes 1 ms.
+MOST_POINTS = 160
+REFINED = 8  # Functions whose starts are refined, those with the best starts. A choice between time and completeness.
+REFINED_WRAPPED = 2  # The same within a composition such as 1/f. A choice: there are up to seven compositions.
+# Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly. A choice.
+ALWAYS_REFINED = ("x", "x^2")
+# Functions within compositions. A choice: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
+WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
+# Price of a symbol in units of the logarithm of the relative error: one symbol more has to lower the error by 30 %.
+# A choice, kept so that formulas found before stay the same.
+SYMBOL_PRICE_PER_LOG_ERROR = 0.35
+SMALLEST_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
+SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most. A choice: most fits need about ten.
 # Constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step should
 # lower the damping at once. A choice, kept so that stored formulas stay as they are.
 DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
 
 
+def ranking_criterion(error: float, symbols: int, floor: float) -> float:
+    """Logarithm of a relative error plus a price for symbols; the fit with the lowest value is preferred.
+
+    Errors below `floor` count as equal to it: the curve is not known more accurately.
+    """
+    return math.log(max(error, floor)) + SYMBOL_PRICE_PER_LOG_ERROR * symbols
+
+
 @dataclass(frozen=True)
 class CurveShape:
-    """A curve as a formula of one variable; error: its root mean squared error over the curve's deviation."""
+    """A curve as a formula of one variable.
+
+    Parameters
+    ----------
+    expression : Expression
+        The formula, of `Variable(0)`.
+    error : float
+        Root mean squared error over the standard deviation of the curve.
+    """
 
     expression: Expression
     error: float
 
     @property
     def complexity(self) -> int:
+        """Number of symbols."""
         return complexity(self.expression)
+
+
+@dataclass(frozen=True)
+class EdgeFit:
+    """A curve as c f(a u + b) + d with an elementary function f.
+
+    Parameters
+    ----------
+    name : str
+        Name of f in its table; "0" for a constant curve.
+    a, b, c, d : float
+        The constants.
+    error : float
+        Root mean squared error over the standard deviation of the curve.
+    complexity : int
+        Number of symbols that the edge adds to a formula.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> u = np.linspace(-1.0, 1.0, 50)
+    >>> best = edge_fits(u, 3 * np.exp(2 * u) + 1)[0]
+    >>> best.name, as_text(best.expression(), ["u"], 4)
+    ('exp', '3*exp(2*u) + 1')
+    """
+
+    name: str
+    a: float
+    b: float
+    c: float
+    d: float
+    error: float
+    complexity: int
+
+    def expression(self, table: Mapping[str, Elementary] = ELEMENTARY) -> Expression:
+        """The edge as a simplified formula of one variable, `Variable(0)`.
+
+        Parameters
+        ----------
+        table : mapping of str to Elementary
+            The table of the fit, which has the formula of each function.
+
+        Returns
+        -------
+        Expression
+            The formula. A factor of exactly 1 and a shift of exactly 0 are left out; `as_text(expression, ["x"])`
+            prints it.
+
+        Raises
+        ------
+        InputError
+            The table has no function of this name.
+        """
+        if self.name == "0":
+            return Number(self.d)
+        if self.name not in table:
+            raise InputError(f"table must contain the function {self.name!r} of the fit, got {', '.join(table)}")
+        argument = simplify(Add((Multiply((_constant(self.a), Variable(0))), _constant(self.b))))
+        value = replaced(parse_expression(table[self.name].text), Variable(0), argument)
+        return simplify(Add((Multiply((_constant(self.c), value)), _constant(self.d))))
+
+
+def _constant(value: float) -> Number:
+    """A fitted constant; exact only where it is 0, 1 or -1, which stand for a constant that is not there."""
+    return exact_number(value) if value in (0.0, 1.0, -1.0) else Number(value)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Points (u, s), each (N,) and in the order of u, with weights (N,) of any scale."""
+
+    u: np.ndarray
+    s: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None) -> _Curve:
+        """The curve through at most `MOST_POINTS` of the points."""
+        weight = np.ones_like(s) if weight is None else weight
+        order = np.argsort(u)
+        if len(u) > MOST_POINTS:
+            order = order[np.round(np.linspace(0, len(u) - 1, MOST_POINTS)).astype(int)]
+        return cls(u[order], s[order], weight[order])
+
+    @cached_property
+    def share(self) -> np.ndarray:
+        """The weights, scaled such that they sum to 1."""
+        total = float(self.weight.sum())
+        return self.weight if math.isclose(total, 1.0, rel_tol=1e-12) else self.weight / total
+
+    @property
+    def mean(self) -> float:
+        return float(self.share @ self.s)
+
+    @property
+    def deviation(self) -> float:
+        """Weighted standard deviation of s."""
+        return math.sqrt(float(self.share @ (self.s - self.mean) ** 2))
+
+    def transformed(self, s: np.ndarray, slope: np.ndarray) -> _Curve:
+        """The curve of transformed values; `slope` is their derivative by s, which changes their accuracy."""
+        return _Curve(self.u, s, self.weight / (slope**2 + 1e-30))
+
+    def best_line(self, values: np.ndarray) -> tuple[float, float]:
+        """Factor c and offset d of the least-squares fit c values + d of the curve."""
+        root = np.sqrt(self.weight)
+        columns = np.stack([values, np.ones_like(values)], 1)
+        c, d = np.linalg.lstsq(columns * root[:, None], self.s * root, rcond=None)[0]
+        return float(c), float(d)
+
+    def best_phase(self, a: float) -> float:
+        """Phase b of the least-squares fit c sin(a u + b) + d of the curve."""
+        root = np.sqrt(self.weight)
+        columns = np.stack([np.sin(a * self.u), np.cos(a * self.u), np.ones_like(self.u)], 1)
+        p, q, _ = np.linalg.lstsq(columns * root[:, None], self.s * root, rcond=None)[0]
+        return math.atan2(q, p)
+
+    def explained_by_waves(self, rates: np.ndarray) -> np.ndarray:
+        """Weighted square of s that a sine, a cosine and a constant explain, for each angular frequency (R,)."""
+        waves = np.outer(rates, self.u)
+        columns = np.stack([np.sin(waves), np.cos(waves), np.ones_like(waves)], 1)
+        gram = (columns * self.share) @ columns.transpose(0, 2, 1)
+        right = (columns * self.share) @ self.s
+        gram += 1e-12 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+        return np.einsum("ri,ri->r", right, np.linalg.solve(gram, right[:, :, None])[:, :, 0])
+
+    def frequencies(self) -> list[float]:
+        """The four best angular frequencies: peaks of the Lomb-Scargle periodogram up to half of the mean sampling."""
+        span = float(np.ptp(self.u))
+        grid = np.concatenate([np.linspace(0.1, 12, 60), np.linspace(12.2, 0.5 * math.pi * len(self.u), 240)]) / span
+        explained = self.explained_by_waves(grid)
+        peaks = [k for k in range(len(grid)) if explained[k] >= max(explained[max(k - 1, 0) : k + 2])]
+        return [float(grid[k]) for k in sorted(peaks, key=lambda k: -explained[k])[:4]]
+
+    def candidate_starts(self, row: Elementary) -> list[tuple[float, float]]:
+        """Pairs (a, b) to start from; factors that only rescale c are left out.
+
+        Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges
+        in units of the span of u are choices: from nearly straight to dozens of periods or very steep.
+        """
+        name, span = row.name, float(np.ptp(self.u))
+        low, high = float(self.u.min()), float(self.u.max())
+        if name == "x":
+            return [(1.0, 0.0)]
+        if name == "exp":
+            rates = np.geomspace(0.1, 30, 14) / span
+            return [(sign * rate, 0.0) for rate in (*rates, 1.0, 2.0, 0.5) for sign in (1, -1)]
+        if name == "cos":  # A cosine is a shifted sine.
+            return []
+        if name == "sin":
+            return [(a, 0.0) for a in self.frequencies()]
+        if name == "J0":
+            rates = np.geomspace(0.3, 120, 130) / span
+            return [(a, -a * c) for a in rates for c in (0.0, low, high)]
+        if name in ("abs", "sgn"):  # Outside the range of u they are straight lines.
+            places = [0.0, *np.linspace(low, high, 27)[1:-1]]
+            return [(1.0, -float(place)) for place in places if low < place < high]
+        if (row.pole is not None and not row.period) or row.low == 0.0 or name in ("x^2", "x^3", "x^4", "x^5"):
+            is_entire = row.pole is None and row.low < 0  # Then the function may be shifted within the range.
+            margin = span * np.geomspace(1e-3, 20, 24)
+            places = [0.0, *(low - margin), *(high + margin), *(np.linspace(low, high, 25) if is_entire else ())]
+            return [(sign, -sign * place) for place in places for sign in ((1.0,) if is_entire else (1.0, -1.0))]
+        if math.isfinite(row.low):  # arcsin and the like: the range has to fit into the domain.
+            rates, centres = np.geomspace(0.02, 1.0, 12) * 2 / span, [low, high, (low + high) / 2]
+            return [(a, b) for a in (*rates, 1.0, 0.5) for b in (0.0, *(-a * c for c in centres))]
+        rates = np.geomspace(0.15, 30, 16) / span
+        return [(a, -a * c) for a in (*rates, 1.0, 2.0, 0.5) for c in (0.0, *np.linspace(low, high, 9))]
+
+    def best_starts(self, row: Elementary) -> list[tuple[float, float, float]]:
+        """The starts (share explained, a, b) whose function has the highest correlation with the curve.
+
+        At most two, and in addition the best start without a shift, whose formula is simpler. The factor c and offset
+        d follow in closed form, so all starts are compared at once.
+        """
+        target = self.s - self.s @ self.share
+        total = float(target**2 @ self.share)
+        starts = self.candidate_starts(row)
+        if row.name == "sin":
+            explained = self.explained_by_waves(np.array([a for a, _ in starts])) - float(self.s @ self.share) ** 2
+            return [(float(value / total), a, 0.0) for value, (a, _) in zip(explained, starts, strict=True)][:2]
+        if not starts:
+            return []
+        a, b = np.array(starts).T
+        with np.errstate(all="ignore"):
+            values = row.function(torch.as_tensor(a[:, None] * self.u + b[:, None])).numpy()
+        usable = np.isfinite(values).all(1) & (np.abs(values).max(1) < 1e12)
+        values = np.where(usable[:, None], values, 0.0)
+        centred = values - (values @ self.share)[:, None]
+        variance = (centred**2) @ self.share
+        covariance = centred @ (self.share * target)
+        score = np.where(usable & (variance > 1e-20), covariance**2 / np.maximum(variance, 1e-300), 0.0) / total
+        chosen: list[int] = []
+        for k in np.argsort(-score, kind="stable"):
+            if score[k] <= 0 or len(chosen) == 2:
+                break
+            if all(abs(score[k] - score[j]) > 1e-9 for j in chosen):  # Starts of equal score are the same curve.
+                chosen.append(int(k))
+        unshifted = [k for k in range(len(starts)) if b[k] == 0.0 and score[k] > 0]
+        if unshifted:
+            chosen.append(max(unshifted, key=lambda k: score[k]))
+        return [(float(score[k]), *starts[k]) for k in dict.fromkeys(chosen)]
+
+    def fitted(self, node: Expression) -> CurveShape | None:
+        """The formula with its constants fitted to the curve; None if it is undefined at a point."""
+        fit = fit_constants(node, self.u[:, None], self.s, steps=SHAPE_STEPS, weight=self.weight)
+        return None if fit is None else CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, 1e-300))
+
+
+def edge_fits(
+    u: np.ndarray,
+    s: np.ndarray,
+    *,
+    weight: np.ndarray | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    most: int | None = None,
+) -> list[EdgeFit]:
+    """Fit c f(a u + b) + d to a curve for every function f of a table.
+
+    Parameters
+    ----------
+    u, s : ndarray, shape (N,)
+        Points of the curve in any order, at least 5.
+    weight : ndarray, shape (N,), optional
+        Weights of the points; by default all are equal.
+    table : mapping of str to Elementary
+        The functions.
+    most : int, optional
+        Number of functions that are fitted, those with the best starts; by default all.
+
+    Returns
+    -------
+    list of EdgeFit
+        The fits, the best first by error and complexity together. Multiplying or shifting the curve does not change
+        their order. Functions that leave their domain on the range of the curve are left out.
+    """
+    curve = _Curve.from_points(u, s, weight)
+    curve = replace(curve, weight=curve.share)
+    if curve.deviation <= 1e-12 * max(abs(curve.mean), 1e-300):
+        return [EdgeFit("0", 0.0, 0.0, 0.0, curve.mean, 0.0, 0)]
+
+    def criterion(fit: EdgeFit) -> float:
+        return ranking_criterion(fit.error, fit.complexity, 1e-12)
+
+    candidates = [(row, curve.best_starts(row)) for name, row in table.items() if name != "0"]
+    candidates = [(row, starts) for row, starts in candidates if starts]
+    if most is not None:
+        candidates = sorted(candidates, key=lambda pair: -max(score for score, _, _ in pair[1]))[:most]
+    best_fits = []
+    for row, starts in candidates:
+        fits = []
+        for _, a, b in starts:
+            fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, curve)
+            if fit is not None:
+                fits.append(fit)
+        if fits:
+            best_fits.append(min(fits, key=criterion))
+    return sorted(best_fits, key=criterion)
+
+
+def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | None:
+    """Fit a, b, c, d by Levenberg-Marquardt; a straight line keeps a = 1, b = 0, and a shift of 0 stays 0."""
+    with np.errstate(all="ignore"):
+        c, d = curve.best_line(row.function(torch.as_tensor(a * curve.u + b)).numpy())
+    start = np.array([a, b, c, d])
+    free = slice(2, 4) if row.name == "x" else slice(0, 4) if b != 0 else [0, 2, 3]
+    root = np.sqrt(curve.share)
+
+    def residuals_and_jacobian(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        numbers = start.copy()
+        numbers[free] = values
+        a, b, c, d = numbers
+        value, slope = (part.numpy() for part in row.jet_derivatives(torch.as_tensor(a * curve.u + b), 1))
+        columns = np.stack([c * slope * curve.u, c * slope, value, np.ones_like(value)], 1)
+        return (c * value + d - curve.s) * root, columns[:, free] * root[:, None]
+
+    limits = LeastSquaresLimits(steps=EDGE_STEPS, trials=EDGE_STEPS, evaluations=EDGE_STEPS, tolerance=1e-9)
+    fit = least_squares(residuals_and_jacobian, start[free], rule=DAMPING, limits=limits, minimum_norm=True)
+    if fit is None:
+        return None
+    start[free] = fit.x
+    a, b, c, d = start.tolist()
+    arguments = a * curve.u + b
+    if not row.allows(float(arguments.min()), float(arguments.max())):
+        return None
+    symbols = row.complexity + 2 * (abs(a - 1) > 1e-9) + 2 * (b != 0) + 3
+    return EdgeFit(row.name, a, b, c, d, math.sqrt(fit.loss) / curve.deviation, symbols)
 
 
 def curve_shapes(
@@ -61,330 +378,105 @@ def curve_shapes(
     wrapped: bool = True,
     tolerance: float = 0.0,
 ) -> list[CurveShape]:
-    """Formulas for the curve through (u, s), the best first by error and complexity together.
+    """Find formulas for a curve.
 
-    Args:
-        u, s: (N,), points of the curve in any order, at least 5.
-        weight: (N,), how much each counts.
-        wrapped: also try 1/s, s^2, sqrt(s) and u s as elementary functions, so that 1/(1 - cos u) is found.
-        tolerance: relative errors below it count the same: the curve is known no better.
+    Parameters
+    ----------
+    u, s : ndarray, shape (N,)
+        Points of the curve in any order, at least 5.
+    weight : ndarray, shape (N,), optional
+        Weights of the points; by default all are equal.
+    table : mapping of str to Elementary
+        The functions.
+    wrapped : bool
+        Also fit elementary functions to 1/s, s^2, 1/s^2, sqrt(s), log(s), u s and u^2 s, which finds 1/(1 - cos u).
+    tolerance : float
+        Relative error of the curve itself: errors of formulas below it count as equal.
+
+    Returns
+    -------
+    list of CurveShape
+        The formulas, the best first by error and complexity together.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> u = np.linspace(0.5, 2.0, 60)
+    >>> as_text(curve_shapes(u, 2 / u + 1)[0].expression, ["u"], 4)
+    '2/u + 1'
     """
-    weight = np.ones_like(s) if weight is None else weight
-    u, s, weight = thinned(u, s, weight)
-    found = list(_plain(u, s, weight, table, tolerance))
-    if wrapped and min((shape.error for shape in found if shape.complexity < 8), default=1.0) > max(tolerance, 1e-9):
-        found += _wrapped(u, s, weight, table, tolerance)
+    curve = _Curve.from_points(u, s, weight)
+    shapes = list(_elementary_shapes(curve, table, tolerance, REFINED))
+    best_error = min((shape.error for shape in shapes if shape.complexity < 8), default=1.0)
+    if wrapped and best_error > max(tolerance, 1e-9):
+        shapes += _wrapped_shapes(curve, table, tolerance)
     unique: dict[Expression, CurveShape] = {}
-    for shape in found:
+    for shape in shapes:
         if math.isfinite(shape.error):
             unique.setdefault(shape.expression, shape)
-    floor = max(tolerance, 1e-13)
-
-    def rank(shape: CurveShape) -> float:
-        return math.log(max(shape.error, floor)) + SYMBOL * shape.complexity
-
-    return sorted(unique.values(), key=rank)
+    floor = max(tolerance, SMALLEST_ERROR)
+    return sorted(unique.values(), key=lambda shape: ranking_criterion(shape.error, shape.complexity, floor))
 
 
-def thinned(u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """At most 160 points of a curve, in order of u."""
-    order = np.argsort(u)
-    most = max(POINTS, min(len(u), 160))
-    if len(u) > most:
-        order = order[np.round(np.linspace(0, len(u) - 1, most)).astype(int)]
-    return u[order], s[order], weight[order]
-
-
-def _plain(u, s, weight, table, tolerance: float, most: int = REFINED) -> Iterable[CurveShape]:
-    """c f(a u + b) + d of the functions that come closest, `most` of them, each with and without the shift b.
-
-    Straight lines and parabolas are always among them: any smooth function looks like one where it is slow enough.
-    """
-    if float(np.ptp(s)) <= 1e-12 * float(np.abs(s).max() + 1e-300):
-        yield CurveShape(Number(float(s.mean())), 0.0)
+def _elementary_shapes(
+    curve: _Curve, table: Mapping[str, Elementary], tolerance: float, most: int
+) -> Iterator[CurveShape]:
+    """Fits c f(a u + b) + d of the functions with the best starts, each with and without the shift b."""
+    if float(np.ptp(curve.s)) <= 1e-12 * float(np.abs(curve.s).max() + 1e-300):
+        yield CurveShape(Number(float(curve.s.mean())), 0.0)
         return
-    starts = []
-    for name, row in table.items():
-        if name != "0":
-            starts += [(score, row, a, b) for score, a, b in best_starts(row, u, s, weight)]
-    starts.sort(key=lambda start: _promise(start[0], start[1].complexity, tolerance))
-    names = list(dict.fromkeys(row.name for _, row, _, _ in starts))
-    names = [*names[:most], *(name for name in names[most:] if name in ALWAYS)]
-    for _, row, a, b in starts:
-        if row.name in names:
-            shape = _refined(row, a, b, u, s, weight)
+    starts = [(*start, row) for name, row in table.items() if name != "0" for start in curve.best_starts(row)]
+    # A start explains less than the refined fit, so errors below 1e-3 count as equal here.
+    floor = max(tolerance, 1e-3)
+    starts.sort(key=lambda start: ranking_criterion(math.sqrt(max(1 - start[0], 0.0)), start[3].complexity, floor))
+    names = list(dict.fromkeys(row.name for *_, row in starts))
+    chosen = {*names[:most], *ALWAYS_REFINED}
+    for _, a, b, row in starts:
+        if row.name not in chosen:
+            continue
+        argument: Expression = Variable(0)
+        if row.name == "sin":
+            argument = Add((Multiply((Number(a), argument)), Number(curve.best_phase(a))))
+        elif row.name != "x":
+            if a != 1.0 or row.name != "log":
+                argument = Multiply((Number(a), argument))
+            if b != 0.0:
+                argument = Add((argument, Number(b)))
+        value = replaced(parse_expression(row.text), Variable(0), argument)
+        values = evaluate(value, curve.u[:, None])
+        if np.isfinite(values).all():
+            c, d = curve.best_line(values)
+            shape = curve.fitted(simplify(Add((Multiply((Number(c), value)), Number(d)))))
             if shape is not None:
                 yield shape
 
 
-def _promise(explained: float, symbols: int, tolerance: float) -> float:
-    """What starts are ordered by, as shapes are by error and complexity; a refined start may be far better."""
-    return 0.5 * math.log(max(1 - explained, tolerance**2, 1e-6)) + SYMBOL * symbols
+def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: float) -> list[CurveShape]:
+    """Formulas for curves that are an elementary function after a transformation, or times a power of u."""
+    few = {name: table[name] for name in WRAPPED_FUNCTIONS if name in table}
+    u, s = curve.u, curve.s
+    shapes: list[CurveShape] = []
 
-
-def _starts(
-    name: str, row: Elementary, u: np.ndarray, s: np.ndarray, weight: np.ndarray
-) -> Iterable[tuple[float, float]]:
-    """(a, b) worth trying: of powers and logarithms only the place of the pole matters, of exp only the rate."""
-    span = float(np.ptp(u))
-    low, high = float(u.min()), float(u.max())
-    if name == "x":
-        return [(1.0, 0.0)]
-    if name in ("exp",):
-        rates = np.geomspace(0.1, 30, 14) / span
-        return [(sign * rate, 0.0) for rate in (*rates, 1.0, 2.0, 0.5) for sign in (1, -1)]
-    if name in ("sin", "cos"):
-        return [(a, 0.0) for a in _frequencies(u, s, weight)] if name == "sin" else []
-    if name == "J0":
-        rates = np.geomspace(0.3, 120, 130) / span
-        return [(a, -a * c) for a in rates for c in (0.0, low, high)]
-    if (
-        (row.pole is not None and not row.period)
-        or row.low == 0.0
-        or name in ("x^2", "x^3", "x^4", "x^5", "abs", "sgn")
-    ):
-        inside = row.pole is None and row.low < 0  # shifts within the range are fine
-        if name in ("abs", "sgn"):  # elsewhere they are straight lines
-            return [(1.0, -float(place)) for place in (0.0, *np.linspace(low, high, 27)[1:-1]) if low < place < high]
-        margin = span * np.geomspace(1e-3, 20, 24)
-        places = [0.0, *(low - margin), *(high + margin), *(np.linspace(low, high, 25) if inside else ())]
-        return [(sign, -sign * place) for place in places for sign in ((1.0,) if inside else (1.0, -1.0))]
-    rates = np.geomspace(0.15, 30, 16) / span
-    places = [0.0, *np.linspace(low, high, 9)]
-    found = [(a, -a * c) for a in (*rates, 1.0, 2.0, 0.5) for c in places]
-    if math.isfinite(row.low):  # arcsin and its like: the range fits into the domain
-        scales = np.geomspace(0.02, 1.0, 12) * 2 / span
-        found = [(a, b) for a in (*scales, 1.0, 0.5) for b in (0.0, *(-a * c for c in (low, high, (low + high) / 2)))]
-    return found
-
-
-def _frequencies(u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> list[float]:
-    """Angular frequencies where a sine and a cosine explain most: peaks of the Lomb-Scargle periodogram."""
-    span = float(np.ptp(u))
-    grid = np.concatenate([np.linspace(0.1, 12, 60), np.linspace(12.2, 0.5 * math.pi * len(u), 240)]) / span
-    explained = _explained(grid, u, s, weight)
-    peaks = [k for k in range(len(grid)) if explained[k] >= max(explained[max(k - 1, 0) : k + 2])]
-    best = sorted(peaks, key=lambda k: -explained[k])[:4]
-    return [float(grid[k]) for k in best]
-
-
-def _explained(rates: np.ndarray, u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The weighted square that a sine, a cosine and a constant explain of s, for each angular frequency."""
-    matrix = np.stack([np.sin(np.outer(rates, u)), np.cos(np.outer(rates, u)), np.ones((len(rates), len(u)))], 1)
-    gram, right = (matrix * weight) @ matrix.transpose(0, 2, 1), (matrix * weight) @ s
-    gram += 1e-12 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(3)
-    return np.einsum("ri,ri->r", right, np.linalg.solve(gram, right[:, :, None])[:, :, 0])
-
-
-def best_starts(row: Elementary, u, s, weight) -> list[tuple[float, float, float]]:
-    """(share explained, a, b) of the starts whose function follows the curve best, c and d in closed form, all at once.
-
-    At most two, and the best one without a shift besides, since that form is simpler.
-    """
-    share = weight / weight.sum()
-    target = s - s @ share
-    total = float(target**2 @ share)
-    starts = list(_starts(row.name, row, u, s, weight))
-    if row.name == "sin":
-        rates = [a for a, _ in starts]
-        explained = _explained(np.array(rates), u, s, share) - float(s @ share) ** 2
-        return [(float(value / total), a, 0.0) for value, a in zip(explained, rates, strict=True)][:2]
-    if not starts:
-        return []
-    a, b = np.array(starts).T
-    with np.errstate(all="ignore"):
-        values = row.function(torch.as_tensor(a[:, None] * u + b[:, None])).numpy()
-    good = np.isfinite(values).all(1) & (np.abs(values).max(1) < 1e12)
-    values = np.where(good[:, None], values, 0.0)
-    centred = values - (values @ share)[:, None]
-    variance = (centred**2) @ share
-    score = np.where(good & (variance > 1e-20), (centred @ (share * target)) ** 2 / np.maximum(variance, 1e-300), 0.0)
-    score /= total
-    picked: list[int] = []
-    for k in np.argsort(-score, kind="stable"):
-        if score[k] <= 0 or len(picked) == 2:
-            break
-        if all(abs(score[k] - score[j]) > 1e-9 for j in picked):
-            picked.append(int(k))
-    zero = [k for k in range(len(starts)) if b[k] == 0.0 and score[k] > 0]
-    if zero:
-        picked.append(max(zero, key=lambda k: score[k]))
-    return [(float(score[k]), *starts[k]) for k in dict.fromkeys(picked)]
-
-
-def _refined(row: Elementary, a: float, b: float, u, s, weight) -> CurveShape | None:
-    inner: Expression = Variable(0)
-    if row.name == "sin":
-        inner = Add((Multiply((Number(a), inner)), Number(phase(a, u, s, weight))))
-    elif row.name != "x":
-        if a != 1.0 or row.name not in ("log",):
-            inner = Multiply((Number(a), inner))
-        if b != 0.0:
-            inner = Add((inner, Number(b)))
-    value = substituted(parse_expression(row.text), inner)
-    with np.errstate(all="ignore"):
-        curve = evaluate(value, u[:, None])
-    if not np.isfinite(curve).all():
-        return None
-    c, d = line(curve, s, weight)
-    node = simplify(Add((Multiply((Number(c), value)), Number(d))))
-    return measured(node, u, s, weight)
-
-
-def measured(node: Expression, u: np.ndarray, s: np.ndarray, weight: np.ndarray) -> CurveShape | None:
-    """The formula with its constants fitted to the curve."""
-    fitted = fit_constants(node, u[:, None], s, steps=25, weight=weight)
-    if fitted is None:
-        return None
-    mean = float((weight * s).sum() / weight.sum())
-    deviation = math.sqrt(float((weight * (s - mean) ** 2).sum() / weight.sum()))
-    return CurveShape(fitted.expression, math.sqrt(fitted.loss) / max(deviation, 1e-300))
-
-
-def phase(a: float, u, s, weight) -> float:
-    """b of the best c sin(a u + b) + d."""
-    root = np.sqrt(weight)
-    matrix = np.stack([np.sin(a * u), np.cos(a * u), np.ones_like(u)], 1) * root[:, None]
-    p, q, _ = np.linalg.lstsq(matrix, s * root, rcond=None)[0]
-    return math.atan2(q, p)
-
-
-def line(curve: np.ndarray, s: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """c and d of the best c curve + d."""
-    root = np.sqrt(weight)
-    c, d = np.linalg.lstsq(np.stack([curve, np.ones_like(curve)], 1) * root[:, None], s * root, rcond=None)[0]
-    return float(c), float(d)
-
-
-def substituted(node: Expression, inner: Expression) -> Expression:
-    """A formula of one variable with another formula in its place."""
-    if isinstance(node, Variable):
-        return inner
-    return rebuilt(node, [substituted(part, inner) for part in children(node)])
-
-
-def _wrapped(u, s, weight, table, tolerance: float) -> list[CurveShape]:
-    """Curves that are an elementary function only after 1/s, s^2, sqrt(s), or times a power of u."""
-    names = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
-    few = {name: table[name] for name in names if name in table}
-    found: list[CurveShape] = []
-    size = float(np.abs(s).max())
-    away = float(np.abs(s).min()) > 1e-4 * size
-    one_sign = away and (s.min() > 0 or s.max() < 0)
-    sign = 1.0 if s.mean() > 0 else -1.0
-    inner = Variable(0)
-
-    def add(values: np.ndarray, slope: np.ndarray, build) -> None:
-        near = _plain(u, values, weight / (slope**2 + 1e-30), few, tolerance, 2)
-        for shape in sorted(near, key=lambda each: each.error)[:2]:
-            if isinstance(shape.expression, Number):
-                continue
-            final = measured(simplify(build(shape.expression)), u, s, weight)
-            if final is not None:
-                found.append(final)
+    def add(values: np.ndarray, slope: np.ndarray, inverse: Callable[[Expression], Expression]) -> None:
+        """Fits the transformed values and adds the best two shapes, transformed back and fitted to the curve."""
+        candidates = _elementary_shapes(curve.transformed(values, slope), few, tolerance, REFINED_WRAPPED)
+        for candidate in sorted(candidates, key=lambda shape: shape.error)[:2]:
+            if not isinstance(candidate.expression, Number):
+                shape = curve.fitted(simplify(inverse(candidate.expression)))
+                if shape is not None:
+                    shapes.append(shape)
 
     def signed(node: Expression) -> Expression:
-        return node if sign > 0 else Multiply((Number(-1.0, (-1, 1, "")), node))
+        return node if s.mean() > 0 else Multiply((MINUS_ONE, node))
 
-    if away and one_sign:
+    if float(np.abs(s).min()) > 1e-4 * float(np.abs(s).max()) and (s.min() > 0 or s.max() < 0):
+        size = np.abs(s)
         add(1 / s, 1 / s**2, lambda node: Power(node, -1.0))
         add(s**2, 2 * s, lambda node: signed(Power(node, 0.5)))
-        add(s**-2.0, 2 * np.abs(s) ** -3.0, lambda node: signed(Power(node, -0.5)))
-        add(np.sqrt(np.abs(s)), 0.5 / np.sqrt(np.abs(s)), lambda node: signed(Power(node, 2.0)))
-        add(np.log(np.abs(s)), 1 / s, lambda node: signed(Call("exp", node)))
-    for k in (1, 2):
-        scale = np.abs(u) ** k + 1e-12
-        if float(np.abs(u).min()) > 1e-9:
-            add(s * u**k, scale, lambda node, k=k: Multiply((node, Power(inner, -float(k)))))
-    return found
-
-
-def sum_of(parts: Sequence[Expression]) -> Expression:
-    """The sum of any number of formulas."""
-    return reduce(lambda a, b: Add((a, b)), parts) if parts else Number(0.0, (0, 1, ""))
-
-
-@dataclass(frozen=True)
-class EdgeFit:
-    """An edge as c f(a u + b) + d; error: relative to the curve's deviation; complexity: of the whole edge."""
-
-    name: str
-    a: float
-    b: float
-    c: float
-    d: float
-    error: float
-    complexity: int
-
-
-def edge_fits(
-    u: np.ndarray,
-    s: np.ndarray,
-    *,
-    weight: np.ndarray | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
-    most: int | None = None,
-) -> list[EdgeFit]:
-    """The fits of every function of the table, one each, the best first by error and complexity together.
-
-    Scores are free of scale: multiplying or shifting the curve changes nothing (an edge of size 1e-4 is judged like
-    one of size 1). Functions that leave their domain on the curve's range are not among them.
-
-    Args:
-        u, s: (N,), points of the curve in any order, at least 5. weight: (N,), how much each counts.
-        most: functions that are fitted, those that come closest from their starts; all if left out.
-    """
-    u, s, weight = thinned(u, s, np.ones_like(s) if weight is None else weight)
-    share = weight / weight.sum()
-    mean = float(share @ s)
-    deviation = math.sqrt(float(share @ (s - mean) ** 2))
-    if deviation <= 1e-12 * max(abs(mean), 1e-300):
-        return [EdgeFit("0", 0.0, 0.0, 0.0, mean, 0.0, 0)]
-    found = []
-    starts = [(row, best_starts(row, u, s, weight)) for name, row in table.items() if name != "0"]
-    starts = [(row, own) for row, own in starts if own]
-    if most is not None:
-        starts = sorted(starts, key=lambda pair: -max(score for score, _, _ in pair[1]))[:most]
-    for row, own in starts:
-        best: EdgeFit | None = None
-        for _, a, b in own:
-            b = phase(a, u, s, weight) if row.name == "sin" else b
-            fitted = _fitted(row, a, b, u, s, share, deviation)
-            if fitted is not None and (best is None or rank(fitted) < rank(best)):
-                best = fitted
-        if best is not None:
-            found.append(best)
-    return sorted(found, key=rank)
-
-
-def rank(fitted: EdgeFit) -> float:
-    """What edges are ordered by: log error and a price for symbols."""
-    return math.log(max(fitted.error, 1e-12)) + SYMBOL * fitted.complexity
-
-
-def _fitted(row: Elementary, a, b, u, s, share, deviation: float, steps: int = 30) -> EdgeFit | None:
-    """Levenberg-Marquardt on a, b, c, d; a function that is linear keeps a = 1, b = 0."""
-    with np.errstate(all="ignore"):
-        c, d = line(row.function(torch.as_tensor(a * u + b)).numpy(), s, share)
-    numbers = np.array([a, b, c, d])
-    free = slice(2, 4) if row.name == "x" else slice(0, 4) if b != 0 else [0, 2, 3]
-    root = np.sqrt(share)
-
-    def residuals_and_jacobian(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = numbers.copy()
-        trial[free] = values
-        a, b, c, d = trial
-        value, slope = (part.numpy() for part in row.jet_derivatives(torch.as_tensor(a * u + b), 1))
-        matrix = np.stack([c * slope * u, c * slope, value, np.ones_like(u)], 1)
-        return (c * value + d - s) * root, matrix[:, free] * root[:, None]
-
-    limits = LeastSquaresLimits(steps=steps, trials=steps, evaluations=steps, tolerance=1e-9)
-    fit = least_squares(residuals_and_jacobian, numbers[free], rule=DAMPING, limits=limits, minimum_norm=True)
-    if fit is None:
-        return None
-    numbers[free] = fit.x
-    low, high = (float(f(numbers[0] * u + numbers[1])) for f in (np.min, np.max))
-    if not row.allows(low, high):
-        return None
-    symbols = row.complexity + 2 * (abs(numbers[0] - 1) > 1e-9) + 2 * (numbers[1] != 0) + 3
-    return EdgeFit(row.name, *numbers.tolist(), math.sqrt(fit.loss) / deviation, symbols)
+        add(s**-2.0, 2 * size**-3.0, lambda node: signed(Power(node, -0.5)))
+        add(np.sqrt(size), 0.5 / np.sqrt(size), lambda node: signed(Power(node, 2.0)))
+        add(np.log(size), 1 / s, lambda node: signed(Call("exp", node)))
+    if float(np.abs(u).min()) > 1e-9:
+        add(s * u, np.abs(u) + 1e-12, lambda node: Multiply((node, Power(Variable(0), -1.0))))
+        add(s * u**2, np.abs(u) ** 2 + 1e-12, lambda node: Multiply((node, Power(Variable(0), -2.0))))
+    return shapes

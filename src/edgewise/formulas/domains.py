@@ -1,26 +1,164 @@
-"""Where a formula is defined: on the range of data, and a little beyond it, in sentences."""
+"""Domains of formulas: where they are violated on given rows, and a report about the rows and a margin beyond them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise.formulas.expression import Expression, children, domain_row, evaluate, reaches_zero, used_variables, walk
-from edgewise.formulas.formula import Formula
+from edgewise.formulas.expression import (
+    FUNCTIONS,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    children,
+    evaluate,
+    used_variables,
+    walk,
+)
 from edgewise.formulas.printing import as_text
-from edgewise.nn.elementary import Elementary
+from edgewise.nn.elementary import ELEMENTARY, Elementary
 
-EXTRAPOLATED_SHARE = 0.2  # of the range of each input, at both ends
-POINTS = 2000
-ROUNDS, NEAREST, SHRINKING = 60, 20, 0.75  # of the search for a zero: the last steps are 1e-9 of the box
-REACHED = 1e-7  # of the typical size: such values are 0 for a function that is not defined there
+if TYPE_CHECKING:
+    from edgewise.formulas.formula import Formula
+
+EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that counts as near the data. A choice.
+POINTS = 2000  # Random points of each check. A choice: a share of 0.1 % of the box is then seen in 86 % of the cases.
+# Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
+# step of a tenth of the box is 3e-9 of the box.
+ROUNDS, KEPT_POINTS, STEP_FACTOR = 60, 20, 0.75
+# Share of the median absolute value below which a value counts as zero. A choice: what the last steps above resolve.
+ZERO_SHARE = 1e-7
+# Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding errors; a
+# pole of second order is visible from further away, a logarithm only from very near.
+HALVINGS_FIRST_ORDER, HALVINGS_SECOND_ORDER, HALVINGS_LOGARITHM = 20, 10, 40
+
+
+def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
+    """Describe where a formula leaves the domain of one of its functions on given rows.
+
+    The range of an argument is the range of its values at the rows. A pole between two rows counts, unless the whole
+    formula stays bounded there, as sin(x)/x does at 0.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    x : ndarray, shape (N, inputs)
+        The rows.
+
+    Returns
+    -------
+    list of str
+        One sentence for each violation.
+
+    Examples
+    --------
+    >>> from edgewise.formulas.expression import parse_expression
+    >>> domain_violations(parse_expression("sqrt(x)"), np.array([[-1.0], [4.0]]))
+    ['sqrt(x) needs x >= 0, its argument goes from -1 to 4']
+    """
+    messages = []
+    for part in walk(node):
+        row = domain_row(part)
+        if row is None:
+            continue
+        argument = children(part)[0]
+        values = evaluate(argument, x)
+        low, high = float(np.min(values)), float(np.max(values))
+        if not row.allows(low, high):
+            if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, HALVINGS_FIRST_ORDER)):
+                messages.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
+        elif reaches_zero(part, x):
+            halvings = HALVINGS_LOGARITHM if row.pole is None else HALVINGS_SECOND_ORDER
+            if not _is_bounded_at_zero(node, _without_even_power(argument), x, halvings):
+                messages.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
+    return messages
+
+
+def reaches_zero(part: Expression, x: np.ndarray) -> bool:
+    """Whether the argument of a function with a singularity at 0 is an even power of something that changes sign."""
+    argument, row = children(part)[0], domain_row(part)
+    root = _without_even_power(argument)
+    if root is argument or row is None or row.allows(0.0, 0.0):
+        return False
+    values = evaluate(root, x)
+    return bool(np.min(values) < 0 < np.max(values))
+
+
+def _without_even_power(node: Expression) -> Expression:
+    """The base u of u^2, u^4, ... and |u|, and of multiples of these; any other node itself."""
+    if isinstance(node, Power) and node.exponent > 0 and node.exponent % 2 == 0:
+        return node.base
+    if isinstance(node, Call) and node.name == "abs":
+        return node.argument
+    if isinstance(node, Multiply):
+        others = [factor for factor in node.factors if not isinstance(factor, Number)]
+        if len(others) == 1 and _without_even_power(others[0]) is not others[0]:
+            return _without_even_power(others[0])
+    return node
+
+
+def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvings: int) -> bool:
+    """Whether a formula stays about as large as at the rows where a part of it crosses zero.
+
+    Lines join rows on both sides of the zero; bisection approaches the crossing on each line.
+    """
+    at_rows = evaluate(part, x)
+    below, above = np.flatnonzero(at_rows < 0), np.flatnonzero(at_rows > 0)
+    count = min(len(below), len(above), 32)
+    values = evaluate(node, x)
+    if count == 0 or not np.isfinite(values).all():
+        return False
+    left, right = x[below[:: max(len(below) // count, 1)][:count]], x[above[:: max(len(above) // count, 1)][:count]]
+    margin = float(np.ptp(values))
+    for _ in range(halvings):
+        middle = (left + right) / 2
+        negative = (evaluate(part, middle) < 0)[:, None]
+        left, right = np.where(negative, middle, left), np.where(negative, right, middle)
+        near = evaluate(node, np.concatenate([left, right]))
+        if not ((near >= values.min() - margin) & (near <= values.max() + margin)).all():
+            return False
+    return True
+
+
+def domain_row(node: Expression) -> Elementary | None:
+    """The row of the elementary table with the domain of a node; None if the node is defined everywhere."""
+    if isinstance(node, Call):
+        return ELEMENTARY[FUNCTIONS[node.name].table_name]
+    if isinstance(node, Power):
+        if node.exponent % 1:
+            return ELEMENTARY["1/sqrt" if node.exponent < 0 else "sqrt"]
+        return ELEMENTARY["1/x"] if node.exponent < 0 else None
+    return None
 
 
 def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
-    """Sentences on every part of a formula that is not defined everywhere, and on what lies beyond the data.
+    """Describe the domain of every part of a formula, and whether data and nearby points lie in it.
 
-    Args:
-        x: (N, inputs), the data.
+    Parameters
+    ----------
+    formula : Formula
+        The formula.
+    x : ndarray, shape (N, inputs)
+        The data.
+
+    Returns
+    -------
+    tuple of str
+        One sentence for each part that is not defined everywhere, and one about points up to `EXTRAPOLATED_SHARE` of
+        the range beyond the data if the formula is undefined at some of them.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import Formula, parse_expression
+    >>> domain_report(Formula(parse_expression("log(x)"), ("x",)), np.array([[2.0], [3.0]]))
+    ('log(x) needs x > 0, and on these data it does: 2 to 3.',)
     """
     x = np.asarray(x, dtype=np.float64)
-    said, leaves = [], bool(formula.domain_violations(x))
+    sentences, violated = [], bool(formula.domain_violations(x))
     for part in walk(formula.expression):
         row = domain_row(part)
         if row is None or row.domain == "every x":
@@ -28,70 +166,75 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         argument = children(part)[0]
         values = evaluate(argument, x)
         low, high = float(np.min(values)), float(np.max(values))
-        fine = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
+        verdict = "and on these data it does" if row.allows(low, high) else "but on these data it does NOT"
         if reaches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
-            fine = "but on these data it comes down to 0 between rows" if leaves else bounded
+            verdict = "but on these data it comes down to 0 between rows" if violated else bounded
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
-            where = comes_to_zero(argument, x)
-            fine = fine if where is None else _zero_at(where, argument, formula, x)
-        if not row.allows(low, high) and not leaves:
-            fine = "and goes through it on these data, where the whole formula stays bounded"
+            zero = zero_in_box(argument, x)
+            if zero is not None:
+                shown = np.where(np.abs(zero) < 1e-6 * np.ptp(x, axis=0), 0.0, zero)
+                place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
+                verdict = f"but between the rows it comes down to 0, near {place}"
+                with np.errstate(all="ignore"):
+                    if np.ptp(formula(_points_around(zero, x))) <= 3 * np.ptp(formula(x)):
+                        verdict += ", where the whole formula stays bounded"
+        if not row.allows(low, high) and not violated:
+            verdict = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)
-        said.append(f"{as_text(part, formula.names, 4)} needs {_need(row, text)}, {fine}: {low:.4g} to {high:.4g}.")
-    share = undefined_beyond(formula, x)
+        need = row.domain.replace("x", text, 1) if row.pole is None else f"{text} {row.domain.removeprefix('x ')}"
+        sentences.append(f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {low:.4g} to {high:.4g}.")
+    share = undefined_share(formula, x)
     if share > 0:
-        said.append(
+        sentences.append(
             f"Up to {EXTRAPOLATED_SHARE:.0%} beyond the range of each input it is undefined or infinite at {share:.1%} "
             "of points drawn there."
         )
-    elif not said:
-        said.append("It is defined everywhere.")
-    return tuple(dict.fromkeys(said))
+    elif not sentences:
+        sentences.append("It is defined everywhere.")
+    return tuple(dict.fromkeys(sentences))
 
 
-def comes_to_zero(node: Expression, x: np.ndarray) -> np.ndarray | None:
-    """A point (inputs,) in the box of the rows x at which a part that has one sign at all of them is 0, or None.
+def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
+    """Find a zero, in the box of the rows, of a part that has one sign at all rows.
 
-    From the rows where it is nearest to 0 a random search whose steps shrink; what it misses is not reported.
+    A random search with shrinking steps starts from the rows where the part is nearest to zero. It may miss a zero.
+
+    Parameters
+    ----------
+    node : Expression
+        The part.
+    x : ndarray, shape (N, inputs)
+        The rows.
+
+    Returns
+    -------
+    ndarray, shape (inputs,), or None
+        The point, or None if no zero was found.
     """
     low, high = x.min(0), x.max(0)
     random, step = np.random.default_rng(0), (high - low) / 10
     points, typical = x, float(np.median(np.abs(evaluate(node, x))))
     for _ in range(ROUNDS):
         size = np.abs(evaluate(node, points))
-        points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:NEAREST]]
-        tries = points[:, None] + step * random.normal(size=(len(points), NEAREST, x.shape[1]))
-        points = np.concatenate([points, np.clip(tries, low, high).reshape(-1, x.shape[1])])
-        step = step * SHRINKING
+        points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:KEPT_POINTS]]
+        trials = points[:, None] + step * random.normal(size=(len(points), KEPT_POINTS, x.shape[1]))
+        points = np.concatenate([points, np.clip(trials, low, high).reshape(-1, x.shape[1])])
+        step = step * STEP_FACTOR
     size = np.abs(evaluate(node, points[:1]))[0]
-    return points[0] if size <= REACHED * typical else None
+    return points[0] if size <= ZERO_SHARE * typical else None
 
 
-def _zero_at(where: np.ndarray, argument: Expression, formula: Formula, x: np.ndarray) -> str:
-    with np.errstate(all="ignore"):
-        bounded = np.ptp(formula(near(where, x))) <= 3 * np.ptp(formula(x))
-    shown = np.where(np.abs(where) < 1e-6 * np.ptp(x, axis=0), 0.0, where)
-    place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
-    said = f"but between the rows it comes down to 0, near {place}"
-    return f"{said}, where the whole formula stays bounded" if bounded else said
-
-
-def near(point: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """(POINTS, inputs), closer and closer to a point in the box of the rows x."""
+def _points_around(point: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Points (POINTS, inputs) in the box of the rows x at smaller and smaller distances from a point of it."""
     random = np.random.default_rng(1)
     distance = np.geomspace(1e-1, 1e-10, POINTS)[:, None] * np.ptp(x, axis=0)
     return np.clip(point + distance * random.normal(size=(POINTS, x.shape[1])), x.min(0), x.max(0))
 
 
-def undefined_beyond(formula: Formula, x: np.ndarray, seed: int = 0) -> float:
-    """The share of points in the box of the data, widened by `BEYOND`, at which a formula is not finite."""
+def undefined_share(formula: Formula, x: np.ndarray, seed: int = 0) -> float:
+    """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite."""
     low, high = x.min(0), x.max(0)
-    room = EXTRAPOLATED_SHARE * (high - low)
-    points = np.random.default_rng(seed).uniform(low - room, high + room, (POINTS, x.shape[1]))
+    margin = EXTRAPOLATED_SHARE * (high - low)
+    points = np.random.default_rng(seed).uniform(low - margin, high + margin, (POINTS, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))
-
-
-def _need(row: Elementary, text: str) -> str:
-    """The domain as a condition on the argument's text."""
-    return row.domain.replace("x", text, 1) if row.pole is None else f"{text} {row.domain.removeprefix('x ')}"

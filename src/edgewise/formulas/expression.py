@@ -1,34 +1,107 @@
-"""Formulas as light trees: evaluated, differentiated by their constants, measured, and read from text."""
+"""Expression trees of formulas: evaluation, derivatives by the constants, number of symbols, and reading from text."""
+
+from __future__ import annotations
 
 import ast
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.elementary import ELEMENTARY
 from edgewise.ops.bessel import bessel_j0
 
-Exact = tuple[int, int, str]  # p, q, unit: the number p / q times a unit of UNITS
+Exact = tuple[int, int, str]
+"""Closed form (p, q, unit) of a constant: the fraction p / q times the unit of that name in `UNITS`."""
+
+# A choice: the factors beside fractions that physical formulas and normal distributions contain most often.
 UNITS = {"": 1.0, "pi": math.pi, "sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "e": math.e, "1/pi": 1 / math.pi}
 UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math.pi)}
+
+LARGEST_EXACT = 10**9  # A choice: fractions with a larger numerator or denominator are kept as floats.
 
 
 @dataclass(frozen=True)
 class Number:
-    """A constant; `exact` where it is known to be a number that people write."""
+    """A constant of a formula, with exact arithmetic on fractions as long as they stay small.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    exact : tuple (p, q, unit), optional
+        Closed form of the number, see `Exact`. Constants without one are free: a fit may change them.
+
+    Examples
+    --------
+    >>> exact_number(2).times(Number(0.25, (1, 4, "")))
+    Number(value=0.5, exact=(1, 2, ''))
+    """
 
     value: float
     exact: Exact | None = None
 
+    def plus(self, other: Number) -> Number:
+        """The sum; exact if both numbers are exact and have the same unit."""
+        value = self.value + other.value
+        if self.exact and other.exact and self.exact[2] == other.exact[2]:
+            (p, q, unit), (r, s, _) = self.exact, other.exact
+            return _fraction(value, p * s + r * q, q * s, unit if p * s + r * q else "")
+        if other.value == 0 or self.value == 0:
+            return self if other.value == 0 else other
+        return Number(value)
+
+    def times(self, other: Number) -> Number:
+        """The product; exact if both numbers are exact and at most one has a unit."""
+        value = self.value * other.value
+        if self.exact and other.exact and (not self.exact[2] or not other.exact[2]):
+            (p, q, unit), (r, s, other_unit) = self.exact, other.exact
+            return _fraction(value, p * r, q * s, (unit or other_unit) if p * r else "")
+        return Number(value)
+
+    def to_power(self, exponent: float) -> Number | None:
+        """The power, exact for small whole exponents and roots of squares; None if it is not a finite real number."""
+        if (self.value == 0 and exponent < 0) or (self.value < 0 and exponent % 1):
+            return None
+        with np.errstate(all="ignore"):
+            value = float(power(np.float64(self.value), exponent))
+        if not math.isfinite(value):
+            return None
+        if self.exact and not self.exact[2]:
+            p, q = self.exact[:2] if exponent > 0 else self.exact[1::-1]
+            if exponent % 1 == 0 and abs(exponent) < 9:
+                return _fraction(value, p ** int(abs(exponent)), q ** int(abs(exponent)))
+            if abs(exponent) == 0.5 and self.value > 0 and math.isqrt(p) ** 2 == p and math.isqrt(q) ** 2 == q:
+                return _fraction(value, math.isqrt(p), math.isqrt(q))
+        return Number(value)
+
+    def inverse(self) -> Number:
+        """The reciprocal of a number other than zero; exact for fractions."""
+        if self.exact is None or self.exact[2]:
+            return Number(1 / self.value)
+        p, q, _ = self.exact
+        return Number(1 / self.value, (q, p, "") if p > 0 else (-q, -p, ""))
+
+
+def exact_number(value: float) -> Number:
+    """A constant whose value is exact if it is a whole number below one million."""
+    return Number(float(value), (int(value), 1, "") if float(value).is_integer() and abs(value) < 1e6 else None)
+
+
+def _fraction(value: float, p: int, q: int, unit: str = "") -> Number:
+    """The number p / q times a unit in lowest terms, of the given value; a float if p or q is too large."""
+    shared = math.gcd(p, q) * (1 if q > 0 else -1)
+    p, q = (p // shared, q // shared) if shared else (p, q)
+    return Number(value, (p, q, unit) if max(abs(p), q) < LARGEST_EXACT else None)
+
 
 @dataclass(frozen=True)
 class Variable:
-    """An input, by its column."""
+    """An input of a formula, given by its column."""
 
     index: int
 
@@ -37,61 +110,80 @@ class Variable:
 class Add:
     """A sum of two or more terms."""
 
-    terms: tuple["Expression", ...]
+    terms: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Multiply:
     """A product of two or more factors."""
 
-    factors: tuple["Expression", ...]
+    factors: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Power:
-    """base ** exponent, the exponent a fixed number."""
+    """The power base ** exponent with a fixed number as exponent."""
 
-    base: "Expression"
+    base: Expression
     exponent: float
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function of `FUNCTIONS` by its name."""
+    """A function of `FUNCTIONS`, given by its name, applied to one argument."""
 
     name: str
-    argument: "Expression"
+    argument: Expression
 
 
 Expression = Number | Variable | Add | Multiply | Power | Call
+"""A formula: a tree of nodes that are compared and hashed by value."""
+
+Values = np.ndarray | np.float64
+"""Values of a node: one for each row, or one number for all rows."""
 
 
-def _j0(u: np.ndarray, order: int = 0) -> np.ndarray:
+class FormulaFunction(NamedTuple):
+    """A function that formulas may call.
+
+    Parameters
+    ----------
+    value, derivative : callable
+        The function and its first derivative, element by element on arrays.
+    table_name : str
+        Name of the row of `ELEMENTARY` with its domain.
+    """
+
+    value: Callable[[np.ndarray], np.ndarray]
+    derivative: Callable[[np.ndarray], np.ndarray]
+    table_name: str
+
+
+def _j0_of_array(u: np.ndarray, order: int = 0) -> np.ndarray:
     return bessel_j0(torch.as_tensor(u, dtype=torch.float64), order).numpy()
 
 
-# Value and slope of every function that a formula may call, and the row of the elementary table with its domain.
-FUNCTIONS: Mapping[str, tuple[Callable, Callable, str]] = {
-    "exp": (np.exp, np.exp, "exp"),
-    "log": (np.log, lambda u: 1 / u, "log"),
-    "abs": (np.abs, np.sign, "abs"),
-    "sign": (np.sign, np.zeros_like, "sgn"),
-    "sin": (np.sin, np.cos, "sin"),
-    "cos": (np.cos, lambda u: -np.sin(u), "cos"),
-    "tan": (np.tan, lambda u: 1 + np.tan(u) ** 2, "tan"),
-    "tanh": (np.tanh, lambda u: 1 - np.tanh(u) ** 2, "tanh"),
-    "sinh": (np.sinh, np.cosh, "sinh"),
-    "cosh": (np.cosh, np.sinh, "cosh"),
-    "asin": (np.arcsin, lambda u: 1 / np.sqrt(1 - u * u), "arcsin"),
-    "acos": (np.arccos, lambda u: -1 / np.sqrt(1 - u * u), "arccos"),
-    "atan": (np.arctan, lambda u: 1 / (1 + u * u), "arctan"),
-    "atanh": (np.arctanh, lambda u: 1 / (1 - u * u), "arctanh"),
-    "besselj0": (_j0, lambda u: _j0(u, 1), "J0"),
+FUNCTIONS: Mapping[str, FormulaFunction] = {
+    "exp": FormulaFunction(np.exp, np.exp, "exp"),
+    "log": FormulaFunction(np.log, lambda u: 1 / u, "log"),
+    "abs": FormulaFunction(np.abs, np.sign, "abs"),
+    "sign": FormulaFunction(np.sign, np.zeros_like, "sgn"),
+    "sin": FormulaFunction(np.sin, np.cos, "sin"),
+    "cos": FormulaFunction(np.cos, lambda u: -np.sin(u), "cos"),
+    "tan": FormulaFunction(np.tan, lambda u: 1 + np.tan(u) ** 2, "tan"),
+    "tanh": FormulaFunction(np.tanh, lambda u: 1 - np.tanh(u) ** 2, "tanh"),
+    "sinh": FormulaFunction(np.sinh, np.cosh, "sinh"),
+    "cosh": FormulaFunction(np.cosh, np.sinh, "cosh"),
+    "asin": FormulaFunction(np.arcsin, lambda u: 1 / np.sqrt(1 - u * u), "arcsin"),
+    "acos": FormulaFunction(np.arccos, lambda u: -1 / np.sqrt(1 - u * u), "arccos"),
+    "atan": FormulaFunction(np.arctan, lambda u: 1 / (1 + u * u), "arctan"),
+    "atanh": FormulaFunction(np.arctanh, lambda u: 1 / (1 - u * u), "arctanh"),
+    "besselj0": FormulaFunction(_j0_of_array, lambda u: _j0_of_array(u, 1), "J0"),
 }
 
 
 def children(node: Expression) -> tuple[Expression, ...]:
-    """What a node is made of."""
+    """The nodes directly below a node."""
     if isinstance(node, Add):
         return node.terms
     if isinstance(node, Multiply):
@@ -102,7 +194,7 @@ def children(node: Expression) -> tuple[Expression, ...]:
 
 
 def rebuilt(node: Expression, parts: Sequence[Expression]) -> Expression:
-    """The same kind of node of other parts."""
+    """A node of the same kind with other nodes below it."""
     if isinstance(node, Add):
         return Add(tuple(parts))
     if isinstance(node, Multiply):
@@ -113,35 +205,74 @@ def rebuilt(node: Expression, parts: Sequence[Expression]) -> Expression:
 
 
 def walk(node: Expression) -> Iterator[Expression]:
-    """The node and all below it, itself first."""
+    """All nodes of a tree, each before the nodes below it."""
     yield node
     for part in children(node):
         yield from walk(part)
 
 
+def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
+    """A formula in which every part equal to `old` is replaced by `new`.
+
+    Examples
+    --------
+    >>> replaced(parse_expression("sin(x) + x"), Variable(0), exact_number(2))
+    Add(terms=(Call(name='sin', argument=Number(value=2.0, exact=(2, 1, ''))), Number(value=2.0, exact=(2, 1, ''))))
+    """
+    return new if node == old else rebuilt(node, [replaced(part, old, new) for part in children(node)])
+
+
+def sum_of(terms: Sequence[Expression]) -> Expression:
+    """The sum of any number of formulas; 0 for none."""
+    return reduce(lambda a, b: Add((a, b)), terms) if terms else exact_number(0)
+
+
+def product_of(factors: Sequence[Expression]) -> Expression:
+    """The product of one or more formulas; a single factor stays as it is."""
+    return factors[0] if len(factors) == 1 else Multiply(tuple(factors))
+
+
 def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
-    """The values (N,) at x (N, inputs); nan or infinite outside of a function's domain, without a warning."""
+    """Evaluate a formula.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        The values; NaN or infinite outside the domain of a function, without a warning.
+
+    Examples
+    --------
+    >>> evaluate(parse_expression("x**2 + 1"), np.array([[2.0], [3.0]]))
+    array([ 5., 10.])
+    """
+
+    def values(node: Expression) -> Values:
+        if isinstance(node, Number):
+            return np.float64(node.value)  # Division of this type by zero is infinite and raises nothing.
+        if isinstance(node, Variable):
+            return x[:, node.index]
+        parts = [values(part) for part in children(node)]
+        if isinstance(node, Add):
+            return reduce(lambda a, b: a + b, parts)
+        if isinstance(node, Multiply):
+            return reduce(lambda a, b: a * b, parts)
+        if isinstance(node, Power):
+            return power(parts[0], node.exponent)
+        return FUNCTIONS[node.name].value(np.asarray(parts[0], dtype=np.float64))
+
     with np.errstate(all="ignore"):
-        return np.broadcast_to(_value(node, x), x.shape[:1]).astype(np.float64)
+        return np.broadcast_to(values(node), x.shape[:1]).astype(np.float64)
 
 
-def _value(node: Expression, x: np.ndarray):
-    if isinstance(node, Number):
-        return np.float64(node.value)  # 1 / 0 is infinite, and no exception
-    if isinstance(node, Variable):
-        return x[:, node.index]
-    parts = [_value(part, x) for part in children(node)]
-    if isinstance(node, Add):
-        return reduce(lambda a, b: a + b, parts)
-    if isinstance(node, Multiply):
-        return reduce(lambda a, b: a * b, parts)
-    if isinstance(node, Power):
-        return power(parts[0], node.exponent)
-    return FUNCTIONS[node.name][0](np.asarray(parts[0], dtype=np.float64))
-
-
-def power(base, exponent: float):
-    """base ** exponent by the operations that the formula is written with: roots, whole powers, reciprocals."""
+def power(base: Values, exponent: float) -> Values:
+    """The power by the operations that the printed formula contains: square roots, whole powers and reciprocals."""
     if exponent < 0:
         return 1 / power(base, -exponent)
     if exponent == 0.5:
@@ -150,80 +281,113 @@ def power(base, exponent: float):
 
 
 def constants(node: Expression) -> list[float]:
-    """The numbers in a formula, in the order of `walk`; exponents are part of its form and not among them."""
+    """The numbers in a formula in the order of `walk`; exponents belong to the form and are not included."""
     return [part.value for part in walk(node) if isinstance(part, Number)]
 
 
 def with_constants(
-    node: Expression, values: Sequence[float], exact: Sequence[Exact | None] | None = None
+    node: Expression, values: Sequence[float] | np.ndarray, exact: Sequence[Exact | None] | None = None
 ) -> Expression:
-    """The same form with other numbers, in the order of `constants`."""
+    """A formula of the same form with other numbers.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    values : sequence of float
+        The new numbers in the order of `constants`.
+    exact : sequence of Exact or None, optional
+        Their closed forms; by default none has one.
+    """
     numbers = iter(zip(values, [None] * len(values) if exact is None else exact, strict=True))
 
-    def replaced(part: Expression) -> Expression:
+    def with_next(part: Expression) -> Expression:
         if isinstance(part, Number):
             value, form = next(numbers)
             return Number(float(value), form)
-        return rebuilt(part, [replaced(below) for below in children(part)])
+        return rebuilt(part, [with_next(below) for below in children(part)])
 
-    return replaced(node)
+    return with_next(node)
 
 
 def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (N,) and their derivatives by every constant (N, P), in the order of `constants`."""
+    """Evaluate a formula and its derivatives with respect to every constant, by forward differentiation.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula, with P constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+
+    Returns
+    -------
+    values : ndarray, shape (N,)
+        The values of the formula.
+    derivatives : ndarray, shape (N, P)
+        Its derivatives, the constants in the order of `constants`.
+    """
+    places = iter(range(1 << 30))
+
+    def visit(node: Expression) -> tuple[Values, dict[int, Values]]:
+        """Values of a node, and its derivatives by the place of each constant below it."""
+        if isinstance(node, Number):
+            return np.float64(node.value), {next(places): np.float64(1.0)}
+        if isinstance(node, Variable):
+            return x[:, node.index], {}
+        parts = [visit(part) for part in children(node)]
+        if isinstance(node, Add):
+            total = reduce(lambda a, b: a + b, (value for value, _ in parts))
+            return total, {place: slope for _, slopes in parts for place, slope in slopes.items()}
+        if isinstance(node, Multiply):
+            values: list[Any] = [value for value, _ in parts]  # Typed loosely for `math.prod`.
+            derivatives: dict[int, Values] = {}
+            for k, (_, slopes) in enumerate(parts):
+                if slopes:
+                    others = math.prod([*values[:k], *values[k + 1 :]])
+                    derivatives |= {place: others * slope for place, slope in slopes.items()}
+            return math.prod(values), derivatives
+        value, slopes = parts[0]
+        if isinstance(node, Power):
+            slope = node.exponent * power(value, node.exponent - 1)
+            return power(value, node.exponent), {place: slope * inner for place, inner in slopes.items()}
+        function = FUNCTIONS[node.name]
+        argument = np.asarray(value, dtype=np.float64)
+        slope = function.derivative(argument)
+        return function.value(argument), {place: slope * inner for place, inner in slopes.items()}
+
     with np.errstate(all="ignore"):
-        count = iter(range(1 << 30))
-        value, slopes = _slopes(node, x, count)
-        rows = np.zeros((len(x), next(count)))
-        for number, slope in slopes.items():
-            rows[:, number] = slope
-        return np.broadcast_to(value, x.shape[:1]).astype(np.float64), rows
-
-
-def _slopes(node: Expression, x: np.ndarray, count: Iterator[int]):
-    if isinstance(node, Number):
-        return np.float64(node.value), {next(count): 1.0}
-    if isinstance(node, Variable):
-        return x[:, node.index], {}
-    parts = [_slopes(part, x, count) for part in children(node)]
-    if isinstance(node, Add):
-        return sum(value for value, _ in parts), {k: s for _, slopes in parts for k, s in slopes.items()}
-    if isinstance(node, Multiply):
-        found = {}
-        for place, (_, slopes) in enumerate(parts):
-            if slopes:
-                others = math.prod(value for other, (value, _) in enumerate(parts) if other != place)
-                found |= {k: others * slope for k, slope in slopes.items()}
-        return math.prod(value for value, _ in parts), found
-    value, slopes = parts[0]
-    if isinstance(node, Power):
-        slope = node.exponent * power(value, node.exponent - 1)
-        return power(value, node.exponent), {k: slope * s for k, s in slopes.items()}
-    function, derivative, _ = FUNCTIONS[node.name]
-    value = np.asarray(value, dtype=np.float64)
-    slope = derivative(value)
-    return function(value), {k: slope * s for k, s in slopes.items()}
+        value, slopes = visit(node)
+        columns = np.zeros((len(x), next(places)))
+        for place, slope in slopes.items():
+            columns[:, place] = slope
+        return np.broadcast_to(value, x.shape[:1]).astype(np.float64), columns
 
 
 def complexity(node: Expression) -> int:
-    """How many symbols a formula has: one for each variable, number, function and sign of +, *, /, power.
+    """Number of symbols of a formula: variables, numbers, functions and signs of +, *, / and power.
 
-    A minus is free, a square root or a reciprocal costs one, another power two (its sign and its exponent).
+    A minus is free, a square root or a reciprocal costs one symbol, any other power two (its sign and its exponent).
+
+    Examples
+    --------
+    >>> complexity(parse_expression("2*x + 1/x"))
+    6
     """
     if isinstance(node, Add):
         return sum(complexity(term) for term in node.terms) + len(node.terms) - 1
     if isinstance(node, Multiply):
-        signed = [part for part in node.factors if not (isinstance(part, Number) and abs(part.value) == 1)]
-        if not signed:
+        counted = [part for part in node.factors if not (isinstance(part, Number) and abs(part.value) == 1)]
+        if not counted:
             return 1
-        costs = [
-            complexity(Power(part.base, -part.exponent) if part.exponent != -1 else part.base)
-            if isinstance(part, Power) and part.exponent < 0
-            else complexity(part)
-            for part in signed
-        ]
-        numerator = any(not (isinstance(part, Power) and part.exponent < 0) for part in signed)
-        return sum(costs) + len(costs) - 1 + (0 if numerator else 1)
+        costs, has_numerator = [], False
+        for part in counted:
+            if isinstance(part, Power) and part.exponent < 0:  # Written below the fraction bar.
+                costs.append(complexity(Power(part.base, -part.exponent) if part.exponent != -1 else part.base))
+            else:
+                costs.append(complexity(part))
+                has_numerator = True
+        return sum(costs) + len(costs) - 1 + (0 if has_numerator else 1)
     if isinstance(node, Power):
         if node.exponent in (0.5, -1):
             return complexity(node.base) + 1
@@ -238,98 +402,33 @@ def used_variables(node: Expression) -> list[int]:
     return sorted({part.index for part in walk(node) if isinstance(part, Variable)})
 
 
-def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
-    """Where a formula leaves the domain of one of its functions on the range of x: a sentence for each, or nothing.
-
-    The range of an argument is that of its values at the rows of x; a pole between two of them counts, unless the
-    whole formula stays bounded there, as sin(x)/x does at 0.
-    """
-    found = []
-    for part in walk(node):
-        row = domain_row(part)
-        if row is None:
-            continue
-        argument = evaluate(children(part)[0], x)
-        low, high = float(np.min(argument)), float(np.max(argument))
-        if not row.allows(low, high) and not (row.pole == 0.0 and _is_gap(node, children(part)[0], x, argument)):
-            found.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
-        elif reaches_zero(part, x):
-            root = _root(children(part)[0])
-            # A pole of second order is seen from further away, a logarithm only from very near.
-            if _is_gap(node, root, x, evaluate(root, x), 40 if row.pole is None else 10):
-                continue
-            found.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
-    return found
-
-
-def reaches_zero(part: Expression, x: np.ndarray) -> bool:
-    """Whether the argument of a function that is not defined at 0 is an even power, or a size, of what changes sign."""
-    argument, row = children(part)[0], domain_row(part)
-    root = _root(argument)
-    if root is argument or row is None or row.allows(0.0, 0.0):
-        return False
-    values = evaluate(root, x)
-    return bool(np.min(values) < 0 < np.max(values))
-
-
-def _root(node: Expression) -> Expression:
-    """u of u^2, u^4, ... and |u|, and of a multiple of these; else the node itself."""
-    if isinstance(node, Power) and node.exponent > 0 and node.exponent % 2 == 0:
-        return node.base
-    if isinstance(node, Call) and node.name == "abs":
-        return node.argument
-    if isinstance(node, Multiply):
-        others = [factor for factor in node.factors if not isinstance(factor, Number)]
-        if len(others) == 1 and _root(others[0]) is not others[0]:
-            return _root(others[0])
-    return node
-
-
-def _is_gap(node: Expression, inner: Expression, x: np.ndarray, argument: np.ndarray, halvings: int = 20) -> bool:
-    """Whether a formula stays as large as at the rows of x where a part of it goes through a pole at 0.
-
-    Rows on both sides of the pole are joined by lines, on which the crossing is closed in by bisection.
-    """
-    below, above = np.flatnonzero(argument < 0), np.flatnonzero(argument > 0)
-    count = min(len(below), len(above), 32)
-    values = evaluate(node, x)
-    if count == 0 or not np.isfinite(values).all():
-        return False
-    left, right = x[below[:: max(len(below) // count, 1)][:count]], x[above[:: max(len(above) // count, 1)][:count]]
-    reach = float(np.ptp(values))
-    for _ in range(halvings):  # 20: near enough to see a pole of first order, far enough to see no rounding
-        middle = (left + right) / 2
-        negative = (evaluate(inner, middle) < 0)[:, None]
-        left, right = np.where(negative, middle, left), np.where(negative, right, middle)
-        close = evaluate(node, np.concatenate([left, right]))
-        if not ((close >= values.min() - reach) & (close <= values.max() + reach)).all():
-            return False
-    return True
-
-
-def domain_row(node: Expression):
-    """The row of the elementary table whose domain a node has; None where it is defined everywhere."""
-    if isinstance(node, Call):
-        return ELEMENTARY[FUNCTIONS[node.name][2]]
-    if isinstance(node, Power):
-        if node.exponent % 1:
-            return ELEMENTARY["1/sqrt" if node.exponent < 0 else "sqrt"]
-        return ELEMENTARY["1/x"] if node.exponent < 0 else None
-    return None
-
-
-def exact_number(value: float) -> Number:
-    """A constant; whole numbers and halves, thirds ... of small size are exact as they are."""
-    return Number(float(value), (int(value), 1, "") if float(value).is_integer() and abs(value) < 1e6 else None)
-
-
 def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
-    """Reads a formula in Python's notation: + - * / **, numbers, pi, e, names, sqrt and the functions of `FUNCTIONS`.
+    """Read a formula in Python's notation.
 
-    Names may stand in backticks, those that are no identifiers must. The text is taken apart, never run.
+    The text may contain + - * / **, numbers, pi, e, the names of the inputs, sqrt and the functions of `FUNCTIONS`.
+    Names that are not identifiers stand in backticks. The text is parsed and never executed.
 
-    Raises:
-        InputError: it says anything else.
+    Parameters
+    ----------
+    text : str
+        The formula.
+    names : sequence of str
+        Names of the inputs in the order of the columns.
+
+    Returns
+    -------
+    Expression
+        The tree, not simplified.
+
+    Raises
+    ------
+    InputError
+        The text contains anything else.
+
+    Examples
+    --------
+    >>> parse_expression("2*b", ["a", "b"])
+    Multiply(factors=(Number(value=2.0, exact=(2, 1, '')), Variable(index=1)))
     """
     if not isinstance(text, str):
         raise InputError(f"text must be a formula in Python's notation, got {type(text).__name__}")
@@ -349,6 +448,8 @@ _UNIT_NAMES = {"pi": Number(math.pi, (1, 1, "pi")), "e": Number(math.e, (1, 1, "
 
 
 def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
+    """The expression of a syntax tree; refuses every construct that is not part of a formula."""
+
     def inner(part: ast.expr) -> Expression:
         return _read(part, names, text)
 

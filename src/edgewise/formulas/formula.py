@@ -1,4 +1,6 @@
-"""Formula of named inputs: an expression that can be evaluated, printed and exported."""
+"""Formula of named inputs: an expression that can be evaluated, checked against its domain, printed and exported."""
+
+from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
@@ -8,8 +10,9 @@ import numpy as np
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.expression import Expression, complexity, domain_violations, evaluate
-from edgewise.formulas.printing import _to_sympy, as_c, as_latex, as_python, as_text
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import Expression, complexity, evaluate
+from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 if TYPE_CHECKING:
     import sympy
@@ -17,12 +20,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula of named inputs; `str` of it is Python's notation, a call with x (N, inputs) gives the values (N,)."""
+    """A formula of named inputs.
+
+    `str(formula)` is Python's notation with six digits; `formula(x)` evaluates it.
+
+    Parameters
+    ----------
+    expression : Expression
+        The expression tree, see `parse_expression`.
+    names : tuple of str
+        The names of the inputs in the order of the columns.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import Formula, parse_expression
+    >>> formula = Formula(parse_expression("m*v**2/2", ["m", "v"]), ("m", "v"))
+    >>> formula(np.array([[2.0, 3.0]]))
+    array([9.])
+    >>> str(formula.simplified()), formula.complexity
+    ('1/2*m*v**2', 7)
+    """
 
     expression: Expression
     names: tuple[str, ...]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Evaluate the formula.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, inputs)
+            The inputs.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            The values; NaN or infinite where the formula is undefined.
+
+        Raises
+        ------
+        InputError
+            The shape of x is different.
+        """
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names):
             raise InputError(f"x must have shape (batch, {len(self.names)}), got {x.shape}")
@@ -33,18 +72,30 @@ class Formula:
 
     @property
     def complexity(self) -> int:
-        """Number of symbols, see `expression.complexity`."""
+        """Number of symbols, see `edgewise.formulas.complexity`."""
         return complexity(self.expression)
 
-    def simplified(self) -> "Formula":
-        """A shorter equal formula, the same to rounding; see `simplify`."""
+    def simplified(self) -> Formula:
+        """A shorter formula with the same values up to rounding, see `edgewise.formulas.simplify`."""
         return Formula(simplify(self.expression), self.names)
 
     def domain_violations(self, x: np.ndarray) -> list[str]:
-        """A sentence for each function that leaves its domain, or has a pole, on the range of rows x (N, inputs).
+        """Describe each function that leaves its domain, or has a pole, on the range of the rows.
 
-        Raises:
-            InputError: x has another shape or no rows.
+        Parameters
+        ----------
+        x : array_like, shape (N, inputs)
+            The rows, at least one.
+
+        Returns
+        -------
+        list of str
+            One sentence for each violation; empty if the formula is defined on the range of the rows.
+
+        Raises
+        ------
+        InputError
+            The shape of x is different or x has no rows.
         """
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names) or not len(x):
@@ -57,34 +108,40 @@ class Formula:
         return self.domain_violations(x)
 
     def text(self, digits: int | None = 6) -> str:
-        """Python's notation; None writes every digit."""
+        """Python's notation with so many significant digits; None prints every digit."""
         _check_digits(digits)
         return as_text(self.expression, self.names, digits)
 
     def latex(self, digits: int | None = 4) -> str:
-        """LaTeX in math mode, numbers with so many significant digits."""
+        """LaTeX for math mode with so many significant digits; None prints every digit."""
         _check_digits(digits)
         return as_latex(self.expression, self.names, digits)
 
     def python(self, function: str = "f") -> str:
-        """Source of a Python function of x (N, inputs) with the same values; needs numpy only, scipy for J0."""
+        """Source of a Python function of x (N, inputs) with the same values, see `edgewise.formulas.as_python`."""
         return as_python(self.expression, self.names, function)
 
     def c(self, function: str = "f") -> str:
-        """Source of a C99 function `double f(const double *x)` of one sample."""
+        """Source of a C99 function `double f(const double *x)` of one sample, see `edgewise.formulas.as_c`."""
         return as_c(self.expression, self.names, function)
 
-    def sympy(self) -> "sympy.Expr":
-        """As a sympy expression of real symbols with these names; recognised numbers are exact.
+    def sympy(self) -> sympy.Expr:
+        """Convert to a sympy expression of real symbols with the names of the inputs.
 
-        Raises:
-            MissingExtraError: sympy is not installed.
+        Returns
+        -------
+        sympy.Expr
+            The expression; constants with a closed form are exact.
+
+        Raises
+        ------
+        MissingExtraError
+            sympy is not installed.
         """
         try:
-            import sympy
+            return as_sympy(self.expression, self.names)
         except ImportError as error:
             raise missing_extra("sympy", "symbolic", "A formula in sympy") from error
-        return _to_sympy(self.expression, [sympy.Symbol(name, real=True) for name in self.names])
 
 
 def _check_digits(digits: int | None) -> None:

@@ -1,6 +1,4 @@
-"""How true formulas are to a function where there are no data: at fresh inputs, and beyond the range of the rows.
-
-Formulas by complexity and error: the front, the rule that picks one, and how true each is to which data."""
+"""Pareto fronts of formulas by complexity and error, the choice of one formula, and its error away from the data."""
 
 from __future__ import annotations
 
@@ -13,72 +11,54 @@ from itertools import groupby
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.constants import ALLOWANCE, mean_squared_error, relative_error
+from edgewise.formulas.constants import CHI_SQUARE_99, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 
-POINTS = 2000  # drawn of each kind
-
-
-def fresh_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(POINTS, inputs): each at random on the line between two random rows of x (N, inputs)."""
-    random = np.random.default_rng([seed, 0])
-    a, b = x[random.integers(0, len(x), (2, POINTS))]
-    return a + random.uniform(0, 1, (POINTS, 1)) * (b - a)
-
-
-def outside_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(POINTS, inputs): rows of x (N, inputs), one input of each moved up to 20 % of its range beyond that range."""
-    random = np.random.default_rng([seed, 1])
-    points = x[random.integers(0, len(x), POINTS)]
-    low, high = x.min(0), x.max(0)
-    moved, upwards = random.integers(0, x.shape[1], POINTS), random.integers(0, 2, POINTS) > 0
-    step = EXTRAPOLATED_SHARE * random.uniform(0, 1, POINTS) * (high - low)[moved]
-    points[np.arange(POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
-    return points
-
-
-def with_fidelity(
-    entries: Iterable[FrontEntry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
-) -> Iterator[FrontEntry]:
-    """Entries with their mean squared difference from a function, (N, inputs) -> (N,), at fresh and outside inputs.
-
-    x: (N, inputs), the rows that say what is between and what is beyond. Infinite where a formula is undefined.
-    """
-    places = [fresh_inputs(x), outside_inputs(x)]
-    values = [function(points) for points in places]
-    for entry in entries:
-        fresh, outside = (
-            _mean_squared(entry.formula(points) - known) for points, known in zip(places, values, strict=True)
-        )
-        yield replace(entry, fresh=fresh, outside=outside)
-
-
-def _mean_squared(rest: np.ndarray) -> float:
-    with np.errstate(all="ignore"):
-        loss = float(np.mean(rest**2))
-    return loss if np.isfinite(loss) else np.inf
-
-
-# Below this share of the variance of y a formula is exact as far as float64 tells.
+POINTS = 2000  # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+# Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
+# the rounding errors of a few operations (1e-16) and far below any noise.
 EXACT_SHARE = 1e-18
-# Twice the price of a symbol in units of log likelihood: what `Front.best` asks of each symbol, and a prior besides.
+# Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
+# chosen among dozens of candidates costs more. A choice.
 SYMBOL_PRICE = 4.0
-# Standard errors by which a longer formula must be ahead of a shorter one: 5 % of chance, as tests have it.
-SIGNIFICANT_Z = 1.96
+SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 
 @dataclass(frozen=True)
 class FrontEntry:
-    """One formula of a front.
+    """One formula of a front with its errors.
 
-    loss: mean squared error on the data of the search. validation: on data held out, nan without any.
-    fresh, outside: mean squared difference from the network at inputs between the rows, and up to 20 % beyond their
-    range; nan without a network.
-    score: by how much log loss falls for each symbol more than the entry before (as in PySR).
-    model: the symbolic KAN that it is the formula of, or None.
+    Parameters
+    ----------
+    formula : Formula
+        The formula.
+    loss : float
+        Mean squared error on the data of the search.
+    validation : float
+        Mean squared error on held-out data; NaN without any.
+    fresh, outside : float
+        Mean squared difference from the network at inputs between the rows, and up to 20 % beyond their range; NaN
+        without a network.
+    score : float
+        Decrease of the log loss for each symbol more than the entry before, as in PySR [1]_.
+    model : KAN, optional
+        The symbolic network whose formula this is.
+
+    References
+    ----------
+    .. [1] M. Cranmer, "Interpretable machine learning for science with PySR and SymbolicRegression.jl",
+       arXiv 2305.01582 (2023).
+
+    Examples
+    --------
+    >>> from edgewise.formulas import Formula, FrontEntry, parse_expression
+    >>> x = np.array([[1.0], [2.0]])
+    >>> entry = FrontEntry.from_data(Formula(parse_expression("2*x"), ("x",)), x, np.array([2.0, 5.0]))
+    >>> entry.loss, entry.complexity
+    (0.5, 3)
     """
 
     formula: Formula
@@ -100,17 +80,47 @@ class FrontEntry:
         return self.formula.complexity
 
     def fidelity(self, **data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
-        """Root mean squared error over the deviation of y, for each named (x, y): train, fresh, outside ..."""
+        """Relative errors on named data sets.
+
+        Parameters
+        ----------
+        **data : tuple of ndarray
+            Pairs x (N, inputs), y (N,) by name: train, fresh, outside, ...
+
+        Returns
+        -------
+        dict of str to float
+            Root mean squared error over the standard deviation of y, by name.
+        """
         return {name: relative_error(self.formula.expression, *pair) for name, pair in data.items()}
 
 
 @dataclass(frozen=True)
 class Front:
-    """Formulas of which none is both longer and worse than another, the shortest first.
+    """Pareto front: formulas, the shortest first, none of which is both longer and less accurate than another.
 
-    samples, variance: of the y that the losses are about. messages: sentences on the outcome of the search.
-    held_out: rows behind the entries' validation, if `best` is to count them together with those of the search.
-    chosen: the place of the best entry where rows were looked at one by one (`settled`), else None.
+    Parameters
+    ----------
+    entries : tuple of FrontEntry
+        The formulas.
+    samples : int
+        Number of rows behind the losses.
+    variance : float
+        Variance of the target on these rows.
+    messages : tuple of str
+        Sentences on the outcome of the search.
+    held_out : int
+        Number of rows behind the validation errors if `best` weighs them together with the rows of the search; else 0.
+    chosen : int, optional
+        Place of the best entry if `choose_by_significance` determined it.
+
+    Examples
+    --------
+    >>> x = np.linspace(0.0, 1.0, 30)[:, None]
+    >>> from edgewise import find_formula
+    >>> front = find_formula(x, 2 * x[:, 0] + 1)
+    >>> str(front.best.formula)
+    '2*x_1 + 1'
     """
 
     entries: tuple[FrontEntry, ...]
@@ -131,23 +141,22 @@ class Front:
 
     @property
     def best(self) -> FrontEntry:
-        """The entry that a price on symbols picks: least N log loss + 4 complexity, the shortest of the exact ones.
+        """The entry with the smallest N log(loss) + `SYMBOL_PRICE` * complexity, or the chosen one if there is one.
 
-        Two is what Akaike's criterion asks for a parameter; a symbol that may be chosen among dozens costs more.
-        `settled` may have gone back from there to a shorter one.
+        N is the number of rows and the loss the validation error if there is one. Losses count as equal once they are
+        exact in float64, so the shortest exact formula is the best.
         """
         if self.chosen is not None:
             return self.entries[self.chosen]
         floor = EXACT_SHARE * self.variance
 
         def price(entry: FrontEntry) -> float:
-            if not math.isfinite(entry.validation):
-                rows, loss = self.samples, entry.loss
-            elif self.held_out:  # few rows held out are a noisy judge by themselves
-                rows = self.samples + self.held_out
-                loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
-            else:
-                rows, loss = self.samples, entry.validation
+            rows, loss = self.samples, entry.loss
+            if math.isfinite(entry.validation):
+                loss = entry.validation
+                if self.held_out:  # Few held-out rows alone give a noisy estimate.
+                    rows += self.held_out
+                    loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
             return rows * math.log(max(loss, floor, 1e-300)) + SYMBOL_PRICE * entry.complexity
 
         return min(self.entries, key=price)
@@ -160,9 +169,10 @@ class Front:
 
     @property
     def equations(self) -> list[dict[str, object]]:
-        """A row for each entry: complexity, loss, validation, fresh, outside, score, equation, sympy, callable.
+        """A row for each entry, ready for a data frame.
 
-        The equation is text, sympy is made when called.
+        The columns are complexity, loss, validation, fresh, outside, score, equation (text), sympy (a function that
+        makes the sympy expression) and callable (the formula).
         """
         return [
             {
@@ -185,57 +195,133 @@ class Front:
 
 
 def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iterable[str] = ()) -> Front:
-    """The candidates that no other beats in both complexity and loss, with their scores.
+    """Keep the candidates that no other one beats in both complexity and loss, and compute their scores.
 
-    Of equally long ones whose losses are as near as chance has it, the one with more numbers that people write.
+    Parameters
+    ----------
+    candidates : iterable of FrontEntry
+        The formulas.
+    y : ndarray, shape (N,)
+        The target behind the losses.
+    messages : iterable of str
+        Sentences on the outcome of the search.
 
-    Raises:
-        InputError: there is none with a finite loss.
+    Returns
+    -------
+    Front
+        The formulas, the shortest first. Of equally long ones whose losses differ by no more than chance explains, it
+        holds the one with the most recognised constants.
+
+    Raises
+    ------
+    InputError
+        No candidate has a finite loss.
     """
     floor = EXACT_SHARE * float(np.var(y))
+
+    def recognised(entry: FrontEntry) -> int:
+        """Number of constants that have a closed form or at most three digits."""
+        numbers = [part for part in walk(entry.formula.expression) if isinstance(part, Number)]
+        return sum(part.exact is not None or float(f"{part.value:.3g}") == part.value for part in numbers)
+
     kept: list[FrontEntry] = []
-    for entry in _one_of_each_length(candidates, floor, len(y)):
-        if math.isfinite(entry.loss) and (not kept or max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor)):
-            score = 0.0
-            if kept:
-                fall = math.log(max(kept[-1].loss, floor, 1e-300)) - math.log(max(entry.loss, floor, 1e-300))
-                score = fall / max(entry.complexity - kept[-1].complexity, 1)
-            kept.append(replace(entry, score=score))
+    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
+    for _, group in groupby(ordered, key=lambda entry: entry.complexity):
+        first, *others = group
+        entry = first
+        for other in others:
+            allowed = max(first.loss, floor) * (1 + CHI_SQUARE_99 * max(recognised(other), 1) / len(y))
+            if other.loss <= allowed and recognised(other) > recognised(entry):
+                entry = other
+        if not math.isfinite(entry.loss):
+            continue
+        if not kept:
+            kept.append(replace(entry, score=0.0))
+        elif max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor):
+            decrease = math.log(max(kept[-1].loss, floor, 1e-300)) - math.log(max(entry.loss, floor, 1e-300))
+            kept.append(replace(entry, score=decrease / max(entry.complexity - kept[-1].complexity, 1)))
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     return Front(tuple(kept), len(y), float(np.var(y)), tuple(messages))
 
 
 def choose_by_significance(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
-    """The front with its choice made row by row: the shortest entry that the one of least price isn't clearly ahead of.
+    """Choose the shortest entry that is not significantly less accurate than the entry of least price.
 
-    Clearly: by more than `CLEARLY` standard errors of the mean difference of their squared errors at rows x (N,
-    inputs), y (N,), held-out ones included. For normal errors the price asks for as much; where few rows make most of
-    the loss it is too easily paid (Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses",
-    Econometrica 57, 1989).
+    The difference is significant if the mean difference of the squared errors exceeds `SIGNIFICANT_Z` of its standard
+    errors (Vuong's test [1]_). For normal errors the price of a symbol asks for about as much; where few rows make most
+    of the loss the price alone is paid too easily.
+
+    Parameters
+    ----------
+    front : Front
+        The front.
+    x : ndarray, shape (N, inputs)
+        The rows, held-out ones included.
+    y : ndarray, shape (N,)
+        Their targets.
+
+    Returns
+    -------
+    Front
+        The front with `chosen` set.
+
+    References
+    ----------
+    .. [1] Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", Econometrica 57 (1989).
     """
     best = replace(front, chosen=None).best
-    squares = (best.formula(x) - y) ** 2
+    best_squares = (best.formula(x) - y) ** 2
     for place, entry in enumerate(front.entries):
-        gap = (entry.formula(x) - y) ** 2 - squares
-        if entry is best or gap.mean() <= SIGNIFICANT_Z * gap.std() / math.sqrt(len(y)):
+        difference = (entry.formula(x) - y) ** 2 - best_squares
+        if entry is best or difference.mean() <= SIGNIFICANT_Z * difference.std() / math.sqrt(len(y)):
             return replace(front, chosen=place)
     raise AssertionError("the best entry is on the front")
 
 
-def _one_of_each_length(candidates: Iterable[FrontEntry], floor: float, rows: int) -> Iterator[FrontEntry]:
-    """The best candidate of each complexity, the shortest first."""
+def with_fidelity(
+    entries: Iterable[FrontEntry], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray
+) -> Iterator[FrontEntry]:
+    """Add the mean squared difference from a function at fresh and outside inputs to each entry.
 
-    def known(entry: FrontEntry) -> int:
-        numbers = [part for part in walk(entry.formula.expression) if isinstance(part, Number)]
-        return sum(part.exact is not None or float(f"{part.value:.3g}") == part.value for part in numbers)
+    Parameters
+    ----------
+    entries : iterable of FrontEntry
+        The entries.
+    function : callable
+        Maps inputs (N, inputs) to values (N,), for example the network.
+    x : ndarray, shape (N, inputs)
+        The rows; they determine the points, see `fresh_inputs` and `outside_inputs`.
 
-    ordered = sorted(candidates, key=lambda entry: (entry.complexity, entry.loss))
-    for _, group in groupby(ordered, key=lambda entry: entry.complexity):
-        first, *others = group
-        chosen = first
-        for other in others:
-            near = max(first.loss, floor) * (1 + ALLOWANCE * max(known(other), 1) / rows)
-            if other.loss <= near and known(other) > known(chosen):
-                chosen = other
-        yield chosen
+    Yields
+    ------
+    FrontEntry
+        The entry with `fresh` and `outside`, infinite where the formula is undefined at a point.
+    """
+    places = [fresh_inputs(x), outside_inputs(x)]
+    values = [function(points) for points in places]
+    for entry in entries:
+        differences = []
+        for points, known in zip(places, values, strict=True):
+            with np.errstate(all="ignore"):
+                difference = float(np.mean((entry.formula(points) - known) ** 2))
+            differences.append(difference if math.isfinite(difference) else math.inf)
+        yield replace(entry, fresh=differences[0], outside=differences[1])
+
+
+def fresh_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Points (POINTS, inputs), each at random on the line between two random rows of x (N, inputs)."""
+    random = np.random.default_rng([seed, 0])
+    a, b = x[random.integers(0, len(x), (2, POINTS))]
+    return a + random.uniform(0, 1, (POINTS, 1)) * (b - a)
+
+
+def outside_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Rows (POINTS, inputs) of x, one input of each moved beyond its range by up to `EXTRAPOLATED_SHARE` of it."""
+    random = np.random.default_rng([seed, 1])
+    points = x[random.integers(0, len(x), POINTS)]
+    low, high = x.min(0), x.max(0)
+    moved, upwards = random.integers(0, x.shape[1], POINTS), random.integers(0, 2, POINTS) > 0
+    step = EXTRAPOLATED_SHARE * random.uniform(0, 1, POINTS) * (high - low)[moved]
+    points[np.arange(POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
+    return points

@@ -1,7 +1,10 @@
-"""Fronts of formulas as plain values for a file, and back: checked as if an enemy had written them."""
+"""Fronts of formulas as plain values for a file, and back; every value of a file is checked."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgewise.checks import check_names
 from edgewise.errors import CheckpointError
@@ -21,12 +24,23 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 
 VERSION = 1
-LONGEST = 10_000  # tokens of a formula
-NUMBERS = ("loss", "validation", "fresh", "outside", "score")
+# Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
+LONGEST = 10_000
 
 
-def front_fields(front: Front) -> dict:
-    """All of a front but the networks of its entries. Numbers that are not finite are texts, as JSON has none."""
+def front_fields(front: Front) -> dict[str, Any]:
+    """Convert a front to plain values.
+
+    Parameters
+    ----------
+    front : Front
+        The front. The networks of its entries are left out.
+
+    Returns
+    -------
+    dict
+        Values that JSON can hold; numbers that are not finite are texts.
+    """
     return {
         "version": VERSION,
         "names": list(front[0].formula.names),
@@ -34,59 +48,85 @@ def front_fields(front: Front) -> dict:
         "variance": front.variance,
         "held_out": front.held_out,
         "chosen": front.chosen,
-        "said": list(front.messages),
+        "said": list(front.messages),  # The key that files of version 1 use.
         "entries": [
             {
-                "text": entry.formula.text(None),  # for people; what counts are the tokens
+                "text": entry.formula.text(None),  # For readers of the file; only the tokens are read back.
                 "tokens": _tokens(entry.formula.expression),
-                **{name: _plain(getattr(entry, name)) for name in NUMBERS},
+                "loss": _plain_number(entry.loss),
+                "validation": _plain_number(entry.validation),
+                "fresh": _plain_number(entry.fresh),
+                "outside": _plain_number(entry.outside),
+                "score": _plain_number(entry.score),
             }
             for entry in front
         ],
     }
 
 
-def front_from_fields(fields: Mapping, inputs: int) -> Front:
-    """The front of `front_fields`, of formulas of so many inputs.
+def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
+    """Restore a front from the values of `front_fields`.
 
-    Raises:
-        CheckpointError: the fields are not as they were written. KeyError, TypeError, ValueError: alike.
+    Parameters
+    ----------
+    fields : mapping
+        The values.
+    inputs : int
+        Number of inputs of the formulas.
+
+    Returns
+    -------
+    Front
+        The front, without networks.
+
+    Raises
+    ------
+    CheckpointError, KeyError, TypeError, ValueError
+        The values are not as `front_fields` writes them.
     """
     if fields["version"] != VERSION:
         raise CheckpointError(f"formulas must have version {VERSION}, got {fields['version']!r}")
     names = check_names(fields["names"], inputs)
     entries = tuple(
-        FrontEntry(Formula(_expression(one["tokens"], inputs), names), *(float(one[name]) for name in NUMBERS))
-        for one in fields["entries"]
+        FrontEntry(
+            Formula(_expression(entry["tokens"], inputs), names),
+            loss=float(entry["loss"]),
+            validation=float(entry["validation"]),
+            fresh=float(entry["fresh"]),
+            outside=float(entry["outside"]),
+            score=float(entry["score"]),
+        )
+        for entry in fields["entries"]
     )
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
-    _expect(bool(entries) and samples > 0 <= held_out, "no formulas, or of no rows")
+    _expect(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _expect(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
     return Front(entries, samples, float(fields["variance"]), tuple(map(str, fields["said"])), held_out, chosen)
 
 
-def _plain(value: float) -> float | str:
+def _plain_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _tokens(node: Expression) -> list[list]:
-    """Parts before what they are parts of, so that no formula nests deeper than a list of lists."""
-    found = [token for part in children(node) for token in _tokens(part)]
+def _tokens(node: Expression) -> list[list[Any]]:
+    """A formula in postfix order: each part after the parts it consists of, so a flat list holds any depth."""
+    below = [token for part in children(node) for token in _tokens(part)]
     match node:
         case Number(value, exact):
-            return [["number", _plain(value), *(exact or ())]]
+            return [["number", _plain_number(value), *(exact or ())]]
         case Variable(index):
             return [["input", index]]
         case Add() | Multiply():
-            return [*found, ["+" if isinstance(node, Add) else "*", len(children(node))]]
+            return [*below, ["+" if isinstance(node, Add) else "*", len(children(node))]]
         case Power(_, exponent):
-            return [*found, ["power", exponent]]
+            return [*below, ["power", exponent]]
         case Call(name, _):
-            return [*found, ["call", name]]
+            return [*below, ["call", name]]
     raise AssertionError(node)
 
 
-def _expression(tokens: Sequence[Sequence], inputs: int) -> Expression:
+def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
+    """The formula of a list of tokens; refuses everything that `_tokens` does not write."""
     _expect(0 < len(tokens) <= LONGEST, f"{len(tokens)} tokens")
     stack: list[Expression] = []
     for kind, *words in tokens:
@@ -94,32 +134,32 @@ def _expression(tokens: Sequence[Sequence], inputs: int) -> Expression:
         _expect(type(count) is int and count <= len(stack), "a part that is not there")
         parts = tuple(stack[len(stack) - count :])
         del stack[len(stack) - count :]
-        stack.append(_part(kind, words, parts, inputs))
+        node: Expression
+        if kind == "number":
+            value, *exact = words
+            if exact:
+                p, q, unit = exact
+                _expect(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "an unknown closed form")
+            node = Number(float(value), (p, q, unit) if exact else None)
+        elif kind == "input":
+            (index,) = words
+            _expect(type(index) is int and 0 <= index < inputs, "an input that is not there")
+            node = Variable(index)
+        elif kind in ("+", "*"):
+            _expect(len(parts) > 1, "a sum or product of one part")
+            node = Add(parts) if kind == "+" else Multiply(parts)
+        elif kind == "power":
+            (exponent,) = words
+            node = Power(parts[0], float(exponent))
+        else:
+            (name,) = words
+            _expect(kind == "call" and name in FUNCTIONS, f"an unknown function {name!r}"[:60])
+            node = Call(name, parts[0])
+        stack.append(node)
     _expect(len(stack) == 1, "loose parts")
     return stack[0]
 
 
-def _part(kind: str, words: list, parts: tuple[Expression, ...], inputs: int) -> Expression:
-    if kind == "number":
-        value, *exact = words
-        if exact:
-            p, q, unit = exact
-            _expect(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "a number that nobody writes")
-        return Number(float(value), tuple(exact) or None)
-    if kind == "input":
-        (index,) = words
-        _expect(type(index) is int and 0 <= index < inputs, "an input that is not there")
-        return Variable(index)
-    if kind in ("+", "*"):
-        _expect(len(parts) > 1, "a sum or product of one part")
-        return Add(parts) if kind == "+" else Multiply(parts)
-    (word,) = words
-    if kind == "power":
-        return Power(parts[0], float(word))
-    _expect(kind == "call" and word in FUNCTIONS, f"an unknown function {word!r}"[:60])
-    return Call(word, parts[0])
-
-
-def _expect(holds: bool, came: str) -> None:
+def _expect(holds: bool, found: str) -> None:
     if not holds:
-        raise CheckpointError(f"formulas must be as they were written, got {came}")
+        raise CheckpointError(f"formulas must be as they were written, got {found}")
