@@ -138,14 +138,38 @@ class EdgeFit:
             return Number(self.d)
         if self.name not in table:
             raise InputError(f"table must contain the function {self.name!r} of the fit, got {', '.join(table)}")
-        argument = simplify(Add((Multiply((_constant(self.a), Variable(0))), _constant(self.b))))
-        value = replaced(parse_expression(table[self.name].text), Variable(0), argument)
-        return simplify(Add((Multiply((_constant(self.c), value)), _constant(self.d))))
+        return simplify(scaled_function(table[self.name], (self.a, self.b, self.c, self.d), Variable(0)))
 
 
-def _constant(value: float) -> Number:
-    """A fitted constant; exact only where it is 0, 1 or -1, which stand for a constant that is not there."""
-    return exact_number(value) if value in (0.0, 1.0, -1.0) else Number(value)
+def scaled_function(
+    function: Elementary, constants: tuple[float, float, float, float], argument: Expression
+) -> Expression:
+    """Write c f(a u + b) + d as an expression, without factors of 1 and offsets of 0.
+
+    Parameters
+    ----------
+    function : Elementary
+        The function f.
+    constants : tuple of float
+        The numbers a, b, c and d. Those equal to 0, 1 or -1 are exact, the others are free constants.
+    argument : Expression
+        The argument u.
+
+    Returns
+    -------
+    Expression
+        The expression, not simplified.
+    """
+
+    def scaled(node: Expression, factor: float, offset: float) -> Expression:
+        if factor != 1:
+            node = Multiply((exact_number(factor) if factor in (-1.0, 0.0) else Number(factor), node))
+        if offset != 0:
+            node = Add((node, exact_number(offset) if offset in (-1.0, 1.0) else Number(offset)))
+        return node
+
+    a, b, c, d = constants
+    return scaled(replaced(parse_expression(function.text), Variable(0), scaled(argument, a, b)), c, d)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from edgewise.checks import check_names, is_integer
 from edgewise.errors import InputError
-from edgewise.formulas.curve_fits import substituted
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exact_number, parse_expression
+from edgewise.formulas.curve_fits import scaled_function
+from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.layers.product import ProductLayer
@@ -164,14 +164,4 @@ def edge_expression(layer: SymbolicLayer, i: int, o: int, argument: Expression =
     if function is None:
         return exact_number(0)
     a, b, c, d = layer.affine[:, i, o].detach().double().tolist()
-    return _affine(substituted(parse_expression(function.text), _affine(argument, a, b)), c, d)
-
-
-def _affine(node: Expression, factor: float, offset: float) -> Expression:
-    """factor * node + offset, without a factor of 1 and an offset of 0."""
-    scaled = node if factor == 1 else Multiply((_constant(factor), node))
-    return scaled if offset == 0 else Add((scaled, _constant(offset)))
-
-
-def _constant(value: float) -> Number:
-    return exact_number(value) if value in (-1.0, 0.0, 1.0) else Number(value)
+    return scaled_function(function, (a, b, c, d), argument)
