@@ -110,11 +110,11 @@ def test_what_is_there_and_in_which_order(report):
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", report)
     assert headings == [
         "1. Result",
-        "2. What the prediction depends on",
+        "2. Inputs that the prediction depends on",
         "3. The network",
         "4. The data",
-        "5. How it was trained",
-        "6. To repeat it",
+        "5. Training",
+        "6. Repeating the fit",
     ]
     reader = read(report)
     assert [f"Figure {n}." in reader.text for n in (1, 2, 3, 4)] == [True, True, True, False]

@@ -1,4 +1,7 @@
-"""A report about one fit: a single HTML file that needs nothing else, to read, print or send."""
+"""A report about one fit: a single HTML file that needs no other file, to read, print or send.
+
+Fill a `ReportContent` with texts, numbers and figures and hand it to `write_report`.
+"""
 
 from importlib.util import find_spec
 

@@ -1,12 +1,17 @@
-"""What a report says, before it is laid out."""
+"""Content of a report before its layout: texts, numbers and figures."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgewise.errors import InputError
 
-# Where each kind of figure goes, what it shows and how to read it, and what a reader who cannot see it is told.
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# For each kind of figure: its section, its caption, and a description for readers who cannot see it.
 FIGURES: dict[str, tuple[str, str, str]] = {
     "parity": (
         "result",
@@ -23,37 +28,37 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     ),
     "effects": (
         "inputs",
-        "How the prediction moves with one input while all others stay as they are in the data, averaged over the "
-        "rows. A band holds the middle 80 % of the rows’ own curves: where it is narrow, the input acts alone; where "
-        "it is wide, what it does depends on the other inputs. Grey shows where the data lie: trust a curve only "
-        "there.",
+        "Average prediction over the rows against one input, while all other inputs keep their values in the data "
+        "(partial dependence). The band contains the middle 80 % of the curves of single rows: where it is narrow, the "
+        "input acts alone; where it is wide, its effect depends on the other inputs. Grey marks show the data: trust a "
+        "curve only there.",
         "Curves of the average prediction against each of the strongest inputs, with histograms of the data.",
     ),
     "shares": (
         "inputs",
-        "What each input adds to the prediction of a row, relative to the mean prediction: one dot for each of up to "
-        "300 rows, darker where the value of the input is higher. The shares of a row add up to its prediction "
-        "(Shapley values by sampling).",
+        "Contribution of each input to the prediction of a row, relative to the mean prediction: one dot for each of "
+        "up to 300 rows, darker where the value of the input is higher. The contributions of a row and the mean add up "
+        "to its prediction (Shapley values by sampling).",
         "Dots of the share of each of the strongest inputs in the predictions of the rows.",
     ),
     "formulas": (
         "formulas",
-        "Error against length of the best formula of each length: dots are the rows of the search, rings the rows held "
-        "out from it. The chosen formula is the one whose every symbol pays for itself. Errors in the list are those "
-        "on the rows held out, in per cent of the standard deviation.",
+        "Error against length of the best formula of each length: dots for the rows of the search, rings for held-out "
+        "rows. The chosen formula is the longest one in which every symbol lowers the error enough. Errors in the list "
+        "are those on held-out rows, in per cent of the standard deviation of the target.",
         "Errors of formulas against their number of symbols, and the formulas.",
     ),
     "network": (
         "network",
-        "The whole model. Each frame holds one learned function of one variable, drawn over the range of the values "
-        "that the data give it and stretched to fill its frame. A node adds up the functions that end in it. Strong "
-        "ink marks the functions that the output depends on most, relative to the strongest of their layer.",
+        "The whole network. Each frame shows one learned function of one variable over the range of its values in the "
+        "data, stretched to fill the frame. A node adds the functions that end in it. Strong ink marks the functions "
+        "on which the output depends most, relative to the strongest of their layer.",
         "Diagram of the network with the learned function drawn on each edge.",
     ),
     "edges": (
         "network",
-        "The first layer’s functions of the strongest inputs, each less its mean, in standard deviations of the hidden "
-        "node it feeds (in units of the output where there is no hidden layer). Grey shows where the data lie.",
+        "First-layer functions of the strongest inputs, each minus its mean, in standard deviations of the hidden node "
+        "that it enters (in units of the output if there is no hidden layer). Grey marks show the data.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
     "history": (
@@ -66,10 +71,29 @@ FIGURES: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One row of the comparison. score: on the test rows, None if there is none (`remark` says why);
-    error: standard error of the score, if known; parameters: fitted numbers, None where that means nothing;
-    seconds: wall time of the fit; gap_error: standard error of the difference between its score and the KAN's on the
-    same rows, if known.
+    """One row of the comparison of models.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    score : float or None
+        Score on the test rows; None if there is none, and `remark` gives the reason.
+    parameters : int, optional
+        Number of fitted parameters; None for models without a meaningful count.
+    seconds : float, optional
+        Wall time of the fit.
+    error : float, optional
+        Standard error of the score.
+    remark : str
+        A note below the name.
+    gap_error : float, optional
+        Standard error of the difference between this score and the KAN's on the same rows.
+
+    Examples
+    --------
+    >>> ModelResult("linear model", 0.82, parameters=11).score
+    0.82
     """
 
     name: str
@@ -83,7 +107,22 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """How one class fared on the test rows; recall and precision are None where they have no meaning."""
+    """Recall and precision of one class on the test rows.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    rows : int
+        Number of its test rows.
+    recall, precision : float or None
+        Shares from 0 to 1; None where the denominator is zero.
+
+    Examples
+    --------
+    >>> ClassResult("malignant", rows=42, recall=0.95, precision=None).rows
+    42
+    """
 
     name: str
     rows: int
@@ -93,33 +132,91 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """kind: one of parity, confusion, effects, shares, formulas, network, edges, history; it decides the place and,
-    unless `caption` or `alt` (for readers who cannot see it) are given, what is said about it.
+    """A figure with its place in the report.
+
+    Parameters
+    ----------
+    kind : str
+        One of parity, confusion, effects, shares, formulas, network, edges, history. It decides the section, and the
+        caption and description unless these are given.
+    figure : matplotlib.figure.Figure
+        The drawing.
+    caption : str
+        Text below the figure.
+    alt : str
+        Description for readers who cannot see the figure.
+
+    Raises
+    ------
+    InputError
+        The kind is unknown.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ReportFigure("parity", Figure()).kind
+    'parity'
     """
 
     kind: str
-    figure: Any
+    figure: Figure
     caption: str = ""
     alt: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in FIGURES:
             raise InputError(f"kind must be one of {', '.join(FIGURES)}, got {self.kind!r}")
 
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What `write_report` lays out; texts are plain, never HTML. Empty parts are left out of the page.
+    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out.
 
-    title, summary: what was done, in sentences; the standing among the baselines is added by itself.
-    background: paragraphs about the subject, after the summary.
-    models: the KAN first, then the baselines, all on the same test rows; score_name: as "accuracy" or "R²";
-        score_percent: the score is a share, to be shown in per cent; higher_is_better: False for an error.
-    inputs: (name, score) of the strongest inputs, as from `input_scores`. findings: what there is to say about them.
-    formulas: the formula found and what there is to say about it.
-    data: facts, as {"rows": 8000}; split: {"training": 5120, ...}; notes: sentences of the table encoder.
-    training: how it was trained, as {"shape": "[17, 5, 14]"}. versions: {"edgewise": "0.1.0", ...}.
-    command, seed: what to type to get the same.
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    summary : sequence of str
+        Sentences about the fit; the comparison with the baselines is added automatically.
+    background : sequence of str
+        Paragraphs about the subject, after the summary.
+    models : sequence of ModelResult
+        The KAN first, then the baselines, all on the same test rows.
+    score_name : str
+        For example "accuracy" or "R²".
+    score_percent : bool
+        Whether the score is a share, shown in per cent.
+    higher_is_better : bool
+        False for an error.
+    classes : sequence of ClassResult
+        One entry for each class.
+    inputs : sequence of (str, float)
+        Names and scores of the strongest inputs, as from `input_scores`.
+    findings : sequence of str
+        Sentences about the inputs.
+    formulas : sequence of str
+        The chosen formula, then sentences about it.
+    figures : sequence of ReportFigure
+        Figures in any order.
+    data : mapping
+        Facts about the data, for example {"rows": 8000}.
+    split : mapping
+        Numbers of rows, for example {"training": 5120, "test": 1600}.
+    notes : sequence of str
+        Sentences of the table encoder.
+    training : mapping
+        Facts about the training, for example {"shape": "[17, 5, 14]"}.
+    versions : mapping
+        Versions of the packages.
+    command : str
+        Command that repeats the fit.
+    seed : int, optional
+        Its seed.
+
+    Examples
+    --------
+    >>> ReportContent("House prices", models=[ModelResult("KAN", 0.91)], score_name="R²").title
+    'House prices'
     """
 
     title: str

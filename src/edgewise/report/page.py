@@ -1,4 +1,4 @@
-"""Lays a report out as one HTML page: no scripts, no other files, every text escaped."""
+"""Layout of a report as one HTML page, without scripts or other files and with every text escaped."""
 
 import html
 import os
@@ -7,38 +7,72 @@ from importlib.resources import files
 from string import Template
 
 from edgewise.files import write_bytes
+from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURES, ReportContent
-from edgewise.report.standing import shown, standing
 from edgewise.report.vector import inline_svg
 
 
 def write_report(path: str | os.PathLike[str], content: ReportContent) -> None:
-    """Writes the report as one self-contained HTML file, whole or not at all; the same content gives the same bytes.
+    """Write the report as one self-contained HTML file, whole or not at all.
 
-    Raises:
-        FileError: the file cannot be written.
+    Parameters
+    ----------
+    path : path-like
+        The file. The same content gives the same bytes.
+    content : ReportContent
+        Texts, numbers and figures.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from edgewise.report import ReportContent
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "report.html"
+    ...     write_report(path, ReportContent("House prices", summary=["The model was trained on 400 rows."]))
+    ...     "400 rows" in path.read_text(encoding="utf-8")
+    True
     """
     write_bytes(path, page(content).encode("utf-8"))
 
 
 def page(content: ReportContent) -> str:
-    """The report as HTML."""
+    """Return the report as HTML."""
     drawn = _figures(content)
+    formula = ""
+    if content.formulas:
+        formula = f"<pre><code>{_text(content.formulas[0])}</code></pre>\n{_list(content.formulas[1:])}"
+    split = ""
+    if content.split:
+        total = sum(content.split.values())
+        *rest, last = (f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
+        parts = f"{', '.join(rest)} and {last}" if rest else last
+        split = f"<p>The {total:,} rows were split into {parts}.</p>"
+    repeat = f"<pre><code>{_text(content.command)}</code></pre>" if content.command else ""
+    if content.seed is not None:
+        repeat += (
+            f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
+            "machine.</p>"
+        )
     sections = [
         ("Result", [_comparison(content), *drawn["result"], _classes(content)]),
-        ("What the prediction depends on", [_inputs(content), _list(content.findings), *drawn["inputs"]]),
-        ("As a formula", [_formulas(content), *drawn["formulas"]]),
+        ("Inputs that the prediction depends on", [_inputs(content), _list(content.findings), *drawn["inputs"]]),
+        ("A formula", [formula, *drawn["formulas"]]),
         ("The network", drawn["network"]),
-        ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
-        ("How it was trained", [_facts(content.training), *drawn["training"]]),
-        ("To repeat it", [_command(content), _facts(content.versions)]),
+        ("The data", [_facts(content.data), split, _list(content.notes)]),
+        ("Training", [_facts(content.training), *drawn["training"]]),
+        ("Repeating the fit", [repeat, _facts(content.versions)]),
     ]
-    sections = [(title, "\n".join(filter(None, parts))) for title, parts in sections]
+    filled = [(title, "\n".join(filter(None, parts))) for title, parts in sections]
     body = "\n".join(
         f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{n}. {title}</h2>\n{inner}\n</section>'
-        for n, (title, inner) in enumerate(((title, inner) for title, inner in sections if inner), start=1)
+        for n, (title, inner) in enumerate(((title, inner) for title, inner in filled if inner), start=1)
     )
-    abstract = " ".join([*content.summary, *standing(content)])
+    abstract = " ".join([*content.summary, *comparison_sentences(content)])
     opening = f'<p class="abstract">{_text(abstract)}</p>' if abstract else ""
     opening += "".join(f"\n<p>{_text(paragraph)}</p>" for paragraph in content.background)
     template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
@@ -46,12 +80,12 @@ def page(content: ReportContent) -> str:
 
 
 def _text(value: object) -> str:
-    """Plain text made safe for HTML; what cannot be printed becomes the replacement mark."""
+    """Return plain text made safe for HTML; characters that cannot be printed become the replacement mark."""
     return html.escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value)))
 
 
 def _figures(content: ReportContent) -> dict[str, list[str]]:
-    """The figures of each section, numbered in the order of the page."""
+    """Return the figures of each section, numbered in the order of the page."""
     placed: dict[str, list[str]] = {section: [] for section, _, _ in FIGURES.values()}
     ordered = sorted(content.figures, key=lambda figure: list(placed).index(FIGURES[figure.kind][0]))
     for number, figure in enumerate(ordered, start=1):
@@ -63,7 +97,7 @@ def _figures(content: ReportContent) -> dict[str, list[str]]:
 
 
 def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:
-    """A table of cells that are HTML already; the first column names the rows, row `marked` is set off."""
+    """Return a table of cells that are HTML already; the first column names the rows, row `marked` is highlighted."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     lines = [
         ('<tr class="ours">' if n == marked else "<tr>")
@@ -87,11 +121,14 @@ def _comparison(content: ReportContent) -> str:
     order = sorted(content.models, key=lambda m: (m.score is None, sign * (m.score or 0.0)))
     rows = []
     for model in order:
-        score = shown(content, model.score)
+        score = score_text(content, model.score)
         if model.error is not None and model.score is not None:
             score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
         parameters = "–" if model.parameters is None else f"{model.parameters:,}"
-        seconds = "–" if model.seconds is None else _seconds(model.seconds)
+        seconds = "–"
+        if model.seconds is not None:
+            digits = 2 if model.seconds < 1 else 1 if model.seconds < 100 else 0
+            seconds = f"{model.seconds:,.{digits}f}"
         remark = f"<br><small>{_text(model.remark)}</small>" if model.remark else ""
         rows.append([_text(model.name) + remark, score, parameters, seconds])
     better = "higher" if content.higher_is_better else "lower"
@@ -110,9 +147,10 @@ def _classes(content: ReportContent) -> str:
 
     rows = [[_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
     caption = (
-        "Each class on the test rows: the share of its rows that was found, and of its predictions that was right."
+        "Recall and precision of each class on the test rows: the share of its rows that is predicted correctly, "
+        "and the share of its predictions that is correct."
     )
-    return _table(caption, ["class", "rows", "found (recall)", "right (precision)"], rows)
+    return _table(caption, ["class", "rows", "recall", "precision"], rows)
 
 
 def _inputs(content: ReportContent) -> str:
@@ -125,30 +163,26 @@ def _inputs(content: ReportContent) -> str:
     ]
     caption = (
         "Strongest inputs. The score follows the variation of the outputs back through the network (KAN 2.0, "
-        "arXiv 2408.10205, section 4.1): it tells what this model uses, not what causes what."
+        "arXiv 2408.10205, section 4.1). It shows the inputs that this model uses, not causes."
     )
     return _table(caption, ["input", "score", '<span class="unseen">score as a bar</span>'], rows).replace(
         "<table>", '<table class="bars">'
     )
 
 
-def _split(content: ReportContent) -> str:
-    if not content.split:
-        return ""
-    total = sum(content.split.values())
-    parts = [f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items()]
-    return f"<p>The {total:,} rows were split into {_sentence(parts)}.</p>"
-
-
-def _sentence(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
 def _facts(facts: Mapping[str, object]) -> str:
     if not facts:
         return ""
+
+    def shown_value(value: object) -> object:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, int):
+            return f"{value:,}"
+        return f"{value:.4g}" if isinstance(value, float) else value
+
     rows = "\n".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(_number(value))}</dd></div>" for name, value in facts.items()
+        f"<div><dt>{_text(name)}</dt><dd>{_text(shown_value(value))}</dd></div>" for name, value in facts.items()
     )
     return f"<dl>\n{rows}\n</dl>"
 
@@ -156,30 +190,3 @@ def _facts(facts: Mapping[str, object]) -> str:
 def _list(sentences: Iterable[str]) -> str:
     items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
     return f"<ul>\n{items}\n</ul>" if items else ""
-
-
-def _formulas(content: ReportContent) -> str:
-    if not content.formulas:
-        return ""
-    first, *others = content.formulas
-    return f"<pre><code>{_text(first)}</code></pre>\n{_list(others)}"
-
-
-def _command(content: ReportContent) -> str:
-    parts = [f"<pre><code>{_text(content.command)}</code></pre>"] if content.command else []
-    if content.seed is not None:
-        same = "the same seed, versions and number of threads give the same model on the same machine"
-        parts.append(f"<p>Seed {content.seed}; {same}.</p>")
-    return "\n".join(parts)
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else value
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"

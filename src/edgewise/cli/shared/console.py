@@ -15,7 +15,7 @@ from rich.text import Text
 from edgewise.cli.shared.guard import printable
 from edgewise.outcomes import Progress
 from edgewise.report import ModelResult, ReportContent
-from edgewise.report.standing import shown
+from edgewise.report.comparison import score_text
 
 _BAR = 24  # characters
 _PIPE = 120  # width of tables in a pipe or file, which has none of its own; sentences stay on one line there
@@ -147,7 +147,7 @@ def comparison(content: ReportContent) -> Grid:
 def _score(content: ReportContent, model: ModelResult) -> str:
     if model.score is None:
         return model.remark or "-"
-    text = shown(content, model.score)
+    text = score_text(content, model.score)
     if model.error is None:
         return text
     error = 100 * model.error if content.score_percent else model.error

@@ -10,7 +10,7 @@ from edgewise.cli.table.results import INTERRUPTED, TITLES, Results, split_sente
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress
-from edgewise.report.standing import standing
+from edgewise.report.comparison import comparison_sentences
 
 
 def fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> Results:
@@ -87,7 +87,7 @@ def _show(results: Results, screen: Screen) -> None:
     screen.say()
     screen.table(comparison(content))
     screen.say()
-    sentences = standing(content)
+    sentences = comparison_sentences(content)
     if screen.quiet and sentences:
         screen.always(sentences[0])
     screen.say(" ".join(sentences))

@@ -3,11 +3,11 @@
 import pytest
 
 from edgewise.report import ModelResult, ReportContent
-from edgewise.report.standing import standing
+from edgewise.report.comparison import comparison_sentences
 
 
 def say(*models, **settings):
-    return " ".join(standing(ReportContent("t", models=models, **settings)))
+    return " ".join(comparison_sentences(ReportContent("t", models=models, **settings)))
 
 
 def test_ahead_and_behind_are_said_in_the_same_words():

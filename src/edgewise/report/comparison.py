@@ -1,0 +1,57 @@
+"""Sentences that compare the KAN with the baselines; they are the same whether it is ahead or behind."""
+
+import math
+
+from edgewise.report.content import ModelResult, ReportContent
+
+
+def comparison_sentences(content: ReportContent) -> list[str]:
+    """Return the sentences; none where the KAN has no finite score."""
+    own = _score(content.models[0]) if content.models else None
+    if own is None:
+        return []
+    name = content.models[0].name
+    rows = content.split.get("test")
+    place = f"On the {rows:,} test rows" if rows else "On the test rows"
+    first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}."
+    others = [(score, model) for model in content.models[1:] if (score := _score(model)) is not None]
+    if content.score_name == "R²" and own < 0:
+        first += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
+    if not others:
+        return [first]
+    sign = 1 if content.higher_is_better else -1
+    score, best = max(others, key=lambda each: sign * each[0])
+    gain = sign * (own - score)
+    gap = _difference(content, abs(gain))
+    which = "the best of the other models" if len(others) > 1 else "the other model"
+    if score_text(content, own) == score_text(content, score):
+        return [first, f"{best.name[:1].upper() + best.name[1:]}, {which}, does equally well."]
+    word = "ahead of" if gain > 0 else "behind"
+    second = f"It is {gap} {word} {which}, {best.name} ({score_text(content, score)})."
+    messages = [first, second]
+    if best.gap_error is not None and abs(gain) <= 2 * best.gap_error < math.inf:
+        chance = _difference(content, 2 * best.gap_error)
+        messages.append(
+            f"On that many rows a difference of up to {chance} may be chance (two standard errors of the difference)."
+        )
+    return messages
+
+
+def score_text(content: ReportContent, score: float | None) -> str:
+    """Return a score as text, in per cent or with four significant digits."""
+    if score is None or not math.isfinite(score):
+        return "–"
+    return f"{100 * score:.1f} %" if content.score_percent else f"{score:.4g}".replace("-", "−")
+
+
+def _difference(content: ReportContent, gap: float) -> str:
+    """Return a difference of scores as text."""
+    if not content.score_percent:
+        return f"{gap:.2g}"
+    points = f"{100 * gap:.1f}"
+    return f"{points} percentage {'point' if points == '1.0' else 'points'}"
+
+
+def _score(model: ModelResult) -> float | None:
+    """Return the score, None where it is missing or not finite."""
+    return model.score if model.score is not None and math.isfinite(model.score) else None
