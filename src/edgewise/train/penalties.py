@@ -72,7 +72,7 @@ class Penalty:
 
     @property
     def needs_trace(self) -> bool:
-        """Whether the penalty depends on the values of the edges at the samples."""
+        """True if the penalty depends on the values of the edges at the samples."""
         return False
 
     def bind(self, model: nn.Module) -> Term:
@@ -152,7 +152,7 @@ class Sum(Penalty):
 
     @property
     def needs_trace(self) -> bool:
-        """Whether one of the parts needs a trace."""
+        """True if one of the parts needs a trace."""
         return any(part.needs_trace for part in self.parts)
 
     def bind(self, model: nn.Module) -> Term:

@@ -1,4 +1,4 @@
-"""Tests of edgewise.train.linearised: rows against autograd, degrees of freedom and GCV against linear regression."""
+"""Linearised networks: rows against autograd, degrees of freedom and GCV against linear regression."""
 
 import math
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.train.jacobian.test_network_rows import WEIGHT, X, Y, equation, residuals_of
+from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation, residuals_of
 
 from edgewise.nn.model import KAN
 from edgewise.train.jacobian import RowSource, trainable_slots

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.train.jacobian.test_network_rows import WEIGHT, X, Y, equation
+from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN

@@ -1,6 +1,7 @@
 """Problems of blocks alone: a boundary value problem, and one with an unknown coefficient, by every method."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from edgewise.train.methods.base import Adam
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
 from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Objective
 
@@ -116,6 +117,15 @@ def test_another_dtype_has_unknowns_of_its_own():
         same.unknowns["k"].add_(1)
     assert float(problem.unknowns["k"].detach()) == 3.0
     assert len(same.train) == math.prod((2, 31))
+
+
+def test_blocks_are_found_by_their_role():
+    problem = oscillator()
+    ends = replace(problem.blocks()[1], role=BlockRole.CONDITION)
+    other = BlockProblem([problem.blocks()[0], ends])
+    assert other.with_role(BlockRole.EQUATION) == (problem.blocks()[0],)
+    assert other.with_role(BlockRole.CONDITION) == (ends,)
+    assert other.with_role(BlockRole.OBSERVATION) == ()
 
 
 def test_refused():

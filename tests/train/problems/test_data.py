@@ -15,6 +15,16 @@ def test_chunks_keep_the_order_and_share_the_whole():
         assert torch.equal(torch.cat([getattr(part, name) for part, _ in parts]), getattr(data, name))
 
 
+def test_auxiliary_values_stay_with_their_samples():
+    data = Data(
+        torch.zeros(5, 1), torch.zeros(5, 0), None, {"normal": torch.arange(5.0)[:, None], "id": torch.arange(5)}
+    )
+    picked = data.select(torch.tensor([3, 1])).to(torch.float64)
+    assert picked.auxiliary["normal"].tolist() == [[3.0], [1.0]] and picked.auxiliary["normal"].dtype == torch.float64
+    assert picked.auxiliary["id"].tolist() == [3, 1]
+    assert [part.auxiliary["id"].tolist() for part, _ in data.chunks(3)] == [[0, 1, 2], [3, 4]]
+
+
 def test_few_rows_are_one_chunk_without_a_copy():
     data = Data(torch.zeros(3, 1), torch.zeros(3, 1))
     assert list(data.chunks(3)) == [(data, 1.0)]

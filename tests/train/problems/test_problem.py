@@ -1,4 +1,4 @@
-"""Problems: weights, splits, losses, and the checks at their door."""
+"""Problems: weights, splits, losses, and the checks of their arguments."""
 
 import math
 
@@ -197,3 +197,17 @@ def test_a_subset_is_the_same_kind_of_problem_on_fewer_samples():
     assert torch.equal(part.train.x, whole.train.x[[2, 0]])
     with pytest.raises(InputError, match="as tensors here, got a DataLoader"):
         Regression(LOADER).subset(torch.tensor([0]))
+
+
+def test_fewer_inputs():
+    whole = Regression(X, Y, weight=WEIGHT, validation=0.4)
+    part = whole.with_inputs(torch.tensor([1]))
+    assert torch.equal(part.train.x, whole.train.x[:, 1:]) and torch.equal(part.validation.x, whole.validation.x[:, 1:])
+    assert torch.equal(part.train.weight, whole.train.weight) and whole.train.x.shape[1] == 2
+
+
+def test_samples_of_a_loader_are_no_tensors():
+    problem = Regression(LOADER)
+    assert problem.train_tensors is None
+    with pytest.raises(InputError, match="must hold its training samples as tensors here, got a DataLoader"):
+        len(problem.train)

@@ -42,6 +42,14 @@ def output_rows(model: nn.Module, x: Tensor) -> Tensor:
     -------
     Tensor
         (out, N, P), the parameters in the network's order.
+
+    Examples
+    --------
+    >>> from edgewise import MLP
+    >>> x = torch.tensor([[2.0], [3.0]], dtype=torch.float64)
+    >>> output_rows(MLP([1, 1], dtype=torch.float64), x)  # derivatives by weight and bias
+    tensor([[[2., 1.],
+             [3., 1.]]], dtype=torch.float64)
     """
     inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
     last = outputs[-1]
@@ -153,6 +161,16 @@ def linearise(
     ------
     InputError
         The penalty is not quadratic.
+
+    Examples
+    --------
+    A straight line has two effective degrees of freedom:
+
+    >>> from edgewise import MLP, Regression
+    >>> x = torch.linspace(0, 1, 10, dtype=torch.float64)[:, None]
+    >>> linearised = linearise(MLP([1, 1], dtype=torch.float64), Regression(x, x**2).train)
+    >>> round(linearised.effective, 6)
+    2.0
     """
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")

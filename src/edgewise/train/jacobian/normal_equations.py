@@ -52,6 +52,19 @@ class RowSource:
         Positions of the trainable parameters and of the unknowns.
     chunk_numbers : int
         Most numbers in the rows of one chunk.
+
+    Examples
+    --------
+    The normal equations of a linear model with a bias, whose gradient and matrix are J'r and J'J:
+
+    >>> from edgewise import MLP, Regression
+    >>> from edgewise.train.jacobian import trainable_slots
+    >>> x = torch.linspace(0, 1, 10, dtype=torch.float64)[:, None]
+    >>> model, problem = MLP([1, 1], dtype=torch.float64), Regression(x, 2 * x)
+    >>> source = RowSource(model, problem, trainable_slots(model, problem))
+    >>> jacobian, residuals = source.in_full()
+    >>> torch.allclose(source.normal_equations().gradient, jacobian.mT @ residuals)
+    True
     """
 
     def __init__(
@@ -158,7 +171,7 @@ class RowSource:
 
     @property
     def is_chain(self) -> bool:
-        """Whether the network is a chain of layers, and every block has `layer_derivatives`."""
+        """True if the network is a chain of layers and no block needs values at other places."""
         return self._rows.is_chain and all(block.places is None for block in self._blocks)
 
     def layer_derivatives(self) -> Iterator[tuple[NetworkRows, LayerDerivatives, float]]:

@@ -59,7 +59,15 @@ class ParameterSlots:
 
 
 def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
-    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name")."""
+    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name").
+
+    Examples
+    --------
+    >>> from edgewise import MLP, Regression
+    >>> x = torch.zeros(3, 2)
+    >>> trainable_slots(MLP([2, 1]), Regression(x, x[:, :1])).slots
+    {'layers.0.weight': slice(0, 2, None), 'layers.0.bias': slice(2, 3, None)}
+    """
     return ParameterSlots(trainable_parameters(network, problem))
 
 
@@ -124,6 +132,15 @@ class NetworkRows:
     ----------
     is_chain : bool
         Whether the rows are computed layer by layer.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, Regression
+    >>> x = torch.linspace(-1, 1, 10, dtype=torch.float64)[:, None]
+    >>> model, problem = KAN([1, 2, 1], dtype=torch.float64), Regression(x, x)
+    >>> rows = NetworkRows(model, trainable_slots(model, problem), x)
+    >>> rows.is_chain, len(rows.block_rows(problem.blocks()[0], problem.train, {}).residuals)
+    (True, 10)
     """
 
     def __init__(self, network: nn.Module, slots: ParameterSlots, x: Tensor) -> None:
@@ -242,13 +259,13 @@ class JetModule(nn.Module):
 
 
 def has_segments(network: nn.Module) -> bool:
-    """Whether a network has layers that give their Jacobian rows; it may do more than run them, see `is_chain`."""
+    """True if a network has layers that give their Jacobian rows; it may do more than run them, see `is_chain`."""
     layers = getattr(network, "layers", None)
     return isinstance(layers, nn.ModuleList) and all(hasattr(layer, "jacobian_segments") for layer in layers)
 
 
 def is_chain(network: nn.Module, slots: ParameterSlots, x: Tensor) -> bool:
-    """Whether a network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
+    """True if a network is its `layers`, one after the other, and no trainable parameter lies elsewhere."""
     if not has_segments(network):
         return False
     if not all(name.startswith(("layers.", "unknowns.")) for name in slots.slots):

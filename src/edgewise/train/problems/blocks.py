@@ -22,6 +22,11 @@ class BlockRole(StrEnum):
 
     `EQUATION`: an equation at points inside a domain. `CONDITION`: a boundary or initial condition. `OBSERVATION`:
     measured or given target values.
+
+    Examples
+    --------
+    >>> BlockRole("condition") is BlockRole.CONDITION
+    True
     """
 
     EQUATION = "equation"
@@ -108,7 +113,7 @@ class ResidualBlock:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the residuals need no derivatives of the model."""
+        """True if the residuals need no derivatives of the model."""
         return self.order == 0 or self.directions is None
 
     def to(self, dtype: torch.dtype) -> ResidualBlock:

@@ -40,7 +40,7 @@ class Evaluation:
 
     @property
     def is_finite(self) -> bool:
-        """Whether loss and penalty are finite numbers."""
+        """True if loss and penalty are finite numbers."""
         return math.isfinite(self.total)
 
 

@@ -11,7 +11,7 @@ from edgewise.nn.model import KAN
 from edgewise.ops import normal
 from edgewise.pde.library import EQUATIONS
 from edgewise.pde.solver.network import network_for
-from edgewise.train.jacobian.rows import JetModule, NetworkRows, is_chain, trainable_slots
+from edgewise.train.jacobian.rows import JetModule, NetworkRows, ParameterSlots, is_chain, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import ResidualBlock
 from edgewise.train.problems.classification import Classification
@@ -191,3 +191,10 @@ def test_a_residual_that_does_not_depend_on_the_model():
     slots = trainable_slots(model, problem)
     found = NetworkRows(model, slots, X).block_rows(block, block.data, {})
     assert not normal.dense(found.runs, slots.size).any()
+
+
+def test_slots_follow_each_other():
+    slots = ParameterSlots({"a": torch.nn.Parameter(torch.zeros(2, 3)), "b": torch.nn.Parameter(torch.zeros(()))})
+    assert slots.slots == {"a": slice(0, 6), "b": slice(6, 7)}
+    assert slots.shapes == {"a": (2, 3), "b": ()}
+    assert slots.size == 7
