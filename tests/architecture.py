@@ -89,8 +89,6 @@ MANY_ARGUMENTS = (
     # These have more today and are to be shortened.
     "cli.table.formula",
     "estimator.base",
-    "nn.layers.spline",
-    "nn.model",
     "ops.kernels.cpu",
     "ops.layer_sum",
     "plot.network.curves",

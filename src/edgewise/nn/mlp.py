@@ -1,4 +1,6 @@
-"""The baseline: a multilayer perceptron with the interface of a KAN."""
+"""A multilayer perceptron (`MLP`) with the interface of a KAN, as a baseline."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -10,17 +12,32 @@ from torch import Tensor, nn
 from edgewise.nn.config import MLPConfig, check_input
 from edgewise.nn.layers.base import Chain, EdgeLayer, LayerList
 from edgewise.nn.layers.initial import float_dtype, seeded_generator
-from edgewise.nn.layers.segments import Segments, dense_segments
+from edgewise.nn.layers.segments import Segments, contracted, one_run
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
 from edgewise.ops.jet import check_jet, compose
 
 
 class DenseLayer(EdgeLayer):
-    """y_o = bias_o + sum_i weight_io a(x_i): a KAN layer whose edges are multiples of one fixed function a.
+    """Layer y_o = bias_o + sum_i weight_io a(x_i): its edges are multiples of one fixed function a.
 
-    The activation acts on the layer's input ("identity" in the first layer of an `MLP`).
-    Parameters: `weight` (in, out), `bias` (out,).
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of inputs and of outputs.
+    activation : {"identity", "silu", "tanh", "relu"}
+        The function a, applied to the inputs; "identity" in the first layer of an `MLP`.
+    generator : torch.Generator, optional
+        Source of the initial weights; torch's global generator by default.
+    dtype, device
+        Of the weights.
+
+    Attributes
+    ----------
+    weight : Parameter
+        (in, out).
+    bias : Parameter
+        (out,).
     """
 
     def __init__(
@@ -32,7 +49,7 @@ class DenseLayer(EdgeLayer):
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.activation = activation
         dtype = float_dtype(dtype)
@@ -58,35 +75,58 @@ class DenseLayer(EdgeLayer):
         return torch.ones_like(self.weight, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.weight.dtype)
         return ACTIVATIONS[self.activation](x) @ self.weight + self.bias
 
     def edges(self, x: Tensor) -> Tensor:
-        """weight_io a(x_i) of every edge, x (batch, in) -> (batch, in, out)."""
+        """Compute weight_io a(x_i) of every edge, (batch, in, out), from points (batch, in)."""
         return ACTIVATIONS[self.activation](x)[..., None] * self.weight
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.weight.dtype, order)
         y = compose(x, activation_derivatives(x[0], self.activation, order), order) @ self.weight
         return torch.cat([y[:1] + self.bias, y[1:]])
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """As `KANLayer.jacobian_segments`: "weight" and "bias", one full run each."""
-        return dense_segments(x, sensitivity, self.activation, order)
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`: "weight" and "bias", one full run each."""
+        jet = compose(x, activation_derivatives(x[0], self.activation, order), order)
+        weight = contracted(jet[..., None], sensitivity[:, :, None, :])
+        return one_run("weight", weight.flatten(1)), one_run("bias", sensitivity[0])
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, activation={self.activation}"
 
 
 class MLP(Chain):
-    """A multilayer perceptron, initialised from `seed` alone.
+    """Multilayer perceptron whose initial weights depend on `seed` alone.
 
-    Args:
-        width: nodes per layer, inputs first, as [2, 100, 100, 1].
-        activation: "silu", "tanh" or "relu".
-        seed: of the initial weights.
+    Parameters
+    ----------
+    width : sequence of int
+        Number of nodes of each layer, inputs first, as [2, 100, 100, 1].
+    activation : {"silu", "tanh", "relu"}
+        Activation function between the layers.
+    seed : int
+        Seed of the initial weights.
+    dtype, device
+        Of the weights; torch's default dtype and the CPU by default.
+
+    Attributes
+    ----------
+    layers : LayerList of DenseLayer
+        The chain of layers.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> MLP([2, 100, 1])(torch.zeros(4, 2)).shape
+    torch.Size([4, 1])
     """
 
     layers: LayerList[DenseLayer]
@@ -99,7 +139,7 @@ class MLP(Chain):
         seed: int = 0,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
-    ):
+    ) -> None:
         super().__init__()
         config = MLPConfig(width, activation)
         generator = seeded_generator(seed)
@@ -116,18 +156,27 @@ class MLP(Chain):
         self._activation = activation
 
     @classmethod
-    def from_config(cls, config: MLPConfig, **settings) -> "MLP":
-        """A fresh MLP of a given shape; `settings` are the other arguments of `MLP`."""
-        return cls(config.width, activation=config.activation, **settings)
+    def from_config(
+        cls,
+        config: MLPConfig,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> MLP:
+        """Build a new MLP of a given shape; the other arguments are those of `MLP`."""
+        return cls(config.width, activation=config.activation, seed=seed, dtype=dtype, device=device)
 
     @property
     def config(self) -> MLPConfig:
-        """The shape, read off the layers."""
+        """The shape of the network, read from its layers."""
         layers = list(self.layers)
-        width = (layers[0].in_features, *(layer.out_features for layer in layers))
-        return MLPConfig(width, self._activation)
+        return MLPConfig((layers[0].in_features, *(layer.out_features for layer in layers)), self._activation)
 
     def trace(self, x: Tensor) -> Trace:
-        """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""
+        """Compute the outputs (*batch, in) together with the inputs and outputs of every edge.
+
+        Nothing is stored on the model.
+        """
         check_input(x, self.layers[0].in_features, self.layers[0].weight.dtype)
         return trace_layers(self.layers, x)

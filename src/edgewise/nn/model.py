@@ -1,12 +1,16 @@
-"""A KAN: layers of learnable edges in a chain."""
+"""A Kolmogorov-Arnold network (`KAN`): layers of learnable edges in a chain."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_options
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig, check_input
+from edgewise.nn.config import KANConfig, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
@@ -16,31 +20,76 @@ from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
 
 
+class ModelOptions(TypedDict, total=False):
+    """Further keyword arguments of `KAN`."""
+
+    products: Sequence[Sequence[int]]
+    functions: Sequence[Sequence[Sequence[str]] | None]
+    table: Mapping[str, Elementary]
+    init: str
+    dtype: torch.dtype | None
+    device: torch.device | str | None
+
+
 class KAN(Chain):
-    """A Kolmogorov-Arnold network (Liu et al., arXiv 2404.19756): f = Phi_L o ... o Phi_1, each a layer of edges.
+    """Kolmogorov-Arnold network, f = Phi_L o ... o Phi_1, each Phi a layer of edges.
 
-    The edges are splines (`KANLayer`), elementary functions (`SymbolicLayer`) or both (`MixedLayer`); where a layer has
-    product nodes, a `ProductLayer` follows. `layers` is that chain. Initialised from `seed` alone: torch's global
-    generator is neither read nor moved.
+    Every edge is a learnable function of one input: a spline (`KANLayer`), an elementary function (`SymbolicLayer`), or
+    either (`MixedLayer`). A layer with product nodes is followed by a `ProductLayer`. The initial weights depend on
+    `seed` alone; torch's global generator is neither used nor changed.
 
-    Args:
-        width: nodes per layer, inputs first, as [2, 5, 1]; a pair (sums, products) is a layer with products of two.
-        grid_size: knot intervals of each edge, one number or one per layer.
-        degree: polynomial degree of the splines, 0 .. 5.
-        base: function beside the splines: "silu", "identity" or "zero".
-        products, functions: see `KANConfig`.
-        table: the elementary functions that `functions` may name.
-        init: "power" (Rigas et al.) or "paper".
-        domain: (low, high) or (in, 2) of the first layer's grid, if known; the first `fit` sets it otherwise, and
-            always those of the hidden layers.
-        seed: of the initial weights.
+    Parameters
+    ----------
+    width : sequence of int
+        Number of nodes of each layer, inputs first, as [2, 5, 1]. A pair (sums, products) instead of a number gives a
+        layer with product nodes of two factors.
+    grid_size : int or sequence of int
+        Number of knot intervals of each edge, for all layers or for each.
+    degree : int
+        Polynomial degree of the splines, 0 to 5.
+    base : {"silu", "identity", "zero"}
+        Fixed function that is added to each spline with a learnable weight; "zero" for none.
+    domain : (float, float) or Tensor, optional
+        Interval (low, high) that the knots of the first layer cover, or one such row per input, (in, 2). Without it the
+        first `fit` sets it from the data; it always sets the domains of the later layers.
+    seed : int
+        Seed of the initial weights.
+    **options : ModelOptions
+        products, functions
+            Product nodes of any arity and elementary functions on edges, see `KANConfig`.
+        table : mapping of str to Elementary
+            The elementary functions that `functions` may name; `ELEMENTARY` by default.
+        init : {"power", "paper"}
+            Distribution of the initial weights, see `initial_weights`; "power" by default.
+        dtype, device
+            Of the weights; torch's default dtype and the CPU by default.
 
-    Raises:
-        InputError: an argument is not as above.
+    Attributes
+    ----------
+    layers : LayerList
+        The chain of layers.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756; product nodes: Liu et al., "KAN 2.0", arXiv
+    2408.10205.
+
+    Examples
+    --------
+    >>> model = KAN([2, 5, 1], grid_size=8, seed=1)
+    >>> model(torch.zeros(4, 2)).shape
+    torch.Size([4, 1])
+    >>> model.config.width
+    (2, 5, 1)
     """
 
     layers: LayerList[EdgeLayer | ProductLayer]
-    regularizer = None  # what DeepXDE asks of its nets besides torch's own
+    regularizer = None  # DeepXDE reads this attribute of its networks
 
     def __init__(
         self,
@@ -49,69 +98,111 @@ class KAN(Chain):
         degree: int = 3,
         *,
         base: str = "silu",
-        products: Sequence[Sequence[int]] = (),
-        functions: Sequence[Sequence[Sequence[str]] | None] = (),
-        table: Mapping[str, Elementary] = ELEMENTARY,
-        init: str = "power",
         domain: Sequence[float] | Tensor | None = None,
         seed: int = 0,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ):
+        **options: Unpack[ModelOptions],
+    ) -> None:
         super().__init__()
-        config = KANConfig(width, grid_size, degree, base, products, functions)
+        check_options("KAN", options, ModelOptions)
+        config = KANConfig(width, grid_size, degree, base, options.get("products", ()), options.get("functions", ()))
+        table, init = options.get("table", ELEMENTARY), options.get("init", "power")
+        dtype, device = options.get("dtype"), options.get("device")
         generator = seeded_generator(seed)
-        where = {"dtype": dtype, "device": device}
-        weights = {"degree": degree, "base": base, "init": init, "generator": generator, **where}
         layers: list[EdgeLayer | ProductLayer] = []
-        for number, inputs in enumerate(config.width[:-1]):
-            shape, rows = (inputs, config.sums(number)), config.functions[number] if config.functions else None
-            own = None if number else domain
-            size = config.grid_size[number]
-            spline = KANLayer(*shape, grid_size=size, domain=own, **weights) if size else None
-            layers.append(_edge_layer(spline, rows, table, where))
+        for number, (inputs, size) in enumerate(zip(config.width, config.grid_size, strict=False)):
+            rows = config.functions[number] if config.functions else None
+            spline = symbolic = None
+            if size:
+                spline = KANLayer(
+                    inputs,
+                    config.sums(number),
+                    grid_size=size,
+                    degree=config.degree,
+                    domain=None if number else domain,
+                    base=base,
+                    init=init,
+                    generator=generator,
+                    dtype=dtype,
+                    device=device,
+                )
+                layer: EdgeLayer = spline
+            if rows is not None:
+                layer = symbolic = SymbolicLayer(rows, table=table, dtype=dtype, device=device)
+            if spline is not None and symbolic is not None and rows is not None:
+                spline.mask.copy_(spline.mask.new_tensor([[float(name == "") for name in row] for row in rows]))
+                layer = MixedLayer(spline, symbolic)
+            layers.append(layer)
             if config.products and config.products[number]:
                 layers.append(ProductLayer.after_sums(config.width[number + 1], config.products[number]))
         self.layers = LayerList(layers)
-        self._settings = config.degree, config.base  # what a network without any spline would forget
+        self._settings = config.degree, config.base  # the layers of a network without splines do not hold them
 
     @classmethod
-    def from_config(cls, config: KANConfig, **settings) -> "KAN":
-        """A fresh KAN of a given shape; `settings` are the other arguments of `KAN`."""
-        shape = {"base": config.base, "products": config.products, "functions": config.functions}
-        return cls(config.width, config.grid_size, config.degree, **shape, **settings)
+    def from_config(
+        cls,
+        config: KANConfig,
+        *,
+        domain: Sequence[float] | Tensor | None = None,
+        seed: int = 0,
+        **options: Unpack[ModelOptions],
+    ) -> KAN:
+        """Build a new KAN of a given shape; the other arguments are those of `KAN`.
+
+        Examples
+        --------
+        >>> KAN.from_config(KANConfig([2, 1]), seed=3).config
+        KANConfig(width=(2, 1), grid_size=(5,), degree=3, base='silu', products=(), functions=())
+        """
+        options = {**options, "products": config.products, "functions": config.functions}
+        return cls(config.width, config.grid_size, config.degree, base=config.base, domain=domain, seed=seed, **options)
 
     @property
     def config(self) -> KANConfig:
-        """The shape, read off the layers.
+        """The shape of the network, read from its layers.
 
-        Raises:
-            InputError: the layers are no chain of edges and products that a config can describe.
+        Raises
+        ------
+        InputError
+            If the layers are not a chain of edges and products that a config can describe.
         """
         return config_of(self.layers, *self._settings)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of all its weights."""
+        """The dtype of all weights."""
         return next(self.parameters()).dtype
 
     def trace(self, x: Tensor) -> Trace:
-        """`forward` with the inputs and outputs of every edge. Nothing is stored on the model."""
+        """Compute the outputs together with the inputs and outputs of every edge; nothing is stored on the model.
+
+        Parameters
+        ----------
+        x : Tensor
+            Points, (*batch, in).
+        """
         check_input(x, self.layers[0].in_features, self.dtype)
         return trace_layers(self.layers, x)
 
 
 def spline_part(layer: Layer) -> KANLayer | None:
-    """The splines of a layer of a KAN: itself, its part, or None where it has none."""
+    """Return the splines of a layer of a KAN: the layer itself, its part, or None if it has none."""
     if isinstance(layer, MixedLayer):
         return layer.spline
     return layer if isinstance(layer, KANLayer) else None
 
 
 def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
-    """The config of a chain of layers; `degree` and `base` count where no layer has splines. Raises InputError."""
+    """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines.
+
+    Raises
+    ------
+    InputError
+        If the layers are not a chain of edges and products that a config can describe.
+    """
     width: list[int] = []
-    sizes, products, functions = [], [], []
+    sizes: list[int] = []
+    products: list[tuple[int, ...]] = []
+    functions: list[Names | None] = []
     for layer in layers:
         if isinstance(layer, ProductLayer):
             if not products or products[-1] or layer.arities is None:
@@ -124,25 +215,12 @@ def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
         width += [layer.out_features] if width else [layer.in_features, layer.out_features]
         sizes.append(0 if spline is None else spline.grid_size)
         products.append(())
-        functions.append(_functions(layer))
-        degree, base = (degree, base) if spline is None else (spline.degree, spline.base_function)
-    return KANConfig(tuple(width), tuple(sizes), degree, base, tuple(products), tuple(functions))
-
-
-def _functions(layer: KANLayer | SymbolicLayer | MixedLayer) -> tuple[tuple[str, ...], ...] | None:
-    """The rows of names in a config: a mixed layer's edges without a function are splines, masked or not."""
-    if isinstance(layer, KANLayer):
-        return None
-    if isinstance(layer, SymbolicLayer):
-        return layer.functions
-    return tuple(tuple("" if name == ZERO else name for name in row) for row in layer.functions)
-
-
-def _edge_layer(spline: KANLayer | None, rows, table: Mapping[str, Elementary], where: dict) -> EdgeLayer:
-    if rows is None:
-        return spline
-    symbolic = SymbolicLayer(rows, table=table, **where)
-    if spline is None:
-        return symbolic
-    spline.mask.copy_(spline.mask.new_tensor([[float(name == "") for name in row] for row in rows]))
-    return MixedLayer(spline, symbolic)
+        if isinstance(layer, KANLayer):
+            functions.append(None)
+        elif isinstance(layer, SymbolicLayer):
+            functions.append(layer.functions)
+        else:  # the edges of a mixed layer without a function are splines, masked or not
+            functions.append(tuple(tuple("" if name == ZERO else name for name in row) for row in layer.functions))
+        if spline is not None:
+            degree, base = spline.degree, spline.base_function
+    return KANConfig(width, sizes, degree, base, products, functions)

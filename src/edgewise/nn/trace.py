@@ -1,4 +1,6 @@
-"""The record of one pass of data through a network: what scores, penalties and plots are made from."""
+"""Record of one pass of data through a network (`Trace`): the basis of scores, penalties and plots."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,13 +13,27 @@ from edgewise.nn.layers.product import Groups, ProductLayer
 
 @dataclass(frozen=True)
 class Trace:
-    """What flowed through a network for one given x. Leading batch dimensions are flattened to one.
+    """Inputs, edge values and output of a network at given points. Leading batch dimensions are flattened to one.
 
-    inputs: what entered each layer, (batch, in) each; inputs[0] is x.
-    edges: the value of every edge of each layer, (batch, in, out) each; the sum over `in` is the layer's output
-        (for the layers of an `MLP`: but for the bias). A layer of products has no edges: all zeros.
-    output: (batch, out) of the last layer.
-    groups: for each layer None, or of a layer of products the inputs that each output multiplies; () if there is none.
+    Parameters
+    ----------
+    inputs : tuple of Tensor
+        Inputs of each layer, (batch, in) each; inputs[0] are the points.
+    edges : tuple of Tensor
+        Value of every edge of each layer, (batch, in, out) each. The sum over `in` is the layer's output (in an `MLP`
+        without the bias). A layer of products has no edges and gives zeros.
+    output : Tensor
+        Output of the last layer, (batch, out).
+    groups : tuple
+        For each layer None, or for a layer of products the inputs that each output multiplies; () without products.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.nn.model import KAN
+    >>> trace = KAN([2, 3, 1]).trace(torch.rand(10, 2))
+    >>> [tuple(edges.shape) for edges in trace.edges]
+    [(10, 2, 3), (10, 3, 1)]
     """
 
     inputs: tuple[Tensor, ...]
@@ -27,12 +43,12 @@ class Trace:
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """What left each layer, (batch, out) each."""
+        """Outputs of each layer, (batch, out) each."""
         return (*self.inputs[1:], self.output)
 
 
 def trace_layers(layers: Iterable[EdgeLayer | ProductLayer], x: Tensor) -> Trace:
-    """Run x (*batch, in) through layers, keeping the inputs and the edges of each."""
+    """Return the trace of points (*batch, in) through a chain of layers."""
     x = x.reshape(-1, x.shape[-1])
     inputs: list[Tensor] = []
     edges: list[Tensor] = []

@@ -1,1 +1,31 @@
-"""TODO what the room layers is for."""
+"""Layers: the parts that networks are chains of.
+
+`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; `ProductLayer` multiplies
+nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the solution of equations. Each of them fulfils the
+contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
+"""
+
+from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+from edgewise.nn.layers.periodic import PeriodicLayer
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.segments import Segments
+from edgewise.nn.layers.separable import SeparableLayer
+from edgewise.nn.layers.spline import KANLayer, LayerOptions
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.layers.tensor_product import TensorLayer
+
+__all__ = [
+    "Chain",
+    "EdgeLayer",
+    "KANLayer",
+    "Layer",
+    "LayerList",
+    "LayerOptions",
+    "MixedLayer",
+    "PeriodicLayer",
+    "ProductLayer",
+    "Segments",
+    "SeparableLayer",
+    "SymbolicLayer",
+    "TensorLayer",
+]

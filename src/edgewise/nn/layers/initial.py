@@ -1,27 +1,31 @@
-"""What a network starts from: seed, dtype, and the weights by the power law of Rigas et al. or as in the KAN paper."""
+"""Initial weights of a layer, with their seed and dtype: the power law of Rigas et al., or as in the KAN paper."""
+
+from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 
-# Exponents of the power law, S. Rigas et al., "Initialization schemes for KANs" (arXiv 2509.03417, ICLR 2026):
-# best for function fitting at (0.25, 1.0); bases first, splines second.
+# Exponents of the power law for base weights and for spline coefficients: S. Rigas et al., "Initialization schemes for
+# KANs" (arXiv 2509.03417, ICLR 2026), where (0.25, 1.0) is best for function fitting.
 POWER_BASE, POWER_SPLINE = 0.25, 1.0
 INITS = ("power", "paper")
 
 
 def seeded_generator(seed: int) -> torch.Generator:
-    """A generator of its own for the weights of one network.
+    """Return a random generator for the weights of one network.
 
-    Raises:
-        InputError: seed is no integer from 0 to 2**63 - 1.
+    Raises
+    ------
+    InputError
+        If `seed` is not an integer from 0 to 2**63 - 1.
     """
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+    if not is_integer(seed) or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1, got {seed!r}")
     # torch's generator would drop all but the lowest 32 bits.
     mixed = int(seed) if seed < 2**32 else int(np.random.SeedSequence(int(seed)).generate_state(1)[0])
@@ -29,10 +33,12 @@ def seeded_generator(seed: int) -> torch.Generator:
 
 
 def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
-    """`dtype`, or torch's default one for None.
+    """Return `dtype`, or torch's default dtype for None.
 
-    Raises:
-        InputError: it is neither float32 nor float64; less precision than that loses points among knots.
+    Raises
+    ------
+    InputError
+        If it is neither float32 nor float64; with less precision a point cannot be placed among the knots.
     """
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if dtype not in (torch.float32, torch.float64):
@@ -43,10 +49,23 @@ def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
 def initial_weights(
     in_features: int, basis_count: int, out_features: int, *, init: str, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """Draws `coef` (in, n, out) and `base` (in, out) in float64, so that a seed means the same in every dtype.
+    """Draw `coef` (in, n, out) and `base` (in, out) in float64, so that a seed means the same in every dtype.
 
-    "power": both normal with standard deviation (in * (n + 1))^-exponent, where n = grid_size + degree.
-    "paper": coef ~ N(0, 0.1^2), base by Xavier (normal, variance 2 / (in + out)); Liu et al., section 2.2.
+    Parameters
+    ----------
+    in_features, basis_count, out_features : int
+        The sizes in, n = grid_size + degree, and out.
+    init : {"power", "paper"}
+        "power": both normal with standard deviation (in * (n + 1))^-exponent (`POWER_BASE`, `POWER_SPLINE`).
+        "paper": coef ~ N(0, 0.1^2), base by Xavier (normal, variance 2 / (in + out)); Liu et al., arXiv 2404.19756,
+        section 2.2.
+    generator : torch.Generator, optional
+        Source of random numbers; torch's global generator if None.
+
+    Raises
+    ------
+    InputError
+        If `init` is unknown.
     """
     shapes = (in_features, basis_count, out_features), (in_features, out_features)
     coef, base = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)

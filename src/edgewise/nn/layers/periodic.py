@@ -1,4 +1,6 @@
-"""A layer without parameters that makes a network periodic in some of its inputs."""
+"""A layer without parameters that makes a network periodic in some of its inputs (`PeriodicLayer`)."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping
@@ -14,16 +16,26 @@ from edgewise.ops.jet import check_jet, compose
 
 
 class PeriodicLayer(Layer):
-    """Replaces each periodic input x_i by cos and sin of 2 pi (x_i - start) / period; the others pass through first.
+    """Layer that replaces each periodic input x_i by the cosine and the sine of 2 pi (x_i - start) / period.
 
-    Args:
-        in_features: number of inputs.
-        periods: of the periodic inputs, by number, (start, period).
+    The other inputs are passed on first.
+
+    Parameters
+    ----------
+    in_features : int
+        Number of inputs.
+    periods : mapping of int to (float, float)
+        Start and period of each periodic input, by its number.
+
+    Raises
+    ------
+    InputError
+        If there is no periodic input, or a number or a period is not valid.
     """
 
     in_features: int
 
-    def __init__(self, in_features: int, periods: Mapping[int, tuple[float, float]]):
+    def __init__(self, in_features: int, periods: Mapping[int, tuple[float, float]]) -> None:
         super().__init__()
         for number, (start, period) in periods.items():
             if number not in range(in_features) or not (math.isfinite(start) and 0 < period < math.inf):
@@ -39,13 +51,13 @@ class PeriodicLayer(Layer):
         return self.in_features + len(self.periods)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, in + number of periodic inputs)."""
+        """Compute the outputs (*batch, in + number of periodic inputs) from points (*batch, in)."""
         check_input(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64)
         circles = [self._angle(x, number) for number in self.periods]
         return torch.cat([x[..., self._others], *(f(angle) for angle in circles for f in (torch.cos, torch.sin))], -1)
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
         parts = [x[..., self._others]]
         for number, (_, period) in self.periods.items():
@@ -56,7 +68,7 @@ class PeriodicLayer(Layer):
         return torch.cat(parts, -1)
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """None: there are no parameters."""
+        """Return no segments: there are no parameters."""
         return ()
 
     def extra_repr(self) -> str:

@@ -1,4 +1,6 @@
-"""A layer whose outputs are products of one spline of each input: a separable function, a term of a low-rank sum."""
+"""A layer whose outputs are products of one spline of each input (`SeparableLayer`): terms of a low-rank function."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -15,18 +17,33 @@ from edgewise.ops.splines.active_basis import active_basis
 
 
 class SeparableLayer(Layer):
-    """y_o = prod_i spline_io(x_i): a KAN layer that multiplies its edges instead of adding them.
+    """Layer of products of splines, y_o = prod_i spline_io(x_i): it multiplies its edges instead of adding them.
 
-    A sum of a few of its outputs is a low-rank function, as in the separated representations of G. Beylkin and
-    M. Mohlenkamp (SIAM J. Sci. Comput. 26, 2005, 2133): many solutions on boxes need few terms for many digits.
+    A sum of a few of its outputs is a low-rank function: many solutions on boxes need few terms for many digits.
 
-    Args:
-        in_features, out_features: number of inputs and outputs.
-        grid_size, degree, domain: of the splines, as for `KANLayer`.
-        generator: source of the initial weights: splines near 1 / in in size, smooth and different.
-        around: what they scatter around; of 0 products of many inputs are next to nothing.
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of inputs and of outputs.
+    grid_size, degree, domain
+        Of the splines, as for `KANLayer`.
+    generator : torch.Generator, optional
+        Source of the initial weights, which make smooth and different splines: a random straight line plus a wave.
+    around : float
+        Mean of the initial splines. With 0, products of many inputs are almost zero.
+    dtype : torch.dtype, optional
+        Of the weights.
 
-    Parameter: `coef` (in, grid_size + degree, out). Buffers: `knots`, `domain_is_set` as in `KANLayer`.
+    Attributes
+    ----------
+    coef : Parameter
+        (in, grid_size + degree, out).
+    knots, domain_is_set : Tensor
+        Buffers as in `KANLayer`.
+
+    References
+    ----------
+    G. Beylkin and M. Mohlenkamp, SIAM J. Sci. Comput. 26 (2005), 2133.
     """
 
     knots: Tensor
@@ -43,7 +60,7 @@ class SeparableLayer(Layer):
         generator: torch.Generator | None = None,
         around: float = 0.0,
         dtype: torch.dtype | None = None,
-    ):
+    ) -> None:
         super().__init__()
         like = KANLayer(
             in_features,
@@ -56,7 +73,12 @@ class SeparableLayer(Layer):
             dtype=float_dtype(dtype),
         )
         self.degree = degree
-        self.coef = nn.Parameter((around + _smooth(like, generator)).to(like.coef.dtype))
+        place = torch.linspace(-1, 1, like.coef.shape[1], dtype=torch.float64)[None, :, None]
+        shape = (like.in_features, 1, like.out_features)
+        slope, phase, speed = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(3))
+        # Amplitudes 0.5 and 0.7 are a choice.
+        smooth = 0.5 * (2 * slope - 1) * place + 0.7 * torch.sin(torch.pi * (2 * speed * place + 2 * phase))
+        self.coef = nn.Parameter((around + smooth).to(like.coef.dtype))
         self.register_buffer("knots", like.knots)
         self.register_buffer("domain_is_set", like.domain_is_set)
 
@@ -76,17 +98,17 @@ class SeparableLayer(Layer):
         return self.coef.shape[1] - self.degree
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.coef.dtype)
         edges = self.edges(x.reshape(-1, x.shape[-1]))
         return edges.prod(1).reshape(*x.shape[:-1], self.out_features)
 
     def edges(self, x: Tensor) -> Tensor:
-        """The value of every spline, x (batch, in) -> (batch, in, out); the output is their product over inputs."""
+        """Compute every spline, (batch, in, out), from points (batch, in); an output is their product."""
         return self._edge_jet(x[None], 0)[0]
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.coef.dtype, order)
         first, *others = self._edge_jet(x, order).unbind(2)
         for factor in others:
@@ -94,7 +116,7 @@ class SeparableLayer(Layer):
         return first
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """As `KANLayer.jacobian_segments`: "coef", for each input a run of (degree + 1) * out."""
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`: "coef", a run of (degree + 1) * out per input."""
         edges = self._edge_jet(x, order).detach().requires_grad_()
         with torch.enable_grad():
             first, *others = edges.unbind(2)
@@ -107,18 +129,9 @@ class SeparableLayer(Layer):
         return f"{self.in_features} -> {self.out_features}, grid_size={self.grid_size}, degree={self.degree}"
 
     def _edge_jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of every spline, (C, batch, in, out)."""
+        """Compute the jet of every spline, (C, batch, in, out)."""
         interval, derivatives = active_basis(x[0], self.knots, self.degree, order)
         position = interval[..., None] + torch.arange(self.degree + 1, device=x.device)
         coef = self.coef[torch.arange(self.in_features, device=x.device)[:, None], position]  # (b, in, degree + 1, out)
         values = [(each[..., None, :] @ coef)[..., 0, :] for each in derivatives]
         return compose(x[..., None].expand(*x.shape, self.out_features), values, order)
-
-
-def _smooth(like: KANLayer, generator: torch.Generator | None) -> Tensor:
-    """Coefficients of a random straight line and a random wave for each spline, (in, n, out)."""
-    n = like.coef.shape[1]
-    place = torch.linspace(-1, 1, n, dtype=torch.float64)[None, :, None]
-    shape = (like.in_features, 1, like.out_features)
-    slope, phase, speed = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(3))
-    return 0.5 * (2 * slope - 1) * place + 0.7 * torch.sin(torch.pi * (2 * speed * place + 2 * phase))

@@ -1,15 +1,19 @@
-"""A layer of learnable edges: every input meets every output through a function of its own."""
+"""The layer of a KAN (`KANLayer`): an edge with a learnable spline from every input to every output."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import check_options
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, check_input
 from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import float_dtype, initial_weights
-from edgewise.nn.layers.segments import Segments, spline_segments
+from edgewise.nn.layers.segments import Segments, active_spline_segments, contracted, one_run
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import spline_sum
 from edgewise.ops.jet import check_jet, compose, spline_jet
@@ -18,23 +22,69 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis, spline_domain
 
 
+class LayerOptions(TypedDict, total=False):
+    """Further keyword arguments of `KANLayer`."""
+
+    init: str
+    generator: torch.Generator | None
+    dtype: torch.dtype | None
+    device: torch.device | str | None
+
+
 class KANLayer(EdgeLayer):
-    """y_o = sum_i mask_io (base_io b(x_i) + spline_io(x_i)), with b the base function (SiLU in the paper).
+    """Layer of learnable edges, y_o = sum_i mask_io (base_io b(x_i) + spline_io(x_i)).
 
-    Outside its domain a spline continues as the straight line of its end point.
+    b is the base function (SiLU in the paper). Outside its domain a spline continues as the straight line through its
+    end point.
 
-    Args:
-        in_features, out_features: number of inputs and outputs.
-        grid_size: knot intervals over the domain.
-        degree: polynomial degree, 0 .. 5.
-        domain: (low, high) of every input's grid, or a tensor (in, 2). Left out, the grid starts on [-1, 1] and
-            the first `fit` moves it to where the data are.
-        base: "silu", "identity" or "zero" (no base function; `base` is then None).
-        init: "power" or "paper", see `initial_weights`.
-        generator: source of the initial weights; torch's global one by default, as in `nn.Linear`.
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of inputs and of outputs.
+    grid_size : int
+        Number of knot intervals in the domain.
+    degree : int
+        Polynomial degree of the splines, 0 to 5.
+    domain : (float, float) or Tensor, optional
+        Interval (low, high) that the knots of every input cover, or one such row per input, (in, 2). Without it the
+        knots start on [-1, 1] and the first `fit` moves them to the range of the data.
+    base : {"silu", "identity", "zero"}
+        Base function; with "zero" there is none, and the attribute `base` is None.
+    **options : LayerOptions
+        init : {"power", "paper"}
+            Distribution of the initial weights, see `initial_weights`; "power" by default.
+        generator : torch.Generator
+            Source of the initial weights; torch's global generator by default, as in `torch.nn.Linear`.
+        dtype, device
+            Of the weights; torch's default dtype and the CPU by default.
 
-    Parameters: `coef` (in, grid_size + degree, out), `base` (in, out).
-    Buffers: `knots` (in, grid_size + 2 degree + 1), `mask` (in, out) of 0 and 1, `domain_is_set` (a bool).
+    Attributes
+    ----------
+    coef : Parameter
+        Spline coefficients, (in, grid_size + degree, out).
+    base : Parameter or None
+        Weights of the base function, (in, out).
+    knots : Tensor
+        Buffer, (in, grid_size + 2 degree + 1).
+    mask : Tensor
+        Buffer, (in, out), 1 for the edges that exist and 0 for the others.
+    domain_is_set : Tensor
+        Buffer, a bool: whether the domain was given or set by a fit.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756, section 2.2.
+
+    Examples
+    --------
+    >>> layer = KANLayer(2, 3, grid_size=8, domain=(0.0, 1.0))
+    >>> layer(torch.rand(10, 2)).shape
+    torch.Size([10, 3])
     """
 
     knots: Tensor
@@ -51,18 +101,17 @@ class KANLayer(EdgeLayer):
         degree: int = 3,
         domain: Sequence[float] | Tensor | None = None,
         base: str = "silu",
-        init: str = "power",
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ):
+        **options: Unpack[LayerOptions],
+    ) -> None:
         super().__init__()
+        check_options("KANLayer", options, LayerOptions)
         config = KANConfig((in_features, out_features), grid_size, degree, base)  # for its checks
         (in_features, out_features), (grid_size,), degree = config.width, config.grid_size, config.degree
-        dtype = float_dtype(dtype)
-        knots = _starting_knots(domain, in_features, grid_size, degree, dtype)
+        dtype, device = float_dtype(options.get("dtype")), options.get("device")
+        knots = starting_knots(domain, in_features, grid_size, degree, dtype)
         self.degree = degree
         self.base_function = base
+        init, generator = options.get("init", "power"), options.get("generator")
         coef, weight = initial_weights(in_features, grid_size + degree, out_features, init=init, generator=generator)
         self.coef = nn.Parameter(coef.to(dtype=dtype, device=device))
         self.base = None if base == "zero" else nn.Parameter(weight.to(dtype=dtype, device=device))
@@ -87,30 +136,30 @@ class KANLayer(EdgeLayer):
 
     @property
     def domain(self) -> Tensor:
-        """Ends of every input's grid, (in, 2)."""
+        """Ends of the interval that the knots of every input cover, (in, 2)."""
         return torch.stack(spline_domain(self.knots, self.degree), 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
-        coef, base, mask, knots = self.coef, self.base, self.mask, self.knots  # each costs half a microsecond
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
+        coef, base, mask, knots = self.coef, self.base, self.mask, self.knots  # each look-up takes half a microsecond
         check_input(x, coef.shape[0], coef.dtype)
         flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
         y = layer_sum(flat, coef, base, mask, knots, self.degree, self.base_function)
-        if y is None:  # no kernel for the whole layer
+        if y is None:  # no kernel computes the whole layer here
             y = spline_sum(flat, coef * mask[:, None, :], knots, self.degree)
             if base is not None:
                 y = y + base_values(flat, self.base_function) @ (base * mask)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
 
     def edges(self, x: Tensor) -> Tensor:
-        """The value of every edge, x (batch, in) -> (batch, in, out). Costs `in` times the memory of `forward`."""
+        """Compute the value of every edge, (batch, in, out), from points (batch, in)."""
         values = (basis(x, self.knots, self.degree).transpose(0, 1) @ self.coef).transpose(0, 1)
         if self.base is not None:
             values = values + base_values(x, self.base_function)[..., None] * self.base
         return values * self.mask
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.coef.dtype, order)
         y = spline_jet(x, self.coef * self.mask[:, None, :], self.knots, self.degree, order)
         if self.base is None:
@@ -118,18 +167,17 @@ class KANLayer(EdgeLayer):
         return y + compose(x, activation_derivatives(x[0], self.base_function, order), order) @ (self.base * self.mask)
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """Rows d(sum_co sensitivity[c,b,o] y[c,b,o]) / d(parameter) of each sample, with y the jet of the output.
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`.
 
-        Args:
-            x: the jet of the layer's input, (C, batch, in); for a plain value C = 1 and order = 0.
-            sensitivity: what is differentiated, by the jet of the layer's output, (C, batch, out).
-            order: of the jets.
-
-        Returns:
-            "coef": for each input a run of the (degree + 1) * out coefficients that the sample meets; "base": one run
-            of all, absent where there is no base function.
+        "coef" has for each input a run of the (degree + 1) * out coefficients whose functions can differ from zero;
+        "base" has one run of all its numbers, and is absent without a base function.
         """
-        return spline_segments(x, sensitivity, self.mask, self.knots, self.degree, self.base_function, order)
+        pulled = sensitivity[:, :, None, :] * self.mask  # (C, batch, in, out): a masked edge has rows of zeros
+        coef = active_spline_segments(x, pulled, self.knots, self.degree, order)
+        if self.base is None:
+            return (coef,)
+        jet = compose(x, activation_derivatives(x[0], self.base_function, order), order)
+        return coef, one_run("base", contracted(jet[..., None], pulled).flatten(1))
 
     def extra_repr(self) -> str:
         return (
@@ -138,10 +186,16 @@ class KANLayer(EdgeLayer):
         )
 
 
-def _starting_knots(
+def starting_knots(
     domain: Sequence[float] | Tensor | None, in_features: int, grid_size: int, degree: int, dtype: torch.dtype
 ) -> Tensor:
-    """Uniform knots over the domain, computed in float64, so that they mean the same in every dtype."""
+    """Return uniform knots over the domain, computed in float64, so that they mean the same in every dtype.
+
+    Raises
+    ------
+    InputError
+        If `domain` is not as `KANLayer` expects it, or too narrow for so many distinct knots in `dtype`.
+    """
     try:
         ends = torch.as_tensor((-1.0, 1.0) if domain is None else domain, dtype=torch.float64, device="cpu").detach()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -151,7 +205,7 @@ def _starting_knots(
     if ends.shape != (in_features, 2) or not bool((ends[:, 0] < ends[:, 1]).all() & ends.isfinite().all()):
         raise InputError(f"domain must be (low, high) with low < high, or one such row per input, got {came}")
     knots = knot_vectors.uniform(ends, grid_size, degree).to(dtype)
-    # Far from zero neighbours in `dtype` are far apart, and knots that coincide would divide by zero.
+    # Far from zero neighbouring numbers of `dtype` are far apart, and knots that coincide would divide by zero.
     if not bool((knots.diff() > 0).all() & knots.isfinite().all()):
         raise InputError(f"domain must leave room for {grid_size} distinct intervals in {dtype}, got {came}")
     return knots

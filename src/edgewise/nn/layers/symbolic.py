@@ -1,4 +1,6 @@
-"""Layers whose edges are elementary functions, alone or beside spline edges."""
+"""Layers with elementary functions as edges (`SymbolicLayer`), or with both those and splines (`MixedLayer`)."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.config import check_input
+from edgewise.nn.config import Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import float_dtype
@@ -15,23 +17,42 @@ from edgewise.nn.layers.segments import Segments, one_run
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.jet import check_jet, compose
 
-ZERO = "0"  # the function of an edge that is not there
+ZERO = "0"  # name of the function of an absent edge
 
 
 class SymbolicLayer(EdgeLayer):
-    """y_o = sum_i c_io f_io(a_io x_i + b_io) + d_io, each f_io an elementary function; the edges of "0" are absent.
+    """Layer of elementary functions, y_o = sum_i c_io f_io(a_io x_i + b_io) + d_io.
 
-    Outside the domain of an f the output is nan or infinite, as that of f.
+    Edges with the function "0" are absent. Outside the domain of a function the output is nan or infinite.
 
-    Args:
-        functions: names of the edges' functions, `in` rows of `out`; "" means "0".
-        affine: (4, in, out), the numbers a, b, c, d; left out, they are 1, 0, 1, 0.
-        table: where names are looked up; `ELEMENTARY` and one's own rows.
+    Parameters
+    ----------
+    functions : sequence of sequences of str
+        Names of the functions f, one row of `out` names for each of the `in` inputs; "" means "0".
+    affine : Tensor, optional
+        The numbers a, b, c, d of each edge, (4, in, out); 1, 0, 1, 0 by default.
+    table : mapping of str to Elementary
+        Table in which the names are looked up.
+    dtype, device
+        Of the weights; torch's default dtype and the CPU by default.
 
-    Parameter: `affine` (4, in, out).
+    Attributes
+    ----------
+    functions : tuple of tuples of str
+        Names of the functions, "0" for absent edges.
+    affine : Parameter
+        (4, in, out).
 
-    Raises:
-        InputError: functions is no table of known names, or affine does not fit it.
+    Raises
+    ------
+    InputError
+        If `functions` does not consist of rows of known names, or `affine` has another shape.
+
+    Examples
+    --------
+    >>> layer = SymbolicLayer([["sin", "0"], ["x^2", "exp"]])
+    >>> layer(torch.tensor([[0.0, 2.0]])).tolist()
+    [[4.0, 7.389056205749512]]
     """
 
     def __init__(
@@ -42,9 +63,16 @@ class SymbolicLayer(EdgeLayer):
         table: Mapping[str, Elementary] = ELEMENTARY,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
-    ):
+    ) -> None:
         super().__init__()
-        self.functions = _names(functions, table)
+        if not isinstance(functions, list | tuple) or not all(isinstance(row, list | tuple) for row in functions):
+            raise InputError(f"functions must be rows of names, one row for each input, got {functions!r}")
+        self.functions: Names = tuple(tuple(ZERO if name == "" else name for name in row) for row in functions)
+        if not self.functions or len({len(row) for row in self.functions}) != 1 or not self.functions[0]:
+            raise InputError(f"functions must be rows of one length, at least 1 of at least 1, got {functions!r}")
+        unknown = next((name for row in self.functions for name in row if name != ZERO and name not in table), None)
+        if unknown is not None:
+            raise InputError(f"functions must be named in the table, got {unknown!r}; it has {', '.join(table)}")
         shape = len(self.functions), len(self.functions[0])
         if affine is None:
             affine = torch.tensor([1.0, 0.0, 1.0, 0.0])[:, None, None].expand(4, *shape)
@@ -70,15 +98,15 @@ class SymbolicLayer(EdgeLayer):
 
     @property
     def mask(self) -> Tensor:
-        """1 for the edges that are there, 0 for the others, (in, out)."""
+        """1 for the edges that exist and 0 for the others, (in, out)."""
         return self.affine.new_tensor([[float(name != ZERO) for name in row] for row in self.functions])
 
     def elementary(self, i: int, o: int) -> Elementary | None:
-        """The function of an edge; None where there is no edge."""
+        """Return the function of an edge, or None for an absent edge."""
         return next((row for row in self._rows if row.name == self.functions[i][o]), None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.affine.dtype)
         flat = x.reshape(-1, x.shape[-1])
         y = flat.new_zeros(flat.shape[0], self.out_features)  # len() would fix the size in an export
@@ -87,19 +115,19 @@ class SymbolicLayer(EdgeLayer):
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def edges(self, x: Tensor) -> Tensor:
-        """The value of every edge, x (batch, in) -> (batch, in, out)."""
+        """Compute the value of every edge, (batch, in, out), from points (batch, in)."""
         edges = x.new_zeros(len(x), self.in_features * self.out_features)
         for places, values in self._values(x):
             edges = edges.index_copy(1, places, values)
         return edges.unflatten(1, (self.in_features, self.out_features))
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.affine.dtype, order)
         return self._jet(x, self.affine.flatten(1), order)
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """As `KANLayer.jacobian_segments`: one run of all 4 * in * out numbers of "affine"."""
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`: one run of all 4 * in * out numbers of "affine"."""
         with torch.enable_grad():  # each sample gets numbers of its own, so that one backward pass keeps them apart
             own = self.affine.detach().flatten(1)[:, None, :].repeat(1, x.shape[1], 1).requires_grad_()
             y = self._jet(x.detach(), own, order)
@@ -113,19 +141,19 @@ class SymbolicLayer(EdgeLayer):
         return f"{self.in_features} -> {self.out_features}, functions={[list(row) for row in self.functions]}"
 
     def _groups(self) -> Iterator[tuple[Elementary, Tensor]]:
-        """Each function that occurs, with the flat indices of its edges."""
+        """Yield each function that occurs, with the flat indices of its edges."""
         for number, row in enumerate(self._rows):
             yield row, getattr(self, f"_places_{number}")
 
     def _values(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Flat indices (e,) and values (batch, e) of the edges of each function."""
+        """Yield the flat indices (e,) and the values (batch, e) of the edges of each function."""
         affine = self.affine.flatten(1)
         for row, places in self._groups():
             a, b, c, d = affine[:, places]
             yield places, c * row.function(a * x[:, places // self.out_features] + b) + d
 
     def _jet(self, x: Tensor, affine: Tensor, order: int) -> Tensor:
-        """affine: (4, in * out), or (4, batch, in * out) with numbers for each sample."""
+        """Compute the jet for `affine` (4, in * out), or (4, batch, in * out) with numbers for each sample."""
         y = x.new_zeros(*x.shape[:2], self.out_features)
         for row, places in self._groups():
             a, b, c, d = affine[..., places]
@@ -138,13 +166,29 @@ class SymbolicLayer(EdgeLayer):
 
 
 class MixedLayer(EdgeLayer):
-    """The sum of a spline layer and a symbolic one of the same shape; each edge belongs to one of the two.
+    """Sum of a spline layer and a symbolic layer of the same shape; each edge belongs to one of the two.
 
-    Raises:
-        InputError: the shapes or dtypes differ, or an edge is in both.
+    Parameters
+    ----------
+    spline : KANLayer
+        The layer of the spline edges; its mask is 0 for the other edges.
+    symbolic : SymbolicLayer
+        The layer of the edges with elementary functions.
+
+    Raises
+    ------
+    InputError
+        If the shapes or dtypes differ, or an edge is in both layers.
+
+    Examples
+    --------
+    >>> spline, symbolic = KANLayer(1, 2), SymbolicLayer([["sin", "0"]])
+    >>> spline.mask[0, 0] = 0.0
+    >>> MixedLayer(spline, symbolic).mask
+    tensor([[1., 1.]])
     """
 
-    def __init__(self, spline: KANLayer, symbolic: SymbolicLayer):
+    def __init__(self, spline: KANLayer, symbolic: SymbolicLayer) -> None:
         super().__init__()
         if spline.mask.shape != symbolic.mask.shape or spline.coef.dtype != symbolic.affine.dtype:
             raise InputError(
@@ -166,44 +210,32 @@ class MixedLayer(EdgeLayer):
         return self.spline.out_features
 
     @property
-    def functions(self) -> tuple[tuple[str, ...], ...]:
+    def functions(self) -> Names:
         """Names of the elementary functions of the edges, one row for each input."""
         return self.symbolic.functions
 
     @property
     def mask(self) -> Tensor:
-        """1 for the edges that are there, of either kind, 0 for the others, (in, out)."""
+        """1 for the edges of either kind and 0 for absent edges, (in, out)."""
         return self.spline.mask + self.symbolic.mask
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
         return self.spline(x) + self.symbolic(x)
 
     def edges(self, x: Tensor) -> Tensor:
-        """The value of every edge, x (batch, in) -> (batch, in, out)."""
+        """Compute the value of every edge, (batch, in, out), from points (batch, in)."""
         return self.spline.edges(x) + self.symbolic.edges(x)
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         return self.spline.jet(x, order) + self.symbolic.jet(x, order)
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """Those of both parts, named "spline.coef", "spline.base", "symbolic.affine"."""
+        """Compute the Jacobian rows of both parts, for "spline.coef", "spline.base" and "symbolic.affine"."""
         parts = {"spline": self.spline, "symbolic": self.symbolic}
         return tuple(
             replace(segments, parameter=f"{name}.{segments.parameter}")
             for name, part in parts.items()
             for segments in part.jacobian_segments(x, sensitivity, order)
         )
-
-
-def _names(functions: Sequence[Sequence[str]], table: Mapping[str, Elementary]) -> tuple[tuple[str, ...], ...]:
-    if not isinstance(functions, list | tuple) or not all(isinstance(row, list | tuple) for row in functions):
-        raise InputError(f"functions must be rows of names, one row for each input, got {functions!r}")
-    rows = tuple(tuple(ZERO if name == "" else name for name in row) for row in functions)
-    if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
-        raise InputError(f"functions must be rows of one length, at least 1 of at least 1, got {functions!r}")
-    unknown = next((name for row in rows for name in row if name != ZERO and name not in table), None)
-    if unknown is not None:
-        raise InputError(f"functions must be named in the table, got {unknown!r}; it has {', '.join(table)}")
-    return rows

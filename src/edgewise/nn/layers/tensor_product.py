@@ -1,4 +1,6 @@
-"""A layer of all products of B-splines of its inputs: one product node for each combination, a coefficient for each."""
+"""A layer of all products of B-splines of its inputs (`TensorLayer`): a tensor-product spline for each output."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb
@@ -15,25 +17,36 @@ from edgewise.ops.splines.active_basis import active_basis
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend
 
-MOST_INPUTS = 3  # a sample meets (degree + 1)^inputs coefficients
+MAX_INPUTS = 3  # a choice: a sample meets (degree + 1)^inputs coefficients, 64 for cubic splines of three inputs
 
 
 class TensorLayer(Layer):
-    """y_o = sum over (j, k, ..) of coef[j, k, .., o] B_j(x_1) B_k(x_2) ..: product nodes of edges that are B-splines.
+    """Tensor-product splines, y_o = sum over (j, k, ...) of coef[j, k, ..., o] B_j(x_1) B_k(x_2) ...
 
-    A `SeparableLayer` of full rank: linear in its coefficients, so that a linear equation is solved in one step.
+    The layer is linear in its coefficients, so that one linear solve gives the solution of a linear equation.
 
-    Args:
-        breakpoints: of each input, increasing, (grid_size + 1,) each, at most three inputs.
-        out_features: number of outputs.
-        degree: of the splines.
-        periodic: of each input whether it repeats after the last breakpoint; no input if left out.
+    Parameters
+    ----------
+    breakpoints : sequence of Tensor
+        Increasing breakpoints of each input, (grid_size + 1,) each, for at most three inputs.
+    out_features : int
+        Number of outputs.
+    degree : int
+        Degree of the splines, 1 to 5.
+    periodic : sequence of bool, optional
+        For each input whether the function repeats after the last breakpoint; by default none does.
 
-    Parameter: `coef` (n_1, .., n_in, out), zeros at first, with n = grid_size + degree, grid_size where periodic.
-    Buffers: `knots_0`, `knots_1` .., (1, grid_size + 2 degree + 1) each.
+    Attributes
+    ----------
+    coef : Parameter
+        (n_1, ..., n_in, out), initially zeros, with n = grid_size + degree, or grid_size for a periodic input.
+    knots_0, knots_1, ... : Tensor
+        Buffers, (1, grid_size + 2 degree + 1) each.
 
-    Raises:
-        InputError: an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
+    Raises
+    ------
+    InputError
+        If an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
     """
 
     def __init__(
@@ -43,10 +56,10 @@ class TensorLayer(Layer):
         *,
         degree: int = 3,
         periodic: Sequence[bool] | None = None,
-    ):
+    ) -> None:
         super().__init__()
-        if not 1 <= len(breakpoints) <= MOST_INPUTS:
-            raise InputError(f"breakpoints must be given for 1 to {MOST_INPUTS} inputs, got {len(breakpoints)}")
+        if not 1 <= len(breakpoints) <= MAX_INPUTS:
+            raise InputError(f"breakpoints must be given for 1 to {MAX_INPUTS} inputs, got {len(breakpoints)}")
         if degree not in range(1, MAX_DEGREE + 1):
             raise InputError(f"degree must be 1 to {MAX_DEGREE}, got {degree!r}")
         self.degree = degree
@@ -56,7 +69,12 @@ class TensorLayer(Layer):
                 raise InputError(f"breakpoints must be increasing, (grid_size + 1,), got input {number}: {points}")
             if repeats and len(points) < degree + 2:
                 raise InputError(f"a periodic input must have {degree + 1} intervals or more, got {len(points) - 1}")
-            self.register_buffer(f"knots_{number}", _extended(points, degree, repeats))
+            if repeats:  # beyond a period the knots inside it come again
+                length = points[-1] - points[0]
+                knots = torch.cat([points[-degree - 1 : -1] - length, points, points[1 : degree + 1] + length])[None]
+            else:
+                knots = extend(points[None], degree)
+            self.register_buffer(f"knots_{number}", knots)
         self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
 
     @property
@@ -76,21 +94,21 @@ class TensorLayer(Layer):
 
     @property
     def knots(self) -> list[Tensor]:
-        """Of each input, (1, grid_size + 2 degree + 1)."""
+        """Knots of each input, (1, grid_size + 2 degree + 1) each."""
         return [getattr(self, f"knots_{number}") for number in range(self.in_features)]
 
     @property
     def breakpoints(self) -> list[Tensor]:
-        """Of each input, (grid_size + 1,)."""
+        """Breakpoints of each input, (grid_size + 1,) each."""
         return [breakpoints_of(knots, self.degree)[0] for knots in self.knots]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(*batch, in) -> (*batch, out)."""
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.coef.dtype)
         return self.jet(x.reshape(1, -1, x.shape[-1]), 0)[0].reshape(*x.shape[:-1], self.out_features)
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """The jet of the output from that of the input, (C, batch, in) -> (C, batch, out); see `ops.jet`."""
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
@@ -103,7 +121,7 @@ class TensorLayer(Layer):
         return inner[..., 0]
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """As `KANLayer.jacobian_segments`: "coef", a run of (degree + 1) * out for each of its rows that are met."""
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`: "coef", a run of (degree + 1) * out per row met."""
         numbers, factors = self._active(x, order)
         weights = sensitivity[:, :, None, :]  # (C, b, p, out)
         for factor in factors[:-1]:
@@ -118,8 +136,8 @@ class TensorLayer(Layer):
             values = values.gather(1, order_of[..., None].expand_as(values))
         return (Segments("coef", starts, values),)
 
-    def with_breakpoints(self, breakpoints: Sequence[Tensor]) -> "TensorLayer":
-        """A new layer with the same function on finer breakpoints, the old ones among them."""
+    def with_breakpoints(self, breakpoints: Sequence[Tensor]) -> TensorLayer:
+        """Return a new layer with the same function on finer breakpoints, which must contain the old ones."""
         finer = TensorLayer(breakpoints, self.out_features, degree=self.degree, periodic=self.periodic)
         coef = self.coef.detach()
         for axis, (old, new) in enumerate(zip(self.knots, finer.knots, strict=True)):
@@ -141,7 +159,7 @@ class TensorLayer(Layer):
         ]
 
     def _active(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
-        """Which products can differ from zero, their numbers (b, p) among all, and the jets (C, b, degree + 1) of the
+        """Return the numbers (b, p) of the products that can differ from zero, and the jets (C, b, degree + 1) of the
         B-splines of each input."""
         offsets = torch.arange(self.degree + 1, device=x.device)
         numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
@@ -158,10 +176,10 @@ class TensorLayer(Layer):
 
 
 def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
-    """What is pulled back through a product with `factor` (C, b, k): weights (C, b, p, out) to (C, b, p, k, out).
+    """Pull weights (C, b, p, out) of a product's jet back to one factor, (C, b, p, k, out); `factor` is the other one.
 
-    The transposed of Leibniz' rule: the l-th derivative of the other factor comes in the k-th of the product with
-    C(k, l) times the derivative of order k - l of this one.
+    This is the transpose of Leibniz' rule: the l-th derivative of one factor enters the k-th derivative of the product
+    with the weight C(k, l) times the derivative of order k - l of the other.
     """
     weights, factor = weights[:, :, :, None], factor[:, :, None, :, None]
     value = (weights * factor).sum(0, keepdim=True)
@@ -169,13 +187,8 @@ def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
         return value
     lines, slopes = along(weights, order), along(factor, order)
     each = [factor[0], *slopes.unbind(1)]
-    pulled = [sum(comb(k, l) * lines[:, k - 1] * each[k - l] for k in range(l, order + 1)) for l in range(1, order + 1)]
+    pulled = []
+    for l in range(1, order + 1):
+        terms = [comb(k, l) * lines[:, k - 1] * each[k - l] for k in range(l, order + 1)]
+        pulled.append(sum(terms[1:], terms[0]))
     return torch.cat([value, torch.stack(pulled, 1).flatten(0, 1)])
-
-
-def _extended(points: Tensor, degree: int, periodic: bool) -> Tensor:
-    """Knots (1, grid_size + 2 degree + 1): beyond a period those inside come again."""
-    if not periodic:
-        return extend(points[None], degree)
-    length = points[-1] - points[0]
-    return torch.cat([points[-degree - 1 : -1] - length, points, points[1 : degree + 1] + length])[None]
