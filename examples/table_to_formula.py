@@ -1,6 +1,6 @@
 """From a table to a formula: the period of a pendulum, found among columns of which one plays no part.
 
-A KAN first says how well the table can be predicted at all and which columns matter; then formulas are searched, by
+A KAN first measures how well the table can be predicted at all and which columns matter; then formulas are searched, by
 complexity and error. What comes out is 2 pi sqrt(length / gravity), its constant recognised, without the mass.
 
     python examples/table_to_formula.py            # measurements with 0.5 % of noise, about a minute

@@ -44,11 +44,11 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     import edgewise
     from edgewise.ops.kernels import cpu
-said = [str(warning.message) for warning in caught]
+messages = [str(warning.message) for warning in caught]
 if kernel == "compiled":
-    assert cpu.variants() and not said, f"the compiled kernel is not there: {said}"
+    assert cpu.variants() and not messages, f"the compiled kernel is not there: {messages}"
 else:
-    assert not cpu.variants() and len(said) == 1 and said[0].startswith("The CPU kernel"), said
+    assert not cpu.variants() and len(messages) == 1 and messages[0].startswith("The CPU kernel"), messages
 home = Path(edgewise.__file__).resolve()
 assert home.is_relative_to(Path(folder).resolve()), f"edgewise comes from {home}, expected it below {folder}"
 assert edgewise.__version__ == metadata.version("edgewise") == version, "versions differ"
@@ -58,9 +58,9 @@ for name in ("py.typed", "datasets/data/knots_sample.csv.gz", "datasets/data/PRO
 assert edgewise.KAN([2, 3, 1])(torch.zeros(4, 2)).shape == (4, 1)
 PY
   ) || fail "$1"
-  local said
-  said=$(cd "$work" && "$work/$1/bin/edgewise" --version) || fail "$1: the command 'edgewise --version' does not run"
-  case $said in *"$version"*) ;; *) fail "$1: 'edgewise --version' must say $version, it says $said" ;; esac
+  local printed
+  printed=$(cd "$work" && "$work/$1/bin/edgewise" --version) || fail "$1: the command 'edgewise --version' does not run"
+  case $printed in *"$version"*) ;; *) fail "$1: 'edgewise --version' must print $version, it prints $printed" ;; esac
 }
 
 # A copy of the checkout as git sees it: tracked and new files, none of the ignored ones.

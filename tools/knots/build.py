@@ -113,7 +113,7 @@ def staged(folder: Path, stage: str, rows: pd.DataFrame, work: Callable) -> pd.D
 
 
 def _guarded(work: Callable, row) -> dict:
-    """A knot that fails is a row that says so: it is tried again later."""
+    """A knot that fails becomes a row with the error; it is tried again later."""
     try:
         return {"name": row.name, **work(row)}
     except Exception as error:
