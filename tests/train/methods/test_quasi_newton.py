@@ -93,9 +93,9 @@ def test_update_is_the_formula_of_the_paper(variant, first):
             continue
         bend = float(s @ torch.linalg.solve(inverse, s))
         b, h = bend / float(y @ s), float(y @ inverse @ y) / float(y @ s)
-        tau, phi = scaling(variant, b, h, 6, first=first)
+        tau, phi = scaling(variant, b, h, 6, is_first=first)
         expected, found = naive(inverse, s, y, tau, phi), inverse.clone()
-        assert update_(found, s, y, bend, variant, first=first)
+        assert update_(found, s, y, bend, variant, is_first=first)
         assert torch.allclose(found, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
         assert torch.allclose(found @ y, s, rtol=1e-7, atol=1e-9 * float(expected.abs().max()))  # the secant equation
         assert float(torch.linalg.eigvalsh(found)[0]) > 0
@@ -150,7 +150,7 @@ def test_exact_line_searches_solve_a_quadratic_in_as_many_steps_as_parameters(va
         direction = -inverse @ gradient
         length = -float(direction @ gradient) / float(direction @ matrix @ direction)
         move = length * direction
-        update_(inverse, move, matrix @ move, -length * float(move @ gradient), variant, first=number == 0)
+        update_(inverse, move, matrix @ move, -length * float(move @ gradient), variant, is_first=number == 0)
         gradient = gradient + matrix @ move
     assert float(gradient.norm()) < 1e-7 * start
 
