@@ -10,7 +10,7 @@ from torch.func import hessian, vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.grids import adapt_domain_, data_domain, refine
+from edgewise.train.grids import adapt_domain_, data_domain, refine, refine_with_report
 
 
 def points(count, features=2, seed=1):
@@ -27,7 +27,7 @@ def make_model(grid_size=3, dtype=torch.float64, **settings):
 def test_a_multiple_of_the_grid_size_keeps_the_function_to_rounding(degree, parts):
     model = make_model(degree=degree)
     adapt_domain_(model, points(100))
-    finer, report = refine(model, 3 * parts, report=True)
+    finer, report = refine_with_report(model, 3 * parts)
     assert (report.exact, report.max_error) == (True, 0.0)
     assert finer.config.grid_size == (3 * parts, 3 * parts)
     x = 1.5 * points(200, seed=2)  # beyond the domain too
@@ -52,7 +52,7 @@ def test_any_other_size_reports_its_error_and_gets_better_with_size():
     x = points(400)
     errors = []
     for grid_size in (5, 9, 33, 65):
-        finer, report = refine(model, grid_size, report=True)
+        finer, report = refine_with_report(model, grid_size)
         assert not report.exact
         errors.append(report.max_error)
         assert len(report.errors) == 2
@@ -79,7 +79,7 @@ def test_refine_returns_a_new_model_with_the_same_settings():
 
 def test_refine_to_the_same_size_changes_nothing():
     model = make_model(4)
-    same, report = refine(model, 4, report=True)
+    same, report = refine_with_report(model, 4)
     assert report.exact
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in same.state_dict().items())
 
@@ -202,3 +202,10 @@ def test_hidden_only_leaves_the_first_layer_alone():
     assert torch.equal(model.layers[0](x), before[1])
     hidden, (low, high) = before[1], model.layers[1].domain.unbind(1)
     assert torch.allclose((hidden.amax(0) - hidden.amin(0)) * 1.6, high - low)
+
+
+def test_the_old_form_with_a_report_warns():
+    model = KAN([1, 1], 4)
+    with pytest.warns(DeprecationWarning, match="refine_with_report"):
+        refined, report = refine(model, 8, report=True)
+    assert refined.config.grid_size == (8,) and report.exact

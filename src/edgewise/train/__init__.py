@@ -7,7 +7,17 @@ the work of a step, for budgets.
 """
 
 from edgewise.train.cost import StepCost, active_parameters
-from edgewise.train.grids import RefineReport, adapt_domain_, enclose, move_hidden_domains_, normal_form, refine
+from edgewise.train.grids import (
+    MoveReport,
+    RefineReport,
+    adapt_domain_,
+    data_domain,
+    enclose,
+    move_hidden_domains_,
+    normal_form,
+    refine,
+    refine_with_report,
+)
 from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
 from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
@@ -30,6 +40,7 @@ __all__ = [
     "FitReport",
     "LevenbergMarquardt",
     "Method",
+    "MoveReport",
     "OrdinalClassification",
     "RefineReport",
     "Regression",
@@ -43,10 +54,12 @@ __all__ = [
     "StepRecord",
     "active_parameters",
     "adapt_domain_",
+    "data_domain",
     "default_method",
     "enclose",
     "fit",
     "move_hidden_domains_",
     "normal_form",
     "refine",
+    "refine_with_report",
 ]

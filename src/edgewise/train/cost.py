@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
+from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
 
 
@@ -93,18 +92,18 @@ APPROXIMATION_COST = StepCost(overhead=4e6)
 EQUATION_COST = StepCost()
 
 
-def active_parameters(network: nn.Module) -> int:
+def active_parameters(network: Chain) -> int:
     """Number of spline coefficients that the output of a network depends on at one point.
 
     Parameters
     ----------
-    network : nn.Module
-        A chain of layers; layers without splines count nothing.
+    network : Chain
+        A network, such as a KAN; layers without splines count nothing.
     """
     active = 0
     for layer in network.layers:
         if isinstance(layer, TensorLayer):
             active += layer.out_features * (layer.degree + 1) ** layer.in_features
-        elif hasattr(layer, "degree"):
-            active += layer.in_features * layer.out_features * (layer.degree + 1)
+        elif (degree := getattr(layer, "degree", None)) is not None:
+            active += layer.in_features * layer.out_features * (degree + 1)
     return active

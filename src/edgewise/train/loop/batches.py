@@ -1,8 +1,11 @@
-"""Where the next batch comes from: always all samples, shuffled tensors, or a DataLoader; resumable mid-epoch."""
+"""Order of the training samples: all at once, shuffled minibatches of tensors, or a DataLoader; resumable mid-epoch."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +18,7 @@ from edgewise.train.problems.data import Data
 
 
 class FullBatch:
-    """Every batch is the whole training set."""
+    """Batches that are the whole training set."""
 
     per_epoch = 1
 
@@ -23,17 +26,29 @@ class FullBatch:
         self._data = data
 
     def next(self) -> Data:
+        """The next batch."""
         return self._data
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
+        """Nothing: every batch is the same."""
         return {}
 
-    def restore(self, state: dict) -> None:
-        pass
+    def restore(self, state: dict[str, Any]) -> None:
+        """Do nothing: every batch is the same."""
 
 
 class TensorBatches:
-    """Batches of `size` samples in an order drawn anew for each epoch; the last batch of an epoch may be smaller."""
+    """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller.
+
+    Parameters
+    ----------
+    data : Data
+        The training samples.
+    size : int
+        Samples of a batch.
+    seed : int
+        Seed of the order.
+    """
 
     def __init__(self, data: Data, size: int, seed: int):
         self._data, self._size = data, size
@@ -42,19 +57,23 @@ class TensorBatches:
 
     @property
     def per_epoch(self) -> int:
+        """Number of batches in an epoch."""
         return math.ceil(len(self._data) / self._size)
 
     def next(self) -> Data:
+        """The next batch."""
         if self._position >= len(self._data):
             self._start_epoch()
         index = self._order[self._position : self._position + self._size]
         self._position += len(index)
         return self._data.select(index.to(self._data.x.device))
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
+        """State of the generator at the start of the epoch, and the place in the epoch."""
         return {"generator": self._epoch_state.clone(), "position": self._position}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
         self._generator.set_state(state["generator"].cpu())
         self._start_epoch()
         self._position = int(state["position"])
@@ -68,31 +87,38 @@ class TensorBatches:
 class LoaderBatches:
     """Batches of a DataLoader, epoch after epoch, with a random state of its own.
 
-    A DataLoader without generator draws its order, its workers' seeds and often its augmentations from torch's
-    global generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put
-    back after; so the order is reproducible and nobody else's numbers move.
+    A DataLoader without a generator draws its order, its workers' seeds and often its augmentations from torch's
+    global generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
+    afterwards; so the order is reproducible and no other random numbers change.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checks each batch.
+    loader : DataLoader
+        Yields (x, y) or (x, y, weight).
+    seed : int
+        Seed of the random state.
     """
 
-    def __init__(self, problem: Problem, loader: DataLoader, seed: int):
+    def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):
         self._problem, self._loader = problem, loader
         self._random = seeded_generator(seed).get_state()
-        self._iterator: Iterator | None = None
+        self._iterator: Iterator[Any] | None = None
 
     @property
     def per_epoch(self) -> int | None:
-        """Batches in an epoch; None where the loader doesn't know."""
+        """Number of batches in an epoch; None where the loader does not know."""
         try:
             return len(self._loader)
         except TypeError:  # an IterableDataset without length
             return None
 
     def next(self) -> Data:
-        if self._iterator is None:
-            self._start_epoch()
-        batch = self._draw()
+        """The next batch."""
+        batch = None if self._iterator is None else self._draw(self._iterator)
         if batch is None:
-            self._start_epoch()
-            batch = self._draw()
+            batch = self._draw(self._start_epoch())
         if batch is None:
             raise InputError("the DataLoader must yield at least one batch, got none")
         self._position += 1
@@ -100,34 +126,42 @@ class LoaderBatches:
 
     def epoch(self) -> Iterator[Data]:
         """One pass over the loader."""
-        self._start_epoch()
-        while (batch := self._draw()) is not None:
+        iterator = self._start_epoch()
+        while (batch := self._draw(iterator)) is not None:
             self._position += 1
             yield self._problem.batch(batch)
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
+        """Random states at the start of the epoch, and the place in the epoch."""
         if self._iterator is None:
             return {"random": self._random.clone(), "generators": self._generator_states(), "position": 0}
         return {"random": self._epoch_random, "generators": self._epoch_generators, "position": self._position}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave; the loader is run up to the same place."""
         self._random = state["random"].cpu()
-        for generator, value in zip(self._generators(), state["generators"], strict=True):
-            generator.set_state(value)
-        self._start_epoch()
+        self.restore_generators(state)
+        iterator = self._start_epoch()
         for _ in range(int(state["position"])):
-            self._draw()
+            self._draw(iterator)
         self._position = int(state["position"])
 
-    def _start_epoch(self) -> None:
+    def restore_generators(self, state: dict[str, Any]) -> None:
+        """Set the loader's own generators back to what `state` gave, as if nothing had been drawn."""
+        for generator, value in zip(self._generators(), state["generators"], strict=True):
+            generator.set_state(value)
+
+    def _start_epoch(self) -> Iterator[Any]:
         self._epoch_random, self._epoch_generators = self._random.clone(), self._generator_states()
         self._position = 0
         with self._own_random_state():
             self._iterator = iter(self._loader)
+        return self._iterator
 
-    def _draw(self):
+    def _draw(self, iterator: Iterator[Any]) -> Any:
+        """What the loader yields next, or None at the end of the epoch."""
         with self._own_random_state():
-            return next(self._iterator, None)
+            return next(iterator, None)
 
     @contextmanager
     def _own_random_state(self) -> Iterator[None]:
@@ -140,9 +174,9 @@ class LoaderBatches:
             torch.set_rng_state(outer)
 
     def _generators(self) -> list[torch.Generator]:
-        owners = (self._loader, self._loader.sampler)
-        found = {id(owner.generator): owner.generator for owner in owners if getattr(owner, "generator", None)}
-        return list(found.values())
+        """The different generators of the loader and its sampler."""
+        owned = (getattr(owner, "generator", None) for owner in (self._loader, self._loader.sampler))
+        return list({id(generator): generator for generator in owned if generator}.values())
 
     def _generator_states(self) -> list[Tensor]:
         return [generator.get_state() for generator in self._generators()]
@@ -152,7 +186,22 @@ Batches = FullBatch | TensorBatches | LoaderBatches
 
 
 def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
-    """The stream of training batches; `batch_size` None means all samples at once, or as the DataLoader says."""
+    """The stream of training batches.
+
+    Parameters
+    ----------
+    problem : Problem
+        Holds the samples or their DataLoader.
+    batch_size : int or None
+        None for all samples at once, or as the DataLoader has it.
+    seed : int
+        Seed of the order.
+
+    Raises
+    ------
+    InputError
+        The batch size does not fit the problem.
+    """
     if problem.train_loader is not None:
         if batch_size is not None:
             raise InputError(f"batch_size must be left to the DataLoader, got {batch_size}")
@@ -178,17 +227,17 @@ def peek(problem: Problem, rows: int = 10_000) -> Data:
         count += len(batch)
         if count >= rows:
             break
-    for generator, value in zip(batches._generators(), before["generators"], strict=True):
-        generator.set_state(value)
+    batches.restore_generators(before)
     return joined(seen)
 
 
 def joined(parts: list[Data]) -> Data:
-    """Several batches as one."""
+    """Several batches as one; samples without weight count 1 where others have weights."""
     if not parts:
         raise InputError("the DataLoader must yield at least one batch, got none")
-    weighted = any(part.weight is not None for part in parts)
-    weight = torch.cat([part.x.new_ones(len(part)) if part.weight is None else part.weight for part in parts])
-    return Data(
-        torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), weight if weighted else None
-    )
+    weights = [part.weight for part in parts]
+    weight = None
+    if any(each is not None for each in weights):
+        ones = (part.x.new_ones(len(part)) for part in parts)
+        weight = torch.cat([one if each is None else each for one, each in zip(ones, weights, strict=True)])
+    return Data(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), weight)

@@ -338,6 +338,7 @@ class _Training:
             return total / count
 
     def _validation_batches(self) -> Iterator[Data]:
+        assert self.problem.validation_loader is not None
         return LoaderBatches(self.problem, self.problem.validation_loader, seed=0).epoch()
 
     def _event(self) -> StepEvent:

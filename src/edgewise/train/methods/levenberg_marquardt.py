@@ -17,12 +17,14 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.trace import trace_layers
 from edgewise.ops.least_squares import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, has_segments
+from edgewise.train.jacobian.rows import ParameterSlots, has_segments, layers_of
 from edgewise.train.methods.base import Method, StepResult, flattened, gradient_of, write_
 from edgewise.train.methods.linear_systems import (
     MatrixFreeSystem,
@@ -308,16 +310,14 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
     """
     if objective.term is None:
         return []
-    magnitudes: Sequence[Tensor] = ()
+    magnitudes = objective.magnitudes(data)
     grams: list[dict[str, Tensor]] = []
-    if objective.needs_trace:
-        magnitudes = objective.magnitudes(data)
     with torch.no_grad():
         if objective.needs_trace:
-            layers = list(objective.network.layers)
+            layers = layers_of(objective.network)
             grams = [{} for _ in layers]
             for part, share in data.chunks(max(1, ROW_CHUNK_NUMBERS // slots.size)):
-                inputs = objective.network.trace(part.x).inputs
+                inputs = trace_layers(layers, part.x).inputs
                 weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
                 for total, layer, x in zip(grams, layers, inputs, strict=True):
                     for name, gram in _edge_grams(layer, x, weight).items():
@@ -326,7 +326,7 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
     return [entry for entry in entries if entry.name in slots.slots]
 
 
-def _edge_grams(layer: torch.nn.Module, x: Tensor, weight: Tensor) -> dict[str, Tensor]:
+def _edge_grams(layer: Layer, x: Tensor, weight: Tensor) -> dict[str, Tensor]:
     """For each parameter of a layer, the weighted sum over samples x (b, in) of its edges' squared derivatives.
 
     Blocks (in, out, n, n) for spline coefficients, (in, out) for weights.

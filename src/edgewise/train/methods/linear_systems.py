@@ -22,7 +22,7 @@ from edgewise.ops.least_squares import DampedStep
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots
+from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layers_of
 from edgewise.train.methods.base import write_
 from edgewise.train.penalties import Curvature
 
@@ -227,7 +227,7 @@ class MatrixFreeSystem:
         columns = len(derivatives.local.rows)
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
-            for number, layer in enumerate(self._copy.layers):
+            for number, layer in enumerate(layers_of(self._copy)):
                 if isinstance(layer, LINEAR_LAYERS) and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
                     y = layer(x[0])[None] if derivatives.order == 0 else layer.jet(x, derivatives.order)
@@ -248,7 +248,7 @@ class MatrixFreeSystem:
         for rows, derivatives, factor in self._source.layer_derivatives():
             columns = len(derivatives.local.rows)
             others = rows.unknown_runs(derivatives.local, columns)
-            for number, layer in enumerate(self._copy.layers):
+            for number, layer in enumerate(layers_of(self._copy)):
                 if not isinstance(layer, LINEAR_LAYERS):
                     count = columns * derivatives.inputs[0].shape[1]
                     runs = rows.layer_runs(derivatives, number)
@@ -294,7 +294,7 @@ class EdgeBlocks:
         self._diagonal = torch.zeros(slots.size, dtype=torch.float64)
         self._edges: list[_LayerBlocks] = []
         remaining_numbers = MOST_BLOCK_NUMBERS
-        for number, layer in enumerate(network.layers):
+        for number, layer in enumerate(layers_of(network)):
             if isinstance(layer, KANLayer) and f"layers.{number}.coef" in slots.slots:
                 inputs, count, outputs = layer.coef.shape
                 numbers = inputs * outputs * (count + 1) ** 2
