@@ -33,7 +33,7 @@ def test_each_kind_of_function():
     assert torch.equal(tensor_function(lambda x: x[:, 0].numpy())(x), x[:, :1])
 
 
-def test_a_network_in_training_is_asked_as_it_predicts_and_left_as_it_was():
+def test_a_network_in_training_mode_is_evaluated_as_it_predicts_and_left_unchanged():
     network = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Dropout(0.5), torch.nn.Linear(2, 1)).double()
     state = {name: value.clone() for name, value in network.state_dict().items()}
     random = torch.get_rng_state()

@@ -37,7 +37,7 @@ def test_costs_are_those_of_a_network_without_the_edge(weight):
 
 
 @torch.no_grad()
-def test_what_has_no_effect_costs_nothing_and_validation_data_decide():
+def test_parts_without_effect_cost_nothing_and_validation_data_decide():
     data = problem(validation=0.5)
     model = KAN([3, 2, 1], seed=1, dtype=torch.float64)
     with torch.no_grad():

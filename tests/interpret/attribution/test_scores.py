@@ -50,7 +50,7 @@ def test_one_edge_that_does_all_the_work_scores_one():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_what_does_not_vary_scores_zero(dtype):
+def test_constant_edges_score_zero(dtype):
     constant = torch.full((1000, 2, 1), 1234.567, dtype=dtype)
     assert torch.equal(edge_scores(trace_of(constant))[0], torch.zeros(2, 1, dtype=dtype))
     cancelling = torch.randn(1000, 1, 1, generator=torch.Generator().manual_seed(0)).to(dtype)

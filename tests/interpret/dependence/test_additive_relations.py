@@ -1,4 +1,4 @@
-"""The relations that were put into a table are found, with the columns they bind; none where there is none."""
+"""Relations that were put into a table are found, with the columns they relate; none where there is none."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 
 from edgewise.datasets import load_knots
 from edgewise.errors import InputError
-from edgewise.interpret.dependence.additive_relations import bound_together, relations
+from edgewise.interpret.dependence.additive_relations import bound_together, relations, subsets_of, train_networks
 
 
 def toy(rows=1000):
@@ -50,7 +50,7 @@ def test_no_relation_in_unrelated_columns():
     assert result.sentences == (f"No relation stands out from chance among {result.tests:,} tests.",)
 
 
-def test_what_holds_in_the_knot_table():
+def test_relations_of_the_knot_table():
     knots = load_knots()
     x, names = np.column_stack([knots.X, knots.y]), [*knots.feature_names, "signature"]
     found = {tuple(names[i] for i in one.inputs): one for one in relations(x[:3000], names=names, seeds=0).relations}
@@ -64,7 +64,7 @@ def test_what_holds_in_the_knot_table():
     assert all(one.p_value < 1e-6 for one in found.values())
 
 
-def test_constant_and_far_out_values_do_no_harm():
+def test_constant_columns_and_outliers_are_harmless():
     x = toy(300)
     x[0, 3], x[0, 4] = 1e6, 1e6
     x = torch.cat([x, torch.full((300, 1), 3.0, dtype=torch.float64)], 1)
@@ -85,3 +85,35 @@ def test_bad_arguments_are_refused(settings, message):
     arguments = {"x": toy(100)} | settings
     with pytest.raises(InputError, match=message):
         relations(arguments.pop("x"), **arguments)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_the_sum_of_two_relations_is_taken_apart():
+    a, b, c = normal(500, 3).unbind(1)
+    parts = torch.stack([a, -a + 0.01 * c, 2 * b, -b, -b, 1e-3 * c], 1)
+    assert list(subsets_of(parts)) == [(0, 1), (2, 3, 4)]
+
+
+def test_unrelated_and_lone_columns_are_no_relation():
+    assert list(subsets_of(normal(500, 3))) == []
+    lone = torch.zeros(100, 3, dtype=torch.float64)
+    lone[:, 1] = normal(100)
+    assert list(subsets_of(lone)) == []
+    assert list(subsets_of(torch.zeros(10, 2, dtype=torch.float64))) == []
+
+
+def test_networks_bind_the_columns_of_a_relation():
+    a, b, free = normal(400, 3).unbind(1)
+    values = torch.stack([a, -a, b, b, free], 1)[..., None]
+    values = (values - values.mean(0)) / values.std(0, correction=0)
+    settings = {"seeds": 12, "steps": 200, "sparsity": 0.01, "columns": 0.6}
+    coef = train_networks(values, **settings, generator=torch.Generator().manual_seed(0))
+    assert coef.shape == (12, 5, 1)
+    subsets = [set(subsets_of((values * own).sum(2))) for own in coef]
+    assert all(one <= {(0, 1), (2, 3)} for one in subsets)
+    assert any((0, 1) in one for one in subsets) and any((2, 3) in one for one in subsets)
+    again = train_networks(values, **settings, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(coef, again)

@@ -1,4 +1,4 @@
-"""Functions whose structure is known: what separates, what interacts, and through which combinations they act."""
+"""Functions of known structure: separable parts, interacting inputs, and symmetries."""
 
 import math
 
@@ -36,38 +36,38 @@ def gravity(x):
     ids=["product and sum", "exp of sum", "distance", "tanh of sum", "gravity", "sum"],
 )
 def test_separability(function, columns, additive, multiplicative, general):
-    found = structure(function, points(columns))
-    assert found.additive == additive
-    assert found.multiplicative == multiplicative
-    assert found.general == general
+    result = structure(function, points(columns))
+    assert result.additive == additive
+    assert result.multiplicative == multiplicative
+    assert result.general == general
 
 
 def test_an_offset_is_taken_off_a_product():
-    found = structure(lambda x: x[:, 0].exp() * x[:, 1].sin() * x[:, 2] + 5, points(3))
-    assert found.multiplicative == ((0,), (1,), (2,))
-    assert found.offset == pytest.approx(5, rel=1e-8)
-    assert "after subtracting 5." in " ".join(found.sentences)
+    result = structure(lambda x: x[:, 0].exp() * x[:, 1].sin() * x[:, 2] + 5, points(3))
+    assert result.multiplicative == ((0,), (1,), (2,))
+    assert result.offset == pytest.approx(5, rel=1e-8)
+    assert "after subtracting 5." in " ".join(result.sentences)
 
 
 def test_combinations_with_coefficients():
-    found = {(s.kind, s.inputs): s for s in structure(norm, points(4)).symmetries}
-    assert set(found) == {("sum", (0, 1)), ("sum", (2, 3))}
-    assert found["sum", (0, 1)].coefficient == pytest.approx(-1, rel=1e-6)
+    result = {(s.kind, s.inputs): s for s in structure(norm, points(4)).symmetries}
+    assert set(result) == {("sum", (0, 1)), ("sum", (2, 3))}
+    assert result["sum", (0, 1)].coefficient == pytest.approx(-1, rel=1e-6)
     (power,) = structure(lambda x: (x[:, 0] ** 2 * x[:, 1]).sin(), points(2)).symmetries
     assert (power.kind, power.inputs) == ("product", (0, 1))
     assert power.coefficient == pytest.approx(2, rel=1e-6)
 
 
 def test_a_rotation_is_a_general_symmetry():
-    found = structure(lambda x: (x[:, 0] ** 2 + x[:, 1] ** 2).sin() * x[:, 2] + x[:, 2] ** 2, points(3))
-    assert [(s.kind, s.inputs) for s in found.symmetries] == [("general", (0, 1))]
-    assert found.sentences == ("x1, x2 act only through one function of them.",)
+    result = structure(lambda x: (x[:, 0] ** 2 + x[:, 1] ** 2).sin() * x[:, 2] + x[:, 2] ** 2, points(3))
+    assert [(s.kind, s.inputs) for s in result.symmetries] == [("general", (0, 1))]
+    assert result.sentences == ("x1, x2 act only through one function of them.",)
 
 
-def test_nothing_is_claimed_where_nothing_is():
-    found = structure(lambda x: (x[:, 0] * x[:, 1]).sin() + (x[:, 0] + x[:, 1] ** 2).cos(), points(2))
-    assert found.additive == found.multiplicative == found.general == ((0, 1),)
-    assert found.symmetries == ()
+def test_a_function_without_structure_has_none():
+    result = structure(lambda x: (x[:, 0] * x[:, 1]).sin() + (x[:, 0] + x[:, 1] ** 2).cos(), points(2))
+    assert result.additive == result.multiplicative == result.general == ((0, 1),)
+    assert result.symmetries == ()
 
 
 def test_interactions_are_shares_of_variation():
@@ -79,16 +79,16 @@ def test_interactions_are_shares_of_variation():
     assert float(mixed[0, 1]) == pytest.approx(math.sqrt(0.5), abs=0.05)
 
 
-def test_with_noise_the_truth_stays_and_nothing_false_is_added():
+def test_noise_neither_hides_nor_adds_structure():
     generator = torch.Generator().manual_seed(3)
     w = 4 * torch.randn(4, 20, generator=generator, dtype=torch.float64)
 
     def fitted(x):
         return gravity(x) + 1e-3 * (x @ w).sin().sum(1) / math.sqrt(10)
 
-    found = structure(fitted, points(4), noise=1e-3)
-    assert found.multiplicative == ((0,), (1,), (2, 3))
-    combinations = {(s.kind, s.inputs): s.coefficient for s in found.symmetries}
+    result = structure(fitted, points(4), noise=1e-3)
+    assert result.multiplicative == ((0,), (1,), (2, 3))
+    combinations = {(s.kind, s.inputs): s.coefficient for s in result.symmetries}
     assert combinations["product", (0, 1)] == pytest.approx(1, abs=0.02)
     assert combinations["sum", (2, 3)] == pytest.approx(-1, abs=0.02)
     assert set(combinations) <= {
@@ -101,9 +101,9 @@ def test_with_noise_the_truth_stays_and_nothing_false_is_added():
 
 
 def test_constant_functions_and_models():
-    found = structure(lambda x: np.full(len(x), 2.0), points(3))
-    assert found.additive == ((0,), (1,), (2,)) and not found.interactions.any() and found.symmetries == ()
-    assert found.sentences == ("Without effect: x1, x2, x3.",)
+    result = structure(lambda x: np.full(len(x), 2.0), points(3))
+    assert result.additive == ((0,), (1,), (2,)) and not result.interactions.any() and result.symmetries == ()
+    assert result.sentences == ("Without effect: x1, x2, x3.",)
     model = KAN([3, 1], seed=0, dtype=torch.float64)
     before = model.layers[0].coef.clone()
     assert structure(model, points(3)).additive == ((0,), (1,), (2,))

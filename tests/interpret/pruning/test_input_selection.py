@@ -1,4 +1,4 @@
-"""Three of a hundred inputs are found, also where each alone has no effect; none where none matters."""
+"""Three of a hundred inputs are result, also where each alone has no effect; none where none matters."""
 
 import math
 
@@ -30,23 +30,23 @@ def noise(rows, size):
 def test_three_of_a_hundred(function):
     x = inputs()
     y = function(x[:, 10], x[:, 50], x[:, 90]) + noise(len(x), 0.1)
-    found = select_inputs(Regression(x, y, validation=0.2))
-    assert found.kept == (10, 50, 90)
-    assert found.model.config.width[0] == 3
-    assert set(found.z.argsort(descending=True)[:3].tolist()) == {10, 50, 90}
+    result = select_inputs(Regression(x, y, validation=0.2))
+    assert result.kept == (10, 50, 90)
+    assert result.model.config.width[0] == 3
+    assert set(result.z.argsort(descending=True)[:3].tolist()) == {10, 50, 90}
 
 
-def test_nothing_is_found_where_nothing_is():
+def test_no_input_is_selected_where_none_matters():
     x = inputs()
-    found = select_inputs(Regression(x, noise(len(x), 1.0)))
-    assert found.kept == () and found.model is None
-    assert "0 have an effect" in found.sentences[0]
+    result = select_inputs(Regression(x, noise(len(x), 1.0)))
+    assert result.kept == () and result.model is None
+    assert "0 have an effect" in result.sentences[0]
 
 
 def test_classes_and_constant_columns():
     x = inputs(300, 20)
     x[:, 3] = 5.0
     y = (x[:, 1] * x[:, 7] > 0).long()
-    found = select_inputs(Classification(x, y))
-    assert found.kept == (1, 7)
-    assert found.z[3] == 0
+    result = select_inputs(Classification(x, y))
+    assert result.kept == (1, 7)
+    assert result.z[3] == 0

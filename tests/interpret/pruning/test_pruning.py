@@ -1,4 +1,4 @@
-"""Pruning keeps what the data need, says what went, and leaves the given model alone."""
+"""Pruning keeps the parts that the data need, reports the removals, and leaves the given model unchanged."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_dropped_inputs_are_left_out_of_the_model():
     torch.testing.assert_close(whole(x), pruned(x[:, [1]]), rtol=1e-12, atol=1e-12)
 
 
-def test_what_has_no_effect_goes_first_without_a_change():
+def test_parts_without_effect_are_removed_first_without_a_change():
     model, data = trained(lambda x: x[:, 0] * x[:, 1], 3, steps=20)
     with torch.no_grad():
         model.layers[0].mask[2] = 0  # an unused input

@@ -1,4 +1,4 @@
-"""formula(model) equals the model, for every shape, arity and scaling; sympy and the other notations follow."""
+"""Formulas of networks, layers and edges equal them, for every shape, arity and scaling, in every notation."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import Multiply, Number, Variable, parse_expression
+from edgewise.formulas.expression import Multiply, Number, Variable, evaluate, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.interpret.symbolic.extraction import formula
+from edgewise.interpret.symbolic.extraction import edge_expression, edge_formula, formula, node_expressions
+from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
+from edgewise.nn.layers.symbolic import SymbolicLayer
 from edgewise.nn.model import KAN
 
 # Defined everywhere and tame, so that a network of any depth stays finite.
@@ -42,23 +44,23 @@ def test_a_formula_equals_its_model(model):
     expected = model(torch.from_numpy(x)).detach().numpy()
     size = max(float(part.detach().abs().max()) for part in (*model.trace(torch.from_numpy(x)).inputs, torch.ones(1)))
     for output in range(outputs):
-        found = formula(model, output=output)
-        np.testing.assert_allclose(found(x), expected[:, output], rtol=1e-9, atol=1e-11 * (1 + size) ** 2)
+        result = formula(model, output=output)
+        np.testing.assert_allclose(result(x), expected[:, output], rtol=1e-9, atol=1e-11 * (1 + size) ** 2)
 
 
-def test_every_notation_says_the_same():
+def test_all_notations_agree():
     model = KAN([2, 1, 1], 0, functions=[[["x^2"], ["sin"]], [["exp"]]], dtype=torch.float64)
     with torch.no_grad():
         model.layers[0].affine[0, 1, 0] = np.pi
-    found = formula(model, names=["a", "b"])
-    assert str(found) == "exp(a**2 + sin(3.14159*b))"
-    assert found.latex() == r"\exp\left(a^{2} + \sin\left(3.142 b\right)\right)"
-    assert found.complexity == 9
+    result = formula(model, names=["a", "b"])
+    assert str(result) == "exp(a**2 + sin(3.14159*b))"
+    assert result.latex() == r"\exp\left(a^{2} + \sin\left(3.142 b\right)\right)"
+    assert result.complexity == 9
     x = np.random.default_rng(0).uniform(-1, 1, (6, 2))
     expected = np.exp(x[:, 0] ** 2 + np.sin(np.pi * x[:, 1]))
-    np.testing.assert_allclose(found(x), expected, rtol=1e-14)
-    symbols = sorted(found.sympy().free_symbols, key=str)
-    values = [float(found.sympy().subs(dict(zip(symbols, row, strict=True)))) for row in x]
+    np.testing.assert_allclose(result(x), expected, rtol=1e-14)
+    symbols = sorted(result.sympy().free_symbols, key=str)
+    values = [float(result.sympy().subs(dict(zip(symbols, row, strict=True)))) for row in x]
     np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
@@ -66,23 +68,23 @@ def test_every_notation_says_the_same():
     "text", ["besselj0(x)*abs(y)", "sign(x) + atanh(y)", "x**-1.5 + pi/3*y", "asin(x)/sqrt(2*pi)", "sqrt(2)*x - y**3"]
 )
 def test_sympy(text):
-    found = Formula(parse_expression(text, ("x", "y")), ("x", "y"))
+    result = Formula(parse_expression(text, ("x", "y")), ("x", "y"))
     x = np.array([[0.4, -0.3], [0.7, 0.2]])
-    for row, value in zip(x, found(x), strict=True):
-        symbols = {str(symbol): symbol for symbol in found.sympy().free_symbols}
+    for row, value in zip(x, result(x), strict=True):
+        symbols = {str(symbol): symbol for symbol in result.sympy().free_symbols}
         at = {symbols[name]: number for name, number in zip("xy", row, strict=True) if name in symbols}
-        assert float(found.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
+        assert float(result.sympy().subs(at).evalf(20)) == pytest.approx(value, rel=1e-13)
 
 
-def test_bad_arguments_get_a_sentence():
-    found = Formula(parse_expression("x + 1", ["x"]), ("x",))
+def test_bad_arguments_are_refused():
+    result = Formula(parse_expression("x + 1", ["x"]), ("x",))
     for digits in (-1, 0, 18, 2.0, True):
-        for write in (found.latex, found.text):
+        for write in (result.latex, result.text):
             with pytest.raises(InputError, match="digits must be a number from 1 to 17 or None for all, got"):
                 write(digits)
     for x in (np.zeros(3), np.zeros((3, 2)), np.zeros((0, 1))):
         with pytest.raises(InputError, match=r"x must have shape \(N, 1\) and at least one row"):
-            found.domain_violations(x)
+            result.domain_violations(x)
 
 
 def test_a_factor_of_one_goes_in_sympy():
@@ -92,21 +94,21 @@ def test_a_factor_of_one_goes_in_sympy():
 
 def test_powers_that_are_no_halves():
     sympy = pytest.importorskip("sympy")
-    found = Formula(parse_expression("x**0.3 + x**-1.25", ["x"]), ("x",))
+    result = Formula(parse_expression("x**0.3 + x**-1.25", ["x"]), ("x",))
     x = sympy.Symbol("x", real=True)
-    assert float((found.sympy() - x**0.3 - x**-1.25).subs(x, 2.0)) == pytest.approx(0, abs=1e-15)
-    assert "^{0.3}" in found.latex() and "x**0.3" in str(found)
+    assert float((result.sympy() - x**0.3 - x**-1.25).subs(x, 2.0)) == pytest.approx(0, abs=1e-15)
+    assert "^{0.3}" in result.latex() and "x**0.3" in str(result)
 
 
 def test_simplified_and_leaks():
-    found = Formula(parse_expression("sqrt(4*x) + x - x", ("x",)), ("x",))
-    assert str(found.simplified()) == "2*sqrt(x)"
-    assert found.simplified().domain_violations(np.array([[-1.0], [1.0]])) == [
+    result = Formula(parse_expression("sqrt(4*x) + x - x", ("x",)), ("x",))
+    assert str(result.simplified()) == "2*sqrt(x)"
+    assert result.simplified().domain_violations(np.array([[-1.0], [1.0]])) == [
         "sqrt(x) needs x >= 0, its argument goes from -1 to 1"
     ]
 
 
-def test_what_has_no_formula():
+def test_splines_have_no_formula():
     with pytest.raises(InputError, match="layer 0 has splines: use symbolify"):
         formula(KAN([2, 1]))
     model = KAN([2, 1], 0, functions=[[["sin"], ["x"]]])
@@ -116,3 +118,46 @@ def test_what_has_no_formula():
         formula(model, output=1)
     with pytest.raises(InputError, match=r"^x must have shape \(batch, 2\), got \(3,\)$"):
         formula(model)(np.zeros(3))
+
+
+MINE = Elementary("softer", lambda x: x / (1 + x.abs()), "x/(1 + abs(x))")
+
+
+def test_nodes_and_edges():
+    generator = torch.Generator().manual_seed(0)
+    affine = torch.randn(4, 2, 3, dtype=torch.float64, generator=generator)
+    names = [["sin", "softer", "0"], ["x^2", "0", "0"]]
+    layer = SymbolicLayer(names, affine, table={**ELEMENTARY, **FunctionTable([MINE])}, dtype=torch.float64)
+    x = torch.randn(20, 2, dtype=torch.float64, generator=generator)
+    values = np.stack([evaluate(node, x.numpy()) for node in node_expressions(layer)], 1)
+    np.testing.assert_allclose(values, layer(x).detach(), rtol=1e-13, atol=1e-13)
+    edges = layer.edges(x).detach().numpy()
+    for i, o in ((0, 0), (0, 1), (1, 0)):
+        one = evaluate(edge_expression(layer, i, o), x[:, i : i + 1].numpy())
+        np.testing.assert_allclose(one, edges[:, i, o], rtol=1e-13, atol=1e-13)
+
+
+def test_one_edge_of_a_network():
+    mine = {**ELEMENTARY, **FunctionTable([MINE])}
+    model = KAN([2, 1, 1], 3, functions=[[["sin"], [""]], [["softer"]]], table=mine, dtype=torch.float64)
+    with torch.no_grad():
+        model.layers[0].symbolic.affine[:, 0, 0] = torch.tensor([2.0, 0.5, 3.0, 0.0])
+    assert str(edge_formula(model, 0, 0, 0, name="t")) == "3*sin(2*t + 0.5)"
+    assert str(edge_formula(KAN([2, 1], 0, functions=[[["sin"], ["0"]]]), 0, 1, 0)) == "0"
+    u = np.linspace(-1, 1, 5)[:, None]
+    np.testing.assert_allclose(edge_formula(model, 1, 0, 0)(u), u[:, 0] / (1 + np.abs(u[:, 0])), rtol=1e-14)
+    with pytest.raises(InputError, match=r"edge \(0, 1, 0\) must be an elementary function, it is a spline"):
+        edge_formula(model, 0, 1, 0)
+    for place, message in (((2, 0, 0), "layer must be"), ((0, 2, 0), "i must be"), ((0, 0, 1), "o must be")):
+        with pytest.raises(InputError, match=message):
+            edge_formula(model, *place)
+    products = KAN([2, 2], 0, functions=[[["x", "x", "x"]] * 2], products=[[2]])
+    with pytest.raises(InputError, match="layer must have edges"):
+        edge_formula(products, 1, 0, 0)
+
+
+def test_the_table_of_a_formula_is_no_longer_needed():
+    model = KAN([1, 1], 0, functions=[[["softer"]]], table={**ELEMENTARY, **FunctionTable([MINE])}, dtype=torch.float64)
+    assert str(formula(model)) == "x_1/(1 + abs(x_1))"
+    with pytest.warns(DeprecationWarning, match="table is no longer needed"):
+        formula(model, table=ELEMENTARY)

@@ -129,6 +129,6 @@ def test_bad_arguments_are_refused(formula, names, message):
         from_formula(formula, names)
 
 
-def test_what_is_undefined_everywhere_is_refused_in_words():
+def test_a_formula_that_is_undefined_everywhere_is_refused():
     with pytest.raises(InputError, match=r"^formula must be defined, its constant part 1/0 is inf$"):
         from_formula("x + 1/0")

@@ -1,4 +1,4 @@
-"""What was distilled does what the original does, in its units, and the report's numbers are those of fresh points."""
+"""A distilled KAN predicts as the original does, in its units, and the report's errors are those on fresh points."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""More layers or nodes, the same function."""
+"""Networks with more layers or nodes compute the same function."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ FORMULAS = ["exp(sin(pi*x) + y**2)", "x*y/(x + 3)", "x*sin(y)*exp(x) + y"]
 
 @pytest.mark.parametrize("text", FORMULAS)
 @pytest.mark.parametrize("data", [None, sample(50, 2)])
-def test_elementary_edges_stay_and_splines_come_beside_them(text, data):
+def test_elementary_edges_stay_and_splines_are_added(text, data):
     model = from_formula(text)
     x = sample(100, 2)
     expected = model(x)
@@ -71,7 +71,7 @@ def test_a_formula_that_is_almost_right_learns_the_rest():
     assert fit(grown, data, LevenbergMarquardt(), steps=40, adapt_domain=False).loss < before / 1e4
 
 
-def test_what_was_added_can_be_trained():
+def test_added_nodes_can_be_trained():
     x = sample(100, 2)
     data = Regression(x, x[:, 0] * x[:, 1])
     model = KAN([2, 1, 1], grid_size=3, seed=0, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Edges and nodes go without a change of the function where they had no effect."""
+"""Edges and nodes without effect are removed without a change of the function."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def constant_(layer, i, o, value):
             layer.base[i, o] = 0
 
 
-def test_connected_keeps_ways_from_inputs_to_outputs_only():
+def test_connected_edges_lie_on_paths_from_inputs_to_outputs():
     masks = [torch.ones(2, 3, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)]
     masks[0][:, 0] = False  # node 0 is fed by nothing
     masks[1][1] = False  # node 1 leads nowhere
@@ -133,7 +133,7 @@ def test_a_product_that_loses_all_but_one_factor_is_a_plain_node():
     torch.testing.assert_close(pruned(x), model(x), rtol=1e-11, atol=1e-12)
 
 
-def test_products_without_way_on_go_and_those_left_come_last():
+def test_products_without_a_path_to_an_output_are_removed_and_the_others_come_last():
     model, x = product_kan(), sample(50, 3)
     with torch.no_grad():
         model.layers[2].mask[[0, 4]] = 0

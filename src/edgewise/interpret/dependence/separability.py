@@ -1,4 +1,4 @@
-"""Tests of a function's structure: which inputs interact, what separates, and through which combinations it acts."""
+"""Tests of a function's structure: interacting inputs, separability and symmetries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial dependence and shares against functions whose effects are known."""
+"""Partial dependence, shares and explanations of functions whose effects are known."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.explanations import (
     central_range,
     evaluation_points,
+    explain_global,
+    explain_local,
     partial_dependence,
     shapley_shares,
 )
@@ -97,3 +99,46 @@ def test_bad_arguments_are_refused():
         shapley_shares(lambda X: np.zeros(3), rows(), rows())
     with pytest.raises(InputError, match="model must return numbers, got list"):
         partial_dependence(lambda X: ["a"] * len(X), rows(), 0)
+
+
+def table(count=300):
+    return np.random.default_rng(0).uniform(-1, 1, (count, 4))
+
+
+def mixed(X):
+    return 3 * X[:, 0] * X[:, 1] + X[:, 2] + 10
+
+
+def test_global_explanation():
+    result = explain_global(mixed, table(), names=["a", "b", "c", "d"], outputs=["price"])
+    assert result.importance[3] == 0 and (result.importance[:3] > 0.3).all()
+    assert {effect.input for effect in result.effects[:3]} == {0, 1, 2}
+    assert result.interactions[0, 1] > 0.7 and result.interactions[2:].max() < 1e-9
+    text = " ".join(result.sentences)
+    assert "price rises" in text and "hardly moves on average" in text
+    assert "Without any influence: d." in text and "a and b interact: " in text
+    np.testing.assert_allclose(result.local.base + result.local.shares.sum(1), result.local.prediction, atol=1e-12)
+
+
+def test_local_sentences_and_several_outputs():
+    X = table()
+    local = explain_local(lambda X: np.stack([mixed(X), -X[:, 3]], 1), X[:5], X, outputs=["big", "small"])
+    assert local.sentence(0).startswith("big ") and " on average, " in local.sentence(0)
+    assert local.sentence(0, 1).startswith("small ")
+    assert local.sentence(2, 0, most=1).endswith("for the others.")
+    assert local.names == ("x1", "x2", "x3", "x4")
+
+
+def test_additive_functions_and_infinite_predictions():
+    result = explain_global(lambda X: -X[:, 0] + X[:, 1] ** 2, table())
+    assert "y falls (from 1." in result.sentences[0] and "then rises (between " in result.sentences[1]
+    assert result.sentences[-1].startswith("The inputs act nearly one by one")
+    with np.errstate(invalid="ignore"):
+        explain_global(lambda X: np.where(X[:, 0] > 0, np.inf, X[:, 1]), table())
+
+
+def test_bad_arguments_of_explanations_are_refused():
+    with pytest.raises(InputError, match="at least two different rows"):
+        explain_local(mixed, table()[:1])
+    with pytest.raises(InputError, match="names must hold 4 names"):
+        explain_local(mixed, table(), names=["a"])
