@@ -1,4 +1,4 @@
-"""Equations by name, as people compare solvers on: each with its domain, conditions, and solution where it is known."""
+"""Named equations on which solvers are compared, with domain, conditions, and the solution where it is known."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from edgewise.pde.domains.domain import Box, Domain, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.problem.fields import laplacian
+from edgewise.pde.problem.fields import Field, laplacian
 
 PI = math.pi
 SQUARE = Box(x=(-1, 1), y=(-1, 1))
@@ -22,7 +22,22 @@ LINE = Interval(0, 1) * Time(0, 1)
 
 @dataclass(frozen=True)
 class NamedEquation:
-    """An equation of the library: its name, one sentence that states it, and how to make the problem."""
+    """An equation of the library.
+
+    Parameters
+    ----------
+    name : str
+        Name, as `edgewise solve` takes it.
+    statement : str
+        One sentence that states the problem.
+    make : callable
+        Function without arguments that returns a new problem.
+
+    Examples
+    --------
+    >>> named_equation("heat").make().fields
+    ('u',)
+    """
 
     name: str
     statement: str
@@ -30,15 +45,35 @@ class NamedEquation:
 
 
 def named_equation(name: str) -> NamedEquation:
-    """The equation of this name. Raises InputError for a name that is none."""
-    found = {equation.name: equation for equation in EQUATIONS}
-    if name not in found:
-        raise InputError(f"the equation must be one of {', '.join(found)}, got {name!r:.60}")
-    return found[name]
+    """Find an equation of the library.
+
+    Parameters
+    ----------
+    name : str
+        Name of one of `EQUATIONS`.
+
+    Returns
+    -------
+    NamedEquation
+
+    Raises
+    ------
+    InputError
+        There is no equation of this name.
+
+    Examples
+    --------
+    >>> named_equation("wave").statement
+    'u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start'
+    """
+    equations = {equation.name: equation for equation in EQUATIONS}
+    if name not in equations:
+        raise InputError(f"the equation must be one of {', '.join(equations)}, got {name!r:.60}")
+    return equations[name]
 
 
 def poisson_source(x: Tensor, y: Tensor) -> Tensor:
-    """The right side f of the KAN paper's Poisson problem, Liu et al., section 3.3.
+    """Right-hand side f of the Poisson problem of the KAN paper (Liu et al., arXiv 2404.19756, section 3.3).
 
     Its solution is sin(pi x) sin(pi y^2): the paper prints sin(pi x) sin(pi y), whose Laplacian is another.
     """
@@ -47,10 +82,12 @@ def poisson_source(x: Tensor, y: Tensor) -> Tensor:
 
 
 def poisson_solution(x: Tensor, y: Tensor) -> Tensor:
+    """Solution of the Poisson problem with the right-hand side `poisson_source`."""
     return torch.sin(PI * x) * torch.sin(PI * y**2)
 
 
-def _poisson(domain: Domain = SQUARE, weight: float = 1.0) -> PDE:
+def poisson(domain: Domain = SQUARE, weight: float = 1.0) -> PDE:
+    """Poisson problem of the KAN paper on any domain, with its solution."""
     return PDE(
         lambda u, x, y: u.xx + u.yy - poisson_source(x, y),
         domain,
@@ -60,8 +97,10 @@ def _poisson(domain: Domain = SQUARE, weight: float = 1.0) -> PDE:
     )
 
 
-def _corner() -> PDE:
-    def corner(x, y):
+def poisson_corner() -> PDE:
+    """Harmonic function on an L-shape with a singular reentrant corner, with its solution."""
+
+    def corner(x: Tensor, y: Tensor) -> Tensor:
         """r^(2/3) sin(2 angle / 3), harmonic, zero on both sides of the reentrant corner at 0."""
         radius = (x**2 + y**2).clamp(min=1e-300)
         angle = torch.atan2(y, x) % (2 * PI)
@@ -70,14 +109,17 @@ def _corner() -> PDE:
     return PDE(lambda u: u.xx + u.yy, LShape(), [Dirichlet(corner)], solution=corner)
 
 
-def _helmholtz() -> PDE:
-    def wave(x, y):
+def helmholtz() -> PDE:
+    """Helmholtz equation on a square, with its solution."""
+
+    def wave(x: Tensor, y: Tensor) -> Tensor:
         return torch.sin(PI * x) * torch.sin(4 * PI * y)
 
     return PDE(lambda u, x, y: u.xx + u.yy + u - (1 - 17 * PI**2) * wave(x, y), SQUARE, [Dirichlet(0.0)], solution=wave)
 
 
-def _heat() -> PDE:
+def heat() -> PDE:
+    """Heat equation on a rod, with its solution."""
     return PDE(
         lambda u: u.t - 0.1 * u.xx,
         LINE,
@@ -86,7 +128,8 @@ def _heat() -> PDE:
     )
 
 
-def _wave() -> PDE:
+def wave() -> PDE:
+    """Wave equation on a string, with its solution."""
     return PDE(
         lambda u: u.tt - u.xx,
         LINE,
@@ -95,7 +138,8 @@ def _wave() -> PDE:
     )
 
 
-def _advection() -> PDE:
+def advection() -> PDE:
+    """Advection of a wave, with its solution."""
     return PDE(
         lambda u: u.t + u.x,
         LINE,
@@ -105,11 +149,12 @@ def _advection() -> PDE:
 
 
 def burgers_solution(x: Tensor, t: Tensor, viscosity: float = 0.01 / PI) -> Tensor:
-    """Cole and Hopf's solution for u = -sin(pi x) at the start, by the trapezoidal rule.
+    """Solution of Burgers' equation with u = -sin(pi x) at the start, by Cole and Hopf's transformation.
 
-    E. Hopf, Comm. Pure Appl. Math. 3 (1950) 201; as in C. Basdevant et al., Computers and Fluids 14 (1986) 23, eq. (2).
+    The integrals are computed by the trapezoidal rule: E. Hopf, Comm. Pure Appl. Math. 3 (1950) 201; as in C. Basdevant
+    et al., Computers and Fluids 14 (1986) 23, eq. (2).
     """
-    # The integrand is exp(-s^2 + at most 100), so beyond 12 it is below rounding; equal steps converge exponentially.
+    # The integrand is exp(-s^2 + at most 100), below rounding beyond 12; the trapezoidal rule converges exponentially.
     nodes = torch.linspace(-12, 12, 481, dtype=x.dtype)
     place = x[..., None] - nodes * (4 * viscosity * t.clamp(min=0))[..., None].sqrt()
     exponent = -torch.cos(PI * place) / (2 * PI * viscosity) - nodes**2
@@ -117,7 +162,8 @@ def burgers_solution(x: Tensor, t: Tensor, viscosity: float = 0.01 / PI) -> Tens
     return -(kernel * torch.sin(PI * place)).sum(-1) / kernel.sum(-1)
 
 
-def _burgers() -> PDE:
+def burgers() -> PDE:
+    """Burgers' equation of viscosity 0.01 / pi, with its solution."""
     return PDE(
         lambda u: u.t + u * u.x - 0.01 / PI * u.xx,
         Interval(-1, 1) * Time(0, 1),
@@ -126,7 +172,8 @@ def _burgers() -> PDE:
     )
 
 
-def _allen_cahn() -> PDE:
+def allen_cahn() -> PDE:
+    """Allen-Cahn equation with a periodic coordinate; the solution is not known in closed form."""
     return PDE(
         lambda u: u.t - 1e-4 * u.xx - 5 * (u - u**3),
         Interval(-1, 1) * Time(0, 1),
@@ -135,8 +182,10 @@ def _allen_cahn() -> PDE:
 
 
 def solitons(x: Tensor, t: Tensor) -> Tensor:
-    """Two solitons of u_t + 6 u u_x + u_xxx = 0 with k = 1 and 1.5, by R. Hirota, Phys. Rev. Lett. 27 (1971) 1192:
-    u = 2 (log F)_xx, F = 1 + e^a + e^b + ((k - l) / (k + l))^2 e^(a + b), a = k (x + 2) - k^3 t, b = l (x + 6) - l^3 t.
+    """Two solitons of the Korteweg-de Vries equation u_t + 6 u u_x + u_xxx = 0, with k = 1 and l = 1.5.
+
+    By R. Hirota, Phys. Rev. Lett. 27 (1971) 1192: u = 2 (log F)_xx with
+    F = 1 + e^a + e^b + ((k - l) / (k + l))^2 e^(a + b), a = k (x + 2) - k^3 t, b = l (x + 6) - l^3 t.
     """
     k, l = 1.0, 1.5
     a, b = k * (x + 2) - k**3 * t, l * (x + 6) - l**3 * t
@@ -144,8 +193,8 @@ def solitons(x: Tensor, t: Tensor) -> Tensor:
     one, two, both = torch.exp(a), torch.exp(b), shared * torch.exp(a + b)
     total = 1 + one + two + both
     slope = k * one + l * two + (k + l) * both
-    bend = k**2 * one + l**2 * two + (k + l) ** 2 * both
-    return 2 * (bend * total - slope**2) / total**2
+    curvature = k**2 * one + l**2 * two + (k + l) ** 2 * both
+    return 2 * (curvature * total - slope**2) / total**2
 
 
 def _soliton_slope(x: Tensor, t: Tensor) -> Tensor:
@@ -154,7 +203,8 @@ def _soliton_slope(x: Tensor, t: Tensor) -> Tensor:
         return torch.autograd.grad(solitons(x, t).sum(), x)[0]
 
 
-def _kdv() -> PDE:
+def kdv() -> PDE:
+    """Korteweg-de Vries equation with two solitons, its solution."""
     return PDE(
         lambda u: u.t + 6 * u * u.x + u.xxx,
         Interval(-12, 12) * Time(0, 4),
@@ -167,13 +217,15 @@ def _kdv() -> PDE:
     )
 
 
-def _sine_gordon() -> PDE:
-    def breather(x, t):
+def sine_gordon() -> PDE:
+    """Sine-Gordon equation with a breather, its solution."""
+
+    def breather(x: Tensor, t: Tensor) -> Tensor:
         """4 arctan(tan(a) sin(t cos a) / cosh(x sin a)), a = pi / 4."""
         a = PI / 4
         return 4 * torch.atan(math.tan(a) * torch.sin(math.cos(a) * t) / torch.cosh(math.sin(a) * x))
 
-    def rate(x):
+    def rate(x: Tensor) -> Tensor:
         a = PI / 4
         return 4 * math.tan(a) * math.cos(a) / torch.cosh(math.sin(a) * x)
 
@@ -185,11 +237,13 @@ def _sine_gordon() -> PDE:
     )
 
 
-def _nonlinear_poisson() -> PDE:
-    def bump(x, y):
+def nonlinear_poisson() -> PDE:
+    """Nonlinear Poisson equation on a square, with its solution."""
+
+    def bump(x: Tensor, y: Tensor) -> Tensor:
         return torch.sin(PI * x) * torch.cos(PI * y / 2) * torch.exp(x * y / 2)
 
-    def source(x, y):
+    def source(x: Tensor, y: Tensor) -> Tensor:
         s, c, e = torch.sin(PI * x), torch.cos(PI * y / 2), torch.exp(x * y / 2)
         xx = (-(PI**2) * s + PI * y * torch.cos(PI * x) + y**2 / 4 * s) * c * e
         yy = (-(PI**2) / 4 * c - PI / 2 * x * torch.sin(PI * y / 2) + x**2 / 4 * c) * s * e
@@ -198,8 +252,10 @@ def _nonlinear_poisson() -> PDE:
     return PDE(lambda u, x, y: u.xx + u.yy - torch.exp(u) - source(x, y), SQUARE, [Dirichlet(bump)], solution=bump)
 
 
-def _biharmonic() -> PDE:
-    def plate(x, y):
+def biharmonic() -> PDE:
+    """Biharmonic equation of a supported plate, with its solution."""
+
+    def plate(x: Tensor, y: Tensor) -> Tensor:
         return torch.sin(PI * x) * torch.sin(PI * y)
 
     return PDE(
@@ -210,11 +266,11 @@ def _biharmonic() -> PDE:
     )
 
 
-def _cavity() -> PDE:
-    """Lid-driven flow; the lid is regularised, u = 16 x^2 (1 - x)^2, so that the corners have no jump."""
+def cavity() -> PDE:
+    """Lid-driven flow; the velocity of the lid is u = 16 x^2 (1 - x)^2, so that there is no jump at the corners."""
     reynolds = 100.0
 
-    def flow(u, v, p):
+    def flow(u: Field, v: Field, p: Field) -> tuple[Tensor, ...]:
         return (
             u * u.x + v * u.y + p.x - laplacian(u) / reynolds,
             u * v.x + v * v.y + p.y - laplacian(v) / reynolds,
@@ -233,8 +289,10 @@ def _cavity() -> PDE:
     )
 
 
-def _poisson_sum(dimension: int) -> PDE:
-    def waves(points):
+def poisson_sum(dimension: int) -> PDE:
+    """Poisson equation on the cube [0, 1]^n whose solution is a sum of functions of one coordinate."""
+
+    def waves(points: Tensor) -> Tensor:
         return torch.sin(PI / 2 * points).sum(1)
 
     return PDE(
@@ -245,8 +303,10 @@ def _poisson_sum(dimension: int) -> PDE:
     )
 
 
-def _poisson_product(dimension: int) -> PDE:
-    def waves(points):
+def poisson_product(dimension: int) -> PDE:
+    """Poisson equation on the cube [-1, 1]^n whose solution is a product of functions of one coordinate."""
+
+    def waves(points: Tensor) -> Tensor:
         return torch.cos(PI / 4 * points).prod(1)
 
     return PDE(
@@ -257,28 +317,30 @@ def _poisson_product(dimension: int) -> PDE:
     )
 
 
-ROBERTSON_SCALE = 1e4  # of the second field, which would be so much smaller than the others
+ROBERTSON_SCALE = 1e4  # factor of the second field, which would be much smaller than the others
 
 
-def _robertson() -> PDE:
+def robertson() -> PDE:
     """H. Robertson, "The solution of a set of reaction rate equations" (1966), in fields of size 1."""
 
-    def reaction(u, v, w):
+    def reaction(u: Field, v: Field, w: Field) -> tuple[Tensor, ...]:
         slow, both, fast = 0.04 * u, v * w, 3e7 / ROBERTSON_SCALE**2 * v**2
         return u.t + slow - both, v.t / ROBERTSON_SCALE - slow + both + fast, w.t - fast
 
     return PDE(reaction, Time(0, 40), [Initial({"u": 1.0, "v": 0.0, "w": 0.0})])
 
 
-def _lotka_volterra() -> PDE:
+def lotka_volterra() -> PDE:
+    """Lotka-Volterra system of predator and prey."""
     return PDE(lambda u, v: (u.t - 1.5 * u + u * v, v.t - u * v + 3 * v), Time(0, 4), [Initial({"u": 1.0, "v": 1.0})])
 
 
-def _pendulum() -> PDE:
+def pendulum() -> PDE:
+    """Pendulum of large amplitude."""
     return PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)])
 
 
-TRUE_DIFFUSION, NOISE = 0.3, 0.01
+TRUE_DIFFUSION, NOISE = 0.3, 0.01  # coefficient, and standard deviation of the noise, of the inverse problem
 
 
 def diffusion_data(seed: int = 0, count: int = 200) -> Observations:
@@ -289,7 +351,8 @@ def diffusion_data(seed: int = 0, count: int = 200) -> Observations:
     return Observations(x, values + NOISE * torch.randn(count, generator=generator, dtype=torch.float64))
 
 
-def _inverse_diffusion(seed: int = 0) -> PDE:
+def inverse_diffusion(seed: int = 0) -> PDE:
+    """Diffusion coefficient from noisy values of the solution of the heat equation."""
     return PDE(
         lambda u, k: u.t - k * u.xx,
         LINE,
@@ -300,39 +363,37 @@ def _inverse_diffusion(seed: int = 0) -> PDE:
 
 
 EQUATIONS = (
-    NamedEquation("poisson", "u_xx + u_yy = f on [-1, 1]^2, u = sin(pi x) sin(pi y^2) (the KAN paper's)", _poisson),
-    NamedEquation("poisson-disk", "the same on the unit disk", lambda: _poisson(Disk())),
-    NamedEquation("poisson-annulus", "the same between radii 0.5 and 1", lambda: _poisson(Annulus(0.5, 1))),
-    NamedEquation("poisson-corner", "u_xx + u_yy = 0 on an L-shape, u = r^(2/3) sin(2 angle / 3)", _corner),
-    NamedEquation("helmholtz", "u_xx + u_yy + u = f on [-1, 1]^2, u = sin(pi x) sin(4 pi y)", _helmholtz),
-    NamedEquation("heat", "u_t = 0.1 u_xx on [0, 1], t to 1, sin(pi x) at the start", _heat),
-    NamedEquation("wave", "u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start", _wave),
-    NamedEquation("advection", "u_t + u_x = 0 on [0, 1], t to 1, u = sin(2 pi (x - t))", _advection),
-    NamedEquation("burgers", "u_t + u u_x = 0.01/pi u_xx on [-1, 1], t to 1, -sin(pi x) at the start", _burgers),
+    NamedEquation("poisson", "u_xx + u_yy = f on [-1, 1]^2, u = sin(pi x) sin(pi y^2) (the KAN paper's)", poisson),
+    NamedEquation("poisson-disk", "the same on the unit disk", lambda: poisson(Disk())),
+    NamedEquation("poisson-annulus", "the same between radii 0.5 and 1", lambda: poisson(Annulus(0.5, 1))),
+    NamedEquation("poisson-corner", "u_xx + u_yy = 0 on an L-shape, u = r^(2/3) sin(2 angle / 3)", poisson_corner),
+    NamedEquation("helmholtz", "u_xx + u_yy + u = f on [-1, 1]^2, u = sin(pi x) sin(4 pi y)", helmholtz),
+    NamedEquation("heat", "u_t = 0.1 u_xx on [0, 1], t to 1, sin(pi x) at the start", heat),
+    NamedEquation("wave", "u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start", wave),
+    NamedEquation("advection", "u_t + u_x = 0 on [0, 1], t to 1, u = sin(2 pi (x - t))", advection),
+    NamedEquation("burgers", "u_t + u u_x = 0.01/pi u_xx on [-1, 1], t to 1, -sin(pi x) at the start", burgers),
     NamedEquation(
-        "allen-cahn", "u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], t to 1, x^2 cos(pi x)", _allen_cahn
+        "allen-cahn", "u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], t to 1, x^2 cos(pi x)", allen_cahn
     ),
-    NamedEquation("kdv", "u_t + 6 u u_x + u_xxx = 0 on [-12, 12], t to 4, two solitons", _kdv),
-    NamedEquation("sine-gordon", "u_tt - u_xx + sin u = 0 on [-5, 5], t to 5, a breather", _sine_gordon),
-    NamedEquation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", _nonlinear_poisson),
-    NamedEquation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", _biharmonic),
-    NamedEquation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", _cavity),
+    NamedEquation("kdv", "u_t + 6 u u_x + u_xxx = 0 on [-12, 12], t to 4, two solitons", kdv),
+    NamedEquation("sine-gordon", "u_tt - u_xx + sin u = 0 on [-5, 5], t to 5, a breather", sine_gordon),
+    NamedEquation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", nonlinear_poisson),
+    NamedEquation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", biharmonic),
+    NamedEquation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", cavity),
     NamedEquation(
-        "poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", partial(_poisson_product, 5)
+        "poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", partial(poisson_product, 5)
     ),
-    NamedEquation(
-        "poisson-5d-sum", "laplacian u = f on [0, 1]^5, u = sum of sin(pi x_i / 2)", partial(_poisson_sum, 5)
-    ),
-    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", partial(_poisson_sum, 10)),
+    NamedEquation("poisson-5d-sum", "laplacian u = f on [0, 1]^5, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 5)),
+    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 10)),
     NamedEquation(
         "poisson-10d-product",
         "laplacian u = f on [-1, 1]^10, u = product of cos(pi x_i / 4)",
-        partial(_poisson_product, 10),
+        partial(poisson_product, 10),
     ),
-    NamedEquation("robertson", "Robertson's stiff reaction, second field times 10^4, t to 40", _robertson),
-    NamedEquation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", _lotka_volterra),
-    NamedEquation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", _pendulum),
+    NamedEquation("robertson", "Robertson's stiff reaction, second field times 10^4, t to 40", robertson),
+    NamedEquation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", lotka_volterra),
+    NamedEquation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", pendulum),
     NamedEquation(
-        "inverse-diffusion", "k of u_t = k u_xx from 200 values with noise 0.01 (truth 0.3)", _inverse_diffusion
+        "inverse-diffusion", "k of u_t = k u_xx from 200 values with noise 0.01 (truth 0.3)", inverse_diffusion
     ),
 )

@@ -70,6 +70,7 @@ def _solution(job: SolveJob, posed: Posed, screen: Screen) -> Solution:
         def show(progress: Progress) -> None:
             share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
             root = None if progress.loss is None else math.sqrt(max(progress.loss, 0.0))
+            assert bar is not None
             bar.update(replace(progress, share=max(progress.share, share), loss=root))
 
         return solve_problem(

@@ -60,7 +60,7 @@ class Piece:
 
     @property
     def is_time_end(self) -> bool:
-        """Whether it is the first or the last moment of a domain over time."""
+        """True for the first and the last moment of a domain over time."""
         return self.coordinate == TIME
 
     @classmethod
@@ -126,7 +126,7 @@ class Domain:
         return tuple(piece.name for piece in self.pieces if not piece.is_time_end)
 
     def contains(self, x: Tensor) -> Tensor:
-        """Whether points x (b, n) lie inside or on the boundary, (b,)."""
+        """True for points x (b, n) inside or on the boundary, (b,)."""
         return self.level(x) <= 0
 
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
@@ -370,7 +370,8 @@ class OverTime(Domain):
         return reduce(torch.mul, values)
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, *self.time.bounds[0].tolist(), TIME_PANELS)
+        first, last = self.time.bounds[0].tolist()
+        (x, a), (t, b) = self.space.quadrature(), gauss_legendre(GAUSS, first, last, TIME_PANELS)
         if len(x) * len(t) > PRODUCT_POINTS:
             return super().quadrature()
         both = torch.cat([x.repeat_interleave(len(t), 0), t.repeat(len(x))[:, None]], 1)

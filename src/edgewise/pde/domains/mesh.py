@@ -1,4 +1,4 @@
-"""Uneven grids: how much each interval leaves out, which to cut, which to join, and where residuals are taken."""
+"""Uneven grids: error of each interval, intervals to halve or to join, and quadrature points in their cells."""
 
 import heapq
 import math
@@ -12,22 +12,45 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 
-SMALL_FIELD = 1e-6  # a field so much smaller than the largest one is not resolved for its own sake
-FAVARD = 4 / math.pi
-CANDIDATES = 16  # on a curved boundary, for each point that is kept
-FACE_POINTS = 4  # of an interval, on the boundary
-LOOKS, BISECTIONS = 2048, 50  # along a curve for lines that it crosses: it counts as straight in between
-APART = 1e-9  # of a curve's length: crossings closer than this are one
-SINGULAR = 30.0  # times the median of its coordinate: an interval where so much is missing has something sharp in it
-LEAST_LOAD = 0.1  # of the mean: intervals in which nothing seems to be missing
-LEAST_GAIN = 0.75  # errors of such an interval fall by at least this factor when it is halved
+# A field that is smaller than the largest one by this factor is not resolved for its own sake. A choice.
+SMALL_FIELD = 1e-6
+FAVARD = 4 / math.pi  # the largest of Favard's constants, see `left_out`
+CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only. A choice
+FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choice: one more than inside
+# Places along a curve between which it counts as straight when its crossings with lines of the grid are sought, and
+# bisections by which each is found: 2^-50 of the distance of two places is rounding.
+PLACES, BISECTIONS = 2048, 50
+APART = 1e-9  # crossings closer than this share of the length of a curve are one: far above rounding. A choice
+# An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
+SINGULAR = 30.0
+# Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not reliable.
+LEAST_LOAD = 0.1
+# Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
+# factors nearer to 1 the refinement would spend all intervals on one place.
+LEAST_GAIN = 0.75
+# Breakpoints of a joined pair must have intervals of equal length up to this relative difference: rounding of halving.
+EQUAL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Points for the cells of a grid: Gauss-Legendre's in each, with weights of mean 1.
+    """Gauss-Legendre points in each cell of a grid, with weights of mean 1.
 
-    breakpoints: of each coordinate, (grid_size + 1,) each. per_interval: points in every interval.
+    Parameters
+    ----------
+    domain : Domain
+        Domain in which the points must lie.
+    breakpoints : sequence of Tensor
+        Breakpoints of each coordinate, (grid_size + 1,) each.
+    per_interval : int
+        Number of points in every interval of every coordinate.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Box
+    >>> x, weights = Mesh(Box(x=(0, 1), y=(0, 1)), [torch.linspace(0, 1, 3).double()] * 2).interior()
+    >>> x.shape, round(float(weights.mean()), 12)
+    (torch.Size([36, 2]), 1.0)
     """
 
     domain: Domain
@@ -35,7 +58,7 @@ class Mesh:
     per_interval: int = 3
 
     def interior(self) -> tuple[Tensor, Tensor]:
-        """Points inside (N, n), weights (N,)."""
+        """Points inside (N, n), and weights (N,)."""
         x, weights = self._product(range(self.domain.dimension), self.per_interval)
         if not isinstance(self.domain, Box):
             inside = self.domain.contains(x)
@@ -43,10 +66,10 @@ class Mesh:
         return x, weights / weights.mean()
 
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Points on these pieces of the boundary (N, n), outward normals (N, n), weights (N,)."""
+        """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
         pieces = self.domain.named(names)
         if all(piece.at is not None for piece in pieces):
-            return self._along(pieces)
+            return self._along_curves(pieces)
         if not isinstance(self.domain, Box):
             return self._thinned(names, seed)
         parts = []
@@ -73,11 +96,12 @@ class Mesh:
             weights = (weights[:, None] * (widths[:, None] * shares).flatten()).flatten()
         return x, weights
 
-    def _along(self, curves: Sequence[Piece]) -> tuple[Tensor, Tensor, Tensor]:
-        """Gauss-Legendre points of every stretch of a curve between lines of the grid, however short."""
+    def _along_curves(self, curves: Sequence[Piece]) -> tuple[Tensor, Tensor, Tensor]:
+        """Gauss-Legendre points in every stretch of a curve between lines of the grid, however short."""
         nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0)
         parts = []
         for piece in curves:
+            assert piece.at is not None
             ends = _crossings(piece.at, self.breakpoints)
             widths = ends.diff()
             x, normal = piece.at((ends[:-1, None] + widths[:, None] * nodes).flatten())
@@ -86,24 +110,45 @@ class Mesh:
         return x, normal, weights / weights.mean()
 
     def _thinned(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Of many points along the boundary as many as intervals ask for, denser where those are short."""
+        """A random part of many points on the boundary, denser where intervals are short."""
         if self.domain.dimension == 1:  # its pieces are points
             x, normal = self.domain.boundary(len(names), names=names)
             return x, normal, x.new_ones(len(x))
         count = 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
         x, normal = self.domain.boundary(CANDIDATES * count, "sobol", seed, names)
-        width = torch.stack([_width_at(x[:, axis], points) for axis, points in enumerate(self.breakpoints)]).amin(0)
+        widths = []
+        for axis, points in enumerate(self.breakpoints):
+            interval = torch.searchsorted(points[1:-1].contiguous(), x[:, axis].contiguous(), right=True)
+            widths.append(points.diff()[interval])
+        width = torch.stack(widths).amin(0)
         kept = torch.multinomial(1 / width, count, generator=torch.Generator().manual_seed(seed))
         return x[kept], normal[kept], width[kept] / width[kept].mean()
 
 
 def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
-    """For each coordinate and each of its intervals about the error of the spline there, relative to its field.
+    """Estimate the error of a spline in each interval of each coordinate, relative to its field.
 
+    Parameters
+    ----------
+    layer : TensorLayer
+        The spline.
+    domain : Domain
+        Domain outside of which nothing counts.
+
+    Returns
+    -------
+    list of Tensor
+        Errors for each coordinate, (grid_size,), each the largest over the other coordinates.
+
+    Notes
+    -----
     The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines of
-    degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most (N.
-    Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4); to a smooth one, once its grid is fine enough,
-    about 2^d times closer. Taken is the largest over the other coordinates.
+    degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1]_; to a
+    smooth one, once its grid is fine enough, about 2^d times closer.
+
+    References
+    ----------
+    .. [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
     """
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
@@ -114,7 +159,7 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
         if not isinstance(domain, Box) and jump.numel():
             jump = jump * _is_inside(layer, domain, axis).reshape(*jump.shape[:-1], 1)
         jump = jump.flatten(1).amax(1) if jump.numel() else jump.new_zeros(0)
-        if len(jump) > 2:  # the outermost polynomials are held from one side only: theirs says too much
+        if len(jump) > 2:  # the outermost jumps are overestimates: their polynomials are determined from one side only
             jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
         zero = jump.new_zeros(1)
         each = torch.maximum(torch.cat([jump, zero]), torch.cat([zero, jump]))
@@ -125,10 +170,25 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
 def grown(
     layer: TensorLayer, domain: Domain, factor: float, coarser: TensorLayer | None = None, *, most: float = math.inf
 ) -> list[Tensor]:
-    """Breakpoints with which the layer has `factor` times its coefficients: the worst intervals are halved in turn.
+    """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn.
 
-    coarser: the layer of the stage before: where halving gained less than for smooth functions is seen from it.
-    most: coefficients.
+    Parameters
+    ----------
+    layer : TensorLayer
+        The spline on the present grid.
+    domain : Domain
+        Domain outside of which nothing counts.
+    factor : float
+        Factor of the number of coefficients.
+    coarser : TensorLayer, optional
+        Spline of the stage before, which shows where halving lowered the error less than for smooth functions.
+    most : float
+        Largest number of coefficients.
+
+    Returns
+    -------
+    list of Tensor
+        Breakpoints of each coordinate.
     """
     lists = [points.tolist() for points in layer.breakpoints]
     errors = left_out(layer, domain)
@@ -156,10 +216,24 @@ def grown(
 
 
 def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float = math.inf) -> list[Tensor]:
-    """Breakpoints with about `factor` times the layer's coefficients of which each interval misses as much.
+    """Breakpoints of a new grid with more coefficients, in which every interval has the same error.
 
-    An interval that misses e is worth e^(1 / (degree + 1)) of the new ones (C. de Boor, "A Practical Guide to Splines",
-    ch. XII, NEWNOT); coordinates share so that all intervals of all of them miss the same. most: coefficients.
+    An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]_. The coordinates share the
+    coefficients so that the intervals of all of them have the same error.
+
+    Parameters
+    ----------
+    layer, domain, factor, most
+        As for `grown`; the number of coefficients is about `factor` times the present one.
+
+    Returns
+    -------
+    list of Tensor
+        Breakpoints of each coordinate.
+
+    References
+    ----------
+    .. [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     """
     power = 1 / (layer.degree + 1)
     loads = [errors**power for errors in left_out(layer, domain)]
@@ -175,24 +249,22 @@ def respaced(layer: TensorLayer, domain: Domain, factor: float, *, most: float =
         middle = (low + high) / 2
         fits = math.prod(n + more for n, more in zip(counts(math.exp(middle)), extra, strict=True)) <= wanted
         low, high = (low, middle) if fits else (middle, high)
-    return [
-        _quantiles(points, load, count)
-        for points, load, count in zip(layer.breakpoints, loads, counts(math.exp(high)), strict=True)
-    ]
-
-
-def _quantiles(points: Tensor, load: Tensor, count: int) -> Tensor:
-    """Breakpoints of `count` intervals that carry the same share of a load that is given by intervals."""
-    reached = torch.cat([load.new_zeros(1), load.cumsum(0)])
-    levels = torch.linspace(0, 1, count + 1, dtype=load.dtype)[1:-1] * reached[-1]
-    interval = torch.searchsorted(reached[1:-1].contiguous(), levels, right=True)
-    inner = points[interval] + points.diff()[interval] * (levels - reached[interval]) / load[interval]
-    return torch.cat([points[:1], inner, points[-1:]])
+    new = []
+    for points, load, count in zip(layer.breakpoints, loads, counts(math.exp(high)), strict=True):
+        reached = torch.cat([load.new_zeros(1), load.cumsum(0)])
+        levels = torch.linspace(0, 1, count + 1, dtype=load.dtype)[1:-1] * reached[-1]
+        interval = torch.searchsorted(reached[1:-1].contiguous(), levels, right=True)
+        inner = points[interval] + points.diff()[interval] * (levels - reached[interval]) / load[interval]
+        new.append(torch.cat([points[:1], inner, points[-1:]]))
+    return new
 
 
 def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain) -> list[Tensor]:
-    """The factor by which halving is thought to lower the error of each interval: 2^-(degree + 1), but at corners and
-    other singular places, far above the rest, as much as it did last time."""
+    """Factors by which halving is expected to lower the error of each interval.
+
+    The factor is 2^-(degree + 1), but at corners and other singular places, where the error is far above the rest, that
+    of the last halving.
+    """
     smooth = 2.0 ** -(layer.degree + 1)
     gains = [torch.full_like(each, smooth) for each in errors]
     if coarser is None:
@@ -208,19 +280,22 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
 
 
 def with_halved_intervals(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
-    """Breakpoints with every interval halved whose error (see `left_out`) is above the tolerance."""
+    """Breakpoints in which every interval is halved whose error (see `left_out`) is above the tolerance."""
     middles = (points[:-1] + points[1:])[errors > tolerance] / 2
     return torch.cat([points, middles]).sort().values
 
 
 def with_joined_intervals(points: Tensor, errors: Tensor, degree: int, tolerance: float, fewest: int) -> Tensor:
-    """Breakpoints without those between two equal intervals whose common error would be far below the tolerance."""
+    """Breakpoints in which two equal intervals are joined where their common error stays below the tolerance.
+
+    There are at least `fewest` intervals.
+    """
     kept, error = points.tolist(), errors.tolist()
     number = 1
     while number < len(kept) - 1 and len(kept) - 1 > fewest:
         left, right = kept[number] - kept[number - 1], kept[number + 1] - kept[number]
         together = max(error[number - 1], error[number]) * 2 ** (degree + 1)
-        if math.isclose(left, right, rel_tol=1e-6) and together < tolerance:
+        if math.isclose(left, right, rel_tol=EQUAL) and together < tolerance:
             del kept[number]
             error[number - 1 : number + 1] = [together]
         number += 1
@@ -228,9 +303,9 @@ def with_joined_intervals(points: Tensor, errors: Tensor, degree: int, tolerance
 
 
 def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
-    """The derivative of order `degree` along an axis, a number for each interval: (grid_size, others .., out).
+    """Derivative of order `degree` along an axis, constant in each interval: (grid_size, others .., out).
 
-    de Boor, "A Practical Guide to Splines", ch. X, eq. (12): differences of coefficients over knots.
+    By differences of coefficients over knots (C. de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
     """
     knots, moved = layer.knots[axis][0], coef.movedim(axis, 0)
     values = torch.cat([moved, moved[: layer.degree]]) if layer.periodic[axis] else moved
@@ -243,7 +318,7 @@ def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
 
 
 def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
-    """Whether inner breakpoints of an axis, with the middles of B-splines of the others, lie in the domain."""
+    """True for inner breakpoints of an axis, with middles of the B-splines of the other axes, inside the domain."""
     lines = []
     for other, (knots, points) in enumerate(zip(layer.knots, layer.breakpoints, strict=True)):
         count = layer.coef.shape[other]
@@ -259,8 +334,8 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
 
 
 def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Sequence[Tensor]) -> Tensor:
-    """Where along a curve, see `Piece.at`, it crosses lines of the grid, between 0 and 1; by bisection."""
-    share = torch.linspace(0, 1, LOOKS + 1, dtype=torch.float64)
+    """Shares of the length of a curve (see `Piece.at`) at which it crosses lines of the grid, and its ends."""
+    share = torch.linspace(0, 1, PLACES + 1, dtype=torch.float64)
     x, found = at(share)[0], [share[[0, -1]]]
     for axis, points in enumerate(breakpoints):
         above = x[:, axis, None] > points
@@ -273,11 +348,6 @@ def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Seque
         found.append(high)
     ends = torch.cat(found).sort().values
     return torch.cat([ends[:1], ends[1:][ends.diff() > APART]])
-
-
-def _width_at(x: Tensor, points: Tensor) -> Tensor:
-    """Of the interval in which each x (b,) lies, (b,)."""
-    return points.diff()[torch.searchsorted(points[1:-1].contiguous(), x.contiguous(), right=True)]
 
 
 def _tensor(points: list[float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Domains in the plane that are no boxes: disk, annulus, polygon, L-shape."""
+"""Domains in the plane other than boxes: disk, annulus, polygon, L-shape."""
 
 import math
 from collections.abc import Sequence
@@ -10,19 +10,33 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 
-ANGLES = 96  # of the trapezoidal rule around a circle, which converges faster than any power for smooth functions
-RADII = 3  # panels of Gauss-Legendre points
+# Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
+# Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
+# of each. A choice: rounding for functions of a few periods.
+ANGLES, RADII, RADIUS_POINTS = 96, 3, 8
 
 
 class Annulus(Domain):
-    """Between two circles around a centre. Pieces: "outer" and "inner".
+    """Domain between two circles around a centre; the pieces of its boundary are "outer" and "inner".
 
-    Args:
-        inner, outer: radii, 0 < inner < outer.
-        center: two numbers. coordinates: two names.
+    Parameters
+    ----------
+    inner, outer : float
+        Radii, 0 < inner < outer.
+    center : sequence of float
+        Two coordinates of the centre.
+    coordinates : sequence of str
+        Two names.
 
-    Raises:
-        InputError: an argument is not as above.
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Examples
+    --------
+    >>> Annulus(0.5, 1.0).boundary_names
+    ('outer', 'inner')
     """
 
     def __init__(
@@ -60,7 +74,7 @@ class Annulus(Domain):
         return value
 
     def quadrature(self) -> tuple[Tensor, Tensor]:
-        radius, weights = gauss_legendre(8, self.inner, self.outer, RADII)
+        radius, weights = gauss_legendre(RADIUS_POINTS, self.inner, self.outer, RADII)
         angle = torch.arange(ANGLES, dtype=torch.float64) * (2 * math.pi / ANGLES)
         around = torch.stack([angle.cos(), angle.sin()], 1)
         x = self.center + (radius[:, None, None] * around).flatten(0, 1)
@@ -76,14 +90,26 @@ class Annulus(Domain):
 
 
 class Disk(Annulus):
-    """Within a circle. Its boundary is the piece "circle".
+    """Domain within a circle; its boundary is the piece "circle".
 
-    Args:
-        radius: positive.
-        center: two numbers. coordinates: two names.
+    Parameters
+    ----------
+    radius : float
+        Radius, positive.
+    center : sequence of float
+        Two coordinates of the centre.
+    coordinates : sequence of str
+        Two names.
 
-    Raises:
-        InputError: an argument is not as above.
+    Raises
+    ------
+    InputError
+        An argument is not as above.
+
+    Examples
+    --------
+    >>> round(Disk(2.0).volume, 6)
+    12.566371
     """
 
     def __init__(
@@ -99,14 +125,26 @@ class Disk(Annulus):
 
 
 class Polygon(Domain):
-    """Within a closed line that doesn't cross itself. Pieces: "edge 1" from the first corner to the second, and so on.
+    """Domain within a closed polygonal line that does not cross itself.
 
-    Args:
-        corners: (m, 2), at least three, in either sense.
-        coordinates: two names.
+    The pieces of its boundary are "edge 1" from the first corner to the second, "edge 2", and so on.
 
-    Raises:
-        InputError: fewer corners, no area between them, or two neighbours that are the same.
+    Parameters
+    ----------
+    corners : sequence of sequence of float
+        Corners, (m, 2) with m of at least three, in either sense.
+    coordinates : sequence of str
+        Two names.
+
+    Raises
+    ------
+    InputError
+        There are fewer corners, no area between them, or two equal neighbours.
+
+    Examples
+    --------
+    >>> Polygon([(0, 0), (1, 0), (0, 1)]).volume
+    0.5
     """
 
     def __init__(self, corners: Sequence[Sequence[float]], coordinates: Sequence[str] = ("x", "y")):
@@ -147,7 +185,22 @@ class Polygon(Domain):
 def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
     """The square [low, high]^2 of x and y without its lower right quarter; the reentrant corner is the centre.
 
-    Its pieces are "edge 1" .. "edge 6", from the lower left corner round to the right, the first of them at the bottom.
+    The pieces of its boundary are "edge 1" to "edge 6", counterclockwise from the lower left corner, the first of them
+    at the bottom.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the square.
+
+    Returns
+    -------
+    Polygon
+
+    Examples
+    --------
+    >>> LShape().volume
+    3.0
     """
     middle = (low + high) / 2
     return Polygon([(low, low), (middle, low), (middle, middle), (high, middle), (high, high), (low, high)])

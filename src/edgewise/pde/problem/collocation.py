@@ -13,8 +13,8 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
-from edgewise.pde.problem.conditions import HardConditions, by_field
-from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals
+from edgewise.pde.problem.conditions import FieldValues, HardConditions, by_field
+from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, Value
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of
@@ -243,13 +243,13 @@ class Collocation(BlockProblem):
         return self.form.weight
 
     @property
-    def solution(self) -> Mapping[str, Callable] | None:
+    def solution(self) -> Mapping[str, Value] | None:
         """Known solution of each field, for errors only."""
         return self.form.solution
 
     @property
     def has_exact_solution(self) -> bool:
-        """Whether the solution is known for every field."""
+        """True if the solution is known for every field."""
         return self.form.has_exact_solution
 
     @property
@@ -264,12 +264,12 @@ class Collocation(BlockProblem):
 
     @property
     def is_linear(self) -> bool:
-        """Whether the equation and all conditions are linear in the fields."""
+        """True if the equation and all conditions are linear in the fields."""
         return self.form.is_linear
 
     @property
     def has_integrals(self) -> bool:
-        """Whether the equation or a condition contains integrals of fields."""
+        """True if the equation or a condition contains integrals of fields."""
         return self.form.has_integrals
 
     @property
@@ -331,7 +331,7 @@ class Collocation(BlockProblem):
         """The same problem at the same points, with another weight of the equation against the conditions."""
         return Collocation(replace(self.form, weight=float(weight)), self.sampling, self.unknowns)
 
-    def with_solution(self, solution: Callable | Mapping[str, Callable]) -> Collocation:
+    def with_solution(self, solution: FieldValues) -> Collocation:
         """The same problem at the same points, with a known solution (see `PDE`), for errors only."""
         form = replace(self.form, solution=by_field(solution, self.fields))
         return Collocation(form, self.sampling, self.unknowns)
@@ -452,7 +452,7 @@ class PDE(Collocation):
         *,
         coefficients: Mapping[str, float] | None = None,
         weight: float = 1.0,
-        solution: Callable | Mapping[str, Callable] | None = None,
+        solution: FieldValues | None = None,
         **sampling: Unpack[SamplingOptions],
     ):
         check_options("PDE", sampling, SamplingOptions)

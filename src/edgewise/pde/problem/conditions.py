@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +15,6 @@ from edgewise.pde.problem.fields import Field, function_jet
 
 FieldValues = Value | Mapping[str, Value]
 """A value, see `Value`, or one for each of several fields by their names."""
-
-_T = TypeVar("_T")
 
 
 class BoundaryCondition(Protocol):
@@ -425,7 +423,7 @@ class HardConditions:
         return torch.stack(outputs, 2)
 
 
-def by_field(value: _T | Mapping[str, _T], fields: Sequence[str]) -> dict[str, _T]:
+def by_field(value: FieldValues, fields: Sequence[str]) -> dict[str, Value]:
     """The value of each field that has one: a mapping as it is, and a single value for the only field.
 
     Raises

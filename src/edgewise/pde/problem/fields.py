@@ -205,10 +205,8 @@ def hessian(u: Field) -> Tensor:
 
     Examples
     --------
-    The Monge-Ampere equation det(hessian u) = 1.
-
     >>> from edgewise.pde import PDE, Dirichlet, Disk
-    >>> problem = PDE(lambda u: torch.linalg.det(hessian(u)) - 1, Disk(), [Dirichlet(0.5)])
+    >>> problem = PDE(lambda u: hessian(u).square().sum((1, 2)) - 1, Disk(), [Dirichlet(0.5)])
     >>> problem.order, problem.is_linear
     (2, False)
     """
@@ -355,8 +353,11 @@ def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
 
     Examples
     --------
-    >>> stencil([(1, 1)], 2).recipes[1, 1]
-    ((2, 0.5), (4, -0.5))
+    Two second derivatives along the axes: two directions, and a jet of five components.
+
+    >>> plan = stencil([(2, 0), (0, 2)], 2)
+    >>> plan.directions.tolist(), plan.components
+    ([[0.0, 1.0], [1.0, 0.0]], 5)
     """
     wanted = sorted(set(indices), key=lambda index: (sum(index), index))
     order = max((sum(index) for index in wanted), default=0)

@@ -66,7 +66,7 @@ def integral(
     The Volterra equation u(x) = 1 + (integral of u from 0 to x), whose solution is the exponential function.
 
     >>> from edgewise.pde import PDE, Interval, solve
-    >>> problem = PDE(lambda u, x: u - 1 - integral(u, 0.0, x), Interval(0, 1), [], solution=torch.exp)
+    >>> problem = PDE(lambda u, x: u - 1 - integral(u, 0.0, x), Interval(0, 1), [], solution=lambda x: x.exp())
     >>> solve(problem, budget=0.001).errors().relative_l2 < 1e-8
     True
 

@@ -16,6 +16,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
+    FieldValues,
     HardConditions,
     Observations,
     Periodic,
@@ -27,6 +28,7 @@ from edgewise.pde.problem.evaluation import (
     EvaluationContext,
     Requirements,
     Residuals,
+    Value,
     argument_names,
     dry_run,
     is_linear_in_fields,
@@ -113,7 +115,7 @@ class StrongForm:
     conditions: tuple
     coefficients: Mapping[str, float]
     fields: tuple[str, ...]
-    solution: Mapping[str, Callable] | None
+    solution: Mapping[str, Value] | None
     weight: float
     equation_term: ResidualTerm
     condition_terms: tuple[ResidualTerm, ...]
@@ -129,12 +131,12 @@ class StrongForm:
 
     @property
     def has_integrals(self) -> bool:
-        """Whether the equation or a condition contains integrals of fields."""
+        """True if the equation or a condition contains integrals of fields."""
         return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
 
     @property
     def has_exact_solution(self) -> bool:
-        """Whether the solution is known for every field."""
+        """True if the solution is known for every field."""
         return self.solution is not None and set(self.solution) == set(self.fields)
 
     def exact(self, x: Tensor) -> Tensor:
@@ -152,7 +154,7 @@ def strong_form_of(
     *,
     coefficients: Mapping[str, float] | None = None,
     weight: float = 1.0,
-    solution: Callable | Mapping[str, Callable] | None = None,
+    solution: FieldValues | None = None,
     is_linear: bool | None = None,
 ) -> StrongForm:
     """State a problem: check it, and determine its order, its linearity and the sizes of its residuals.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.solver.network import count_parameters, described, grid_sizes
+from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
 from edgewise.pde.solver.solution import CHUNK, Solution, Stage, field_values
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, active_parameters
@@ -31,7 +31,7 @@ FRESH_SEED = 31  # added to the seed of the solve, so that these points are not 
 class TrainedNetwork:
     """A network, its problem with unknown coefficients of its own, and the loss that it has reached."""
 
-    network: nn.Module
+    network: SolverNetwork
     problem: Collocation
     loss: float = math.inf
 
@@ -83,7 +83,7 @@ class History:
 
     @property
     def past_deadline(self) -> bool:
-        """Whether the time limit is reached."""
+        """True if the time limit is reached."""
         return self.time_limit is not None and self.seconds > self.time_limit
 
     def add_work(self, network: nn.Module, problem: Collocation, steps: int) -> None:
@@ -123,7 +123,8 @@ class History:
     def error_estimate(self) -> float:
         """Estimate of the relative error of the last stage; nan where there are fewer than two.
 
-        The last change is about the error of the stage before, and the losses tell how much smaller the last one is.
+        The last change is about the error of the stage before; that of the last one is smaller by the root of the
+        losses.
         """
         if len(self.stages) < 2:
             return math.nan

@@ -128,7 +128,9 @@ def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorN
     periodic = [name in problem.periodic for name in problem.domain.coordinates]
     sizes = [max(grid_size, degree + 1) if repeats else grid_size for repeats in periodic]
     ends = problem.domain.bounds.tolist()
-    lines = [torch.linspace(*pair, size + 1, dtype=torch.float64) for pair, size in zip(ends, sizes, strict=True)]
+    lines = [
+        torch.linspace(low, high, size + 1, dtype=torch.float64) for (low, high), size in zip(ends, sizes, strict=True)
+    ]
     return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
 
 
@@ -246,9 +248,9 @@ def described(network: nn.Module) -> str:
         return f"{len(network.windows)} windows"
     if isinstance(network, TensorNetwork):
         return f"grid {' x '.join(map(str, network.tensor_layer.grid_sizes))}"
-    config = kan_of(network).config
+    config, sizes = kan_of(network).config, grid_sizes(network)
     products = f", products {list(map(list, config.products))}" if any(config.products) else ""
-    return f"{list(config.width)}{products}, grid {config.grid_size[0]}"
+    return f"{list(config.width)}{products}, grid {sizes[0]}"
 
 
 def grid_sizes(network: nn.Module) -> tuple[int, ...]:
@@ -258,7 +260,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     if isinstance(network, TensorNetwork):
         return network.tensor_layer.grid_sizes
     assert isinstance(network, Chain)
-    return tuple(layer.grid_size for layer in network.layers if hasattr(layer, "grid_size"))
+    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
+    return tuple(size for size in sizes if isinstance(size, int))
 
 
 def refined(network: Chain, factor: int) -> Chain:
@@ -266,7 +269,10 @@ def refined(network: Chain, factor: int) -> Chain:
     if isinstance(network, SeparableNetwork):
         return network.with_grid(factor)
     kan = kan_of(network)
-    finer = refine(kan, tuple(factor * size for size in kan.config.grid_size))
+    sizes = kan.config.grid_size
+    assert isinstance(sizes, tuple)
+    finer = refine(kan, tuple(factor * size for size in sizes))
+    assert isinstance(finer, KAN)
     return PeriodicNetwork(network.periodic, finer) if isinstance(network, PeriodicNetwork) else finer
 
 
@@ -297,8 +303,9 @@ def _least_span(kan: KAN, x: Tensor) -> float:
     """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
     least = 1.0
     for number, layer in enumerate(kan.layers):
-        if number and hasattr(layer, "domain"):
-            low, high = layer.domain.unbind(1)
+        domain = getattr(layer, "domain", None)
+        if number and isinstance(domain, Tensor):
+            low, high = domain.unbind(1)
             bottom, top = x.amin(0), x.amax(0)
             if bool((bottom < low).any() | (top > high).any()):
                 return 0.0

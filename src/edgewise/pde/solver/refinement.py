@@ -156,6 +156,7 @@ class Refinement:
 
     def _first_stage(self, start: TrainedNetwork) -> TrainedNetwork:
         """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
+        assert isinstance(start.network, Chain)
         for _ in range(ROUNDS):
             if not fit_hidden_grids_(start.network, start.problem.train.x):
                 break
@@ -173,7 +174,7 @@ class Refinement:
         stalls, history = 0, self.history
         while True:
             best = history.best
-            assert best is not None
+            assert best is not None and isinstance(best.network, Chain)
             if history.error_estimate <= self.tolerance:
                 message = f"Two stages agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message

@@ -115,9 +115,9 @@ def solve(
     --------
     >>> import torch
     >>> from edgewise.pde import PDE, Dirichlet, Interval
-    >>> problem = PDE(lambda u, x: u.xx + u, Interval(0, 1), [Dirichlet(torch.cos)], solution=torch.cos)
+    >>> problem = PDE(lambda u, x: u.xx + u, Interval(0, 1), [Dirichlet(lambda x: x.cos())])
     >>> solution = solve(problem, tolerance=1e-8)
-    >>> solution.stopped, solution.errors().relative_l2 < 1e-8
+    >>> solution.stopped, solution.error_estimate < 1e-8
     (<StopReason.CONVERGED: 'converged'>, True)
     """
     plan = _planned(problem, seed, **options)

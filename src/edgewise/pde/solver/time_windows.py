@@ -64,7 +64,7 @@ class WindowResult(NamedTuple):
 
 
 def suits_time_windows(form: StrongForm) -> bool:
-    """Whether a problem is a nonlinear initial value problem in at most one dimension of space, without unknowns."""
+    """True if a problem is a nonlinear initial value problem in at most one dimension of space, without unknowns."""
     domain = form.domain
     if TIME not in domain.coordinates or domain.dimension > 2 or form.coefficients or form.has_integrals:
         return False
@@ -174,7 +174,8 @@ class TimeWindows:
             layer = before.network.tensor_layer
             errors = left_out(layer, before.problem.domain)[axis]
             return with_joined_intervals(layer.breakpoints[axis], errors, self.degree, self.allowed, self.grid_size)
-        points = torch.linspace(*self.domain.bounds[axis].tolist(), self.grid_size + 1, dtype=torch.float64)
+        low, high = self.domain.bounds[axis].tolist()
+        points = torch.linspace(low, high, self.grid_size + 1, dtype=torch.float64)
         for _ in range(ROUNDS):
             layer = self._state([points], begin, None)[0]
             line = Box(x=(float(points[0]), float(points[-1])))
