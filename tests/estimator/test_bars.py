@@ -1,11 +1,11 @@
-"""Tests of edgewise.estimator.bars: intervals of KANRegressor cover what they promise, or a sentence says why not."""
+"""Error bars: intervals of KANRegressor cover what they promise, or a sentence says why not."""
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
 from edgewise.errors import InputError
-from edgewise.estimator import KANRegressor, bars
+from edgewise.estimator import KANRegressor, kan
 from edgewise.train import uncertainty
 
 FUNCTIONS = {
@@ -34,8 +34,8 @@ def test_intervals_cover_fresh_points(name):
     Xt, exact, yt = noisy(FUNCTIONS[name], 4000, 2)
     searched = KANRegressor(hidden=(3,), grid_size=4, budget=0.2).fit(X, y)
     given = KANRegressor(hidden=(3,), grid_size=4, regularization=1e-5).fit(X, y)
-    assert "held out in cross-validation" in searched.error_bars_said_
-    assert "each left out of the linearised model" in given.error_bars_said_
+    assert "held out in cross-validation" in searched.error_bars_message_
+    assert "each left out of the linearised model" in given.error_bars_message_
     for fitted in (searched, given):
         assert 0.85 <= covered(fitted.predict_interval(Xt), yt) <= 0.95
         assert 0.42 <= covered(fitted.predict_interval(Xt, 0.5), yt) <= 0.58
@@ -106,9 +106,9 @@ def test_a_fit_that_ended_badly_has_none(monkeypatch):
     def fail(*_, **__):
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
-    monkeypatch.setattr(bars, "prediction_uncertainty", fail)
+    monkeypatch.setattr(kan, "prediction_uncertainty", fail)
     X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
-    said = KANRegressor(**FIXED).fit(X, y).error_bars_said_
+    said = KANRegressor(**FIXED).fit(X, y).error_bars_message_
     assert said.startswith("There are no error bars: model must have finite derivatives")
 
 
@@ -119,3 +119,10 @@ def test_levels_are_checked(level):
     for ask in (fitted.predict_interval, fitted.predict_band):
         with pytest.raises(InputError, match=r"^level must be a number in \(0, 1\), got "):
             ask(X, level)
+
+
+def test_the_former_name_of_the_message_warns():
+    X, _, y = noisy(FUNCTIONS["x y"], 60, 0)
+    fitted = KANRegressor(**FIXED).fit(X, y)
+    with pytest.warns(DeprecationWarning, match="error_bars_message_"):
+        assert fitted.error_bars_said_ == fitted.error_bars_message_

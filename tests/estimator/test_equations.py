@@ -72,7 +72,7 @@ def test_the_network_itself_becomes_a_formula():
     X, _ = law()
     y = np.exp(X[:, 0] / 20)
     model = KANRegressor(**SMALL).fit(X, y)
-    found, sentence = module._of_network(model, X[:150], y[:150], ("a", "b"), 60.0)
+    found, sentence = module._network_formulas(model, X[:150], y[:150], ("a", "b"), 60.0)
     assert sentence.startswith("The network, pruned to ") and " was turned into " in sentence
     error = min(float(np.std(entry.formula(X) - y)) for entry in found)
     assert error < 1e-2 * y.std()

@@ -1,4 +1,9 @@
-"""scikit-learn estimators made of KANs, and their files."""
+"""scikit-learn estimators made of KANs: `KANRegressor` and `KANClassifier`.
+
+Each scales a table, lets the room `model_selection` choose and train a network, and delegates everything else:
+explanations, export, error bars, and formulas (`fit_equations`). `edgewise.save` and `edgewise.load` write and read
+them; this room's `storage` has the fields of such files.
+"""
 
 from edgewise.errors import missing_extra
 

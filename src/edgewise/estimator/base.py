@@ -1,42 +1,70 @@
-"""What the two estimators share: parameters, scaling, training, and the way from rows to the network's output."""
+"""Common part of the estimators: parameters, scaling, training, explanations and export."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
+from edgewise.export import Units, to_c, to_onnx, to_program, to_python
+from edgewise.interpret.attribution.explanations import (
+    GlobalExplanation,
+    LocalExplanation,
+    explain_global,
+    explain_local,
+)
 from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.candidates import train_candidate
+from edgewise.model_selection.search import SearchReport
 from edgewise.model_selection.settings import SearchSettings
+from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.tables.scaling import AffineScaling
+from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.base import Problem
 from edgewise.train.smoothing import penalty_of
 
-# Scaled inputs, [-1, 1] for typical rows, end here: a row a thousand widths away would outweigh all the others, in
-# training and in held-out losses. Nearer ends cut off real tails: with y linear in log-normal inputs, 2 gave R2 0.87
-# where 8 and a linear model give 0.98; one input of 1e3 among 400 normal ones left 0.9997 with 2 and 0.996 with 8.
-FARTHEST = 8.0
+# Scaled inputs, which lie in [-1, 1] for typical rows, are clipped here: a row a thousand widths away would outweigh
+# all others, in training and in held-out losses. Nearer limits cut off real tails: with y linear in log-normal inputs,
+# 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among 400 normal ones R2 was 0.9997 with 2
+# and 0.996 with 8.
+CLIP = 8.0
+WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
 class KANEstimator(BaseEstimator):
-    """Parameters and machinery of `KANRegressor` and `KANClassifier`; see there."""
+    """Base class of `KANRegressor` and `KANClassifier`, where the parameters and attributes are described."""
+
+    model_: KAN
+    report_: FitReport
+    search_: SearchReport
+    input_scaling_: AffineScaling
+    n_iter_: int
+    n_features_in_: int
 
     def __init__(
         self,
-        hidden="auto",
-        grid_size="auto",
+        hidden: str | Sequence[int] = "auto",
+        grid_size: str | int = "auto",
         degree: int = 3,
-        regularization="auto",
+        regularization: str | float = "auto",
         budget: float = 1.0,
         time_limit: float | None = None,
-        random_state=0,
+        random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
     ):
@@ -50,18 +78,44 @@ class KANEstimator(BaseEstimator):
         self.warm_start = warm_start
         self.progress = progress
 
-    @property
-    def parameter_count_(self) -> int:
-        """Trainable numbers of the network."""
-        check_is_fitted(self)
-        return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
+    # Training
 
-    def trace(self, X) -> Trace:
-        """The inputs and outputs of every edge for X (N, d) in the user's units; edges see scaled inputs."""
-        with torch.no_grad():
-            return self.model_.trace(torch.from_numpy(self._scaled(X)))
+    def _checked_settings(self) -> SearchSettings:
+        """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
+        hidden: tuple[int, ...] | None = None
+        if not _is_auto(self.hidden):
+            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (None,)
+            if not all(is_integer(count) and count > 0 for count in nodes):
+                raise InputError(f"hidden must be 'auto' or a tuple of positive integers as (5,), got {self.hidden!r}")
+            hidden = tuple(int(count) for count in nodes)
+        if not (_is_auto(self.grid_size) or (is_integer(self.grid_size) and self.grid_size > 0)):
+            raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
+        if not (is_integer(self.degree) and 0 <= self.degree <= 5):
+            raise InputError(f"degree must be an integer from 0 to 5, got {self.degree!r}")
+        strength = self.regularization
+        if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
+            raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
+        for name, value in (("budget", self.budget), ("time_limit", self.time_limit)):
+            if value is None and name == "time_limit":
+                continue
+            if not (_is_real(value) and 0 < value < np.inf):
+                raise InputError(f"{name} must be a positive number, got {value!r}")
+        if not isinstance(self.warm_start, bool | np.bool_):
+            raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
+        if self.progress is not None and not callable(self.progress):
+            raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
+        return SearchSettings(
+            outputs=1,
+            hidden=hidden,
+            grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
+            strength=None if _is_auto(strength) else float(strength),
+            degree=int(self.degree),
+            budget=float(self.budget),
+            time_limit=None if self.time_limit is None else float(self.time_limit),
+            seed=_seed(self.random_state),
+        )
 
-    def _checked_weight(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
+    def _checked_weight(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
         if sample_weight is None:
             return None
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -69,109 +123,266 @@ class KANEstimator(BaseEstimator):
             raise InputError("sample_weight must have a positive entry, got only zeros")
         return weight
 
-    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray, warm: bool) -> torch.Tensor:
-        """Fits the scaling (a warm start keeps the old one: the network knows no other) and applies it."""
-        if not warm:
-            self.input_scaling_ = AffineScaling.fit(X, weight)
-        return torch.from_numpy(self._to_network(X))
-
-    def _to_network(self, X: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):  # far beyond, where it ends anyway
-            return np.clip(self.input_scaling_.transform(X), -FARTHEST, FARTHEST)
-
-    def _train(self, problem: Problem, outputs: int, warm: bool, settings: dict) -> AutoResult:
-        if warm:
-            report_progress = self.progress
-            progress = (
-                None
-                if report_progress is None
-                else lambda at: report_progress(replace(at, stage=f"warm start: {at.stage}"))
-            )
-            model, report = train_candidate(
-                problem,
-                self.search_.chosen,
-                outputs=outputs,
-                seed=settings["seed"],
-                warm=self.model_,
-                final=True,
-                progress=progress,
-            )
-            result = AutoResult(model, report, self.search_, penalty_of(report) or self.search_.chosen.penalty())
-        else:
-            result = auto_fit(problem, SearchSettings(outputs, **settings), self.progress)
-        self.model_, self.report_, self.search_ = result.model, result.report, result.search
-        self.n_iter_ = max(result.report.steps, 1)
-        return result
-
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
-        """Whether a warm start has a network of the right shape to go on from."""
+        """Whether a warm start has a network of the right shape to continue from."""
         if not (self.warm_start and hasattr(self, "model_")):
             return False
         width = self.model_.config.width
         return width[0] == X.shape[1] and width[-1] == outputs
 
-    def _settings(self) -> dict:
-        """The parameters as `auto_fit` takes them, each checked once."""
-        hidden = self.hidden
-        if not _is_auto(hidden):
-            listed = isinstance(hidden, list | tuple)
-            if not (listed and all(_is_number(nodes, Integral) and nodes > 0 for nodes in hidden)):
-                raise InputError(f"hidden must be 'auto' or a tuple of positive integers as (5,), got {hidden!r}")
-            hidden = tuple(int(nodes) for nodes in hidden)
-        if not (_is_auto(self.grid_size) or (_is_number(self.grid_size, Integral) and self.grid_size > 0)):
-            raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
-        if not (_is_number(self.degree, Integral) and 0 <= self.degree <= 5):
-            raise InputError(f"degree must be an integer from 0 to 5, got {self.degree!r}")
-        strength = self.regularization
-        if not (_is_auto(strength) or (_is_number(strength, Real) and 0 <= strength < np.inf)):
-            raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
-        for name, value in (("budget", self.budget), ("time_limit", self.time_limit)):
-            if value is None and name == "time_limit":
-                continue
-            if not (_is_number(value, Real) and 0 < value < np.inf):
-                raise InputError(f"{name} must be a positive number, got {value!r}")
-        if not isinstance(self.warm_start, bool | np.bool_):
-            raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
-        if self.progress is not None and not callable(self.progress):
-            raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
-        return {
-            "hidden": None if isinstance(hidden, str) else hidden,
-            "grid_size": None if _is_auto(self.grid_size) else int(self.grid_size),
-            "strength": None if _is_auto(strength) else float(strength),
-            "degree": int(self.degree),
-            "budget": float(self.budget),
-            "time_limit": None if self.time_limit is None else float(self.time_limit),
-            "seed": _seed(self.random_state),
-        }
-
-    def _scaled(self, X) -> np.ndarray:
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray, warm: bool) -> Tensor:
+        """Fit the scaling of the inputs and apply it; a warm start keeps the scaling that the network was fitted to."""
+        if not warm:
+            self.input_scaling_ = AffineScaling.fit(X, weight)
         return self._to_network(X)
 
-    def _network_output(self, X) -> np.ndarray:
-        """X (N, d) in the user's units -> the network's output (N, out)."""
-        scaled = torch.from_numpy(self._scaled(X))
+    def _train(self, problem: Problem, settings: SearchSettings, warm: bool) -> AutoResult:
+        """Search and train, or continue from the present model."""
+        if warm:
+            model, report = train_candidate(
+                problem,
+                self.search_.chosen,
+                outputs=settings.outputs,
+                seed=settings.seed,
+                warm=self.model_,
+                final=True,
+                progress=None if self.progress is None else self._report_warm_start,
+            )
+            result = AutoResult(model, report, self.search_, penalty_of(report) or self.search_.chosen.penalty())
+        else:
+            result = auto_fit(problem, settings, self.progress)
+        self.model_, self.report_, self.search_ = result.model, result.report, result.search
+        self.n_iter_ = max(result.report.steps, 1)
+        return result
+
+    def _report_warm_start(self, progress: Progress) -> None:
+        assert self.progress is not None
+        self.progress(replace(progress, stage=f"warm start: {progress.stage}"))
+
+    # From rows to outputs of the network
+
+    @property
+    def parameter_count_(self) -> int:
+        """Number of trainable parameters of the network."""
+        check_is_fitted(self)
+        return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
+
+    def trace(self, X: ArrayLike) -> Trace:
+        """Return the inputs and outputs of every edge.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            Rows in the units of the training data; the edges receive scaled inputs.
+
+        Returns
+        -------
+        Trace
+        """
+        scaled = self._to_network(self._checked_rows(X))
+        with torch.no_grad():
+            return self.model_.trace(scaled)
+
+    def _checked_rows(self, X: ArrayLike) -> np.ndarray:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=np.float64, reset=False)
+
+    def _to_network(self, X: np.ndarray) -> Tensor:
+        """Scale checked rows (N, d) to the inputs of the network."""
+        with np.errstate(over="ignore"):  # values that overflow are clipped
+            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), -CLIP, CLIP))
+
+    def _network_output(self, X: ArrayLike) -> np.ndarray:
+        """Check rows (N, d) and return the outputs of the network, (N, out)."""
+        scaled = self._to_network(self._checked_rows(X))
         return predict_in_batches(self.model_, scaled).numpy()
 
+    def _outputs(self, X: np.ndarray) -> np.ndarray:
+        """Predict numbers or probabilities, (N, outputs), for rows that were checked before."""
+        raise NotImplementedError
 
-def _is_auto(value) -> bool:
+    # Explanations
+
+    def explain_global(
+        self, X: ArrayLike, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
+    ) -> GlobalExplanation:
+        """Measure the importance, the effects and the interactions of the inputs for the predictions.
+
+        A classifier explains the probabilities of its classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            At least two different rows.
+        names, outputs : sequence of str, optional
+            Names of the inputs and outputs; if left out, those the estimator was fitted with.
+
+        Returns
+        -------
+        GlobalExplanation
+
+        Raises
+        ------
+        InputError
+            If X has fewer than two different rows.
+        """
+        X = self._checked_rows(X)
+        return explain_global(self._outputs, X, names=self._input_names(names), outputs=self._output_names(outputs))
+
+    def explain_local(
+        self,
+        X: ArrayLike,
+        background: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> LocalExplanation:
+        """Attribute the prediction of each row to the inputs, compared with the mean over `background`.
+
+        Base value and shares add up to the prediction exactly.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        background : array-like of shape (B, d), optional
+            At least two different rows, such as the training data; X if left out. At most 32 of them, evenly picked,
+            are used.
+        names, outputs : sequence of str, optional
+            As in `explain_global`.
+
+        Returns
+        -------
+        LocalExplanation
+
+        Raises
+        ------
+        InputError
+            If the background has fewer than two different rows.
+        """
+        rows = None if background is None else self._checked_rows(background)
+        X = self._checked_rows(X)
+        names, outputs = self._input_names(names), self._output_names(outputs)
+        return explain_local(self._outputs, X, rows, names=names, outputs=outputs)
+
+    def _input_names(self, names: Sequence[str] | None) -> Sequence[str] | None:
+        if names is None and hasattr(self, "feature_names_in_"):
+            return list(map(str, self.feature_names_in_))
+        return names
+
+    def _output_names(self, outputs: Sequence[str] | None) -> Sequence[str] | None:
+        if outputs is None and hasattr(self, "classes_"):
+            return list(map(str, self.classes_))
+        return outputs
+
+    # Export
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        names: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> None:
+        """Write the model, scaling included, as a file that needs no Edgewise.
+
+        The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is C99
+        with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
+        `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
+        the order of `classes_`, equal up to rounding, in float64.
+
+        Parameters
+        ----------
+        path : path-like
+            Name of the file; an existing file is replaced as a whole.
+        names, outputs : sequence of str, optional
+            Names of inputs and outputs for a comment in .py and .c; if left out, those the estimator was fitted with.
+
+        Raises
+        ------
+        InputError
+            If the path has another ending.
+        FileError
+            If the file cannot be written.
+        MissingExtraError
+            If a package for .onnx is not installed.
+        """
+        check_is_fitted(self)
+        ending = Path(path).suffix.lower()
+        if ending not in WRITERS:
+            raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
+        classes, target = hasattr(self, "classes_"), getattr(self, "target_scaling_", None)
+        units = Units(
+            self.input_scaling_.shift,
+            self.input_scaling_.scale,
+            CLIP,
+            None if target is None else target.shift,
+            None if target is None else target.scale,
+            probabilities=classes,
+        )
+        labels: dict[str, Any] = {}
+        if ending in (".py", ".c"):
+            if outputs is None and classes:
+                outputs = [f"probability of {label}" for label in self.classes_]
+            labels = {"names": self._input_names(names), "outputs": outputs}
+        WRITERS[ending](self.model_, path, units=units, **labels)
+
+
+def canonical_rows(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the distinct rows in lexicographic order, with the weight of each.
+
+    A row of weight 2 and the same row twice become equal, bit for bit, and the order of the rows is lost. Results that
+    are computed from the returned rows therefore depend on neither.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, d)
+    y : ndarray of shape (N, m)
+    weight : ndarray of shape (N,), optional
+        Nonnegative; ones if left out. Rows of weight 0 are dropped.
+
+    Returns
+    -------
+    x : ndarray of shape (n, d)
+    y : ndarray of shape (n, m)
+    weight : ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> x, y, weight = canonical_rows(np.array([[2.0], [1.0], [2.0]]), np.zeros((3, 1)), None)
+    >>> x[:, 0].tolist(), weight.tolist()
+    ([1.0, 2.0], [1.0, 2.0])
+    """
+    weight = np.ones(len(x)) if weight is None else weight
+    used = weight > 0
+    # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
+    rows, weight = np.column_stack([x, y])[used] + 0.0, weight[used]
+    order = np.lexsort((weight, *rows.T[::-1]))  # by weight last, so that sums round alike in any order
+    rows, weight = rows[order], weight[order]
+    starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
+    distinct = rows[starts]
+    return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
+
+
+def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def _is_number(value, kind: type) -> bool:
-    """Whether it is a number of the kind, numpy's (from a grid of parameters, say) included; a bool is none."""
-    return isinstance(value, kind) and not isinstance(value, bool)
+def _is_real(value: object) -> TypeGuard[float]:
+    """Whether it is a real number, of Python or of numpy (from a parameter grid, say), and not a bool."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _seed(random_state) -> int:
-    """A seed from what scikit-learn allows as random_state. None draws one, without moving numpy's global state."""
+def _seed(random_state: object) -> int:
+    """Return a seed from a `random_state` of scikit-learn; None draws one without using numpy's global generator."""
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, np.random.RandomState | np.random.Generator):
-        draw = getattr(random_state, "integers", None) or random_state.randint
-        return int(draw(2**31 - 1))
-    if not (_is_number(random_state, Integral) and 0 <= random_state < 2**32):
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31 - 1))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if not (is_integer(random_state) and 0 <= random_state < 2**32):
         raise InputError(
             f"random_state must be None, an integer from 0 to 2**32 - 1 or a generator, got {random_state!r}"
         )

@@ -1,212 +1,560 @@
-"""scikit-learn estimators: a KAN for a table, with nothing that has to be chosen."""
+"""The scikit-learn estimators: a KAN for a table, without settings that have to be chosen."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Number
 from statistics import NormalDist
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from torch import Tensor
 
+from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.bars import fitted_bars
-from edgewise.estimator.base import KANEstimator
-from edgewise.estimator.equations import Equations
-from edgewise.estimator.explained import Explained
-from edgewise.estimator.exported import Exported
-from edgewise.estimator.rows import canonical_rows
+from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.equations import table_front
+from edgewise.formulas.front import Front, FrontEntry
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
-from edgewise.train.uncertainty import ErrorBars
-
-PARAMETERS = """
-    Scaling is inside, robust against outliers; duplicates and the order of rows make no difference; a weight of 2 is
-    the same as the row twice. Shape, grid and strength of regularisation are chosen by held-out loss; for regression
-    on small tables a product of one function of each input is among the shapes. Ctrl-C keeps the best model so far.
-
-    Args:
-        hidden: nodes of the hidden layers, as (5,), () for an additive model; "auto" chooses.
-        grid_size: knot intervals of every edge; "auto" chooses.
-        degree: of the splines, 0 .. 5.
-        regularization: strength of smoothness and shrinkage, for inputs and targets of order 1; "auto" chooses.
-        budget: work allowed for choosing and training; 1 is at most about a minute on two cores, small tables take
-            seconds. It counts work, not time, so the same data give the same model.
-        time_limit: seconds; only decides whether another candidate is tried.
-        random_state: integer, generator or None (a new seed each time).
-        warm_start: let `fit` go on from the present model if it fits the new data's shape, with its scaling.
-        progress: called with a `Progress` after every step.
-
-    Attributes:
-        model_: the `KAN`, float64, on scaled inputs.
-        input_scaling_: `AffineScaling` from the user's units to the network's.
-        search_: `SearchReport`, what was tried and why this was chosen.
-        report_: `FitReport` of the last fit. n_iter_: its steps.
-        parameter_count_: trainable numbers.
-        n_features_in_, feature_names_in_: as in scikit-learn.
-"""
+from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 
-class KANRegressor(MultiOutputMixin, RegressorMixin, Explained, Equations, Exported, KANEstimator):
-    __doc__ = f"""A Kolmogorov-Arnold network that fits y (N,) or (N, out) by least squares.
-    {PARAMETERS}
-        target_scaling_: `AffineScaling` of the targets: the network's output is (y - shift) / scale.
-        error_bars_: `ErrorBars` in the network's units, None where there are none.
-        error_bars_said_: a sentence on how they were calibrated, or why there are none.
-        equations_: `Front` of formulas, after `fit_equations`; `sympy` and `latex` give the best of them.
+class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
+    """Kolmogorov-Arnold network that fits one or several targets by least squares.
+
+    Shape, grid and strength of regularisation are chosen by held-out loss; on small tables a product of one function of
+    each input is among the shapes. Inputs and targets are scaled inside, robustly against outliers. Duplicates and the
+    order of rows make no difference, and a weight of 2 is the same as the row twice. Ctrl-C during `fit` keeps the best
+    model so far.
+
+    Parameters
+    ----------
+    hidden : "auto" or tuple of int, default="auto"
+        Nodes of the hidden layers, for example (5,); () is an additive model. "auto" chooses.
+    grid_size : "auto" or int, default="auto"
+        Knot intervals of every edge. "auto" chooses.
+    degree : int, default=3
+        Polynomial degree of the splines, from 0 to 5.
+    regularization : "auto" or float, default="auto"
+        Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
+    budget : float, default=1.0
+        Work allowed for choosing and training; 1 is at most about a minute on two cores, and seconds for small tables.
+        Work is counted, not timed, so the same data give the same model.
+    time_limit : float, optional
+        Seconds. The limit only decides whether another candidate is tried.
+    random_state : int, Generator, RandomState or None, default=0
+        Source of the seed of folds and initial weights; None draws a new one for each fit.
+    warm_start : bool, default=False
+        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need.
+    progress : callable, optional
+        Receives a `Progress` after every step.
+
+    Attributes
+    ----------
+    model_ : KAN
+        Network in float64, from scaled inputs to scaled targets.
+    input_scaling_ : AffineScaling
+        Map from the units of X to those of the network.
+    target_scaling_ : AffineScaling
+        Scaling of the targets: the output of the network is (y - shift) / scale.
+    search_ : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    report_ : FitReport
+        Report of the last fit of the network.
+    n_iter_ : int
+        Steps of that fit.
+    parameter_count_ : int
+        Number of trainable parameters.
+    error_bars_ : ErrorBars or None
+        Uncertainty of the predictions in the units of the network; None where it is not available.
+    error_bars_message_ : str
+        A sentence on the calibration of the error bars, or the reason why there are none.
+    equations_ : Front
+        Formulas, after `fit_equations`.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn.
+
+    See Also
+    --------
+    KANClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import KANRegressor
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    >>> model = KANRegressor(hidden=(), grid_size=4, regularization=1e-6).fit(X, np.sin(2 * X[:, 0]) + X[:, 1] ** 2)
+    >>> model.predict([[0.5, 0.5]]).round(2)
+    array([1.09])
     """
 
+    target_scaling_: AffineScaling
+    error_bars_: ErrorBars | None
+    error_bars_message_: str
+    equations_: Front
+
     @torch.inference_mode(False)
-    def fit(self, X, y, sample_weight=None):
-        """X (N, d), y (N,) or (N, out), sample_weight (N,). Returns self."""
-        settings = self._settings()
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
-        self._single = y.ndim == 1
-        y = y.astype(np.float64).reshape(len(X), -1)
-        X, y, weight = canonical_rows(X, y, self._checked_weight(sample_weight, X))
-        warm = self._can_continue(X, y.shape[1])
-        x = self._scale_inputs(X, weight, warm)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Choose and train a network.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            Finite numbers.
+        y : array-like of shape (N,) or (N, out)
+            Finite targets.
+        sample_weight : array-like of shape (N,), optional
+            Nonnegative weights.
+
+        Returns
+        -------
+        self : KANRegressor
+
+        Raises
+        ------
+        InputError
+            If a parameter of the estimator or a weight is invalid.
+        ValueError
+            If X or y is invalid; the message is that of scikit-learn.
+        """
+        settings = self._checked_settings()
+        rows, targets = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
+        self._single = targets.ndim == 1
+        targets = targets.astype(np.float64).reshape(len(rows), -1)
+        rows, targets, weight = canonical_rows(rows, targets, self._checked_weight(sample_weight, rows))
+        outputs = targets.shape[1]
+        warm = self._can_continue(rows, outputs)
+        x = self._scale_inputs(rows, weight, warm)
         if not warm:
-            self.target_scaling_ = _standardising(y, weight)
-        target = torch.from_numpy(self.target_scaling_.transform(y))
-        problem = Regression(x, target, weight=_relative(weight))
-        result = self._train(problem, y.shape[1], warm, settings)
-        self.error_bars_, self.error_bars_said_ = fitted_bars(problem.train, result, float(weight.sum()))
-        vars(self).pop("equations_", None)  # they were about another fit
+            self.target_scaling_ = _standardisation(targets, weight)
+        scaled_targets = torch.from_numpy(self.target_scaling_.transform(targets))
+        problem = Regression(x, scaled_targets, weight=_problem_weight(weight))
+        result = self._train(problem, replace(settings, outputs=outputs), warm)
+        repeats = float(weight.sum())
+        try:
+            self.error_bars_ = prediction_uncertainty(
+                result.model, problem.train, result.penalty, samples=repeats, held_out=result.held_out
+            )
+            self.error_bars_message_ = self.error_bars_.message
+        except InputError as error:  # too many parameters or too few rows, a loss or derivatives that are not finite
+            self.error_bars_, self.error_bars_message_ = None, f"There are no error bars: {error}."
+        if hasattr(self, "equations_"):  # they belong to an earlier fit
+            del self.equations_
         return self
 
-    def predict(self, X, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """X (N, d) -> (N,), or (N, out) where y had two dimensions.
+    def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict the targets.
 
-        return_std: also give the standard deviation of a new y around each prediction, noise included, in the same
-            shape; see `ErrorBars`.
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        return_std : bool, default=False
+            Also return the standard deviation of a new y around each prediction, noise included; see `ErrorBars`.
 
-        Raises:
-            InputError: return_std, and the model has no error bars; the sentence says why.
+        Returns
+        -------
+        y : ndarray of shape (N,), or (N, out) if y had two dimensions
+        std : ndarray of the same shape
+            Only with `return_std`.
+
+        Raises
+        ------
+        InputError
+            If `return_std` is set and the model has no error bars; `error_bars_message_` gives the reason.
         """
-        z = self._network_output(X)
-        with np.errstate(over="ignore"):  # targets near the largest float64: infinity says it
-            y = self._in_shape(self.target_scaling_.inverse(z))
-            return (y, self._in_shape(self._deviation(X) * self.target_scaling_.scale)) if return_std else y
+        output = self._network_output(X)
+        with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
+            y = self._like_y(self.target_scaling_.inverse(output))
+            return (y, self._like_y(self._deviation(X) * self.target_scaling_.scale)) if return_std else y
 
-    def predict_interval(self, X, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Ends (low, high) of intervals that hold a share `level` of new y, each in the shape of `predict`.
+    def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Predict intervals that contain a share `level` of new targets.
 
-        Calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like those of the
-        training data. For the function itself, without noise, see `predict_band`.
+        The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
+        those of the training data. For the function itself, without noise, see `predict_band`.
 
-        Raises:
-            InputError: the model has no error bars, or level is not in (0, 1) or higher than the rows can tell.
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        level : float, default=0.9
+            Share in (0, 1).
+
+        Returns
+        -------
+        low, high : ndarray
+            Each in the shape of `predict`.
+
+        Raises
+        ------
+        InputError
+            If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
-        half = self._bars().half_width(self.model_, torch.from_numpy(self._scaled(X)), level).numpy()
-        return self._around(X, half)
+        half = self._error_bars().half_width(self.model_, self._to_network(self._checked_rows(X)), level).numpy()
+        return self._interval(X, half)
 
-    def predict_band(self, X, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Ends (low, high) of a band for the function that is sampled, the mean of y, each in the shape of `predict`.
+    def predict_band(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Predict a pointwise confidence band for the mean of y.
 
-        Pointwise: the function is within it at a share `level` of X, if the network can express it: on average over
-        fits, and less so of a single one (`edgewise reproduce noise` measures both).
+        The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
+        and less reliably for a single fit (`edgewise reproduce noise` measures both).
 
-        Raises:
-            InputError: the model has no error bars, or level is not in (0, 1).
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        level : float, default=0.9
+            Share in (0, 1).
+
+        Returns
+        -------
+        low, high : ndarray
+            Each in the shape of `predict`.
+
+        Raises
+        ------
+        InputError
+            If the model has no error bars, or `level` is not in (0, 1).
         """
-        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        if not is_number(level) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
-        return self._around(X, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(X, noise=False))
+        return self._interval(X, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(X, noise=False))
 
-    def edge_std(self, X, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-        """For `edgewise.plot.edge_curves`: a function from points (p, in) of a layer's inputs, in the network's units,
-        to the standard deviation (p, in, out) of each edge's function, less its mean over X (N, d).
+    def edge_std(self, X: ArrayLike, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the uncertainty of the edges of a layer as a function, for `edgewise.plot.edge_curves`.
 
-        Raises:
-            InputError: the model has no error bars.
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            Rows over which the mean of each edge is subtracted.
+        layer : int, default=0
+
+        Returns
+        -------
+        callable
+            From points (p, in) of the layer's inputs, in the units of the network, to the standard deviation
+            (p, in, out) of each edge.
+
+        Raises
+        ------
+        InputError
+            If the model has no error bars.
         """
-        bars, inputs = self._bars(), self.trace(X).inputs[layer]
+        bars, inputs = self._error_bars(), self.trace(X).inputs[layer]
         return lambda points: bars.edge_std(
             self.model_, layer, torch.as_tensor(points, dtype=inputs.dtype), inputs
         ).numpy()
 
-    def _around(self, X, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        z = self._network_output(X)
-        with np.errstate(over="ignore"):
-            return tuple(self._in_shape(self.target_scaling_.inverse(end)) for end in (z - half, z + half))
+    @property
+    def error_bars_said_(self) -> str:
+        """Former name of `error_bars_message_`."""
+        message = "KANRegressor.error_bars_said_ is now KANRegressor.error_bars_message_"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return self.error_bars_message_
 
-    def _bars(self) -> ErrorBars:
+    def fit_equations(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, names: Sequence[str] | None = None, time_limit: float = 60.0
+    ) -> Self:
+        """Search for formulas and keep them as `equations_`.
+
+        Three ways lead to candidates: sums of simple terms, the search by structure (`find_formula`), and the network
+        itself, pruned and turned into a formula edge by edge (`symbolify`). All are compared on a fifth of the rows,
+        held out from the search. The network and its predictions do not change; `fit` removes the formulas.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            At least 20 rows; at most 2,000 are searched on and at most 2,000 held out.
+        y : array-like of shape (N,), optional
+            Targets of the formulas; if left out, the predictions of this model.
+        names : sequence of str, optional
+            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+        time_limit : float, default=60
+            Seconds, about.
+
+        Returns
+        -------
+        self : KANRegressor
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid, or the model predicts several numbers.
+        """
+        check_is_fitted(self)
+        if self.model_.config.width[-1] != 1:
+            raise InputError("fit_equations needs a model that predicts one number, this one predicts several")
+        if not is_number(time_limit) or time_limit <= 0:
+            raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+        X = self._checked_rows(X)
+        try:
+            target = self._outputs(X)[:, 0] if y is None else np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError("y must be numbers, one for each row of X, they are not") from error
+        if target.shape != (len(X),) or not np.isfinite(target).all():
+            raise InputError(
+                f"y must hold a finite number for each of the {len(X)} rows of X, got shape {target.shape}"
+            )
+        self.equations_ = table_front(X, target, self._input_names(names), float(time_limit), self)
+        return self
+
+    def sympy(self, place: int | None = None) -> Any:
+        """Return a formula as a sympy expression.
+
+        Parameters
+        ----------
+        place : int, optional
+            Place in `equations_`; the best formula if left out.
+
+        Returns
+        -------
+        sympy.Expr
+
+        Raises
+        ------
+        NotFittedError
+            If there are no equations yet.
+        InputError
+            If there is no such place.
+        MissingExtraError
+            If sympy is not installed.
+        """
+        return self._equation(place).formula.sympy()
+
+    def latex(self, place: int | None = None, digits: int | None = 4) -> str:
+        """Return a formula as LaTeX.
+
+        Parameters
+        ----------
+        place : int, optional
+            Place in `equations_`; the best formula if left out.
+        digits : int, optional
+            Significant digits of the numbers; all of them if None.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        NotFittedError
+            If there are no equations yet.
+        InputError
+            If there is no such place.
+        """
+        return self._equation(place).formula.latex(digits)
+
+    def _equation(self, place: int | None) -> FrontEntry:
+        check_is_fitted(self, "equations_", msg="there are no equations yet: call fit_equations(X, y) first")
+        if place is None:
+            return self.equations_.best
+        if isinstance(place, bool) or not isinstance(place, int) or place not in range(len(self.equations_)):
+            raise InputError(f"place must be from 0 to {len(self.equations_) - 1}, got {place!r}")
+        return self.equations_[place]
+
+    def _outputs(self, X: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
+            return self.target_scaling_.inverse(predict_in_batches(self.model_, self._to_network(X)).numpy())
+
+    def _interval(self, X: ArrayLike, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        output = self._network_output(X)
+        with np.errstate(over="ignore"):
+            low, high = (self._like_y(self.target_scaling_.inverse(end)) for end in (output - half, output + half))
+        return low, high
+
+    def _error_bars(self) -> ErrorBars:
         check_is_fitted(self)
         if self.error_bars_ is None:
-            raise InputError(self.error_bars_said_)
+            raise InputError(self.error_bars_message_)
         return self.error_bars_
 
-    def _deviation(self, X, noise: bool = True) -> np.ndarray:
-        return self._bars().std(self.model_, torch.from_numpy(self._scaled(X)), noise=noise).numpy()
+    def _deviation(self, X: ArrayLike, noise: bool = True) -> np.ndarray:
+        scaled = self._to_network(self._checked_rows(X))
+        return self._error_bars().std(self.model_, scaled, noise=noise).numpy()
 
-    def _in_shape(self, y: np.ndarray) -> np.ndarray:
+    def _like_y(self, y: np.ndarray) -> np.ndarray:
         return y[:, 0] if self._single else y
 
 
-class KANClassifier(ClassifierMixin, Explained, Exported, KANEstimator):
-    __doc__ = f"""A Kolmogorov-Arnold network that gives the probability of each class.
-    {PARAMETERS}
-        classes_: (C,), sorted; numbers or strings.
+class KANClassifier(ClassifierMixin, KANEstimator):
+    """Kolmogorov-Arnold network that predicts the probabilities of classes.
+
+    Shape, grid and strength of regularisation are chosen by held-out loss. Inputs are scaled inside, robustly against
+    outliers. Duplicates and the order of rows make no difference, and a weight of 2 is the same as the row twice.
+    Ctrl-C during `fit` keeps the best model so far.
+
+    Parameters
+    ----------
+    hidden : "auto" or tuple of int, default="auto"
+        Nodes of the hidden layers, for example (5,); () is an additive model. "auto" chooses.
+    grid_size : "auto" or int, default="auto"
+        Knot intervals of every edge. "auto" chooses.
+    degree : int, default=3
+        Polynomial degree of the splines, from 0 to 5.
+    regularization : "auto" or float, default="auto"
+        Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
+    budget : float, default=1.0
+        Work allowed for choosing and training; 1 is at most about a minute on two cores, and seconds for small tables.
+        Work is counted, not timed, so the same data give the same model.
+    time_limit : float, optional
+        Seconds. The limit only decides whether another candidate is tried.
+    random_state : int, Generator, RandomState or None, default=0
+        Source of the seed of folds and initial weights; None draws a new one for each fit.
+    warm_start : bool, default=False
+        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need.
+    progress : callable, optional
+        Receives a `Progress` after every step.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The classes in ascending order, numbers or strings.
+    model_ : KAN
+        Network in float64, from scaled inputs to logits.
+    input_scaling_ : AffineScaling
+        Map from the units of X to those of the network.
+    search_ : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    report_ : FitReport
+        Report of the last fit of the network.
+    n_iter_ : int
+        Steps of that fit.
+    parameter_count_ : int
+        Number of trainable parameters.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn.
+
+    See Also
+    --------
+    KANRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import KANClassifier
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    >>> y = np.where(X[:, 0] > 0, "right", "left")
+    >>> model = KANClassifier(hidden=(), grid_size=4, regularization=1e-3).fit(X, y)
+    >>> model.predict([[-0.9, 0.0], [0.9, 0.0]]).tolist()
+    ['left', 'right']
     """
 
+    classes_: np.ndarray
+
     @torch.inference_mode(False)
-    def fit(self, X, y, sample_weight=None):
-        """X (N, d), y (N,) of at least two classes, sample_weight (N,). Returns self."""
-        settings = self._settings()
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        y = column_or_1d(y, warn=True)
-        _check_one_kind(y)
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
-        X, labels, weight = canonical_rows(X, labels[:, None], self._checked_weight(sample_weight, X))
-        kept, labels = np.unique(labels[:, 0], return_inverse=True)  # a class may have had no weight
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Choose and train a network.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            Finite numbers.
+        y : array-like of shape (N,)
+            Labels of at least two classes.
+        sample_weight : array-like of shape (N,), optional
+            Nonnegative weights.
+
+        Returns
+        -------
+        self : KANClassifier
+
+        Raises
+        ------
+        InputError
+            If a parameter of the estimator or a weight is invalid, or there is only one class with positive weight.
+        ValueError
+            If X or y is invalid; the message is that of scikit-learn.
+        """
+        settings = self._checked_settings()
+        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        labels = column_or_1d(labels, warn=True)
+        # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.
+        if labels.dtype == object and not all(isinstance(label, Number) for label in labels):
+            kinds = sorted({type(label).__name__ for label in labels})
+            if len(kinds) > 1:
+                raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
+        check_classification_targets(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
+        rows, codes, weight = canonical_rows(rows, codes[:, None], self._checked_weight(sample_weight, rows))
+        kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
         if len(kept) < 2:
             raise InputError("y must hold at least two classes with positive weight, got one class")
-        warm = self._can_continue(X, len(kept)) and np.array_equal(self.classes_, classes[kept.astype(int)])
+        warm = self._can_continue(rows, len(kept)) and np.array_equal(self.classes_, classes[kept.astype(int)])
         self.classes_ = classes[kept.astype(int)]
-        x = self._scale_inputs(X, weight, warm)
-        problem = Classification(x, torch.from_numpy(labels), classes=len(kept), weight=_relative(weight))
-        self._train(problem, len(kept), warm, settings)
+        x = self._scale_inputs(rows, weight, warm)
+        problem = Classification(x, torch.from_numpy(codes), classes=len(kept), weight=_problem_weight(weight))
+        self._train(problem, replace(settings, outputs=len(kept)), warm)
         return self
 
-    def decision_function(self, X) -> np.ndarray:
-        """Logits (N, C); for two classes (N,), the log-odds of the second."""
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+
+        Returns
+        -------
+        ndarray of shape (N, C), or (N,) for two classes
+            For two classes the log-odds of the second one.
+        """
         logits = self._network_output(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict_proba(self, X) -> np.ndarray:
-        """X (N, d) -> probabilities (N, C) in the order of `classes_`."""
-        return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the probabilities of the classes.
 
-    def predict(self, X) -> np.ndarray:
-        """X (N, d) -> the likeliest class of each row (N,)."""
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+
+        Returns
+        -------
+        ndarray of shape (N, C)
+            Columns in the order of `classes_`.
+        """
+        return self._outputs(self._checked_rows(X))
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+
+        Returns
+        -------
+        ndarray of shape (N,)
+        """
         best = self._network_output(X).argmax(1)
         return self.classes_[best]
 
-
-def _check_one_kind(y: np.ndarray) -> None:
-    """Labels that can't be sorted, as None among strings, would else fail deep inside numpy."""
-    if y.dtype == object and not all(isinstance(label, Number) for label in y):
-        kinds = sorted({type(label).__name__ for label in y})
-        if len(kinds) > 1:
-            raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
+    def _outputs(self, X: np.ndarray) -> np.ndarray:
+        return torch.softmax(predict_in_batches(self.model_, self._to_network(X)), 1).numpy()
 
 
-def _standardising(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
+def _standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
     """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
     share = weight[:, None] / weight.sum()
     size = np.abs(y).max(axis=0)
-    size = np.where(size > 0, size, 1.0)  # so that squares of large targets can't overflow
+    size = np.where(size > 0, size, 1.0)  # so that squares of large targets cannot overflow
     mean = (share * (y / size)).sum(axis=0)
     deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
-    # Below that a spread is rounding, not signal.
+    # A smaller deviation is rounding, not signal.
     scale = np.where(deviation > 1e-14, deviation, 1.0) * size
     return AffineScaling(mean * size, scale)
 
 
-def _relative(weight: np.ndarray) -> torch.Tensor | None:
-    """Weights as a problem takes them; None where all are the same."""
+def _problem_weight(weight: np.ndarray) -> Tensor | None:
+    """Weights in the form that problems take; None where all are equal."""
     return None if (weight == weight[0]).all() else torch.from_numpy(weight)

@@ -1,5 +1,7 @@
 """Estimators in model files: the network with its scaling, classes, names and reports, never pickled."""
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Mapping
@@ -15,16 +17,17 @@ from edgewise.estimator.kan import KANClassifier, KANRegressor
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
+from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
 
-KINDS = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
+KINDS: dict[str, type[KANEstimator]] = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
 PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")
-CLASS_KINDS = "biufUO"  # of numpy's dtypes
-LONGEST_CLASS = 4096
-OLDER = "There are no error bars: the model file was written by an Edgewise that made none."
+CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
+LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
+NO_ERROR_BARS = "There are no error bars: the model file was written by an Edgewise that made none."
 
 
 def save_estimator(
@@ -65,13 +68,13 @@ def save_estimator(
     )
 
 
-def _fields(estimator: KANEstimator) -> dict:
-    """All of a fitted estimator but its network, as plain values."""
+def _fields(estimator: KANEstimator) -> dict[str, Any]:
+    """Everything of a fitted estimator except its network, as plain values."""
     parameters = {name: _plain(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
     names = getattr(estimator, "feature_names_in_", None)
-    fields = {
+    fields: dict[str, Any] = {
         "kind": type(estimator).__name__,
         "parameters": parameters,
         "input_scaling": estimator.input_scaling_.to_json(),
@@ -84,17 +87,17 @@ def _fields(estimator: KANEstimator) -> dict:
         if dtype.kind not in CLASS_KINDS or not all(isinstance(value, str | bool | int | float) for value in values):
             raise InputError(f"classes must be text or numbers to be stored, got {dtype}")
         fields["classes"] = {"dtype": dtype.str, "values": values}
-    else:
+    elif isinstance(estimator, KANRegressor):
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
-        fields["error_bars"] = estimator.error_bars_said_
+        fields["error_bars"] = estimator.error_bars_message_
         if hasattr(estimator, "equations_"):
             fields["equations"] = front_fields(estimator.equations_)
     return fields
 
 
-def _plain(value):
-    """Numbers of numpy as those of Python."""
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as those of Python, also within lists and tuples."""
     if isinstance(value, list | tuple):
         return type(value)(_plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value
@@ -148,31 +151,40 @@ def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> K
 
 
 def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
+    """Build the estimator from checked fields; everything that is wrong raises one of the errors named above."""
     fields = file.extra["estimator"]
     estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
-    config = file.model.config
+    model = file.model
+    _expect(isinstance(model, KAN), "a network that is no KAN")
+    assert isinstance(model, KAN)
+    config = model.config
     inputs, outputs = config.width[0], config.width[-1]
-    estimator.model_ = file.model
+    estimator.model_ = model
     estimator.n_features_in_ = inputs
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     _expect(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
     if fields["feature_names"] is not None:
-        names = [_is(name, str, "a feature name") for name in _is(fields["feature_names"], list, "the feature names")]
+        names = [_of_kind(n, str, "a feature name") for n in _of_kind(fields["feature_names"], list, "feature names")]
         _expect(len(names) == inputs, "another number of feature names")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
-    else:
+    elif isinstance(estimator, KANRegressor):
         estimator.target_scaling_ = AffineScaling.from_json(fields["target_scaling"])
         _expect(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
-        estimator._single = _is(fields["single"], bool, "single")
+        estimator._single = _of_kind(fields["single"], bool, "single")
         _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
-        estimator.error_bars_, estimator.error_bars_said_ = _bars(file, fields, outputs)
+        message = fields.get("error_bars", NO_ERROR_BARS)
+        estimator.error_bars_message_ = _of_kind(message, str, "a sentence on error bars")
+        estimator.error_bars_ = None
+        if file.state is not None:
+            count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs)
         if "equations" in fields:
             estimator.equations_ = front_from_fields(fields["equations"], inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
-    _expect(_is(steps, int, "a number of steps") >= 0, "a negative number of steps")
+    _expect(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
     chosen = estimator.search_.chosen
@@ -180,73 +192,66 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     return estimator
 
 
-def _bars(file: checkpoint.Checkpoint, fields: Mapping, outputs: int) -> tuple[ErrorBars | None, str]:
-    said = _is(fields.get("error_bars", OLDER), str, "a sentence on error bars")
-    if file.state is None:
-        return None, said
-    count = sum(p.numel() for p in file.model.parameters() if p.requires_grad)
-    return ErrorBars.from_fields(file.state["error_bars"], count, outputs), said
-
-
-def _classes(stored: Mapping, count: int) -> np.ndarray:
-    values, dtype = _is(stored["values"], list, "the classes"), np.dtype(_is(stored["dtype"], str, "a dtype"))
+def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
+    values = _of_kind(stored["values"], list, "the classes")
+    dtype = np.dtype(_of_kind(stored["dtype"], str, "a dtype"))
     _expect(len(values) == count, "another number of classes")
-    kinds = {"U": str, "O": str | bool | int | float, "b": bool, "f": float}
     _expect(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
+    kinds: dict[str, type | tuple[type, ...]] = {"U": str, "O": (str, bool, int, float), "b": bool, "f": float}
     for value in values:
-        _is(value, kinds.get(dtype.kind, int), "a class")
-    if dtype.kind == "U":  # the dtype says how many bytes numpy takes for each
+        _of_kind(value, kinds.get(dtype.kind, int), "a class")
+    if dtype.kind == "U":  # the dtype determines how many bytes numpy takes for each
         _expect(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
     classes = np.array(values, dtype=dtype)
     _expect(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
     return classes
 
 
-def _search(stored: Mapping) -> SearchReport:
-    sentences = tuple(_is(sentence, str, "a sentence") for sentence in _is(stored["sentences"], tuple, "the sentences"))
-    trials = tuple(_trial(trial) for trial in _is(stored["trials"], tuple, "the trials"))
+def _search(stored: Mapping[str, Any]) -> SearchReport:
+    trials = [
+        Trial(
+            candidate=_candidate(trial["candidate"]),
+            loss=_of_kind(trial["loss"], float, "a loss"),
+            error=_of_kind(trial["error"], float, "a standard error"),
+            parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
+            folds=_of_kind(trial["folds"], int, "the folds"),
+        )
+        for trial in _of_kind(stored["trials"], tuple, "the trials")
+    ]
+    sentences = _of_kind(stored["sentences"], tuple, "the sentences")
     return SearchReport(
         chosen=_candidate(stored["chosen"]),
-        trials=trials,
-        sentences=sentences,
-        folds=_is(stored["folds"], int, "the folds"),
-        work=_is(stored["work"], float, "the work"),
-        stopped=StopReason(_is(stored["stopped"], str, "the end of the search")),
+        trials=tuple(trials),
+        sentences=tuple(_of_kind(sentence, str, "a sentence") for sentence in sentences),
+        folds=_of_kind(stored["folds"], int, "the folds"),
+        work=_of_kind(stored["work"], float, "the work"),
+        stopped=StopReason(_of_kind(stored["stopped"], str, "the end of the search")),
     )
 
 
-def _trial(stored: Mapping) -> Trial:
-    return Trial(
-        candidate=_candidate(stored["candidate"]),
-        loss=_is(stored["loss"], float, "a loss"),
-        error=_is(stored["error"], float, "a standard error"),
-        parameters=_is(stored["parameters"], int, "a number of parameters"),
-        folds=_is(stored["folds"], int, "the folds"),
+def _candidate(stored: Mapping[str, Any]) -> Candidate:
+    sizes = _of_kind(stored["hidden"], tuple, "the hidden widths")
+    candidate = Candidate(
+        tuple(_of_kind(nodes, int, "a hidden width") for nodes in sizes),
+        _of_kind(stored["grid_size"], int, "a grid size"),
+        _of_kind(stored["strength"], float, "a strength"),
+        _of_kind(stored["degree"], int, "a degree"),
+        _of_kind(stored.get("smooth", False), bool, "smooth"),
+        _of_kind(stored.get("product", False), bool, "product"),
     )
+    _expect(all(0 < number < 2**31 for number in (*candidate.hidden, candidate.grid_size)), "sizes out of range")
+    in_range = 0 <= candidate.degree <= 5 and 0 <= candidate.strength < math.inf
+    _expect(in_range, "a degree or strength out of range")
+    return candidate
 
 
-def _candidate(stored: Mapping) -> Candidate:
-    hidden = tuple(_is(nodes, int, "a hidden width") for nodes in _is(stored["hidden"], tuple, "the hidden widths"))
-    found = Candidate(
-        hidden,
-        _is(stored["grid_size"], int, "a grid size"),
-        _is(stored["strength"], float, "a strength"),
-        _is(stored["degree"], int, "a degree"),
-        _is(stored.get("smooth", False), bool, "smooth"),
-        _is(stored.get("product", False), bool, "product"),
-    )
-    _expect(all(0 < number < 2**31 for number in (*hidden, found.grid_size)), "sizes out of range")
-    _expect(0 <= found.degree <= 5 and 0 <= found.strength < math.inf, "a degree or strength out of range")
-    return found
-
-
-def _is(value, kind, what: str):
-    """The value, if it is of the kind; True is no number."""
+def _of_kind(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
+    """Return the value if it is of the kind; a bool is no number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float)):
-        raise ValueError(f"{type(value).__name__} as {what}")
+        raise ValueError(f"{type(value).__name__} as {name}")
     return value
 
 
-def _expect(holds: bool, came: str) -> None:
+def _expect(holds: bool, got: str) -> None:
     if not holds:
-        raise ValueError(came)
+        raise ValueError(got)

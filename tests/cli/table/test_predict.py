@@ -55,7 +55,7 @@ def test_classes_have_probabilities_instead(refused, models):
 
 
 def test_without_error_bars_the_reason_is_said(refused, models, monkeypatch):
-    estimator = SimpleNamespace(error_bars_=None, error_bars_said_="There are no error bars: too few rows.")
+    estimator = SimpleNamespace(error_bars_=None, error_bars_message_="There are no error bars: too few rows.")
     monkeypatch.setattr(module, "open_model", lambda path: SimpleNamespace(labels=(), estimator=estimator))
     said = refused("predict", models / "numbers", models / "numbers.csv", "--std")
     assert said == "--std needs a model with error bars. There are no error bars: too few rows."

@@ -7,7 +7,7 @@ from pathlib import Path
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.model import open_model
 from edgewise.errors import InputError
-from edgewise.estimator.exported import WRITERS
+from edgewise.estimator.base import WRITERS
 
 
 def export(model: str, out: str, screen: Screen) -> None:

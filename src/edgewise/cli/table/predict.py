@@ -55,7 +55,7 @@ def _check_bars(model: Model) -> None:
             "--std needs a model that predicts a number, got classes: their columns p(...) tell how sure it is"
         )
     if model.estimator.error_bars_ is None:
-        raise InputError(f"--std needs a model with error bars. {model.estimator.error_bars_said_}")
+        raise InputError(f"--std needs a model with error bars. {model.estimator.error_bars_message_}")
 
 
 def _bars(model: Model, X: np.ndarray) -> dict[str, np.ndarray]:

@@ -193,14 +193,14 @@ def training_facts(trained: Trained) -> dict[str, object]:
         "why this model": " ".join(estimator.search_.sentences),
         "candidates tried": len(estimator.search_.trials),
         "end of the training": estimator.report_.message,
-        **({"error bars": _coverage(trained)} if hasattr(estimator, "error_bars_said_") else {}),
+        **({"error bars": _coverage(trained)} if hasattr(estimator, "error_bars_message_") else {}),
         "seconds": round(trained.seconds, 1),
     }
 
 
 def _coverage(trained: Trained) -> str:
     """How the error bars were calibrated, and the share of test rows within the 90 % intervals."""
-    said = trained.estimator.error_bars_said_
+    said = trained.estimator.error_bars_message_
     return said if trained.covered is None else f"{said} 90 % intervals cover {trained.covered:.1%} of the test rows."
 
 
