@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,11 +90,11 @@ def table_front(
         best = choose_by_significance(front, X[rows], y[rows]).best
         floor = EXACT_SHARE * front.variance
         # Longer formulas that are no better on the held-out rows would only be fitted to chance.
-        useful = (
+        useful: Iterable[FrontEntry] = [
             entry
             for entry in front
             if entry.complexity <= best.complexity or not max(entry.validation, floor) >= best.validation
-        )
+        ]
         if estimator is not None:
             useful = with_fidelity(useful, lambda rows: estimator._outputs(rows)[:, 0], X)
         return choose_by_significance(replace(front, entries=tuple(useful)), X[rows], y[rows])
@@ -115,7 +115,9 @@ def _candidates(
         # The short sums are also pruned to the terms that the data require, with constants in round numbers.
         deadline = started + SUMS_SHARE * time_limit
         if complexity(node) <= SHORT and time.monotonic() < deadline:
-            fitted = pruned(fit_constants(node, x, y, steps=2), x, y, floor=ROUNDING_FLOOR, deadline=deadline)
+            fitted = fit_constants(node, x, y, steps=2)
+            assert fitted is not None  # a sum of terms that were fitted already has finite values
+            fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
             entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
             rounded = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
             entries.append(FrontEntry.from_data(Formula(rounded.expression, names), x, y))

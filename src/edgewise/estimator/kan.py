@@ -296,16 +296,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise InputError("fit_equations needs a model that predicts one number, this one predicts several")
         if not is_number(time_limit) or time_limit <= 0:
             raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-        X = self._checked_rows(X)
+        rows = self._checked_rows(X)
         try:
-            target = self._outputs(X)[:, 0] if y is None else np.asarray(y, dtype=np.float64)
+            target = self._outputs(rows)[:, 0] if y is None else np.asarray(y, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise InputError("y must be numbers, one for each row of X, they are not") from error
-        if target.shape != (len(X),) or not np.isfinite(target).all():
+        if target.shape != (len(rows),) or not np.isfinite(target).all():
             raise InputError(
-                f"y must hold a finite number for each of the {len(X)} rows of X, got shape {target.shape}"
+                f"y must hold a finite number for each of the {len(rows)} rows of X, got shape {target.shape}"
             )
-        self.equations_ = table_front(X, target, self._input_names(names), float(time_limit), self)
+        self.equations_ = table_front(rows, target, self._input_names(names), float(time_limit), self)
         return self
 
     def sympy(self, place: int | None = None) -> Any:
