@@ -1,6 +1,6 @@
-"""Burgers' equation, u_t + u u_x = nu u_xx: a wave that steepens, as a film.
+"""Solve Burgers' equation, u_t + u u_x = nu u_xx, and show the wave that steepens as an animation.
 
-The exact solution is Cole and Hopf's integral, so the film shows both and the figure their difference.
+The exact solution is the integral of Cole and Hopf, so the animation shows both and the figure their difference.
 
     python examples/burgers.py --out burgers    # solution.png and burgers.gif
     python examples/burgers.py --quick
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
-from edgewise.pde.library import burgers_solution
+from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, burgers_solution, solve
 from edgewise.plot import animate, save, solution_figure
 
 VISCOSITY = 0.1
@@ -20,8 +19,8 @@ VISCOSITY = 0.1
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the work, two frames")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the figure and the film")
+    parser.add_argument("--quick", action="store_true", help="use a hundredth of the work, and two frames")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the figure and the animation to this folder")
     options = parser.parse_args()
 
     problem = PDE(

@@ -1,7 +1,7 @@
-"""A KAN as the `net` of DeepXDE: its geometries, losses and callbacks around, splines inside.
+"""Use a KAN as the network of DeepXDE, with DeepXDE's geometries, losses and callbacks.
 
-DeepXDE (pip install deepxde, its PyTorch backend) takes derivatives by nested autograd; a KAN gives them to any order
-up to its degree. Tell the KAN its domain, as nothing else does here.
+DeepXDE (pip install deepxde, PyTorch backend) computes derivatives by nested automatic differentiation; a KAN has them
+up to the degree of its splines. The KAN needs its domain as an argument, because DeepXDE does not pass it on.
 
     python examples/deepxde_net.py
     python examples/deepxde_net.py --quick
@@ -20,18 +20,19 @@ from edgewise import KAN
 
 
 def equation(x, u):
-    """u_xx + u_yy + 2 pi^2 sin(pi x) sin(pi y)."""
+    """Return the residual u_xx + u_yy + 2 pi^2 sin(pi x) sin(pi y)."""
     wave = torch.sin(np.pi * x[:, :1]) * torch.sin(np.pi * x[:, 1:])
     return sum(dde.grad.hessian(u, x, i=axis, j=axis) for axis in (0, 1)) + 2 * np.pi**2 * wave
 
 
 def exact(x):
+    """Return the exact solution at points (b, 2)."""
     return np.sin(np.pi * x[:, :1]) * np.sin(np.pi * x[:, 1:])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="Adam alone, few steps")
+    parser.add_argument("--quick", action="store_true", help="use few steps of Adam only")
     quick = parser.parse_args().quick
 
     dde.config.set_default_float("float64")

@@ -1,7 +1,7 @@
-"""An inverse problem: how fast heat spreads in a rod, from noisy temperatures at scattered places and times.
+"""Solve an inverse problem: estimate the diffusivity of a rod from noisy temperatures at random places and times.
 
-The rod obeys u_t = k u_xx with both ends kept at 0. Neither k nor the temperature in between is known; 200 readings
-with a noise of 0.01 determine both. The equation is written with `k` as an argument, that is all.
+The rod obeys u_t = k u_xx with both ends kept at 0. Neither k nor the temperature in between is known; 200 measurements
+with a noise of 0.01 determine both. The unknown coefficient `k` is an argument of the equation.
 
     python examples/inverse_diffusion.py
     python examples/inverse_diffusion.py --quick
@@ -16,8 +16,8 @@ from edgewise.pde import PDE, Dirichlet, Initial, Interval, Observations, Time, 
 TRUTH, NOISE = 0.3, 0.01
 
 
-def readings(count: int, seed: int = 0) -> Observations:
-    """Temperatures at random places and times, with noise."""
+def measurements(count: int, seed: int = 0) -> Observations:
+    """Return temperatures at random places and times, with noise."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(count, 2, generator=generator, dtype=torch.float64)  # columns x, t
     exact = torch.exp(-TRUTH * torch.pi**2 * x[:, 1]) * torch.sin(torch.pi * x[:, 0])
@@ -26,18 +26,18 @@ def readings(count: int, seed: int = 0) -> Observations:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a small budget")
+    parser.add_argument("--quick", action="store_true", help="use a small budget")
     options = parser.parse_args()
 
     problem = PDE(
         lambda u, k: u.t - k * u.xx,
         Interval(0, 1) * Time(0, 1),
-        [Dirichlet(0.0), Initial(lambda x: torch.sin(torch.pi * x)), readings(200)],
-        coefficients={"k": 1.0},  # where to start
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(torch.pi * x)), measurements(200)],
+        coefficients={"k": 1.0},  # the initial value
     )
     solution = solve(problem, tolerance=1e-4, budget=0.002 if options.quick else 1.0)
     print(solution.message)
-    print(f"k = {solution.unknowns['k']:.4f}, the truth is {TRUTH}; it started at {problem.coefficients['k']}")
+    print(f"k = {solution.unknowns['k']:.4f}, the truth is {TRUTH}; the initial value was {problem.coefficients['k']}")
 
 
 if __name__ == "__main__":

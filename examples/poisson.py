@@ -1,6 +1,6 @@
-"""Poisson's equation in ten lines: u_xx + u_yy = f on a disk, solved to ten digits without a knob.
+"""Solve Poisson's equation u_xx + u_yy = f on a disk to ten digits, in ten lines and without settings.
 
-The right side belongs to u = sin(pi x) sin(pi y^2), so that the error is known; `solve` does not look at it.
+The right side f belongs to u = sin(pi x) sin(pi y^2), so the error is known; `solve` does not use the exact solution.
 
     python examples/poisson.py --out poisson    # also writes the figures solution.png and history.png
     python examples/poisson.py --quick
@@ -18,18 +18,20 @@ PI = torch.pi
 
 
 def u(x, y):
+    """Return the exact solution."""
     return torch.sin(PI * x) * torch.sin(PI * y**2)
 
 
 def f(x, y):
-    bend = (1 + 4 * y**2) * torch.sin(PI * y**2)
-    return -(PI**2) * torch.sin(PI * x) * bend + 2 * PI * torch.sin(PI * x) * torch.cos(PI * y**2)
+    """Return the right side of the equation."""
+    curvature = (1 + 4 * y**2) * torch.sin(PI * y**2)
+    return -(PI**2) * torch.sin(PI * x) * curvature + 2 * PI * torch.sin(PI * x) * torch.cos(PI * y**2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="stop at an estimated error of 1e-3")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the figures")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the figures to this folder")
     options = parser.parse_args()
 
     problem = PDE(lambda u, x, y: u.xx + u.yy - f(x, y), Disk(radius=1.0), [Dirichlet(u)], solution=u)
@@ -41,7 +43,7 @@ def main() -> None:
     print(f"relative H1 error {errors.relative_h1:.1e}, largest {errors.largest:.1e}, residual {solution.residual:.1e}")
 
     center = torch.zeros(1, 2, dtype=torch.float64)
-    field = solution.fields(center, "x", "yy")[0]  # the solution with its derivatives, anywhere
+    field = solution.fields(center, "x", "yy")[0]  # the solution with its derivatives, at any point
     print(f"at the centre u_x = {field.x.item():.6f}, u_yy = {field.yy.item():.6f}")
 
     if options.out is not None:

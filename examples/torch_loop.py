@@ -1,7 +1,7 @@
-"""A KAN as what it is, a torch module, in one's own training loop: optimiser, scheduler, minibatches, a finer grid.
+"""Train a KAN in a training loop of your own: a torch module with optimiser, scheduler, minibatches and a finer grid.
 
-Nothing here is special to KANs but `domain`, where the inputs lie, and `refine`: a new model, the same function, more
-knots to go on with.
+Two things are special to KANs: `domain`, the range of the inputs, and `refine`, which returns a new model with more
+knots that computes the same function.
 
     python examples/torch_loop.py
     python examples/torch_loop.py --quick
@@ -16,12 +16,12 @@ from edgewise.train import adapt_domain_
 
 
 def target(x: torch.Tensor) -> torch.Tensor:
-    """(b, 2) -> (b, 1)."""
+    """Return the function values (b, 1) at points (b, 2)."""
     return torch.exp(torch.sin(torch.pi * x[:, :1]) + x[:, 1:] ** 2)
 
 
 def train(model: KAN, x: torch.Tensor, epochs: int, generator: torch.Generator) -> None:
-    """Plain Adam on minibatches."""
+    """Train with Adam on minibatches."""
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     for _ in range(epochs):
@@ -35,7 +35,7 @@ def train(model: KAN, x: torch.Tensor, epochs: int, generator: torch.Generator) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few epochs")
+    parser.add_argument("--quick", action="store_true", help="use few epochs")
     epochs = 15 if parser.parse_args().quick else 200
 
     generator = torch.Generator().manual_seed(0)

@@ -100,6 +100,18 @@ def test_experiments_build_and_train_with_public_names():
     assert found == []
 
 
+def test_examples_use_public_names():
+    """Examples import from `edgewise` and its rooms only, and only names that are listed as public."""
+    found = []
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "edgewise":
+                room = node.module.partition(".")[2].replace(".", "/")
+                public = public_names(room) if (SOURCE / room / "__init__.py").exists() else []
+                found += [f"{path.name}: {alias.name}" for alias in node.names if alias.name not in public]
+    assert found == []
+
+
 GOOD = '"""A file."""\n'
 
 

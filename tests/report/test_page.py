@@ -166,13 +166,13 @@ def test_a_crowd_of_points_is_pixels_and_the_figure_stays_as_it_was():
 
 
 def test_control_characters_and_half_letters_are_replaced(tmp_path):
-    write_report(tmp_path / "report.html", ReportContent("a\x00b\ud800"))
+    write_report(ReportContent("a\x00b\ud800"), tmp_path / "report.html")
     assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(FileError, match="there is no folder"):
-        write_report(tmp_path / "missing" / "report.html", ReportContent("x"))
+        write_report(ReportContent("x"), tmp_path / "missing" / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ network of one's own on a `PDE` as on any other problem. `named_equation` gives 
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
-from edgewise.pde.library import EQUATIONS, named_equation
+from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
 from edgewise.pde.problem.collocation import PDE, Collocation
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import curl, divergence, gradient, hessian, laplacian
@@ -36,6 +36,7 @@ __all__ = [
     "Robin",
     "Solution",
     "Time",
+    "burgers_solution",
     "curl",
     "divergence",
     "gradient",

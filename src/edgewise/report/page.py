@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from string import Template
 
-from edgewise.files import write_bytes
+from edgewise.files import object_then_path, write_bytes
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURES, ReportContent
 from edgewise.report.vector import inline_svg
 
 
-def write_report(path: str | os.PathLike[str], content: ReportContent) -> None:
+def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
     """Write the report as one self-contained HTML file, whole or not at all.
 
     Parameters
     ----------
-    path : path-like
-        The file. The same content gives the same bytes.
     content : ReportContent
         Texts, numbers and figures.
+    path : path-like
+        The file. The same content gives the same bytes.
 
     Raises
     ------
@@ -33,10 +33,11 @@ def write_report(path: str | os.PathLike[str], content: ReportContent) -> None:
     >>> from edgewise.report import ReportContent
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "report.html"
-    ...     write_report(path, ReportContent("House prices", summary=["The model was trained on 400 rows."]))
+    ...     write_report(ReportContent("House prices", summary=["The model was trained on 400 rows."]), path)
     ...     "400 rows" in path.read_text(encoding="utf-8")
     True
     """
+    content, path = object_then_path(content, path, "edgewise.report.write_report")
     write_bytes(path, page(content).encode("utf-8"))
 
 

@@ -69,7 +69,7 @@ class Results:
             {
                 "model.safetensors": self.save_model,
                 "predictions.csv": lambda path: write_bytes(path, predictions_csv(self).encode()),
-                "report.html": lambda path: write_report(path, content),
+                "report.html": lambda path: write_report(content, path),
                 # Last: it marks the folder as one of ours, so it must not be there without the others.
                 "metrics.json": lambda path: write_bytes(path, (json.dumps(metrics(self), indent=2) + "\n").encode()),
             }
