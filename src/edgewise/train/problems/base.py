@@ -24,8 +24,10 @@ Validation = float | Sequence[Tensor | None] | DataLoader[Any] | None
 class Problem:
     """Base of all problems: samples for training and validation, and a loss.
 
-    Subclasses give the form of y (`_check_y`), the losses of the samples (`_prediction_losses`), `loss`, `metric` and
-    `check_prediction`, and `blocks` if the loss is a sum of squares. `Regression` documents the parameters.
+    A subclass gives the losses of the samples (`prediction_losses`), the form of y (`check_targets`), the form of the
+    outputs (`check_prediction`) and a `metric`; and `blocks` if the loss is a sum of squares, or `second_order_blocks`
+    if it has another second-order model, so that Gauss-Newton methods can train on it. `Regression` documents the
+    parameters.
 
     Attributes
     ----------
@@ -37,6 +39,26 @@ class Problem:
         Whether the loss is that of the `blocks()` and no function of predictions on `train`.
     unknowns : mapping of str to Parameter
         Unknown numbers of the problem by name, trained together with the model's parameters.
+
+    Examples
+    --------
+    A loss of your own, here for counts with a Poisson distribution, whose log mean is the model's output:
+
+    >>> from edgewise import KAN, fit
+    >>> class PoissonRegression(Problem):
+    ...     def prediction_losses(self, prediction, data):
+    ...         return (prediction.exp() - data.y * prediction)[:, 0]
+    ...     def check_targets(self, y, x):
+    ...         return y.to(x.dtype)
+    ...     def check_prediction(self, prediction, data):
+    ...         pass
+    ...     def metric(self, prediction, data):
+    ...         return "mean", float(prediction.exp().mean())
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> problem = PoissonRegression(x, torch.poisson(2 + x, generator=torch.Generator().manual_seed(0)))
+    >>> report = fit(KAN([1, 1], 3, dtype=torch.float64), problem, steps=100)
+    >>> round(report.metric[1], 3), float(problem.train.y.mean())
+    (2.0, 2.0)
     """
 
     by_blocks = False
@@ -91,7 +113,12 @@ class Problem:
         return self.train_tensors
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        """Loss of a model's outputs at data.x, a differentiable scalar; a mean over samples."""
+        """Loss of a model's outputs at data.x: the weighted mean of `prediction_losses`, a differentiable scalar."""
+        losses = self.prediction_losses(prediction, data)
+        return (losses if data.weight is None else losses * data.weight).sum() / max(len(data), 1)
+
+    def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """Loss of every sample without its weight, (N,), from a model's outputs at data.x; differentiable."""
         raise NotImplementedError
 
     def sample_losses(self, model: nn.Module, data: Data) -> Tensor:
@@ -110,12 +137,8 @@ class Problem:
             The loss of this kind of problem is not a mean over samples with targets.
         """
         with torch.no_grad():
-            losses = self._prediction_losses(model(data.x), data)
+            losses = self.prediction_losses(model(data.x), data)
             return losses if data.weight is None else losses * data.weight
-
-    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
-        """Loss of every sample without its weight, (N,), differentiable."""
-        raise NotImplementedError
 
     def blocks(self) -> tuple[ResidualBlock, ...]:
         """Training loss as sums of squares on samples held as tensors; () if it is no such sum."""
@@ -131,6 +154,10 @@ class Problem:
 
     def check_model(self, network: nn.Module) -> None:
         """Raise InputError if a model can't solve the problem whatever its parameters are."""
+
+    def check_targets(self, y: Tensor, x: Tensor) -> Tensor:
+        """Targets in the form that the losses need; raise InputError if they don't fit the problem."""
+        raise NotImplementedError
 
     def check_prediction(self, prediction: Tensor, data: Data) -> None:
         """Raise InputError if a model's output does not fit y."""
@@ -180,10 +207,6 @@ class Problem:
         """Arguments of the constructor besides the samples."""
         return {}
 
-    def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
-        """Targets in the form that the losses need; raise InputError if they don't fit the problem."""
-        raise NotImplementedError
-
     def _checked_data(self, x: object, y: object, weight: object, *, name: str = "", normalise: bool = True) -> Data:
         """Samples of checked tensors, with weights of mean 1 if `normalise`; `name` precedes x, y and weight."""
         if not isinstance(x, Tensor):
@@ -200,7 +223,7 @@ class Problem:
         if y.device != x.device:
             raise InputError(f"{name}y must be on the device of x, {x.device}, got {y.device}")
         x = x.detach()
-        y = self._check_y(y.detach(), x)
+        y = self.check_targets(y.detach(), x)
         if weight is None:
             return Data(x, y)
         if not isinstance(weight, Tensor) or weight.shape != x.shape[:1]:

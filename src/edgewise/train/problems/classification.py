@@ -43,11 +43,6 @@ class LabelledProblem(Problem):
         self.classes = classes
         super().__init__(x, y, weight=weight, validation=validation, seed=seed)
 
-    def loss(self, prediction: Tensor, data: Data) -> Tensor:
-        """Weighted mean of -log p(label), a differentiable scalar."""
-        losses = self._prediction_losses(prediction, data)
-        return (losses if data.weight is None else losses * data.weight).sum() / max(len(data), 1)
-
     def classify(self, prediction: Tensor) -> Tensor:
         """Most probable class of every sample, (N,), from the model's output."""
         raise NotImplementedError
@@ -60,7 +55,8 @@ class LabelledProblem(Problem):
     def _settings(self) -> dict[str, int]:
         return {"classes": self.classes}
 
-    def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
+    def check_targets(self, y: Tensor, x: Tensor) -> Tensor:
+        """Labels as int64; raise InputError if they are no integers of shape (N,) or out of range."""
         if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
             raise InputError(f"y must hold integer labels, shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
         y = y.long()
@@ -113,7 +109,8 @@ class Classification(LabelledProblem):
         if prediction.shape != (len(data), self.classes):
             raise InputError(f"the model must have {self.classes} outputs, one per class, got {prediction.shape[-1]}")
 
-    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+    def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """-log p(label) of every sample, (N,), from its logits (N, classes)."""
         return cross_entropy(prediction, data.y, reduction="none")
 
 

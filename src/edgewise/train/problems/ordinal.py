@@ -111,7 +111,8 @@ class OrdinalClassification(LabelledProblem):
         twin.unknowns = {THRESHOLD_STEPS: fixed}
         return twin
 
-    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+    def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """-log p(label) of every sample, (N,), from the model's output (N, 1)."""
         limits = _limits(_thresholds(self.unknowns[THRESHOLD_STEPS]))
         return -_log_probability(prediction[:, 0], limits[data.y], limits[data.y + 1])
 

@@ -71,10 +71,12 @@ class Regression(Problem):
                 f"y must have shape (N, {prediction.shape[-1]}) to fit the model's output, got (N, {data.y.shape[1]})"
             )
 
-    def _prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+    def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
+        """Mean over the outputs of the squared errors of every sample, (N,)."""
         return (prediction - data.y).square().mean(1)
 
-    def _check_y(self, y: Tensor, x: Tensor) -> Tensor:
+    def check_targets(self, y: Tensor, x: Tensor) -> Tensor:
+        """Targets (N, out); raise InputError if they don't have the dtype of x or another number of dimensions."""
         if y.dtype != x.dtype:
             raise InputError(f"y must have the dtype of x, {x.dtype}, got {y.dtype}")
         if y.ndim > 2 or y[0].numel() == 0:
