@@ -11,15 +11,19 @@ The parts, from the ground up: `black_box` (one adapter for everything that pred
 """
 
 from edgewise.interpret.attribution import (
+    Effect,
     GlobalExplanation,
     LocalExplanation,
     RemovalCosts,
+    edge_magnitudes,
     edge_scores,
     explain_global,
     explain_local,
     input_scores,
     node_scores,
+    partial_dependence,
     removal_costs,
+    shapley_shares,
 )
 from edgewise.interpret.dependence import (
     Relation,
@@ -38,6 +42,7 @@ from edgewise.interpret.transform import DistilReport, DistilRound, deepen, dist
 __all__ = [
     "DistilReport",
     "DistilRound",
+    "Effect",
     "GlobalExplanation",
     "InputSelection",
     "LocalExplanation",
@@ -52,6 +57,7 @@ __all__ = [
     "deepen",
     "distil",
     "edge_formula",
+    "edge_magnitudes",
     "edge_scores",
     "explain_global",
     "explain_local",
@@ -60,11 +66,13 @@ __all__ = [
     "input_scores",
     "interactions",
     "node_scores",
+    "partial_dependence",
     "prune",
     "prune_with_report",
     "relations",
     "removal_costs",
     "select_inputs",
+    "shapley_shares",
     "structure",
     "symbolify",
     "widen",

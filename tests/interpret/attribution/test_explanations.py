@@ -41,6 +41,7 @@ def test_partial_dependence_of_a_product_and_a_square():
     assert float((other.high - other.low).max()) > 0.5
 
 
+@pytest.mark.slow
 def test_the_mean_is_that_of_scikit_learn():
     inspection = pytest.importorskip("sklearn.inspection")
     linear_model = pytest.importorskip("sklearn.linear_model")
@@ -138,6 +139,10 @@ def test_additive_functions_and_infinite_predictions():
 
 
 def test_bad_arguments_of_explanations_are_refused():
+    with pytest.raises(InputError, match=r"X must be an array of shape \(rows, inputs\), got list"):
+        explain_global(mixed, [[1.0]])
+    with pytest.raises(InputError, match=r"background must be an array of shape \(rows, inputs\), got shape \(3,\)"):
+        explain_local(mixed, table(), np.arange(3.0))
     with pytest.raises(InputError, match="at least two different rows"):
         explain_local(mixed, table()[:1])
     with pytest.raises(InputError, match="names must hold 4 names"):

@@ -50,6 +50,7 @@ def test_no_relation_in_unrelated_columns():
     assert result.sentences == (f"No relation stands out from chance among {result.tests:,} tests.",)
 
 
+@pytest.mark.slow
 def test_relations_of_the_knot_table():
     knots = load_knots()
     x, names = np.column_stack([knots.X, knots.y]), [*knots.feature_names, "signature"]
@@ -105,6 +106,7 @@ def test_unrelated_and_lone_columns_are_no_relation():
     assert list(subsets_of(torch.zeros(10, 2, dtype=torch.float64))) == []
 
 
+@pytest.mark.slow
 def test_networks_bind_the_columns_of_a_relation():
     a, b, free = normal(400, 3).unbind(1)
     values = torch.stack([a, -a, b, b, free], 1)[..., None]

@@ -18,6 +18,7 @@ def noise(rows, size):
     return size * torch.randn(rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
     [
@@ -43,6 +44,7 @@ def test_no_input_is_selected_where_none_matters():
     assert "0 have an effect" in result.sentences[0]
 
 
+@pytest.mark.slow
 def test_classes_and_constant_columns():
     x = inputs(300, 20)
     x[:, 3] = 5.0

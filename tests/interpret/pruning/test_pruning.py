@@ -61,6 +61,7 @@ def test_the_former_flag_for_the_report_warns():
     assert isinstance(pruned, KAN) and report.kept_inputs == (0,)
 
 
+@pytest.mark.slow
 def test_dropped_inputs_are_left_out_of_the_model():
     model, data = trained(lambda x: torch.exp(x[:, 1]), 3, noise=0.05)
     pruned, report = prune_with_report(model, data, drop_inputs=True)
@@ -85,6 +86,7 @@ def test_parts_without_effect_are_removed_first_without_a_change():
     assert report.loss <= report.allowed
 
 
+@pytest.mark.slow
 def test_useful_edges_stay():
     model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3)
     _, report = prune_with_report(model, data)
@@ -131,6 +133,7 @@ def test_bad_arguments_are_refused(settings, message):
         prune(torch.nn.Linear(1, 1), data)
 
 
+@pytest.mark.slow
 def test_product_nodes_are_pruned_like_the_rest():
     x = sample(120, 3)
     data = Regression(x, x[:, 0] * x[:, 2], validation=0.25)
@@ -163,6 +166,7 @@ def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
     assert loss == pytest.approx(report.loss, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_inputs_of_ordered_classes_are_selected():
     _, data = ordered()
     before = data.thresholds.clone()

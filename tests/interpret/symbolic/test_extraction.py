@@ -36,6 +36,7 @@ def networks(draw):
     return model
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(networks())
 def test_a_formula_equals_its_model(model):

@@ -29,6 +29,7 @@ def trained():
     return model, data
 
 
+@pytest.mark.slow
 def test_a_trained_network_becomes_its_formula(trained):
     model, data = trained
     state = copy.deepcopy(model.state_dict())
@@ -43,6 +44,7 @@ def test_a_trained_network_becomes_its_formula(trained):
     assert all(isinstance(layer, SymbolicLayer) for network in networks for layer in network.layers)
 
 
+@pytest.mark.slow
 def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     model, data = trained
     x, y = data.train.x, data.train.y
@@ -59,6 +61,7 @@ def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     assert snapping.with_edges_freed(state, list(names), -math.inf) is state
 
 
+@pytest.mark.slow
 def test_the_time_limit_bounds_all_of_it():
     x = 2 * torch.rand(500, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     data = Regression(x, torch.sin(3 * x[:, 0] * x[:, 1]) + x[:, 2].abs())

@@ -62,6 +62,7 @@ def test_elementary_edges_stay_and_splines_are_added(text, data):
         torch.testing.assert_close(widen(grown, 1, layer=1)(x), expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_formula_that_is_almost_right_learns_the_rest():
     x = sample(200, 2)
     data = Regression(x, torch.exp(torch.sin(torch.pi * x[:, :1])) + 0.1 * x[:, 1:] ** 3)

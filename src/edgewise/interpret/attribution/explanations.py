@@ -125,6 +125,7 @@ def partial_dependence(model: BlackBox, X: np.ndarray, column: int, *, points: i
     >>> partial_dependence(lambda X: X[:, 0] ** 2 + X[:, 1], X, 0).shape()
     'falls, then rises'
     """
+    _check_table(X, "X")
     predict = array_function(model)
     few = _evenly_picked(X, rows)
     at, discrete = evaluation_points(X[:, column], points)
@@ -184,7 +185,9 @@ def shapley_shares(
     >>> shares[0, :, 0], base
     (array([3., 3.]), array([0.]))
     """
-    if background.ndim != 2 or len(background) == 0 or background.shape[1] != X.shape[1]:
+    _check_table(X, "X")
+    _check_table(background, "background")
+    if len(background) == 0 or background.shape[1] != X.shape[1]:
         raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
     predict = array_function(model)
     rng = np.random.default_rng(seed)
@@ -209,6 +212,12 @@ def shapley_shares(
                 changes[:, path] = np.diff(values, axis=0).transpose(1, 0, 2)
                 total[rows] += changes
     return total / (2 * len(starts)), base.mean(0)
+
+
+def _check_table(X: np.ndarray, name: str) -> None:
+    if not isinstance(X, np.ndarray) or X.ndim != 2:
+        got = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise InputError(f"{name} must be an array of shape (rows, inputs), got {got}")
 
 
 def _evenly_picked(X: np.ndarray, most: int) -> np.ndarray:
@@ -407,6 +416,7 @@ def explain_local(
     >>> explain_local(lambda X: X[:, 0] + 10 * X[:, 1], X, names=["a", "b"], outputs=["y"]).sentence(0)
     'y 21: 32 on average, -10 for b = 2, -1 for a = 1.'
     """
+    _check_table(X, "X")
     background = X if background is None else background
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
@@ -457,6 +467,7 @@ def explain_global(
     >>> explanation.sentences[2]
     'Without any influence: x3.'
     """
+    _check_table(X, "X")
     predict = array_function(model)
     few = _evenly_picked(X, SHARE_ROWS)
     local = explain_local(predict, few, X, names=names, outputs=outputs, seed=seed)

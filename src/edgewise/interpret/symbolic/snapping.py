@@ -62,12 +62,12 @@ def symbolify(
 ) -> Front:
     """Turn a network with one output into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
 
-    The weakest edges are snapped last, when the others hold the function. For each edge the best three functions by
-    the shape of its curve are put into the network in turn, all parameters are refitted for a few Levenberg-Marquardt
-    steps, and the `beam` best networks by loss and length are kept. Then each edge of the best network is made a
-    spline again, fitted with all the rest, and snapped anew if that lowers the loss of the whole. At the end the
-    constants of each network are fitted to rounding, terms that the data do not need are removed, and constants are
-    replaced by closed forms such as pi / 2 where they agree with them.
+    Edges are replaced ("snapped") one after another, the weakest last, when the others hold the function. For each
+    edge the best three functions by the shape of its curve are put into the network in turn, all parameters are
+    refitted for a few Levenberg-Marquardt steps, and the `beam` best networks by loss and length are kept. Then each
+    edge of the best network is made a spline again, fitted with all the rest, and snapped anew if that lowers the loss
+    of the whole. At the end the constants of each network are fitted to rounding, terms that the data do not need are
+    removed, and constants are replaced by closed forms such as pi / 2 where they agree with them.
 
     Parameters
     ----------
