@@ -9,7 +9,7 @@ the loss NaN. Written for pykan 0.2.8.
 
 The file: {"machine": {...}, "rows": [...]}, and each row is
 
-    function            a name in edgewise.datasets.functions: "toy 2" is exp(sin(pi x) + y^2)
+    function            a name in edgewise_experiments.data.functions: "toy 2" is exp(sin(pi x) + y^2)
     width               nodes per layer, pykan's `width`
     steps_per_grid      pykan's `steps`; each is up to 20 iterations of its L-BFGS
     seed                of the weights; samples are those of `samples` below, the same for every seed

@@ -18,7 +18,7 @@ GRIDS = (5, 20, 50, 200)
 PROGRAM = """
 import ctypes, json, sys
 import torch
-from edgewise.nn.layer import KANLayer
+from edgewise import KANLayer
 
 counter = ctypes.CDLL(sys.argv[1])
 counter.count_peak.restype = ctypes.c_long

@@ -46,10 +46,7 @@ WORKER = """
 import sys, torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
-from edgewise.nn.model import KAN
-from edgewise.train.fit import fit
-from edgewise.train.methods import Adam
-from edgewise.train.problem import Regression
+from edgewise import KAN, Adam, Regression, fit
 
 torch.set_num_threads(1)
 rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]

@@ -17,7 +17,7 @@ from edgewise_experiments.data.functions import TOY_FUNCTIONS
 TARGET, SAMPLES, WIDTH = "toy 2", 1000, (2, 5, 1)
 SECONDS = 27.0  # the time limit of `symbolify`
 IN_A_PROCESS = (
-    "import json, sys; from edgewise.experiments.symbolified import symbolified; "
+    "import json, sys; from edgewise_experiments.formulas.symbolified import symbolified; "
     "sys.stdout.write(json.dumps(symbolified(int(sys.argv[1]), float(sys.argv[2]))))"
 )
 
