@@ -243,7 +243,7 @@ def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN,
         grid_size is not a positive integer or does not fit the number of layers.
     """
     old_sizes = model.config.grid_size
-    sizes = replace(model.config, grid_size=grid_size).grid_size
+    sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
     edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
     errors = [0.0 if layer is None else _regrid_(layer, size) for layer, size in zip(edges, sizes, strict=True)]

@@ -159,7 +159,7 @@ class LoaderBatches:
         return self._iterator
 
     def _draw(self, iterator: Iterator[Any]) -> Any:
-        """What the loader yields next, or None at the end of the epoch."""
+        """The next batch as the loader yields it, or None at the end of the epoch."""
         with self._own_random_state():
             return next(iterator, None)
 

@@ -202,7 +202,7 @@ class _Training:
     def run(self, method_reason: str, *, keep_state: bool) -> FitReport:
         """Make steps until a rule ends the fit; the model then has its best parameters.
 
-        `method_reason` says why this method was chosen, for the report.
+        `method_reason` is the reason for the choice of the method, for the report.
         """
         stop: Stop | None = None
         try:

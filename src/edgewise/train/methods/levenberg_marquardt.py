@@ -19,7 +19,6 @@ from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.trace import trace_layers
 from edgewise.ops.least_squares import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
@@ -317,9 +316,9 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
             layers = layers_of(objective.network)
             grams = [{} for _ in layers]
             for part, share in data.chunks(max(1, ROW_CHUNK_NUMBERS // slots.size)):
-                inputs = trace_layers(layers, part.x).inputs
+                trace = objective.network.trace(part.x)  # type: ignore[operator]  # `magnitudes` has checked the model
                 weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
-                for total, layer, x in zip(grams, layers, inputs, strict=True):
+                for total, layer, x in zip(grams, layers, trace.inputs, strict=True):
                     for name, gram in _edge_grams(layer, x, weight).items():
                         total[name] = total[name] + gram if name in total else gram
         entries = objective.term.curvature(magnitudes, grams)

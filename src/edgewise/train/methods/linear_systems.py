@@ -467,7 +467,7 @@ def conjugate_gradient(
 
 
 def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
-    """How exactly a system is solved: the allowed residual relative to the gradient.
+    """Allowed residual of a truncated solution, relative to the gradient.
 
     Choice 2 of Eisenstat and Walker with gamma = 0.9, alpha = 2 and their safeguard; never above 0.1, where steps
     became useless in trials, and never below 1e-8.

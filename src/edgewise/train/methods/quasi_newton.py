@@ -306,7 +306,7 @@ def strong_wolfe(
 ) -> LineSearchPoint | None:
     """Find a step length that meets the strong Wolfe conditions.
 
-    Near machine precision a decrease of the value cannot be told from rounding, but a slope still can. There a trial
+    Near machine precision a decrease of the value vanishes in rounding, while a slope is still accurate. There a trial
     counts by its slope, as in the approximate Wolfe conditions [2]_ (eq. 4.1), if the value does not rise. A trial that
     is NaN or infinite only shortens the step.
 
@@ -450,7 +450,7 @@ class _InverseHessian:
 
 
 def has_curvature(move: Tensor, change: Tensor) -> bool:
-    """Whether y's is positive beyond rounding, as Wolfe's conditions make it in exact arithmetic."""
+    """Check that y's is positive beyond rounding, as the Wolfe conditions make it in exact arithmetic."""
     floor = torch.finfo(move.dtype).eps * float(move.norm()) * float(change.norm())
     return float(move @ change) > floor
 
