@@ -6,18 +6,18 @@ tables of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756).
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
-from scipy import special
 
 from edgewise.errors import missing_extra
+
+try:
+    from scipy import special
+except ImportError as error:
+    raise missing_extra("scipy", "experiments", "A special function") from error
+
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
-
-if find_spec("scipy") is None:
-    raise missing_extra("scipy", "experiments", "A special function")
 
 __all__ = ["FEYNMAN_EQUATIONS", "SPECIAL_FUNCTIONS", "TOY_FUNCTIONS", "TargetFunction"]
 

@@ -60,6 +60,8 @@ def test_smooth_on_the_whole_box(name):
 
 
 def test_without_scipy():
-    program = "import sys; sys.modules['scipy'] = None; import edgewise.datasets; import edgewise.datasets.functions"
+    program = (
+        "import sys; sys.modules['scipy'] = None; import edgewise.datasets; import edgewise_experiments.data.functions"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert "A special function needs scipy, which is not installed: pip install 'edgewise[experiments]'" in done.stderr
