@@ -9,12 +9,12 @@ network of one's own on a `PDE` as on any other problem. `named_equation` gives 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
-from edgewise.pde.problem.collocation import PDE, Collocation
+from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.solution import Errors, Solution
-from edgewise.pde.solver.solving import solve
+from edgewise.pde.solver.solving import SolveOptions, solve
 
 __all__ = [
     "EQUATIONS",
@@ -34,7 +34,9 @@ __all__ = [
     "Periodic",
     "Polygon",
     "Robin",
+    "SamplingOptions",
     "Solution",
+    "SolveOptions",
     "Time",
     "burgers_solution",
     "curl",

@@ -160,6 +160,11 @@ def test_time():
     assert both.coordinates == ("x", "t")
     assert both.boundary_names == ("x=-1", "x=1")
     assert [piece.name for piece in both.pieces] == ["x=-1", "x=1", "t=0", "t=2"]
+    assert [piece.coordinate for piece in both.pieces] == ["x", "x", "t", "t"]
+    assert [piece.name for piece in both.pieces if piece.is_initial] == ["t=0"]
+    joined = both | (Interval(0, 2) * Time(0, 2))
+    assert joined.boundary_names == ("x=-1", "x=2")
+    assert [piece.name for piece in joined.pieces if piece.is_initial] == ["t=0", "second t=0"]
     round_one = Disk() * Time(0, 2)
     assert isinstance(round_one, OverTime)
     x, normal = round_one.named(["t=0"])[0].sample(40, "sobol", 0)

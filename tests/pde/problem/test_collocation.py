@@ -274,3 +274,56 @@ def test_models_that_do_not_fit_get_one_sentence():
         fit(KAN([2, 2, 1], dtype=torch.float64), problem, LBFGS(), steps=1)
     with pytest.raises(InputError, match=r"^the model must have 2 outputs, for u, v, got 1$"):
         fit(KAN([1, 2, 1], dtype=torch.float64), MANUFACTURED["system"], LBFGS(), steps=1)
+
+
+def test_data_have_names_and_blocks_have_roles():
+    x = torch.tensor([[0.5, 0.1], [0.2, 0.3]], dtype=torch.float64)
+    seen = Observations(x, torch.tensor([1.0, 2.0], dtype=torch.float64))
+    problem = PDE(lambda u: u.t - u.xx, LINE, [Dirichlet(0.0, hard=True), Initial(0.0), seen], points=20)
+    equation, initial, observed = problem.blocks()
+    assert [block.role for block in problem.blocks()] == ["equation", "condition", "observation"]
+    assert [set(block.data.auxiliary) for block in (equation, initial, observed)] == [
+        {"hard_jets"},
+        {"hard_jets", "normal"},
+        {"hard_jets", "measured"},
+    ]
+    assert observed.data.auxiliary["measured"].tolist() == [1.0, 2.0]
+    assert initial.data.auxiliary["normal"].tolist()[0] == [0.0, -1.0]
+    part = equation.data.select(slice(3, 5)).to(torch.float32)
+    assert part.auxiliary["hard_jets"].shape == (2, 1, 2, 5) and part.auxiliary["hard_jets"].dtype == torch.float32
+
+
+def test_unknowns_of_ones_own_start_where_the_others_are_and_stay_fixed_where_they_are():
+    data = Observations(torch.ones(1, 1).double(), torch.ones(1).double())
+    problem = PDE(lambda u, k, a: u.t + k * u - a, Time(0, 1), [Initial(1.0), data], coefficients={"k": 2.0, "a": 0.0})
+    problem.unknowns["a"].requires_grad_(False)
+    with torch.no_grad():
+        problem.unknowns["k"].fill_(3.0)
+    own = problem.resampled(10, own_unknowns=True)
+    assert own.unknowns["k"] is not problem.unknowns["k"] and own.unknowns["k"].item() == 3.0
+    assert own.unknowns["k"].requires_grad and not own.unknowns["a"].requires_grad
+    assert problem.with_unknowns({"k": 5.0, "a": 1.0}).unknowns["k"].item() == 5.0
+
+
+def test_what_is_known_of_an_equation_is_found_once():
+    calls = []
+
+    def equation(u):
+        calls.append(len(calls))
+        return u.xx + u**2
+
+    problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], points=50)
+    before = len(calls)
+    other = problem.resampled(30, seed=2).with_weight(4.0)
+    assert (other.order, other.is_linear, other.has_integrals) == (2, False, False)
+    assert len(calls) == before
+    assert other.blocks()[0].weight == 4.0 and len(other.blocks()[0].data) == 30
+    with pytest.raises(AttributeError):
+        problem.weight = 2.0
+
+
+def test_unknown_options_get_one_sentence():
+    with pytest.raises(InputError, match=r"^PDE has no option 'pints'; its further options are points, "):
+        PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], pints=3)
+    with pytest.raises(InputError, match=r"^points must be an integer of at least 1, got 0$"):
+        PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], points=0)

@@ -49,6 +49,15 @@ class Piece:
         For faces of boxes and moments of time: the coordinate that is constant on the piece.
     is_initial : bool
         Whether it is the first moment of a domain over time.
+
+    Examples
+    --------
+    >>> piece = Interval(0, 2).pieces[0]
+    >>> piece.name, piece.coordinate, piece.is_time_end
+    ('x=0', 'x', False)
+    >>> points, normals = piece.sample(1, "sobol", 0)
+    >>> points.tolist(), normals.tolist()
+    ([[0.0]], [[-1.0]])
     """
 
     name: str
@@ -84,6 +93,17 @@ class Domain:
         Length, area ... including time; for unions and differences to about three digits.
     pieces : tuple of Piece
         Pieces of the boundary; for domains over time also the first and the last moment, "t=...".
+
+    Examples
+    --------
+    A square with a round hole, and the same over time.
+
+    >>> from edgewise.pde import Disk
+    >>> domain = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.5)
+    >>> domain.boundary_names
+    ('x=-1', 'x=1', 'y=-1', 'y=1', 'circle')
+    >>> (domain * Time(0, 1)).coordinates
+    ('x', 'y', 't')
     """
 
     coordinates: tuple[str, ...]
@@ -347,6 +367,12 @@ class OverTime(Domain):
     ------
     InputError
         Space has the coordinate t.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Disk
+    >>> [piece.name for piece in (Disk() * Time(0, 1)).pieces]
+    ['circle', 't=0', 't=1']
     """
 
     def __init__(self, space: Domain, time: Box):
@@ -460,6 +486,12 @@ class Union(_Composite):
     ------
     InputError
         The domains have different coordinates.
+
+    Examples
+    --------
+    >>> union = Interval(0, 2) | Interval(1, 3)
+    >>> union.boundary_names, round(union.volume, 2)
+    (('x=0', 'x=3'), 3.0)
     """
 
     def _bounds(self) -> Tensor:
@@ -479,6 +511,11 @@ class Difference(_Composite):
     ------
     InputError
         The domains have different coordinates.
+
+    Examples
+    --------
+    >>> (Interval(0, 3) - Interval(1, 2)).boundary_names
+    ('x=0', 'x=3', 'x=1', 'x=2')
     """
 
     _side = -1

@@ -6,7 +6,7 @@ An equation is a function of fields (`fields`, `integrals`), evaluated at points
 `BoundaryCondition`.
 """
 
-from edgewise.pde.problem.collocation import PDE, Collocation
+from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
@@ -23,6 +23,7 @@ __all__ = [
     "Observations",
     "Periodic",
     "Robin",
+    "SamplingOptions",
     "StrongForm",
     "curl",
     "divergence",

@@ -108,6 +108,13 @@ class StrongForm:
         Order of the highest derivative, in the equation or in a condition.
     is_linear : bool
         Whether equation and conditions are linear in the fields.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Initial, Time
+    >>> form = strong_form_of(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
+    >>> [term.label for term in form.condition_terms], form.has_integrals
+    (['Initial'], False)
     """
 
     equation: Callable
@@ -166,10 +173,21 @@ def strong_form_of(
     is_linear : bool, optional
         Whether the problem is linear in the fields, where that is known; else it is tested.
 
+    Returns
+    -------
+    StrongForm
+
     Raises
     ------
     InputError
         Something is not as `PDE` describes it, or a condition is missing.
+
+    Examples
+    --------
+    >>> from edgewise.pde import Dirichlet, Interval
+    >>> form = strong_form_of(lambda u: u.xx + u**3, Interval(0, 1), [Dirichlet(0.0)])
+    >>> form.fields, form.order, form.is_linear
+    (('u',), 2, False)
     """
     if not isinstance(domain, Domain):
         raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")

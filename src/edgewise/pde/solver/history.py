@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from edgewise.nn.layers.base import Chain
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
@@ -200,7 +201,8 @@ def standard_errors(network: nn.Module, problem: Collocation) -> Mapping[str, fl
 
 
 def step_work(network: nn.Module, problem: Collocation) -> float:
-    """Work of one Levenberg-Marquardt step, see `edgewise.train.cost`."""
+    """Work of one Levenberg-Marquardt step of a chain of layers, see `edgewise.train.cost`."""
+    assert isinstance(network, Chain)
     size = count_parameters(network)
     active = size if problem.has_integrals else active_parameters(network)  # integrals make rows of all parameters
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())

@@ -36,6 +36,13 @@ class Stage:
         Root mean square of the difference from the stage before, relative to the solution; nan for the first stage.
     seconds : float
         Wall seconds since the start.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> stage = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6).stages[0]
+    >>> stage.grid_size, stage.parameters
+    ((20,), 25)
     """
 
     grid_size: tuple[int, ...]

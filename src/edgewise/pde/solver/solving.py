@@ -49,6 +49,13 @@ class SolveOptions(TypedDict, total=False):
         Number of starts of networks that are not linear in their parameters; 2 if left out.
     resample : bool
         False keeps the problem's own points throughout.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time
+    >>> options: SolveOptions = {"grid_size": 10, "degree": 4}
+    >>> solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4, **options).stages[0].grid_size
+    (10,)
     """
 
     hidden: Sequence | None
