@@ -47,6 +47,6 @@ def test_a_structure_becomes_its_formula():
     x = points()
     y = np.exp(np.sin(3 * x[:, 0]) + x[:, 1] ** 2)
     link = next(link for link in possible_links(y) if link.name == "exp")
-    structure = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda each: each.rank)
-    fits = [fit_constants(node, x, y) for node in candidate_formulas(structure, y, ELEMENTARY)]
+    structure = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda each: each.criterion)
+    fits = [fit_constants(node, x, y) for node in candidate_formulas(structure, ELEMENTARY)]
     assert min(relative_error(f.expression, x, y) for f in fits if f is not None) < 1e-9

@@ -39,8 +39,8 @@ def test_ratios_with_noise_are_polished():
     clean = (1 + x[:, 0] ** 2) / (1 + x[:, 1] ** 3)
     y = clean + 0.5 * clean.std() * np.random.default_rng(3).normal(size=4000)
     decomposer = CurveModelFitter(x, y, [0, 1], 4)
-    best = min(decomposer.ratios(3), key=lambda each: each.rank)
-    polished = decomposer.polished(best)
+    best = min(decomposer.ratios(3), key=lambda each: each.criterion)
+    polished = decomposer.refined(best)
 
     def wrong(structure):
         value = (structure.offset + structure.curves[0]) / (1 + sum(structure.curves[1:]))
@@ -56,7 +56,7 @@ def test_values_beyond_the_range_of_a_link_are_noise():
     y = clean + 0.01 * np.random.default_rng(1).normal(size=1000)
     link = next(link for link in possible_links(y) if link.name == "tanh")
     decomposer = CurveModelFitter(x, y, [0, 1], 8)
-    best = min((decomposer.polished(each) for each in decomposer.sums(link, 2)), key=lambda each: each.rank)
+    best = min((decomposer.refined(each) for each in decomposer.sums(link, 2)), key=lambda each: each.criterion)
     assert used(best) == [[0], [1]]
     assert best.error < 0.03
 
@@ -67,7 +67,7 @@ def test_a_factor_is_taken_out():
     factor = Feature(Variable(0), frozenset((0,)), x[:, 0])
     decomposer = CurveModelFitter(x, y, [1, 2], 8, factor=factor)
     link = next(link for link in possible_links(decomposer.y) if link.name == "1/")
-    best = min(decomposer.sums(link, 2), key=lambda each: each.rank)
+    best = min(decomposer.sums(link, 2), key=lambda each: each.criterion)
     assert used(best) == [[1], [2]]
     assert best.error < 0.01
     assert best.factor is factor
@@ -85,7 +85,7 @@ def test_a_structure_says_its_size(rows):
     x = points(2, rows=rows)
     (first, *_) = CurveModelFitter(x, x[:, 0] + x[:, 1], [0, 1], 4).sums(next(possible_links(x[:, 0])), 1)
     assert first.size == 4  # the sum of both inputs
-    assert first.rank < -8
+    assert first.criterion < -8
 
 
 def test_features_that_are_right_only_together():
@@ -93,6 +93,6 @@ def test_features_that_are_right_only_together():
     x[:, [1, 3]] = 0.5 + 0.25 * x[:, [1, 3]]
     x[:, [2, 4]] = -0.75 + 0.25 * x[:, [2, 4]]
     y = (x[:, 0] - 1) ** 2 + (x[:, 1] - x[:, 2]) ** 2 + (x[:, 3] - x[:, 4]) ** 2
-    best = min(CurveModelFitter(x, y, range(5), 8).sums(next(possible_links(y)), 5), key=lambda each: each.rank)
+    best = min(CurveModelFitter(x, y, range(5), 8).sums(next(possible_links(y)), 5), key=lambda each: each.criterion)
     assert used(best) == [[0], [1, 2], [3, 4]]
     assert best.error < 1e-4

@@ -17,7 +17,7 @@ def test_features_are_their_expressions():
         np.testing.assert_allclose(evaluate(feature.expression, x), feature.values, rtol=1e-14)
     assert len(candidate_features(points(9), range(9))) == 9
     pairs = list(candidate_features(points(2), [0, 1]))
-    assert [feature.straight for feature in pairs] == [True, True, True, True, False, False, False]
+    assert [feature.is_linear for feature in pairs] == [True, True, True, True, False, False, False]
 
 
 @pytest.mark.parametrize("values", [np.linspace(0, 1, 90), np.ones(90), np.repeat([0.0, 1.0, 2.0], 30)])

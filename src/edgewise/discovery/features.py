@@ -1,8 +1,9 @@
-"""What curves may depend on: inputs and simple combinations of two, each with its columns of splines.
+"""Building blocks of the search: features of the inputs, links of the target, and tests of which inputs matter.
 
-Outer functions y = h(u) that can be undone, where the data allow them up to a little noise.
-
-Which inputs a target depends on, and whether a formula leaves anything, by a rich linear model."""
+A feature is an input or a simple combination of two, with columns of splines for a curve of it. A link is an invertible
+outer function h of y = h(u). Both tests, of the relevance of inputs and of the residuals of a formula, use the F
+statistic of a linear model with curves of single inputs and products of two.
+"""
 
 from __future__ import annotations
 
@@ -14,73 +15,126 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, exact_number, walk
+from edgewise.formulas.algebra import MINUS_ONE
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
 
-DEGREE = 3
-FEW_FEATURES = 7  # inputs whose pairs are features
-_MINUS = exact_number(-1)
+DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
+MOST_PAIRED = 7  # Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
+# Smallest absolute value, relative to the largest, that a denominator has. A choice: below, a ratio is almost singular.
+SMALLEST_DENOMINATOR = 1e-2
+
+# Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
+# standard deviations of y. A choice: generous enough for noise of 10 % of the standard deviation.
+MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
+LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight. A choice that limits single rows.
+
+ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast. A choice.
+COLUMN_SHARE = 0.35  # Columns of a linear model, at most, as a share of the rows. A choice that leaves residuals.
+# F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as few
+# degrees of freedom as here, stays below 3.
+RELEVANT_F = 4.0
+RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance. A choice between resolution and power.
+RESIDUAL_INTERVALS = 40  # Knot intervals of the curves that test residuals, which may oscillate. A choice.
 
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """What a curve may depend on: an input, or a sum, difference, product, ratio or radius of two."""
+    """A quantity that a curve may depend on: an input, or a sum, difference, product, ratio or radius of two.
+
+    Parameters
+    ----------
+    expression : Expression
+        The quantity as a formula of the inputs.
+    inputs : frozenset of int
+        The columns it depends on.
+    values : ndarray, shape (N,)
+        Its values at the rows.
+    """
 
     expression: Expression
     inputs: frozenset[int]
     values: np.ndarray = field(repr=False)
 
     @property
-    def straight(self) -> bool:
-        """Whether it is a sum or difference of inputs, or one alone."""
-        return not any(isinstance(part, Power) or _is_product(part) for part in walk(self.expression))
+    def is_linear(self) -> bool:
+        """Whether it is an input or a sum or difference of inputs."""
+        for part in walk(self.expression):
+            if isinstance(part, Power):
+                return False
+            if isinstance(part, Multiply) and sum(not isinstance(factor, Number) for factor in part.factors) > 1:
+                return False
+        return True
 
 
-def _is_product(node: Expression) -> bool:
-    return isinstance(node, Multiply) and sum(not isinstance(part, Number) for part in node.factors) > 1
+def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED) -> list[Feature]:
+    """List the features of some inputs.
 
+    Parameters
+    ----------
+    x : ndarray, shape (N, columns)
+        The rows.
+    inputs : sequence of int
+        The columns to use.
+    most_paired : int
+        With more inputs than this, only single inputs are features.
 
-def candidate_features(x: np.ndarray, inputs: Sequence[int], few: int = FEW_FEATURES) -> list[Feature]:
-    """The inputs themselves, and their pairs where there are few inputs."""
-    found = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
-    if len(inputs) > few:
-        return found
-    for place, i in enumerate(inputs):
-        for j in inputs[place + 1 :]:
-            found += _pairs(x, i, j)
-    if len(inputs) in (3, 4):  # a difference over a scale
-        for k in inputs:
-            if np.abs(x[:, k]).min() > 1e-2 * np.abs(x[:, k]).max():
-                for i in inputs:
-                    for j in inputs:
-                        if i < j and k not in (i, j):
-                            node = Add((Variable(i), Multiply((_MINUS, Variable(j)))))
-                            ratio = Multiply((node, Power(Variable(k), -1.0)))
-                            found.append(Feature(ratio, frozenset((i, j, k)), (x[:, i] - x[:, j]) / x[:, k]))
-    return found
+    Returns
+    -------
+    list of Feature
+        The inputs, then their pairs; with three or four inputs also differences of two over a third.
+    """
+    features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
+    if len(inputs) > most_paired:
+        return features
 
+    def may_divide(k: int) -> bool:
+        size = np.abs(x[:, k])
+        return bool(size.min() > SMALLEST_DENOMINATOR * size.max())
 
-def _pairs(x: np.ndarray, i: int, j: int) -> Iterator[Feature]:
-    a, b, both = Variable(i), Variable(j), frozenset((i, j))
-    yield Feature(Add((a, Multiply((_MINUS, b)))), both, x[:, i] - x[:, j])
-    yield Feature(Add((a, b)), both, x[:, i] + x[:, j])
-    yield Feature(Multiply((a, b)), both, x[:, i] * x[:, j])
-    for top, bottom in ((i, j), (j, i)):
-        size = np.abs(x[:, bottom])
-        if size.min() > 1e-2 * size.max():
-            ratio = Multiply((Variable(top), Power(Variable(bottom), -1.0)))
-            yield Feature(ratio, both, x[:, top] / x[:, bottom])
-            break
-    yield Feature(Add((Power(a, 2.0), Power(b, 2.0))), both, x[:, i] ** 2 + x[:, j] ** 2)
+    for i, j in combinations(inputs, 2):
+        a, b, both = Variable(i), Variable(j), frozenset((i, j))
+        features.append(Feature(Add((a, Multiply((MINUS_ONE, b)))), both, x[:, i] - x[:, j]))
+        features.append(Feature(Add((a, b)), both, x[:, i] + x[:, j]))
+        features.append(Feature(Multiply((a, b)), both, x[:, i] * x[:, j]))
+        for top, bottom in ((i, j), (j, i)):  # One ratio suffices: a curve of it is a curve of its reciprocal.
+            if may_divide(bottom):
+                ratio = Multiply((Variable(top), Power(Variable(bottom), -1.0)))
+                features.append(Feature(ratio, both, x[:, top] / x[:, bottom]))
+                break
+        features.append(Feature(Add((Power(a, 2.0), Power(b, 2.0))), both, x[:, i] ** 2 + x[:, j] ** 2))
+    if len(inputs) in (3, 4):
+        for k in filter(may_divide, inputs):
+            for i in inputs:
+                for j in inputs:
+                    if i < j and k not in (i, j):
+                        difference = Add((Variable(i), Multiply((MINUS_ONE, Variable(j)))))
+                        ratio = Multiply((difference, Power(Variable(k), -1.0)))
+                        features.append(Feature(ratio, frozenset((i, j, k)), (x[:, i] - x[:, j]) / x[:, k]))
+    return features
 
 
 def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
-    """Centred columns (N, size + 2) of cubic splines with knots at quantiles; with a constant they span all splines."""
+    """Centred columns of cubic splines; together with a constant they span all splines.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        The argument.
+    size : int
+        Number of knot intervals. The knots are halfway between quantiles and equal spacing, so that there are neither
+        empty intervals nor tails without a knot.
+
+    Returns
+    -------
+    ndarray, shape (N, size + 2)
+        The columns.
+    """
     ends = np.quantile(values, np.linspace(0, 1, size + 1))
     spread = float(values.max() - values.min())
     even = np.linspace(values.min(), values.max(), size + 1)
-    ends = 0.5 * ends + 0.5 * even  # neither empty intervals nor tails without a knot
+    ends = 0.5 * ends + 0.5 * even
     if spread <= 0 or float(np.diff(ends).min()) <= 1e-9 * spread:
         ends = even if spread > 0 else values.min() + np.linspace(-1, 1, size + 1)
     knots = extend(torch.as_tensor(ends)[None], DEGREE)
@@ -88,192 +142,255 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     return columns - columns.mean(0)
 
 
-MINUS = exact_number(-1)
-# Rows that noise has moved out of the range of h: so many at most, by so many standard deviations of y at most.
-OUTSIDE, OVERSHOOT = 0.45, 0.1
-STEEPEST = 1e4  # times the median weight: what no row counts more than
-
-Change = Callable[[np.ndarray], np.ndarray]
+ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """y = forward(u), u = inverse(y); slope is du/dy, as a function of y.
+    """An invertible outer function: y = forward(u), u = inverse(y).
 
-    inside: (N,), the rows of the data within the range of forward; the others lie out by noise.
+    Parameters
+    ----------
+    name : str
+        Name of the link; empty for the identity.
+    inverse, slope, forward : callable
+        u of y, du/dy as a function of y, and y of u, element by element.
+    build : callable
+        Maps the expression of u to the expression of y.
+    inside : ndarray of bool, shape (N,)
+        The rows whose y lies within the range of `forward`; the others lie outside because of noise.
     """
 
     name: str
-    inverse: Change
-    slope: Change
-    forward: Change
+    inverse: ArrayFunction
+    slope: ArrayFunction
+    forward: ArrayFunction
     build: Callable[[Expression], Expression]
     inside: np.ndarray = field(repr=False)
 
     def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """u and weights (of mean 1) that make its squared errors those of y, to first order; 0 for rows outside."""
+        """u and weights of mean 1, with which squared errors of u are those of y to first order; 0 for rows outside."""
         safe = np.where(self.inside, y, y[np.argmax(self.inside)])
         weight = 1 / np.maximum(np.abs(self.slope(safe)), 1e-12) ** 2
-        weight = np.where(self.inside, np.minimum(weight, STEEPEST * np.median(weight[self.inside])), 0.0)
+        weight = np.where(self.inside, np.minimum(weight, LARGEST_WEIGHT * np.median(weight[self.inside])), 0.0)
         return self.inverse(safe), weight / weight.mean()
 
     def linearised(self, u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Target and weights for a step of Gauss and Newton from u."""
+        """Target and weights of a Gauss-Newton step from u: linear least squares for the error of y."""
         now = self.forward(u)
         with np.errstate(all="ignore"):
             slope = self.slope(now)
             weight = 1 / np.maximum(np.abs(slope), 1e-12) ** 2
         weight = np.where(np.isfinite(slope) & np.isfinite(now), weight, 0.0)
-        weight = np.minimum(weight, STEEPEST * max(float(np.median(weight)), 1e-300))
+        weight = np.minimum(weight, LARGEST_WEIGHT * max(float(np.median(weight)), 1e-300))
         with np.errstate(all="ignore"):
             target = np.where(weight > 0, u + (y - now) * slope, u)
         return target, weight / max(float(weight.mean()), 1e-300)
 
 
 def possible_links(y: np.ndarray) -> Iterator[Link]:
-    """The links whose inverse is defined at y, but for noise; the identity first."""
-    yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, np.ones(len(y), dtype=bool))
-    if y.min() > 0 or y.max() < 0 or _nearly(y, y > 0, -y) or _nearly(y, y < 0, y):
-        yield from _one_sided(y, 1.0 if np.median(y) > 0 else -1.0)
-    size = np.abs(y)
-    if _nearly(y, size < 1, size - 1):
-        small = size < 1
-        yield Link("tanh", np.arctanh, lambda y: 1 / (1 - y**2), np.tanh, lambda node: Call("tanh", node), small)
+    """The links whose inverse is defined at y (N,), apart from noise; the identity first."""
+    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+
+    def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
+        """Whether few rows are outside, and none of them far beyond the range."""
+        return bool((~inside).mean() <= MOST_OUTSIDE and (beyond[~inside] <= MOST_OVERSHOOT * np.std(y)).all())
+
+    yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, everywhere)
+    if y.min() > 0 or y.max() < 0 or nearly(y > 0, -y) or nearly(y < 0, y):
+        yield from _links_of_one_sign(y, 1.0 if np.median(y) > 0 else -1.0)
+    if nearly(size < 1, size - 1):
+        yield Link("tanh", np.arctanh, lambda y: 1 / (1 - y**2), np.tanh, lambda node: Call("tanh", node), size < 1)
     right = math.pi / 2
-    if _nearly(y, size <= right, size - right):
-        clipped = lambda u: np.arcsin(np.clip(u, -1, 1))  # noqa: E731
-        yield Link("asin", np.sin, np.cos, clipped, lambda node: Call("asin", node), size <= right)
+    if nearly(size <= right, size - right):
+        yield Link(
+            name="asin",
+            inverse=np.sin,
+            slope=np.cos,
+            forward=lambda u: np.arcsin(np.clip(u, -1, 1)),
+            build=lambda node: Call("asin", node),
+            inside=size <= right,
+        )
     if size.max() < 1.5:
-        all_ = np.ones(len(y), dtype=bool)
-        yield Link("atan", np.tan, lambda y: 1 + np.tan(y) ** 2, np.arctan, lambda node: Call("atan", node), all_)
+        yield Link(
+            name="atan",
+            inverse=np.tan,
+            slope=lambda y: 1 + np.tan(y) ** 2,
+            forward=np.arctan,
+            build=lambda node: Call("atan", node),
+            inside=everywhere,
+        )
 
 
-def _nearly(y: np.ndarray, inside: np.ndarray, beyond: np.ndarray) -> bool:
-    return bool((~inside).mean() <= OUTSIDE and (beyond[~inside] <= OVERSHOOT * np.std(y)).all())
-
-
-def _one_sided(y: np.ndarray, s: float) -> Iterator[Link]:
-    """Links to targets of one sign s."""
-    inside = s * y > 0
+def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
+    """Links to targets of one sign, which is 1 or -1."""
+    inside = sign * y > 0
 
     def signed(node: Expression) -> Expression:
-        return node if s > 0 else Multiply((MINUS, node))
-
-    def exponential(u: np.ndarray) -> np.ndarray:
-        return s * np.exp(np.clip(u, -700, 700))
-
-    def root(u: np.ndarray) -> np.ndarray:
-        return s * np.sqrt(np.maximum(u, 0))
+        return node if sign > 0 else Multiply((MINUS_ONE, node))
 
     yield Link(
-        "exp", lambda y: np.log(s * y), lambda y: 1 / y, exponential, lambda node: signed(Call("exp", node)), inside
+        name="exp",
+        inverse=lambda y: np.log(sign * y),
+        slope=lambda y: 1 / y,
+        forward=lambda u: sign * np.exp(np.clip(u, -700, 700)),
+        build=lambda node: signed(Call("exp", node)),
+        inside=inside,
     )
-    yield Link("sqrt", lambda y: y**2, lambda y: 2 * y, root, lambda node: signed(Power(node, 0.5)), inside)
-    yield Link("1/", lambda y: 1 / y, lambda y: -1 / y**2, lambda u: 1 / u, lambda node: Power(node, -1.0), inside)
     yield Link(
-        "square",
-        lambda y: np.sqrt(s * y),
-        lambda y: s * 0.5 / np.sqrt(s * y),
-        lambda u: s * u**2,
-        lambda node: signed(Power(node, 2.0)),
-        inside,
+        name="sqrt",
+        inverse=lambda y: y**2,
+        slope=lambda y: 2 * y,
+        forward=lambda u: sign * np.sqrt(np.maximum(u, 0)),
+        build=lambda node: signed(Power(node, 0.5)),
+        inside=inside,
     )
-
-
-FEW = 4  # inputs that are all taken as they are
-SHARE = 0.35  # of the samples, as many columns at most
-# F of an input that does nothing is near 1; the largest of a hundred, with as few degrees of freedom as here, below 3.
-LEAST = 4.0
-FINEST = 40  # knot intervals of curves that are to see what a formula leaves
+    yield Link(
+        name="1/",
+        inverse=lambda y: 1 / y,
+        slope=lambda y: -1 / y**2,
+        forward=lambda u: 1 / u,
+        build=lambda node: Power(node, -1.0),
+        inside=inside,
+    )
+    yield Link(
+        name="square",
+        inverse=lambda y: np.sqrt(sign * y),
+        slope=lambda y: sign * 0.5 / np.sqrt(sign * y),
+        forward=lambda u: sign * u**2,
+        build=lambda node: signed(Power(node, 2.0)),
+        inside=inside,
+    )
 
 
 def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
-    """The inputs that y depends on, alone or in products of two.
+    """Select the inputs that the target depends on, alone or in products of two.
 
-    Curves of all inputs, and products of two as far as the samples allow, are fitted together; an input stays if
-    without its terms the sum of squares rises by `LEAST` times what as many useless columns would explain. Of inputs
-    that stand in for each other none may stay then; so the one that explains most beside those that stayed comes
-    back, as long as there is one, and at last the weakest goes, as long as one does nothing.
+    Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
+    if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace each
+    other none may stay then, so the most significant input given those that stayed is added as long as there is one,
+    and in the end insignificant inputs are removed one by one.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, inputs)
+        The rows.
+    y : ndarray, shape (N,)
+        The target.
+
+    Returns
+    -------
+    list of int
+        The columns in order; all of them if there are at most `ALWAYS_RELEVANT` or none is significant.
     """
     count = x.shape[1]
-    if count <= FEW:
+    if count <= ALWAYS_RELEVANT:
         return list(range(count))
-    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
-    kept = [i for i, value in _scores(scaled, y, range(count)).items() if value > LEAST]
+    scaled = _scaled(x)
+    kept = [i for i, f in _f_without_each(scaled, y, range(count)).items() if f > RELEVANT_F]
     while len(kept) < count:
-        beside = {i: _scores(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
-        best = max(beside, key=beside.get)
-        if beside[best] <= LEAST:
+        added = {i: _f_without_each(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
+        best = max(added, key=lambda i: added[i])
+        if added[best] <= RELEVANT_F:
             break
         kept.append(best)
     while 1 < len(kept) < count:
-        scores = _scores(scaled, y, kept)
-        weakest = min(scores, key=scores.get)
-        if scores[weakest] > LEAST:
+        scores = _f_without_each(scaled, y, kept)
+        weakest = min(scores, key=lambda i: scores[i])
+        if scores[weakest] > RELEVANT_F:
             break
         kept.remove(weakest)
     return sorted(kept) or list(range(count))
 
 
-def residual_f_statistic(x: np.ndarray, rest: np.ndarray) -> float:
-    """F of what is seen in the residuals of a formula, 1 for noise: the larger of two.
+def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
+    """F statistic of what a linear model explains of the residuals of a formula; near 1 for noise.
 
-    One by curves of the columns of x and products of two, one by curves of all features of few columns.
+    The larger of two: curves of the columns of x (N, inputs) and products of two, and, for few columns, curves of all
+    features.
     """
-    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
-    rest = rest - rest.mean()
-    found = _f_of(*_model(scaled, rest, range(x.shape[1]), FINEST), rest)
-    if x.shape[1] <= FEW:
-        listed = candidate_features(x, range(x.shape[1]))
-        size = int(np.clip(SHARE * len(rest) / len(listed) - 2, 1, FINEST))
-        matrix = np.concatenate([spline_columns(feature.values, size) for feature in listed], 1)
+    residuals = residuals - residuals.mean()
+    model = _LinearModel(_scaled(x), residuals, range(x.shape[1]), RESIDUAL_INTERVALS)
+    statistic = _f_statistic(model.gram, model.right, residuals)
+    if x.shape[1] <= ALWAYS_RELEVANT:
+        features = candidate_features(x, range(x.shape[1]))
+        size = int(np.clip(COLUMN_SHARE * len(residuals) / len(features) - 2, 1, RESIDUAL_INTERVALS))
+        matrix = np.concatenate([spline_columns(feature.values, size) for feature in features], 1)
         gram = matrix.T @ matrix
         gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
-        found = max(found, _f_of(range(len(gram)), gram, matrix.T @ rest, rest))
-    return found
+        statistic = max(statistic, _f_statistic(gram, matrix.T @ residuals, residuals))
+    return statistic
 
 
-def _f_of(owner: Sequence, gram: np.ndarray, right: np.ndarray, rest: np.ndarray) -> float:
-    total, explained = float(rest @ rest), float(right @ np.linalg.solve(gram, right))
-    return explained / len(owner) / max((total - explained) / max(len(rest) - len(owner), 1), 1e-300)
+def _scaled(x: np.ndarray) -> np.ndarray:
+    """The columns, scaled to [-1, 1]."""
+    return 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
 
 
-def _scores(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
-    """F of leaving out each input."""
-    owner, gram, right = _model(scaled, y, inputs, 10)
+def _f_statistic(gram: np.ndarray, right: np.ndarray, target: np.ndarray) -> float:
+    """F statistic of a linear model with the normal equations `gram` c = `right`."""
+    total, explained = float(target @ target), float(right @ np.linalg.solve(gram, right))
+    return explained / len(gram) / max((total - explained) / max(len(target) - len(gram), 1), 1e-300)
+
+
+def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
+    """F statistic of the terms of each input, given the terms of the others."""
+    model = _LinearModel(scaled, y, inputs, RELEVANCE_INTERVALS)
     total = float(y @ y)
 
-    def rest(picked: np.ndarray) -> float:
-        return max(total - float(right[picked] @ np.linalg.solve(gram[np.ix_(picked, picked)], right[picked])), 0.0)
+    def sum_of_squares(columns: np.ndarray) -> float:
+        gram, right = model.gram[np.ix_(columns, columns)], model.right[columns]
+        return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
-    everything = np.arange(len(owner))
-    # Below rounding nothing is left to compare with.
-    full = max(rest(everything), 1e-13 * total)
-    spread = full / max(len(y) - len(owner), 1)
-    scores = {}
+    count = len(model.owners)
+    full = max(sum_of_squares(np.arange(count)), 1e-13 * total)  # Smaller differences are rounding errors.
+    variance = full / max(len(y) - count, 1)
+    statistics = {}
     for i in inputs:
-        without = np.array([place for place, who in enumerate(owner) if i not in who])
-        scores[i] = (rest(without) - full) / max(len(owner) - len(without), 1) / spread
-    return scores
+        others = np.array([place for place, owners in enumerate(model.owners) if i not in owners])
+        statistics[i] = (sum_of_squares(others) - full) / max(count - len(others), 1) / variance
+    return statistics
 
 
-def _model(scaled, y, inputs: Sequence[int], finest: int) -> tuple[list[frozenset[int]], np.ndarray, np.ndarray]:
-    """(inputs of each column, normal matrix, right side) of a linear model of curves and products of two."""
-    most = SHARE * len(y)
-    inputs = list(inputs)
-    size = int(np.clip(most / (2 * len(inputs)) - 2, 1, finest))
-    blocks: list[tuple[frozenset[int], np.ndarray]] = [
-        (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
-    ]
-    left = most - sum(block.shape[1] for _, block in blocks)
-    pairs = list(combinations(inputs, 2))
-    degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
-    for i, j in pairs if degree else ():
-        own, other = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
-        product = (own[:, :, None] * other[:, None, :]).reshape(len(y), -1)
-        blocks.append((frozenset((i, j)), product - product.mean(0)))
-    matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
-    owner = [frozenset(), *(who for who, block in blocks for _ in range(block.shape[1]))]
-    gram = matrix.T @ matrix
-    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
-    return owner, gram, matrix.T @ y
+class _LinearModel:
+    """Normal equations of curves of single inputs and products of two polynomials, as many as the rows allow.
+
+    Parameters
+    ----------
+    scaled : ndarray, shape (N, columns)
+        The rows, scaled to [-1, 1].
+    y : ndarray, shape (N,)
+        The target.
+    inputs : sequence of int
+        The columns to use.
+    most_intervals : int
+        Knot intervals of each curve, at most.
+
+    Attributes
+    ----------
+    owners : list of frozenset of int
+        The inputs that each column of the model depends on.
+    gram, right : ndarray
+        Matrix and right-hand side of the normal equations.
+    """
+
+    def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):
+        most = COLUMN_SHARE * len(y)
+        inputs = list(inputs)
+        size = int(np.clip(most / (2 * len(inputs)) - 2, 1, most_intervals))
+        blocks: list[tuple[frozenset[int], np.ndarray]] = [
+            (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
+        ]
+        left = most - sum(block.shape[1] for _, block in blocks)
+        pairs = list(combinations(inputs, 2))
+        degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
+        for i, j in pairs if degree else ():
+            first, second = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
+            product = (first[:, :, None] * second[:, None, :]).reshape(len(y), -1)
+            blocks.append((frozenset((i, j)), product - product.mean(0)))
+        matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
+        self.owners: list[frozenset[int]] = [frozenset()]
+        self.owners += [owners for owners, block in blocks for _ in range(block.shape[1])]
+        self.gram = matrix.T @ matrix
+        self.gram[np.diag_indices_from(self.gram)] += 1e-10 * np.trace(self.gram) / len(self.gram)
+        self.right = matrix.T @ y

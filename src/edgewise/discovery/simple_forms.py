@@ -1,10 +1,9 @@
-"""Sums of simple terms, chosen one after another: the formulas that noisy tables mostly ask for, in no time.
-
-Formulas c f(u) g(v) + d of simple functions of simple features: all of them at once, by their correlation with y."""
+"""Two fast searches for simple formulas: sums of simple terms by forward selection, and products of two functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -21,140 +20,172 @@ from edgewise.formulas.expression import (
     Variable,
     complexity,
     evaluate,
+    exact_number,
 )
 
-TERMS = 8  # most in a sum
-PAIRED = 10  # inputs whose products and ratios are among the terms
-ALIKE = 1e-10  # share of a term that the others leave over, below which it adds nothing
+MOST_TERMS = 8  # Terms of a sum, at most. A choice: longer formulas are hardly read.
+MOST_PAIRED = 10  # Inputs, the best correlated ones, whose products and ratios are terms. A choice: 135 more terms.
+# Share of a term that is not explained by the chosen ones, below which it is linearly dependent. A choice.
+DEPENDENT_SHARE = 1e-10
+# Functions up to which all pairs are compared; with more, the first factor is one of the best alone. Choices: 1500^2
+# correlations take half a second.
+MOST_FOR_ALL_PAIRS, BEST_ALONE = 1500, 60
+# Smallest absolute value of a denominator relative to its largest, and largest exponent. Choices that avoid terms which
+# one row decides.
+SMALLEST_DENOMINATOR, LARGEST_EXPONENT = 1e-2, 20.0
 
 
-def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = TERMS) -> Iterator[Expression]:
-    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios.
+def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_TERMS) -> Iterator[Expression]:
+    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, exponentials, products and ratios.
 
-    Forward selection, the term next that lowers the squared error most (orthogonal least squares; S. Chen,
-    S. Billings, W. Luo, International Journal of Control 50, 1989, p. 1873): first among the inputs alone, then again
-    among all terms.
+    The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers the
+    squared error most. First only inputs are candidates, then, again from one term on, all terms.
 
-    Args:
-        x: (N, inputs). y: (N,). Both finite.
+    Parameters
+    ----------
+    x : ndarray, shape (N, inputs)
+        The inputs, finite.
+    y : ndarray, shape (N,)
+        The target, finite.
+    terms : int
+        Number of terms, at most.
+
+    Yields
+    ------
+    Expression
+        The sums with their least-squares factors.
+
+    References
+    ----------
+    .. [1] S. Chen, S. Billings, W. Luo, "Orthogonal least squares methods and their application to non-linear system
+       identification", International Journal of Control 50 (1989), p. 1873.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> x = np.random.default_rng(0).uniform(1, 2, (50, 2))
+    >>> as_text(list(stepwise_sums(x, 3 * x[:, 0] / x[:, 1] + 1))[2], ["a", "b"], 3)
+    '3*a/b + 1'
     """
     singles = [Variable(k) for k in range(x.shape[1])]
-    yield from _selected(singles, x, y, terms)
-    strongest = np.argsort(-np.abs(_correlations(x, y)), kind="stable")[:PAIRED]
-    chosen = [Variable(int(k)) for k in strongest]
-    candidates = [*singles, *(term for one in singles for term in _powers(one)), *_pairs(chosen)]
-    yield from _selected([term for term in candidates if not domain_violations(term, x)], x, y, terms)
-
-
-def _powers(one: Variable) -> list[Expression]:
-    return [Power(one, 2.0), Power(one, 3.0), Power(one, 0.5), Power(one, -1.0), Call("log", one), Call("exp", one)]
-
-
-def _pairs(inputs: list[Variable]) -> Iterator[Expression]:
-    for place, one in enumerate(inputs):
-        for other in inputs[place + 1 :]:
-            yield Multiply((one, other))
-            yield Multiply((one, Power(other, -1.0)))
-            yield Multiply((other, Power(one, -1.0)))
-
-
-def _correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    yield from _selected_sums(singles, x, y, terms)
     centred = x - x.mean(0)
     size = np.sqrt(np.square(centred).sum(0))
-    return centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
+    correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
+    strongest = [Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[:MOST_PAIRED]]
+    candidates: list[Expression] = [*singles]
+    for one in singles:
+        candidates += [Power(one, exponent) for exponent in (2.0, 3.0, 0.5, -1.0)]
+        candidates += [Call("log", one), Call("exp", one)]
+    for one, other in combinations(strongest, 2):
+        candidates += [Multiply((one, other)), Multiply((one, Power(other, -1.0))), Multiply((other, Power(one, -1.0)))]
+    yield from _selected_sums([term for term in candidates if not domain_violations(term, x)], x, y, terms)
 
 
-def _selected(candidates: list[Expression], x: np.ndarray, y: np.ndarray, most: int) -> Iterator[Expression]:
+def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarray, most: int) -> Iterator[Expression]:
+    """Sums of 1, 2, ... terms by forward selection; a candidate is orthogonalised against the chosen terms."""
     columns = np.stack([evaluate(term, x) for term in candidates], 1)
     usable = np.isfinite(columns).all(0) & (np.abs(columns).max(0) < 1e12)
     size = np.where(usable, np.abs(columns).max(0), 1.0)
     columns = np.where(usable, columns, 0.0)
-    left = columns / np.where(size > 0, size, 1.0)
-    left = left - left.mean(0)
-    full = np.square(left).sum(0)
-    rest, chosen = y - y.mean(), []
+    orthogonal = columns / np.where(size > 0, size, 1.0)
+    orthogonal = orthogonal - orthogonal.mean(0)
+    full = np.square(orthogonal).sum(0)
+    residuals = y - y.mean()
+    chosen: list[int] = []
     for _ in range(min(most, len(candidates), max(len(y) // 5, 1))):
-        power = np.square(left).sum(0)
-        gain = np.where(power > ALIKE * full, (left.T @ rest) ** 2 / np.where(power > 0, power, 1.0), 0.0)
+        squares = np.square(orthogonal).sum(0)
+        independent = squares > DEPENDENT_SHARE * full
+        gain = np.where(independent, (orthogonal.T @ residuals) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
         place = int(gain.argmax())
         if not gain[place] > 0:
             return
         chosen.append(place)
-        direction = left[:, place] / np.sqrt(power[place])
-        rest = rest - direction * (direction @ rest)
-        left = left - np.outer(direction, direction @ left)
-        yield _sum([candidates[k] for k in chosen], columns[:, chosen], y)
-
-
-def _sum(terms: list[Expression], columns: np.ndarray, y: np.ndarray) -> Expression:
-    design = np.column_stack([columns, np.ones(len(y))])
-    scale = np.abs(design).max(0)
-    factors = np.linalg.lstsq(design / scale, y, rcond=None)[0] / scale
-    parts = [Multiply((Number(float(factor)), term)) for factor, term in zip(factors, terms, strict=False)]
-    return Add((*parts, Number(float(factors[-1]))))
-
-
-ALL, HEADS = 1500, 60  # functions up to which all pairs are tried, and how many are f where there are more
-AWAY = 1e-2  # from 0, relative to its largest value, a feature must stay to be divided by
-STEEP = 20.0  # the largest exponent
+        direction = orthogonal[:, place] / np.sqrt(squares[place])
+        residuals = residuals - direction * (direction @ residuals)
+        orthogonal = orthogonal - np.outer(direction, direction @ orthogonal)
+        design = np.column_stack([columns[:, chosen], np.ones(len(y))])
+        scale = np.abs(design).max(0)
+        factors = np.linalg.lstsq(design / scale, y, rcond=None)[0] / scale
+        terms = [Multiply((Number(float(f)), candidates[k])) for f, k in zip(factors[:-1], chosen, strict=True)]
+        yield Add((*terms, Number(float(factors[-1]))))
 
 
 def simple_products(
     features: Sequence[Feature], link: Link, y: np.ndarray, price: float, most: int
 ) -> list[Expression]:
-    """The best few formulas link(c f(u) g(v) + d), c and d fitted, by N log(1 - correlation^2) + price * symbols.
+    """Find the best formulas h(c f(u) g(v) + d) of functions f, g without constants, of features u, v.
 
-    Noise hardly matters to them, for there is nothing to fit but two numbers: what curves are too loose for. Where
-    there are many functions, f is one of those that are best alone.
+    All pairs are compared at once by their correlation with the target; c and d follow in closed form. With only two
+    fitted numbers, noise hardly matters, where curves of splines would follow it.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        The features.
+    link : Link
+        The outer function h.
+    y : ndarray, shape (N,)
+        The target.
+    price : float
+        Price of a symbol in the criterion N log(1 - correlation^2) + price * symbols.
+    most : int
+        Number of formulas, at most.
+
+    Returns
+    -------
+    list of Expression
+        The formulas, the best first.
     """
-    parts = list(_parts(features))
+    parts = list(_simple_functions(features))
     u, weight = link.target(y)
     share = weight / weight.sum()
-    # Each column in units of its size, so that no square overflows; correlations don't mind.
+    # Columns are scaled so that no square overflows; correlations do not depend on it.
     columns = np.stack([values / max(float(np.abs(values).max()), 1e-300) for _, values in parts], 1)
     centred = u - share @ u
-    scale = max(float(share @ centred**2), 1e-300)
-    size = np.array([complexity(node) for node, _ in parts])
+    variance_of_u = max(float(share @ centred**2), 1e-300)
+    symbols = np.array([complexity(node) for node, _ in parts])
 
-    def scores(heads: np.ndarray) -> np.ndarray:
+    def criterion(heads: np.ndarray) -> np.ndarray:
+        """The criterion of the products of some functions with all functions."""
         left = columns[:, heads]
-        with_target = (left * (share * centred)[:, None]).T @ columns
+        covariance = (left * (share * centred)[:, None]).T @ columns
         variance = (left**2 * share[:, None]).T @ columns**2 - ((left * share[:, None]).T @ columns) ** 2
-        explained = np.where(variance > 1e-12, with_target**2 / np.maximum(variance, 1e-300) / scale, 0.0)
-        return len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (size[heads, None] + size[None, :])
+        explained = np.where(variance > 1e-12, covariance**2 / np.maximum(variance, 1e-300) / variance_of_u, 0.0)
+        return len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (symbols[heads, None] + symbols[None, :])
 
     heads = np.arange(len(parts))
-    if len(parts) > ALL:
-        heads = np.argsort(scores(heads[:1])[0], kind="stable")[:HEADS]
-    score = scores(heads)
-    order = np.argsort(score, axis=None, kind="stable")
-    chosen = dict.fromkeys(tuple(sorted((int(heads[k // len(parts)]), int(k % len(parts))))) for k in order[: 2 * most])
-    return [_fitted(parts[i], parts[j], u, share, link) for i, j in list(chosen)[:most]]
+    if len(parts) > MOST_FOR_ALL_PAIRS:
+        heads = np.argsort(criterion(heads[:1])[0], kind="stable")[:BEST_ALONE]
+    order = np.argsort(criterion(heads), axis=None, kind="stable")
+    pairs = dict.fromkeys(tuple(sorted((int(heads[k // len(parts)]), int(k % len(parts))))) for k in order[: 2 * most])
+    formulas = []
+    for i, j in list(pairs)[:most]:
+        (first, first_values), (second, second_values) = parts[i], parts[j]
+        product = first_values * second_values
+        centred_product = product - share @ product
+        squares = max(float(share @ centred_product**2), 1e-300)
+        factor = float(share @ (centred_product * u)) / squares
+        offset = float(share @ u - factor * (share @ product))
+        formulas.append(simplify(link.build(Add((Multiply((Number(factor), first, second)), Number(offset))))))
+    return formulas
 
 
-def _parts(features: Sequence[Feature]) -> Iterator[tuple[Expression, np.ndarray]]:
-    """Functions of features that need no numbers, with their values; 1 among them."""
-    yield Number(1.0, (1, 1, "")), np.ones_like(features[0].values)
+def _simple_functions(features: Sequence[Feature]) -> Iterator[tuple[Expression, np.ndarray]]:
+    """Functions of features that have no constants, with their values; the constant 1 is the first."""
+    yield exact_number(1), np.ones_like(features[0].values)
     for feature in features:
         node, values = feature.expression, feature.values
         size = np.abs(values)
         yield node, values
         yield Power(node, 2.0), values**2
-        if size.min() > AWAY * size.max():
+        if size.min() > SMALLEST_DENOMINATOR * size.max():
             yield Power(node, -1.0), 1 / values
             yield Power(node, -2.0), values**-2.0
         if values.min() > 0:
             yield Power(node, 0.5), np.sqrt(values)
             yield Call("log", node), np.log(values)
-        if size.max() < STEEP:
+        if size.max() < LARGEST_EXPONENT:
             yield Call("exp", node), np.exp(values)
         yield Call("sin", node), np.sin(values)
         yield Call("cos", node), np.cos(values)
-
-
-def _fitted(one, other, u: np.ndarray, share: np.ndarray, link: Link) -> Expression:
-    product = one[1] * other[1]
-    centred = product - share @ product
-    factor = float(share @ (centred * u)) / max(float(share @ centred**2), 1e-300)
-    offset = float(share @ u - factor * (share @ product))
-    return simplify(link.build(Add((Multiply((Number(factor), one[0], other[0])), Number(offset)))))
