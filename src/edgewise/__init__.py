@@ -48,7 +48,28 @@ from edgewise.train import (
     refine,
 )
 
-if TYPE_CHECKING:  # loaded when they are first used, because they need scikit-learn
+if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
+    from edgewise import (  # noqa: F401
+        checkpoint,
+        compare,
+        datasets,
+        discovery,
+        errors,
+        estimator,
+        export,
+        formulas,
+        interpret,
+        model_selection,
+        nn,
+        ops,
+        outcomes,
+        pde,
+        plot,
+        report,
+        tables,
+        theory,
+        train,
+    )
     from edgewise.estimator import KANClassifier, KANRegressor
 
 __version__ = "0.1.0"
