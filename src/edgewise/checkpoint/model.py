@@ -52,6 +52,10 @@ class Checkpoint:
         its facts under "estimator", and the user's under "extra".
     state : dict or None
         The state of a training for `fit(resume=...)`, or None.
+
+    Examples
+    --------
+    See `read`.
     """
 
     model: Network

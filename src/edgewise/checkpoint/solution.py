@@ -71,6 +71,19 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     See Also
     --------
     edgewise.save : Does the same for models, estimators and solutions.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> decay = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
+    >>> solution = solve(decay)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "solution.safetensors")
+    ...     save_solution(solution, path)
+    ...     again = load_solution(path, decay)
+    >>> again.parameters == solution.parameters
+    True
     """
     solution, path = files.object_then_path(solution, path, "edgewise.checkpoint.save_solution")
     problem = solution.problem
@@ -116,6 +129,10 @@ def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solutio
     See Also
     --------
     edgewise.load : Does the same for models, estimators and solutions.
+
+    Examples
+    --------
+    See `save_solution`.
     """
     with container.errors_of_file("solution", path):
         return solution_of(container.unpack(files.read_bytes(path)), problem)
@@ -194,30 +211,45 @@ def _decoded(tree: Any) -> nn.Module:
     try:
         match tree["kind"]:
             case "windows":
-                return _window_network(**parts)
+                axis, ends, windows = parts["axis"], parts["ends"], parts["windows"]
+                _require(isinstance(windows, list) and len(windows) > 0, "list its windows")
+                _require_numbers(ends, 1)
+                in_order = len(ends) == len(windows) + 1 and bool((ends.diff() > 0).all())
+                _require(in_order, "have windows one after the other", "others")
+                networks = [each for each in map(_decoded, windows) if isinstance(each, TensorNetwork)]
+                _require(len(networks) == len(windows), "have windows of kind tensor", "others")
+                inputs = {each.layers[0].in_features for each in networks}
+                has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
+                _require(has_axis, "have time among its inputs", "others")
+                return WindowNetwork(networks, ends, axis)
             case "tensor":
                 return _tensor_network(**parts)
             case "separable":
                 return _separable_network(**parts)
             case "periodic":
-                return _periodic_network(**parts)
+                periods, count = parts["periods"], parts["inputs"]
+                valid = isinstance(periods, list) and all(
+                    isinstance(each, tuple) and list(map(type, each)) == [int, float, float] for each in periods
+                )
+                valid = valid and type(count) is int and 0 < count < _MOST_INPUTS
+                _require(valid, "give number, start and length of periods", "others")
+                first = PeriodicLayer(count, {number: (start, period) for number, start, period in periods})
+                inner = _decoded(parts["inner"])
+                if not isinstance(inner, KAN | MLP):
+                    raise CheckpointError("must have a kan behind its periods, got something else")
+                fits = inner.config.width[0] == first.out_features
+                _require(fits, "have as many inputs as its periods give", "others")
+                return PeriodicNetwork(first, inner)
             case _:
-                return _kan(**parts)
+                text, tensors = parts["description"], parts["tensors"]
+                valid = isinstance(tensors, dict) and all(isinstance(each, Tensor) for each in tensors.values())
+                _require(valid and isinstance(text, str), "have a description and tensors by name")
+                description = read_description(strict_json.parse(text, "description"), len(tensors))
+                entries = {name: TensorEntry(each.dtype, tuple(each.shape), 0, 0) for name, each in tensors.items()}
+                description.check_entries(entries)
+                return description.build(tensors, ELEMENTARY)
     except InputError as error:
         raise CheckpointError(f"must describe a possible network: {ascii(str(error)[:200])[1:-1]}") from error
-
-
-def _window_network(axis: Any, ends: Any, windows: Any) -> WindowNetwork:
-    _require(isinstance(windows, list) and len(windows) > 0, "list its windows")
-    _require_numbers(ends, 1)
-    in_order = len(ends) == len(windows) + 1 and bool((ends.diff() > 0).all())
-    _require(in_order, "have windows one after the other", "others")
-    networks = [each for each in map(_decoded, windows) if isinstance(each, TensorNetwork)]
-    _require(len(networks) == len(windows), "have windows of kind tensor", "others")
-    inputs = {each.layers[0].in_features for each in networks}
-    has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
-    _require(has_axis, "have time among its inputs", "others")
-    return WindowNetwork(networks, ends, axis)
 
 
 def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> TensorNetwork:
@@ -250,28 +282,6 @@ def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> Separ
     layer = SeparableLayer(inputs, outputs, grid_size=size, degree=degree, domain=(0.0, 1.0), dtype=coef.dtype)
     layer.load_state_dict({"coef": coef, "knots": knots, "domain_is_set": layer.domain_is_set})
     return SeparableNetwork(layer, fields)
-
-
-def _periodic_network(inputs: Any, periods: Any, inner: Any) -> PeriodicNetwork:
-    valid = isinstance(periods, list) and all(
-        isinstance(each, tuple) and list(map(type, each)) == [int, float, float] for each in periods
-    )
-    valid = valid and type(inputs) is int and 0 < inputs < _MOST_INPUTS
-    _require(valid, "give number, start and length of periods", "others")
-    first = PeriodicLayer(inputs, {number: (start, period) for number, start, period in periods})
-    network = _decoded(inner)
-    if not isinstance(network, KAN | MLP):
-        raise CheckpointError("must have a kan behind its periods, got something else")
-    _require(network.config.width[0] == first.out_features, "have as many inputs as its periods give", "others")
-    return PeriodicNetwork(first, network)
-
-
-def _kan(description: Any, tensors: Any) -> KAN | MLP:
-    valid = isinstance(tensors, dict) and all(isinstance(each, Tensor) for each in tensors.values())
-    _require(valid and isinstance(description, str), "have a description and tensors by name")
-    read = read_description(strict_json.parse(description, "description"), len(tensors))
-    read.check_entries({name: TensorEntry(each.dtype, tuple(each.shape), 0, 0) for name, each in tensors.items()})
-    return read.build(tensors, ELEMENTARY)
 
 
 def _require_degree(degree: Any) -> None:

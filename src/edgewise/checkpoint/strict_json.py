@@ -165,7 +165,7 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def _is_key(key: Any) -> bool:
-    """Whether a value can be the key of a dictionary: text, numbers, None, and tuples of these."""
+    """Return True for values that can be the key of a dictionary: text, numbers, None, and tuples of these."""
     if isinstance(key, tuple):
         return all(_is_key(part) for part in key)
     return key is None or isinstance(key, bool | int | float | str)
