@@ -99,6 +99,12 @@ def active_parameters(network: Chain) -> int:
     ----------
     network : Chain
         A network, such as a KAN; layers without splines count nothing.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> active_parameters(KAN([2, 3, 1], degree=3))  # 9 edges with 4 active splines each
+    36
     """
     active = 0
     for layer in network.layers:

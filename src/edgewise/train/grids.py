@@ -49,6 +49,11 @@ class RefineReport:
         Whether every layer's new knots contain the old ones, so that the function is the same up to rounding.
     errors : tuple of float
         Largest absolute difference of any edge's spline, for each layer; 0 where exact.
+
+    Examples
+    --------
+    >>> RefineReport(False, (1e-3, 2e-4)).max_error
+    0.001
     """
 
     exact: bool
@@ -70,6 +75,11 @@ class MoveReport:
         Share of hidden activations that lay outside their grid before.
     change : float
         Root mean square of the change of the outputs.
+
+    Examples
+    --------
+    >>> MoveReport(outside=0.25, change=1e-3).outside
+    0.25
     """
 
     outside: float
@@ -91,6 +101,12 @@ def data_domain(x: Tensor) -> Tensor:
     -------
     Tensor, shape (in, 2)
         Lower and upper ends.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 1.0], [99.0, 1.0]])
+    >>> data_domain(x).tolist()
+    [[0.0, 9.0], [0.0, 2.0]]
     """
     low, high = x.amin(0), x.amax(0)
     first, third = _quantile(x, 0.25), _quantile(x, 0.75)
@@ -241,6 +257,12 @@ def refine_with_report(model: KAN, grid_size: int | Sequence[int]) -> tuple[KAN,
     ------
     InputError
         grid_size is not a positive integer or does not fit the number of layers.
+
+    Examples
+    --------
+    >>> _, report = refine_with_report(KAN([2, 1], grid_size=4), 5)
+    >>> report.exact, report.max_error > 0
+    (False, True)
     """
     old_sizes = model.config.grid_size
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
@@ -299,6 +321,14 @@ def move_hidden_domains_(model: KAN, x: Tensor, *, margin: float) -> MoveReport:
     ------
     InputError
         The model is no KAN of spline layers, or x does not fit it.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+    >>> model = KAN([1, 1, 1], domain=(-1, 1), dtype=torch.float64)
+    >>> _ = move_hidden_domains_(model, x, margin=0.1)
+    >>> move_hidden_domains_(model, x, margin=0.1).outside
+    0.0
     """
     _spline_layers(model, x)
     outside, before = _outside(model, x)
@@ -336,6 +366,16 @@ def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, Mo
     ------
     InputError
         The model is no KAN of spline layers, or x does not fit it.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+    >>> model = KAN([1, 1, 1], domain=(-1, 1), dtype=torch.float64)
+    >>> enclosed, _ = enclose(model, x, cover=2 * x)
+    >>> low, high = enclosed.layers[1].domain[0]
+    >>> hidden = enclosed.layers[0](2 * x)
+    >>> bool(low <= hidden.min()), bool(hidden.max() <= high)
+    (True, True)
     """
     _spline_layers(model, x)
     outside, before = _outside(model, x)
@@ -398,6 +438,15 @@ def normal_form(model: KAN) -> KAN:
     InputError
         The model is no KAN of spline layers, or its base function is not "zero": silu(h) is not a multiple of
         silu((h - middle) / half).
+
+    Examples
+    --------
+    >>> x = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
+    >>> model = KAN([1, 2, 1], base="zero", dtype=torch.float64)
+    >>> adapt_domain_(model, x)
+    >>> normal = normal_form(model)
+    >>> torch.allclose(model(x), normal(x)), normal.layers[1].domain.round().tolist()
+    (True, [[-1.0, 1.0], [-1.0, 1.0]])
     """
     _spline_layers(model)
     if model.config.base != "zero":

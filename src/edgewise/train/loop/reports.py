@@ -34,6 +34,11 @@ class StepRecord:
         Value of the penalty.
     seconds : float
         Wall seconds since the start of the fit.
+
+    Examples
+    --------
+    >>> StepRecord(step=0, loss=1.0, validation_loss=None, penalty=0.1, seconds=0.0).loss
+    1.0
     """
 
     step: int
@@ -181,6 +186,16 @@ class StepEvent(Progress):
         The model in training, with the parameters of this step and not the best ones.
     state : callable
         Makes the dict from which `fit(..., resume=...)` continues with the same bits.
+
+    Examples
+    --------
+    >>> import torch, edgewise
+    >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+    >>> model = edgewise.KAN([1, 1], dtype=torch.float64)
+    >>> seen = []
+    >>> _ = edgewise.fit(model, edgewise.Regression(x, x**2), steps=2, callbacks=[seen.append])
+    >>> [(event.stage, event.step, event.share) for event in seen]
+    [('LevenbergMarquardt', 1, 0.5), ('LevenbergMarquardt', 2, 1.0)]
     """
 
     loss: float

@@ -30,6 +30,11 @@ class StepResult:
         None to go on, else `CONVERGED` or `NO_PROGRESS`; the parameters are then as before the step.
     message : str
         A sentence that explains `stopped`.
+
+    Examples
+    --------
+    >>> StepResult(Evaluation(loss=0.5, penalty=0.1)).evaluation.total
+    0.6
     """
 
     evaluation: Evaluation
@@ -64,6 +69,38 @@ class Method:
         Whether every step needs all samples.
     monotone : bool
         Whether no step raises the objective, so that a stall means convergence.
+
+    Examples
+    --------
+    A method of one's own is a dataclass of settings and a `Run`:
+
+    >>> from edgewise import MLP, Regression, fit
+    >>> @dataclass(frozen=True)
+    ... class GradientDescent(Method):
+    ...     rate: float = 0.1
+    ...
+    ...     def start(self, objective, *, steps):
+    ...         return GradientDescentRun(self, objective)
+    >>> class GradientDescentRun:
+    ...     def __init__(self, settings, objective):
+    ...         self.settings, self.objective = settings, objective
+    ...
+    ...     def step(self, data):
+    ...         evaluation = self.objective.backward(data)
+    ...         with torch.no_grad():
+    ...             for parameter in self.objective.parameters.values():
+    ...                 parameter -= self.settings.rate * parameter.grad
+    ...         return StepResult(evaluation)
+    ...
+    ...     def state(self):
+    ...         return {}
+    ...
+    ...     def restore(self, state):
+    ...         pass
+    >>> x = torch.linspace(-1, 1, 20)[:, None]
+    >>> report = fit(MLP([1, 1]), Regression(x, 2 * x), GradientDescent(), steps=100)
+    >>> report.loss < 1e-6
+    True
     """
 
     full_batch: ClassVar[bool] = False

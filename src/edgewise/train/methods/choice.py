@@ -34,6 +34,11 @@ class MethodLimits:
         For Levenberg-Marquardt on other likelihoods, such as those of ordered classes.
     quasi_newton : int
         For self-scaled Broyden on other losses.
+
+    Examples
+    --------
+    >>> MethodLimits().least_squares
+    5000
     """
 
     least_squares: int = MOST_FACTORISED
@@ -67,6 +72,14 @@ def default_method(model: nn.Module, problem: Problem, batch_size: int | None) -
     method : Method
     reason : str
         Why this one, as a sentence.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import KAN, Regression
+    >>> problem = Regression(torch.rand(20, 1), torch.rand(20, 1))
+    >>> default_method(KAN([1, 1]), problem, batch_size=None)[1]
+    'Levenberg-Marquardt, since 9 parameters are no more than 5000.'
     """
     network = unwrapped(model)
     if batch_size is not None or problem.train_loader is not None or network is not model:
@@ -101,6 +114,14 @@ def method_for(
     method : Method
     reason : str
         Why this one, as a sentence.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise import Regression
+    >>> method, reason = method_for(Regression(torch.rand(20, 1), torch.rand(20, 1)), parameters=9000)
+    >>> reason
+    'L-BFGS, since 9000 parameters are more than 5000.'
     """
     limits = limits or MethodLimits()
     blocks = problem.second_order_blocks()
