@@ -11,7 +11,7 @@ from edgewise.errors import InputError
 
 
 def fitted(score, parameters=100, seconds=1.0, error=0.01):
-    return module._Fitted(score, error, parameters, seconds)
+    return module.ModelScore(score, error, parameters, seconds)
 
 
 def evidence(**scores):
@@ -21,11 +21,11 @@ def evidence(**scores):
     base |= {name.replace("_", " "): score for name, score in scores.items()}
     models = {name: fitted(score) for name, score in base.items()}
     models["MLP"] = fitted(base["MLP"], 5000, 0.5)
-    return module._Evidence(models, np.array([0.5, 0.4, 0.1]), 0.3, 800, "R²")
+    return module.Evidence(models, np.array([0.5, 0.4, 0.1]), 0.3, 800, "R²")
 
 
 def branches_of(e, needs=NEEDS):
-    return {b.question: b for b in [*module._data(e), *(b for n in needs for b in module._BRANCHES[n](e))]}
+    return {branch.question: branch for branch in e.branches(needs)}
 
 
 def test_a_composition_speaks_for_the_kan():
@@ -35,14 +35,14 @@ def test_a_composition_speaks_for_the_kan():
     assert found["Dimension?"].answer == "low" and found["Small model wanted?"].advice == "KAN"
     assert found["Fast training wanted?"].advice == "MLP"  # by the seconds
     assert "CompactNet" in found["Small model wanted?"].later and "forget" in found["Continual learning?"].later
-    recommendation, why = module._verdict(list(found.values()), evidence())
+    recommendation, why = evidence().verdict(list(found.values()))
     assert recommendation == "KAN" and "favoured by: compositional structure" in why
 
 
 def test_measured_accuracy_goes_before_the_guide():
     e = evidence(MLP=0.97)
-    recommendation, why = module._verdict(list(branches_of(e).values()), e)
-    assert recommendation == "MLP" and "whatever the guide says" in why
+    recommendation, why = e.verdict(list(branches_of(e).values()))
+    assert recommendation == "MLP" and "although the guide favours a KAN" in why
     assert branches_of(e)["Small model wanted?"].advice == "either"
 
 
@@ -58,12 +58,12 @@ def test_a_small_mlp_is_trained():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
     y = np.tanh(3 * X[:, 0]) + X[:, 1] / 1000
-    trial = module._Trial(X[:150], y[:150], X[150:], y[150:], "regression", 0, None)
-    found = trial._small_mlp(60, 0.0)
+    trial = module.Measurement(module.Rows(X[:150], y[:150], X[150:], y[150:]), "regression")
+    found = trial.small_mlp(60)
     assert found.score > 0.98 and abs(found.parameters - 60) < 5
     labels = np.where(y > 0, "yes", "no")
-    trial = module._Trial(X[:150], labels[:150], X[150:], labels[150:], "classification", 0, None)
-    assert trial._small_mlp(40, 0.0).score > 0.9
+    trial = module.Measurement(module.Rows(X[:150], labels[:150], X[150:], labels[150:]), "classification")
+    assert trial.small_mlp(40).score > 0.9
 
 
 def test_sums_lines_steps_and_few_rows():
@@ -71,14 +71,15 @@ def test_sums_lines_steps_and_few_rows():
     assert branches_of(evidence(linear=0.895))["Complicated function?"].answer == "no, nearly linear"
     rough = evidence(boosting=0.99)
     assert branches_of(rough)["Smooth?"].answer == "no"
-    assert module._verdict(list(branches_of(rough).values()), rough)[0] == "neither"
+    assert rough.verdict(list(branches_of(rough).values()))[0] == "neither"
     assert branches_of(evidence(KAN_on_half_the_rows=0.8))["Enough samples?"].answer == "more would help"
-    assert module._verdict(list(branches_of(evidence(MLP=math.nan)).values()), evidence(MLP=math.nan))[0] == "KAN"
+    unfitted = evidence(MLP=math.nan)
+    assert unfitted.verdict(list(branches_of(unfitted).values()))[0] == "KAN"
 
 
 def test_many_inputs_are_hard_to_interpret():
     e = evidence()
-    wide = module._Evidence(e.fitted, np.ones(40), 0.0, 800, "R²")
+    wide = module.Evidence(e.models, np.ones(40), 0.0, 800, "R²")
     assert branches_of(wide, ("interpretability",))["Dimension?"].answer == "high"
 
 

@@ -8,16 +8,20 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.metrics import log_loss, r2_score
 
 from edgewise.compare import baselines
-from edgewise.compare.baselines import iterate_baselines, measures, paired_error, run_baselines, standard_error
+from edgewise.compare.baselines import iterate_baselines, measures, paired_error, standard_error
 from edgewise.errors import InputError
 
 
 @pytest.fixture
 def short(monkeypatch):
     """Less training, for tests that are not about how good the models are."""
-    monkeypatch.setattr(baselines, "_EPOCHS", 10)
-    monkeypatch.setattr(baselines, "_ROUNDS", 10)
-    monkeypatch.setattr(baselines, "_ROUNDS_OF_MANY", 10)
+    monkeypatch.setattr(baselines, "EPOCHS", 10)
+    monkeypatch.setattr(baselines, "ROUNDS", 10)
+    monkeypatch.setattr(baselines, "ROUNDS_OF_MANY", 10)
+
+
+def run_baselines(*split, **settings):
+    return list(iterate_baselines(*split, **settings))
 
 
 def split(X, y, seed=0):
@@ -31,8 +35,8 @@ def split(X, y, seed=0):
     [(load_diabetes, "regression", 0.32), (load_breast_cancer, "classification", 0.93)],
 )
 def test_they_are_good_on_real_tables(load, task, least, monkeypatch):
-    monkeypatch.setattr(baselines, "_EPOCHS", 60)
-    monkeypatch.setattr(baselines, "_ROUNDS", 60)
+    monkeypatch.setattr(baselines, "EPOCHS", 60)
+    monkeypatch.setattr(baselines, "ROUNDS", 60)
     found = run_baselines(*split(*load(return_X_y=True)), task=task)
     assert [one.name for one in found] == ["linear", "MLP", "boosting"]
     for one in found:
@@ -96,7 +100,7 @@ def test_paired_error_against_resampling(task):
 
 
 def test_large_tables_are_drawn_from_and_a_note_says_so(short, monkeypatch):
-    monkeypatch.setattr(baselines, "_MOST_ROWS", 60)
+    monkeypatch.setattr(baselines, "MOST_ROWS", 60)
     generator = np.random.default_rng(0)
     X = generator.normal(size=(200, 2))
     y = np.where(X[:, 0] > 0, "yes", "no").astype(object)
@@ -122,7 +126,7 @@ def test_classes_with_one_row_and_labels_of_text(short):
 def test_rows_held_back_never_hold_all_of_a_class(rows):
     y = np.arange(rows) % 3
     y[0], y[1:3] = 7, 8
-    data = baselines._Data.checked(np.zeros((rows, 1)), y, np.zeros((1, 1)), y[:1], "classification", 0)
+    data = baselines.SplitTable.checked(np.zeros((rows, 1)), y, np.zeros((1, 1)), y[:1], "classification", 0)
     splits = data.splits()
     assert len(splits) == {40: 5, 1000: 1}[rows]
     for fit, judge in splits:

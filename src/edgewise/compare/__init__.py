@@ -1,17 +1,20 @@
-"""Comparison of a KAN with other models of a table, and advice on which kind of model a table needs.
+"""The models a KAN is compared with, and advice on which kind of model suits a table.
 
-`iterate_baselines` trains a linear model, gradient boosting and an MLP on the same rows; `advise` answers the question
-"KAN or MLP?" for a table, with the evidence of small models of both kinds.
+`advise` is the door for a table: it trains small models of several kinds on it and answers the guide of the KAN paper.
+`iterate_baselines` trains a linear model, an MLP and gradient boosting on the same split as a KAN; `measures`,
+`standard_error` and `paired_error` score predictions.
 """
 
-from importlib.util import find_spec
-
-from edgewise.errors import missing_extra
-
-if find_spec("sklearn") is None:
-    raise missing_extra("scikit-learn", "sklearn", "Comparing models")
-
 from edgewise.compare.advice import Advice, Branch, advise
-from edgewise.compare.baselines import BaselineResult, iterate_baselines
+from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, paired_error, standard_error
 
-__all__ = ["Advice", "BaselineResult", "Branch", "advise", "iterate_baselines"]
+__all__ = [
+    "Advice",
+    "BaselineResult",
+    "Branch",
+    "advise",
+    "iterate_baselines",
+    "measures",
+    "paired_error",
+    "standard_error",
+]

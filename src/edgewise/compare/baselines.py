@@ -1,14 +1,16 @@
-"""A linear model, an MLP and gradient boosting, tuned and scored on the same split as a KAN."""
+"""Baselines on the same split as a KAN: a linear model, an MLP and gradient boosting, tuned and scored."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.outcomes import Progress, ProgressCallback
@@ -21,29 +23,57 @@ try:
 except ImportError as error:  # pragma: no cover - the environment of the tests has it
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
 
-# Rows x outputs up to which settings are chosen by five folds; above, one part of the rows says enough and costs less.
-_FOLDS, _CHEAP, _HELD_BACK = 5, 2_000, 7
-_FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
-_RIDGE = tuple(10.0**k for k in range(-4, 5))
-_LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)
-_MLP = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})
-# Without the l2 term the trees of rare classes run away: on the knot table accuracy fell from 0.89 to 0.36 within 60
-# rounds; with it, it still rose at 120.
-_BOOSTING = ({"max_leaf_nodes": 15, "l2_regularization": 1.0}, {"max_leaf_nodes": 6, "l2_regularization": 1.0})
-_EPOCHS, _STRIDE, _PATIENCE = 300, 5, 6
+# Settings are chosen by five folds up to this number of rows x outputs; above, by a single part of one seventh, which
+# is certain enough and costs less. A choice.
+FOLDS, CHEAP, HELD_BACK = 5, 2_000, 7
+FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken; a choice
+RIDGE = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression; a choice: where scores change
+LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression; a choice: where scores change
+MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
+# Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
+# rounds; with it, accuracy still rose at 120.
+BOOSTING_SETTINGS = (
+    {"max_leaf_nodes": 15, "l2_regularization": 1.0},
+    {"max_leaf_nodes": 6, "l2_regularization": 1.0},
+)
+# Most epochs of the MLP; epochs (or rounds) between two evaluations; evaluations without improvement that end the
+# training of a setting. A choice.
+EPOCHS, STRIDE, PATIENCE = 300, 5, 6
 # Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
-_MOST_ROWS = 40_000
-_ROUNDS, _ROUNDS_OF_MANY = 300, 150  # each round adds a tree per class if there are more than two
+MOST_ROWS = 40_000
+# Most rounds of boosting with one output, and with several, where each round adds a tree per class. A choice.
+ROUNDS, ROUNDS_OF_MANY = 300, 150
+
+ReportShare = Callable[[float], None]
+"""Receives the share of one model's work that is done, from 0 to 1."""
+
+Settings = dict[str, float]
 
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """How a model did on the test rows.
+    """Result of one model on the test rows.
 
-    name: "linear", "MLP" or "boosting". score: R^2 or accuracy, NaN where the fit failed. metrics: all measures, see
-    `measures`. parameters: learned numbers: coefficients and intercepts; for trees two per split (column, threshold)
-    and one per leaf. seconds: wall time, tuning included. settings: those chosen. error: the score's
-    standard error, from the choice of test rows. notes: sentences on what went wrong. prediction: of the test rows.
+    Parameters
+    ----------
+    name : str
+        "linear", "MLP" or "boosting".
+    score : float
+        R² or accuracy; NaN where the fit failed.
+    metrics : dict
+        All measures, see `measures`.
+    parameters : int
+        Learned numbers: coefficients and intercepts; for trees two per split (column, threshold) and one per leaf.
+    seconds : float
+        Wall time, tuning included.
+    settings : dict
+        The chosen settings.
+    error : float
+        Standard error of the score from the choice of the test rows.
+    notes : tuple of str
+        Sentences on problems of the fit.
+    prediction : ndarray of shape (N_test,), optional
+        Predictions for the test rows.
     """
 
     name: str
@@ -51,17 +81,123 @@ class BaselineResult:
     metrics: dict[str, float]
     parameters: int
     seconds: float
-    settings: dict[str, float]
+    settings: Settings
     error: float = math.nan
     notes: tuple[str, ...] = ()
     prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
-def measures(task: str, y: np.ndarray, prediction: np.ndarray, probabilities=None, classes=None) -> dict[str, float]:
-    """What is measured on test rows; the first entry is the score.
+def iterate_baselines(
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
+    *,
+    task: str,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Iterator[BaselineResult]:
+    """Fit three models to the training rows and score them on the test rows, one result at a time.
 
-    Regression: r2 (NaN where y is constant), rmse, mae in the unit of y. Classification: accuracy, and with
-    probabilities (N, C) of `classes` (C,) also log_loss (nats; a probability counts as at least 1e-15).
+    "linear" is ridge or logistic regression, "MLP" has two hidden layers of 64 nodes, "boosting" is histogram gradient
+    boosting; each receives standardised inputs. Strength, number of epochs and number of trees are chosen on rows held
+    back from the training rows (five folds for small tables, one seventh for others), and the model is then fitted to
+    all of them. No choice uses the test rows. Of more than 40,000 training rows the MLP and boosting receive so many,
+    drawn at random (each class with its share), with a note.
+
+    Parameters
+    ----------
+    X_train, X_test : array-like of shape (N, d)
+        Numbers.
+    y_train, y_test : array-like of shape (N,)
+        Numbers, or labels of one type.
+    task : str
+        "regression" or "classification".
+    seed : int
+        Seed of the folds and of the models.
+    progress : callable, optional
+        Receives a `Progress` whose stage is the name of the model, with the share of that model's work.
+
+    Yields
+    ------
+    BaselineResult
+        A model that cannot be fitted has the score NaN and a note.
+
+    Raises
+    ------
+    InputError
+        If the task or the shapes are invalid.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(50, 2))
+    >>> y = X @ [1.0, 2.0]
+    >>> linear = next(iterate_baselines(X[:40], y[:40], X[40:], y[40:], task="regression"))
+    >>> linear.name, linear.parameters, round(linear.score, 3)
+    ('linear', 3, 1.0)
+    """
+    whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
+    for name, learner in (("linear", fit_linear), ("MLP", fit_mlp), ("boosting", fit_boosting)):
+        start, data, notes = time.perf_counter(), whole, []
+
+        def report(share: float, name: str = name, start: float = start) -> None:
+            if progress is not None:
+                progress(Progress(name, share, seconds=time.perf_counter() - start))
+
+        report(0.0)
+        if name != "linear" and len(data.X) > MOST_ROWS:
+            rows = f"{MOST_ROWS:,} of the {len(data.X):,} training rows"
+            notes.append(f"{name}: fitted to {rows}, to bound its time.")
+            data = data.drawn(MOST_ROWS)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model, parameters, settings = learner(data, report)
+                prediction, probabilities = data.predict_test(model)
+                metrics = measures(task, data.y_test, prediction, probabilities, data.classes)
+                error = standard_error(task, data.y_test, prediction)
+            except (ValueError, ArithmeticError, np.linalg.LinAlgError) as failure:
+                note = f"{name} could not be fitted: {' '.join(str(failure).split())[:200]}"
+                yield BaselineResult(name, math.nan, {}, 0, time.perf_counter() - start, {}, notes=(note,))
+                continue
+        report(1.0)
+        notes += sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
+        score, seconds = next(iter(metrics.values())), time.perf_counter() - start
+        yield BaselineResult(name, score, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
+
+
+def measures(
+    task: str,
+    y: ArrayLike,
+    prediction: np.ndarray,
+    probabilities: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+) -> dict[str, float]:
+    """Measure predictions of test rows; the first entry is the score.
+
+    Parameters
+    ----------
+    task : str
+        "regression" or "classification".
+    y : array-like of shape (N,)
+        Numbers or labels.
+    prediction : ndarray of shape (N,)
+        Predicted numbers or labels.
+    probabilities : array-like of shape (N, C), optional
+        Probabilities of the classes.
+    classes : array-like of shape (C,), optional
+        Labels of the columns of `probabilities`.
+
+    Returns
+    -------
+    dict
+        Regression: r2 (NaN where y is constant), and rmse and mae in the unit of y. Classification: accuracy, and with
+        probabilities log_loss in nats, where a probability counts as at least 1e-15.
+
+    Examples
+    --------
+    >>> measures("classification", ["a", "b"], np.array(["a", "a"]))
+    {'accuracy': 0.5}
     """
     y = np.asarray(y)
     if task == "classification":
@@ -76,24 +212,26 @@ def measures(task: str, y: np.ndarray, prediction: np.ndarray, probabilities=Non
     return {"r2": r2, "rmse": math.sqrt(squared), "mae": float(np.mean(np.abs(error)))}
 
 
-def standard_error(task: str, y: np.ndarray, prediction: np.ndarray) -> float:
-    """How much the score of `measures` would vary with other test rows, as a standard deviation; NaN for one row.
+def standard_error(task: str, y: ArrayLike, prediction: np.ndarray) -> float:
+    """Return the standard error of the score of `measures` from the choice of the test rows; NaN for one row.
 
-    The delta method: each row's influence on the score, and the deviation of the mean of independent influences.
+    This is the delta method: the standard error of the mean of the rows' influences on the score.
     """
     influence = _influence(task, np.asarray(y), prediction)
-    return float(influence.std() / math.sqrt(len(y))) if len(y) > 1 else math.nan
+    return float(influence.std() / math.sqrt(len(influence))) if len(influence) > 1 else math.nan
 
 
-def paired_error(task: str, y: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
-    """The standard error of the difference of two models' scores, predictions of the same rows: what both get right
-    or wrong cancels."""
+def paired_error(task: str, y: ArrayLike, one: np.ndarray, other: np.ndarray) -> float:
+    """Return the standard error of the difference of two models' scores on the same rows.
+
+    It is smaller than that of either score where the models err on the same rows.
+    """
     gap = _influence(task, np.asarray(y), one) - _influence(task, np.asarray(y), other)
-    return float(gap.std() / math.sqrt(len(y))) if len(y) > 1 else math.nan
+    return float(gap.std() / math.sqrt(len(gap))) if len(gap) > 1 else math.nan
 
 
 def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """How much each row moves the score, times the number of rows."""
+    """Influence of each row on the score, times the number of rows."""
     if task == "classification":
         return (y == prediction).astype(np.float64)
     squares, spread = (y - prediction) ** 2, (y - y.mean()) ** 2
@@ -102,60 +240,25 @@ def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return (squares.mean() / spread.mean() * spread - squares) / spread.mean()
 
 
-def run_baselines(
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    *,
-    task: str,
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> list[BaselineResult]:
-    """Fit and score the three models; see `iterate_baselines`, of which this is the list."""
-    return list(iterate_baselines(X_train, y_train, X_test, y_test, task=task, seed=seed, progress=progress))
-
-
-def iterate_baselines(
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    *,
-    task: str,
-    seed: int = 0,
-    progress: ProgressCallback | None = None,
-) -> Iterator[BaselineResult]:
-    """Fit the three models on the training rows and score them on the test rows, one result at a time.
-
-    Linear is ridge or logistic regression, MLP has two hidden layers of 64, boosting is histogram gradient boosting;
-    each sees standardised inputs. Strength, number of epochs and of trees are chosen on rows held back from the
-    training rows (five folds for small tables, one seventh for others), and the model is then fitted to all of them.
-    No choice ever sees the test rows. Of more than 40,000 training rows MLP and boosting get so many, drawn at random
-    (each class with its share); a note says so.
-
-    Args:
-        X_train, X_test: (N, d) numbers. y_train, y_test: (N,) numbers, or labels of any one type.
-        task: "regression" or "classification".
-        progress: receives a `Progress` whose stage is the name of the model, with the share of its own work.
-
-    Raises:
-        InputError: task or shapes are wrong. A model that cannot be fitted is no error: its score is NaN, with a note.
-    """
-    data = _Data.checked(X_train, y_train, X_test, y_test, task, seed)
-    for name, learner in (("linear", _linear), ("MLP", _mlp), ("boosting", _boosting)):
-        began = time.perf_counter()
-
-        def report(share: float, name: str = name, began: float = began) -> None:
-            if progress is not None:
-                progress(Progress(name, share, seconds=time.perf_counter() - began))
-
-        yield _one(name, learner, data, report)
-
-
 @dataclass(frozen=True)
-class _Data:
-    """The split, inputs standardised by the training rows, y as class codes or standardised numbers."""
+class SplitTable:
+    """Training and test rows of one split, with inputs standardised by the training rows.
+
+    Parameters
+    ----------
+    task : str
+        "regression" or "classification".
+    seed : int
+    X, X_test : ndarray of shape (N, d)
+    y : ndarray of shape (N,)
+        Training targets: codes of the classes, or standardised numbers.
+    y_test : ndarray of shape (N_test,)
+        Test targets as they came.
+    classes : ndarray of shape (C,)
+        Labels in ascending order; empty for regression.
+    shift, scale : float
+        Mean and standard deviation of the training targets.
+    """
 
     task: str
     seed: int
@@ -168,7 +271,10 @@ class _Data:
     scale: float
 
     @classmethod
-    def checked(cls, X, y, X_test, y_test, task: str, seed: int) -> _Data:
+    def checked(
+        cls, X: ArrayLike, y: ArrayLike, X_test: ArrayLike, y_test: ArrayLike, task: str, seed: int
+    ) -> SplitTable:
+        """Check the arguments of `iterate_baselines` and standardise them."""
         if task not in ("regression", "classification"):
             raise InputError(f"task must be 'regression' or 'classification', got {task!r:.40}")
         X, X_test = np.asarray(X, dtype=np.float64), np.asarray(X_test, dtype=np.float64)
@@ -194,11 +300,11 @@ class _Data:
 
     @property
     def outputs(self) -> int:
-        """Numbers a model gives per row: classes, of which two need only one."""
+        """Numbers that a model predicts for each row: one for each class, except that two classes need only one."""
         return 1 if len(self.classes) <= 2 else len(self.classes)
 
-    def drawn(self, rows: int) -> _Data:
-        """With that many of the training rows; a class keeps at least one."""
+    def drawn(self, rows: int) -> SplitTable:
+        """Return the table with that many of the training rows; a class keeps at least one."""
         generator = np.random.default_rng(self.seed)
         kept = generator.permutation(len(self.X))[:rows]
         if self.task == "classification":
@@ -208,161 +314,152 @@ class _Data:
         return replace(self, X=self.X[kept], y=self.y[kept])
 
     def splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(rows to fit, rows to judge by), each class among those to fit; empty where there are too few rows."""
-        if len(self.X) < _FEWEST_ROWS:
+        """Return pairs (rows to fit, rows to judge by); empty where there are too few rows.
+
+        Every class is among the rows to fit.
+        """
+        if len(self.X) < FEWEST_ROWS:
             return []
         generator = np.random.default_rng(self.seed)
-        cheap = len(self.X) * self.outputs <= _CHEAP
-        folds = _FOLDS if cheap else _HELD_BACK
+        cheap = len(self.X) * self.outputs <= CHEAP
+        folds = FOLDS if cheap else HELD_BACK
         fold = np.empty(len(self.y), dtype=np.int64)
         strata = self.y if self.task == "classification" else np.zeros(len(self.y))
         start = 0
         for value in np.unique(strata):
             rows = generator.permutation(np.flatnonzero(strata == value))
-            # A class with one row is always among those to fit: no model can be judged by a class it never saw.
+            # A class with one row is always among those to fit: no model can predict a class that it never saw. This
+            # is why StratifiedKFold of scikit-learn is not used.
             fold[rows] = (start + np.arange(len(rows))) % folds if len(rows) > 1 else -1
             start += len(rows)
         used = range(folds) if cheap else range(1)
         return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used if (fold == k).any()]
 
+    def loss(self, model: Any, rows: np.ndarray) -> float:
+        """Return the mean squared error of the standardised target, or the log loss, of a model on training rows."""
+        if self.task == "regression":
+            return float(np.mean((model.predict(self.X[rows]) - self.y[rows]) ** 2))
+        return _log_loss(self.y[rows], model.predict_proba(self.X[rows]), np.asarray(model.classes_))
 
-def _one(name: str, learner: Callable, data: _Data, progress: Callable[[float], None]) -> BaselineResult:
-    """Tune, fit and score one model; what scikit-learn warns about becomes a note."""
-    start = time.perf_counter()
-    progress(0.0)
-    told = []
-    if name != "linear" and len(data.X) > _MOST_ROWS:
-        told = [f"{name}: fitted to {_MOST_ROWS:,} of the {len(data.X):,} training rows, to bound its time."]
-        data = data.drawn(_MOST_ROWS)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model, parameters, settings = learner(data, progress)
-            prediction, probabilities = _predict(model, data)
-            metrics = measures(data.task, data.y_test, prediction, probabilities, data.classes)
-            error = standard_error(data.task, data.y_test, prediction)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as failure:
-            sentence = f"{name} could not be fitted: {' '.join(str(failure).split())[:200]}"
-            return BaselineResult(name, math.nan, {}, 0, time.perf_counter() - start, {}, notes=(sentence,))
-    progress(1.0)
-    notes = told + sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
-    score = next(iter(metrics.values()))
-    return BaselineResult(
-        name, score, metrics, parameters, time.perf_counter() - start, settings, error, tuple(notes), prediction
-    )
+    def predict_test(self, model: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return predictions for the test rows in the user's labels or units, and probabilities of the classes."""
+        if self.task == "regression":
+            return model.predict(self.X_test) * self.scale + self.shift, None
+        probabilities = model.predict_proba(self.X_test)
+        return self.classes[probabilities.argmax(1)], probabilities
 
 
-def _predict(model, data: _Data) -> tuple[np.ndarray, np.ndarray | None]:
-    """Predictions for the test rows in the user's labels or units, and probabilities of the classes."""
+def _log_loss(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> float:
+    """Log loss where labels may be missing among `classes`, which `sklearn.metrics.log_loss` refuses."""
+    position = {label: i for i, label in enumerate(classes.tolist())}
+    codes = np.array([position.get(label, -1) for label in y.tolist()])
+    chosen = np.where(codes < 0, 0.0, probabilities[np.arange(len(codes)), codes])
+    return float(-np.log(np.clip(chosen, 1e-15, 1.0)).mean())
+
+
+def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
+    """Fit ridge or logistic regression, with a strength chosen on rows held back.
+
+    Returns the model, the number of its parameters and its settings, as do `fit_mlp` and `fit_boosting`.
+    """
     if data.task == "regression":
-        return model.predict(data.X_test) * data.scale + data.shift, None
-    probabilities = model.predict_proba(data.X_test)
-    return data.classes[probabilities.argmax(1)], probabilities
-
-
-def _linear(data: _Data, progress: Callable[[float], None]) -> tuple:
-    """Ridge or logistic regression, its strength chosen on rows held back."""
-    if data.task == "regression":
-        candidates = [{"alpha": alpha} for alpha in _RIDGE[4:] + _RIDGE[:4]]
+        candidates = [{"alpha": alpha} for alpha in RIDGE[4:] + RIDGE[:4]]
     else:
-        candidates = [{"C": C} for C in sorted(_LOGISTIC, key=lambda C: abs(math.log(C)))]
+        candidates = [{"C": C} for C in sorted(LOGISTIC, key=lambda C: abs(math.log(C)))]
 
-    def make(settings: dict):
+    def make(settings: Settings) -> Any:
         return Ridge(**settings) if data.task == "regression" else LogisticRegression(**settings, max_iter=1000)
 
-    splits, losses = data.splits(), []
+    splits = data.splits()
+    losses: list[float] = []
     for i, settings in enumerate(candidates if splits else ()):
         losses.append(0.0)
         for k, (fit, judge) in enumerate(splits):
-            losses[-1] += _loss(make(settings).fit(data.X[fit], data.y[fit]), data, judge)
+            losses[-1] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
             progress((i + (k + 1) / len(splits)) / (len(candidates) + 1))
     settings = candidates[int(np.argmin(losses))] if losses else candidates[0]
     model = make(settings).fit(data.X, data.y)
     return model, int(np.size(model.coef_) + np.size(model.intercept_)), settings
 
 
-def _mlp(data: _Data, progress: Callable[[float], None]) -> tuple:
-    """An MLP with two hidden layers of 64; weight decay and epochs chosen on rows held back."""
+def fit_mlp(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
+    """Fit an MLP with two hidden layers of 64 nodes, with weight decay and epochs chosen on rows held back."""
 
-    def start(settings: dict):
+    def start(settings: Settings) -> Any:
         # A RandomState that is shared by all epochs: with a number each epoch would shuffle alike.
         state = np.random.RandomState(data.seed)
         kind = MLPRegressor if data.task == "regression" else MLPClassifier
         return kind(hidden_layer_sizes=(64, 64), **settings, random_state=state)
 
-    def more(model, rows: np.ndarray, count: int) -> None:
+    def train(model: Any, rows: np.ndarray, count: int) -> None:
         extra = {} if data.task == "regression" else {"classes": np.arange(len(data.classes))}
         # Batches of one size, about: scikit-learn divides the decay by the rows of a batch, so one left-over row pulls
         # the weights as 200 do. On one fold of the knot table, 6,401 rows, that cost 7 points of accuracy.
-        parts = max(1, round(len(rows) / (32 if len(data.X) <= _CHEAP else 200)))
+        parts = max(1, round(len(rows) / (32 if len(data.X) <= CHEAP else 200)))
         model.set_params(batch_size=math.ceil(len(rows) / parts))
         for _ in range(count):
             model.partial_fit(data.X[rows], data.y[rows], **extra)
 
-    model, settings = _staged(data, _MLP, start, more, _EPOCHS, "epochs", progress)
+    model, settings = _tuned(data, MLP_SETTINGS, start, train, (EPOCHS, "epochs"), progress)
     return model, sum(w.size for w in (*model.coefs_, *model.intercepts_)), settings
 
 
-def _boosting(data: _Data, progress: Callable[[float], None]) -> tuple:
-    """Histogram gradient boosting; size and number of trees chosen on rows held back."""
+def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
+    """Fit histogram gradient boosting, with size and number of trees chosen on rows held back."""
 
-    def start(settings: dict):
+    def start(settings: Settings) -> Any:
         kind = HistGradientBoostingRegressor if data.task == "regression" else HistGradientBoostingClassifier
-        # Its own early stopping stratifies its split and so fails on a class with one row; `_staged` stops it instead.
+        # Its own early stopping stratifies its split and so fails on a class with one row; `_tuned` stops it instead.
         return kind(**settings, early_stopping=False, warm_start=True, random_state=data.seed)
 
-    def more(model, rows: np.ndarray, count: int) -> None:
+    def train(model: Any, rows: np.ndarray, count: int) -> None:
         model.set_params(max_iter=getattr(model, "n_iter_", 0) + count)
         model.fit(data.X[rows], data.y[rows])
 
-    most = _ROUNDS if data.outputs == 1 else _ROUNDS_OF_MANY
-    model, settings = _staged(data, _BOOSTING, start, more, most, "rounds", progress)
+    most = ROUNDS if data.outputs == 1 else ROUNDS_OF_MANY
+    model, settings = _tuned(data, BOOSTING_SETTINGS, start, train, (most, "rounds"), progress)
     return model, tree_numbers(model), settings
 
 
 def tree_numbers(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> int:
-    """Learned numbers: two for each split (column, threshold) and one for each leaf."""
+    """Count the learned numbers of boosted trees: two for each split (column, threshold) and one for each leaf."""
     # There is no public way to count the nodes of its trees.
     leaves = [int(tree.nodes["is_leaf"].sum()) for trees in model._predictors for tree in trees]
     return sum(2 * (count - 1) + count for count in leaves)
 
 
-def _staged(
-    data: _Data, candidates, start: Callable, more: Callable, most: int, unit: str, progress: Callable
-) -> tuple:
-    """Choose settings and length of training on rows held back, then train on all rows: (model, settings)."""
+def _tuned(
+    data: SplitTable,
+    candidates: Sequence[Settings],
+    start: Callable[[Settings], Any],
+    train: Callable[[Any, np.ndarray, int], None],
+    length: tuple[int, str],
+    progress: ReportShare,
+) -> tuple[Any, Settings]:
+    """Choose settings and length of training on rows held back, then train on all rows.
+
+    `length` is the largest number of epochs or rounds, and its name. The early stopping of scikit-learn is not used: it
+    holds back rows of its own for each model, while here the settings and the length are chosen on the same folds.
+    """
+    most, unit = length
     splits, best = data.splits(), (math.inf, candidates[0], most // 3)
     planned = len(candidates) * most + most
     for i, settings in enumerate(candidates if splits else ()):
         models = [start(settings) for _ in splits]
         lowest, since = math.inf, 0
-        for done in range(_STRIDE, most + 1, _STRIDE):
+        for done in range(STRIDE, most + 1, STRIDE):
             loss = 0.0
             for model, (fit, judge) in zip(models, splits, strict=True):
-                more(model, fit, _STRIDE)
-                loss += _loss(model, data, judge) / len(splits)
+                train(model, fit, STRIDE)
+                loss += data.loss(model, judge) / len(splits)
             progress((i * most + done) / planned)
             best = min(best, (loss, settings, done), key=lambda choice: choice[0])
             lowest, since = (loss, 0) if loss < lowest else (lowest, since + 1)
-            if since >= _PATIENCE:
+            if since >= PATIENCE:
                 break
-    _, settings, length = best
+    _, settings, chosen = best
     model = start(settings)
-    for done in range(0, length, _STRIDE):
-        more(model, np.arange(len(data.X)), min(_STRIDE, length - done))
+    for done in range(0, chosen, STRIDE):
+        train(model, np.arange(len(data.X)), min(STRIDE, chosen - done))
         progress((len(candidates) * most + done) / planned)
-    return model, {**settings, unit: length}
-
-
-def _loss(model, data: _Data, rows: np.ndarray) -> float:
-    """Mean squared error of the standardised target, or log loss."""
-    if data.task == "regression":
-        return float(np.mean((model.predict(data.X[rows]) - data.y[rows]) ** 2))
-    return _log_loss(data.y[rows], model.predict_proba(data.X[rows]), np.asarray(model.classes_))
-
-
-def _log_loss(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> float:
-    position = {label: i for i, label in enumerate(classes.tolist())}
-    codes = np.array([position.get(label, -1) for label in y.tolist()])
-    chosen = np.where(codes < 0, 0.0, probabilities[np.arange(len(codes)), codes])
-    return float(-np.log(np.clip(chosen, 1e-15, 1.0)).mean())
+    return model, {**settings, unit: chosen}
