@@ -288,15 +288,16 @@ class SplitTable:
             raise InputError(f"training and test must have at least one row each, got {len(X)} and {len(X_test)}")
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(X)
-            X, X_test = scaler.transform(X), scaler.transform(X_test)
+            inputs, test_inputs = scaler.transform(X), scaler.transform(X_test)
         if task == "classification":
             classes, codes = np.unique(y, return_inverse=True)
             if len(classes) < 2:
                 raise InputError(f"y must hold at least two classes, got {len(classes)}")
-            return cls(task, seed, X, codes, X_test, y_test, classes, 0.0, 1.0)
+            return cls(task, seed, inputs, codes, test_inputs, y_test, classes, 0.0, 1.0)
         y = y.astype(np.float64)
         scale = float(y.std()) or 1.0
-        return cls(task, seed, X, (y - y.mean()) / scale, X_test, y_test, np.empty(0), float(y.mean()), scale)
+        targets = (y - y.mean()) / scale
+        return cls(task, seed, inputs, targets, test_inputs, y_test, np.empty(0), float(y.mean()), scale)
 
     @property
     def outputs(self) -> int:
