@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.train.problems.blocks import Block, ResidualBlock, Unknowns
+from edgewise.train.problems.blocks import Block, ResidualBlock, Unknowns, copied_unknowns
 from edgewise.train.problems.data import Data
 
 Validation = float | Sequence[Tensor | None] | DataLoader[Any] | None
@@ -176,10 +176,11 @@ class Problem:
         return self._checked_data(*batch, *[None] * (3 - len(batch)), normalise=False)
 
     def to(self, dtype: torch.dtype) -> Self:
-        """Same problem with its tensors in another floating-point dtype."""
+        """Copy with tensors in another floating-point dtype; its unknowns are parameters of their own."""
         twin = copy.copy(self)
         twin.train_tensors = None if self.train_tensors is None else self.train_tensors.to(dtype)
         twin.validation = None if self.validation is None else self.validation.to(dtype)
+        twin.unknowns = copied_unknowns(self.unknowns, dtype)
         return twin
 
     def subset(self, index: Tensor) -> Self:

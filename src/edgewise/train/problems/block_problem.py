@@ -97,11 +97,7 @@ class BlockProblem(Problem):
         """Accept any output: the residuals find out whether they can be computed from it."""
 
     def to(self, dtype: torch.dtype) -> Self:
-        """Copy in another dtype; the unknowns of the copy are parameters of their own."""
+        """Copy in another floating-point dtype; its unknowns are parameters of their own."""
         twin = super().to(dtype)
         twin._blocks = tuple(block.to(dtype) for block in self._blocks)
-        twin.unknowns = {
-            name: nn.Parameter(value.detach().to(dtype, copy=True), requires_grad=value.requires_grad)
-            for name, value in self.unknowns.items()
-        }
         return twin

@@ -14,7 +14,15 @@ from edgewise.errors import InputError
 from edgewise.train.problems.data import Data
 
 Unknowns = Mapping[str, nn.Parameter]
-"""Unknown numbers of a problem by name, parameters of shape (), trained with the model."""
+"""Unknown numbers of a problem by name, trained with the model."""
+
+
+def copied_unknowns(unknowns: Unknowns, dtype: torch.dtype | None = None) -> dict[str, nn.Parameter]:
+    """Parameters of their own with the values of given unknowns, in another dtype if one is given."""
+    return {
+        name: nn.Parameter(value.detach().to(dtype or value.dtype, copy=True), requires_grad=value.requires_grad)
+        for name, value in unknowns.items()
+    }
 
 
 class BlockRole(StrEnum):

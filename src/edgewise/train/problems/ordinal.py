@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
 from edgewise.train.problems.base import Validation
-from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns
+from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns, copied_unknowns
 from edgewise.train.problems.classification import LabelledProblem
 from edgewise.train.problems.data import Data
 
@@ -96,19 +96,11 @@ class OrdinalClassification(LabelledProblem):
         if prediction.shape != (len(data), 1):
             raise InputError(f"the model must have 1 output for ordered classes, got {prediction.shape[-1]}")
 
-    def to(self, dtype: torch.dtype) -> Self:
-        """Copy in another dtype; its thresholds are parameters of their own."""
-        twin = super().to(dtype)
-        steps = self.unknowns[THRESHOLD_STEPS]
-        own = nn.Parameter(steps.detach().to(dtype, copy=True), requires_grad=steps.requires_grad)
-        twin.unknowns = {THRESHOLD_STEPS: own}
-        return twin
-
     def with_fixed_thresholds(self) -> Self:
         """Copy that shares the samples, with thresholds of its own that training does not change."""
         twin = copy(self)
-        fixed = nn.Parameter(self.unknowns[THRESHOLD_STEPS].detach().clone(), requires_grad=False)
-        twin.unknowns = {THRESHOLD_STEPS: fixed}
+        twin.unknowns = copied_unknowns(self.unknowns)
+        twin.unknowns[THRESHOLD_STEPS].requires_grad_(False)
         return twin
 
     def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
