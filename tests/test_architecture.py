@@ -65,13 +65,11 @@ SHARED_NAMES = {
     "cli/table/info.py",
     "cli/table/plot.py",
     "cli/table/predict.py",
-    "discovery/features.py",
     "ops/layer_sum.py",
     "ops/least_squares.py",
     "ops/splines/active_basis.py",
     "plot/results/parity.py",
     "report/page.py",
-    "report/standing.py",
 }
 
 

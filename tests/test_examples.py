@@ -1,4 +1,4 @@
-"""Every example runs as it stands, in its short form, and says what its docstring promises."""
+"""Every example runs as it stands, in its short form, and prints what its docstring promises."""
 
 import os
 import re
@@ -40,40 +40,40 @@ def test_each_has_its_test():
 
 
 def test_a_table_becomes_its_formula(tmp_path):
-    said = run("table_to_formula", "--quick", cwd=tmp_path)
-    assert "period = 2*pi*sqrt(length/gravity)" in said
+    printed = run("table_to_formula", "--quick", cwd=tmp_path)
+    assert "period = 2*pi*sqrt(length/gravity)" in printed
     assert not list(tmp_path.iterdir())
 
 
 def test_poisson(tmp_path):
-    said = run("poisson", "--quick", "--out", "figures", cwd=tmp_path)
-    assert number(r"relative L2 error (\S+),", said) < 1e-3
+    printed = run("poisson", "--quick", "--out", "figures", cwd=tmp_path)
+    assert number(r"relative L2 error (\S+),", printed) < 1e-3
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["history.png", "solution.png"]
 
 
 def test_burgers(tmp_path):
-    said = run("burgers", "--quick", "--out", "film", cwd=tmp_path)
-    assert number(r"relative L2 error (\S+),", said) < 0.1
+    printed = run("burgers", "--quick", "--out", "film", cwd=tmp_path)
+    assert number(r"relative L2 error (\S+),", printed) < 0.1
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["burgers.gif", "solution.png"]
 
 
 def test_the_coefficient_is_found(tmp_path):
-    said = run("inverse_diffusion", "--quick", cwd=tmp_path)
-    assert number(r"k = (\S+),", said) == pytest.approx(0.3, abs=0.01)
+    printed = run("inverse_diffusion", "--quick", cwd=tmp_path)
+    assert number(r"k = (\S+),", printed) == pytest.approx(0.3, abs=0.01)
     assert not list(tmp_path.iterdir())
 
 
 def test_finer_grids_go_on_from_coarser_ones(tmp_path):
-    said = run("torch_loop", "--quick", cwd=tmp_path)
-    errors = [float(found) for found in re.findall(r"error (\S+) on fresh", said)]
+    printed = run("torch_loop", "--quick", cwd=tmp_path)
+    errors = [float(found) for found in re.findall(r"error (\S+) on fresh", printed)]
     assert len(errors) == 3 and errors[0] > errors[1] > errors[2]
     assert not list(tmp_path.iterdir())
 
 
 @NO_DEEPXDE
 def test_a_kan_is_a_net_of_deepxde(tmp_path):
-    said = run("deepxde_net", "--quick", cwd=tmp_path, warnings="ignore")  # of its dependencies, not ours to mend
-    assert number(r"relative L2 error (\S+)\n", said) < 0.3
+    printed = run("deepxde_net", "--quick", cwd=tmp_path, warnings="ignore")  # of its dependencies, not ours to mend
+    assert number(r"relative L2 error (\S+)\n", printed) < 0.3
 
 
 @NO_DEEPXDE

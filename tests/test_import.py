@@ -79,6 +79,14 @@ print(*[getattr(edgewise, room).__name__ for room in {rooms!r}.split()])
     assert in_a_new_process(program, cwd=tmp_path).split() == [f"edgewise.{room}" for room in rooms.split()]
 
 
+@pytest.mark.parametrize("room", edgewise._ROOMS)
+def test_every_public_name_of_a_room_exists(room):
+    module = getattr(edgewise, room)
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    assert all(hasattr(module, name) for name in names)
+
+
 def test_dir_shows_the_public_names_and_the_rooms():
     assert set(dir(edgewise)) == {*edgewise.__all__, *edgewise._ROOMS, "__version__"}
     assert len(edgewise.__all__) < 50

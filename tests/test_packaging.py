@@ -1,4 +1,4 @@
-"""The core needs torch, numpy and safetensors alone; what lacks an optional package says how to get it."""
+"""The core needs only torch, numpy and safetensors; without an optional package the error shows how to install it."""
 
 import re
 import subprocess
@@ -48,24 +48,20 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = edgewise.absent
 
 
-NO_ESTIMATOR = pytest.mark.skipif("KANRegressor" not in edgewise.__all__, reason="the estimators are not written yet")
-CLI = ROOT / "src/edgewise/cli/__init__.py"
-NO_COMMAND = pytest.mark.skipif(not CLI.exists(), reason="the command line is not written yet")
-
-
 @pytest.mark.parametrize(
     ("package", "program", "extra"),
     [
-        pytest.param("sklearn", "edgewise.KANRegressor()", "sklearn", marks=NO_ESTIMATOR),
-        pytest.param("sklearn", "edgewise.KANClassifier()", "sklearn", marks=NO_ESTIMATOR),
+        ("sklearn", "edgewise.KANRegressor()", "sklearn"),
+        ("sklearn", "edgewise.KANClassifier()", "sklearn"),
+        ("sklearn", "edgewise.compare", "sklearn"),
         ("matplotlib", "from edgewise.plot import network_diagram", "plot"),
         ("pyarrow", "from edgewise.tables import read_table; read_table(PARQUET)", "tables"),
         ("onnx", "from edgewise.export import to_onnx; to_onnx(edgewise.KAN([1, 1]), 'm.onnx')", "onnx"),
     ],
 )
-def test_a_missing_extra_is_answered_with_the_pip_line(tmp_path, package, program, extra):
+def test_the_message_about_a_missing_extra_ends_with_the_pip_line(tmp_path, package, program, extra):
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and so on PAR1")
-    said = run(
+    message = run(
         f"""
 import edgewise
 PARQUET = {str(tmp_path / "t.parquet")!r}
@@ -76,28 +72,27 @@ except edgewise.errors.MissingExtraError as error:
 """,
         without=[package],
     )
-    assert said.endswith(f"which is not installed: pip install 'edgewise[{extra}]'\n"), said
+    assert message.endswith(f"which is not installed: pip install 'edgewise[{extra}]'\n"), message
 
 
-@NO_COMMAND
 @pytest.mark.parametrize("package", ["typer", "rich"])
-def test_the_command_without_its_extra_says_the_pip_line(package):
+def test_the_command_without_its_extra_shows_the_pip_line(package):
     program = """
 import io, contextlib
 from edgewise.cli import main
-said = io.StringIO()
+message = io.StringIO()
 code = 0
-with contextlib.redirect_stderr(said):
+with contextlib.redirect_stderr(message):
     try:
         main()
     except SystemExit as exit:
         code = exit.code
 assert code not in (0, None), code
-print(said.getvalue() if isinstance(code, int) else code)
+print(message.getvalue() if isinstance(code, int) else code)
 """
-    said = run(program, without=[package])
-    assert "pip install 'edgewise[cli]'" in said
-    assert "Traceback" not in said
+    message = run(program, without=[package])
+    assert "pip install 'edgewise[cli]'" in message
+    assert "Traceback" not in message
 
 
 def test_the_metadata_are_those_of_the_project():

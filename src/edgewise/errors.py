@@ -42,15 +42,40 @@ class InputError(EdgewiseError, ValueError):
 
 
 class FileError(EdgewiseError, OSError):
-    """A file cannot be read or written: it is missing, a folder, empty or damaged, or the disk is full."""
+    """A file cannot be read or written: it is missing, a folder, empty or damaged, or the disk is full.
+
+    Examples
+    --------
+    >>> import edgewise
+    >>> try:
+    ...     edgewise.load("missing.safetensors")
+    ... except FileError as error:
+    ...     print(error)
+    cannot read missing.safetensors: no such file
+    """
 
 
 class CheckpointError(FileError):
-    """A model file is damaged, unsafe, or of a format that this version does not know."""
+    """A model file is damaged, unsafe, or of a format that this version does not know.
+
+    Examples
+    --------
+    >>> from edgewise.checkpoint import from_bytes
+    >>> try:
+    ...     from_bytes(b"")
+    ... except CheckpointError as error:
+    ...     print(error)
+    must be a model saved by Edgewise, got an empty file
+    """
 
 
 class MissingExtraError(EdgewiseError, ImportError):
-    """An optional dependency is not installed; the message ends with the pip command that installs it."""
+    """An optional dependency is not installed; the message ends with the pip command that installs it.
+
+    Examples
+    --------
+    See `missing_extra`.
+    """
 
 
 class EdgewiseWarning(UserWarning):

@@ -55,6 +55,18 @@ def save_estimator(
     See Also
     --------
     edgewise.save : Does the same for models, estimators and solutions.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> x = np.linspace(-1, 1, 40)[:, None]
+    >>> estimator = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, x[:, 0] ** 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     save_estimator(estimator, path, extra={"unit": "m"})
+    ...     again, extra = load_estimator(path)
+    >>> bool((again.predict(x) == estimator.predict(x)).all()), extra
+    (True, {'unit': 'm'})
     """
     estimator, path = files.object_then_path(estimator, path, "edgewise.estimator.save_estimator")
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
@@ -130,6 +142,10 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str
     See Also
     --------
     edgewise.load : Loads models, estimators and solutions.
+
+    Examples
+    --------
+    See `save_estimator`.
     """
     file = checkpoint.read(path)
     return estimator_of(file, path), file.extra["extra"]
