@@ -30,6 +30,7 @@ def test_known_formulas_exactly(name):
     np.testing.assert_allclose(front.best.formula(fresh), truth, rtol=1e-9, atol=1e-12)
     assert front.best.complexity <= 10
     assert front.messages[-1] == "The best formula is exact to rounding."
+    assert front.stopped == "converged"
     assert [e.complexity for e in front] == sorted(e.complexity for e in front)
 
 
@@ -54,6 +55,7 @@ def test_the_time_limit_bounds_every_phase():
     front = find_formula(x, y + 0.01 * rng.normal(size=1000), time_limit=0.5)
     assert time.process_time() - start < 4  # products of curves alone take 10
     assert "The time limit ended the search." in front.messages
+    assert front.stopped == "time_limit"
 
 
 def test_the_time_limit_is_kept_and_said():

@@ -12,6 +12,7 @@ from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.serialisation import front_fields, front_from_fields
+from edgewise.outcomes import StopReason
 
 X = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
 
@@ -21,6 +22,7 @@ def test_the_same_front_comes_back():
     text = json.dumps(front_fields(front), allow_nan=False)
     again = front_from_fields(json.loads(text), 2)
     assert str(again) == str(front) and again.best.formula == front.best.formula
+    assert again.stopped is front.stopped is StopReason.CONVERGED
     assert [entry.formula for entry in again] == [entry.formula for entry in front]
     np.testing.assert_array_equal(again.best.formula(X), front.best.formula(X))
 

@@ -101,6 +101,18 @@ def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> It
     ------
     Expression
         At most `MOST_COMBINATIONS` combinations of functions, each form once.
+
+    Examples
+    --------
+    >>> from edgewise.discovery import CurveModelFitter, possible_links
+    >>> from edgewise.formulas import as_text
+    >>> from edgewise.nn.elementary import ELEMENTARY
+    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 1))
+    >>> y = 3 * np.sin(2 * x[:, 0])
+    >>> model = CurveModelFitter(x, y, [0], 20).sums(next(possible_links(y)), 1)[0]
+    >>> table = {name: ELEMENTARY[name] for name in ("x", "sin")}
+    >>> as_text(next(candidate_formulas(model, table)), ["x"], 2).replace(" ", "")[:9]
+    '3*sin(2*x'
     """
     seen: set[Expression] = set()
     for node in _Assembly(model, table).formulas():
@@ -332,6 +344,15 @@ def pruned(
     -------
     FittedExpression
         The shorter formula, fitted again.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (100, 2))
+    >>> y = 2 * np.sin(x[:, 0])
+    >>> fitted = fit_constants(parse_expression("1.9*sin(1.01*a) + 0.01*b", "ab"), x, y)
+    >>> as_text(pruned(fitted, x, y, floor=1e-16).expression, "ab")
+    '2*sin(a)'
     """
     exact_loss = floor * float(np.var(y))
     changed = True
@@ -413,6 +434,15 @@ def with_taylor_polynomials(
     -------
     FittedExpression
         The formula, fitted again; the given one if no function is replaced.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.linspace(-2.0, 2.0, 100)[:, None]
+    >>> y = 1 - 0.5 * x[:, 0] ** 2 + 0.1 * np.cos(50 * x[:, 0])
+    >>> fitted = fit_constants(parse_expression("-800.5*cosh(0.0353*x) + 801.5"), x, y)
+    >>> as_text(with_taylor_polynomials(fitted, x, y, floor=1e-16).expression, ["x"], 2)
+    '-0.5*x**2 + 1'
     """
     exact_loss = floor * float(np.var(y))
     for form in _with_one_expanded(fitted.expression, x):

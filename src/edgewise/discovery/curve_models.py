@@ -65,6 +65,15 @@ class CurveModel:
         A feature that the whole model is multiplied with.
     shared_factors : tuple of float
         If all curves are multiples of one function, their factors; else empty.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
+    >>> y = np.exp(x[:, 0] + x[:, 1] ** 2)
+    >>> link = next(link for link in possible_links(y) if link.name == "exp")
+    >>> model = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda model: model.criterion)
+    >>> len(model.curves), model.error < 1e-3
+    (2, True)
     """
 
     link: Link
@@ -127,6 +136,14 @@ class CurveModelFitter:
         A feature by which y is divided first; errors remain those of y.
     single_inputs : bool
         Use only single inputs as features.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
+    >>> y = (1 + x[:, 0] ** 2) / (1 + x[:, 1] ** 3)
+    >>> best = min(CurveModelFitter(x, y, [0, 1], 8).ratios(3), key=lambda model: model.criterion)
+    >>> [sorted(feature.inputs) for feature in (*best.numerator, *best.denominator)]
+    [[0], [1]]
     """
 
     def __init__(
@@ -401,6 +418,15 @@ def product_models(fitter: CurveModelFitter, link: Link, coarse: int = TENSOR_IN
     -------
     list of CurveModel
         The best few models.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(0.5, 1.5, (300, 2))
+    >>> y = x[:, 0] ** 3 * np.sin(3 * x[:, 1])
+    >>> fitter = CurveModelFitter(x, y, [0, 1], 8)
+    >>> best = product_models(fitter, next(possible_links(y)))[0]
+    >>> [sorted(feature.inputs) for feature in best.product], best.error < 1e-2
+    ([[0], [1]], True)
     """
     u, weight = fitter.target(link)
     root = np.sqrt(weight[fitter.train])

@@ -51,6 +51,11 @@ class Feature:
         The columns it depends on.
     values : ndarray, shape (N,)
         Its values at the rows.
+
+    Examples
+    --------
+    >>> Feature(Variable(0), frozenset({0}), np.array([1.0, 2.0])).is_linear
+    True
     """
 
     expression: Expression
@@ -59,7 +64,7 @@ class Feature:
 
     @property
     def is_linear(self) -> bool:
-        """Whether it is an input or a sum or difference of inputs."""
+        """True for an input and for a sum or difference of inputs."""
         for part in walk(self.expression):
             if isinstance(part, Power):
                 return False
@@ -84,6 +89,13 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
     -------
     list of Feature
         The inputs, then their pairs; with three or four inputs also differences of two over a third.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> features = candidate_features(np.array([[1.0, 3.0], [2.0, 5.0]]), [0, 1])
+    >>> [as_text(feature.expression, "ab") for feature in features]
+    ['a', 'b', 'a - b', 'a + b', 'a*b', 'a/b', 'a**2 + b**2']
     """
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > most_paired:
@@ -159,6 +171,13 @@ class Link:
         Maps the expression of u to the expression of y.
     inside : ndarray of bool, shape (N,)
         The rows whose y lies within the range of `forward`; the others lie outside because of noise.
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 2.0, 4.0])
+    >>> link = next(link for link in possible_links(y) if link.name == "sqrt")
+    >>> link.inverse(y), link.forward(np.array([9.0]))
+    (array([ 1.,  4., 16.]), array([3.]))
     """
 
     name: str
@@ -189,11 +208,17 @@ class Link:
 
 
 def possible_links(y: np.ndarray) -> Iterator[Link]:
-    """The links whose inverse is defined at y (N,), apart from noise; the identity first."""
+    """The links whose inverse is defined at y (N,), apart from noise; the identity first.
+
+    Examples
+    --------
+    >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
+    ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
+    """
     everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
 
     def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
-        """Whether few rows are outside, and none of them far beyond the range."""
+        """True if few rows are outside, and none of them far beyond the range."""
         return bool((~inside).mean() <= MOST_OUTSIDE and (beyond[~inside] <= MOST_OVERSHOOT * np.std(y)).all())
 
     yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, everywhere)
@@ -282,6 +307,12 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     -------
     list of int
         The columns in order; all of them if there are at most `ALWAYS_RELEVANT` or none is significant.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(-1, 1, (400, 8))
+    >>> relevant_inputs(x, x[:, 2] * np.sin(2 * x[:, 5]))
+    [2, 5]
     """
     count = x.shape[1]
     if count <= ALWAYS_RELEVANT:

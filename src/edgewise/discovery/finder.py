@@ -36,6 +36,7 @@ from edgewise.formulas.front import (
     pareto_front,
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.outcomes import StopReason
 
 # The numbers of this search are choices between time and completeness, made on the functions of
 # `edgewise reproduce formulas`, unless a comment gives another reason.
@@ -58,6 +59,7 @@ NOISE_SHARE, NOISE_F = 0.05, 1.25
 # Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
 # few terms have after a fit in float64.
 ROUNDING_FLOOR = 1e-16
+TIME_LIMIT_MESSAGE = "The time limit ended the search."
 FINISHED = 4  # Formulas of lowest price that are pruned and whose constants are recognised.
 
 
@@ -96,8 +98,8 @@ def find_formula(
     Returns
     -------
     Front
-        Formulas by complexity and error. `front.best` is the recommended one, and `front.messages` explain how the
-        search ended.
+        Formulas by complexity and error. `front.best` is the recommended one; `front.stopped` and `front.messages`
+        tell why the search ended.
 
     Raises
     ------
@@ -116,6 +118,8 @@ def find_formula(
     3*sin(angle)/length
     >>> front.messages
     ('The best formula is exact to rounding.',)
+    >>> front.stopped.value
+    'converged'
     """
     x, y = _checked(x, y)
     if not (is_number(time_limit) and time_limit >= 0):
@@ -136,12 +140,14 @@ def find_formula(
     nodes = [each.expression for each in candidates if not domain_violations(each.expression, x)]
     front = pareto_front([FrontEntry.from_data(Formula(node, names), x, y) for node in nodes], y)
     if time.monotonic() > end:
-        messages.append("The time limit ended the search.")
+        messages.append(TIME_LIMIT_MESSAGE)
+    stopped = StopReason.TIME_LIMIT if TIME_LIMIT_MESSAGE in messages else StopReason.CONVERGED
     if front.best.loss <= ROUNDING_FLOOR * front.variance:
         messages.append("The best formula is exact to rounding.")
     else:
         messages.append("No exact formula was found; these are nearest.")
-    return choose_by_significance(replace(front, messages=tuple(dict.fromkeys(messages))), x, y)
+    front = replace(front, messages=tuple(dict.fromkeys(messages)), stopped=stopped)
+    return choose_by_significance(front, x, y)
 
 
 def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +211,7 @@ class _Search:
             if is_accurate and residual_f_statistic(x[:, self.inputs], residuals) < NOISE_F:
                 return candidates, ["The residuals of the best formula look like noise."]
             if self.is_past_deadline():
-                return candidates, ["The time limit ended the search."]
+                return candidates, [TIME_LIMIT_MESSAGE]
         return candidates, []
 
     def models(self) -> Iterator[CurveModel]:

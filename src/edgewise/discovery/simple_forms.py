@@ -136,6 +136,16 @@ def simple_products(
     -------
     list of Expression
         The formulas, the best first.
+
+    Examples
+    --------
+    >>> from edgewise.discovery import candidate_features, possible_links
+    >>> from edgewise.formulas import as_text
+    >>> x = np.random.default_rng(0).uniform(0.5, 2, (200, 2))
+    >>> y = 3 * np.sin(x[:, 0]) * np.exp(x[:, 1]) - 1
+    >>> best = simple_products(candidate_features(x, [0, 1]), next(possible_links(y)), y, price=4.0, most=1)[0]
+    >>> as_text(best, "ab", 4)
+    '3*sin(a)*exp(b) - 1'
     """
     parts = list(_simple_functions(features))
     u, weight = link.target(y)

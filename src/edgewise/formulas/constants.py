@@ -52,6 +52,14 @@ class FittedExpression:
         Mean squared error.
     errors : tuple of float
         Standard error of each constant in the order of `constants`; 0 for those with a closed form.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> fitted = fit_constants(parse_expression("1.5*x"), x, np.array([0.0, 2.0, 4.0, 7.0]))
+    >>> round(fitted.loss, 4), round(fitted.errors[0], 4)
+    (0.0893, 0.0922)
     """
 
     expression: Expression
@@ -204,6 +212,15 @@ def recognise(
     -------
     FittedExpression
         The formula with the closed forms.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
+    >>> y = np.pi * x[:, 0] + 1 / 3
+    >>> fitted = fit_constants(parse_expression("3.1*x + 0.3"), x, y)
+    >>> as_text(recognise(fitted, x, y, floor=1e-16).expression, ["x"])
+    'pi*x + 1/3'
     """
     exact_loss = floor * float(np.var(y))
 

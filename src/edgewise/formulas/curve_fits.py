@@ -72,6 +72,11 @@ class CurveShape:
         The formula, of `Variable(0)`.
     error : float
         Root mean squared error over the standard deviation of the curve.
+
+    Examples
+    --------
+    >>> CurveShape(parse_expression("sin(2*x) + 1"), error=0.01).complexity
+    6
     """
 
     expression: Expression
@@ -102,7 +107,7 @@ class EdgeFit:
     --------
     >>> from edgewise.formulas import as_text
     >>> u = np.linspace(-1.0, 1.0, 50)
-    >>> best = edge_fits(u, 3 * np.exp(2 * u) + 1)[0]
+    >>> best = edge_fits(u, 3 * np.exp(2 * u) + 1, most=4)[0]
     >>> best.name, as_text(best.expression(), ["u"], 4)
     ('exp', '3*exp(2*u) + 1')
     """
@@ -339,6 +344,13 @@ def edge_fits(
     list of EdgeFit
         The fits, the best first by error and complexity together. Multiplying or shifting the curve does not change
         their order. Functions that leave their domain on the range of the curve are left out.
+
+    Examples
+    --------
+    >>> u = np.linspace(0.5, 2.0, 60)
+    >>> best = edge_fits(u, 3 * np.log(u) - 1, most=4)[0]
+    >>> best.name, round(best.c, 6), round(best.d, 6)
+    ('log', 3.0, -1.0)
     """
     curve = _Curve.from_points(u, s, weight)
     curve = replace(curve, weight=curve.share)

@@ -79,7 +79,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
 
 
 def reaches_zero(part: Expression, x: np.ndarray) -> bool:
-    """Whether the argument of a function with a singularity at 0 is an even power of something that changes sign."""
+    """True if a function with a singularity at 0 has as argument an even power of something that changes sign."""
     argument, row = children(part)[0], domain_row(part)
     root = _without_even_power(argument)
     if root is argument or row is None or row.allows(0.0, 0.0):
@@ -102,7 +102,7 @@ def _without_even_power(node: Expression) -> Expression:
 
 
 def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvings: int) -> bool:
-    """Whether a formula stays about as large as at the rows where a part of it crosses zero.
+    """True if a formula stays about as large as at the rows where a part of it crosses zero.
 
     Lines join rows on both sides of the zero; bisection approaches the crossing on each line.
     """

@@ -16,6 +16,7 @@ from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
+from edgewise.outcomes import StopReason
 
 POINTS = 2000  # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
 # Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
@@ -113,6 +114,8 @@ class Front:
         Number of rows behind the validation errors if `best` weighs them together with the rows of the search; else 0.
     chosen : int, optional
         Place of the best entry if `choose_by_significance` determined it.
+    stopped : StopReason, optional
+        Reason why the search ended, where one search made the front.
 
     Examples
     --------
@@ -129,6 +132,7 @@ class Front:
     messages: tuple[str, ...] = ()
     held_out: int = 0
     chosen: int | None = None
+    stopped: StopReason | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -216,6 +220,14 @@ def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iter
     ------
     InputError
         No candidate has a finite loss.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> losses = {"x": 0.5, "x + 1": 0.6, "sin(x)": 0.1}
+    >>> entries = [FrontEntry(Formula(parse_expression(text), ("x",)), loss) for text, loss in losses.items()]
+    >>> [str(entry.formula) for entry in pareto_front(entries, np.array([-1.0, 1.0]))]
+    ['x', 'sin(x)']
     """
     floor = EXACT_SHARE * float(np.var(y))
 
@@ -269,6 +281,17 @@ def choose_by_significance(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
     References
     ----------
     .. [1] Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", Econometrica 57 (1989).
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
+    >>> y = x[:, 0] + np.where(np.arange(100) == 7, 30.0, 0.0)  # One outlier, at x = 7 / 99.
+    >>> texts = ("x", "x + 29*exp(-1000000*(x - 0.0707)**2)")
+    >>> formulas = [Formula(parse_expression(text), ("x",)) for text in texts]
+    >>> front = pareto_front([FrontEntry.from_data(formula, x, y) for formula in formulas], y)
+    >>> front.best.complexity, choose_by_significance(front, x, y).best.complexity
+    (12, 1)
     """
     best = replace(front, chosen=None).best
     best_squares = (best.formula(x) - y) ** 2
@@ -297,6 +320,15 @@ def with_fidelity(
     ------
     FrontEntry
         The entry with `fresh` and `outside`, infinite where the formula is undefined at a point.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> x = np.linspace(0.0, 1.0, 50)[:, None]
+    >>> entry = FrontEntry(Formula(parse_expression("sqrt(x)"), ("x",)), loss=0.0)
+    >>> (judged,) = with_fidelity([entry], lambda points: np.sqrt(np.abs(points[:, 0])), x)
+    >>> judged.fresh, judged.outside
+    (0.0, inf)
     """
     places = [fresh_inputs(x), outside_inputs(x)]
     values = [function(points) for points in places]

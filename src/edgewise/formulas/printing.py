@@ -121,6 +121,18 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
     ------
     InputError
         `function` is not a plain identifier.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> print(as_python(parse_expression("sin(t)/2", ["t"]), ["t"], "wave"))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def wave(x):
+        # the columns of x: t
+        return np.sin(x[:, 0])*(1.0/2.0) + np.zeros(len(x))
+    <BLANKLINE>
     """
     _check_identifier(function)
     body = _Python(tuple(f"x[:, {k}]" for k in range(len(names))), None).write(node)[0]
@@ -150,6 +162,19 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     ------
     InputError
         `function` is not a plain identifier.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> print(as_c(parse_expression("a**2 + b", ["a", "b"]), ["a", "b"]))
+    #include <math.h>
+    <BLANKLINE>
+    /* x: a, b */
+    double f(const double *x)
+    {
+        return pow(x[0], 2.0) + x[1];
+    }
+    <BLANKLINE>
     """
     _check_identifier(function)
     body = _C(tuple(f"x[{k}]" for k in range(len(names))), None).write(node)[0]
@@ -363,6 +388,12 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     ------
     ImportError
         sympy is not installed.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> as_sympy(parse_expression("cos(pi/3)*x + 1"), ["x"])  # doctest: +SKIP
+    x/2 + 1
     """
     import sympy
 

@@ -22,6 +22,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.outcomes import StopReason
 
 VERSION = 1
 # Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
@@ -48,6 +49,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "variance": front.variance,
         "held_out": front.held_out,
         "chosen": front.chosen,
+        "stopped": front.stopped,
         "said": list(front.messages),  # The key that files of version 1 use.
         "entries": [
             {
@@ -101,7 +103,16 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
     _expect(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _expect(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
-    return Front(entries, samples, float(fields["variance"]), tuple(map(str, fields["said"])), held_out, chosen)
+    stopped = fields.get("stopped")  # Files written before this field was added do not have it.
+    return Front(
+        entries,
+        samples,
+        float(fields["variance"]),
+        tuple(map(str, fields["said"])),
+        held_out,
+        chosen,
+        None if stopped is None else StopReason(stopped),
+    )
 
 
 def _plain_number(value: float) -> float | str:
@@ -160,6 +171,6 @@ def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
     return stack[0]
 
 
-def _expect(holds: bool, found: str) -> None:
+def _expect(holds: bool, got: str) -> None:
     if not holds:
-        raise CheckpointError(f"formulas must be as they were written, got {found}")
+        raise CheckpointError(f"formulas must be as they were written, got {got}")
