@@ -318,6 +318,8 @@ def test_what_is_known_of_an_equation_is_found_once():
     assert (other.order, other.is_linear, other.has_integrals) == (2, False, False)
     assert len(calls) == before
     assert other.blocks()[0].weight == 4.0 and len(other.blocks()[0].data) == 30
+    chosen = torch.tensor([[0.25], [0.5]], dtype=torch.float64)
+    assert torch.equal(other.resampled(2, interior=chosen).blocks()[0].data.x, chosen)
     with pytest.raises(AttributeError):
         problem.weight = 2.0
 

@@ -153,7 +153,7 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
     coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), 1e-300))
-    found = []
+    estimates = []
     for axis, points in enumerate(layer.breakpoints):
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
         if not isinstance(domain, Box) and jump.numel():
@@ -163,8 +163,8 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
             jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
         zero = jump.new_zeros(1)
         each = torch.maximum(torch.cat([jump, zero]), torch.cat([zero, jump]))
-        found.append(FAVARD * each * points.diff() ** layer.degree / math.pi ** (layer.degree + 1))
-    return found
+        estimates.append(FAVARD * each * points.diff() ** layer.degree / math.pi ** (layer.degree + 1))
+    return estimates
 
 
 def grown(
@@ -336,7 +336,7 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
 def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Sequence[Tensor]) -> Tensor:
     """Shares of the length of a curve (see `Piece.at`) at which it crosses lines of the grid, and its ends."""
     share = torch.linspace(0, 1, PLACES + 1, dtype=torch.float64)
-    x, found = at(share)[0], [share[[0, -1]]]
+    x, crossings = at(share)[0], [share[[0, -1]]]
     for axis, points in enumerate(breakpoints):
         above = x[:, axis, None] > points
         number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
@@ -345,8 +345,8 @@ def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Seque
             middle = (low + high) / 2
             is_over = (at(middle)[0][:, axis] > points[line]) == rises
             low, high = torch.where(is_over, low, middle), torch.where(is_over, middle, high)
-        found.append(high)
-    ends = torch.cat(found).sort().values
+        crossings.append(high)
+    ends = torch.cat(crossings).sort().values
     return torch.cat([ends[:1], ends[1:][ends.diff() > APART]])
 
 

@@ -26,8 +26,6 @@ from edgewise.train.problems.data import Data
 # boundary has one dimension less, so that its points are denser than those inside.
 BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
-
-
 # Names of the auxiliary values of collocation points: outward normals (N, n) on a boundary, measured values (N,) at
 # points of observations, and jets of factor and value of hard conditions (N, fields with a hard condition, 2, C).
 NORMAL, MEASURED, HARD_JETS = "normal", "measured", "hard_jets"
@@ -206,15 +204,15 @@ class Collocation(BlockProblem):
         blocks = [self.equation_block(self.sampling.inside(form.domain))]
         for number, (term, data) in enumerate(zip(soft, self.sampling.on_boundary(form.domain, soft), strict=True), 1):
             name = f"{term.label} {number} on {', '.join(term.pieces)}"
-            blocks.append(_block(name, form, term, data, term.weight))
+            blocks.append(_block(name, form, term, data))
         nothing = (0,) * form.domain.dimension
         for number, observed in enumerate(form.observations, 1):
             values = Requirements(
                 {name: frozenset([nothing]) for name in form.fields}, torch.ones(1, dtype=torch.float64)
             )
-            term = ResidualTerm(BlockRole.OBSERVATION, "Observations", observed.residuals, values)
+            term = ResidualTerm(BlockRole.OBSERVATION, "Observations", observed.residuals, values, observed.weight)
             data = points_with(observed.x.double(), measured=observed.values.double())
-            blocks.append(_block(f"Observations {number}", form, term, data, observed.weight))
+            blocks.append(_block(f"Observations {number}", form, term, data))
         super().__init__(blocks, unknowns)
 
     @property
@@ -329,7 +327,8 @@ class Collocation(BlockProblem):
 
     def with_weight(self, weight: float) -> Collocation:
         """The same problem at the same points, with another weight of the equation against the conditions."""
-        return Collocation(replace(self.form, weight=float(weight)), self.sampling, self.unknowns)
+        form = replace(self.form, equation_term=replace(self.form.equation_term, weight=float(weight)))
+        return Collocation(form, self.sampling, self.unknowns)
 
     def with_solution(self, solution: FieldValues) -> Collocation:
         """The same problem at the same points, with a known solution (see `PDE`), for errors only."""
@@ -338,7 +337,7 @@ class Collocation(BlockProblem):
 
     def equation_block(self, data: Data) -> ResidualBlock:
         """The block of the equation at points of their own."""
-        return _block("equation", self.form, self.form.equation_term, data, self.form.weight)
+        return _block("equation", self.form, self.form.equation_term, data)
 
     def field_jet(self, jet: Tensor, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet of the fields from that of the network, (C, b, fields) both: equal unless there are hard conditions."""
@@ -380,7 +379,7 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     return copies
 
 
-def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data, weight: float) -> ResidualBlock:
+def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
     """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
     requirements = term.requirements
     plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
@@ -392,7 +391,7 @@ def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data, weight: 
         name,
         data if hard_jets is None else replace(data, auxiliary={**data.auxiliary, HARD_JETS: hard_jets}),
         residuals,
-        weight,
+        term.weight,
         plan.directions,
         plan.order,
         residuals.integral_points if requirements.integrals else None,

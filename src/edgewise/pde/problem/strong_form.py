@@ -96,8 +96,6 @@ class StrongForm:
         Names of the fields, in the order of the network's outputs.
     solution : mapping or None
         Known solution of each field, for errors only.
-    weight : float
-        Weight of the equation against the conditions.
     equation_term, condition_terms
         Residuals of the equation and of each condition on the boundary.
     hard : HardConditions
@@ -123,13 +121,17 @@ class StrongForm:
     coefficients: Mapping[str, float]
     fields: tuple[str, ...]
     solution: Mapping[str, Value] | None
-    weight: float
     equation_term: ResidualTerm
     condition_terms: tuple[ResidualTerm, ...]
     hard: HardConditions
     periodic: tuple[str, ...]
     order: int
     is_linear: bool
+
+    @property
+    def weight(self) -> float:
+        """Weight of the equation against the conditions."""
+        return self.equation_term.weight
 
     @property
     def observations(self) -> tuple[Observations, ...]:
@@ -212,7 +214,7 @@ def strong_form_of(
         raise InputError("equation must be finite for a smooth solution, got nan or infinity")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
-    equation_term = ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements)
+    equation_term = ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, float(weight))
     terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
     for condition in conditions:
@@ -237,7 +239,6 @@ def strong_form_of(
         coefficients=numbers,
         fields=fields,
         solution=known,
-        weight=float(weight),
         equation_term=equation_term,
         condition_terms=tuple(terms),
         hard=hard,
