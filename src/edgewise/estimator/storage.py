@@ -202,8 +202,27 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     steps = estimator.report_.steps
     _expect(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
-    estimator.search_ = _search(fields["search"])
-    chosen = estimator.search_.chosen
+    search = fields["search"]
+    trials = [
+        Trial(
+            candidate=_candidate(trial["candidate"]),
+            loss=_of_kind(trial["loss"], float, "a loss"),
+            error=_of_kind(trial["error"], float, "a standard error"),
+            parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
+            folds=_of_kind(trial["folds"], int, "the folds"),
+        )
+        for trial in _of_kind(search["trials"], tuple, "the trials")
+    ]
+    sentences = [_of_kind(text, str, "a sentence") for text in _of_kind(search["sentences"], tuple, "the sentences")]
+    chosen = _candidate(search["chosen"])
+    estimator.search_ = SearchReport(
+        chosen=chosen,
+        trials=tuple(trials),
+        sentences=tuple(sentences),
+        folds=_of_kind(search["folds"], int, "the folds"),
+        work=_of_kind(search["work"], float, "the work"),
+        stopped=StopReason(_of_kind(search["stopped"], str, "the end of the search")),
+    )
     _expect(chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network")
     return estimator
 
@@ -221,28 +240,6 @@ def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
     classes = np.array(values, dtype=dtype)
     _expect(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
     return classes
-
-
-def _search(stored: Mapping[str, Any]) -> SearchReport:
-    trials = [
-        Trial(
-            candidate=_candidate(trial["candidate"]),
-            loss=_of_kind(trial["loss"], float, "a loss"),
-            error=_of_kind(trial["error"], float, "a standard error"),
-            parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
-            folds=_of_kind(trial["folds"], int, "the folds"),
-        )
-        for trial in _of_kind(stored["trials"], tuple, "the trials")
-    ]
-    sentences = _of_kind(stored["sentences"], tuple, "the sentences")
-    return SearchReport(
-        chosen=_candidate(stored["chosen"]),
-        trials=tuple(trials),
-        sentences=tuple(_of_kind(sentence, str, "a sentence") for sentence in sentences),
-        folds=_of_kind(stored["folds"], int, "the folds"),
-        work=_of_kind(stored["work"], float, "the work"),
-        stopped=StopReason(_of_kind(stored["stopped"], str, "the end of the search")),
-    )
 
 
 def _candidate(stored: Mapping[str, Any]) -> Candidate:

@@ -183,7 +183,7 @@ def approximate(
         work = WorkBudget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
         shapes = [tuple(width)] if width is not None else shapes_for(data.x.shape[1], data.y.shape[1])
         start, sentences = best_start(problem, shapes, StartPlan(degree, domain, starts, seed), work)
-        return _refined(problem, start, sentences, _domain_points(problem, domain, seed), work)
+        return _Refinement(problem, work, domain, seed).run(start, sentences)
 
 
 def _checked(
@@ -217,108 +217,99 @@ def _checked(
     return problem
 
 
-def _domain_points(problem: Regression, domain: Sequence[float] | Tensor | None, seed: int) -> Tensor | None:
-    """Return points of the given domain, with its corners where they are few, to find the range of hidden nodes."""
-    if domain is None:
+class _Refinement:
+    """Halving of the grids of a chosen start while the held-out error falls; the methods stand in order of use."""
+
+    def __init__(self, problem: Regression, work: WorkBudget, domain: Sequence[float] | Tensor | None, seed: int):
+        self.problem, self.work = problem, work
+        self.scale = float(problem.train.y.square().mean())
+        # Points where the model will be evaluated, to find the range of the hidden nodes: the samples, and points of
+        # the given domain, with its corners where they are few.
+        self.points: Tensor | None = None
+        if domain is not None:
+            x = problem.train.x
+            inputs = x.shape[1]
+            ends = torch.as_tensor(domain, dtype=x.dtype, device=x.device).expand(inputs, 2)
+            share = torch.rand(COVER, inputs, generator=seeded_generator(seed), dtype=torch.float64).to(x)
+            if inputs <= 10:
+                corners = torch.cartesian_prod(*[share.new_tensor([0.0, 1.0])] * inputs).reshape(-1, inputs)
+                share = torch.cat([share, corners])
+            self.points = ends[:, 0] * (1 - share) + ends[:, 1] * share
+
+    def run(self, start: Start, sentences: list[str]) -> ApproximateResult:
+        """Refine until an end is reached; `sentences` are the reasons so far."""
+        best, phases = start, [self._phase(start)]
+        try:
+            while (end := self._end(best, phases)) is None:
+                finer = self._train_on_half_grid(best)
+                phases.append(self._phase(finer))
+                if finer.loss < best.loss:
+                    best = finer
+                if finer.last_report.stopped == StopReason.INTERRUPTED:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            end = StopReason.INTERRUPTED, "Interrupted; the model is the best so far."
+            best = replace(best, report=replace(best.last_report, stopped=end[0], message=end[1]))
+        stopped, sentence = end
+        sentences = [*sentences, sentence]
+        return ApproximateResult(best.model, best.last_report, tuple(phases), tuple(sentences), stopped, self.work.work)
+
+    def _phase(self, start: Start) -> Phase:
+        grids, parameters = start.model.config.grid_size, _parameter_count(start.model)
+        return Phase(grids, parameters, start.last_report.loss, start.loss, self.work.seconds)
+
+    def _end(self, best: Start, phases: list[Phase]) -> tuple[StopReason, str] | None:
+        """Return the reason why the grids should not be halved once more, with a sentence, or None."""
+        if best.last_report.stopped == StopReason.NONFINITE:
+            return StopReason.CONVERGED, best.last_report.message
+        if best.loss <= self.scale * ROUNDING**2:
+            return StopReason.CONVERGED, "The held-out error is at rounding."
+        if len(phases) > 1:
+            gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, 1e-300))
+            if gain < LEAST_GAIN and best.loss < self.scale * UNRESOLVED**2:
+                sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
+                return StopReason.CONVERGED, sentence
+        return self._limit_of_size(best.model)
+
+    def _train_on_half_grid(self, start: Start) -> Start:
+        model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
+        # Hidden grids that hold all activations. The model stays as it was if the polynomials that continue it beyond
+        # the samples would change its values by more than a tail can be wrong: they belong to a model that fits badly.
+        x = self.problem.train.x
+        enclosed, _ = enclose(model, x, self.points)
+        evaluated = x if self.points is None else torch.cat([x, self.points])
+        with torch.no_grad():
+            change = float((enclosed(evaluated) - model(evaluated)).abs().max())
+        if change <= max(TAIL * math.sqrt(self.scale), 3 * math.sqrt(start.loss)):
+            model = enclosed
+        self.work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
+        tolerance = PASSING_TOLERANCE if self._limit_of_size(model) is None else LAST_TOLERANCE
+        start = replace(start, model=model)
+        finer = train_start(start, self.problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
+        self.work.spend(finer.last_report.steps * step_work(self.problem, model))
+        return finer
+
+    def _limit_of_size(self, model: KAN) -> tuple[StopReason, str] | None:
+        """Return the reason why samples, budget or time do not allow grids of half the width, or None."""
+        finer = refine(model, tuple(2 * size for size in model.config.grid_size))
+        parameters, residuals = _parameter_count(finer), self.problem.train.y.numel()
+        if 2 * parameters > residuals:
+            return StopReason.CONVERGED, (
+                f"Halving once more would take {parameters} parameters for {residuals} residuals: beyond half as many "
+                "a model begins to interpolate its samples."
+            )
+        functions, values = finer.config.grid_size[0] + finer.config.degree, most_values(self.problem)
+        if functions > values:
+            return StopReason.CONVERGED, (
+                f"Halving once more would take {functions} basis functions for inputs of at most {values} different "
+                "values."
+            )
+        if self.work.work + FINE_STEPS / 2 * step_work(self.problem, finer) > self.work.limit:
+            return StopReason.BUDGET, f"The budget of work ends the refinement before {parameters} parameters."
+        if self.work.past_deadline:
+            limit = f"The time limit of {self.work.time_limit:g} s"
+            return StopReason.TIME_LIMIT, f"{limit} ends the refinement before {parameters} parameters."
         return None
-    x = problem.train.x
-    ends = torch.as_tensor(domain, dtype=x.dtype, device=x.device).expand(x.shape[1], 2)
-    share = torch.rand(COVER, x.shape[1], generator=seeded_generator(seed), dtype=torch.float64).to(x)
-    if x.shape[1] <= 10:
-        corners = torch.cartesian_prod(*[share.new_tensor([0.0, 1.0])] * x.shape[1]).reshape(-1, x.shape[1])
-        share = torch.cat([share, corners])
-    return ends[:, 0] * (1 - share) + ends[:, 1] * share
-
-
-def _refined(
-    problem: Regression, start: Start, sentences: list[str], points: Tensor | None, work: WorkBudget
-) -> ApproximateResult:
-    """Halve the grids of the chosen start while the held-out error falls."""
-    best, phases = start, [_phase(start, work)]
-    try:
-        while True:
-            end = _end_of_refinement(problem, best, phases, work)
-            if end is not None:
-                stopped, sentence = end
-                sentences.append(sentence)
-                break
-            finer = _train_on_half_grid(problem, best, points, work)
-            phases.append(_phase(finer, work))
-            if finer.loss < best.loss:
-                best = finer
-            if finer.last_report.stopped == StopReason.INTERRUPTED:
-                raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        stopped = StopReason.INTERRUPTED
-        sentences.append("Interrupted; the model is the best so far.")
-        best = replace(best, report=replace(best.last_report, stopped=stopped, message=sentences[-1]))
-    return ApproximateResult(best.model, best.last_report, tuple(phases), tuple(sentences), stopped, work.work)
-
-
-def _phase(start: Start, work: WorkBudget) -> Phase:
-    model = start.model
-    return Phase(model.config.grid_size, _parameter_count(model), start.last_report.loss, start.loss, work.seconds)
-
-
-def _train_on_half_grid(problem: Regression, start: Start, points: Tensor | None, work: WorkBudget) -> Start:
-    model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
-    # Hidden grids that hold all activations. The model stays as it was if the polynomials that continue it beyond the
-    # samples would change its values by more than a tail can be wrong: they belong to a model that fits badly.
-    x = problem.train.x
-    enclosed, _ = enclose(model, x, points)
-    evaluated = x if points is None else torch.cat([x, points])
-    with torch.no_grad():
-        change = float((enclosed(evaluated) - model(evaluated)).abs().max())
-    spread = math.sqrt(float(problem.train.y.square().mean()))
-    if change <= max(TAIL * spread, 3 * math.sqrt(start.loss)):
-        model = enclosed
-    work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
-    is_last = _limit_of_size(problem, model, work) is not None
-    tolerance = LAST_TOLERANCE if is_last else PASSING_TOLERANCE
-    finer = train_start(replace(start, model=model), problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
-    work.spend(finer.last_report.steps * step_work(problem, model))
-    return finer
-
-
-def _end_of_refinement(
-    problem: Regression, best: Start, phases: list[Phase], work: WorkBudget
-) -> tuple[StopReason, str] | None:
-    """Return the reason why the grids should not be halved once more, with a sentence, or None."""
-    last = phases[-1]
-    if best.last_report.stopped == StopReason.NONFINITE:
-        return StopReason.CONVERGED, best.last_report.message
-    scale = float(problem.train.y.square().mean())
-    if best.loss <= scale * ROUNDING**2:
-        return StopReason.CONVERGED, "The held-out error is at rounding."
-    if len(phases) > 1:
-        gain = math.sqrt(phases[-2].validation_loss / max(last.validation_loss, 1e-300))
-        if gain < LEAST_GAIN and best.loss < scale * UNRESOLVED**2:
-            sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
-            return StopReason.CONVERGED, sentence
-    return _limit_of_size(problem, best.model, work)
-
-
-def _limit_of_size(problem: Regression, model: KAN, work: WorkBudget) -> tuple[StopReason, str] | None:
-    """Return the reason why samples, budget or time do not allow grids of half the width, or None."""
-    finer = refine(model, tuple(2 * size for size in model.config.grid_size))
-    parameters, residuals = _parameter_count(finer), problem.train.y.numel()
-    if 2 * parameters > residuals:
-        return StopReason.CONVERGED, (
-            f"Halving once more would take {parameters} parameters for {residuals} residuals: beyond half as many a "
-            "model begins to interpolate its samples."
-        )
-    functions = finer.config.grid_size[0] + finer.config.degree
-    values = most_values(problem)
-    if functions > values:
-        return StopReason.CONVERGED, (
-            f"Halving once more would take {functions} basis functions for inputs of at most {values} different values."
-        )
-    if work.work + FINE_STEPS / 2 * step_work(problem, finer) > work.limit:
-        return StopReason.BUDGET, f"The budget of work ends the refinement before {parameters} parameters."
-    if work.past_deadline:
-        limit = f"The time limit of {work.time_limit:g} s"
-        return StopReason.TIME_LIMIT, f"{limit} ends the refinement before {parameters} parameters."
-    return None
 
 
 def _parameter_count(model: KAN) -> int:

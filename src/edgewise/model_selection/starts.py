@@ -221,7 +221,10 @@ def best_start(
                 f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
             )
             break
-        count = plan.starts or _affordable_starts(few, shape, degree, budget, len(shapes) - number)
+        left = len(shapes) - number
+        share = max(START_SHARE * budget.limit - budget.work, 0.0) / left
+        affordable = max(share / _race_work(few, shape, degree, 1), LEAST_STARTS)
+        count = plan.starts or int(min(affordable, MOST_STARTS if left > 1 else 2 * MOST_STARTS))
         if len(shape) == 2:
             count = 1  # linear in its coefficients: one start is as good as any
         starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
@@ -336,6 +339,11 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
     def extrapolated(entry: tuple[Start, float]) -> float:
         return _extrapolated_error(problem, *entry, budget)
 
+    def halving_work(start: Start) -> float:
+        degree, grid, edges = start.model.config.degree, start.model.config.grid_size[0], edge_count(start.width)
+        rows, parameters = problem.train.y.numel(), edges * (2 * grid + degree)
+        return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
+
     for keep in FINALISTS:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_extrapolation = sorted(entries, key=extrapolated)
@@ -343,7 +351,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
         affordable = [
             (start, slope)
             for start, slope in kept.values()
-            if _halving_work(problem, start) + budget.work < budget.limit and _is_determined(problem, start)
+            if halving_work(start) + budget.work < budget.limit and _is_determined(problem, start)
         ]
         if budget.past_deadline or not affordable:
             break
@@ -400,22 +408,6 @@ def _is_determined(problem: Regression, start: Start) -> bool:
     """Whether the samples have enough distinct values for grids of half the width."""
     config = start.model.config
     return 2 * config.grid_size[0] + config.degree <= most_values(problem)
-
-
-def _halving_work(problem: Regression, start: Start) -> float:
-    degree, grid, edges = start.model.config.degree, start.model.config.grid_size[0], edge_count(start.width)
-    rows = problem.train.y.numel()
-    return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(
-        rows, edges * (2 * grid + degree), edges * (degree + 1)
-    )
-
-
-def _affordable_starts(
-    problem: Regression, shape: tuple[int, ...], degree: int, budget: WorkBudget, shapes_left: int
-) -> int:
-    share = max(START_SHARE * budget.limit - budget.work, 0.0) / shapes_left
-    most = MOST_STARTS if shapes_left > 1 else 2 * MOST_STARTS
-    return int(min(max(share / _race_work(problem, shape, degree, 1), LEAST_STARTS), most))
 
 
 def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
