@@ -53,7 +53,7 @@ def test_points_inside(domain, volume, around, how):
     assert len(x) == 500 if how != "grid" else len(x) >= 500
     assert bool(domain.contains(x).all())
     assert torch.equal(x, domain.interior(500, how, seed=3))
-    # as many on either side of a plane as its volume says
+    # the shares of points and of volume on one side of a plane agree
     middle = domain.bounds.mean(1)
     points, weights = domain.quadrature()
     share = float(weights[points[:, 0] < middle[0]].sum()) / domain.volume

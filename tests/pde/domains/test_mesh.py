@@ -1,4 +1,4 @@
-"""Meshes: points integrate, normals point out, foretold errors are those of splines, cuts go where they are."""
+"""Meshes: quadrature points, outward normals, error estimates of splines, and refinement where errors are."""
 
 import math
 

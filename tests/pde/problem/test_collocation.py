@@ -1,4 +1,4 @@
-"""Equations as problems: residuals vanish on known solutions of every operator and condition; mistakes are told."""
+"""Equations as problems: residuals vanish on known solutions of every operator and condition; errors name mistakes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Networks for equations: where their grids lie, that they are periodic, that halving and moving grids keep them."""
+"""Networks for equations: places of grids, periodicity, and refinement that keeps the function."""
 
 import copy
 

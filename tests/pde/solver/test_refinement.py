@@ -1,4 +1,4 @@
-"""Refinement: which networks start, what comes next, when it ends, and that a function is kept each time."""
+"""Refinement: starts, candidates of the next stage, reasons of the end, and functions that refinement keeps."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""`solve`: known solutions to many digits without a knob, estimates that hold, and sentences on why it ended."""
+"""`solve`: known solutions to many digits with default settings, error estimates, and reasons of the end."""
 
 import math
 
@@ -28,7 +28,7 @@ def heat(**settings):
     )
 
 
-def test_heat_without_a_knob():
+def test_heat_with_default_settings():
     events = []
     solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=events.append)
     assert isinstance(solution.model, TensorNetwork)

@@ -1,4 +1,4 @@
-"""One training: linear equations in a few steps, other methods to their end, Ctrl-C, losses that are no numbers."""
+"""One training: linear equations in a few steps, other methods, Ctrl-C, and losses that are not numbers."""
 
 import math
 import subprocess
