@@ -90,8 +90,6 @@ MANY_ARGUMENTS = (
     "estimator.base",
     # These have more today and are to be shortened.
     "cli.table.formula",
-    "ops.kernels.cpu",
-    "ops.layer_sum",
     "plot.network.curves",
     "train.loop.fitting",
 )

@@ -65,9 +65,6 @@ SHARED_NAMES = {
     "cli/table/info.py",
     "cli/table/plot.py",
     "cli/table/predict.py",
-    "ops/layer_sum.py",
-    "ops/least_squares.py",
-    "ops/splines/active_basis.py",
     "plot/results/parity.py",
     "report/page.py",
 }

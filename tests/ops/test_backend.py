@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.ops.splines import EVEN, make_knots
+from tests.ops.spline_cases import EVEN, make_knots
 from torch.func import vmap
 
 from edgewise.errors import InputError
@@ -77,7 +77,7 @@ def test_without_the_library_the_reason_is_a_sentence(monkeypatch):
     monkeypatch.setattr(cpu, "_LIBRARY", None)
     monkeypatch.setattr(cpu, "_MISSING", "it was not built")
     assert choose(3, *tensors()) is reference
-    with use_kernel("cpu"), pytest.raises(InputError, match=r'^kernel "cpu" was asked for, but it was not built$'):
+    with use_kernel("cpu"), pytest.raises(InputError, match=r'^kernel "cpu" was requested, but it was not built$'):
         choose(3, *tensors())
     assert cpu.variants() == []
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from tests.ops.splines import UNEVEN, make_knots, scipy_basis
+from tests.ops.spline_cases import UNEVEN, make_knots, scipy_basis
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tests.ops.splines import UNEVEN, make_knots, points_inside
+from tests.ops.spline_cases import UNEVEN, make_knots, points_inside
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel

@@ -21,7 +21,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.ops.least_squares import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 
 # Fractions p / q that count as closed forms: denominators, and the largest numerator. A choice: the fractions in
 # formulas of textbooks. Whole numbers may be a hundred times as large.

@@ -34,7 +34,7 @@ from edgewise.formulas.expression import (
     replaced,
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.ops.least_squares import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 
 # Points of a curve that are used, at most. A choice: enough to see 40 periods, and few enough that a fit takes 1 ms.
 MOST_POINTS = 160

@@ -1,5 +1,7 @@
 """The fixed functions of one variable inside layers, with their derivatives of any order."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import torch
@@ -20,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def activation_derivatives(x: Tensor, name: str, order: int) -> list[Tensor]:
-    """f, f', ... f^(order) at x, each in the shape of x, differentiable. The steps in ReLU's slope count as 0 at 0.
+    """Compute f, f', ..., f^(order) at x, each in the shape of x and differentiable. ReLU has the slope 0 at 0.
 
     tanh and the logistic function s solve t' = 1 - t^2 and s' = s - s^2, so each further derivative is a polynomial
     in the function itself; silu(x) = x s(x) has the derivatives x s^(k) + k s^(k-1).
@@ -35,24 +37,16 @@ def activation_derivatives(x: Tensor, name: str, order: int) -> list[Tensor]:
 
 
 def _of_polynomial_slope(value: Tensor, slope: tuple[float, ...], order: int) -> list[Tensor]:
-    """s, s', ... of a function whose slope is a polynomial in itself, s' = p(s) with p = slope[0] + slope[1] s + ..."""
-    found, polynomial = [value], (0.0, 1.0)
+    """Compute s, s', ... of a function whose slope is a polynomial in itself, s' = slope[0] + slope[1] s + ..."""
+    derivatives, polynomial = [value], [0.0, 1.0]
     for _ in range(order):
-        polynomial = _product([power * c for power, c in enumerate(polynomial)][1:], slope)
-        found.append(_horner(value, polynomial))
-    return found
-
-
-def _product(left: list[float], right: tuple[float, ...]) -> tuple[float, ...]:
-    product = [0.0] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            product[i + j] += a * b
-    return tuple(product)
-
-
-def _horner(value: Tensor, polynomial: tuple[float, ...]) -> Tensor:
-    result = torch.full_like(value, polynomial[-1])
-    for coefficient in reversed(polynomial[:-1]):
-        result = result * value + coefficient
-    return result
+        inner = [power * c for power, c in enumerate(polynomial)][1:]
+        polynomial = [0.0] * (len(inner) + len(slope) - 1)
+        for i, a in enumerate(inner):
+            for j, b in enumerate(slope):
+                polynomial[i + j] += a * b
+        result = torch.full_like(value, polynomial[-1])
+        for coefficient in reversed(polynomial[:-1]):  # Horner's scheme
+            result = result * value + coefficient
+        derivatives.append(result)
+    return derivatives

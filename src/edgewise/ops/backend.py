@@ -1,4 +1,6 @@
-"""Which kernel runs: the compiled one where it takes the tensors, else the reference; or the one that is asked for."""
+"""Choice of the kernel: the compiled one where it takes the tensors, else the reference; or the requested one."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,37 +14,52 @@ from edgewise.ops.kernels import cpu, reference
 
 KERNELS = {"cpu": cpu, "reference": reference}
 
-_asked: ContextVar[str | None] = ContextVar("edgewise_kernel", default=None)
+_requested: ContextVar[str | None] = ContextVar("edgewise_kernel", default=None)
 
 
 @contextmanager
 def use_kernel(name: str | None) -> Iterator[None]:
-    """Within the block, every sum of splines runs on this kernel, in this thread or task.
+    """Run every sum of splines within a `with` block on one kernel, in this thread or task.
 
-    What torch.compile or torch.export make is plain torch and asks no kernel, within the block too.
+    Code made by torch.compile or torch.export is plain torch and uses no kernel, within the block too. A backward pass
+    after the block chooses its kernel again.
 
-    Args:
-        name: "cpu", "reference", or None for the automatic choice. A kernel that is asked for and can't take the
-            tensors raises an `InputError` that says why, where the automatic choice falls back to the reference.
-            What runs backward after the block is chosen anew.
+    Parameters
+    ----------
+    name : {"cpu", "reference"} or None
+        The kernel; None for the automatic choice. The automatic choice falls back to the reference where the CPU kernel
+        cannot take the tensors; a requested kernel raises an InputError with the reason instead.
+
+    Raises
+    ------
+    InputError
+        If there is no kernel of that name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.nn.layers.spline import KANLayer
+    >>> layer, x = KANLayer(2, 1), torch.zeros(3, 2)
+    >>> with use_kernel("reference"):
+    ...     y = layer(x)
     """
     if name is not None and name not in KERNELS:
         raise InputError(f'kernel must be "cpu", "reference" or None, got {name!r}')
-    token = _asked.set(name)
+    token = _requested.set(name)
     try:
         yield
     finally:
-        _asked.reset(token)
+        _requested.reset(token)
 
 
 def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
-    """The kernel for these tensors; raises an InputError if the one asked for refuses them."""
-    asked = _asked.get()
-    if asked == "reference":
+    """Return the kernel for these tensors. Raises InputError if the requested one cannot take them."""
+    requested = _requested.get()
+    if requested == "reference":
         return reference
     reason = cpu.refuses(degree, *tensors)
     if reason is None:
         return cpu
-    if asked == "cpu":
-        raise InputError(f'kernel "cpu" was asked for, but {reason}')
+    if requested == "cpu":
+        raise InputError(f'kernel "cpu" was requested, but {reason}')
     return reference

@@ -1,19 +1,23 @@
 """Sums of splines, differentiable to any order, in reverse and forward mode, whichever kernel runs.
 
-All that a KAN layer needs is a partial derivative of one multilinear form,
+All computations of a KAN layer are partial derivatives of one multilinear form,
 
     F_d(u, v, x, coef) = sum_{b,i,g,o} u[b,o] v[b,i] B_g^(d)(x[b,i]) coef[i,g,o],
 
 namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
 closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
-A kernel is therefore three plain functions with no autograd inside (`kernels/reference.py`, `kernels/cpu.py`), and
-`backend` chooses one for the tensors that come. vmap over points makes one longer batch of them; where coefficients or
-knots are mapped over too, or a gradient of coefficients is wanted for each, the reference runs.
+A kernel therefore consists of three plain functions without autograd (`kernels/reference.py`, `kernels/cpu.py`), and
+`backend` chooses the kernel for given tensors. vmap over points turns them into one longer batch; where coefficients or
+knots are mapped over too, or gradients of the coefficients are computed for each point, the reference runs.
 
 Under autocast the contractions keep the dtype of their inputs: bfloat16 has 8 bits for a position among the knots.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,28 +28,39 @@ from edgewise.ops.backend import choose
 from edgewise.ops.kernels import reference
 from edgewise.ops.splines.bspline import MAX_DEGREE
 
+Contraction = Callable[..., Tensor]
+Dims = Sequence[int | None]
 
-def _as_one_batch(contraction, size: int, dims, tensors, *rest) -> tuple[Tensor, int]:
-    """All `size` calls of vmap as one with size * batch rows; a tensor is the same for each where its dim is None."""
-    stacks = [
-        None if tensor is None else tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-        for tensor, dim in zip(tensors, dims, strict=True)
-    ]
-    rows = stacks[1].shape[1]
-    result = contraction(*(None if t is None else t.reshape(size * rows, t.shape[2]) for t in stacks), *rest)
+
+def _as_one_batch(
+    contraction: Contraction, size: int, dims: Dims, tensors: Sequence[Tensor | None], *rest: Any
+) -> tuple[Tensor, int]:
+    """Do all `size` calls of vmap as one with size * batch rows; a tensor whose dim is None is the same in each."""
+    rows = 0
+    flat: list[Tensor | None] = []
+    for tensor, dim in zip(tensors, dims, strict=True):
+        if tensor is None:
+            flat.append(None)
+            continue
+        stack = tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        rows = stack.shape[1]
+        flat.append(stack.reshape(size * rows, stack.shape[2]))
+    result = contraction(*flat, *rest)
     return result.reshape(size, rows, result.shape[1]), 0
 
 
-def _mapped(contraction, in_dims, tensors, degree: int, order: int) -> tuple[Tensor, int]:
-    """The reference's contraction, in plain torch, mapped by torch."""
+def _mapped(
+    contraction: Contraction, in_dims: Dims, tensors: Sequence[Tensor | None], degree: int, order: int
+) -> tuple[Tensor, int]:
+    """Map a contraction of the reference, which is plain torch, by torch.vmap."""
     return torch.vmap(lambda *each: contraction(*each, degree, order), in_dims=tuple(in_dims[:-2]))(*tensors), 0
 
 
 class _Contraction(Function):
-    """What the three have in common: `inputs` are tensors (or None), then degree and order."""
+    """Base class of the three contractions: their inputs are tensors (or None), then degree and order."""
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
         *tensors, ctx.degree, ctx.order = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
@@ -53,17 +68,20 @@ class _Contraction(Function):
 
 class _ToOutput(_Contraction):
     @staticmethod
-    def forward(v, x, coef, knots, degree, order):
+    def forward(*inputs: Any) -> Tensor:
+        v, x, coef, knots, degree, order = inputs
         return choose(degree, v, x, coef, knots).to_output(v, x, coef, knots, degree, order)
 
     @staticmethod
-    def vmap(info, in_dims, v, x, coef, knots, degree, order):
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        v, x, coef, knots, degree, order = inputs
         if in_dims[2] is not None or in_dims[3] is not None:
             return _mapped(reference.to_output, in_dims, (v, x, coef, knots), degree, order)
         return _as_one_batch(to_output, info.batch_size, in_dims[:2], (v, x), coef, knots, degree, order)
 
     @staticmethod
-    def backward(ctx, u):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (u,) = grad_outputs
         v, x, coef, knots = ctx.saved_tensors
         want_v, want_x, want_coef = ctx.needs_input_grad[:3]
         grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order) if want_v else None
@@ -72,9 +90,10 @@ class _ToOutput(_Contraction):
         return grad_v, grad_x, grad_coef, None, None, None
 
     @staticmethod
-    def jvp(ctx, dv, dx, dcoef, *_):
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        dv, dx, dcoef, *_ = tangents
         v, x, coef, knots = ctx.saved_tensors
-        change = _zeros_like_output(x, coef)
+        change = x.new_zeros(x.shape[0], coef.shape[2])
         if dv is not None:
             change = change + to_output(dv, x, coef, knots, ctx.degree, ctx.order)
         if dx is not None:
@@ -86,17 +105,20 @@ class _ToOutput(_Contraction):
 
 class _ToInput(_Contraction):
     @staticmethod
-    def forward(u, x, coef, knots, degree, order):
+    def forward(*inputs: Any) -> Tensor:
+        u, x, coef, knots, degree, order = inputs
         return choose(degree, u, x, coef, knots).to_input(u, x, coef, knots, degree, order)
 
     @staticmethod
-    def vmap(info, in_dims, u, x, coef, knots, degree, order):
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        u, x, coef, knots, degree, order = inputs
         if in_dims[2] is not None or in_dims[3] is not None:
             return _mapped(reference.to_input, in_dims, (u, x, coef, knots), degree, order)
         return _as_one_batch(to_input, info.batch_size, in_dims[:2], (u, x), coef, knots, degree, order)
 
     @staticmethod
-    def backward(ctx, w):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (w,) = grad_outputs
         u, x, coef, knots = ctx.saved_tensors
         want_u, want_x, want_coef = ctx.needs_input_grad[:3]
         grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order) if want_u else None
@@ -105,7 +127,8 @@ class _ToInput(_Contraction):
         return grad_u, grad_x, grad_coef, None, None, None
 
     @staticmethod
-    def jvp(ctx, du, dx, dcoef, *_):
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        du, dx, dcoef, *_ = tangents
         u, x, coef, knots = ctx.saved_tensors
         change = torch.zeros_like(x)
         if du is not None:
@@ -119,15 +142,18 @@ class _ToInput(_Contraction):
 
 class _ToCoef(_Contraction):
     @staticmethod
-    def forward(u, v, x, knots, degree, order):
+    def forward(*inputs: Any) -> Tensor:
+        u, v, x, knots, degree, order = inputs
         return choose(degree, u, v, x, knots).to_coef(u, v, x, knots, degree, order)
 
     @staticmethod
-    def vmap(info, in_dims, u, v, x, knots, degree, order):
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        u, v, x, knots, degree, order = inputs
         return _mapped(reference.to_coef, in_dims, (u, v, x, knots), degree, order)
 
     @staticmethod
-    def backward(ctx, c):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (c,) = grad_outputs
         u, v, x, knots = ctx.saved_tensors
         want_u, want_v, want_x = ctx.needs_input_grad[:3]
         grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order) if want_u else None
@@ -136,7 +162,8 @@ class _ToCoef(_Contraction):
         return grad_u, grad_v, grad_x, None, None, None
 
     @staticmethod
-    def jvp(ctx, du, dv, dx, *_):
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        du, dv, dx, *_ = tangents
         u, v, x, knots = ctx.saved_tensors
         n = knots.shape[-1] - ctx.degree - 1
         change = x.new_zeros(x.shape[1], n, u.shape[1])
@@ -150,13 +177,14 @@ class _ToCoef(_Contraction):
 
 
 def without_transforms(kind: type[Function]) -> type[Function]:
-    """The same function for calls outside of torch.func's transforms.
+    """Return the same function for calls outside torch.func's transforms.
 
-    For a Function with `setup_context` torch binds the arguments by `inspect.signature`, 50 microseconds a call:
-    more than the rest of a small layer. Those that save in `forward` itself are spared that, but know no transforms.
+    For a Function with `setup_context` torch binds the arguments by `inspect.signature`, which takes 50 microseconds a
+    call, more than the rest of a small layer. A Function that saves its tensors in `forward` avoids this, but cannot
+    be transformed.
     """
 
-    def forward(ctx, *inputs):
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
         kind.setup_context(ctx, inputs, None)
         return kind.forward(*inputs)
 
@@ -168,32 +196,32 @@ _ToOutputPlain, _ToInputPlain, _ToCoefPlain = map(without_transforms, (_ToOutput
 
 
 def transforms_active() -> bool:
-    """Whether a transform of torch.func (vmap, grad, jvp ...) is running; what torch's own `Function.apply` asks."""
+    """Return whether a transform of torch.func (vmap, grad, jvp, ...) is running, as torch's `Function.apply` does."""
     return torch._C._are_functorch_transforms_active()
 
 
-def to_output(v, x, coef, knots, degree, order):
-    """dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
+def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
+    """Compute dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
     with without_autocast(x):
         return (_ToOutput if transforms_active() else _ToOutputPlain).apply(v, x, coef, knots, degree, order)
 
 
-def to_input(u, x, coef, knots, degree, order):
-    """dF/dv, (batch, in); differentiable in u, x and coef."""
+def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
+    """Compute dF/dv, (batch, in); differentiable in u, x and coef."""
     with without_autocast(x):
         return (_ToInput if transforms_active() else _ToInputPlain).apply(u, x, coef, knots, degree, order)
 
 
-def to_coef(u, v, x, knots, degree, order):
-    """dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
+def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
+    """Compute dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
     with without_autocast(x):
         return (_ToCoef if transforms_active() else _ToCoefPlain).apply(u, v, x, knots, degree, order)
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager:
-    """Switches autocast off on x's device, if it is on."""
+    """Return a context that switches autocast off on the device of x, if it is on."""
     kind = x.device.type
-    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # "meta", for one, knows none
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # the device "meta" has none
     return torch.autocast(kind, enabled=False) if on else nullcontext()
 
 
@@ -201,39 +229,47 @@ def _times(v: Tensor | None, other: Tensor) -> Tensor:
     return other if v is None else v * other
 
 
-def _zeros_like_output(x: Tensor, coef: Tensor) -> Tensor:
-    return x.new_zeros(x.shape[0], coef.shape[2])
-
-
 def spline_sum(
     x: Tensor, coef: Tensor, knots: Tensor, degree: int, *, weight: Tensor | None = None, order: int = 0
 ) -> Tensor:
-    """Sum over inputs of weighted splines, or of their derivatives: y[b,o] = sum_i v[b,i] s_io^(order)(x[b,i]).
+    """Compute sums over inputs of weighted splines or their derivatives, y[b,o] = sum_i v[b,i] s_io^(order)(x[b,i]).
 
-    Differentiable to any order in `x`, `coef` and `weight`; `knots` are constants.
+    The result is differentiable to any order in `x`, `coef` and `weight`; `knots` are constants.
 
-    Args:
-        x: points, (batch, in).
-        coef: spline coefficients, (in, n, out).
-        knots: increasing knots of each input, (in, n + degree + 1).
-        degree: 0 .. 5.
-        weight: v, (batch, in); ones when left out.
-        order: derivative order; above `degree` the sum is zero.
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    coef : Tensor
+        Spline coefficients, (in, n, out).
+    knots : Tensor
+        Increasing knots of each input, (in, n + degree + 1).
+    degree : int
+        0 to 5.
+    weight : Tensor, optional
+        The weights v, (batch, in); ones by default.
+    order : int
+        Derivative order; above `degree` the sum is zero.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (batch, out), in the dtype of `x`, under autocast too.
 
-    Raises:
-        InputError: a shape or dtype does not fit, or degree or order is not as above.
+    Raises
+    ------
+    InputError
+        If a shape or dtype does not fit, or degree or order is not as above.
+
+    Examples
+    --------
+    A spline whose coefficients are all 1 is the constant 1:
+
+    >>> from edgewise.ops.splines.knots import uniform
+    >>> knots = uniform(torch.tensor([[0.0, 1.0]]), grid_size=4, degree=3)
+    >>> spline_sum(torch.tensor([[0.3]]), torch.ones(1, 7, 1), knots, degree=3).round(decimals=6).tolist()
+    [[1.0]]
     """
-    _check(x, coef, knots, degree, weight, order)
-    if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
-        with without_autocast(x):
-            return reference.to_output(weight, x, coef, knots, degree, order)
-    return to_output(weight, x, coef, knots, degree, order)
-
-
-def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor | None, order: int) -> None:
     if degree not in range(MAX_DEGREE + 1):
         raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
     if not isinstance(order, int) or order < 0:
@@ -250,3 +286,7 @@ def _check(x: Tensor, coef: Tensor, knots: Tensor, degree: int, weight: Tensor |
     for name, tensor in (("coef", coef), ("knots", knots), ("weight", weight)):
         if tensor is not None and tensor.dtype != x.dtype:
             raise InputError(f"{name} must have the dtype of x, {x.dtype}, got {tensor.dtype}")
+    if torch.compiler.is_compiling():  # plain torch: what is compiled or exported needs no Edgewise to run
+        with without_autocast(x):
+            return reference.to_output(weight, x, coef, knots, degree, order)
+    return to_output(weight, x, coef, knots, degree, order)

@@ -6,6 +6,8 @@ Faa di Bruno: along a line, (f o g)^(k) = sum_j f^(j)(g) B_kj(g', g'', ...), wit
 (L. Comtet, "Advanced Combinatorics", 1974, section 3.4).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import comb
 
@@ -17,15 +19,21 @@ from edgewise.ops.contract import spline_sum
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
-    """The jet of the points themselves, (C, batch, in): x moves along each direction at constant speed.
+    """Return the jet of the points themselves, (C, batch, in): x moves along each direction at constant speed.
 
-    Args:
-        x: points, (batch, in).
-        directions: (D, in) in the dtype of x; None for none, and then C = 1.
-        order: most derivatives along each direction, 0 or more.
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    directions : Tensor or None
+        (D, in), in the dtype of x; with None, C is 1.
+    order : int
+        Highest derivative order along each direction, 0 or more.
 
-    Raises:
-        InputError: a shape or dtype or the order is not as above.
+    Raises
+    ------
+    InputError
+        If a shape, a dtype or the order is not as above.
     """
     if not isinstance(x, Tensor) or x.ndim != 2:
         came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
@@ -45,16 +53,12 @@ def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
 
 
 def along(jet: Tensor, order: int) -> Tensor:
-    """The derivatives of a jet (C, batch, n) of order 1 or more as (D, order, batch, n), a view."""
+    """Return the derivatives of a jet (C, batch, n) as (D, order, batch, n), a view."""
     return jet[1:].unflatten(0, (-1, order))
 
 
 def check_jet(jet: Tensor, features: int, dtype: torch.dtype, order: int) -> None:
-    """The check at the door of a layer's `jet`.
-
-    Raises:
-        InputError: jet is no (1 + D order, batch, features) of this dtype.
-    """
+    """Raise InputError unless `jet` is a tensor (1 + D * order, batch, features) of this dtype."""
     if not isinstance(jet, Tensor) or jet.ndim != 3 or jet.shape[2] != features or (len(jet) - 1) % max(order, 1):
         came = tuple(jet.shape) if isinstance(jet, Tensor) else type(jet).__name__
         raise InputError(f"x must be a jet of shape (1 + D * {order}, batch, {features}), got {came}")
@@ -63,39 +67,46 @@ def check_jet(jet: Tensor, features: int, dtype: torch.dtype, order: int) -> Non
 
 
 def bell(jet: Tensor, order: int) -> dict[tuple[int, int], Tensor]:
-    """Partial Bell polynomials of a jet's derivatives: {(k, j): B_kj, (D, batch, n)} for 1 <= j <= k <= order.
+    """Return the partial Bell polynomials of a jet's derivatives, {(k, j): B_kj (D, batch, n)}, 1 <= j <= k <= order.
 
-    By the recurrence B_kj = sum_i C(k-1, i-1) g^(i) B_(k-i)(j-1), i = 1 .. k-j+1 (Comtet, section 3.3, eq. [3k]).
+    The recurrence is B_kj = sum_i C(k-1, i-1) g^(i) B_(k-i)(j-1), i = 1 .. k-j+1 (Comtet, section 3.3, eq. [3k]).
     """
     steps = along(jet, order).unbind(1)
-    found: dict[tuple[int, int], Tensor] = {(k, 1): step for k, step in enumerate(steps, 1)}
+    polynomials: dict[tuple[int, int], Tensor] = {(k, 1): step for k, step in enumerate(steps, 1)}
     for j in range(2, order + 1):
         for k in range(j, order + 1):
-            terms = [comb(k - 1, i - 1) * steps[i - 1] * found[k - i, j - 1] for i in range(1, k - j + 2)]
-            found[k, j] = sum(terms[1:], terms[0])
-    return found
+            terms = [comb(k - 1, i - 1) * steps[i - 1] * polynomials[k - i, j - 1] for i in range(1, k - j + 2)]
+            polynomials[k, j] = sum(terms[1:], terms[0])
+    return polynomials
 
 
 def compose(jet: Tensor, derivatives: Sequence[Tensor], order: int) -> Tensor:
-    """The jet (C, batch, n) of f(g), for a function f of each element and the jet of g.
+    """Return the jet (C, batch, n) of f(g), for a function f of each element and the jet of g.
 
-    Args:
-        jet: of g, (C, batch, n).
-        derivatives: f, f', ... f^(order) at the value of g, (batch, n) each.
-        order: of the jet.
+    Parameters
+    ----------
+    jet : Tensor
+        Jet of g, (C, batch, n).
+    derivatives : sequence of Tensor
+        f, f', ..., f^(order) at the value of g, (batch, n) each.
+    order : int
+        Highest derivative order of the jet.
     """
     assert len(derivatives) == order + 1
     if len(jet) == 1:
         return derivatives[0][None]
     polynomials = bell(jet, order)
-    lines = [sum(derivatives[j] * polynomials[k, j] for j in range(1, k + 1)) for k in range(1, order + 1)]
+    lines = []
+    for k in range(1, order + 1):
+        terms = [derivatives[j] * polynomials[k, j] for j in range(1, k + 1)]
+        lines.append(sum(terms[1:], terms[0]))
     return torch.cat([derivatives[0][None], torch.stack(lines, 1).flatten(0, 1)])
 
 
 def spline_jet(jet: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """The jet (C, batch, out) of the sums of splines of `contract.spline_sum`, from the jet (C, batch, in) of x.
+    """Return the jet (C, batch, out) of the sums of splines of `contract.spline_sum`, from the jet (C, batch, in) of x.
 
-    One sum per derivative order of the splines: its weights are the Bell polynomials that need it, side by side.
+    There is one sum per derivative order of the splines, whose weights are all Bell polynomials of that order together.
     """
     x = jet[0]
     value = spline_sum(x, coef, knots, degree)
@@ -113,11 +124,14 @@ def spline_jet(jet: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int
 
 
 def multiply(left: Tensor, right: Tensor, order: int) -> Tensor:
-    """The jet (C, batch, n) of a product by Leibniz' rule, (f g)^(k) = sum_j C(k, j) f^(j) g^(k-j)."""
+    """Return the jet (C, batch, n) of a product by Leibniz' rule, (f g)^(k) = sum_j C(k, j) f^(j) g^(k-j)."""
     value = (left[0] * right[0])[None]
     if len(left) == 1:
         return value
     f = [left[0][None], *along(left, order).unbind(1)]
     g = [right[0][None], *along(right, order).unbind(1)]
-    lines = [sum(comb(k, j) * f[j] * g[k - j] for j in range(k + 1)) for k in range(1, order + 1)]
+    lines = []
+    for k in range(1, order + 1):
+        terms = [comb(k, j) * f[j] * g[k - j] for j in range(k + 1)]
+        lines.append(sum(terms[1:], terms[0]))
     return torch.cat([value, torch.stack(lines, 1).flatten(0, 1)])

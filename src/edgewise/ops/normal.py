@@ -1,9 +1,11 @@
-"""Normal equations from Jacobian rows in runs: J'J, J'u and J v, in the compiled library or by dense rows.
+"""Products of a Jacobian whose rows consist of runs: J'J, J'u and J v, in the compiled library or by dense rows.
 
-A row of a spline network's Jacobian meets a few runs of parameters: J'J is then a sum of small outer products, at a
-cost that grows with the square of what a sample meets, not of all parameters. Where rows are nearly full, dense
-products win, and are chosen.
+In a row of a spline network's Jacobian only a few runs of parameters are nonzero. J'J is then a sum of small outer
+products, whose cost grows with the square of the number of nonzeros of a row instead of the number of parameters. Where
+rows are nearly full, dense products are faster, and are chosen.
 """
+
+from __future__ import annotations
 
 import ctypes
 import struct
@@ -16,15 +18,22 @@ from torch import Tensor
 from edgewise.errors import EdgewiseError
 from edgewise.ops.kernels import cpu
 
-# Multiply-adds in a nanosecond of one AVX-512 core: dense products of all columns, and outer products of runs, whose
-# rate grows with their length: 2.7 at 6 numbers, 4.4 at 12, 6 from 30 on. The faster is taken.
+# Multiply-adds per nanosecond measured on one AVX-512 core: DENSE_RATE of dense products, and for outer products of
+# runs of n numbers RUN_RATE * n / (n + HALF_LENGTH), which fits the measured 2.7 at n = 6, 4.4 at 12 and 6 from 30 on.
 DENSE_RATE, RUN_RATE, HALF_LENGTH = 24.0, 7.5, 10.0
 
 
 class Runs(NamedTuple):
-    """Entries of J by one parameter: row b has values[b, s] (batch, s, length) from column offset + starts[b, s] on.
+    """Entries of J for one parameter; the runs of a row are in order and do not overlap, as the offsets of a list.
 
-    Runs of a row don't overlap and lie in order, s by s, and so do the parameters of a list of `Runs`.
+    Parameters
+    ----------
+    offset : int
+        First column of the parameter.
+    starts : Tensor
+        (batch, s), int64; run s of row b starts in column offset + starts[b, s].
+    values : Tensor
+        (batch, s, length), the entries of each run.
     """
 
     offset: int
@@ -33,12 +42,29 @@ class Runs(NamedTuple):
 
 
 def gram_(
-    matrix: Tensor, runs: Sequence[Runs], scale: float = 1.0, *, native: bool | None = None, variant=None
+    matrix: Tensor,
+    runs: Sequence[Runs],
+    scale: float = 1.0,
+    *,
+    native: bool | None = None,
+    variant: str | None = None,
 ) -> None:
-    """Adds scale * J'J to the upper triangle of `matrix` (P, P), contiguous; the lower one is left undefined.
+    """Add scale * J'J to the upper triangle of `matrix`, in place; the lower triangle is left undefined.
 
-    native: True for outer products in the compiled library, False for dense products, None for the faster. The bits
-        don't depend on the number of threads. variant: an instruction set of `cpu.variants()`, the best by default.
+    The result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    matrix : Tensor
+        (P, P), contiguous.
+    runs : sequence of Runs
+        The rows of J.
+    scale : float
+        Factor.
+    native : bool, optional
+        True for outer products in the compiled library, False for dense products; by default the faster way.
+    variant : str, optional
+        An instruction set of `cpu.variants()`; the best by default.
     """
     if not _batch(runs):
         return
@@ -52,7 +78,7 @@ def gram_(
 
 
 def is_dense(runs: Sequence[Runs], size: int) -> bool:
-    """Whether J'J is best made from dense rows."""
+    """Return whether J'J is computed faster from dense rows."""
     if not _is_native(runs):
         return True
     length = active(runs) / max(sum(run.values.shape[1] for run in runs), 1)
@@ -61,9 +87,15 @@ def is_dense(runs: Sequence[Runs], size: int) -> bool:
 
 
 def transposed(
-    runs: Sequence[Runs], u: Tensor, size: int, scale: float = 1.0, *, native: bool | None = None, variant=None
+    runs: Sequence[Runs],
+    u: Tensor,
+    size: int,
+    scale: float = 1.0,
+    *,
+    native: bool | None = None,
+    variant: str | None = None,
 ) -> Tensor:
-    """scale * J'u, (size,), for u (batch,)."""
+    """Compute scale * J'u, (size,), for u (batch,); `native` and `variant` as in `gram_`."""
     result = u.new_zeros(size)
     if not _batch(runs):
         return result
@@ -76,12 +108,12 @@ def transposed(
     return result
 
 
-def times(runs: Sequence[Runs], v: Tensor, *, native: bool | None = None, variant=None) -> Tensor:
-    """J v, (batch,), for v (P,)."""
+def times(runs: Sequence[Runs], v: Tensor, *, native: bool | None = None, variant: str | None = None) -> Tensor:
+    """Compute J v, (batch,), for v (P,); `native` and `variant` as in `gram_`."""
     if not _batch(runs):
         return v.new_zeros(0)
     if native is False or (native is None and not _is_native(runs)):
-        total = 0
+        total = v.new_zeros(_batch(runs))
         for run in runs:
             index = run.offset + run.starts[..., None] + torch.arange(run.values.shape[2], device=v.device)
             total = total + (v[index] * run.values).sum((1, 2))
@@ -92,7 +124,7 @@ def times(runs: Sequence[Runs], v: Tensor, *, native: bool | None = None, varian
 
 
 def dense(runs: Sequence[Runs], size: int) -> Tensor:
-    """J in full, (batch, size)."""
+    """Return the full J, (batch, size)."""
     batch = _batch(runs)
     rows = runs[0].values.new_zeros(batch, size)
     for run in runs:
@@ -106,7 +138,7 @@ def dense(runs: Sequence[Runs], size: int) -> Tensor:
 
 
 def active(runs: Sequence[Runs]) -> int:
-    """Numbers per row that may differ from zero."""
+    """Return the number of entries per row that may differ from zero."""
     return sum(run.values.shape[1] * run.values.shape[2] for run in runs)
 
 
@@ -120,11 +152,22 @@ def _is_native(runs: Sequence[Runs]) -> bool:
     )
 
 
-_ROWS, _RUNS = struct.Struct("@3q d 4P"), struct.Struct("@2P 3q")  # csrc/normal.h, field by field
+_ROWS, _RUNS = struct.Struct("@3q d 4P"), struct.Struct("@2P 3q")  # the structs of csrc/normal.h, field by field
 
 
-def _call(name: str, runs: Sequence[Runs], size: int, scale: float, matrix, result, u, variant: str | None) -> None:
-    kept, packed = [], []  # copies made contiguous must live until the call is over
+def _call(
+    name: str,
+    runs: Sequence[Runs],
+    size: int,
+    scale: float,
+    matrix: Tensor | None,
+    result: Tensor | None,
+    u: Tensor | None,
+    variant: str | None,
+) -> None:
+    """Call a function of the library (csrc/normal.h); tensors that it does not use are None."""
+    kept: list[Tensor] = []  # contiguous copies must live until the call is over
+    packed = []
     for offset, starts, values in runs:
         starts, values = starts.contiguous(), values.contiguous()
         kept += [starts, values]

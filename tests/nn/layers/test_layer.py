@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from tests.ops.splines import scipy_basis
+from tests.ops.spline_cases import scipy_basis
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator

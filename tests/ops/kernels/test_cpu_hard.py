@@ -8,12 +8,13 @@ import threading
 import numpy as np
 import pytest
 import torch
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots
+from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots
 from torch.utils.data import DataLoader, Dataset
 
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.kernels.cpu import LayerCall
 
 pytestmark = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 each_variant = pytest.mark.parametrize("variant", cpu.variants())
@@ -33,11 +34,11 @@ def make_case(batch, inputs, outputs, grid_size, *, degree=3, kind=EVEN, dtype=t
 def all_results(u, x, coef, knots, degree=3, variant=None):
     """Value and gradients of a whole layer and of the plain sum."""
     base, mask = torch.ones_like(coef[:, 0]), torch.ones_like(coef[:, 0])
-    whole = {"base": base, "mask": mask, "base_function": "silu", "variant": variant}
+    whole = LayerCall(x, coef, knots, degree, base, mask, "silu")
     return (
-        cpu.layer(x, coef, knots, degree, **whole),
-        *cpu.layer_gradients(u, x, coef, knots, degree, **whole),
-        cpu.layer(x, coef, knots, degree, order=1, variant=variant),
+        cpu.layer(whole, variant=variant),
+        *cpu.layer_gradients(u, whole, variant=variant),
+        cpu.layer(LayerCall(x, coef, knots, degree, order=1), variant=variant),
     )
 
 
@@ -51,8 +52,8 @@ def relative(got, expected):
 @pytest.mark.parametrize("grid_size", [1, 6, 200])
 def test_equals_the_reference_in_blocks_and_tiles(variant, kind, shape, grid_size):
     u, x, coef, knots = make_case(*shape, grid_size, kind=kind)
-    y = cpu.layer(x, coef, knots, 3, variant=variant)
-    grad_x, grad_coef, _ = cpu.layer_gradients(u, x, coef, knots, 3, variant=variant)
+    y = cpu.layer(LayerCall(x, coef, knots, 3), variant=variant)
+    grad_x, grad_coef, _ = cpu.layer_gradients(u, LayerCall(x, coef, knots, 3), variant=variant)
     assert relative(y, reference.to_output(None, x, coef, knots, 3, 0)) < 1e-12
     assert relative(grad_x, reference.to_input(u, x, coef, knots, 3, 1)) < 1e-12
     assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
@@ -62,7 +63,7 @@ def test_equals_the_reference_in_blocks_and_tiles(variant, kind, shape, grid_siz
 def test_a_gradient_so_large_that_it_gets_large_pages(variant):
     u, x, coef, knots = make_case(50, 40, 130, 200)
     assert coef.numel() * coef.itemsize > 4 * 2**20
-    _, grad_coef, _ = cpu.layer_gradients(u, x, coef, knots, 3, variant=variant)
+    _, grad_coef, _ = cpu.layer_gradients(u, LayerCall(x, coef, knots, 3), variant=variant)
     assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
 
 
@@ -76,12 +77,11 @@ def test_one_output(variant, dtype, degree, kind, grid_size, order):
     u, x, coef, knots = make_case(601, 3, 1, grid_size, degree=degree, kind=kind, dtype=dtype)
     v = torch.rand_like(x)
     case = [t.double() for t in (u, v, x, coef, knots)]
+    whole, weighted = LayerCall(x, coef, knots, degree), LayerCall(x, None, knots, degree, v=v, order=order)
     got = (
-        cpu.layer(x, coef, knots, degree, v=v, order=order, variant=variant),
-        cpu.layer_gradients(u, x, coef, knots, degree, x_order=order, wanted=(True, False, False), variant=variant)[0],
-        cpu.layer_gradients(u, x, None, knots, degree, v=v, order=order, variant=variant, wanted=(False, True, False))[
-            1
-        ],
+        cpu.layer(LayerCall(x, coef, knots, degree, v=v, order=order), variant=variant),
+        cpu.layer_gradients(u, whole, x_order=order, wanted=(True, False, False), variant=variant)[0],
+        cpu.layer_gradients(u, weighted, wanted=(False, True, False), variant=variant)[1],
     )
     expected = (
         reference.to_output(*case[1:], degree, order),
@@ -101,7 +101,7 @@ def test_float32_is_as_good_on_200_intervals_as_on_5(variant, degree):
     for grid_size in (5, 200):
         _, x, coef, knots = make_case(2000, 4, 16, grid_size, degree=degree, dtype=torch.float32)
         expected = reference.to_output(None, x.double(), coef.double(), knots.double(), degree, 0)
-        errors.append(relative(cpu.layer(x, coef, knots, degree, variant=variant).double(), expected))
+        errors.append(relative(cpu.layer(LayerCall(x, coef, knots, degree), variant=variant).double(), expected))
     assert max(errors) < 2e-6
     assert errors[1] < 3 * errors[0]
 
@@ -114,8 +114,8 @@ def test_infinities_leave_other_samples_alone(variant, dtype):
     spoilt[1, 0], spoilt[4, 1] = torch.inf, -torch.inf
     others = [0, 2, 3, 5]
     for order in range(4):
-        got = cpu.layer(spoilt, coef, knots, 3, order=order, variant=variant)
-        clean = cpu.layer(x, coef, knots, 3, order=order, variant=variant)
+        got = cpu.layer(LayerCall(spoilt, coef, knots, 3, order=order), variant=variant)
+        clean = cpu.layer(LayerCall(x, coef, knots, 3, order=order), variant=variant)
         assert torch.equal(got[others], clean[others])
         expected = reference.to_output(None, spoilt, coef, knots, 3, order)
         assert torch.equal(got[[1, 4]].isfinite(), expected[[1, 4]].isfinite())
@@ -126,12 +126,12 @@ def test_infinities_leave_other_samples_alone(variant, dtype):
 def test_denormal_numbers_are_numbers(variant, dtype):
     _, x, coef, knots = make_case(50, 2, 7, 4, dtype=dtype)
     tiny = torch.finfo(dtype).tiny / 64
-    y = cpu.layer(x, coef * tiny, knots, 3, variant=variant)
+    y = cpu.layer(LayerCall(x, coef * tiny, knots, 3), variant=variant)
     assert y.count_nonzero() == y.numel()
-    assert relative(y / tiny, cpu.layer(x, coef, knots, 3, variant=variant)) < 2e-4
+    assert relative(y / tiny, cpu.layer(LayerCall(x, coef, knots, 3), variant=variant)) < 2e-4
     at_zero = torch.full_like(x, torch.finfo(dtype).smallest_normal / 4)
-    expected = cpu.layer(torch.zeros_like(x), coef, knots, 3, variant=variant)
-    assert relative(cpu.layer(at_zero, coef, knots, 3, variant=variant), expected) < 1e-6
+    expected = cpu.layer(LayerCall(torch.zeros_like(x), coef, knots, 3), variant=variant)
+    assert relative(cpu.layer(LayerCall(at_zero, coef, knots, 3), variant=variant), expected) < 1e-6
 
 
 @each_variant
@@ -271,4 +271,4 @@ def test_workers_of_a_data_loader(start):
 def test_an_unknown_instruction_set_is_refused():
     _, x, coef, knots = make_case(3, 1, 1, 1)
     with pytest.raises(cpu.EdgewiseError, match="no variant 'mmx' on this processor"):
-        cpu.layer(x, coef, knots, 3, variant="mmx")
+        cpu.layer(LayerCall(x, coef, knots, 3), variant="mmx")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
+from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
 from edgewise.ops.kernels import cpu, reference
+from edgewise.ops.kernels.cpu import LayerCall
 from edgewise.ops.splines.bspline import MAX_DEGREE
 
 
@@ -17,15 +18,19 @@ class Variant:
         self.name = name
 
     def to_output(self, v, x, coef, knots, degree, order):
-        return cpu.layer(x, coef, knots, degree, v=v, order=order, variant=self.name)
+        return cpu.layer(LayerCall(x, coef, knots, degree, v=v, order=order), variant=self.name)
 
     def to_input(self, u, x, coef, knots, degree, order):
         wanted = (True, False, False)
-        return cpu.layer_gradients(u, x, coef, knots, degree, x_order=order, wanted=wanted, variant=self.name)[0]
+        return cpu.layer_gradients(
+            u, LayerCall(x, coef, knots, degree), x_order=order, wanted=wanted, variant=self.name
+        )[0]
 
     def to_coef(self, u, v, x, knots, degree, order):
         wanted = (False, True, False)
-        return cpu.layer_gradients(u, x, None, knots, degree, v=v, order=order, wanted=wanted, variant=self.name)[1]
+        return cpu.layer_gradients(
+            u, LayerCall(x, None, knots, degree, v=v, order=order), wanted=wanted, variant=self.name
+        )[1]
 
 
 KERNELS = [reference, *([cpu] if cpu.variants() else []), *map(Variant, cpu.variants())]

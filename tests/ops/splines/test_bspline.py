@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
+from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
 from edgewise.ops.splines.bspline import MAX_DEGREE, basis, local_basis, locate, spline_domain
 from edgewise.ops.splines.knots import extend

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside
+from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside
 
 from edgewise.ops.splines.bspline import MAX_DEGREE, basis
 from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, subdivide, uniform

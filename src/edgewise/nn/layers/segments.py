@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgewise.ops.jet import compose
-from edgewise.ops.splines.active_basis import active_basis
+from edgewise.ops.splines.active import active_basis
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from edgewise.nn.layers.initial import float_dtype
 from edgewise.nn.layers.segments import Segments, active_spline_segments
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.jet import check_jet, compose, multiply
-from edgewise.ops.splines.active_basis import active_basis
+from edgewise.ops.splines.active import active_basis
 
 
 class SeparableLayer(Layer):

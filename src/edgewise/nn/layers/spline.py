@@ -17,9 +17,9 @@ from edgewise.nn.layers.segments import Segments, active_spline_segments, contra
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import spline_sum
 from edgewise.ops.jet import check_jet, compose, spline_jet
-from edgewise.ops.layer_sum import base_values, layer_sum
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis, spline_domain
+from edgewise.ops.whole_layer import base_values, layer_sum
 
 
 class LayerOptions(TypedDict, total=False):

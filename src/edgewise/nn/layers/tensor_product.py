@@ -13,7 +13,7 @@ from edgewise.nn.config import check_input
 from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import along, check_jet, compose, multiply
-from edgewise.ops.splines.active_basis import active_basis
+from edgewise.ops.splines.active import active_basis
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend
 

@@ -1,8 +1,10 @@
-"""The CPU kernel: the three contractions, and a whole layer, in the compiled library (`csrc/`) by ctypes.
+"""The CPU kernel: the three contractions, and a whole layer, in the compiled library (`csrc/`) through ctypes.
 
-A call costs a few microseconds: numbers and pointers are packed into the C struct `Problem` (csrc/problem.h) at once.
-Nothing here knows autograd.
+A call costs a few microseconds: all numbers and pointers are packed at once into the C struct `Problem`
+(csrc/problem.h). No function here takes part in autograd.
 """
+
+from __future__ import annotations
 
 import ctypes
 import hashlib
@@ -10,8 +12,10 @@ import os
 import struct
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,18 +25,67 @@ from edgewise.ops.splines.bspline import MAX_DEGREE
 
 BASES = {"zero": 0, "identity": 1, "silu": 2}
 
-# csrc/problem.h, field by field, in the platform's own layout.
+# The struct of csrc/problem.h, field by field, in the platform's own layout.
 _PROBLEM = struct.Struct("@5q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
 _INDEX_LIMIT = 2**31 - 1  # knot intervals are numbered with 32 bits
 _DTYPES = (torch.float32, torch.float64)
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 
+class LayerCall(NamedTuple):
+    """Tensors and settings of a layer as the kernel sees it.
+
+    The layer computes sum_i mask[i,o] (base[i,o] b(x[b,i]) + v[b,i] sum_g B_g^(order)(x[b,i]) coef[i,g,o]).
+
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    coef : Tensor or None
+        Spline coefficients, (in, n, out); None where only their gradient is computed.
+    knots : Tensor
+        (in, n + degree + 1).
+    degree : int
+        Degree of the splines.
+    base, mask : Tensor, optional
+        Weights of the base function and mask, (in, out); without a mask every edge counts.
+    base_function : {"zero", "identity", "silu"}
+        The base function b.
+    v : Tensor, optional
+        Weights of the splines, (batch, in); ones by default.
+    order : int
+        Derivative order of the splines.
+    """
+
+    x: Tensor
+    coef: Tensor | None
+    knots: Tensor
+    degree: int
+    base: Tensor | None = None
+    mask: Tensor | None = None
+    base_function: str = "zero"
+    v: Tensor | None = None
+    order: int = 0
+
+
+class _Results(NamedTuple):
+    """Arrays of a call beside those of its layer; None where the function does not use them."""
+
+    y: Tensor | None = None
+    u: Tensor | None = None
+    grad_x: Tensor | None = None
+    x_order: int = 0
+    grad_coef: Tensor | None = None
+    grad_base: Tensor | None = None
+    values: Tensor | None = None
+    interval: Tensor | None = None
+
+
 def _load() -> tuple[ctypes.CDLL | None, str]:
-    """The library and "", or None and why there is none."""
+    """Return the library and "", or None and the reason why there is none."""
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-    named = os.environ.get("EDGEWISE_CPU_LIBRARY")  # another build, to test it: sanitizers, other compilers
-    path = named or resources.files("edgewise.ops.kernels").joinpath(f"libedgewise_cpu{suffix}")
+    named = os.environ.get("EDGEWISE_CPU_LIBRARY")  # path of another build, for tests with sanitizers or compilers
+    path: Any = named or resources.files("edgewise.ops.kernels").joinpath(f"libedgewise_cpu{suffix}")
     if not named and not path.is_file():
         return None, "the CPU kernel is not there: no C++ compiler was found when Edgewise was installed"
     try:
@@ -52,10 +105,10 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 
 def _torch_threads() -> int | None:
-    """The address of GOMP_parallel in the OpenMP runtime that torch is linked to; None where it has another one.
+    """Return the address of GOMP_parallel in the OpenMP runtime that torch is linked to, or None.
 
-    Found through torch's own library, for a process may have loaded several runtimes. On Linux alone: elsewhere the
-    runtime lacks that function, or a handle to a library doesn't lead to those it needs.
+    It is looked up in torch's own library, because a process may have loaded several runtimes; on Linux only, because
+    elsewhere the runtime has no such function, or the handle of a library does not give access to its dependencies.
     """
     if not sys.platform.startswith("linux") or not torch.backends.openmp.is_available():
         return None
@@ -68,12 +121,12 @@ def _torch_threads() -> int | None:
 
 
 def _sources() -> str:
-    """The hash that CMakeLists.txt makes of csrc; "" in a wheel, which has none."""
+    """Return the hash that CMakeLists.txt computes of csrc; "" in a wheel, which contains no sources."""
     folder = resources.files("edgewise").joinpath("csrc")
     if not folder.is_dir():
         return ""
-    parts = sorted((part.name, part) for part in folder.iterdir() if part.name.endswith((".h", ".cpp")))
-    hashes = "".join(hashlib.sha256(part.read_bytes()).hexdigest() + "\n" for _, part in parts)
+    parts = {part.name: part for part in folder.iterdir() if part.name.endswith((".h", ".cpp"))}
+    hashes = "".join(hashlib.sha256(parts[name].read_bytes()).hexdigest() + "\n" for name in sorted(parts))
     return hashlib.sha256(hashes.encode()).hexdigest()
 
 
@@ -85,12 +138,12 @@ if _LIBRARY is None:
 
 
 def library() -> ctypes.CDLL | None:
-    """The compiled library; None where it is missing."""
+    """Return the compiled library, or None where it is missing."""
     return _LIBRARY
 
 
 def variants() -> list[str]:
-    """Instruction sets of this processor that the kernel is compiled for, best first; none where it is missing."""
+    """Return the instruction sets of this processor that the kernel is compiled for, best first."""
     names: list[str] = []
     while _LIBRARY is not None and (name := _LIBRARY.edgewise_variant(len(names))):
         names.append(name.decode())
@@ -98,7 +151,7 @@ def variants() -> list[str]:
 
 
 def refuses(degree: int, *tensors: Tensor | None) -> str | None:
-    """Why the kernel can't take these tensors, in a sentence; None if it can."""
+    """Return the reason why the kernel cannot take these tensors, as a clause; None if it can."""
     if _LIBRARY is None:
         return _MISSING
     if degree > MAX_DEGREE:
@@ -130,118 +183,115 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
 
 
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o]; v None means ones. (batch, out)."""
-    return layer(x, coef, knots, degree, v=v, order=order)
+    """Compute y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o], (batch, out); v None means ones."""
+    return layer(LayerCall(x, coef, knots, degree, v=v, order=order))
 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o]. (batch, in)."""
-    grad_x, _, _ = layer_gradients(u, x, coef, knots, degree, x_order=order, wanted=(True, False, False))
+    """Compute sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o], (batch, in)."""
+    call = LayerCall(x, coef, knots, degree)
+    grad_x, _, _ = layer_gradients(u, call, x_order=order, wanted=(True, False, False))
+    assert grad_x is not None
     return grad_x
 
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]); v None means ones. (in, n, out)."""
-    _, grad_coef, _ = layer_gradients(u, x, None, knots, degree, v=v, order=order, wanted=(False, True, False))
+    """Compute sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]), (in, n, out); v None means ones."""
+    call = LayerCall(x, None, knots, degree, v=v, order=order)
+    _, grad_coef, _ = layer_gradients(u, call, wanted=(False, True, False))
+    assert grad_coef is not None
     return grad_coef
 
 
-def layer(
-    x: Tensor,
-    coef: Tensor,
-    knots: Tensor,
-    degree: int,
-    *,
-    base: Tensor | None = None,
-    mask: Tensor | None = None,
-    base_function: str = "zero",
-    v: Tensor | None = None,
-    order: int = 0,
-    variant: str | None = None,
-) -> Tensor:
-    """sum_i mask[i,o] (base[i,o] b(x[b,i]) + v[b,i] sum_g B_g^(order)(x[b,i]) coef[i,g,o]), (batch, out)."""
-    y = x.new_empty(x.shape[0], coef.shape[2])
-    coef = coef if coef.stride(2) == 1 else coef.contiguous()
-    inputs, n, outputs = coef.shape
-    _call(
-        _LIBRARY.edgewise_forward,
-        (x, knots, base, mask),
-        (x.shape[0], inputs, n, outputs, degree, order, BASES[base_function]),
-        (v, coef, y, None, 0, None, 0, None, None, None, None),
-        variant,
-    )
+def layer(call: LayerCall, *, variant: str | None = None) -> Tensor:
+    """Compute the output (batch, out) of a layer, on an instruction set of `variants()` (the best by default)."""
+    assert call.coef is not None
+    y = call.x.new_empty(call.x.shape[0], call.coef.shape[2])
+    _run("edgewise_forward", call, call.coef.shape[1:], _Results(y=y), variant)
     return y
 
 
 def layer_gradients(
     u: Tensor,
-    x: Tensor,
-    coef: Tensor | None,
-    knots: Tensor,
-    degree: int,
+    call: LayerCall,
     *,
-    base: Tensor | None = None,
-    mask: Tensor | None = None,
-    base_function: str = "zero",
-    v: Tensor | None = None,
-    order: int = 0,
     x_order: int = 1,
     wanted: tuple[bool, bool, bool] = (True, True, True),
     variant: str | None = None,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of sum_bo u[b,o] y[b,o] by x, coef and base; None where not wanted.
+    """Compute the gradients of sum_bo u[b,o] y[b,o] by x, coef and base; None for those not wanted.
 
-    x_order is the derivative order of the splines in the gradient by x, which leaves v out.
+    Parameters
+    ----------
+    u : Tensor
+        (batch, out).
+    call : LayerCall
+        The layer whose output is y.
+    x_order : int
+        Derivative order of the splines in the gradient by x, which leaves v out.
+    wanted : tuple of bool
+        Whether the gradients by x, coef and base are wanted.
+    variant : str, optional
+        An instruction set of `variants()`; the best by default.
     """
     want_x, want_coef, want_base = wanted
     u = u if u.stride(1) == 1 else u.contiguous()
-    inputs, n, outputs = x.shape[1], knots.shape[1] - degree - 1, u.shape[1]
-    if coef is not None and coef.stride(2) != 1:
-        coef = coef.contiguous()
+    x, n, outputs = call.x, call.knots.shape[1] - call.degree - 1, u.shape[1]
     grad_x = x.new_empty(x.shape) if want_x else None
-    grad_coef = x.new_empty(inputs, n, outputs) if want_coef or want_base else None
-    grad_base = x.new_empty(inputs, outputs) if base_function != "zero" and grad_coef is not None else None
-    _call(
-        _LIBRARY.edgewise_backward,
-        (x, knots, base, mask),
-        (x.shape[0], inputs, n, outputs, degree, order, BASES[base_function]),
-        (v, coef, None, u, u.stride(0), grad_x, x_order, grad_coef, grad_base, None, None),
-        variant,
-    )
+    grad_coef = x.new_empty(x.shape[1], n, outputs) if want_coef or want_base else None
+    has_base = call.base_function != "zero" and grad_coef is not None
+    grad_base = x.new_empty(x.shape[1], outputs) if has_base else None
+    results = _Results(None, u, grad_x, x_order, grad_coef, grad_base)
+    _run("edgewise_backward", call, (n, outputs), results, variant)
     return grad_x, grad_coef if want_coef else None, grad_base if want_base else None
 
 
 def active_basis(
     x: Tensor, knots: Tensor, degree: int, orders: int, variant: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Interval (batch, in) of each x and the active functions' derivatives (orders + 1, batch, in, degree + 1)."""
+    """Compute the active basis functions and their derivatives.
+
+    Returns
+    -------
+    interval : Tensor
+        Number of the knot interval of each x, (batch, in), int64.
+    values : Tensor
+        Derivatives of the active functions, (orders + 1, batch, in, degree + 1).
+    """
     values = x.new_empty(orders + 1, *x.shape, degree + 1)
     interval = x.new_empty(x.shape, dtype=torch.int64)
-    _call(
-        _LIBRARY.edgewise_basis,
-        (x, knots, None, None),
-        (x.shape[0], x.shape[1], knots.shape[1] - degree - 1, 1, degree, orders, BASES["zero"]),
-        (None, None, None, None, 0, None, 0, None, None, values, interval),
-        variant,
-    )
+    call = LayerCall(x, None, knots, degree, order=orders)
+    results = _Results(values=values, interval=interval)
+    _run("edgewise_basis", call, (knots.shape[1] - degree - 1, 1), results, variant)
     return interval, values
 
 
-def _call(function, constants, sizes, rest, variant) -> None:
-    x, knots, base, mask = constants
-    v, coef, y, u, u_row, grad_x, x_order, grad_coef, grad_base, values, interval = rest
-    if 0 in (sizes[0], sizes[1], sizes[3]):  # sums over nothing
+def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, variant: str | None) -> None:
+    """Call a function of the library; `sizes` are the numbers of basis functions per input, n, and of outputs."""
+    assert _LIBRARY is not None
+    x, coef, knots, degree, base, mask, base_function, v, order = call
+    y, u, grad_x, x_order, grad_coef, grad_base, values, interval = results
+    batch, inputs = x.shape
+    n, outputs = sizes
+    if 0 in (batch, inputs, outputs):  # sums without terms
         for result in (y, grad_x, grad_coef, grad_base, values, interval):
             if result is not None:
                 result.zero_()
         return
+    if coef is not None and coef.stride(2) != 1:
+        coef = coef.contiguous()
     knots = knots.contiguous()
     base = None if base is None else base.contiguous()
     mask = None if mask is None else mask.contiguous()
     problem = _PROBLEM.pack(
-        *sizes[:4],
+        batch,
+        inputs,
+        n,
+        outputs,
         0,
-        *sizes[4:],
+        degree,
+        order,
+        BASES[base_function],
         x.data_ptr(),
         x.stride(0),
         x.stride(1),
@@ -252,7 +302,7 @@ def _call(function, constants, sizes, rest, variant) -> None:
         _pointer(mask),
         _pointer(y),
         _pointer(u),
-        u_row,
+        0 if u is None else u.stride(0),
         _pointer(grad_x),
         x_order,
         _pointer(grad_coef),
@@ -261,7 +311,8 @@ def _call(function, constants, sizes, rest, variant) -> None:
         _pointer(interval),
     )
     is_double = x.dtype == torch.float64
-    failed = function(problem, is_double, torch.get_num_threads(), None if variant is None else variant.encode())
+    encoded = None if variant is None else variant.encode()
+    failed = getattr(_LIBRARY, name)(problem, is_double, torch.get_num_threads(), encoded)
     if failed == 1:
         raise MemoryError("the CPU kernel found no memory for its working arrays")
     if failed:

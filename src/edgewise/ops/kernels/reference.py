@@ -1,4 +1,6 @@
-"""The reference kernel: three dense contractions in plain torch. Slow, short, obviously right."""
+"""The reference kernel: the three contractions as dense products in plain torch, slow and short."""
+
+from __future__ import annotations
 
 from torch import Tensor
 
@@ -6,26 +8,26 @@ from edgewise.ops.splines.bspline import basis
 
 
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o]; v None means ones. (batch, out)."""
+    """Compute y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o], (batch, out); v None means ones."""
     matrix = _matrix(coef)
     return _weighted(v, x, knots, degree, order).reshape(x.shape[0], matrix.shape[0]) @ matrix
 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o]. (batch, in)."""
+    """Compute sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o], (batch, in)."""
     pulled = (u @ _matrix(coef).mT).reshape(*x.shape, coef.shape[1])
     return (basis(x, knots, degree, order) * pulled).sum(-1)
 
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]); v None means ones. (in, n, out)."""
+    """Compute sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]), (in, n, out); v None means ones."""
     weighted = _weighted(v, x, knots, degree, order)
     inputs, n = weighted.shape[1:]
     return (weighted.reshape(x.shape[0], inputs * n).mT @ u).reshape(inputs, n, u.shape[1])
 
 
 def _matrix(coef: Tensor) -> Tensor:
-    # Not flatten: the older vmap in torch.autograd.functional does not know it.
+    # Not flatten, which the older vmap of torch.autograd.functional does not support.
     return coef.reshape(-1, coef.shape[2])
 
 

@@ -1,50 +1,64 @@
-"""B-spline basis functions and their derivatives in plain torch: the truth every kernel is tested against."""
+"""B-spline basis functions and their derivatives in plain torch: the reference that every kernel is tested against."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-MAX_DEGREE = 5
+MAX_DEGREE = 5  # a choice: the kernel is compiled for each degree, and quintic splines serve equations of order 4
 
 
 def spline_domain(knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
-    """Lower and upper end, (in,) each, of the interval that the splines on `knots` (in, n + degree + 1) live on."""
+    """Return the lower and the upper end, (in,) each, of the domain of splines on `knots` (in, n + degree + 1)."""
     return knots[:, degree], knots[:, -degree - 1]
 
 
 def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
-    """Index (batch, in) of the knot interval of each x, 0 .. grid_size - 1; points outside get the nearest one.
+    """Return the index (batch, in) of the knot interval of each x, 0 to grid_size - 1; outside, that of the nearest.
 
-    Comparisons instead of a search: they trace, export and vmap, and this is the slow twin. A point on an inner
-    knot belongs to the interval on its right, the upper end of the domain to the last interval.
+    It compares with all knots instead of searching, because comparisons work under trace, export and vmap. A point on
+    an inner knot belongs to the interval on its right, the upper end of the domain to the last interval.
     """
     inner = knots[:, degree + 1 : -degree - 1]
     return (x[..., None] >= inner).sum(-1)
 
 
 def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[Tensor, Tensor]:
-    """The `degree + 1` basis functions that can differ from zero at each x, or their `order`-th derivatives.
+    """Compute the `degree + 1` basis functions that can differ from zero at each x, or their `order`-th derivatives.
 
     The triangular scheme of de Boor, "A Practical Guide to Splines" (1978), ch. X, eq. (8): each level raises the
     degree by one. A derivative replaces the last `order` levels by differences, ch. X, eq. (12):
     B'_{g,j} = j (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})).
     Outside the domain a spline continues as the straight line of its end point.
 
-    Args:
-        x: points, (batch, in).
-        knots: increasing knots of each input, (in, grid_size + 2 degree + 1).
-        degree: 0 .. 5.
-        order: derivative order, 0 .. degree.
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    knots : Tensor
+        Increasing knots of each input, (in, grid_size + 2 degree + 1).
+    degree : int
+        0 to 5.
+    order : int
+        Derivative order, 0 to degree.
 
-    Returns:
-        interval: (batch, in); the functions are number interval .. interval + degree.
-        values: (batch, in, degree + 1).
+    Returns
+    -------
+    interval : Tensor
+        (batch, in); the functions have the numbers interval to interval + degree.
+    values : Tensor
+        (batch, in, degree + 1).
     """
     assert 0 <= order <= degree
     low, high = spline_domain(knots, degree)
-    inside = x.clamp(low, high)  # slope 1 at both ends too: plain autograd meets the inner polynomial there
+    inside = x.clamp(low, high)  # with slope 1 at both ends too, so that the inner polynomial counts there
     beyond = x - inside
     interval = locate(inside, knots, degree)
-    window = _knot_window(knots, degree, interval)
+    window: tuple[Tensor, ...] = ()  # the 2 degree knots around each interval, t[s - degree + 1] .. t[s + degree]
+    if degree:
+        grid_size = knots.shape[-1] - 2 * degree - 1
+        windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)], -1)
+        window = windows[torch.arange(knots.shape[0], device=knots.device), interval].unbind(-1)
     values = [inside * 0 + 1]  # not ones_like: a NaN must come out as NaN at every order
     slope = [torch.zeros_like(x)]  # of a spline of degree 0, a step
     for level in range(1, degree + 1):
@@ -67,7 +81,7 @@ def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[
 
 
 def basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> Tensor:
-    """Every basis function (or its `order`-th derivative) at x: (batch, in) -> (batch, in, n), mostly zeros.
+    """Compute every basis function, or its `order`-th derivative, at x: (batch, in) -> (batch, in, n), mostly zeros.
 
     Orders above `degree` give zeros (NaN where x is). See `local_basis` for the arguments.
     """
@@ -81,14 +95,5 @@ def basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> Tensor:
 
 
 def _overlap(rise: list[Tensor], fall: list[Tensor]) -> list[Tensor]:
-    """One function more than there are shares: each rises with the share on its left and falls with its own."""
+    """Add neighbours: each function rises with the share on its left and falls with its own; one more than shares."""
     return [fall[0], *(r + f for r, f in zip(rise[:-1], fall[1:], strict=True)), rise[-1]]
-
-
-def _knot_window(knots: Tensor, degree: int, interval: Tensor) -> tuple[Tensor, ...]:
-    """The 2 degree knots around each interval, t[s - degree + 1] .. t[s + degree], each (batch, in)."""
-    grid_size = knots.shape[-1] - 2 * degree - 1
-    if degree == 0:
-        return ()
-    windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)], -1)
-    return windows[torch.arange(knots.shape[0], device=knots.device), interval].unbind(-1)

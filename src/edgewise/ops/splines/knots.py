@@ -1,4 +1,6 @@
-"""Knot vectors: uniform, from samples, subdivided; and coefficients carried from one knot vector to a finer one."""
+"""Knot vectors: uniform, from breakpoints, subdivided; and coefficients of the same splines on finer knots."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from edgewise.ops.splines.bspline import locate
 
 
 def extend(breakpoints: Tensor, degree: int) -> Tensor:
-    """Knots (in, grid_size + 2 degree + 1) from increasing breakpoints (in, grid_size + 1).
+    """Return knots (in, grid_size + 2 degree + 1) for increasing breakpoints (in, grid_size + 1).
 
     The `degree` knots beyond each end repeat the width of the outermost interval, so uniform breakpoints give
     uniform knots (the paper's choice); inside the domain they change the basis, not the space of functions.
@@ -19,7 +21,7 @@ def extend(breakpoints: Tensor, degree: int) -> Tensor:
 
 
 def uniform(domain: Tensor, grid_size: int, degree: int) -> Tensor:
-    """Evenly spaced knots (in, grid_size + 2 degree + 1) over `domain` (in, 2)."""
+    """Return evenly spaced knots (in, grid_size + 2 degree + 1) over `domain` (in, 2)."""
     share = torch.arange(grid_size + 1, dtype=domain.dtype, device=domain.device) / grid_size
     low, high = domain[:, :1], domain[:, 1:]
     breakpoints = low * (1 - share) + high * share  # both ends exact
@@ -27,12 +29,12 @@ def uniform(domain: Tensor, grid_size: int, degree: int) -> Tensor:
 
 
 def breakpoints_of(knots: Tensor, degree: int) -> Tensor:
-    """The knots inside the domain, ends included, (in, grid_size + 1)."""
+    """Return the knots inside the domain, ends included, (in, grid_size + 1)."""
     return knots[:, degree : knots.shape[1] - degree]
 
 
 def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
-    """Knots with every interval cut into `parts` equal ones; the old breakpoints stay, bit for bit."""
+    """Return knots with every interval cut into `parts` equal ones; the old breakpoints stay the same, bit for bit."""
     old = breakpoints_of(knots, degree)
     share = torch.arange(parts, dtype=old.dtype, device=old.device) / parts
     low, high = old[:, :-1, None], old[:, 1:, None]
@@ -43,24 +45,32 @@ def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
 def blossom_coef(
     coef: Tensor, knots: Tensor, finer: Tensor, degree: int, within: tuple[Tensor, Tensor] | None = None
 ) -> Tensor:
-    """Coefficients on `finer` knots of the very same splines, where the old breakpoints are among the finer ones.
+    """Return the coefficients of the same splines on `finer` knots, which must contain the old breakpoints.
 
     A B-spline coefficient is the polar form (blossom) of the local polynomial at the knots inside the function's
     support: c_j = f(t_{j+1}, .., t_{j+degree}) (Ramshaw, "Blossoms are polar forms", 1989). The polar form is
     evaluated by de Boor's scheme with a different argument at each level, on the old interval in which the middle
     of the new function's support lies, so nothing is solved and nothing is fitted.
 
-    Args:
-        coef: (in, n, out); knots: (in, n + degree + 1); finer: (in, m + degree + 1).
-        within: lower and upper ends, (in,) each, on breakpoints: only the pieces between are used, the outermost ones
-            for all that lies beyond, so that the splines go on as polynomials there. The whole domain if left out.
+    Parameters
+    ----------
+    coef : Tensor
+        (in, n, out).
+    knots, finer : Tensor
+        (in, n + degree + 1) and (in, m + degree + 1).
+    degree : int
+        Degree of the splines.
+    within : tuple of Tensor, optional
+        Lower and upper ends, (in,) each, which are breakpoints. Only the polynomial pieces between them are used, and
+        the outermost ones are continued beyond the ends. The whole domain by default.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (in, m, out).
     """
     count = finer.shape[1] - degree - 1
-    arguments = torch.stack([finer[:, 1 + r : 1 + r + count] for r in range(degree)], -1) if degree else None
-    # A middle beyond the domain counts to the outermost interval, which is the part of the support inside.
+    # A middle beyond the domain belongs to the outermost interval, which is the part of the support inside.
     middle = (finer[:, :count] + finer[:, degree + 1 :]) / 2
     if within is not None:
         low, high = within
@@ -72,7 +82,7 @@ def blossom_coef(
     offsets = torch.arange(degree + 1, device=coef.device)
     points = coef[inputs, interval[..., None] + offsets]  # (in, m, degree + 1, out)
     for level in range(1, degree + 1):
-        argument = arguments[..., level - 1, None]
+        argument = finer[:, level : level + count, None]
         first = interval[..., None] + torch.arange(level, degree + 1, device=coef.device)
         left, right = knots[inputs, first], knots[inputs, first + degree + 1 - level]
         share = ((argument - left) / (right - left))[..., None]

@@ -1,5 +1,7 @@
 """Exact integrals of products of splines, and best approximation by them in the L2 norm."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,36 +11,45 @@ from edgewise.ops.splines.knots import breakpoints_of
 
 
 def quadrature(breakpoints: Tensor, points: int) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre nodes and weights on every interval: breakpoints (in, m + 1) -> (in, m * points) each.
+    """Return Gauss-Legendre nodes and weights, (in, m * points) each, on every interval of breakpoints (in, m + 1).
 
-    Exact for polynomials of degree 2 points - 1 on each interval; intervals of width 0 weigh nothing.
+    Exact for polynomials of degree 2 points - 1 on each interval; intervals of width 0 have weight 0.
     """
-    node, weight = np.polynomial.legendre.leggauss(points)
-    node = torch.as_tensor(node, dtype=breakpoints.dtype, device=breakpoints.device)
-    weight = torch.as_tensor(weight, dtype=breakpoints.dtype, device=breakpoints.device)
+    rule = np.polynomial.legendre.leggauss(points)
+    node, weight = (torch.as_tensor(part, dtype=breakpoints.dtype, device=breakpoints.device) for part in rule)
     low, high = breakpoints[:, :-1, None], breakpoints[:, 1:, None]
     x = (low + high) / 2 + (high - low) / 2 * node
     return x.flatten(1), ((high - low) / 2 * weight).flatten(1)
 
 
 def gram(knots: Tensor, degree: int, order: int = 0) -> Tensor:
-    """integral over the domain of B_g^(order)(x) B_h^(order)(x) dx for each input, (in, n, n); exact."""
+    """Return the integral over the domain of B_g^(order)(x) B_h^(order)(x) dx for each input, (in, n, n); exact."""
     x, weight = quadrature(breakpoints_of(knots, degree), degree + 1)
     values = basis(x.mT, knots, degree, order).transpose(0, 1)  # (in, points, n)
     return values.mT @ (weight[..., None] * values)
 
 
 def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
-    """The splines on `new_knots` nearest to given ones in the L2 norm over the new domain, and how far they are.
+    """Return the best approximation of given splines on `new_knots`, in the L2 norm over the new domain.
 
     Where the new domain reaches beyond the old one, the old splines continue as straight lines. The integrals are
     exact: Gauss-Legendre on the union of both sets of breakpoints.
 
-    Args:
-        coef: (in, n, out); knots: (in, n + degree + 1); new_knots: (in, m + degree + 1).
+    Parameters
+    ----------
+    coef : Tensor
+        (in, n, out).
+    knots, new_knots : Tensor
+        (in, n + degree + 1) and (in, m + degree + 1).
+    degree : int
+        Degree of the splines.
 
-    Returns:
-        (in, m, out), and the largest absolute difference of each spline at the quadrature nodes, (in, out).
+    Returns
+    -------
+    coef : Tensor
+        (in, m, out).
+    error : Tensor
+        Largest absolute difference of each spline at the quadrature nodes, (in, out).
     """
     new_breaks = breakpoints_of(new_knots, degree)
     low, high = new_breaks[:, :1], new_breaks[:, -1:]
@@ -55,7 +66,7 @@ def project(coef: Tensor, knots: Tensor, new_knots: Tensor, degree: int) -> tupl
 
 
 def roughness(knots: Tensor, degree: int) -> Tensor:
-    """Gram matrix (in, n, n) of the squared second derivative, with the domain rescaled to length 1.
+    """Return the Gram matrix (in, n, n) of the second derivatives, with the domain rescaled to length 1.
 
     c' R c = integral_0^1 (d^2 s / dt^2)^2 dt, t the position in the domain: O'Sullivan's penalty (1986), as
     in P. Eilers and B. Marx, Statistical Science 11 (1996). Degree 0 and 1 have no second derivative: zeros.

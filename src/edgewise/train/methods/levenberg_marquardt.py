@@ -1,7 +1,7 @@
 """Levenberg-Marquardt: damped Gauss-Newton steps for sums of squares and likelihoods, in float64.
 
 A step linearises the residuals (`train.jacobian`), adds the penalty's gradient and curvature, solves the damped system
-(`linear_systems`), bends the step along the curvature of the residuals, and changes the damping (`ops.least_squares`).
+(`linear_systems`), bends the step along the curvature of the residuals, and changes the damping (`ops.gauss_newton`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.ops.least_squares import DampedStep, Damping, DampingRule
+from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import DenseLayer
 from edgewise.ops import normal
-from edgewise.ops.least_squares import DampedStep
+from edgewise.ops.gauss_newton import DampedStep
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares as scipy_least_squares
 
-from edgewise.ops.least_squares import Damping, DampingRule, LeastSquaresLimits, least_squares
+from edgewise.ops.gauss_newton import Damping, DampingRule, LeastSquaresLimits, least_squares
 
 
 def rosenbrock(x):

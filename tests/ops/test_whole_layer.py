@@ -5,14 +5,14 @@ import pickle
 
 import pytest
 import torch
-from tests.ops.splines import UNEVEN, make_knots
+from tests.ops.spline_cases import UNEVEN, make_knots
 from torch.autograd import forward_ad, grad, gradcheck, gradgradcheck
 from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
 
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu
-from edgewise.ops.layer_sum import layer_sum
+from edgewise.ops.whole_layer import layer_sum
 
 pytestmark = pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 BASES = ["silu", "identity", "zero"]

@@ -1,8 +1,12 @@
 """A whole layer in one pass over the data: base function, mask and splines, where the CPU kernel takes the tensors.
 
-y[b,o] = sum_i mask[i,o] (base[i,o] b(x[b,i]) + sum_g B_g(x[b,i]) coef[i,g,o]). The kernel gives the value and the
-first derivatives; further ones are made of the contractions of `contract`, which are closed under differentiation.
+y[b,o] = sum_i mask[i,o] (base[i,o] b(x[b,i]) + sum_g B_g(x[b,i]) coef[i,g,o]). The kernel computes the value and the
+first derivatives; higher ones are made of the contractions of `contract`, which are closed under differentiation.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +15,13 @@ from torch.autograd import Function, forward_ad
 from edgewise.ops import backend
 from edgewise.ops.contract import to_coef, to_input, to_output, transforms_active, without_autocast, without_transforms
 from edgewise.ops.kernels import cpu
+from edgewise.ops.kernels.cpu import LayerCall
+
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
 def base_values(x: Tensor, base_function: str) -> Tensor:
-    """The base function of a layer at x: "silu" or "identity"."""
+    """Compute the base function of a layer, "silu" or "identity", at x."""
     return torch.nn.functional.silu(x) if base_function == "silu" else x
 
 
@@ -27,31 +34,33 @@ def _base_slope(x: Tensor, base_function: str) -> Tensor:
 
 class _LayerSum(Function):
     @staticmethod
-    def forward(x, coef, base, mask, knots, degree, base_function):
-        return cpu.layer(x, coef, knots, degree, base=base, mask=mask, base_function=base_function)
+    def forward(*inputs: Any) -> Tensor:
+        x, coef, base, mask, knots, degree, base_function = inputs
+        return cpu.layer(LayerCall(x, coef, knots, degree, base, mask, base_function))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
         *tensors, ctx.degree, ctx.base_function = inputs
         ctx.save_for_backward(*tensors)
         if forward_ad._current_level >= 0:
             ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def backward(ctx, u):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (u,) = grad_outputs
         x, coef, base, mask, knots = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
-        # The others are what the kernel took in the forward pass.
+        call = LayerCall(x, coef, knots, ctx.degree, base, mask, ctx.base_function)
+        # The other tensors are those that the kernel took in the forward pass.
         if torch.is_grad_enabled() or backend.choose(ctx.degree, u, x) is not cpu:
-            gradients = _gradients(u, x, coef, base, mask, knots, ctx.degree, ctx.base_function, wanted)
+            gradients = _differentiable_gradients(u, call, wanted)
         else:
-            gradients = cpu.layer_gradients(
-                u, x, coef, knots, ctx.degree, base=base, mask=mask, base_function=ctx.base_function, wanted=wanted
-            )
+            gradients = cpu.layer_gradients(u, call, wanted=wanted)
         return *gradients, None, None, None, None
 
     @staticmethod
-    def jvp(ctx, dx, dcoef, dbase, *_):
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        dx, dcoef, dbase, *_ = tangents
         x, coef, base, mask, knots = ctx.saved_tensors
         change = x.new_zeros(x.shape[0], coef.shape[2])
         with without_autocast(x):
@@ -69,8 +78,10 @@ class _LayerSum(Function):
 _LayerSumPlain = without_transforms(_LayerSum)
 
 
-def _gradients(u, x, coef, base, mask, knots, degree, base_function, wanted):
-    """Differentiable gradients by x, coef and base, by the contractions."""
+def _differentiable_gradients(u: Tensor, call: LayerCall, wanted: tuple[bool, bool, bool]) -> Gradients:
+    """Compute the gradients by x, coef and base with the contractions, so that they can be differentiated again."""
+    x, coef, knots, degree, base, mask, base_function, _, _ = call
+    assert coef is not None and mask is not None
     grad_x = grad_coef = grad_base = None
     with without_autocast(x):
         if wanted[0]:
@@ -87,17 +98,35 @@ def _gradients(u, x, coef, base, mask, knots, degree, base_function, wanted):
 def layer_sum(
     x: Tensor, coef: Tensor, base: Tensor | None, mask: Tensor, knots: Tensor, degree: int, base_function: str
 ) -> Tensor | None:
-    """The layer's output (batch, out) from x (batch, in), coef (in, n, out), base and mask (in, out), knots (in, ...).
+    """Compute the output of a layer in one pass, differentiable to any order in x, coef and base.
 
-    None where the kernel doesn't take the tensors, and while torch compiles, exports or transforms: then the layer
-    is plain torch and `spline_sum`. Differentiable to any order in x, coef and base; mask and knots are constants.
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    coef : Tensor
+        Spline coefficients, (in, n, out).
+    base : Tensor or None
+        Weights of the base function, (in, out).
+    mask, knots : Tensor
+        (in, out) and (in, n + degree + 1); both are constants.
+    degree : int
+        Degree of the splines.
+    base_function : {"zero", "identity", "silu"}
+        The base function.
+
+    Returns
+    -------
+    Tensor or None
+        (batch, out). None where the kernel does not take the tensors, and while torch compiles, exports or transforms:
+        then the layer is computed in plain torch and by `spline_sum`.
     """
     if torch.compiler.is_compiling() or transforms_active() or mask.requires_grad:
         return None
     if backend.choose(degree, x, coef, base, mask, knots) is not cpu:
         return None
     if mask.shape != coef.shape[::2] or (base is not None and base.shape != mask.shape):
-        return None  # torch broadcasts or says what is wrong; the kernel would read beyond their ends
+        return None  # torch broadcasts or reports the error; the kernel would read beyond the ends
     if not torch.is_grad_enabled() and forward_ad._current_level < 0:  # nothing is differentiated
-        return cpu.layer(x, coef, knots, degree, base=base, mask=mask, base_function=base_function)
+        return cpu.layer(LayerCall(x, coef, knots, degree, base, mask, base_function))
     return _LayerSumPlain.apply(x, coef, base, mask, knots, degree, base_function)

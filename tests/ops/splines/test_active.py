@@ -5,14 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from tests.ops.splines import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
+from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 from torch.autograd import forward_ad
 from torch.func import vmap
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu
-from edgewise.ops.splines.active_basis import active_basis
+from edgewise.ops.splines.active import active_basis
 from edgewise.ops.splines.bspline import MAX_DEGREE, basis
 
 

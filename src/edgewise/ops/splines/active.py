@@ -1,0 +1,65 @@
+"""The degree + 1 active B-splines at every point, with all their derivatives at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from edgewise.errors import InputError
+from edgewise.ops import backend
+from edgewise.ops.contract import transforms_active
+from edgewise.ops.kernels import cpu
+from edgewise.ops.splines.bspline import MAX_DEGREE, local_basis
+
+
+def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple[Tensor, Tensor]:
+    """Compute the B-splines that can differ from zero at each x, and their derivatives up to `orders`.
+
+    Outside the domain a spline continues as the straight line of its end point. The values are differentiable by `x`.
+
+    Parameters
+    ----------
+    x : Tensor
+        Points, (batch, in).
+    knots : Tensor
+        Increasing knots of each input, (in, grid_size + 2 degree + 1).
+    degree : int
+        0 to 5.
+    orders : int
+        Highest derivative order; above `degree` the values are zero (NaN where x is).
+
+    Returns
+    -------
+    interval : Tensor
+        (batch, in), int64; the active functions have the numbers interval to interval + degree.
+    values : Tensor
+        (orders + 1, batch, in, degree + 1).
+
+    Raises
+    ------
+    InputError
+        If a shape or dtype does not fit, or degree or orders is not as above.
+    """
+    if degree not in range(MAX_DEGREE + 1):
+        raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
+    if not isinstance(orders, int) or orders < 0:
+        raise InputError(f"orders must be an integer, 0 or more, got {orders!r}")
+    if knots.ndim != 2 or knots.shape[1] < 2 * degree + 2:
+        raise InputError(f"knots must have shape (in, grid_size + {2 * degree + 1}), got {tuple(knots.shape)}")
+    if x.ndim != 2 or x.shape[1] != knots.shape[0]:
+        raise InputError(f"x must have shape (batch, {knots.shape[0]}), got {tuple(x.shape)}")
+    if knots.dtype != x.dtype:
+        raise InputError(f"knots must have the dtype of x, {x.dtype}, got {knots.dtype}")
+    is_differentiated = (  # autograd, torch.func and the compiler need plain torch
+        torch.compiler.is_compiling()
+        or transforms_active()
+        or (x.requires_grad and torch.is_grad_enabled())
+        or forward_ad.unpack_dual(x).tangent is not None
+    )
+    if not is_differentiated and backend.choose(degree, x, knots) is cpu:
+        return cpu.active_basis(x, knots, degree, orders)
+    located = [local_basis(x, knots, degree, order) for order in range(min(orders, degree) + 1)]
+    interval, first = located[0]
+    above = [first.clamp(0, 0) for _ in range(orders - degree)]  # clamped: infinity * 0 would be NaN
+    return interval, torch.stack([values for _, values in located] + above)
