@@ -3,7 +3,7 @@
 A curve model is an intermediate step of the search for a formula: it fixes which features the formula depends on and
 how their curves are combined, but not yet the functions. Each fit is linear least squares in the spline coefficients,
 or a few Gauss-Newton or alternating steps of it, so hundreds of models are compared in seconds. (The
-Levenberg-Marquardt solver of `edgewise.ops.least_squares` serves problems of few parameters; here each step is a linear
+Levenberg-Marquardt solver of `edgewise.ops.gauss_newton` serves problems of few parameters; here each step is a linear
 problem of up to hundreds of coefficients that starts close to its solution, and a step that does not lower the error
 ends the iteration.)
 """
