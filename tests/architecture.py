@@ -91,7 +91,6 @@ MANY_ARGUMENTS = (
     # These have more today and are to be shortened.
     "cli.table.formula",
     "plot.network.curves",
-    "train.loop.fitting",
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

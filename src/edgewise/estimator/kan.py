@@ -55,7 +55,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
-        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need.
+        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need: from
+        its parameters with a fresh method, as a second call of `edgewise.fit` does.
     progress : callable, optional
         Receives a `Progress` after every step.
 
@@ -411,7 +412,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
-        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need.
+        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need: from
+        its parameters with a fresh method, as a second call of `edgewise.fit` does.
     progress : callable, optional
         Receives a `Progress` after every step.
 

@@ -166,7 +166,7 @@ class Memory(Protocol):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known: steps then go along the gradient, and their scale is a guess."""
+        """True while nothing is known: steps then go along the gradient, and their scale is a guess."""
 
     def direction(self, gradient: Tensor) -> Tensor:
         """The step to try, (n,)."""
@@ -210,7 +210,7 @@ class LineSearchPoint:
 
     @property
     def is_finite(self) -> bool:
-        """Whether value and slope are finite numbers."""
+        """True if value and slope are finite numbers."""
         return math.isfinite(self.value) and math.isfinite(self.slope)
 
 
