@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import shortest_form
-from edgewise.formulas.expression import complexity, parse_expression
+from edgewise.formulas import complexity, parse_expression, shortest_form
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import machine
 

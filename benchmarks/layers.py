@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch.autograd import grad
 
-from edgewise.nn.layers.spline import KANLayer
+from edgewise import KANLayer
 from edgewise.ops.backend import use_kernel
 
 Task = Callable[[], None]

@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from edgewise import KAN, Regression, fit
-from edgewise.train.cost import APPROXIMATION_COST, active_parameters
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise import KAN, LevenbergMarquardt, Regression, fit
+from edgewise.train import active_parameters
+from edgewise.train.cost import APPROXIMATION_COST
 
 # Width, grid size, degree and samples: from small networks on few samples to the largest that a table gets.
 CASES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgewise.nn.layers.spline import KANLayer
+from edgewise import KANLayer
 from edgewise.ops.backend import use_kernel
 
 ROOT = Path(__file__).resolve().parents[1]

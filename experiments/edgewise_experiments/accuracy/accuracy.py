@@ -11,8 +11,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from edgewise.model_selection.approximation import approximate
-from edgewise.train.problems.regression import Regression
+from edgewise import Regression, approximate
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, Tell, working_seconds
 from edgewise_experiments.runner.outcome import (

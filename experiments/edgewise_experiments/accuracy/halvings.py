@@ -7,11 +7,8 @@ from functools import partial
 
 import torch
 
-from edgewise.nn.model import KAN
-from edgewise.train.grids import move_hidden_domains_, refine
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise import KAN, LevenbergMarquardt, Regression, fit, refine
+from edgewise.train import move_hidden_domains_
 from edgewise_experiments.accuracy.accuracy import TEST, TEST_SEED, Scale
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, Tell

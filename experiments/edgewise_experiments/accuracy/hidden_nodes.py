@@ -14,12 +14,8 @@ from functools import partial
 
 import torch
 
-from edgewise.nn.model import KAN
-from edgewise.train.grids import move_hidden_domains_, normal_form
-from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise import KAN, FitReport, LevenbergMarquardt, Regression, fit
+from edgewise.train import move_hidden_domains_, normal_form
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific
@@ -155,7 +151,7 @@ def _line(row: dict) -> str:
 
 
 def _draw(rows: Sequence[dict]):
-    from edgewise.plot.results.errors import Span, error_dots
+    from edgewise.plot import Span, error_dots
 
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     series = {}

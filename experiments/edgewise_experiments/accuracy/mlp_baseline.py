@@ -18,12 +18,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from edgewise.nn.mlp import MLP
-from edgewise.train.cost import StepCost
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
-from edgewise.train.problems.regression import Regression
+from edgewise import LBFGS, MLP, LevenbergMarquardt, Regression, SSBroyden, fit
+from edgewise.train import StepCost
 from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, Tell

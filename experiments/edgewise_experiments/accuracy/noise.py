@@ -23,7 +23,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from edgewise.estimator import KANRegressor
+from edgewise import KANRegressor
 from edgewise_experiments.accuracy.smoothing_spline import INTERVALS, SmoothingSpline
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.target import TargetFunction
@@ -120,7 +120,7 @@ def _coverage_said(rows: list[dict]) -> list[str]:
 
 
 def _draw(names: list[str], shown: Mapping[str, list[list[float]]]):
-    from edgewise.plot.results.errors import Span, error_bars
+    from edgewise.plot import Span, error_bars
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
     return error_bars(names, series, ylabel="RMSE in % of the standard deviation")

@@ -13,13 +13,13 @@ from functools import partial
 
 import numpy as np
 
-from edgewise.discovery.finder import find_formula
-from edgewise.formulas.algebra import simplify
-from edgewise.formulas.constants import fit_constants, relative_error
-from edgewise.formulas.expression import Expression, complexity, constants, parse_expression
+from edgewise import find_formula
+from edgewise.formulas import Expression, complexity, fit_constants, parse_expression, simplify
+from edgewise.formulas.constants import relative_error
+from edgewise.formulas.expression import constants
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0
-from edgewise.plot.results.errors import Span, error_dots
+from edgewise.plot import Span, error_dots
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns

@@ -14,13 +14,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN
-from edgewise.train.grids import adapt_domain_
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.penalties import Roughness
-from edgewise.train.problems.regression import Regression
+from edgewise import KAN, LBFGS, MLP, Regression, Roughness, fit
+from edgewise.train import adapt_domain_
 from edgewise_experiments.runner.jobs import Tell
 
 LAYERS = 3  # hidden ones of all networks but the KAN

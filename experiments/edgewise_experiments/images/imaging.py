@@ -19,7 +19,7 @@ from itertools import product
 import torch
 from torch import nn
 
-from edgewise.train.penalties import Roughness
+from edgewise import Roughness
 from edgewise_experiments.images.image_models import build, parameters_of, train
 from edgewise_experiments.images.image_summary import chosen, line, summary
 from edgewise_experiments.images.image_tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim

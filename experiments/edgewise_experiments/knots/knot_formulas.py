@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, natural_slope
+from edgewise.datasets import SLOPE_COLUMNS, natural_slope
 from edgewise_experiments.knots.knot_table import KnotSplit
 
 

@@ -15,12 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise import KAN, MLP, Adam, Classification, LevenbergMarquardt, OrdinalClassification, fit
-from edgewise.datasets.knots import KNOT_FEATURES
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS
+from edgewise import KAN, MLP, Adam, Classification, LevenbergMarquardt, OrdinalClassification, ProductLayer, fit
+from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS
 from edgewise.errors import EdgewiseWarning
-from edgewise.interpret.attribution.scores import input_scores
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.interpret import input_scores
 from edgewise_experiments.knots.knot_table import KnotSplit
 from edgewise_experiments.runner.jobs import Tell
 

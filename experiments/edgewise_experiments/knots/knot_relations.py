@@ -15,13 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from edgewise.datasets.knots import load_knots
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, natural_slope
-from edgewise.discovery.finder import find_formula
+from edgewise import find_formula, relations
+from edgewise.datasets import SLOPE_COLUMNS, load_knots, natural_slope
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
-from edgewise.interpret.dependence.additive_relations import bound_together, relations
-from edgewise.plot.results.errors import Span, error_dots
+from edgewise.interpret import bound_together
+from edgewise.plot import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific
 from edgewise_experiments.runner.store import Store

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 import edgewise.files
-from edgewise.datasets.knots import KNOT_FEATURES, Knots, check_knot_columns, load_knots, read_knots_csv
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS
+from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS, Knots, load_knots
+from edgewise.datasets.knots import check_knot_columns, read_knots_csv
 from edgewise.errors import FileError
-from edgewise.tables.reading import read_table
+from edgewise.tables import read_table
 
 SAMPLE, WHOLE, DEEPMIND = "sample", "knots.parquet", "knot_theory_invariants.csv"
 INPUTS = {17: KNOT_FEATURES, 3: SLOPE_COLUMNS}

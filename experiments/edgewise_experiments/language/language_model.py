@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN
-from edgewise.train.grids import adapt_domain_
+from edgewise import KAN, MLP
+from edgewise.train import adapt_domain_
 from edgewise_experiments.images.image_models import parameters_of, warm_up
 from edgewise_experiments.runner.jobs import Tell
 

@@ -92,7 +92,7 @@ def _show(table: ResultTable, screen: Screen) -> None:
 def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
     """Beside the rows, each as SVG and PDF."""
     if outcome.figures:
-        from edgewise.plot import save
+        from edgewise import save
     for name, draw in outcome.figures.items():
         figure = draw()
         path = store.path.with_name(f"{store.path.stem}-{name}.svg")

@@ -12,8 +12,8 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from torch import nn
 
+from edgewise import Trace
 from edgewise.errors import InputError
-from edgewise.nn.trace import Trace
 from edgewise.plot.network.diagram import edge_functions
 from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, plain, settled, styled
 

@@ -10,7 +10,7 @@ from io import StringIO
 
 import numpy as np
 
-from edgewise.compare.baselines import measures
+from edgewise.compare import measures
 
 PACKAGES = {"EBM": "interpret", "pyGAM": "pygam"}
 MOST = 1e7  # rows x inputs x classes up to which a GAM, one for each class, takes minutes at most

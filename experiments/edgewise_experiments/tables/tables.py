@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from operator import eq, gt
 
-from edgewise.compare.baselines import iterate_baselines, measures
-from edgewise.datasets import load_knots
-from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor
+from edgewise.compare import iterate_baselines, measures
+from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
 from edgewise_experiments.runner.jobs import Progress, Update
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 from edgewise_experiments.runner.store import Store

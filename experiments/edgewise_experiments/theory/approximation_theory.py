@@ -16,15 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.nn.model import KAN
+from edgewise import KAN, LevenbergMarquardt, Regression, fit, refine
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.theory import derivative_exponent, fitted_exponent, spline_bound
-from edgewise.train.grids import enclose, move_hidden_domains_, refine
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise.train import enclose, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median

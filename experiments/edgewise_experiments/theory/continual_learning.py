@@ -20,14 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN
-from edgewise.train.grids import adapt_domain_
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.base import Adam
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.regression import Regression
+from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
+from edgewise.train import adapt_domain_
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
 from edgewise_experiments.runner.store import Store

@@ -17,12 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewise.model_selection.approximation import approximate
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise import KAN, MLP, LevenbergMarquardt, Regression, approximate, fit
 from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns

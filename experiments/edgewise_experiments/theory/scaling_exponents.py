@@ -16,12 +16,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from edgewise.model_selection.approximation import approximate
-from edgewise.nn.mlp import MLP
+from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
 from edgewise.theory import MICHAUD_POSTER, Traits, exponents, fitted_exponent
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
 from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
