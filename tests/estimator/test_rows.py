@@ -1,4 +1,4 @@
-"""Tests of edgewise.estimator.rows: what counts as the same data becomes the same arrays."""
+"""Canonical rows: tables that count as the same data become the same arrays."""
 
 import numpy as np
 from hypothesis import given

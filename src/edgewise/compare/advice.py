@@ -81,6 +81,14 @@ class Advice:
         R² or accuracy on the held-out rows, by model.
     error : float
         Standard error of the KAN's score.
+
+    Examples
+    --------
+    >>> smooth = Branch("data", "Smooth?", "yes", "either", "Steps are not needed.")
+    >>> print(*Advice("KAN", "it is ahead.", (smooth,), {"KAN": 0.9, "MLP": 0.8}, 0.01).lines()[:3], sep="\\n")
+    KAN: it is ahead.
+    Data
+    └─ Smooth? yes -> either
     """
 
     recommendation: str
@@ -311,7 +319,7 @@ class Evidence:
         return self.models["MLP"]
 
     def is_ahead(self, first: str, second: str) -> bool:
-        """Whether the first model's score is higher by more than its standard error and by a notable amount."""
+        """Return whether the first score is higher by more than its standard error and by a notable amount."""
         a, b = self.models[first], self.models[second]
         return math.isnan(b.score) or a.score - b.score > max(NOTABLE, 0.0 if math.isnan(a.error) else a.error)
 

@@ -216,6 +216,11 @@ def standard_error(task: str, y: ArrayLike, prediction: np.ndarray) -> float:
     """Return the standard error of the score of `measures` from the choice of the test rows; NaN for one row.
 
     This is the delta method: the standard error of the mean of the rows' influences on the score.
+
+    Examples
+    --------
+    >>> standard_error("classification", ["a", "b", "a", "b"], np.array(["a", "a", "a", "a"]))
+    0.25
     """
     influence = _influence(task, np.asarray(y), prediction)
     return float(influence.std() / math.sqrt(len(influence))) if len(influence) > 1 else math.nan
@@ -225,6 +230,12 @@ def paired_error(task: str, y: ArrayLike, one: np.ndarray, other: np.ndarray) ->
     """Return the standard error of the difference of two models' scores on the same rows.
 
     It is smaller than that of either score where the models err on the same rows.
+
+    Examples
+    --------
+    >>> truth, one, other = np.array([1, 0, 1, 0]), np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1])
+    >>> round(paired_error("classification", truth, one, other), 3)
+    0.217
     """
     gap = _influence(task, np.asarray(y), one) - _influence(task, np.asarray(y), other)
     return float(gap.std() / math.sqrt(len(gap))) if len(gap) > 1 else math.nan

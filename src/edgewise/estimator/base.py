@@ -124,7 +124,7 @@ class KANEstimator(BaseEstimator):
         return weight
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
-        """Whether a warm start has a network of the right shape to continue from."""
+        """Return whether a warm start has a network of the right shape to continue from."""
         if not (self.warm_start and hasattr(self, "model_")):
             return False
         width = self.model_.config.width
@@ -370,7 +370,7 @@ def _is_auto(value: object) -> bool:
 
 
 def _is_real(value: object) -> TypeGuard[float]:
-    """Whether it is a real number, of Python or of numpy (from a parameter grid, say), and not a bool."""
+    """Return whether it is a real number, of Python or of numpy (from a parameter grid, say), and not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

@@ -72,6 +72,15 @@ def auto_fit(problem: Problem, settings: SearchSettings, progress: ProgressCallb
     ------
     KeyboardInterrupt
         If Ctrl-C comes before there is any model.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> settings = SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1)
+    >>> result = auto_fit(Regression(x, x**2 + noise), settings)
+    >>> result.model.config.width, result.search.folds, len(result.search.trials) > 1
+    ((1, 1), 5, True)
     """
     search = Search(_subsample(problem, settings.seed, settings.policy.search_samples), settings, progress)
     report = search.run()

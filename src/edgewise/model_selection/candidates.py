@@ -194,7 +194,7 @@ def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> f
 def reasonable_work(data: Data, outputs: int) -> float:
     """Return the multiply-adds of a budget of 1: fewer for small tables, whose scores no search can make certain."""
     rows, inputs = data.x.shape
-    # A few columns interact as well as many do; more columns than a quarter of the rows cannot be told apart.
+    # A few columns interact as well as many do; more columns than a quarter of the rows cannot be distinguished.
     columns = max(min(inputs, rows // 4) + outputs, 8)
     return min(TABLE_BUDGET_WORK, 5e8 + 4e6 * rows * columns)
 

@@ -172,7 +172,7 @@ class Search:
 
     @property
     def is_noise_free(self) -> bool:
-        """Whether the samples seem free of noise, and shape and grid are free to be chosen by `approximate`."""
+        """True if the samples seem free of noise, and shape and grid are free to be chosen by `approximate`."""
         settings, policy = self.settings, self.policy
         free = settings.searches_hidden and settings.searches_grid and settings.searches_strength
         if not (free and isinstance(self.problem, Regression)) or self._best is None:
@@ -415,7 +415,7 @@ class Search:
         return replace(self.start, hidden=hidden).parameters(inputs, self.settings.outputs)
 
     def _can_smooth(self, candidate: Candidate) -> bool:
-        """Whether smoothness by edge is possible and affordable for a candidate."""
+        """Return whether smoothness by edge is possible and affordable for a candidate."""
         size = self._parameters(candidate.hidden)
         if not (self.settings.searches_strength and can_smooth(self.problem, size, candidate.degree)):
             return False

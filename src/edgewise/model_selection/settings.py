@@ -123,17 +123,17 @@ class SearchSettings:
 
     @property
     def searches_hidden(self) -> bool:
-        """Whether the search chooses the hidden layers."""
+        """True if the search chooses the hidden layers."""
         return self.hidden is None
 
     @property
     def searches_grid(self) -> bool:
-        """Whether the search chooses the grid size."""
+        """True if the search chooses the grid size."""
         return self.grid_size is None
 
     @property
     def searches_strength(self) -> bool:
-        """Whether the search chooses the strength of the regularisation."""
+        """True if the search chooses the strength of the regularisation."""
         return self.strength is None
 
     @property

@@ -75,7 +75,7 @@ class WorkBudget:
 
     @property
     def past_deadline(self) -> bool:
-        """Whether the time limit is reached."""
+        """True once the time limit is reached."""
         return self.time_limit is not None and self.seconds > self.time_limit
 
     def spend(self, work: float) -> None:
@@ -405,7 +405,7 @@ def most_values(problem: Regression) -> int:
 
 
 def _is_determined(problem: Regression, start: Start) -> bool:
-    """Whether the samples have enough distinct values for grids of half the width."""
+    """Return whether the samples have enough distinct values for grids of half the width."""
     config = start.model.config
     return 2 * config.grid_size[0] + config.degree <= most_values(problem)
 
