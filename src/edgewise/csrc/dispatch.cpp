@@ -1,4 +1,4 @@
-// The C interface: chooses the instruction set when it is first asked, and shares a call among threads.
+// The C interface: chooses the instruction set at the first call, and shares a call among threads.
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -21,7 +21,7 @@ namespace avx512 { extern const Variant variant; }
 
 namespace {
 
-// Multiply-adds per thread below which starting one (15 to 30 microseconds) does not pay.
+// Multiply-adds per thread below which starting a thread (15 to 30 microseconds) does not pay.
 constexpr double least_work = 1 << 20;
 
 const Variant* const* supported() {
@@ -55,9 +55,10 @@ int run(Function function, const Problem& problem, const std::vector<Part>& part
   return share(parts.size(), [&](size_t k) { return function(problem, parts[k]); });
 }
 
-// As many threads as are worth starting.
+// Returns the number of threads that are worth starting.
 int worthwhile(const Problem& problem, int threads) {
-  const double work = double(problem.batch) * double(problem.inputs) * double(problem.outputs + 8) * (problem.degree + 1);
+  const double per_input = double(problem.outputs + 8) * (problem.degree + 1);
+  const double work = double(problem.batch) * double(problem.inputs) * per_input;
   if (double(threads) > work / least_work) threads = int(work / least_work);
   return threads < 1 ? 1 : threads;
 }
@@ -79,8 +80,8 @@ std::vector<Part> cut(const Problem& problem, bool by_blocks, int threads) {
   return parts;
 }
 
-// A large gradient comes in fresh pages, and to fetch them one by one, 4 KB each, takes longer than to write them: the
-// system is asked for large ones. It may refuse; nothing else depends on it.
+// A large gradient lies in new pages of memory. To get them one by one, 4 KB each, takes longer than to write them, so
+// large pages are requested. The system may refuse; nothing else depends on it.
 void ask_for_large_pages(void* memory, size_t bytes) {
 #ifdef MADV_HUGEPAGE
   constexpr uintptr_t large = 2 << 20;
@@ -92,14 +93,15 @@ void ask_for_large_pages(void* memory, size_t bytes) {
 #endif
 }
 
-// A call that is cut along its samples into as many parts as threads are worth starting. No sum goes over samples here,
-// so the size of the blocks changes no bit of the result.
+// Runs a call that is cut along its samples. It sums nothing over samples, so the result does not depend on the size of
+// the blocks, bit for bit.
 int run_by_samples(Function function, Problem problem, const Variant& variant, int is_double, int threads) {
   problem.block = variant.block_size(problem, is_double, worthwhile(problem, threads));
   return run(function, problem, cut(problem, true, threads));
 }
 
-// A call that is cut along its inputs. Blocks are the same for any number of threads, and so are the sums over samples.
+// Runs a call that is cut along its inputs. The blocks, and so the sums over samples, do not depend on the number of
+// threads.
 int run_by_inputs(Function function, Problem problem, const Variant& variant, int is_double, int threads) {
   problem.block = variant.block_size(problem, is_double, 1);
   return run(function, problem, cut(problem, false, threads));
@@ -116,10 +118,10 @@ using edgewise::Variant;
 
 extern "C" {
 
-// A hash of the sources this library was built from.
+// Returns a hash of the sources that this library was built from.
 EDGEWISE_EXPORT const char* edgewise_built_from() { return EDGEWISE_BUILT_FROM; }
 
-// Names of the instruction sets this processor has, best first; null after the last.
+// Returns the name of an instruction set of this processor, best first; null after the last.
 EDGEWISE_EXPORT const char* edgewise_variant(int index) {
   const Variant* const* list = edgewise::supported();
   for (int k = 0; k <= index; k++)
@@ -127,7 +129,8 @@ EDGEWISE_EXPORT const char* edgewise_variant(int index) {
   return list[index]->name;
 }
 
-// 0: done; 1: out of memory; 2: no such instruction set. `variant` null: the best.
+// The functions return 0 on success, 1 if memory ran out, 2 for an unknown instruction set; `name` null means the best
+// one.
 EDGEWISE_EXPORT int edgewise_forward(const Problem* problem, int is_double, int threads, const char* name) {
   const Variant* variant = edgewise::find(name);
   if (!variant) return 2;
@@ -156,7 +159,7 @@ EDGEWISE_EXPORT int edgewise_backward(const Problem* problem, int is_double, int
     edgewise::ask_for_large_pages(problem->grad_coef, size_t(problem->inputs) * size_t(problem->functions) *
                                                           size_t(problem->outputs) * (is_double ? 8 : 4));
   try {
-    // Together they share the sorting; with fewer inputs than threads the gradient by x is better cut along samples.
+    // Both gradients together share the sorting; with fewer inputs than threads the gradient by x is cut along samples.
     if (problem->grad_x && problem->grad_coef && (threads == 1 || problem->inputs >= threads))
       return edgewise::run_by_inputs(backward, *problem, *variant, is_double, threads);
     int failed = 0;

@@ -1,5 +1,5 @@
-// The inner loops for layers whose outputs fit one vector: no sorting, every sample meets its rows in the first-level
-// cache. Parameters and gradients of one input lie here in padded rows of `lanes` numbers.
+// The inner loops for layers whose outputs fit one vector. Samples are not sorted, because all rows of coefficients are
+// in the first-level cache. Parameters and gradients of one input are stored in padded rows of `lanes` numbers.
 #pragma once
 #include "weights.h"
 
@@ -17,7 +17,7 @@ struct Narrow {
   }
 
   // y[b, :] += sum_j weight[b, j] coef[place + j, :]
-  static void to_output(const Samples<T>& samples, const Weights<T>& weights, const T* coef, const T* base, T* y) {
+  EDGEWISE_SHARED static void to_output(Samples<T> samples, Weights<T> weights, const T* coef, const T* base, T* y) {
     const V held = load<V>(base);
     for (int64_t b = 0; b < samples.count; b++) {
       const T* rows = coef + int64_t(samples.place[b]) * lanes;
@@ -26,8 +26,8 @@ struct Narrow {
   }
 
   // sums[b, :] = the folded lanes of sum_o u[b, o] sum_j weight[b, j] coef[place + j, o]
-  static void to_input(const Samples<T>& samples, const Weights<T>& weights, const T* coef, const T* base, const T* u,
-                       T* sums) {
+  EDGEWISE_SHARED static void to_input(Samples<T> samples, Weights<T> weights, const T* coef, const T* base, const T* u,
+                                       T* sums) {
     const V held = load<V>(base);
     for (int64_t b = 0; b < samples.count; b++) {
       const T* rows = coef + int64_t(samples.place[b]) * lanes;
@@ -36,10 +36,10 @@ struct Narrow {
     }
   }
 
-  // grad[place * step + j, :] += sum_b weight[b, j] u[b, :]. With step = K the rows of an interval are its own, so that
-  // fewer samples wait for each other.
-  static void to_coef(const Samples<T>& samples, const Weights<T>& weights, int64_t step, const T* u, T* grad,
-                      T* grad_base) {
+  // grad[place * step + j, :] += sum_b weight[b, j] u[b, :]. With step = K every interval has
+  // separate rows, so that fewer additions wait for an earlier one to the same row.
+  EDGEWISE_SHARED static void to_coef(Samples<T> samples, Weights<T> weights, int64_t step, const T* u, T* grad,
+                                      T* grad_base) {
     V held = load<V>(grad_base);
     for (int64_t b = 0; b < samples.count; b++) {
       const V pulled = load<V>(u + b * lanes);

@@ -1,4 +1,4 @@
-// J'J, J'u and J v of rows in runs for one instruction set; compiled once for each, see CMakeLists.txt.
+// J'J, J'u and J v of rows that consist of runs, compiled once for each instruction set, see CMakeLists.txt.
 #include "normal.h"
 #include "vectors.h"
 
@@ -7,11 +7,11 @@
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
 
-constexpr int64_t block_numbers = 1 << 21;  // 16 MB of runs, in the third-level cache, are met slot by slot
-constexpr int64_t together = 64;            // samples that meet a slot one after the other
+constexpr int64_t block_numbers = 1 << 21;  // 16 MB of runs, which stay in the third-level cache for all slots
+constexpr int64_t together = 64;            // samples that are multiplied with a slot one after the other
 constexpr int64_t buckets = 256;
 
-// One run per row: the s-th of its group.
+// A slot holds one run per row, the s-th of its group.
 struct Slot {
   const int64_t* starts;
   const double* values;
@@ -56,7 +56,8 @@ EDGEWISE_INLINE void add_outer(double* to, int64_t pitch, const double* left, in
   if (k < length) add_lanes<1>(to + k, pitch, left, count, right + k);
 }
 
-// Samples [first, last) ordered by where their run starts, roughly: neighbours then meet the same rows of the matrix.
+// Orders the samples [first, last) roughly by the start of their run, so that neighbours change the same rows of the
+// matrix.
 void order_of(const Slot& slot, int64_t first, int64_t last, int64_t* order) {
   int64_t low = slot.start(first), high = low, counts[buckets + 1] = {};
   for (int64_t b = first + 1; b < last; b++) {
@@ -71,7 +72,7 @@ void order_of(const Slot& slot, int64_t first, int64_t last, int64_t* order) {
   for (int64_t b = first; b < last; b++) order[counts[(slot.start(b) - low) >> shift]++] = b;
 }
 
-// What of a sample's run lies in the rows of the matrix to be done, times the scale.
+// The part of a sample's run that belongs to the given rows of the matrix, times the scale.
 struct Left {
   int64_t row, count;  // first row, how many
   double* values;
@@ -87,9 +88,9 @@ EDGEWISE_INLINE void scale_run(const Rows& rows, const Slot& slot, int64_t b, in
   for (int64_t u = 0; u < left.count; u++) left.values[u] = rows.scale * values[u];
 }
 
-// Rows [begin, end) of the matrix. Every number is a sum over samples in one order, however rows are shared out.
-// Samples that meet about the same rows go together, and meet one slot after the other: the part of the matrix they
-// are added to stays in the cache.
+// Computes the rows [begin, end) of the matrix. Every number is a sum over samples in the same order, however the rows
+// are shared among threads. Samples with about the same rows are processed together, one slot after the other, so that
+// the part of the matrix to which they are added stays in the cache.
 int gram(const Rows& rows, int64_t begin, int64_t end) {
   const int64_t count = slots_of(rows), size = rows.size;
   int64_t longest = 0, active = 0;
@@ -130,7 +131,7 @@ int gram(const Rows& rows, int64_t begin, int64_t end) {
   return 0;
 }
 
-// Slots [begin, end): each has columns of its own.
+// Computes the slots [begin, end); their columns do not overlap.
 int transposed(const Rows& rows, int64_t begin, int64_t end) {
   const int64_t count = slots_of(rows);
   Slot* slots = static_cast<Slot*>(malloc(size_t(count) * sizeof(Slot)));
@@ -148,7 +149,7 @@ int transposed(const Rows& rows, int64_t begin, int64_t end) {
   return 0;
 }
 
-// Samples [begin, end).
+// Computes the samples [begin, end).
 int times(const Rows& rows, int64_t begin, int64_t end) {
   constexpr int L = full_lanes<double>;
   typedef Vector<double, L> V;

@@ -1,17 +1,18 @@
-// Jacobian rows made of a few runs each, and what is done with them: J'J, J'u and J v.
+// Jacobian rows that consist of a few runs each, and their products: J'J, J'u and J v.
 #pragma once
 #include <stdint.h>
 
 namespace edgewise {
 
-// The runs of one parameter: row b has `runs` of them, run s is values[b][s][0 .. length) from offset + starts[b][s] on.
+// The runs of one parameter: row b has `runs` of them, run s is values[b][s][0 .. length) from offset + starts[b][s]
+// on.
 struct Runs {
   const int64_t* starts;  // (batch, runs), contiguous
   const double* values;   // (batch, runs, length), contiguous
   int64_t runs, length, offset;
 };
 
-// All rows. Along a row the runs lie one behind the other and don't overlap: that is also the order of the slots.
+// All rows. The runs of a row are in order and do not overlap; slots are numbered in the same order.
 struct Rows {
   int64_t batch, groups, size;  // size: columns of J
   double scale;
@@ -21,7 +22,7 @@ struct Rows {
   const double* u;  // (batch), or v (size)
 };
 
-// Each function does [begin, end): rows of the matrix, slots, or samples. They return 0, or 1 when memory ran out.
+// Each function does [begin, end): rows of the matrix, slots, or samples. They return 0, or 1 if memory ran out.
 struct NormalVariant {
   const char* name;
   int (*gram)(const Rows&, int64_t begin, int64_t end);

@@ -1,4 +1,4 @@
-// The C interface to normal.cpp: the instruction set is the one `edgewise_variant` puts first, or one named.
+// The C interface to normal.cpp; by default it uses the first instruction set of `edgewise_variant`.
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -19,7 +19,7 @@ namespace avx512 { extern const NormalVariant normal_variant; }
 
 namespace {
 
-// Multiply-adds per thread below which starting one (15 to 30 microseconds) does not pay.
+// Multiply-adds per thread below which starting a thread (15 to 30 microseconds) does not pay.
 constexpr double least_work = 1 << 18;
 
 const NormalVariant* named(const char* name) {
@@ -33,7 +33,7 @@ const NormalVariant* named(const char* name) {
   return nullptr;
 }
 
-// The variant of this processor that has that name; null: the best.
+// Returns the variant of that name if this processor has it; the best one for null.
 const NormalVariant* find(const char* name) {
   for (int k = 0; const char* there = edgewise_variant(k); k++)
     if (!name || std::strcmp(there, name) == 0) return named(there);
@@ -63,7 +63,7 @@ int run(Function function, const Rows& rows, const std::vector<int64_t>& ends) {
   return share(ends.size(), [&](size_t k) { return function(rows, k ? ends[k - 1] : 0, ends[k]); });
 }
 
-// Multiply-adds that fall to each row of the matrix.
+// Returns the multiply-adds of each row of the matrix.
 std::vector<double> work_of_rows(const Rows& rows) {
   std::vector<double> work(size_t(rows.size), 0.0);
   double active = 0;
@@ -73,7 +73,7 @@ std::vector<double> work_of_rows(const Rows& rows) {
       active += double(group.length);
       for (int64_t b = 0; b < rows.batch; b++) work[size_t(group.offset + group.starts[b * group.runs + s])] += active;
     }
-    // A run's rows share its work; given to the first, the others get it by a moving sum.
+    // The rows of a run share its work: it is added to the first row, and a moving sum spreads it over the others.
     const int64_t length = group.length, first = group.offset;
     int64_t last = first;
     for (int64_t k = 0; k < group.runs * rows.batch; k++)
@@ -98,7 +98,8 @@ using edgewise::Runs;
 
 extern "C" {
 
-// What each does is said in normal.h. 0: done; 1: out of memory; 2: no such instruction set. `name` null: the best.
+// The functions are described in normal.h. They return 0 on success, 1 if memory ran out, 2 for an unknown instruction
+// set; `name` null means the best one.
 EDGEWISE_EXPORT int edgewise_gram(const Rows* all, const Runs* group, int threads, const char* name) {
   Rows rows = *all;
   rows.group = group;

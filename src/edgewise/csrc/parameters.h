@@ -19,7 +19,8 @@ EDGEWISE_INLINE void copy_vector(const T* row, int64_t outputs, T* to) {
 }
 
 template <class T>
-void copy_rows(const T* rows, int64_t stride, int64_t count, const T* mask, int64_t outputs, int64_t wide, T* to) {
+EDGEWISE_SHARED void copy_rows(const T* rows, int64_t stride, int64_t count, const T* mask, int64_t outputs,
+                               int64_t wide, T* to) {
   constexpr int lanes = full_lanes<T>;
   if (!mask && wide == lanes)
     for (int64_t g = 0; g < count; g++) copy_vector<T, lanes>(rows + g * stride, outputs, to + g * wide);
@@ -30,14 +31,14 @@ void copy_rows(const T* rows, int64_t stride, int64_t count, const T* mask, int6
     for (int64_t g = 0; g < count; g++) copy_row(rows + g * stride, mask, outputs, wide, to + g * wide);
 }
 
-template <class T, int K>
-void copy_parameters(const Problem& problem, int64_t input, Scratch<T, K>& scratch) {
+template <class T>
+EDGEWISE_SHARED void copy_parameters(const Problem& problem, int64_t input, Scratch<T>& scratch) {
   const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
   const T* coef = static_cast<const T*>(problem.coef) + input * problem.coef_input;
   const T* mask = mask_of<T>(problem, input);
   copy_rows(coef, problem.coef_function, problem.functions, mask, outputs, wide, scratch.coef);
   if (wide == 1)  // the last interval's vector reaches beyond the coefficients
-    for (int64_t k = 0; k < weight_lanes<K>; k++) scratch.coef[problem.functions + k] = 0;
+    for (int64_t k = 0; k < weight_lanes_of(problem.degree); k++) scratch.coef[problem.functions + k] = 0;
   if (problem.base)
     copy_row(static_cast<const T*>(problem.base) + input * outputs, mask, outputs, wide, scratch.base);
   else

@@ -1,23 +1,23 @@
-// The samples of one block and one input: where each lies among the knots, and the order that groups them by interval.
+// The samples of one block and one input: the knot interval of each, and their order grouped by interval.
 #pragma once
 #include "problem.h"
 #include "vectors.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 
-// The grid of one input: its knots and how they may be used.
+// The grid of one input: its knots, and the shortcuts that their spacing allows.
 template <class T>
 struct Grid {
   const T* knots;   // all of them
   const T* breaks;  // the size + 1 ends of intervals
   int64_t size;     // intervals
   T low, high, per_width;
-  T margin;          // this far from a whole number, in widths, a guess of the interval is right for certain
-  bool nearly_even;  // the interval of a point can be guessed, to one interval
+  T margin;          // a guess of the interval is certain if it is this far from a whole number, in widths
+  bool nearly_even;  // a guess of the interval of a point is wrong by at most one
   bool even;         // one polynomial table serves every interval
 };
 
-// Samples in the order they came. Vectors may read and write up to `padding` numbers beyond the last one.
+// Samples in their original order. Vectors may read and write up to `padding` numbers beyond the last one.
 template <class T>
 struct Samples {
   int64_t count;
@@ -60,7 +60,7 @@ T unevenness(const Grid<T>& grid, int64_t count, int degree, T width) {
 }
 
 template <class T>
-Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
+EDGEWISE_SHARED Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
   Grid<T> grid;
   grid.knots = knots;
   grid.breaks = knots + degree;
@@ -71,15 +71,15 @@ Grid<T> make_grid(const T* knots, int64_t functions, int degree) {
   grid.per_width = 1 / width;
   const T off = unevenness(grid, functions + degree + 1, degree, width);
   const bool broken = !(off < T(1e30));  // a NaN among the knots
-  // Guesses need room for T's rounding of positions among so many intervals.
+  // With more intervals the rounding of positions in T would spoil guesses.
   grid.nearly_even = !broken && off < width / 4 && grid.size < (1 << 20);
-  // Beyond this the widths' rounding would show in float32: 6e-6 at 200 intervals of [-1, 1].
+  // With larger differences the results would change in float32: by 6e-6 at 200 intervals of [-1, 1].
   grid.even = !broken && off <= 16 * epsilon<T> * width;
   grid.margin = 2 * off * grid.per_width + 8 * epsilon<T> * T(grid.size);
   return grid;
 }
 
-// The guesses of some samples put right against the knots themselves; a NaN stays where it is.
+// Corrects the guesses of some samples by comparison with the knots; a NaN keeps its interval.
 template <class T>
 void correct(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
   const T* breaks = grid.breaks;
@@ -93,7 +93,7 @@ void correct(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* pla
   }
 }
 
-// Interval of each point by a guess, looked up among the knots only where rounding leaves it in doubt; a NaN gets 0.
+// Guesses the interval of each point, and compares with the knots only where rounding could change it; 0 for a NaN.
 template <class T>
 void guess_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
   constexpr int lanes = full_lanes<T>;
@@ -108,7 +108,7 @@ void guess_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int3
     for (int64_t b = first; b < first + chunk; b += lanes) {  // up to a chunk beyond the end: the arrays are padded
       const V x = load<V>(inside + b);
       const V at = (x - low) * scale;
-      V guess = at > T(0) ? at : V{};  // and for a NaN
+      V guess = at > T(0) ? at : V{};  // 0 for a NaN too
       guess = guess < top ? guess : top;
       const I whole = __builtin_convertvector(guess, I);
       const V floor = __builtin_convertvector(whole, V);
@@ -116,11 +116,12 @@ void guess_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int3
       doubt |= ((rest < near) & (floor > T(0))) | ((rest > far) & (floor < top));
       store(place + b, whole);
     }
-    if (any<lanes>(doubt)) correct(grid, inside + first, samples - first < chunk ? samples - first : chunk, place + first);
+    if (any<lanes>(doubt))
+      correct(grid, inside + first, samples - first < chunk ? samples - first : chunk, place + first);
   }
 }
 
-// The same by bisection, for knots of any spacing.
+// Finds the interval of each point by bisection, for knots of any spacing.
 template <class T>
 void bisect_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int32_t* place) {
   const T* breaks = grid.breaks;
@@ -137,7 +138,7 @@ void bisect_intervals(const Grid<T>& grid, const T* inside, int64_t samples, int
 
 // Fills inside, place and outside from x.
 template <class T>
-void locate(const Grid<T>& grid, Samples<T>& samples) {
+EDGEWISE_SHARED void locate(const Grid<T>& grid, Samples<T>& samples) {
   const T low = grid.low, high = grid.high, *x = samples.x;
   T* to = samples.inside;
   int32_t beyond = 0;
@@ -157,7 +158,7 @@ void locate(const Grid<T>& grid, Samples<T>& samples) {
 
 // A counting sort of the samples by interval.
 template <class T>
-void group(const Samples<T>& samples, int64_t intervals, Runs& runs) {
+EDGEWISE_SHARED void group(const Samples<T>& samples, int64_t intervals, Runs& runs) {
   int32_t* counts = runs.counts;
   const int32_t* place = samples.place;
   __builtin_memset(counts, 0, size_t(intervals) * sizeof(int32_t));

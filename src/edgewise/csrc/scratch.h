@@ -1,4 +1,4 @@
-// The working memory of one part of a call, and what every contraction starts with: samples located, weights computed.
+// The working memory of one part of a call, and the first steps of every contraction: locating samples, basis values.
 #pragma once
 #include "tiles.h"
 
@@ -7,18 +7,21 @@
 namespace edgewise::EDGEWISE_VARIANT {
 
 constexpr int64_t padding = 64;   // numbers beyond the end that vectors may touch
-constexpr int64_t own_rows = 16;  // intervals, up to which each sums a narrow layer's gradient in rows of its own
+constexpr int64_t own_rows = 16;  // up to so many intervals each sums a narrow layer's gradient in separate rows
 constexpr int64_t together = 16;  // inputs whose columns are read, or written, in one pass over the rows
 
-// Whether all outputs fit one vector, so that sorting the samples does not pay.
+// Returns whether all outputs fit one vector; then sorting the samples does not pay.
 template <class T>
 bool is_narrow(const Problem& problem) {
   return padded<T>(problem.outputs) <= full_lanes<T>;
 }
 
-// How many samples are worked on at once, for `threads` parts of one block or more. Narrow: half the batch, so that
-// working arrays stay small beside the results, but enough to share what is done once per block for every interval.
-// Wide: a block's rows of y or u stay in the second-level cache while every input passes over them.
+// Returns whether the layer has a base function.
+inline bool is_based(const Problem& problem) { return problem.base_kind != no_base; }
+
+// Returns the number of samples in a block, for `threads` parts of at least one block. Narrow layers: half the batch,
+// so that working arrays are small compared with the results, but enough samples to share the work per block and
+// interval. Wide layers: the rows of y or u of a block stay in the second-level cache for all inputs.
 template <class T>
 int64_t block_of(const Problem& problem, int threads) {
   int64_t samples;
@@ -35,7 +38,7 @@ int64_t block_of(const Problem& problem, int threads) {
 }
 
 // All working memory of one part, from one allocation; every array starts on a cache line.
-template <class T, int K>
+template <class T>
 class Scratch {
  public:
   Scratch(const Problem& problem, bool pad_rows, bool gradients) {
@@ -56,14 +59,14 @@ class Scratch {
   Weights<T> values, slopes;
   T *t, *columns, *sums, *padded_rows;
   T* polynomials;                          // layers of one output
-  T *coef, *base, *grad_coef, *grad_base;  // narrow layers: one input's, in padded rows; the first may be the third
+  T *coef, *base, *grad_coef, *grad_base;  // narrow layers, in padded rows; coef and grad_coef may be one array
   int64_t pitch;                           // of columns
 
  private:
   char *memory_ = nullptr, *next_ = nullptr;
   size_t used_ = 0;
 
-  // The next array of `count` numbers; null in the first round, which only counts.
+  // Takes the next array of `count` numbers; null in the first round, which only adds up the sizes.
   template <class N>
   void take(N*& array, int64_t count) {
     const size_t bytes = (size_t(count) * sizeof(N) + 63) / 64 * 64;
@@ -73,7 +76,7 @@ class Scratch {
   }
 
   void measure(const Problem& problem, bool pad_rows, bool gradients) {
-    constexpr int L = weight_lanes<K>;
+    const int64_t K = problem.degree + 1, L = weight_lanes_of(problem.degree);
     const int64_t intervals = problem.functions - problem.degree;
     const int64_t most = problem.block < problem.batch ? problem.block : problem.batch, room = most + padding;
     const int64_t inputs = problem.inputs < together ? problem.inputs : together;
@@ -87,9 +90,9 @@ class Scratch {
     take(values.spline, room * L);
     take(values.base, room);
     if (gradients) {
-      slopes.spline = values.spline;  // wanted when the values have been used
+      slopes.spline = values.spline;  // computed after the last use of the values
       take(slopes.base, room);
-      sums = values.spline;  // in a narrow layer a sample's sum takes the place of its weights
+      sums = values.spline;  // in a narrow layer the sum of a sample overwrites its weights
       if (!narrow) take(sums, room * least_lanes<T>);
     }
     take(padded_rows, pad_rows ? most * wide : 0);
@@ -100,7 +103,7 @@ class Scratch {
     const bool own = wide > 1 && intervals <= own_rows;
     if (!narrow || wide == 1) {
       take(pieces.derived, derived);
-    } else {  // pieces of a derivative, gradients and parameters are wanted one after the other
+    } else {  // pieces of a derivative, gradients and parameters are used one after the other
       const int64_t gradient = gradients ? (own ? intervals * K : problem.functions) * wide : 0;
       const int64_t longest = own ? gradient : parameters;
       take(pieces.derived, derived > longest ? derived : longest);
@@ -131,9 +134,10 @@ inline Block block_at(const Problem& problem, int64_t index) {
   return {begin, left < problem.block ? left : problem.block};
 }
 
-// The columns of x from `input` on, `count` of them, each contiguous.
-template <class T, int K>
-void read_columns(const Problem& problem, const Block& block, int64_t input, int64_t count, Scratch<T, K>& scratch) {
+// Copies `count` columns of x from `input` on, so that each is contiguous.
+template <class T>
+EDGEWISE_SHARED void read_columns(const Problem& problem, const Block& block, int64_t input, int64_t count,
+                                  Scratch<T>& scratch) {
   const T* x = static_cast<const T*>(problem.x) + block.begin * problem.x_row + input * problem.x_column;
   if (problem.x_column == 1) return transpose(x, problem.x_row, block.samples, count, scratch.columns, scratch.pitch);
   for (int64_t i = 0; i < count; i++)
@@ -141,48 +145,54 @@ void read_columns(const Problem& problem, const Block& block, int64_t input, int
       scratch.columns[i * scratch.pitch + b] = x[b * problem.x_row + i * problem.x_column];
 }
 
-// The gradient of x, which has taken the place of its columns.
-template <class T, int K>
-void write_columns(const Problem& problem, const Block& block, int64_t input, int64_t count, Scratch<T, K>& scratch) {
+// Writes the gradient by x, which has overwritten the columns, to its array.
+template <class T>
+EDGEWISE_SHARED void write_columns(const Problem& problem, const Block& block, int64_t input, int64_t count,
+                                   Scratch<T>& scratch) {
   T* grad = static_cast<T*>(problem.grad_x) + block.begin * problem.inputs + input;
   transpose(scratch.columns, scratch.pitch, count, block.samples, grad, problem.inputs);
 }
 
 // Locates the samples of one input (column `at` of those read) and makes its polynomial pieces.
-template <class T, int K>
-void prepare(const Problem& problem, const Block& block, int64_t input, int64_t at, Scratch<T, K>& scratch) {
+template <class T>
+EDGEWISE_SHARED void prepare(const Problem& problem, const Block& block, int64_t input, int64_t at,
+                             Scratch<T>& scratch) {
   const int64_t knots = problem.functions + problem.degree + 1;
   const Grid<T> grid =
       make_grid(static_cast<const T*>(problem.knots) + input * knots, problem.functions, problem.degree);
   scratch.samples.count = block.samples;
   scratch.samples.x = scratch.columns + at * scratch.pitch;
   locate(grid, scratch.samples);
-  make_pieces<T, K>(grid, scratch.samples, scratch.pieces);
+  for_degree(problem.degree, [&](auto k) { make_pieces<T, k.value>(grid, scratch.samples, scratch.pieces); });
   positions(grid, scratch.samples, scratch.pieces, scratch.t);
 }
 
-// What the rows are multiplied by: splines times v.
-template <class T, int K>
-void fill_values(const Problem& problem, const Block& block, int64_t input, Scratch<T, K>& scratch) {
-  constexpr int L = weight_lanes<K>;
+// Computes the factors of the rows: basis functions times v.
+template <class T>
+EDGEWISE_SHARED void fill_values(const Problem& problem, const Block& block, int64_t input, Scratch<T>& scratch) {
   T* weight = scratch.values.spline;
-  spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, problem.order, weight);
+  for_degree(problem.degree, [&](auto k) {
+    spline_weights<T, k.value>(scratch.samples, scratch.pieces, scratch.t, problem.order, weight);
+  });
   if (problem.v) {
+    const int64_t L = weight_lanes_of(problem.degree);
     const T* v = static_cast<const T*>(problem.v) + block.begin * problem.v_row + input * problem.v_column;
     for (int64_t b = 0; b < block.samples; b++)
-      for (int j = 0; j < K; j++) weight[b * L + j] *= v[b * problem.v_row];
+      for (int64_t j = 0; j < L; j++) weight[b * L + j] *= v[b * problem.v_row];
   }
 }
 
-// The same for the gradient by x, which leaves v out.
-template <class T, int K>
-void fill_slopes(const Problem& problem, Scratch<T, K>& scratch) {
-  spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, problem.grad_x_order, scratch.slopes.spline);
+// Computes the factors of the rows for the gradient by x, without v.
+template <class T>
+EDGEWISE_SHARED void fill_slopes(const Problem& problem, Scratch<T>& scratch) {
+  for_degree(problem.degree, [&](auto k) {
+    spline_weights<T, k.value>(scratch.samples, scratch.pieces, scratch.t, problem.grad_x_order, scratch.slopes.spline);
+  });
 }
 
-// The mask of one input; null where it masks nothing.
+// Returns the mask of one input; null if all its entries are 1.
 template <class T>
-const T* mask_of(const Problem& problem, int64_t input) {
+EDGEWISE_SHARED const T* mask_of(const Problem& problem, int64_t input) {
   if (!problem.mask) return nullptr;
   const T* mask = static_cast<const T*>(problem.mask) + input * problem.outputs;
   bool ones = true;

@@ -1,9 +1,37 @@
-// The inner loops for layers of one output. An edge's spline is one polynomial on each interval, made once for all
-// samples of a block; lanes hold samples. The gradient of the coefficients is made of moments, sums of u t^k per interval.
+// The inner loops for layers of one output. The spline of an edge is one polynomial on each interval, computed once for
+// all samples of a block; each lane holds a sample. The gradient by the coefficients follows from the moments, the sums
+// of u t^k over the samples of each interval.
 #pragma once
 #include "weights.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
+
+// Row r belongs to piece r of the table, or with one piece for all to interval r.
+template <class T>
+int64_t piece_rows(const Pieces<T>& pieces, int64_t intervals) {
+  return pieces.piece_of ? pieces.count : intervals;
+}
+template <class T>
+const int32_t* row_of(const Samples<T>& samples, const Pieces<T>& pieces) {
+  return pieces.piece_of ? pieces.piece_of : samples.place;
+}
+template <class T>
+int64_t interval_of(int64_t row, const Samples<T>& samples, const Pieces<T>& pieces) {
+  return pieces.piece_of == pieces.numbers && pieces.piece_of ? samples.place[row] : row;
+}
+template <class T>
+T per_width_of(const Pieces<T>& pieces, int64_t b) {
+  return pieces.per_width[pieces.piece_of ? pieces.piece_of[b] : 0];
+}
+
+// Fills up the last group of samples, since only whole groups are processed: the added samples have t = 0 in row 0.
+template <class T>
+void fill_group(Samples<T>& samples, Pieces<T>& pieces, T* t) {
+  for (int64_t b = samples.count; b < samples.count + least_lanes<T>; b++) {
+    samples.place[b] = pieces.numbers[b] = 0;
+    t[b] = 0;
+  }
+}
 
 template <class T, int K>
 struct Single {
@@ -11,29 +39,10 @@ struct Single {
   typedef Vector<T, L> Row;
   typedef Vector<T, group> Group;
 
-  // Row r belongs to piece r of the table, or with one piece for all to interval r.
-  static int64_t rows(const Pieces<T>& pieces, int64_t intervals) {
-    return pieces.piece_of ? pieces.count : intervals;
-  }
-  static const int32_t* row_of(const Samples<T>& samples, const Pieces<T>& pieces) {
-    return pieces.piece_of ? pieces.piece_of : samples.place;
-  }
-  static int64_t interval_of(int64_t row, const Samples<T>& samples, const Pieces<T>& pieces) {
-    return pieces.piece_of == pieces.numbers && pieces.piece_of ? samples.place[row] : row;
-  }
-
-  // Whole groups of samples are worked on: those behind the last one stand at 0 in row 0.
-  static void fill_group(Samples<T>& samples, Pieces<T>& pieces, T* t) {
-    for (int64_t b = samples.count; b < samples.count + group; b++) {
-      samples.place[b] = pieces.numbers[b] = 0;
-      t[b] = 0;
-    }
-  }
-
-  // polynomials[r * L + k]: coefficient of t^k, from a table of basis functions. `coef` has zeros behind it.
-  static void make(const T* table, const Samples<T>& samples, const Pieces<T>& pieces, int64_t intervals, const T* coef,
-                   T* polynomials) {
-    const int64_t count = rows(pieces, intervals);
+  // polynomials[r * L + k]: coefficient of t^k, from a table of basis functions. `coef` is followed by zeros.
+  EDGEWISE_SHARED static void make(const T* table, Samples<T> samples, Pieces<T> pieces, int64_t intervals,
+                                   const T* coef, T* polynomials) {
+    const int64_t count = piece_rows(pieces, intervals);
     for (int64_t r = 0; r < count; r++) {
       const T* piece = table + (pieces.piece_of ? r : 0) * (K * L);
       const Row own = load<Row>(coef + interval_of(r, samples, pieces));
@@ -61,9 +70,10 @@ struct Single {
     }
   }
 
-  // values[b] of the polynomials at t, and their slopes by t where wanted.
+  // Computes values[b] of the polynomials at t, and with `sloped` their derivatives by t.
   template <bool sloped>
-  static void evaluate(const T* polynomials, const int32_t* row, const T* t, int64_t samples, T* values, T* slopes) {
+  EDGEWISE_SHARED static void evaluate(const T* polynomials, const int32_t* row, const T* t, int64_t samples,
+                                       T* values, T* slopes) {
     for (int64_t b = 0; b < samples; b += group) {
       Group c[L];
       gather(polynomials, row + b, c);
@@ -79,13 +89,10 @@ struct Single {
     }
   }
 
-  static T per_width(const Pieces<T>& pieces, int64_t b) {
-    return pieces.per_width[pieces.piece_of ? pieces.piece_of[b] : 0];
-  }
-
-  // The order-th derivative of the spline at each sample, straight beyond the domain. `room` has place for slopes.
-  static void spline(const T* polynomials, const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order,
-                     T* values, T* room) {
+  // Computes the order-th derivative of the spline at each sample, a straight line beyond the domain. `room` is working
+  // memory for slopes.
+  EDGEWISE_SHARED static void spline(const T* polynomials, Samples<T> samples, Pieces<T> pieces, const T* t, int order,
+                                     T* values, T* room) {
     const int32_t* row = row_of(samples, pieces);
     if (!samples.outside || order == 1)
       return evaluate<false>(polynomials, row, t, samples.count, values, room);
@@ -93,12 +100,14 @@ struct Single {
     for (int64_t b = 0; b < samples.count; b++) {
       const T beyond = samples.x[b] - samples.inside[b];
       if (!(beyond < 0 || beyond > 0)) continue;
-      values[b] = order == 0 ? values[b] + beyond * room[b] * per_width(pieces, b) : T(0);
+      values[b] = order == 0 ? values[b] + beyond * room[b] * per_width_of(pieces, b) : T(0);
     }
   }
 
-  // moments[r * L + k] += sum_b u[b] t[b]^k over the samples of row r; `beyond` (in widths) extends t^k straight on.
-  static void add_moments(const int32_t* row, const T* t, const T* u, const T* beyond, int64_t samples, T* moments) {
+  // moments[r * L + k] += sum_b u[b] t[b]^k over the samples of row r; `beyond` (in widths) continues t^k as a straight
+  // line.
+  EDGEWISE_SHARED static void add_moments(const int32_t* row, const T* t, const T* u, const T* beyond, int64_t samples,
+                                          T* moments) {
     for (int64_t b = 0; b < samples; b += group) {
       const Group at = load<Group>(t + b), pulled = load<Group>(u + b);
       const Group further = beyond ? load<Group>(beyond + b) : Group{};
@@ -120,10 +129,10 @@ struct Single {
     }
   }
 
-  // grad[g] += what the moments say about the coefficients.
-  static void to_coef(const T* table, const Samples<T>& samples, const Pieces<T>& pieces, int64_t intervals,
-                      const T* moments, T* grad) {
-    const int64_t count = rows(pieces, intervals);
+  // grad[g] += the derivative by the coefficients, from the moments.
+  EDGEWISE_SHARED static void to_coef(const T* table, Samples<T> samples, Pieces<T> pieces, int64_t intervals,
+                                      const T* moments, T* grad) {
+    const int64_t count = piece_rows(pieces, intervals);
     for (int64_t r = 0; r < count; r++) {
       const T* piece = table + (pieces.piece_of ? r : 0) * (K * L);
       Row sum = Row{};

@@ -1,4 +1,4 @@
-// Threads for a call: those of torch's OpenMP runtime where they were lent, else new ones.
+// Threads for a call: those of torch's OpenMP runtime if they were lent, else new ones.
 #include "team.h"
 
 #include <atomic>
@@ -58,7 +58,7 @@ int share(size_t count, const std::function<int(size_t)>& part) {
       threads.reserve(count - 1);
       try {
         while (threads.size() + 1 < count) threads.emplace_back(take_parts, &work);
-      } catch (const std::system_error&) {  // with fewer threads the parts are done all the same
+      } catch (const std::system_error&) {  // fewer threads do all parts too
       } catch (const std::bad_alloc&) {
       }
     }
@@ -70,8 +70,8 @@ int share(size_t count, const std::function<int(size_t)>& part) {
 
 }  // namespace edgewise
 
-// Lends the threads of an OpenMP runtime by its GOMP_parallel, to this process alone; null takes them back. torch's wait
-// for their next work at full speed for a while, and new threads would share the cores with them.
+// Lends the threads of an OpenMP runtime by its GOMP_parallel, to this process alone; null takes them back. torch's
+// wait for their next work at full speed for a while, and new threads would share the cores with them.
 extern "C" __attribute__((visibility("default"))) void edgewise_lend_threads(void* parallel) {
   edgewise::loan.process = edgewise::this_process();
   edgewise::loan.parallel = reinterpret_cast<edgewise::Parallel>(parallel);

@@ -5,7 +5,8 @@
 
 namespace edgewise {
 
-// Calls part(k) once for each k below `count`, on as many threads. Returns a result that isn't 0 if there is one, else 0.
+// Calls part(k) once for each k below `count`, on up to as many threads. Returns a nonzero result if there is one, else
+// 0.
 int share(size_t count, const std::function<int(size_t)>& part);
 
 }  // namespace edgewise

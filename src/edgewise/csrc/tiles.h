@@ -1,5 +1,5 @@
-// The inner loops for wide layers: `vectors * lanes` outputs of one input, the coefficients of a knot interval kept in
-// registers for all samples in it. From one interval to the next only one row is read, or written, anew.
+// The inner loops for wide layers. A tile covers `vectors * lanes` outputs of one input. It keeps the coefficients of a
+// knot interval in registers for all samples of the interval; the next interval needs only one new row.
 #pragma once
 #include "weights.h"
 
@@ -12,15 +12,16 @@ struct Rows {
   int64_t stride, functions;
   T* base;        // (outputs)
   const T* mask;  // (outputs); null: ones
-  bool fresh;     // gradients: nothing is there yet
+  bool fresh;     // gradients: the memory holds no numbers yet
 };
 
-// The outputs a tile works on; `width` of them exist, the rest of the last vector is padding.
+// The outputs of a tile; `width` of them exist, the rest of the last vector is padding.
 struct Columns {
   int64_t first, width;
 };
 
-// Some hundred cycles of work at a few samples a run: what a read from memory takes.
+// Number of runs by which rows are fetched ahead: at a few samples a run some hundred cycles, the time of a read from
+// memory.
 constexpr int64_t runs_ahead = 4;
 
 template <class T, int lanes, int vectors, int K, bool based, bool partial = false>
@@ -45,7 +46,7 @@ struct Tile {
     return value;
   }
 
-  // The rows of interval `next`, after those of interval `held`.
+  // Reads the rows of interval `next`; the rows of interval `held` are in the registers.
   EDGEWISE_INLINE void move_to(int64_t next, int64_t held, const Rows<T>& rows, const Columns& columns) {
     const T* from = rows.coef + next * rows.stride;
     if (next == held + 1) {
@@ -63,7 +64,7 @@ struct Tile {
     }
   }
 
-  // Asks for the row that a later run will need: where coefficients outgrow the caches, it comes during other work.
+  // Fetches the row of a later run into the cache, so that large coefficients arrive during other work.
   EDGEWISE_INLINE static void fetch(const Runs& runs, int64_t run, const Rows<T>& rows, const Columns& columns) {
     if (run >= runs.count) return;
     const T* row = rows.coef + (runs.interval[run] + K - 1) * rows.stride + columns.first;
@@ -97,8 +98,8 @@ struct Tile {
   }
 
   // y[b, :] += sum_j weight[b, j] row[j, :]
-  static void to_output(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, T* y,
-                        int64_t y_row) {
+  EDGEWISE_SHARED static void to_output(Runs runs, Weights<T> weights, Rows<T> rows, Columns columns, T* y,
+                                        int64_t y_row) {
     Tile tile;
     tile.clear();
     tile.read_base(rows, columns);
@@ -121,8 +122,8 @@ struct Tile {
   }
 
   // sums[b, :] += the folded lanes of sum_o u[b, o] sum_j weight[b, j] row[j, o]
-  static void to_input(const Runs& runs, const Weights<T>& weights, const Rows<T>& rows, Columns columns, const T* u,
-                       int64_t u_row, T* sums) {
+  EDGEWISE_SHARED static void to_input(Runs runs, Weights<T> weights, Rows<T> rows, Columns columns, const T* u,
+                                       int64_t u_row, T* sums) {
     typedef Vector<T, least_lanes<T>> Folded;
     Tile tile;
     tile.clear();
@@ -148,7 +149,7 @@ struct Tile {
     }
   }
 
-  // Adds the first row, masked, to the gradient in memory, and moves the others up.
+  // Adds the first row times the mask to the gradient in memory, and moves the other rows up.
   EDGEWISE_INLINE void release(int64_t function, const Rows<T>& grads, const Columns& columns) {
     T* to = grads.coef + function * grads.stride + columns.first;
 #pragma GCC unroll 8
@@ -168,8 +169,8 @@ struct Tile {
   }
 
   // grad row[j, :] += sum_b weight[b, j] u[b, :]; a fresh gradient is written from its first row to its last.
-  static void to_coef(const Runs& runs, const Weights<T>& weights, const Rows<T>& grads, Columns columns, const T* u,
-                      int64_t u_row) {
+  EDGEWISE_SHARED static void to_coef(Runs runs, Weights<T> weights, Rows<T> grads, Columns columns, const T* u,
+                                      int64_t u_row) {
     Tile tile;
     tile.clear();
     int64_t held = grads.fresh ? 0 : runs.interval[0];
@@ -216,7 +217,7 @@ struct Tile {
   }
 };
 
-// How many vectors of R rows stay in registers, with room for sums and a weight.
+// Number of vectors per row such that R rows, the sums and a weight fit into the registers.
 template <int R>
 constexpr int wide_vectors = EDGEWISE_REGISTERS >= 32 ? (R <= 5 ? 4 : 2) : (R <= 5 ? 2 : 1);
 
@@ -228,7 +229,7 @@ struct Kind {
 
 // Calls act(Kind<Tile<...>>, columns) for tiles that cover all outputs; the last may be narrower and padded.
 template <class T, int K, bool based, class Act>
-EDGEWISE_INLINE void for_tiles(int64_t outputs, const Act& act) {
+EDGEWISE_INLINE void for_tiles_of(int64_t outputs, const Act& act) {
   constexpr int lanes = full_lanes<T>, wide = wide_vectors<K + based>;
   int64_t first = 0;
   if constexpr (wide >= 4)
@@ -250,7 +251,7 @@ EDGEWISE_INLINE void for_tiles(int64_t outputs, const Act& act) {
   act(Kind<Tile<T, lanes, 1, K, based, true>>(), Columns{first, rest});
 }
 
-// Columns that the inner loops touch, padding included: what a row of outputs must have room for.
+// Returns the number of columns that the inner loops touch, padding included: the length of a padded row of outputs.
 template <class T>
 EDGEWISE_INLINE int64_t padded(int64_t outputs) {
   constexpr int lanes = full_lanes<T>;

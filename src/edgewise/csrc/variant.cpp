@@ -1,15 +1,14 @@
-// Forward and backward of a layer for one instruction set; compiled once for each, see CMakeLists.txt.
+// Forward and backward pass of a layer, compiled once for each instruction set, see CMakeLists.txt. Loops over blocks
+// and inputs are compiled once per number type; only the inner loops also for each degree (`for_degree`).
 #include "narrow.h"
 #include "single_layer.h"
 
 namespace edgewise::EDGEWISE_VARIANT {
 namespace {
 
-// Calls act(Kind<Narrow<...>>) for the vector that holds all outputs.
 template <class T, int K, bool based, class Act>
-EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
+EDGEWISE_INLINE void for_narrow_of(int64_t wide, const Act& act) {
   constexpr int lanes = full_lanes<T>, least = least_lanes<T>;
-  const int64_t wide = padded<T>(outputs);
   if constexpr (lanes >= 4 * least) {
     if (wide == lanes / 4) return act(Kind<Narrow<T, lanes / 4, K, based>>());
   }
@@ -17,6 +16,29 @@ EDGEWISE_INLINE void for_narrow(int64_t outputs, const Act& act) {
     if (wide == lanes / 2) return act(Kind<Narrow<T, lanes / 2, K, based>>());
   }
   act(Kind<Narrow<T, lanes, K, based>>());
+}
+
+// Calls act(Kind<Narrow<...>>) for the smallest vector that holds all outputs.
+template <class T, class Act>
+EDGEWISE_INLINE void for_narrow(const Problem& problem, const Act& act) {
+  const int64_t wide = padded<T>(problem.outputs);
+  for_degree(problem.degree, [&](auto k) {
+    if (is_based(problem))
+      for_narrow_of<T, k.value, true>(wide, act);
+    else
+      for_narrow_of<T, k.value, false>(wide, act);
+  });
+}
+
+// Calls act(Kind<Tile<...>>, columns) for tiles that cover all outputs.
+template <class T, class Act>
+EDGEWISE_INLINE void for_tiles(const Problem& problem, const Act& act) {
+  for_degree(problem.degree, [&](auto k) {
+    if (is_based(problem))
+      for_tiles_of<T, k.value, true>(problem.outputs, act);
+    else
+      for_tiles_of<T, k.value, false>(problem.outputs, act);
+  });
 }
 
 template <class T>
@@ -32,12 +54,12 @@ Rows<T> rows_of(const Problem& problem, const void* coef, int64_t stride_input, 
   return rows;
 }
 
-// One input's part of y, which has rows of `wide` numbers.
-template <class T, int K, bool based>
-void add_input(const Problem& problem, int64_t input, Scratch<T, K>& scratch, T* y, int64_t wide) {
+// Adds the contribution of one input to y, which has rows of `wide` numbers.
+template <class T>
+EDGEWISE_SHARED void add_input(const Problem& problem, int64_t input, Scratch<T>& scratch, T* y, int64_t wide) {
   if (is_narrow<T>(problem)) {
     copy_parameters(problem, input, scratch);
-    for_narrow<T, K, based>(problem.outputs, [&](auto kind) {
+    for_narrow<T>(problem, [&](auto kind) {
       decltype(kind)::type::to_output(scratch.samples, scratch.values, scratch.coef, scratch.base, y);
     });
     return;
@@ -45,16 +67,16 @@ void add_input(const Problem& problem, int64_t input, Scratch<T, K>& scratch, T*
   group(scratch.samples, problem.functions - problem.degree, scratch.runs);
   const Rows<T> rows =
       rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
-  for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
+  for_tiles<T>(problem, [&](auto kind, Columns columns) {
     decltype(kind)::type::to_output(scratch.runs, scratch.values, rows, columns, y, wide);
   });
 }
 
-template <class T, int K, bool based>
+template <class T>
 int forward(const Problem& problem, const Part& part) {
   const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
   const bool pad = wide != outputs;
-  Scratch<T, K> scratch(problem, pad, false);
+  Scratch<T> scratch(problem, pad, false);
   if (!scratch) return 1;
   for (int64_t index = part.block_begin; index < part.block_end; index++) {
     const Block block = block_at(problem, index);
@@ -66,12 +88,13 @@ int forward(const Problem& problem, const Part& part) {
       read_columns(problem, block, first, count, scratch);
       for (int64_t at = 0; at < count; at++) {
         prepare(problem, block, first + at, at, scratch);
-        if (based) base_weights<T>(problem.base_kind, scratch.samples, scratch.values.base, nullptr);
+        if (is_based(problem))
+          base_weights<T, true, false>(problem.base_kind, scratch.samples, scratch.values.base, nullptr);
         if (wide == 1) {
-          single_forward<T, K, based>(problem, block, first + at, scratch, sums);
+          single_forward<T>(problem, block, first + at, scratch, sums);
         } else {
           fill_values(problem, block, first + at, scratch);
-          add_input<T, K, based>(problem, first + at, scratch, sums, wide);
+          add_input<T>(problem, first + at, scratch, sums, wide);
         }
       }
     }
@@ -82,24 +105,25 @@ int forward(const Problem& problem, const Part& part) {
   return 0;
 }
 
-// The gradient of x's column, from sums over outputs.
-template <class T, int K, bool based>
-void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row, Scratch<T, K>& scratch, T* result) {
-  if (problem.outputs == 1) return single_backward_x<T, K, based>(problem, input, u, scratch, result);
+// Computes the gradient by one column of x, from sums over outputs.
+template <class T>
+EDGEWISE_SHARED void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row, Scratch<T>& scratch,
+                                T* result) {
+  if (problem.outputs == 1) return single_backward_x<T>(problem, input, u, scratch, result);
   constexpr int64_t least = least_lanes<T>;
   const int64_t samples = scratch.samples.count;
   T* sums = scratch.sums;
   fill_slopes(problem, scratch);
   if (is_narrow<T>(problem)) {
     copy_parameters(problem, input, scratch);
-    for_narrow<T, K, based>(problem.outputs, [&](auto kind) {
+    for_narrow<T>(problem, [&](auto kind) {
       decltype(kind)::type::to_input(scratch.samples, scratch.slopes, scratch.coef, scratch.base, u, sums);
     });
   } else {
     const Rows<T> rows =
         rows_of<T>(problem, problem.coef, problem.coef_input, problem.coef_function, problem.base, input);
     for (int64_t k = 0; k < samples * least; k++) sums[k] = 0;
-    for_tiles<T, K, based>(problem.outputs, [&](auto kind, Columns columns) {
+    for_tiles<T>(problem, [&](auto kind, Columns columns) {
       decltype(kind)::type::to_input(scratch.runs, scratch.slopes, rows, columns, u, u_row, sums);
     });
   }
@@ -110,7 +134,7 @@ void backward_x(const Problem& problem, int64_t input, const T* u, int64_t u_row
   }
 }
 
-// Adds `count` numbers, masked, to a gradient in memory.
+// Adds `count` numbers times the mask to a gradient in memory.
 template <class T>
 EDGEWISE_INLINE void add_to(const T* from, const Rows<T>& grads, int64_t count, T* to) {
   if (grads.fresh)
@@ -119,10 +143,11 @@ EDGEWISE_INLINE void add_to(const T* from, const Rows<T>& grads, int64_t count, 
     for (int64_t o = 0; o < count; o++) to[o] += grads.mask ? from[o] * grads.mask[o] : from[o];
 }
 
-// Adds a narrow input's gradient, which stands in padded rows, `step` of them per interval, to the one in memory.
-template <class T, int K, bool based>
-void add_gradients(const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t step, int64_t intervals,
-                   const Scratch<T, K>& scratch) {
+// Adds the gradient of an input of a narrow layer, in padded rows, `step` of them per interval, to the gradient in
+// memory.
+template <class T>
+EDGEWISE_SHARED void add_gradients(bool based, const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t step,
+                                   int64_t intervals, int64_t K, const Scratch<T>& scratch) {
   const T* rows = scratch.grad_coef;
   if (step != 1) {
     rows = scratch.coef;
@@ -139,40 +164,54 @@ void add_gradients(const Rows<T>& grads, int64_t outputs, int64_t wide, int64_t 
   if (based) add_to(scratch.grad_base, grads, outputs, grads.base);
 }
 
-template <class T, int K, bool based>
-void backward_coef(const Problem& problem, const Block& block, int64_t input, const T* u, int64_t u_row, bool first,
-                   Scratch<T, K>& scratch) {
+template <class T>
+EDGEWISE_SHARED void backward_coef(const Problem& problem, const Block& block, int64_t input, const T* u,
+                                   int64_t u_row, bool first, Scratch<T>& scratch) {
   const int64_t outputs = problem.outputs, size = problem.functions * outputs;
   Rows<T> grads = rows_of<T>(problem, problem.grad_coef, size, outputs, problem.grad_base, input);
   grads.fresh = first;
   const int64_t wide = padded<T>(outputs), intervals = problem.functions - problem.degree;
   if (wide == 1) {
-    single_backward_coef<T, K, based>(problem, block, input, u, scratch);
-    return add_gradients<T, K, based>(grads, outputs, wide, 1, intervals, scratch);
+    single_backward_coef<T>(problem, block, input, u, scratch);
+    return add_gradients<T>(is_based(problem), grads, outputs, wide, 1, intervals, problem.degree + 1, scratch);
   }
   fill_values(problem, block, input, scratch);
   if (!is_narrow<T>(problem)) {
-    for_tiles<T, K, based>(outputs, [&](auto kind, Columns columns) {
+    for_tiles<T>(problem, [&](auto kind, Columns columns) {
       decltype(kind)::type::to_coef(scratch.runs, scratch.values, grads, columns, u, u_row);
     });
     return;
   }
-  const int64_t step = intervals <= own_rows ? K : 1;
+  const int64_t step = intervals <= own_rows ? problem.degree + 1 : 1;
   const int64_t rows = step == 1 ? problem.functions : intervals * step;
   for (int64_t k = 0; k < rows * wide; k++) scratch.grad_coef[k] = 0;
   for (int64_t o = 0; o < wide; o++) scratch.grad_base[o] = 0;
-  for_narrow<T, K, based>(outputs, [&](auto kind) {
+  for_narrow<T>(problem, [&](auto kind) {
     decltype(kind)::type::to_coef(scratch.samples, scratch.values, step, u, scratch.grad_coef, scratch.grad_base);
   });
-  add_gradients<T, K, based>(grads, outputs, wide, step, intervals, scratch);
+  add_gradients<T>(is_based(problem), grads, outputs, wide, step, intervals, problem.degree + 1, scratch);
 }
 
-// Gradients by x, coef and base. A part that wants coef's gradient holds all blocks: the order of sums is one.
-template <class T, int K, bool based>
+// The base function and its slope, as far as the gradients need them.
+template <class T>
+void base_of_backward(const Problem& problem, Scratch<T>& scratch) {
+  const Samples<T>& samples = scratch.samples;
+  T *value = scratch.values.base, *slope = scratch.slopes.base;
+  if (problem.grad_coef && problem.grad_x)
+    base_weights<T, true, true>(problem.base_kind, samples, value, slope);
+  else if (problem.grad_coef)
+    base_weights<T, true, false>(problem.base_kind, samples, value, slope);
+  else
+    base_weights<T, false, true>(problem.base_kind, samples, value, slope);
+}
+
+// Computes the gradients by x, coef and base. A part with the gradient by coef holds all blocks, so that the order of
+// sums does not depend on the number of threads.
+template <class T>
 int backward(const Problem& problem, const Part& part) {
   const int64_t outputs = problem.outputs, wide = padded<T>(outputs);
   const bool pad = wide != outputs || (is_narrow<T>(problem) && problem.u_row != wide);
-  Scratch<T, K> scratch(problem, pad, true);
+  Scratch<T> scratch(problem, pad, true);
   if (!scratch) return 1;
   for (int64_t index = part.block_begin; index < part.block_end; index++) {
     const Block block = block_at(problem, index);
@@ -188,17 +227,16 @@ int backward(const Problem& problem, const Part& part) {
       read_columns(problem, block, first, count, scratch);
       for (int64_t at = 0; at < count; at++) {
         prepare(problem, block, first + at, at, scratch);
-        if (based)
-          base_weights<T>(problem.base_kind, scratch.samples, problem.grad_coef ? scratch.values.base : nullptr,
-                          problem.grad_x ? scratch.slopes.base : nullptr);
+        if (is_based(problem))
+          base_of_backward(problem, scratch);
         if (wide == 1)
-          Single<T, K>::fill_group(scratch.samples, scratch.pieces, scratch.t);
+          fill_group(scratch.samples, scratch.pieces, scratch.t);
         else if (!is_narrow<T>(problem))
           group(scratch.samples, problem.functions - problem.degree, scratch.runs);
         if (problem.grad_coef)
-          backward_coef<T, K, based>(problem, block, first + at, u, u_row, index == part.block_begin, scratch);
+          backward_coef<T>(problem, block, first + at, u, u_row, index == part.block_begin, scratch);
         if (problem.grad_x)
-          backward_x<T, K, based>(problem, first + at, u, u_row, scratch, scratch.columns + at * scratch.pitch);
+          backward_x<T>(problem, first + at, u, u_row, scratch, scratch.columns + at * scratch.pitch);
       }
       if (problem.grad_x) write_columns(problem, block, first, count, scratch);
     }
@@ -206,11 +244,11 @@ int backward(const Problem& problem, const Part& part) {
   return 0;
 }
 
-// The active functions of every sample, all orders, and the intervals.
-template <class T, int K>
+// Computes the active functions of every sample, all orders, and the intervals.
+template <class T>
 int basis(const Problem& problem, const Part& part) {
-  constexpr int L = weight_lanes<K>;
-  Scratch<T, K> scratch(problem, false, false);
+  const int64_t K = problem.degree + 1, L = weight_lanes_of(problem.degree);
+  Scratch<T> scratch(problem, false, false);
   if (!scratch) return 1;
   const int64_t inputs = problem.inputs;
   for (int64_t index = part.block_begin; index < part.block_end; index++) {
@@ -225,7 +263,9 @@ int basis(const Problem& problem, const Part& part) {
         for (int64_t b = 0; b < block.samples; b++) interval[b * inputs] = scratch.samples.place[b];
         for (int order = 0; order <= problem.order; order++) {
           T* weight = scratch.values.spline;
-          spline_weights<T, K>(scratch.samples, scratch.pieces, scratch.t, order, weight);
+          for_degree(problem.degree, [&](auto k) {
+            spline_weights<T, k.value>(scratch.samples, scratch.pieces, scratch.t, order, weight);
+          });
           T* to = static_cast<T*>(problem.values) + ((order * problem.batch + block.begin) * inputs + input) * K;
           for (int64_t b = 0; b < block.samples; b++)
             for (int j = 0; j < K; j++) to[b * inputs * K + j] = weight[b * L + j];
@@ -234,33 +274,6 @@ int basis(const Problem& problem, const Part& part) {
     }
   }
   return 0;
-}
-
-template <class T>
-int forward_any(const Problem& problem, const Part& part) {
-  static constexpr int (*table[2][6])(const Problem&, const Part&) = {
-      {forward<T, 1, false>, forward<T, 2, false>, forward<T, 3, false>, forward<T, 4, false>, forward<T, 5, false>,
-       forward<T, 6, false>},
-      {forward<T, 1, true>, forward<T, 2, true>, forward<T, 3, true>, forward<T, 4, true>, forward<T, 5, true>,
-       forward<T, 6, true>}};
-  return table[problem.base_kind != no_base][problem.degree](problem, part);
-}
-
-template <class T>
-int backward_any(const Problem& problem, const Part& part) {
-  static constexpr int (*table[2][6])(const Problem&, const Part&) = {
-      {backward<T, 1, false>, backward<T, 2, false>, backward<T, 3, false>, backward<T, 4, false>,
-       backward<T, 5, false>, backward<T, 6, false>},
-      {backward<T, 1, true>, backward<T, 2, true>, backward<T, 3, true>, backward<T, 4, true>, backward<T, 5, true>,
-       backward<T, 6, true>}};
-  return table[problem.base_kind != no_base][problem.degree](problem, part);
-}
-
-template <class T>
-int basis_any(const Problem& problem, const Part& part) {
-  static constexpr int (*table[6])(const Problem&, const Part&) = {basis<T, 1>, basis<T, 2>, basis<T, 3>,
-                                                                   basis<T, 4>, basis<T, 5>, basis<T, 6>};
-  return table[problem.degree](problem, part);
 }
 
 int64_t block_size(const Problem& problem, int is_double, int threads) {
@@ -274,8 +287,8 @@ int64_t block_size(const Problem& problem, int is_double, int threads) {
 extern const Variant variant;
 const Variant variant = {EDGEWISE_TEXT(EDGEWISE_VARIANT),
                          block_size,
-                         {forward_any<float>, forward_any<double>},
-                         {backward_any<float>, backward_any<double>},
-                         {basis_any<float>, basis_any<double>}};
+                         {forward<float>, forward<double>},
+                         {backward<float>, backward<double>},
+                         {basis<float>, basis<double>}};
 
 }  // namespace edgewise::EDGEWISE_VARIANT

@@ -1,17 +1,21 @@
-// Vectors of a chosen number of lanes, by the compiler's vector extensions: the same source for every instruction set.
+// Vectors with a chosen number of lanes, by the vector extensions of the compiler, for every instruction set.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#ifdef __AVX512VL__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
-// No standard library here: its inline functions, compiled for one instruction set, could be linked into another.
+// The standard library is not used here: its inline functions, compiled for one instruction set, could be linked into
+// the code of another one.
 #ifndef EDGEWISE_VARIANT
 #error "compile variant.cpp with EDGEWISE_VARIANT, EDGEWISE_BYTES and EDGEWISE_REGISTERS"
 #endif
 
 #define EDGEWISE_INLINE inline __attribute__((always_inline))
+// For functions that do the work of a whole block of samples: one copy serves all callers. Copies inlined into each
+// caller made the build twice as long, and the call takes no measurable time beside the work.
+#define EDGEWISE_SHARED __attribute__((noinline))
 
 namespace edgewise::EDGEWISE_VARIANT {
 
@@ -27,6 +31,25 @@ constexpr int full_lanes = EDGEWISE_BYTES / int(sizeof(T));
 template <class T>
 constexpr int least_lanes = 16 / int(sizeof(T));
 
+// A number as a type.
+template <int K>
+struct Number {
+  static constexpr int value = K;
+};
+
+// Calls act(Number<degree + 1>()): the inner loops are compiled for each number of active functions.
+template <class Act>
+EDGEWISE_INLINE void for_degree(int degree, const Act& act) {
+  switch (degree) {
+    case 0: return act(Number<1>());
+    case 1: return act(Number<2>());
+    case 2: return act(Number<3>());
+    case 3: return act(Number<4>());
+    case 4: return act(Number<5>());
+    default: return act(Number<6>());
+  }
+}
+
 template <class V, class T>
 EDGEWISE_INLINE V load(const T* from) {
   V value;
@@ -38,6 +61,16 @@ template <class V, class T>
 EDGEWISE_INLINE void store(T* to, V value) {
   __builtin_memcpy(to, &value, sizeof(V));
 }
+
+#ifdef __AVX2__
+// All bits set in the first `count` lanes, as the masked instructions of AVX2 expect it.
+template <class I, int lanes>
+EDGEWISE_INLINE Vector<I, lanes> first_lanes(int64_t count) {
+  Vector<I, lanes> number;
+  for (int k = 0; k < lanes; k++) number[k] = I(k);
+  return number < I(count);
+}
+#endif
 
 // The first `count` lanes from memory, zeros in the others.
 template <class V, class T>
@@ -53,6 +86,17 @@ EDGEWISE_INLINE V load_some(const T* from, int64_t count) {
     return (V)_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), from);
   if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
     return (V)_mm256_maskz_loadu_pd(__mmask8((1u << count) - 1), from);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 4) return (V)_mm_maskz_loadu_ps(__mmask8((1u << count) - 1), from);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 8) return (V)_mm_maskz_loadu_pd(__mmask8((1u << count) - 1), from);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4)
+    return (V)_mm256_maskload_ps(from, (__m256i)first_lanes<int32_t, 8>(count));
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
+    return (V)_mm256_maskload_pd(from, (__m256i)first_lanes<int64_t, 4>(count));
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 4)
+    return (V)_mm_maskload_ps(from, (__m128i)first_lanes<int32_t, 4>(count));
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 8)
+    return (V)_mm_maskload_pd(from, (__m128i)first_lanes<int64_t, 2>(count));
 #endif
   T padded[lanes] = {};
   for (int64_t k = 0; k < count; k++) padded[k] = from[k];
@@ -72,13 +116,26 @@ EDGEWISE_INLINE void store_some(T* to, V value, int64_t count) {
     return _mm256_mask_storeu_ps(to, __mmask8((1u << count) - 1), (__m256)value);
   if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
     return _mm256_mask_storeu_pd(to, __mmask8((1u << count) - 1), (__m256d)value);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 4)
+    return _mm_mask_storeu_ps(to, __mmask8((1u << count) - 1), (__m128)value);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 8)
+    return _mm_mask_storeu_pd(to, __mmask8((1u << count) - 1), (__m128d)value);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4)
+    return _mm256_maskstore_ps(to, (__m256i)first_lanes<int32_t, 8>(count), (__m256)value);
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8)
+    return _mm256_maskstore_pd(to, (__m256i)first_lanes<int64_t, 4>(count), (__m256d)value);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 4)
+    return _mm_maskstore_ps(to, (__m128i)first_lanes<int32_t, 4>(count), (__m128)value);
+  if constexpr (sizeof(V) == 16 && sizeof(T) == 8)
+    return _mm_maskstore_pd(to, (__m128i)first_lanes<int64_t, 2>(count), (__m128d)value);
 #endif
   T padded[lanes];
   store(padded, value);
   for (int64_t k = 0; k < count; k++) to[k] = padded[k];
 }
 
-// Halves added until the smallest vector is left: the rest of the sum over lanes is done for several samples at once.
+// Adds halves until the smallest vector is left; the remaining sum over lanes is computed for several samples at once.
 template <class T, int lanes>
 EDGEWISE_INLINE Vector<T, least_lanes<T>> fold(Vector<T, lanes> value) {
   if constexpr (lanes == least_lanes<T>) {
@@ -117,7 +174,7 @@ EDGEWISE_INLINE bool any(M value) {
 #define EDGEWISE_SHUFFLE2(a, b, i, j) __builtin_shuffle(a, b, Vector<int64_t, 2>{i, j})
 #endif
 
-// A square of the smallest vectors, turned.
+// Transposes a square of the smallest vectors.
 EDGEWISE_INLINE void turn(Vector<float, 4> (&rows)[4]) {
   typedef Vector<float, 4> V;
   const V ab_low = EDGEWISE_SHUFFLE4(rows[0], rows[1], 0, 4, 1, 5);
@@ -147,7 +204,7 @@ EDGEWISE_INLINE void transpose_square(const T* from, int64_t from_row, T* to, in
 
 // to[j * to_row + i] = from[i * from_row + j] for i < rows, j < columns.
 template <class T>
-void transpose(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t to_row) {
+EDGEWISE_SHARED void transpose(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t to_row) {
   constexpr int64_t side = least_lanes<T>;
   const int64_t whole_rows = rows / side * side, whole_columns = columns / side * side;
   for (int64_t i = 0; i < whole_rows; i += side)
@@ -199,7 +256,7 @@ EDGEWISE_INLINE Vector<T, lanes> exponential(Vector<T, lanes> x) {
   }
   V sum = V{} + inverse[B::terms - 1];
   for (int k = B::terms - 2; k >= 0; k--) sum = sum * r + inverse[k];
-  // Twice half the power: 2^128 itself has no float.
+  // Two times half the power, because 2^128 itself is not a float.
   I exponent = (I)shifted - B::magic_bits;
   I half_bits = (exponent + (B::bias - 1)) << B::mantissa;
   V result = sum * (V)half_bits * T(2);

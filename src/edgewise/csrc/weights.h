@@ -4,21 +4,22 @@
 
 namespace edgewise::EDGEWISE_VARIANT {
 
-// A sample's K weights stand together, filled up to a small vector.
+// The K weights of a sample are stored together, padded to a small vector.
 template <int K>
 constexpr int weight_lanes = K <= 4 ? 4 : 8;
+inline int weight_lanes_of(int degree) { return degree < 4 ? 4 : 8; }
 
-// What each sample's row of coefficients is multiplied by: spline[b * weight_lanes<K> + j] for the j-th active
-// function, base[b] for the base function.
+// The factors of the coefficients at each sample: spline[b * weight_lanes<K> + j] is the value of the j-th active
+// function, base[b] the value of the base function.
 template <class T>
 struct Weights {
   T* spline;
   T* base;
 };
 
-// Polynomial pieces in t = (x - left end) / width: table[(m * K + k) * weight_lanes<K> + j] is the coefficient of t^k of
-// function j on interval m. With even knots one piece serves all intervals; with more intervals than samples there is
-// one piece per sample. `derived` has room for the pieces of a derivative.
+// Polynomial pieces in t = (x - left end) / width: table[(m * K + k) * weight_lanes<K> + j] is the coefficient of t^k
+// of function j on interval m. With even knots one piece serves all intervals; with more intervals than samples there
+// is one piece per sample. `derived` is working memory for the pieces of a derivative.
 template <class T>
 struct Pieces {
   T* table;
@@ -26,12 +27,12 @@ struct Pieces {
   T* per_width;  // of each piece
   int64_t count;
   int32_t* piece_of;  // by sample; null: the one piece
-  int32_t* numbers;   // room for piece_of
+  int32_t* numbers;   // memory for piece_of
 };
 
-// The pieces of some intervals at once, by the triangular scheme of de Boor (1978), ch. X, eq. (8), on polynomials:
-// B_{j,level} = (a t + b) B_{j,level-1} + (1 - a' t - b') B_{j+1,level-1}. window[k] holds knot s - degree + 1 + k of
-// each lane's interval s.
+// Computes the pieces of several intervals at once, by the triangular scheme of de Boor (1978), ch. X, eq. (8), on
+// polynomials: B_{j,level} = (a t + b) B_{j,level-1} + (1 - a' t - b') B_{j+1,level-1}. window[k] holds knot s - degree
+// + 1 + k of each lane's interval s.
 template <class T, int K, int lanes>
 EDGEWISE_INLINE void triangle(const Vector<T, lanes>* window, Vector<T, lanes> (&piece)[K][K]) {
   typedef Vector<T, lanes> V;
@@ -85,7 +86,7 @@ EDGEWISE_INLINE void read_windows(const Grid<T>& grid, const Samples<T>& samples
 
 // Fills `pieces` for one input.
 template <class T, int K>
-void make_pieces(const Grid<T>& grid, const Samples<T>& samples, Pieces<T>& pieces) {
+EDGEWISE_SHARED void make_pieces(const Grid<T>& grid, const Samples<T>& samples, Pieces<T>& pieces) {
   constexpr int lanes = full_lanes<T>, L = weight_lanes<K>;
   typedef Vector<T, lanes> V;
   const bool few = samples.count < grid.size;
@@ -119,7 +120,7 @@ void make_pieces(const Grid<T>& grid, const Samples<T>& samples, Pieces<T>& piec
 
 // Positions t of all samples in their intervals.
 template <class T>
-void positions(const Grid<T>& grid, const Samples<T>& samples, const Pieces<T>& pieces, T* t) {
+EDGEWISE_SHARED void positions(const Grid<T>& grid, const Samples<T>& samples, const Pieces<T>& pieces, T* t) {
   const T* breaks = grid.breaks;
   if (grid.even) {
     const T per_width = grid.per_width;
@@ -132,7 +133,7 @@ void positions(const Grid<T>& grid, const Samples<T>& samples, const Pieces<T>& 
 
 // The pieces of the order-th derivative by x, laid out as `table` is; all zero above the degree.
 template <class T, int K>
-const T* derive(const Pieces<T>& pieces, int order) {
+EDGEWISE_SHARED const T* derive(const Pieces<T>& pieces, int order) {
   constexpr int L = weight_lanes<K>;
   if (order == 0) return pieces.table;
   for (int64_t m = 0; m < pieces.count; m++) {
@@ -167,7 +168,7 @@ void table_weights(const T* table, const int32_t* piece_of, const T* t, int64_t 
 
 // Weights of samples beyond the domain: value and slope of the end point, zero above order 1.
 template <class T, int K>
-void straighten(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order, T* weight) {
+EDGEWISE_SHARED void straighten(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order, T* weight) {
   constexpr int L = weight_lanes<K>;
   const T* slopes = order == 0 ? derive<T, K>(pieces, 1) : nullptr;
   for (int64_t b = 0; b < samples.count; b++) {
@@ -196,7 +197,8 @@ void weights_of(const Pieces<T>& pieces, const T* t, const T* table, int64_t sam
 
 // weight[b * weight_lanes<K> + j]: the order-th derivative of the j-th active function at sample b.
 template <class T, int K>
-void spline_weights(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order, T* weight) {
+EDGEWISE_SHARED void spline_weights(const Samples<T>& samples, const Pieces<T>& pieces, const T* t, int order,
+                                    T* weight) {
   const T* table = derive<T, K>(pieces, order);
   if (order == 0)
     weights_of<T, K, K>(pieces, t, table, samples.count, weight);
@@ -209,21 +211,24 @@ void spline_weights(const Samples<T>& samples, const Pieces<T>& pieces, const T*
   if (samples.outside) straighten<T, K>(samples, pieces, t, order, weight);
 }
 
-// The base function at each sample, and its slope; null: not wanted.
-template <class T>
-void base_weights(int kind, const Samples<T>& samples, T* value, T* slope) {
+// Computes the base function at each sample, its slope, or both.
+template <class T, bool with_value, bool with_slope>
+EDGEWISE_SHARED void base_weights(int kind, const Samples<T>& samples, T* value, T* slope) {
   constexpr int lanes = full_lanes<T>;
   typedef Vector<T, lanes> V;
   for (int64_t b = 0; b < samples.count; b += lanes) {
     const V x = load<V>(samples.x + b);
     V here = x, slant = V{} + T(1);
     if (kind == silu_base) {
-      const V spread = T(1) + exponential<T, lanes>(-x), gate = T(1) / spread;
-      here = x / spread;
-      slant = gate * (T(1) + x * (T(1) - gate));
+      const V spread = T(1) + exponential<T, lanes>(-x);
+      if constexpr (with_value) here = x / spread;
+      if constexpr (with_slope) {
+        const V gate = T(1) / spread;
+        slant = gate * (T(1) + x * (T(1) - gate));
+      }
     }
-    if (value) store(value + b, here);
-    if (slope) store(slope + b, slant);
+    if constexpr (with_value) store(value + b, here);
+    if constexpr (with_slope) store(slope + b, slant);
   }
 }
 
