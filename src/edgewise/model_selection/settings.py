@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgewise.model_selection.candidates import Candidate
 
@@ -119,7 +119,7 @@ class SearchSettings:
     budget: float = 1.0
     time_limit: float | None = None
     seed: int = 0
-    policy: SearchPolicy = SearchPolicy()
+    policy: SearchPolicy = field(default_factory=SearchPolicy)
 
     @property
     def searches_hidden(self) -> bool:
