@@ -1,4 +1,4 @@
-"""Features are what they say; their columns are centred and span what splines do."""
+"""Features have the values of their expressions; their columns are centred and finite."""
 
 import numpy as np
 import pytest

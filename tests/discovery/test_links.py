@@ -1,4 +1,4 @@
-"""Links undo each other, weigh rows by what y says of them, and stand a little noise."""
+"""Links and their inverses, the weights of rows, and the tolerance for noise."""
 
 import numpy as np
 import pytest

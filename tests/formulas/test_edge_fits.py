@@ -6,7 +6,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
-from edgewise.formulas.expression import constants, evaluate, parse_expression
+from edgewise.formulas.expression import constant_values, evaluate, parse_expression
 from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
@@ -68,7 +68,7 @@ def test_a_fit_becomes_its_formula():
     u = np.random.default_rng(0).uniform(0.2, 1, 200)
     best = edge_fits(u, 2 * np.exp(-3 * u) + 0.5)[0]
     assert as_text(best.expression(), ["x"], 6) == "2*exp(-3*x) + 0.5"
-    assert len(constants(best.expression())) == 3
+    assert len(constant_values(best.expression())) == 3
 
 
 def test_the_expression_needs_the_table_of_the_fit():

@@ -14,7 +14,7 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     complexity,
-    constants,
+    constant_values,
     evaluate,
     parse_expression,
     used_variables,
@@ -44,7 +44,7 @@ def test_values_and_slopes(text):
     node, x = parse_expression(text, NAMES), points()
     value, rows = values_and_derivatives(node, x)
     np.testing.assert_allclose(value, evaluate(node, x), rtol=1e-14)
-    numbers = constants(node)
+    numbers = constant_values(node)
     assert rows.shape == (9, len(numbers))
     for k, number in enumerate(numbers):
         step = 1e-6 * max(abs(number), 1)
@@ -140,7 +140,7 @@ def test_only_text_is_parsed():
         parse_expression(5, NAMES)
 
 
-def test_leaks_are_said():
+def test_domain_violations_are_described():
     x = np.linspace(-1, 1, 11)[:, None]
     (sentence,) = domain_violations(parse_expression("log(x)"), x)
     assert sentence == "log(x) needs x > 0, its argument goes from -1 to 1"

@@ -1,4 +1,4 @@
-"""Fronts: nobody on them is beaten, the rule picks the shortest exact formula, and fidelity is on given data."""
+"""Fronts: no entry is beaten by another, the best is the shortest exact formula, and fidelity uses given data."""
 
 import math
 
@@ -69,7 +69,7 @@ def test_of_equals_the_one_with_round_numbers_stays():
     assert [str(entry.formula) for entry in front] == ["2.0057*x"]
 
 
-def test_rows_held_out_count_with_the_others_where_told():
+def test_held_out_rows_count_together_with_the_others_if_their_number_is_given():
     entries = (FrontEntry(formula("x"), 0.2, 0.10), FrontEntry(formula("sin(x) + x"), 0.1, 0.11))
     assert Front(entries, 200, 1.0).best is entries[0]
     assert Front(entries, 200, 1.0, held_out=20).best is entries[1]
@@ -90,3 +90,11 @@ def test_a_gain_that_few_rows_make_is_not_enough():
     assert str(choose_by_significance(by_price, x, heavy).best.formula) == "0.5*x"
     clear = pareto_front([FrontEntry.from_data(formula(text), x, small) for text in ("x", "0.5*x")], small)
     assert choose_by_significance(clear, x, small).best is clear.best is clear[1]
+
+
+def test_the_former_names_warn_and_work():
+    front = Front((FrontEntry(formula("log(x)"), 0.2),), 200, 1.0, ("A message.",))
+    with pytest.warns(DeprecationWarning, match=r"Front\.messages"):
+        assert front.said == ("A message.",)
+    with pytest.warns(DeprecationWarning, match=r"Formula\.domain_violations"):
+        assert len(front[0].formula.leaks(np.array([[-1.0]]))) == 1

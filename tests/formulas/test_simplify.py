@@ -1,4 +1,4 @@
-"""Simplified formulas: the same values, never longer, and the forms that people write."""
+"""Simplified formulas have the same values, never more symbols, and the usual forms."""
 
 import numpy as np
 import pytest

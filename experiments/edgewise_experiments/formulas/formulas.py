@@ -16,7 +16,7 @@ import numpy as np
 from edgewise import find_formula
 from edgewise.formulas import Expression, complexity, fit_constants, parse_expression, simplify
 from edgewise.formulas.constants import relative_error
-from edgewise.formulas.expression import constants
+from edgewise.formulas.expression import constant_values
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0
 from edgewise.plot import Span, error_dots
@@ -134,7 +134,7 @@ def _same_form(node: Expression, x, y, clean, fresh_x, fresh_y) -> bool:
     pure = fit_constants(noisy.expression, x, clean, steps=200)
     if pure is None or relative_error(pure.expression, fresh_x, fresh_y) >= CLOSE:
         return False
-    moves = zip(constants(noisy.expression), constants(pure.expression), noisy.errors, strict=True)
+    moves = zip(constant_values(noisy.expression), constant_values(pure.expression), noisy.errors, strict=True)
     return all(abs(a - b) <= DEVIATIONS * error + 1e-12 for a, b, error in moves)
 
 

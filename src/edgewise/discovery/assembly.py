@@ -31,7 +31,7 @@ from edgewise.formulas.expression import (
     Variable,
     children,
     complexity,
-    constants,
+    constant_values,
     evaluate,
     product_of,
     rebuilt,
@@ -118,7 +118,7 @@ def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> It
     for node in _Assembly(model, table).formulas():
         if model.factor is not None:
             node = with_one_factor(Multiply((model.factor.expression, node)))
-        form = with_constants(node, [float(f"{value:.1e}") for value in constants(node)])
+        form = with_constants(node, [float(f"{value:.1e}") for value in constant_values(node)])
         if form not in seen:
             seen.add(form)
             yield node

@@ -15,7 +15,7 @@ from edgewise.formulas.expression import (
     Exact,
     Expression,
     Number,
-    constants,
+    constant_values,
     evaluate,
     values_and_derivatives,
     walk,
@@ -51,7 +51,7 @@ class FittedExpression:
     loss : float
         Mean squared error.
     errors : tuple of float
-        Standard error of each constant in the order of `constants`; 0 for those with a closed form.
+        Standard error of each constant in the order of `constant_values`; 0 for those with a closed form.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class FittedExpression:
 
 
 def free_places(node: Expression) -> list[int]:
-    """Places in `constants` of the free constants, that is of those without a closed form."""
+    """Places in `constant_values` of the free constants, that is of those without a closed form."""
     numbers = [part for part in walk(node) if isinstance(part, Number)]
     return [place for place, part in enumerate(numbers) if part.exact is None]
 
@@ -234,7 +234,7 @@ def recognise(
         allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y)) if fitted.loss > exact_loss else exact_loss
         return trial if trial is not None and trial.loss <= allowed else None
 
-    values = constants(fitted.expression)
+    values = constant_values(fitted.expression)
     nearest = {
         place: next(closed_forms(values[place], _reach(values[place], fitted.errors[place])), None)
         for place in free_places(fitted.expression)
@@ -248,7 +248,7 @@ def recognise(
         place, form = best
         trial = with_forms({place: form})
         if trial is None:
-            refused.add((round(constants(fitted.expression)[place], 9), form))
+            refused.add((round(constant_values(fitted.expression)[place], 9), form))
         else:
             fitted = trial
     return fitted
@@ -265,7 +265,7 @@ def _uncertainty(value: float, error: float) -> float:
 
 def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:
     """Place and closed form of the constant that is nearest to a simple one, relative to its uncertainty."""
-    values = constants(fitted.expression)
+    values = constant_values(fitted.expression)
     best, lowest = None, math.inf
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]

@@ -280,7 +280,7 @@ def power(base: Values, exponent: float) -> Values:
     return base ** (int(exponent) if exponent % 1 == 0 else exponent)
 
 
-def constants(node: Expression) -> list[float]:
+def constant_values(node: Expression) -> list[float]:
     """The numbers in a formula in the order of `walk`; exponents belong to the form and are not included."""
     return [part.value for part in walk(node) if isinstance(part, Number)]
 
@@ -295,7 +295,7 @@ def with_constants(
     node : Expression
         The formula.
     values : sequence of float
-        The new numbers in the order of `constants`.
+        The new numbers in the order of `constant_values`.
     exact : sequence of Exact or None, optional
         Their closed forms; by default none has one.
     """
@@ -325,7 +325,7 @@ def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray,
     values : ndarray, shape (N,)
         The values of the formula.
     derivatives : ndarray, shape (N, P)
-        Its derivatives, the constants in the order of `constants`.
+        Its derivatives, the constants in the order of `constant_values`.
     """
     places = iter(range(1 << 30))
 

@@ -1,4 +1,4 @@
-"""Shorter forms: equal in value, with fewer symbols, and only where the data allow the step."""
+"""Shortest forms have the same values and fewer symbols; signs are resolved only where the data allow it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Formulas put together: tidy products, terms that go, and a structure that becomes its formula."""
+"""Formulas of curve models: one factor for each product, unnecessary terms are removed, a model gives its formula."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from edgewise.discovery.assembly import candidate_formulas, pruned, with_one_fac
 from edgewise.discovery.curve_models import CurveModelFitter
 from edgewise.discovery.features import possible_links
 from edgewise.formulas.constants import fit_constants, relative_error
-from edgewise.formulas.expression import complexity, constants, evaluate, parse_expression
+from edgewise.formulas.expression import complexity, constant_values, evaluate, parse_expression
 from edgewise.nn.elementary import ELEMENTARY
 
 NAMES = ("x", "y")
@@ -20,11 +20,11 @@ def points(rows=500):
 @pytest.mark.parametrize(
     "text", ["2.5*(1.5*x + 0.3)*(0.7*y - 2.1)", "(2.2*x + 1.1)**-2.0*y", "3.3*x*y + 0.1", "1/(2.5*x + 1.5)"]
 )
-def test_tidy_products_have_one_free_factor_and_the_same_values(text):
+def test_products_have_one_free_factor_and_the_same_values(text):
     node = parse_expression(text, NAMES)
     tidied = with_one_factor(node)
     np.testing.assert_allclose(evaluate(tidied, points()), evaluate(node, points()), rtol=1e-12)
-    assert len(constants(tidied)) <= len(constants(node))
+    assert len(constant_values(tidied)) <= len(constant_values(node))
 
 
 def test_terms_that_do_nothing_go():
@@ -43,10 +43,10 @@ def test_terms_that_matter_stay():
     assert relative_error(found.expression, x, y) < 1e-9
 
 
-def test_a_structure_becomes_its_formula():
+def test_a_curve_model_gives_its_formula():
     x = points()
     y = np.exp(np.sin(3 * x[:, 0]) + x[:, 1] ** 2)
     link = next(link for link in possible_links(y) if link.name == "exp")
-    structure = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda each: each.criterion)
-    fits = [fit_constants(node, x, y) for node in candidate_formulas(structure, ELEMENTARY)]
+    model = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda each: each.criterion)
+    fits = [fit_constants(node, x, y) for node in candidate_formulas(model, ELEMENTARY)]
     assert min(relative_error(f.expression, x, y) for f in fits if f is not None) < 1e-9

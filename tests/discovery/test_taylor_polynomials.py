@@ -1,4 +1,4 @@
-"""Functions seen only near 0 become the polynomials they look like there, where noise can't tell them apart."""
+"""Functions whose argument stays near 0 become Taylor polynomials where noise hides the difference."""
 
 import time
 

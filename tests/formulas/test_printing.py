@@ -1,4 +1,4 @@
-"""Written formulas: read back, run as Python, compiled as C, and LaTeX as people write it."""
+"""Printed formulas: text is read back, Python runs, C compiles, and LaTeX has the usual form."""
 
 import ctypes
 import shutil

@@ -1,4 +1,4 @@
-"""What is said about the domain of a formula is so."""
+"""The sentences about the domain of a formula are true."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def of(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("log(a)", "log(a) needs a > 0, and on these data it does: 1."),
         ("sqrt(a - 2)", "sqrt(a - 2) needs a - 2 >= 0, but on these data it does NOT: -0.9"),
@@ -27,12 +27,12 @@ def of(text):
         ("tan(a)", "tan(a) needs a not at 1.5708 + k * 3.14159, but on these data it does NOT"),
     ],
 )
-def test_conditions(text, said):
-    assert any(said in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
+def test_conditions(text, expected):
+    assert any(expected in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("1/(a**2 + b**2)", "not at 0, but between the rows it comes down to 0, near a = 0, b = 0: 0.0"),
         ("log((a - 0.3)**2 + (b + 0.2)**2)", "comes down to 0, near a = 0.3, b = -0.2: 0.00"),
@@ -41,9 +41,9 @@ def test_conditions(text, said):
         ("1/(1 - a*b)", "and on these data it does: 0.0"),
     ],
 )
-def test_zeros_between_rows_of_what_has_one_sign(text, said):
+def test_zeros_between_rows_of_what_has_one_sign(text, expected):
     around = np.random.default_rng(0).uniform(-1, 1, (500, 2))
-    assert said in domain_report(of(text), around)[0]
+    assert expected in domain_report(of(text), around)[0]
 
 
 def test_beyond_the_data():

@@ -1,4 +1,4 @@
-"""Inputs that matter stay, alone, in products and weakly; useless ones go, few or many."""
+"""Relevant inputs stay, alone, in products and with weak effects; irrelevant ones are removed, few or many."""
 
 import numpy as np
 

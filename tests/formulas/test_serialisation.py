@@ -1,4 +1,4 @@
-"""Fronts as plain values: the same formulas come back, and nothing else is taken."""
+"""Fronts as plain values: the same formulas come back, and all other values are refused."""
 
 import json
 import math

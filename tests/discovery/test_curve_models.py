@@ -1,4 +1,4 @@
-"""Structures by least squares: known sums and ratios come first, noise does no harm after polishing."""
+"""Curve models by least squares: known sums and ratios come first, and refinement removes the bias of noise."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ def points(count, low=0.5, high=1.5, rows=600):
     return np.random.default_rng(0).uniform(low, high, (rows, count))
 
 
-def used(structure):
-    return sorted(sorted(f.inputs) for f in (*structure.numerator, *structure.denominator))
+def used(model):
+    return sorted(sorted(f.inputs) for f in (*model.numerator, *model.denominator))
 
 
 def test_sums_under_a_link():
@@ -34,20 +34,20 @@ def test_ratios():
     assert best.denominator
 
 
-def test_ratios_with_noise_are_polished():
+def test_refinement_improves_ratios_with_noise():
     x = points(2, rows=4000)
     clean = (1 + x[:, 0] ** 2) / (1 + x[:, 1] ** 3)
     y = clean + 0.5 * clean.std() * np.random.default_rng(3).normal(size=4000)
-    decomposer = CurveModelFitter(x, y, [0, 1], 4)
-    best = min(decomposer.ratios(3), key=lambda each: each.criterion)
-    polished = decomposer.refined(best)
+    fitter = CurveModelFitter(x, y, [0, 1], 4)
+    best = min(fitter.ratios(3), key=lambda each: each.criterion)
+    refined = fitter.refined(best)
 
-    def wrong(structure):
-        value = (structure.offset + structure.curves[0]) / (1 + sum(structure.curves[1:]))
+    def wrong(model):
+        value = (model.offset + model.curves[0]) / (1 + sum(model.curves[1:]))
         return float(np.sqrt(np.mean((value - clean) ** 2)) / clean.std())
 
     assert used(best) == [[0], [1]]
-    assert wrong(polished) < 0.7 * wrong(best)
+    assert wrong(refined) < 0.7 * wrong(best)
 
 
 def test_values_beyond_the_range_of_a_link_are_noise():
@@ -55,8 +55,8 @@ def test_values_beyond_the_range_of_a_link_are_noise():
     clean = np.tanh(3 * (x[:, 0] ** 2 + x[:, 1] - 0.5))
     y = clean + 0.01 * np.random.default_rng(1).normal(size=1000)
     link = next(link for link in possible_links(y) if link.name == "tanh")
-    decomposer = CurveModelFitter(x, y, [0, 1], 8)
-    best = min((decomposer.refined(each) for each in decomposer.sums(link, 2)), key=lambda each: each.criterion)
+    fitter = CurveModelFitter(x, y, [0, 1], 8)
+    best = min((fitter.refined(each) for each in fitter.sums(link, 2)), key=lambda each: each.criterion)
     assert used(best) == [[0], [1]]
     assert best.error < 0.03
 
@@ -65,9 +65,9 @@ def test_a_factor_is_taken_out():
     x = points(3, -1, 1)
     y = x[:, 0] / (2 + x[:, 1] + np.sin(3 * x[:, 2]))
     factor = Feature(Variable(0), frozenset((0,)), x[:, 0])
-    decomposer = CurveModelFitter(x, y, [1, 2], 8, factor=factor)
-    link = next(link for link in possible_links(decomposer.y) if link.name == "1/")
-    best = min(decomposer.sums(link, 2), key=lambda each: each.criterion)
+    fitter = CurveModelFitter(x, y, [1, 2], 8, factor=factor)
+    link = next(link for link in possible_links(fitter.y) if link.name == "1/")
+    best = min(fitter.sums(link, 2), key=lambda each: each.criterion)
     assert used(best) == [[1], [2]]
     assert best.error < 0.01
     assert best.factor is factor
@@ -81,7 +81,7 @@ def test_many_alike_inputs_share_a_curve():
 
 
 @pytest.mark.parametrize("rows", [100, 101])
-def test_a_structure_says_its_size(rows):
+def test_size_and_criterion_of_a_sum(rows):
     x = points(2, rows=rows)
     (first, *_) = CurveModelFitter(x, x[:, 0] + x[:, 1], [0, 1], 4).sums(next(possible_links(x[:, 0])), 1)
     assert first.size == 4  # the sum of both inputs
