@@ -99,7 +99,7 @@ def find_formula(
     -------
     Front
         Formulas by complexity and error. `front.best` is the recommended one; `front.stopped` and `front.messages`
-        tell why the search ended.
+        give the reason why the search ended.
 
     Raises
     ------

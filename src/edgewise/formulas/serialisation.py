@@ -24,7 +24,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.outcomes import StopReason
 
-VERSION = 1
+VERSION = 1  # Of the format; a reader refuses any other.
 # Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
 LONGEST = 10_000
 
