@@ -65,7 +65,7 @@ def test_the_coefficient_is_found(tmp_path):
 
 def test_finer_grids_go_on_from_coarser_ones(tmp_path):
     printed = run("torch_loop", "--quick", cwd=tmp_path)
-    errors = [float(found) for found in re.findall(r"error (\S+) on fresh", printed)]
+    errors = [float(value) for value in re.findall(r"error (\S+) on fresh", printed)]
     assert len(errors) == 3 and errors[0] > errors[1] > errors[2]
     assert not list(tmp_path.iterdir())
 
@@ -85,9 +85,9 @@ dde.config.set_default_float("float64")
 net = KAN([2, 4, 1], grid_size=4, degree=5, domain=(0, 1), seed=1, dtype=torch.float64)
 x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
 u = net(x)
-found = torch.cat([dde.grad.jacobian(u, x, i=0), dde.grad.hessian(u, x, i=0, j=0), dde.grad.hessian(u, x, i=1, j=1)], 1)
+derivatives = torch.cat([dde.grad.jacobian(u, x, i=0), dde.grad.hessian(u, x, i=0, j=0), dde.grad.hessian(u, x, i=1, j=1)], 1)
 jet = net.jet(x, torch.eye(2, dtype=torch.float64), 2)[..., 0]
-print(float((found - jet[[1, 3, 2, 4]].T).abs().max() / jet.abs().max()))
+print(float((derivatives - jet[[1, 3, 2, 4]].T).abs().max() / jet.abs().max()))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

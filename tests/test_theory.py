@@ -69,12 +69,12 @@ def test_the_best_spline_stays_below_its_bound_and_near_it(degree):
 
 def test_a_fitted_exponent():
     sizes = [10, 20, 40, 80]
-    found = fitted_exponent(sizes, [3 * n**-2.5 for n in sizes])
-    assert found.alpha == pytest.approx(2.5) and found.error < 1e-9 and found.points == 4
+    fitted = fitted_exponent(sizes, [3 * n**-2.5 for n in sizes])
+    assert fitted.alpha == pytest.approx(2.5) and fitted.error < 1e-9 and fitted.points == 4
     noisy = np.array([3 * n**-2.5 for n in sizes]) * [1.1, 0.9, 0.9, 1.1]
     slope, spread = np.polyfit(np.log(sizes), np.log(noisy), 1, cov=True)
-    found = fitted_exponent(sizes, noisy)
-    assert (found.alpha, found.error) == (pytest.approx(-slope[0]), pytest.approx(math.sqrt(spread[0, 0])))
+    fitted = fitted_exponent(sizes, noisy)
+    assert (fitted.alpha, fitted.error) == (pytest.approx(-slope[0]), pytest.approx(math.sqrt(spread[0, 0])))
     assert fitted_exponent([*sizes, 160], [*(n**-4.0 for n in sizes), 1.0], floor=0).alpha < 4
     assert fitted_exponent([10, 20, 40], [1e-2, 1e-4, 1e-16], floor=1e-12).alpha == pytest.approx(math.log2(100))
     assert math.isnan(fitted_exponent([10, 20], [1.0, 0.5]).error)

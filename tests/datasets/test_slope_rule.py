@@ -18,9 +18,9 @@ def test_it_finds_the_line():
     signature = 0.5 * natural_slope(translations) - 0.25
     rule = SlopeRule.fit(translations, signature)
     assert (rule.factor, rule.offset) == pytest.approx((0.5, -0.25))
-    said = rule.predict(translations)
-    assert said.dtype == np.int64 and not (said % 2).any()
-    assert np.abs(said - signature).max() <= 1 + 1e-9
+    predicted = rule.predict(translations)
+    assert predicted.dtype == np.int64 and not (predicted % 2).any()
+    assert np.abs(predicted - signature).max() <= 1 + 1e-9
 
 
 def test_on_the_knots():

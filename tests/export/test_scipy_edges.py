@@ -23,10 +23,10 @@ def test_edges_are_those_of_the_layers(name):
     for layer, inputs, edges in zip(model.layers, trace.inputs, trace.edges, strict=True):
         if isinstance(layer, ProductLayer):
             continue
-        found = to_scipy(model)[number]
+        functions = to_scipy(model)[number]
         number += 1
-        assert set(found) == set(map(tuple, layer.mask.nonzero().tolist()))
-        for (i, o), function in found.items():
+        assert set(functions) == set(map(tuple, layer.mask.nonzero().tolist()))
+        for (i, o), function in functions.items():
             expected = edges[:, i, o].detach().numpy()
             value = function(inputs[:, i].detach().numpy())
             np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-11)
