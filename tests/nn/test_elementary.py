@@ -109,3 +109,11 @@ def test_rows_can_be_copied_and_pickled():
         for twin in (copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
             assert twin.name == row.name
             assert torch.equal(twin.function(inside(row)), row.function(inside(row)))
+
+
+def test_a_table_is_shown_by_its_name_and_cannot_be_changed():
+    assert repr(ELEMENTARY) == "ELEMENTARY"
+    assert repr(FunctionTable([ELEMENTARY["x"], ELEMENTARY["sin"]])) == "FunctionTable(x, sin)"
+    with pytest.raises(TypeError):
+        ELEMENTARY["sin"] = ELEMENTARY["cos"]
+    assert pickle.loads(pickle.dumps(ELEMENTARY))["sin"].text == "sin(x)"

@@ -1,6 +1,7 @@
 """The network: shapes, seeds, what it leaves alone, and what survives copies, pickles and exports."""
 
 import copy
+import inspect
 import pickle
 import random
 import re
@@ -14,6 +15,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -268,3 +270,14 @@ def test_autocast_gives_close_outputs_and_full_precision_gradients(kind):
     y.square().sum().backward()
     assert torch.allclose(y.float(), model(x), rtol=0.02, atol=0.02)
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(KAN, ([2, 1],)), (KANLayer, (2, 1))])
+def test_an_unknown_option_is_named_with_the_known_ones(kind, shape):
+    with pytest.raises(InputError, match=rf"^{kind.__name__} has no option 'grid'; its further options are .*device$"):
+        kind(*shape, grid=3)
+
+
+@pytest.mark.parametrize("kind", [KAN, KANLayer])
+def test_signatures_are_short(kind):
+    assert len(str(inspect.signature(kind))) < 400

@@ -229,7 +229,7 @@ def least_squares(
     rule, limits = rule or DampingRule(), limits or LeastSquaresLimits()
     evaluations = math.inf if limits.evaluations is None else limits.evaluations
     x, damping = x0, rule.start()
-    # A trial that overflows or leaves the domain of a function is rejected, so its warning says nothing new.
+    # A trial that overflows or leaves the domain of a function is rejected, so its warning adds no information.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         residuals, jacobian = residuals_and_jacobian(x)
         if not (np.isfinite(residuals).all() and np.isfinite(jacobian).all()):
