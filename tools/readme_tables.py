@@ -40,7 +40,7 @@ def _experiment(name: str, tables: bool) -> str:
         raise FileNotFoundError(store.path)
     outcome = module.summary(store.beside(name, *getattr(module, "ALSO", ())))
     parts = [_markdown(table) for table in outcome.tables] if tables else []
-    return "\n\n".join([*parts, textwrap.fill(" ".join(outcome.sentences), 120, break_on_hyphens=False)]) + "\n"
+    return "\n\n".join([*parts, *(textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes)]) + "\n"
 
 
 def _markdown(table: ResultTable) -> str:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from edgewise import save
+from edgewise.plot import save
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store

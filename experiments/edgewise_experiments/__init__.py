@@ -1,18 +1,22 @@
-"""Experiments whose numbers the documentation shows: one file each, guests of the public interface.
+"""Experiments whose numbers the documentation shows: one file each, written with the public interface.
 
-A module here that has a function `run` is an experiment; `edgewise reproduce NAME` runs it, NAME being the module's
-name with hyphens. It has:
+A module of a room here that has a function `run` is an experiment; `edgewise reproduce NAME` runs it, where NAME is the
+name of the module with hyphens. It has
 
-- a docstring whose first sentence is what `edgewise reproduce --list` shows;
-- `run(*, quick, store, seeds, progress) -> Outcome`: measures the rows that the store lacks, and summarises all.
-  quick: a few problems and a small budget, seconds in all; store: a `Store`; seeds: a tuple of seeds, or None for as
-  many as the experiment finds right; progress: called with an `Update`. Ctrl-C ends it by KeyboardInterrupt: a row that
-  was cut short is never stored;
-- `summary(rows) -> Outcome`: tables, sentences and figures from stored rows alone; the README is written with it;
-- where it compares with other files of results, `ALSO`, their names: `summary` gets their rows (`store.beside(*ALSO)`)
-  after its own.
+- a docstring whose first sentence `edgewise reproduce --list` shows;
+- `run(*, quick, store, seeds, progress) -> Outcome`: measures the rows that the store lacks and summarises all rows.
+  quick: a few problems and a small budget, seconds in all; store: a `Store`; seeds: a tuple of seeds, or None for the
+  number that the experiment uses by default; progress: receives `RowProgress` objects. Ctrl-C ends a run by
+  KeyboardInterrupt; a row that was cut short is never stored;
+- `summary(rows) -> Outcome`: tables, notes and figures from stored rows alone;
+- `NOTES`: paragraphs that explain the tables, written by hand. They hold no measured number: a number is a cell of a
+  table, and the main numbers stand in the table that `key_figures` makes, from which the table of claims quotes;
+- where it compares with other files of results, `ALSO`, their names: `summary` gets these rows too
+  (`store.beside(*ALSO)`), after its own.
 
-Most experiments need nothing but a list of `Job`s for `run_jobs`, which does the storing, resuming and telling:
+Most experiments are a list of `Job`s for `run_jobs`, which stores rows, resumes an earlier run and reports progress:
+
+    NOTES = ("RMSE is measured on fresh points; the table shows the median of the seeds.",)
 
     def run(*, quick, store, seeds, progress):
         jobs = [
@@ -21,9 +25,9 @@ Most experiments need nothing but a list of `Job`s for `run_jobs`, which does th
         ]
         return summary(run_jobs(jobs, store, progress, line=lambda row: f"{row['problem']}: {row['rmse']:.1e}"))
 
-where `_measure(name, seed, tell)` gives the measured numbers as a dict of plain JSON values and may call
-`tell(stage, share, loss)` as it goes. Figures are drawn by functions in edgewise/plot; an Outcome holds functions that
-draw them, since only `--out` needs them.
+where `_measure(name, seed, report_progress)` returns the measured numbers as a dict of plain JSON values and may call
+`report_progress(Progress(stage, share, loss))` meanwhile. Figures are drawn by functions of the room `plots`; an
+Outcome holds functions that draw them, because only `--out` needs them.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ from edgewise.errors import InputError
 
 
 def _modules() -> dict[str, str]:
-    """Dotted path of every module of the rooms, by its last name; these are unique."""
+    """Return the dotted path of every module of the rooms, by its last name; these names are unique."""
     rooms = [room.name for room in pkgutil.iter_modules(__path__) if room.ispkg]
     return {
         module.name: f"{__name__}.{room}.{module.name}"
@@ -49,18 +53,18 @@ def _modules() -> dict[str, str]:
 
 
 def experiments() -> dict[str, str]:
-    """Name and first sentence of each experiment; none of them is loaded for that."""
-    found = {}
+    """Return the first sentence of each experiment by its name, without importing any of them."""
+    sentences = {}
     for name, dotted in sorted(_modules().items()):
         path = Path(__path__[0], *dotted.split(".")[1:]).with_suffix(".py")
         tree = ast.parse(path.read_text(encoding="utf-8"))
         if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in tree.body):
-            found[name.replace("_", "-")] = (ast.get_docstring(tree) or "").split("\n")[0]
-    return found
+            sentences[name.replace("_", "-")] = (ast.get_docstring(tree) or "").split("\n")[0]
+    return sentences
 
 
 def load_experiment(name: str) -> ModuleType:
-    """The module of an experiment. Raises InputError for a name that is none."""
+    """Import and return the module of an experiment. Raises InputError for an unknown name."""
     known = experiments()
     if name not in known:
         raise InputError(f"the experiment must be one of {', '.join(known)}, got {name!r:.60}")

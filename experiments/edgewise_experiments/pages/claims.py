@@ -48,11 +48,22 @@ def seconds_said(rows: Sequence[dict]) -> str:
     return f"{sum(row.get('cpu_seconds', row.get('seconds', 0.0)) for row in rows):,.0f}"
 
 
-def _saying(summary: Callable[[list[dict]], Outcome], *phrases: str) -> Callable[[list[dict]], str]:
-    """The sentences of an experiment's own summary with one of these phrases."""
+def _quoted(summary: Callable[[list[dict]], Outcome], *quantities: str) -> Callable[[list[dict]], str]:
+    """Return a function that quotes the known ones of these key figures of an experiment."""
 
     def ours(rows: list[dict]) -> str:
-        found = [each for each in summary(rows).sentences if any(phrase in each for phrase in phrases)]
+        figures = summary(rows).key_figures
+        known = [f"{quantity}: {figures[quantity]}" for quantity in quantities if figures.get(quantity, "-") != "-"]
+        return "; ".join(known) or FEW
+
+    return ours
+
+
+def _saying(summary: Callable[[list[dict]], Outcome], *phrases: str) -> Callable[[list[dict]], str]:
+    """Former way to quote an experiment: the notes of its summary that contain one of these phrases."""
+
+    def ours(rows: list[dict]) -> str:
+        found = [each for each in summary(rows).notes if any(phrase in each for phrase in phrases)]
         return " ".join(found) or FEW
 
     return ours

@@ -8,9 +8,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from edgewise.cli.shared.console import Screen
-from edgewise.outcomes import Progress
 from edgewise_experiments import experiments, load_experiment
-from edgewise_experiments.runner.jobs import Update
+from edgewise_experiments.runner.jobs import RowProgress
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 from edgewise_experiments.runner.store import Store
 
@@ -54,13 +53,13 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
     try:
         with screen.progress(name) as bar:
 
-            def tell(update: Update) -> None:
+            def show_progress(at: RowProgress) -> None:
                 if bar is not None:
-                    bar.update(Progress(update.what, update.done, update.loss))
-                if update.line is not None:
-                    screen.say(update.line)
+                    bar.update(at)
+                if at.line is not None:
+                    screen.say(at.line)
 
-            outcome = module.run(quick=quick, store=store, seeds=chosen, progress=tell)
+            outcome = module.run(quick=quick, store=store, seeds=chosen, progress=show_progress)
     except KeyboardInterrupt:
         if store.path is not None:
             screen.always(
@@ -70,7 +69,7 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
     for table in outcome.tables:
         _show(table, screen)
     screen.say()
-    screen.notes(outcome.sentences)
+    screen.notes(outcome.notes)
     if store.path is not None:
         screen.say(f"Wrote {store.path}: every row with seed, commit, machine and seconds.")
         _write_figures(outcome, store, screen)
@@ -92,7 +91,7 @@ def _show(table: ResultTable, screen: Screen) -> None:
 def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
     """Beside the rows, each as SVG and PDF."""
     if outcome.figures:
-        from edgewise import save
+        from edgewise.plot import save
     for name, draw in outcome.figures.items():
         figure = draw()
         path = store.path.with_name(f"{store.path.stem}-{name}.svg")

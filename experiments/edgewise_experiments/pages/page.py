@@ -98,8 +98,7 @@ def _section(number: int, section: Section) -> str:
     outcome = section.outcome
     parts = [f"<p>{_text(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
     parts += [_table(table) for table in outcome.tables if table.rows]
-    if outcome.sentences:
-        parts.append("<ul>\n" + "\n".join(f"<li>{_text(sentence)}</li>" for sentence in outcome.sentences) + "\n</ul>")
+    parts += [f"<p>{_text(note)}</p>" for note in outcome.notes]
     for name, draw in outcome.figures.items():
         drawing = inline_svg(draw(), f"f{number}-{name}", f"{section.name}: {name}")
         caption = f"<figcaption><b>{_text(section.name)}</b>: {_text(name)}</figcaption>"

@@ -1,4 +1,4 @@
-"""Runs the parts of an experiment that are not stored yet, one row each, and tells how far it is."""
+"""Runs the jobs of an experiment whose rows are not stored yet, and reports the progress."""
 
 from __future__ import annotations
 
@@ -8,58 +8,82 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgewise.outcomes import Progress as WorkProgress
+from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.runner.store import Store
 
 
 @dataclass(frozen=True)
-class Update:
-    """how an experiment stands. what: is being done; done: share of what was missing at the start, 0 to 1; loss: of the
-    training, if one runs; line: what to say about a row that has just been stored."""
+class RowProgress(WorkProgress):
+    """Progress of an experiment.
 
-    what: str
-    done: float
-    loss: float | None = None
+    Parameters
+    ----------
+    line : str, optional
+        Text about the row that has just been stored, None where none has.
+    """
+
     line: str | None = None
 
 
-Progress = Callable[[Update], None]
-Tell = Callable[[str, float, float | None], None]
-"""Called within a job with its stage, the share of the job that is done, and the loss or None."""
+Progress = Callable[[RowProgress], None]
+Tell = Callable[..., object]
+"""Former type of the argument of a job's work; now an `edgewise.outcomes.ProgressCallback`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """label: for people; key: plain JSON values that say which row it is (problem, seed, every setting that changes
-    the result); work: gives the rest of the row."""
+    """One row that an experiment measures.
+
+    Parameters
+    ----------
+    label : str
+        Short description for people.
+    key : mapping
+        Plain JSON values that identify the row: problem, seed, and every setting that changes the result.
+    work : callable
+        Measures the rest of the row. It receives a function that takes one `edgewise.outcomes.Progress`, whose share is
+        that of the job.
+    """
 
     label: str
     key: Mapping[str, object]
-    work: Callable[[Tell], Mapping[str, object]]
+    work: Callable[[ProgressCallback], Mapping[str, object]]
 
 
 def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callable[[dict], str]) -> list[dict]:
-    """The rows of all jobs, in their order; those that the store has are not made again.
+    """Return the rows of all jobs, in their order; measure and store those that are missing.
 
-    A row is the key, what the work gave, and `seconds` and `cpu_seconds` of the work unless it gave its own. Numbers
-    that are not finite become None, for JSON has no others. line: a stored row as a short text.
+    A row consists of the key, the result of the work, and `seconds` and `cpu_seconds` of the work unless the result
+    holds these. Numbers that are not finite become None because JSON has no others.
+
+    Parameters
+    ----------
+    progress : callable
+        Receives a `RowProgress` whose share is that of the missing rows.
+    line : callable
+        Turns a stored row into a short text.
     """
-    found = [store.find(**_plain(job.key)) for job in jobs]
-    missing = [number for number, row in enumerate(found) if row is None]
+    rows = [store.find(**_as_json(job.key)) for job in jobs]
+    missing = [number for number, row in enumerate(rows) if row is None]
     for done, number in enumerate(missing):
         job = jobs[number]
-        where = f"{done + 1}/{len(missing)} {job.label}"
+        label = f"{done + 1}/{len(missing)} {job.label}"
 
-        def tell(stage: str, share: float, loss: float | None = None, where=where, done=done) -> None:
-            progress(Update(f"{where}: {stage}" if stage else where, (done + min(share, 1)) / len(missing), loss))
+        def report(stage: WorkProgress | str, share=0.0, loss=None, label: str = label, done: int = done) -> None:
+            # A stage, a share and a loss are accepted too, until no job passes them separately.
+            at = stage if isinstance(stage, WorkProgress) else WorkProgress(stage, share, loss)
+            stage = f"{label}: {at.stage}" if at.stage else label
+            progress(RowProgress(stage, (done + min(at.share, 1)) / len(missing), at.loss))
 
-        tell("", 0.0)
+        report(WorkProgress("", 0.0))
         start, start_cpu = time.perf_counter(), time.process_time()
-        made = job.work(tell)
+        measured = job.work(report)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-        row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **made}
-        found[number] = store.add(_plain(row))
-        progress(Update(where, (done + 1) / len(missing), line=line(found[number])))
-    return found
+        row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **measured}
+        rows[number] = store.add(_as_json(row))
+        progress(RowProgress(label, (done + 1) / len(missing), line=line(rows[number])))
+    return rows
 
 
 def working_seconds(row: Mapping) -> float:
@@ -80,12 +104,12 @@ def repeats(rows: Sequence[dict], *names: str) -> list[list[dict]]:
     return list(found.values())
 
 
-def _plain(values):
+def _as_json(values):
     """As JSON gives it back: tuples are lists, numbers that are not finite are None."""
     if isinstance(values, Mapping):
-        return {key: _plain(value) for key, value in values.items()}
+        return {key: _as_json(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
+        return [_as_json(value) for value in values]
     if isinstance(values, float) and not math.isfinite(values):
         return None
     assert values is None or isinstance(values, str | int | float), type(values)

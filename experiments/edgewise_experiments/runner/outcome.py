@@ -1,16 +1,29 @@
-"""What an experiment shows: tables of texts, sentences, and figures that are drawn when somebody wants them."""
+"""Result of an experiment: tables of texts, hand-written notes, and figures that are drawn on request."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """columns: their heads; rows: texts, one for each column; title: empty where one table is all there is."""
+    """A table of texts.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Column titles.
+    rows : tuple of tuple of str
+        One text for each column.
+    title : str
+        Empty where an experiment has only one table.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -20,14 +33,42 @@ class ResultTable:
         assert all(len(row) == len(self.columns) for row in self.rows), self.columns
 
 
+KEY_FIGURES = "Key figures"  # title of the table that `key_figures` makes
+
+
+def key_figures(values: Mapping[str, str]) -> ResultTable:
+    """Make the small table (quantity, value) of an experiment's main numbers, which the table of claims quotes."""
+    return ResultTable(("quantity", "value"), tuple(values.items()), KEY_FIGURES)
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """tables, and sentences about what to know of them; figures: by name, each a function that draws it
-    as a matplotlib Figure."""
+    """Everything that an experiment shows.
+
+    Parameters
+    ----------
+    tables : tuple of ResultTable
+        Every number that was measured; the main ones in a table made by `key_figures`.
+    notes : tuple of str
+        Paragraphs on how to read the tables. They are written by hand as a constant of the module (`NOTES`) and
+        contain no measured number, so that no further run can make them wrong.
+    figures : mapping of str to callable
+        For each name a function that draws the figure and returns it.
+    """
 
     tables: tuple[ResultTable, ...]
-    sentences: tuple[str, ...] = ()
-    figures: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Former name of `notes`."""
+        return self.notes
+
+    @property
+    def key_figures(self) -> dict[str, str]:
+        """Value by quantity, from the table that `key_figures` made; empty without one."""
+        return {row[0]: row[1] for table in self.tables if table.title == KEY_FIGURES for row in table.rows}
 
 
 NO_ROWS = Outcome((), ("There are no rows yet.",))

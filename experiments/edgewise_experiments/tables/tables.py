@@ -17,7 +17,7 @@ from operator import eq, gt
 from edgewise import KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines, measures
 from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
-from edgewise_experiments.runner.jobs import Progress, Update
+from edgewise_experiments.runner.jobs import Progress, RowProgress
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
@@ -45,7 +45,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     chosen, seeds = tables(quick), seeds or (0,)
     fitted = models(quick)
     for name in (model for model in (QUICK_MODELS if quick else MODELS) if model not in fitted):
-        progress(Update(name, 0.0, line=f"{name} is left out: it needs {PACKAGES[name]}, which is not installed."))
+        progress(RowProgress(name, 0.0, line=f"{name} is left out: it needs {PACKAGES[name]}, which is not installed."))
     planned, done = len(seeds) * len(chosen) * count * len(fitted), 0
     for (name, make), seed in product(chosen.items(), seeds):
         table = make()
@@ -54,10 +54,10 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
             before = done
 
             def tell(what: str, share: float, name=name, fold=fold, before=before) -> None:
-                progress(Update(f"{name}, fold {fold + 1}: {what}", (before + share) / planned))
+                progress(RowProgress(f"{name}, fold {fold + 1}: {what}", (before + share) / planned))
 
             for row in _fits(table, train, test, key, fitted, store, tell):
-                progress(Update(f"{name}, fold {fold + 1}", done / planned, line=_line(store.add(row))))
+                progress(RowProgress(f"{name}, fold {fold + 1}", done / planned, line=_line(store.add(row))))
             done += len(fitted)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
     return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
+from edgewise.outcomes import Progress
 from edgewise_experiments.runner.jobs import Job, latest, repeats, run_jobs, working_seconds
 from edgewise_experiments.runner.store import Store
 
 
 def jobs(made, count=4):
     def work(number):
-        def measure(tell):
-            tell("half", 0.5, 0.25)
+        def measure(report):
+            report(Progress("half", 0.5, 0.25))
             made.append(number)
             return {"value": number**2}
 
@@ -42,7 +43,7 @@ def test_what_is_told():
     store = Store(None)
     run_jobs(jobs([], 1), store, lambda update: None, say)
     run_jobs(jobs([], 3), store, updates.append, say)
-    assert [(u.what, u.done, u.loss, u.line) for u in updates] == [
+    assert [(u.stage, u.share, u.loss, u.line) for u in updates] == [
         ("1/2 number 1", 0.0, None, None),
         ("1/2 number 1: half", 0.25, 0.25, None),
         ("1/2 number 1", 0.5, None, "1 gives 1"),
