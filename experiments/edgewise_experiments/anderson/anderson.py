@@ -28,7 +28,7 @@ from edgewise import (
     fit,
     symbolify,
 )
-from edgewise_experiments.anderson.anderson_edges import ReadEdge, read_edge
+from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, repeats, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable

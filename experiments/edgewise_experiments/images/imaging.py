@@ -20,9 +20,9 @@ import torch
 from torch import nn
 
 from edgewise import Roughness
-from edgewise_experiments.images.image_models import build, parameters_of, train
-from edgewise_experiments.images.image_summary import chosen, line, summary
-from edgewise_experiments.images.image_tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim
+from edgewise_experiments.images.networks import build, parameters_of, train
+from edgewise_experiments.images.reporting import chosen, line, summary
+from edgewise_experiments.images.tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from edgewise_experiments.data.texts import paradise_lost
-from edgewise_experiments.images.image_models import parameters_of
-from edgewise_experiments.language.language_model import Shape, build, speak, train
-from edgewise_experiments.language.language_summary import best_of, line, summary
+from edgewise_experiments.images.networks import parameters_of
+from edgewise_experiments.language.reporting import best_of, line, summary
+from edgewise_experiments.language.transformer import Shape, build, speak, train
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store

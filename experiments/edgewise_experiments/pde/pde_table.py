@@ -15,8 +15,8 @@ import torch
 
 from edgewise.pde import PDE, Solution, named_equation, solve
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION
-from edgewise_experiments.pde import pde_references
-from edgewise_experiments.pde.pde_networks import network_job, network_tables, networks, networks_said
+from edgewise_experiments.pde import reference_solutions
+from edgewise_experiments.pde.networks import network_job, network_tables, networks, networks_said
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, seeds_said, worst
 from edgewise_experiments.runner.store import Store
@@ -120,7 +120,7 @@ def errors(name: str, problem: PDE, solution: Solution) -> dict:
 def _at_the_end(name: str, problem: PDE, solution: Solution) -> dict:
     """The largest relative error of a field at the end time."""
     end = float(problem.domain.bounds[0, 1])
-    exact = getattr(pde_references, name.replace("-", "_"))(np.array([0.0, end]))[-1]
+    exact = getattr(reference_solutions, name.replace("-", "_"))(np.array([0.0, end]))[-1]
     found = solution(torch.tensor([[end]], dtype=torch.float64))[0].numpy()
     return {"error": float(np.abs((found - exact) / exact).max()), "values": found.tolist()}
 
@@ -130,9 +130,9 @@ def _on_a_grid(name: str, problem: PDE, solution: Solution) -> dict:
     lines = [np.linspace(*ends, REFERENCE_POINTS) for ends in problem.domain.bounds.tolist()]
     points = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
     if name == "cavity":
-        exact = pde_references.cavity(points)
+        exact = reference_solutions.cavity(points)
     else:
-        exact = pde_references.allen_cahn(lines[0], lines[1]).T.reshape(-1, 1)
+        exact = reference_solutions.allen_cahn(lines[0], lines[1]).T.reshape(-1, 1)
     found = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
     difference = found - exact
     return {

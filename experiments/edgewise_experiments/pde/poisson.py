@@ -17,7 +17,7 @@ import torch
 from edgewise.pde import PDE, named_equation, solve
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import function_jet
-from edgewise_experiments.pde.pde_networks import kan, mlp
+from edgewise_experiments.pde.networks import kan, mlp
 from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, worst
 from edgewise_experiments.runner.store import Store

@@ -3,8 +3,8 @@
 import pytest
 
 from edgewise_experiments import experiments
-from edgewise_experiments.images import image_tasks, imaging
-from edgewise_experiments.images.image_summary import summary
+from edgewise_experiments.images import imaging, tasks
+from edgewise_experiments.images.reporting import summary
 from edgewise_experiments.runner.store import Store
 
 pytest.importorskip("skimage")
@@ -13,7 +13,7 @@ pytest.importorskip("skimage")
 @pytest.fixture
 def small(monkeypatch):
     """One picture and two kinds."""
-    fields = {"turbulence": image_tasks.FIELDS["turbulence"]}
+    fields = {"turbulence": tasks.FIELDS["turbulence"]}
     monkeypatch.setattr(imaging, "FIELDS", fields)
     for name in ("SETTINGS", "TASK_SETTINGS"):
         monkeypatch.setattr(imaging, name, {kind: getattr(imaging, name)[kind] for kind in ("KAN", "SIREN")})
@@ -23,11 +23,11 @@ def test_quick(small):
     assert experiments()["imaging"].startswith("Imaging: a photograph and a turbulence-like field")
     store, lines = Store(None), []
     outcome = imaging.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    tasks = ["none", "KAN", "SIREN"]
+    kinds = ["none", "KAN", "SIREN"]
     assert [(row["task"], row["kind"]) for row in store.rows] == [
         *(("tune", kind) for kind in ("KAN", "SIREN")),
         *(("fit", kind) for kind in ("KAN", "SIREN")),
-        *((task, kind) for task in image_tasks.TASKS for kind in tasks),
+        *((task, kind) for task in tasks.TASKS for kind in kinds),
     ]
     kan = store.rows[2]
     assert 375 < kan["parameters"] <= 500 and kan["psnr"] > 5 and 0 <= kan["ssim"] < 1 and kan["steps"] >= 1
@@ -52,7 +52,7 @@ def test_what_was_best_when_tried_is_fitted(monkeypatch, small):
         return {"psnr": 30.0 if good else 20.0, "ssim": 0.5, "held_out": None, "looks": [(1.0, 20.0)], "steps": 3} | {
             "parameters": 100,
             "trained": 1.0,
-            "picture": image_tasks.packed(image_tasks.FIELDS["turbulence"]()),
+            "picture": tasks.packed(tasks.FIELDS["turbulence"]()),
         }
 
     monkeypatch.setattr(imaging, "_measure", measured)

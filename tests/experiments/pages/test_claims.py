@@ -1,8 +1,8 @@
 """The claims: each belongs to an experiment and speaks from its rows."""
 
 import pytest
-from tests.experiments.images.test_image_summary import row_of as picture_row
-from tests.experiments.language.test_language_summary import row_of as language_row
+from tests.experiments.images.test_reporting import row_of as picture_row
+from tests.experiments.language.test_reporting import row_of as language_row
 from tests.experiments.made_rows import accuracy_row, phase
 from tests.experiments.theory.test_continual_learning import CASES
 

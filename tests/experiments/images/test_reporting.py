@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgewise_experiments.images.image_summary import chosen, line, summary
-from edgewise_experiments.images.image_tasks import packed
+from edgewise_experiments.images.reporting import chosen, line, summary
+from edgewise_experiments.images.tasks import packed
 
 PICTURE = packed(np.full((128, 128), 0.5))
 

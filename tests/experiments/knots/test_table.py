@@ -7,8 +7,8 @@ import torch
 from edgewise.datasets.knots import KNOT_FEATURES, Knots, knots_path, load_knots
 from edgewise.errors import FileError
 from edgewise.tables.reading import read_table
-from edgewise_experiments.knots import knot_table
-from edgewise_experiments.knots.knot_table import DEEPMIND, WHOLE, KnotSplit, find_table, read_knots
+from edgewise_experiments.knots import table
+from edgewise_experiments.knots.table import DEEPMIND, WHOLE, KnotSplit, find_table, read_knots
 
 
 def deepmind_like(folder, count=50, columns=KNOT_FEATURES):
@@ -24,7 +24,7 @@ def deepmind_like(folder, count=50, columns=KNOT_FEATURES):
 
 
 def test_deepminds_table_works_unchanged(tmp_path, monkeypatch):
-    monkeypatch.setattr(knot_table, "data_folders", lambda: (tmp_path / "data",))
+    monkeypatch.setattr(table, "data_folders", lambda: (tmp_path / "data",))
     assert find_table(DEEPMIND) is None
     with pytest.raises(FileError, match=rf"{DEEPMIND} was expected in .*data, got none: a clone"):
         read_knots(DEEPMIND)
@@ -37,7 +37,7 @@ def test_deepminds_table_works_unchanged(tmp_path, monkeypatch):
 
 
 def test_a_table_without_a_column_gets_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(knot_table, "data_folders", lambda: (tmp_path / "data",))
+    monkeypatch.setattr(table, "data_folders", lambda: (tmp_path / "data",))
     deepmind_like(tmp_path / "data", columns=KNOT_FEATURES[1:])
     with pytest.raises(FileError, match="must have the columns of the knot table, got none called chern_simons"):
         read_knots(DEEPMIND)

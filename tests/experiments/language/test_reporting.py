@@ -1,6 +1,6 @@
 """What is said about the transformers: losses at equal time and equal text, speed, samples."""
 
-from edgewise_experiments.language.language_summary import best_of, line, summary
+from edgewise_experiments.language.reporting import best_of, line, summary
 
 
 def row_of(task, kind, loss, **changes):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from edgewise import KAN, MLP
 from edgewise.train import adapt_domain_
-from edgewise_experiments.images.image_models import parameters_of, warm_up
+from edgewise_experiments.images.networks import parameters_of, warm_up
 from edgewise_experiments.runner.jobs import Tell
 
 Setting = Mapping[str, float | str]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from edgewise_experiments.images.image_models import parameters_of
+from edgewise_experiments.images.networks import parameters_of
 from edgewise_experiments.language.language import SETTINGS
-from edgewise_experiments.language.language_model import Shape, batch_of, build, loss_on, speak, train
+from edgewise_experiments.language.transformer import Shape, batch_of, build, loss_on, speak, train
 
 SHAPE = Shape(width=16, layers=2, heads=2, context=12)
 KINDS = [(kind, SETTINGS[kind][0]) for kind in SETTINGS]

@@ -1,7 +1,7 @@
-"""The knot tables that experiments read: the whole one of a clone, DeepMind's where it lies beside it, and the sample.
+"""The knot tables: the complete table of a clone, the packaged sample, and DeepMind's table where a user has it.
 
-The whole table, data/knots.parquet, is no part of the installed package. DeepMind's knot_theory_invariants.csv (Davies
-et al., Nature 600, 2021) has the same column names and is read by the same code once it lies in that folder.
+The complete table, data/knots.parquet, is not part of the installed package. DeepMind's knot_theory_invariants.csv
+(Davies et al., Nature 600, 2021) has the same column names and is read by the same code once it is in that folder.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from edgewise.errors import FileError
 from edgewise.tables import read_table
 
 SAMPLE, WHOLE, DEEPMIND = "sample", "knots.parquet", "knot_theory_invariants.csv"
-INPUTS = {17: KNOT_FEATURES, 3: SLOPE_COLUMNS}
-SHARES = (0.7, 0.1)  # of the groups, for training and validation; the rest is for tests
-SPLIT_SEED = 0
+SHARES = (0.7, 0.1)  # of the groups, for training and validation; the rest is the test set (a choice)
+SPLIT_SEED = 0  # of the random split: one split for all models and seeds, a choice
 
 
 def data_folders() -> tuple[Path, ...]:
-    """Where a table may lie: `data` in the working directory, and in the checkout that this package runs from."""
+    """Return the folders that may hold a table: `data` in the working directory, and in this package's checkout."""
     package = Path(edgewise.files.__file__).resolve().parent
     return Path.cwd() / "data", package.parents[1] / "data"
 
 
 def find_table(name: str) -> Path | None:
-    """Its file, where one of the folders has it."""
+    """Return the file of a table, or None if no data folder has it."""
     return next((folder / name for folder in data_folders() if (folder / name).is_file()), None)
 
 
 def read_knots(name: str) -> Knots:
-    """The sample, or a table of the data folder; without a column `group` every row is a group of its own.
+    """Read the sample or a table of the data folder; without a column `group` every row is a group of its own.
 
-    Raises:
-        FileError: the table is not there, or lacks a column.
+    Raises
+    ------
+    FileError
+        If the table is not found or lacks a column.
     """
     if name == SAMPLE:
         return load_knots()
@@ -58,9 +59,16 @@ def read_knots(name: str) -> Knots:
 
 @dataclass(frozen=True, eq=False)
 class KnotSplit:
-    """A table with the numbers of its training, validation and test rows; no group is on two sides.
+    """A table with its training, validation and test rows; all rows of a group are in the same part.
 
-    lowest: the signature of class 0; classes are the even numbers from there on, those of all rows.
+    The classes of the signature are the even numbers from `lowest` on.
+
+    Parameters
+    ----------
+    knots : Knots
+        The table.
+    train, validation, test : ndarray of int
+        Row numbers.
     """
 
     knots: Knots
@@ -70,40 +78,49 @@ class KnotSplit:
 
     @classmethod
     def of(cls, knots: Knots, seed: int = SPLIT_SEED) -> KnotSplit:
-        """Groups are dealt out at random: a class with one row lies on one side, and nothing asks for it elsewhere."""
-        groups, place = np.unique(knots.group, return_inverse=True)
+        """Split a table by groups at random, without stratification: a class with one row is in one part only."""
+        groups, group_of_row = np.unique(knots.group, return_inverse=True)
         order = np.random.default_rng(seed).permutation(len(groups))
         ends = (len(groups) * np.cumsum(SHARES)).astype(int)
-        side = np.digitize(order, ends)[place]
-        return cls(knots, *(np.flatnonzero(side == number) for number in range(3)))
+        part_of_row = np.digitize(order, ends)[group_of_row]
+        return cls(knots, *(np.flatnonzero(part_of_row == part) for part in range(3)))
 
     @property
     def lowest(self) -> int:
+        """The lowest signature of all rows, which is class 0."""
         return int(self.knots.y.min())
 
     @property
     def classes(self) -> int:
+        """The number of classes."""
         return (int(self.knots.y.max()) - self.lowest) // 2 + 1
 
     def column(self, name: str) -> np.ndarray:
-        """(N,) of all rows."""
+        """Return a column of all rows, (N,)."""
         return self.knots.X[:, self.knots.feature_names.index(name)]
 
     def inputs(self, names: tuple[str, ...], rows: np.ndarray, dtype: torch.dtype) -> Tensor:
-        """(rows, names), less the mean and over the deviation of the training rows."""
+        """Return columns of some rows, (rows, names), standardised with mean and deviation of the training rows."""
         X = np.stack([self.column(name) for name in names], 1)
         mean, deviation = X[self.train].mean(0), X[self.train].std(0)
         scaled = (X[rows] - mean) / np.where(deviation > 0, deviation, 1.0)
         return torch.from_numpy(scaled).to(dtype)
 
     def labels(self, rows: np.ndarray) -> Tensor:
-        """(rows,), class numbers."""
+        """Return the class numbers of some rows, (rows,)."""
         return torch.from_numpy((self.knots.y[rows] - self.lowest) // 2)
 
-    def share_right(self, signature: np.ndarray) -> tuple[float, float]:
-        """Of the test rows whose signature is as given (test rows,), and the standard error: groups are drawn, not
-        rows."""
-        right = (signature == self.knots.y[self.test]).astype(float)
-        _, place = np.unique(self.knots.group[self.test], return_inverse=True)
-        sums = np.bincount(place, weights=right - right.mean())
-        return float(right.mean()), float(np.sqrt((sums**2).sum()) / len(right))
+    def accuracy(self, predicted: np.ndarray) -> tuple[float, float]:
+        """Return the share of test rows whose signature is predicted correctly, and its standard error.
+
+        The standard error treats groups, not rows, as independent draws.
+
+        Parameters
+        ----------
+        predicted : ndarray of shape (test rows,)
+            The predicted signatures.
+        """
+        correct = (predicted == self.knots.y[self.test]).astype(float)
+        _, group_of_row = np.unique(self.knots.group[self.test], return_inverse=True)
+        sums = np.bincount(group_of_row, weights=correct - correct.mean())
+        return float(correct.mean()), float(np.sqrt((sums**2).sum()) / len(correct))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise_experiments.images.image_tasks import (
+from edgewise_experiments.images.tasks import (
     FIELDS,
     NOISE,
     decibels,

@@ -3,7 +3,7 @@
 import torch
 
 from edgewise.pde import named_equation
-from edgewise_experiments.pde.pde_networks import kan, mlp, network_tables, networks, networks_said
+from edgewise_experiments.pde.networks import kan, mlp, network_tables, networks, networks_said
 
 
 def test_an_mlp_sees_scaled_coordinates():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise_experiments.anderson.anderson_edges import best_cut, edge_in_strength, read_edge
+from edgewise_experiments.anderson.mobility_edges import best_cut, edge_in_strength, read_edge
 from edgewise_experiments.data.anderson import CHAINS
 
 GAAM = CHAINS["GAAM"]

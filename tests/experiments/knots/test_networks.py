@@ -6,7 +6,7 @@ import torch
 from edgewise import KAN, MLP
 from edgewise.datasets.knots import load_knots
 from edgewise.train import adapt_domain_
-from edgewise_experiments.knots.knot_models import (
+from edgewise_experiments.knots.networks import (
     INPUTS,
     QUICK,
     Plan,
@@ -16,7 +16,7 @@ from edgewise_experiments.knots.knot_models import (
     train,
     without_base,
 )
-from edgewise_experiments.knots.knot_table import KnotSplit
+from edgewise_experiments.knots.table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())
 

@@ -5,16 +5,16 @@ import pytest
 
 from edgewise.datasets.knots import load_knots
 from edgewise.datasets.slope_rule import SlopeRule
-from edgewise_experiments.knots import knot_formulas
-from edgewise_experiments.knots.knot_formulas import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
-from edgewise_experiments.knots.knot_table import KnotSplit
+from edgewise_experiments.knots import signature_rules
+from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
+from edgewise_experiments.knots.table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())
 
 
 def test_the_rules_agree_with_the_packages():
     found = slope_line(SPLIT)
-    translations = np.stack([SPLIT.column(name) for name in knot_formulas.SLOPE_COLUMNS], 1)
+    translations = np.stack([SPLIT.column(name) for name in signature_rules.SLOPE_COLUMNS], 1)
     rule = SlopeRule.fit(translations[SPLIT.train], SPLIT.knots.y[SPLIT.train])
     right = rule.predict(translations[SPLIT.test]) == SPLIT.knots.y[SPLIT.test]
     assert found["accuracy"] == pytest.approx(right.mean())
@@ -32,14 +32,14 @@ def test_formula_a_is_the_slope_read_as_it_is():
 def test_each_formula_is_read_in_the_way_that_suits_it(name, monkeypatch):
     best = paper_formula(SPLIT, name)
     assert 0 < best["accuracy"] < 1
-    for reading in knot_formulas._readings(SPLIT):
-        monkeypatch.setattr(knot_formulas, "_readings", lambda split, reading=reading: [reading])
+    for reading in signature_rules._readings(SPLIT):
+        monkeypatch.setattr(signature_rules, "_readings", lambda split, reading=reading: [reading])
         assert paper_formula(SPLIT, name)["train_accuracy"] <= best["train_accuracy"]
 
 
 def test_the_bound_holds_and_is_met():
     found = bound(SPLIT)
-    slope = knot_formulas.slope(SPLIT)
+    slope = signature_rules.slope(SPLIT)
     ratio = np.abs(2 * SPLIT.knots.y - slope) / (SPLIT.column("volume") / SPLIT.column("injectivity_radius") ** 3)
     assert found["constant"] == pytest.approx(ratio.max())
     assert found["knots"] == 8000

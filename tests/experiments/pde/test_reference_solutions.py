@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from edgewise_experiments.pde.pde_references import allen_cahn, cavity, lotka_volterra, pendulum, robertson
+from edgewise_experiments.pde.reference_solutions import allen_cahn, cavity, lotka_volterra, pendulum, robertson
 
 
 def test_oscillators_conserve_energy():

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from statistics import fmean, stdev
 
-from edgewise_experiments.images.image_tasks import BAND, FIELDS, HELD_OUT, NOISE, SIDE, TASKS, unpacked
+from edgewise_experiments.images.tasks import BAND, FIELDS, HELD_OUT, NOISE, SIDE, TASKS, unpacked
 from edgewise_experiments.runner.jobs import latest, repeats
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable
 

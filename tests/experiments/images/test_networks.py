@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from edgewise.train.penalties import Roughness
-from edgewise_experiments.images.image_models import BUILDERS, LOOKS, FourierFeatures, Sine, build, parameters_of, train
 from edgewise_experiments.images.imaging import SETTINGS
+from edgewise_experiments.images.networks import BUILDERS, LOOKS, FourierFeatures, Sine, build, parameters_of, train
 
 X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
 Y = (X[:, :1] * X[:, 1:]).sin()

@@ -3,9 +3,9 @@
 import pytest
 
 from edgewise.datasets.knots import load_knots
-from edgewise_experiments.knots.knot_baselines import baseline
-from edgewise_experiments.knots.knot_models import QUICK
-from edgewise_experiments.knots.knot_table import KnotSplit
+from edgewise_experiments.knots.baselines import baseline
+from edgewise_experiments.knots.networks import QUICK
+from edgewise_experiments.knots.table import KnotSplit
 
 SPLIT = KnotSplit.of(load_knots())
 
