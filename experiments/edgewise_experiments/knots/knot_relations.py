@@ -1,17 +1,20 @@
 """The knot table read: a formula for the signature, and without a target the relations among its columns.
 
-The formula is searched in the training rows of each fold, from the three cusp translations or from all 17 columns as
-they are, and judged like the slope rule lambda mu_re / (mu_re^2 + mu_im^2) beside it: a least-squares line through it,
-rounded to the nearest even number, on the rows of the fold.
+The formula is searched in the training rows of each fold, from the three cusp translations or from all 17 columns. It
+is scored in the same way as the slope rule lambda mu_re / (mu_re^2 + mu_im^2): a least-squares line through its values,
+rounded to the nearest even number, on the test rows of the fold.
 
 The relations are searched in all rows, over many seeds of the networks of the KAN paper (Liu et al., arXiv 2404.19756,
 section 4.3). Its group (ii), log V = log mu_r + log lambda, names the real part of the meridian; the table has
-V = lambda mu_im / 2: the source of the paper's data had the labels of the two parts swapped.
+V = lambda mu_im / 2, because the source of the paper's data had the labels of the two parts swapped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,122 +23,128 @@ from edgewise.datasets import SLOPE_COLUMNS, load_knots, natural_slope
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.interpret import bound_together
-from edgewise.plot import Span, error_dots
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific
+from edgewise.outcomes import ProgressCallback
+from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
+from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.real_tables import Table
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FOLDS, QUICK_ROWS = 5, 800
-SECONDS, QUICK_SECONDS = 120.0, 3.0
-NETWORKS, STEPS = 30, 300
-EXACT = 1e-12  # where the figure has relations that hold to the digits of the table
-SHORT = {
+SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula, a choice
+NETWORKS, STEPS = 30, 300  # networks for the relations, and steps of each; a choice
+EXACT = 1e-12  # the position in the figure of relations that hold to the digits of the table
+SHORT = {  # names of columns in tables and formulas
     "longitudinal_translation": "lambda",
     "meridinal_translation_real": "mu_re",
     "meridinal_translation_imag": "mu_im",
 }
 TOGETHER = (*SHORT, "signature")
-ASKED = {
-    "cusp volume = lambda mu_im / 2": (("cusp_volume", "longitudinal_translation", "meridinal_translation_imag"),),
-    "injectivity radius = half the short geodesic": (("injectivity_radius", "short_geodesic_real_part"),),
-    "adjoint and plain torsion degree": (("hyperbolic_adjoint_torsion_degree", "hyperbolic_torsion_degree"),),
+KNOWN_RELATIONS = {
+    "cusp volume = lambda mu_im / 2": ("cusp_volume", "longitudinal_translation", "meridinal_translation_imag"),
+    "injectivity radius = half the short geodesic": ("injectivity_radius", "short_geodesic_real_part"),
+    "adjoint and plain torsion degree": ("hyperbolic_adjoint_torsion_degree", "hyperbolic_torsion_degree"),
 }
+NOTES = (
+    "The formula for the signature is searched in the training rows of a fold and scored like the slope rule, by a "
+    "least-squares line through its values, rounded to the nearest even number, on the test rows. The formula from "
+    "all columns is searched in the first fold alone.",
+    "Looseness is 1 for unrelated columns and 0 for an exact relation; z and p compare it with that of shuffled "
+    "columns. The column networks has the number of the KAN paper's networks that found the same relation, out of "
+    "those that could have, and the last column the probability of so many by chance. The key figures list the three "
+    "relations that are known to hold, the relations between the signature and the cusp translations, and the largest "
+    "difference between two sides of a known relation in standard deviations. The KAN paper's group (ii) names mu_re "
+    "instead of mu_im because the source of its data had the labels swapped; with mu_re the relation does not hold.",
+)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Five folds from the three translations, the first from all columns; relations with one seed."""
+    """Search formulas in five folds of the translations and one of all columns, then relations, with one seed."""
     seed = (seeds or (0,))[0]
     key = {"seed": seed, "quick": quick}
     jobs = []
     for columns, folds in (("translations", 1),) if quick else (("translations", FOLDS), ("all", 1)):
         for fold in range(folds):
             own = {**key, "part": "formula", "columns": columns, "fold": fold, "ahead": SIGNIFICANT_Z}
-            jobs.append(Job(f"formula, {columns}, fold {fold + 1}", own, partial(_formula, columns, fold, seed, quick)))
-    own = {**key, "part": "relations", "asked": list(TOGETHER)}
-    jobs.append(Job("relations", own, partial(_relations, seed, quick)))
-    return summary(run_jobs(jobs, store, progress, _line))
+            work = partial(measure_formula, columns, fold, seed, quick)
+            jobs.append(Job(f"formula, {columns}, fold {fold + 1}", own, work))
+    own = {**key, "part": "relations", "asked": list(TOGETHER)}  # "asked" is the name in stored rows
+    jobs.append(Job("relations", own, partial(measure_relations, seed, quick)))
+    return summary(run_jobs(jobs, store, progress, line))
 
 
-def _formula(columns: str, fold: int, seed: int, quick: bool, tell: Tell) -> dict:
+def measure_formula(columns: str, fold: int, seed: int, quick: bool, report: ProgressCallback) -> dict:
+    """Search a formula for the signature in one fold; columns: "translations" or "all"."""
     knots = load_knots()
     names = [SHORT.get(name, name.replace("Z/2 + Z/2", "Z2")) for name in knots.feature_names]
     table = Table(knots.X, knots.y, "classification", knots.group)
     train, test = list(table.folds(FOLDS, seed))[fold]
     train = train[:QUICK_ROWS] if quick else train
-    places = [knots.feature_names.index(name) for name in SLOPE_COLUMNS]
-    used = places if columns == "translations" else list(range(knots.X.shape[1]))
+    translations = [knots.feature_names.index(name) for name in SLOPE_COLUMNS]
+    used = translations if columns == "translations" else list(range(knots.X.shape[1]))
     x, y = knots.X[:, used], knots.y.astype(float)
     limit = QUICK_SECONDS if quick else SECONDS
     front = find_formula(x[train], y[train], names=[names[i] for i in used], time_limit=limit, seed=seed)
     best = front.best.formula
-    slope = natural_slope(knots.X[:, places])
     return {
         "formula": best.text(6),
         "symbols": best.complexity,
         "used": [names[used[i]] for i in used_variables(best.expression)],
-        "accuracy": _accuracy(best(x), y, train, test),
-        "slope_rule": _accuracy(slope, y, train, test),
-        "said": list(front.messages),
+        "accuracy": line_accuracy(best(x), y, train, test),
+        "slope_rule": line_accuracy(natural_slope(knots.X[:, translations]), y, train, test),
+        "said": list(front.messages),  # the name in stored rows
     }
 
 
-def _accuracy(values: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> float | None:
-    """Share of test rows where the line through the values, rounded to even, is right."""
+def line_accuracy(values: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> float | None:
+    """Return the share of test rows where the training rows' line through the values, rounded to even, is correct."""
     if not np.isfinite(values).all():
         return None
-    line = np.stack([values, np.ones_like(values)], 1)
-    found = np.linalg.lstsq(line[train], y[train], rcond=None)[0]
-    return float(np.mean(2 * np.round(line[test] @ found / 2) == y[test]))
+    fitted, _ = fit_line(values, y, train)
+    return float(np.mean(rounded_to_even(fitted[test]) == y[test]))
 
 
-def _relations(seed: int, quick: bool, tell: Tell) -> dict:
+def measure_relations(seed: int, quick: bool, report: ProgressCallback) -> dict:
+    """Search relations among all columns and the signature, and measure those that are known."""
     knots = load_knots()
     names = [*knots.feature_names, "signature"]
     x = np.column_stack([knots.X, knots.y])[: QUICK_ROWS if quick else None]
     networks, steps = (2, 20) if quick else (NETWORKS, STEPS)
     result = relations(x, names=names, seeds=networks, steps=steps, seed=seed)
-    found = [
+    listed = [
         {
-            "columns": [names[i] for i in one.inputs],
-            "looseness": one.looseness,
-            "z": one.z,
-            "p": one.p_value,
-            "networks": one.networks,
-            "found_by": one.seeds,
-            "p_networks": one.p_seeds,
+            "columns": [names[i] for i in relation.inputs],
+            "looseness": relation.looseness,
+            "z": relation.z,
+            "p": relation.p_value,
+            "networks": relation.networks,
+            "found_by": relation.seeds,
+            "p_networks": relation.p_seeds,
         }
-        for one in result.relations
+        for relation in result.relations
     ]
     together = bound_together(x, [names.index(name) for name in TOGETHER], seed=seed)
     column = dict(zip(names, x.T, strict=True))
     volume, longitude = column["cusp_volume"], column["longitudinal_translation"]
+    sides = {
+        "volume_imag": (volume, longitude * column["meridinal_translation_imag"] / 2),
+        "volume_real": (volume, longitude * column["meridinal_translation_real"] / 2),
+        "geodesic": (column["injectivity_radius"], column["short_geodesic_real_part"] / 2),
+    }
     return {
-        "relations": found,
+        "relations": listed,
         "tests": result.tests,
         "together": None if together is None else {"looseness": together.looseness, "z": together.z},
-        "volume_imag": _farthest(volume, longitude * column["meridinal_translation_imag"] / 2),
-        "volume_real": _farthest(volume, longitude * column["meridinal_translation_real"] / 2),
-        "geodesic": _farthest(column["injectivity_radius"], column["short_geodesic_real_part"] / 2),
+        # The largest difference of the two sides, in standard deviations of the first.
+        **{name: float(np.abs(left - right).max() / left.std()) for name, (left, right) in sides.items()},
     }
 
 
-def _farthest(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest difference, relative to the larger deviation."""
-    return float(np.abs(a - b).max() / a.std())
-
-
-def _line(row: dict) -> str:
-    if row["part"] == "relations":
-        return f"relations: {len(row['relations'])} found in {row['tests']:,} tests, {row['seconds']:.1f} s"
-    return (
-        f"{row['columns']}, fold {row['fold'] + 1}: {_percent(row['accuracy'])} with {row['formula']} "
-        f"(slope rule {_percent(row['slope_rule'])}), {row['seconds']:.1f} s"
-    )
-
-
 def summary(rows: list[dict]) -> Outcome:
-    """The formulas beside the slope rule; the relations, and those that were asked for."""
+    """Compare the formulas with the slope rule, and list the relations; their looseness as a figure."""
     rows = latest(rows, "part", "columns", "fold", "seed", "quick")
     formulas = [row for row in rows if row["part"] == "formula"]
     lines = tuple(
@@ -152,89 +161,100 @@ def summary(rows: list[dict]) -> Outcome:
     )
     columns = ("columns", "fold", "formula's accuracy", "slope rule", "symbols", "seconds", "formula")
     tables = [ResultTable(columns, lines, "Signature, by a line and rounding to even")]
-    sentences = [_compared([row for row in formulas if row["columns"] == "translations"])]
+    numbers = {}
+    folds = [row for row in formulas if row["columns"] == "translations"]
+    if folds:
+        numbers["formula from the translations, mean accuracy of the folds"] = _percent(_mean(folds, "accuracy"))
+        numbers["slope rule, mean accuracy of the folds"] = _percent(_mean(folds, "slope_rule"))
+        numbers["folds"] = str(len(folds))
     for row in rows:
         if row["part"] == "relations":
-            tables.append(_table(row))
-            sentences += _facts(row)
-    listed = [row for row in rows if row["part"] == "relations" and row["relations"]]
-    figures = {"looseness": partial(_draw, listed[-1])} if listed else {}
-    return Outcome(tuple(tables), tuple(sentences), figures)
+            tables.append(_relation_table(row))
+            numbers |= _relation_numbers(row)
+    tables.insert(0, key_figures(numbers))
+    with_relations = [row for row in rows if row["part"] == "relations" and row["relations"]]
+    figures = {"looseness": partial(_draw, with_relations[-1])} if with_relations else {}
+    return Outcome(tuple(table for table in tables if table.rows), NOTES if rows else NO_ROWS.notes, figures)
 
 
-def _draw(row: dict):
-    found = row["relations"]
-    names = [_names(one["columns"]) for one in found]
-    spans = [Span.of([max(one["looseness"], EXACT)]) for one in found]
+def line(row: dict) -> str:
+    """Describe a stored row in one line."""
+    if row["part"] == "relations":
+        return f"relations: {len(row['relations'])} found in {row['tests']:,} tests, {row['seconds']:.1f} s"
+    return (
+        f"{row['columns']}, fold {row['fold'] + 1}: {_percent(row['accuracy'])} with {row['formula']} "
+        f"(slope rule {_percent(row['slope_rule'])}), {row['seconds']:.1f} s"
+    )
+
+
+def _relation_table(row: dict) -> ResultTable:
+    lines = tuple(
+        (
+            _names(relation["columns"]),
+            scientific(relation["looseness"]),
+            f"{relation['z']:.0f}",
+            _probability(relation["p"]),
+            f"{relation['found_by']}/{relation['networks']}",
+            _probability(relation["p_networks"]),
+        )
+        for relation in row["relations"]
+    )
+    return ResultTable(("columns", "looseness", "z", "p", "networks", "p of these"), lines, "Relations, unsupervised")
+
+
+def _relation_numbers(row: dict) -> dict[str, str]:
+    """Return the key figures of the relations: the known ones, and those of the signature."""
+    by_columns = {frozenset(relation["columns"]): relation for relation in row["relations"]}
+    numbers = {}
+    for name, columns in KNOWN_RELATIONS.items():
+        relation = by_columns.get(frozenset(columns))
+        numbers[name] = "not found" if relation is None else f"found, p {_probability(relation['p'], '= ')}"
+    signature = [
+        relation
+        for relation in row["relations"]
+        if "signature" in relation["columns"] and set(relation["columns"]) <= set(TOGETHER)
+    ]
+    numbers["signature with the cusp translations"] = (
+        f"found as {'; '.join(_names(relation['columns']) for relation in signature)}" if signature else "not found"
+    )
+    if row.get("together"):
+        looseness, z = row["together"]["looseness"], row["together"]["z"]
+        numbers["a sum of functions of the signature and all translations"] = f"looseness {looseness:.2g}, z {z:.0f}"
+    differences = {
+        "difference of cusp volume and lambda mu_im / 2": "volume_imag",
+        "difference of cusp volume and lambda mu_re / 2": "volume_real",
+        "difference of injectivity radius and half the short geodesic": "geodesic",
+    }
+    return numbers | {quantity: scientific(row[name]) for quantity, name in differences.items()}
+
+
+def _draw(row: dict) -> Figure:
+    """Draw the looseness of every relation, with the relations that networks found marked."""
+    from edgewise.plot import Span, error_dots
+
+    listed = row["relations"]
+    names = [_names(relation["columns"]) for relation in listed]
+    spans = [Span.of([max(relation["looseness"], EXACT)]) for relation in listed]
+    pairs = list(zip(listed, spans, strict=True))
     kinds = {
-        "found by networks too": [span if one["found_by"] else None for one, span in zip(found, spans, strict=True)],
-        "by subsets alone": [None if one["found_by"] else span for one, span in zip(found, spans, strict=True)],
+        "found by networks too": [span if relation["found_by"] else None for relation, span in pairs],
+        "by subsets alone": [None if relation["found_by"] else span for relation, span in pairs],
     }
     kinds = {label: marks for label, marks in kinds.items() if any(marks)}
     return error_dots(names, kinds, xlabel="looseness: 1 for unrelated columns, 0 for an exact relation")
 
 
-def _names(columns: list[str]) -> str:
+def _names(columns: Sequence[str]) -> str:
     return ", ".join(SHORT.get(name, name) for name in columns)
 
 
-def _compared(rows: list[dict]) -> str:
-    ours, rule = ([row[name] or 0.0 for row in rows] for name in ("accuracy", "slope_rule"))
-    return (
-        f"From the three translations: {_percent(np.mean(ours))} in the mean of {len(rows)} folds, "
-        f"the slope rule {_percent(np.mean(rule))}."
-    )
+def _mean(rows: Sequence[dict], name: str) -> float:
+    """Return the mean share of the folds; a fold without a number counts as 0."""
+    return fmean(row[name] or 0.0 for row in rows)
 
 
-def _table(row: dict) -> ResultTable:
-    lines = tuple(
-        (
-            _names(one["columns"]),
-            scientific(one["looseness"]),
-            f"{one['z']:.0f}",
-            _chance(one["p"]),
-            f"{one['found_by']}/{one['networks']}",
-            _chance(one["p_networks"]),
-        )
-        for one in row["relations"]
-    )
-    return ResultTable(("columns", "looseness", "z", "p", "networks", "p of these"), lines, "Relations, unsupervised")
-
-
-def _facts(row: dict) -> list[str]:
-    found = {frozenset(one["columns"]): one for one in row["relations"]}
-    said = [_signature(row)]
-    for what, subsets in ASKED.items():
-        own = [found[frozenset(subset)] for subset in subsets if frozenset(subset) in found]
-        said.append(f"{what}: " + (f"found, p {_chance(own[0]['p'], '= ')}." if own else "not found."))
-    imag, real, geodesic = (scientific(row[name]) for name in ("volume_imag", "volume_real", "geodesic"))
-    said.append(
-        f"Largest difference, in deviations: cusp volume and lambda mu_im / 2 {imag}, with mu_re in the place of mu_im "
-        f"{real} (the KAN paper's group (ii) names mu_re: its source had the labels swapped); injectivity radius and "
-        f"half the short geodesic {geodesic}."
-    )
-    return said
-
-
-def _signature(row: dict) -> str:
-    """Which found relations bind the signature to the cusp translations, and how tight a sum of all four is."""
-    own = [one for one in row["relations"] if "signature" in one["columns"] and set(one["columns"]) <= set(TOGETHER)]
-    if not own:
-        return "signature with the cusp translations: not found."
-    listed = "; ".join(f"{_names(one['columns'])} (looseness {one['looseness']:.2g}, z {one['z']:.0f})" for one in own)
-    said = f"signature with the cusp translations: found as {listed}."
-    if row.get("together"):
-        whole = row["together"]
-        part = "a part" if whole["looseness"] > own[0]["looseness"] else "no part"
-        said += (
-            f" A sum of functions of all four has looseness {whole['looseness']:.2g}, z {whole['z']:.0f}, "
-            f"asked for by itself; {part} of it is tighter."
-        )
-    return said
-
-
-def _chance(p: float, equal: str = "") -> str:
-    """A probability; the smallest are below what a float holds."""
+def _probability(p: float, equal: str = "") -> str:
+    """Return a probability as text; the smallest are below the range of a float."""
     return f"{equal}{p:.1e}" if p > 0 else "< 1e-300"
 
 

@@ -1,10 +1,10 @@
 """The knot signature from geometry: accuracy against parameters for KANs, MLPs, formulas and rules, on 313,209 knots.
 
 One split by `group` serves all models, so that mutants are never in two parts; accuracy is the share of test rows whose
-signature is predicted correctly. Shapes, learning rates and steps are chosen on validation rows, for KANs and MLPs in the
-same way. Three seeds determine the order of the rows and the weights. A full run reads the complete table of a clone
-and, where a user has put it beside that, DeepMind's CSV (with a random split, as it has no groups). A quick run uses the
-packaged sample.
+signature is predicted correctly. Shapes, learning rates and steps are chosen on validation rows, for KANs and MLPs in
+the same way. Three seeds determine the order of the rows and the weights. A full run reads the complete table of a
+clone and, where a user has put it beside that, DeepMind's CSV (with a random split, as it has no groups). A quick run
+uses the packaged sample.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from edgewise_experiments.runner.store import Store
 
 PARTS = ("rule", "formula", "bound", "baseline", "network")
 NOTES = (
-    "Accuracy is the share of test rows whose signature is predicted correctly, in per cent: the mean of the seeds with "
-    "half the width of its 95 % confidence interval, for test groups and seeds drawn anew. Nodes n+mx stand for n sums "
-    "and m products of two sums. Parameters are all trainable numbers, thresholds included; KANs with thresholds have no "
-    "base functions, and there a spline of n coefficients counts n - 1 and the sum that it enters counts 1, because the "
-    "constants of edges into one sum are one number. The tables by size show, for both kinds, the network with the best "
-    "validation accuracy among those with at most that many parameters.",
+    "Accuracy is the share of test rows whose signature is predicted correctly, in per cent: the mean of the seeds "
+    "with half the width of its 95 % confidence interval, for test groups and seeds drawn anew. Nodes n+mx stand for "
+    "n sums and m products of two sums. Parameters are all trainable numbers, thresholds included; KANs with "
+    "thresholds have no base functions, and there a spline of n coefficients counts n - 1 and the sum that it enters "
+    "counts 1, because the constants of edges into one sum are one number. The tables by size show, for both kinds, "
+    "the network with the best validation accuracy among those with at most that many parameters.",
     "Attribution is the share of an input in the scores of all inputs of the KAN that sees all 17. The bound is the "
-    "smallest c with |2 signature - slope| <= c volume / injectivity_radius^3 for every knot of the table; it is proven "
-    "that such a constant exists. Logistic regression on the same inputs and a straight line through the slope show how "
-    "much of the accuracy does not need a network.",
+    "smallest c with |2 signature - slope| <= c volume / injectivity_radius^3 for every knot of the table; it is "
+    "proven that such a constant exists. Logistic regression on the same inputs and a straight line through the slope "
+    "show how much of the accuracy does not need a network.",
 )
 RULES: dict[str, Callable[[KnotSplit], dict]] = {"slope / 2": half_slope, "line through the slope": slope_line}
 
@@ -42,7 +42,9 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
     """Measure all models with three seeds by default, all models of one seed before those of the next."""
     tables = (SAMPLE,) if quick else (WHOLE, *([DEEPMIND] if find_table(DEEPMIND) is not None else []))
     seeds = seeds or ((0,) if quick else (0, 1, 2))
-    return summary(run_jobs([job for table in tables for job in jobs(table, seeds, quick=quick)], store, progress, line))
+    return summary(
+        run_jobs([job for table in tables for job in jobs(table, seeds, quick=quick)], store, progress, line)
+    )
 
 
 def jobs(table: str, seeds: Sequence[int], *, quick: bool) -> list[Job]:

@@ -124,7 +124,8 @@ class Effort:
     small : int
         Networks with one output and at most this many parameters are small.
     epochs, steps, second_rows : int
-        Small networks get `epochs` of Adam at the best rate and then `steps` of Levenberg-Marquardt on `second_rows` rows.
+        Small networks get `epochs` of Adam at the best rate and then `steps` of Levenberg-Marquardt on `second_rows`
+        rows.
     long : int
         Epochs of Adam of all other networks.
     deepmind_steps : int

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean, variance
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from edgewise_experiments.knots.networks import Plan, our_plans, stated_plans
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS
@@ -77,18 +76,20 @@ class Model:
     @property
     def accuracy(self) -> float:
         """The mean test accuracy of the seeds."""
-        return float(np.mean([row["accuracy"] for row in self.rows]))
+        return fmean(row["accuracy"] for row in self.rows)
 
     @property
     def validation(self) -> float:
         """The mean validation accuracy of the seeds."""
-        return float(np.mean([row["validation"] for row in self.rows]))
+        return fmean(row["validation"] for row in self.rows)
 
     @property
     def half_width(self) -> float:
-        """Half the width of the accuracy's 95 % interval; test groups are shared by all seeds, seeds are independent."""
-        seeds = np.var([row["accuracy"] for row in self.rows], ddof=1) / len(self.rows) if len(self.rows) > 1 else 0.0
-        return CONFIDENCE * math.sqrt(np.mean([row["error"] ** 2 for row in self.rows]) + seeds)
+        """Half the width of the accuracy's 95 % interval; test groups are shared by all seeds, seeds are
+        independent."""
+        accuracies = [row["accuracy"] for row in self.rows]
+        seeds = variance(accuracies) / len(accuracies) if len(accuracies) > 1 else 0.0
+        return CONFIDENCE * math.sqrt(fmean(row["error"] ** 2 for row in self.rows) + seeds)
 
     @property
     def accuracy_text(self) -> str:
@@ -111,7 +112,7 @@ def models_of(rows: Sequence[dict]) -> list[Model]:
 
 
 def best_within(models: Sequence[Model], kind: str, most: int) -> Model | None:
-    """Return the ordinal network of a kind with the best validation accuracy among those with at most `most` parameters."""
+    """Return the ordinal network of a kind, of at most `most` parameters, with the best validation accuracy."""
     candidates = [
         model
         for model in models
@@ -150,7 +151,7 @@ def model_table(models: Sequence[Model], title: str) -> ResultTable:
     lines = []
     for model in sorted(models, key=lambda model: -model.accuracy):
         stated = "-" if model.stated is None else f"{model.stated:.1f}"
-        seconds = float(np.mean([working_seconds(row) for row in model.rows]))
+        seconds = fmean(map(working_seconds, model.rows))
         head = "thresholds" if model.is_ordinal else "-"
         cells = (head, f"{model.parameters:,}", model.accuracy_text, str(len(model.rows)), stated, f"{seconds:.0f}")
         lines.append((model.label, *cells))
@@ -173,7 +174,7 @@ def attribution_table(models: Sequence[Model], title: str) -> ResultTable:
     lines = []
     for model in models:
         if model.plan and model.plan.kind == "KAN" and model.inputs == "17":
-            scores = {name: float(np.mean([row["scores"][name] for row in model.rows])) for name in model.first["scores"]}
+            scores = {name: fmean(row["scores"][name] for row in model.rows) for name in model.first["scores"]}
             largest = sorted(scores, key=lambda name: scores[name], reverse=True)[:SHOWN_INPUTS]
             lines += [(model.label, name, f"{100 * scores[name] / sum(scores.values()):.0f} %") for name in largest]
     return ResultTable(("model", "input", "share of all inputs"), tuple(lines), title)
@@ -191,7 +192,9 @@ def main_numbers(models: Sequence[Model], rows: Sequence[dict]) -> dict[str, str
         behind = [f"{limit:,}" for (limit, _, _), gap in zip(pairs, gaps, strict=True) if gap < 0]
         best = max(here, key=lambda model: model.accuracy)
         best_kan = max((kan for _, kan, _ in pairs), key=lambda model: model.validation)
-        numbers[f"{inputs} inputs: sizes with the KAN at or above the MLP"] = f"{len(pairs) - len(behind)} of {len(pairs)}"
+        numbers[f"{inputs} inputs: sizes with the KAN at or above the MLP"] = (
+            f"{len(pairs) - len(behind)} of {len(pairs)}"
+        )
         numbers[f"{inputs} inputs: sizes with the MLP ahead, parameters up to"] = ", ".join(behind) or "none"
         numbers[f"{inputs} inputs: gap of KAN to MLP in points"] = f"{min(gaps):+.1f} to {max(gaps):+.1f}"
         numbers[f"{inputs} inputs: best KAN"] = f"{best_kan.accuracy_text} %"

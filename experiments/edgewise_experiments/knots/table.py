@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import edgewise.files
-from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS, Knots, load_knots
+from edgewise.datasets import KNOT_FEATURES, Knots, load_knots
 from edgewise.datasets.knots import check_knot_columns, read_knots_csv
 from edgewise.errors import FileError
 from edgewise.tables import read_table

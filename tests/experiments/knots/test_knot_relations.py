@@ -1,4 +1,4 @@
-"""The knot table read: what a summary says of stored rows, and a quick run that measures both parts."""
+"""Formulas and relations of the knot table: the summary of stored rows, and a quick run of both parts."""
 
 import numpy as np
 
@@ -36,23 +36,24 @@ def relation_row(*columns):
     }
 
 
-def test_the_summary_compares_means_and_says_what_was_found():
+def test_the_summary_compares_means_and_lists_known_relations():
     rows = [formula_row(0, 0.86), formula_row(1, 0.84), relation_row("injectivity_radius", "short_geodesic_real_part")]
     outcome = knot_relations.summary(rows)
-    assert outcome.sentences[0].startswith("From the three translations: 85.0 % in the mean of 2 folds")
-    said = " ".join(outcome.sentences)
-    assert "injectivity radius = half the short geodesic: found" in said
-    assert "signature with the cusp translations: not found." in said
-    assert "adjoint and plain torsion degree: not found." in said
-    assert outcome.tables[1].rows[0][4] == "3/4"
+    numbers = outcome.key_figures
+    assert numbers["formula from the translations, mean accuracy of the folds"] == "85.0 %"
+    assert numbers["folds"] == "2"
+    assert numbers["injectivity radius = half the short geodesic"] == "found, p < 1e-300"
+    assert numbers["signature with the cusp translations"] == "not found"
+    assert numbers["adjoint and plain torsion degree"] == "not found"
+    assert outcome.tables[2].rows[0][4] == "3/4"
 
 
 def test_the_signature_with_each_translation_and_with_all():
     row = relation_row("meridinal_translation_real", "signature")
     row["together"] = {"looseness": 0.08, "z": 45.0}
-    said = " ".join(knot_relations.summary([formula_row(0, 0.86), row]).sentences)
-    assert "found as mu_re, signature (looseness 0.0001, z 50)." in said
-    assert "all four has looseness 0.08, z 45, asked for by itself; a part of it is tighter." in said
+    numbers = knot_relations.summary([formula_row(0, 0.86), row]).key_figures
+    assert numbers["signature with the cusp translations"] == "found as mu_re, signature"
+    assert numbers["a sum of functions of the signature and all translations"] == "looseness 0.08, z 45"
     row["relations"].append(
         {**row["relations"][0], "columns": ["volume", "cusp_volume"], "looseness": 0.2, "found_by": 0}
     )
@@ -64,8 +65,8 @@ def test_the_accuracy_is_that_of_a_line_rounded_to_even():
     values = np.linspace(0, 10, 200)
     y = 2 * np.round(values / 2)
     rows = np.arange(200)
-    assert knot_relations._accuracy(3 * values - 7, y, rows[:150], rows) > 0.9
-    assert knot_relations._accuracy(np.full(200, np.nan), y, rows[:150], rows) is None
+    assert knot_relations.line_accuracy(3 * values - 7, y, rows[:150], rows) > 0.9
+    assert knot_relations.line_accuracy(np.full(200, np.nan), y, rows[:150], rows) is None
 
 
 def test_a_quick_run_measures_both_parts():
@@ -75,4 +76,4 @@ def test_a_quick_run_measures_both_parts():
     assert 0 < store.rows[0]["slope_rule"] < 1
     assert store.rows[1]["volume_imag"] < 1e-3 < store.rows[1]["volume_real"]
     assert 0 < store.rows[1]["together"]["looseness"] < 1
-    assert len(outcome.tables) == 2 and "looseness" in outcome.figures
+    assert len(outcome.tables) == 3 and "looseness" in outcome.figures

@@ -1,4 +1,4 @@
-"""The networks for the knot table: shapes as planned, training that goes on where it stopped being coarse."""
+"""The networks for the knot table: shapes as planned, seeded training with reports of its progress."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from edgewise_experiments.knots.networks import (
     INPUTS,
     QUICK,
     Plan,
-    numbers_of,
+    count_parameters,
     our_plans,
     stated_plans,
     train,
@@ -53,14 +53,14 @@ def test_sizes_are_as_many_for_both_kinds():
     ],
     ids=str,
 )
-def test_training_is_seeded_and_told(plan):
-    told = []
-    rows = [train(plan, SPLIT, 3, QUICK, lambda *event: told.append(event)) for _ in range(2)]
+def test_training_is_seeded_and_reported(plan):
+    events = []
+    rows = [train(plan, SPLIT, 3, QUICK, events.append) for _ in range(2)]
     assert rows[0]["accuracy"] == rows[1]["accuracy"]
-    assert {stage for stage, _, _ in told} >= {"Adam"}
+    assert {event.stage for event in events} >= {"Adam"}
     thresholds = SPLIT.classes - 1 if plan.head == "ordinal" else 0
     model = plan.model(SPLIT.classes, 3)
-    count = numbers_of(without_base(model) if plan.kind == "KAN" else model)
+    count = count_parameters(without_base(model) if plan.kind == "KAN" else model)
     assert rows[0]["parameters"] == count + thresholds
     assert ("scores" in rows[0]) == (plan.kind == "KAN")
 
@@ -75,12 +75,12 @@ def test_constants_of_edges_into_one_sum_are_counted_once():
         return torch.func.functional_call(model, {"layers.0.coef": values.view_as(coef)}, x).flatten()
 
     jacobian = torch.func.jacfwd(outputs)(coef.detach().flatten())
-    assert numbers_of(model) == int(torch.linalg.matrix_rank(jacobian)) < coef.numel()
+    assert count_parameters(model) == int(torch.linalg.matrix_rank(jacobian)) < coef.numel()
 
 
 def test_other_networks_count_all_that_is_trained():
-    assert numbers_of(MLP([3, 4, 1])) == 3 * 4 + 4 + 4 + 1
-    assert numbers_of(KAN([3, 1], (2,), 2, base="silu")) == 3 * 5
+    assert count_parameters(MLP([3, 4, 1])) == 3 * 4 + 4 + 4 + 1
+    assert count_parameters(KAN([3, 1], (2,), 2, base="silu")) == 3 * 5
 
 
 def test_a_plan_with_products_has_them():

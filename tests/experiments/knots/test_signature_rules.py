@@ -32,8 +32,8 @@ def test_formula_a_is_the_slope_read_as_it_is():
 def test_each_formula_is_read_in_the_way_that_suits_it(name, monkeypatch):
     best = paper_formula(SPLIT, name)
     assert 0 < best["accuracy"] < 1
-    for reading in signature_rules._readings(SPLIT):
-        monkeypatch.setattr(signature_rules, "_readings", lambda split, reading=reading: [reading])
+    for reading in signature_rules.input_interpretations(SPLIT):
+        monkeypatch.setattr(signature_rules, "input_interpretations", lambda split, reading=reading: [reading])
         assert paper_formula(SPLIT, name)["train_accuracy"] <= best["train_accuracy"]
 
 

@@ -1,4 +1,4 @@
-"""Knot tables: found where they lie, refused with a sentence where not, split without cutting a group."""
+"""Knot tables: found in the data folders, refused with a sentence if absent, split without cutting a group."""
 
 import numpy as np
 import pytest
@@ -81,14 +81,14 @@ def test_inputs_are_standardised_by_the_training_rows():
 
 
 def test_the_error_of_a_share_counts_groups():
-    """Mutants that are all right or all wrong together say no more than one of them."""
+    """Mutants that are all right or all wrong together count as one."""
     X = np.zeros((400, 17))
     y = np.zeros(400, dtype=np.int64)
     guess = np.where(np.arange(400) // 4 % 4 == 0, 2, 0)
 
     def error(group):
         split = KnotSplit(Knots(X, y, group, KNOT_FEATURES), np.arange(0), np.arange(0), np.arange(400))
-        return split.share_right(guess)
+        return split.accuracy(guess)
 
     alone, together = error(np.arange(400)), error(np.arange(400) // 4)
     assert alone[0] == together[0] == 0.75
