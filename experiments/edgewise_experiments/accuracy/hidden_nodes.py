@@ -1,8 +1,9 @@
-"""What limits second-order training of a deep KAN, and what remedies bring: base, moving grids, normal form, starts.
+"""Limits of second-order training of a deep KAN and four remedies: base, moving grids, normal form, several starts.
 
 Starts of two toy functions in the paper's shapes, cubic, four intervals, the same steps of Levenberg-Marquardt for
-all: how many reach the good minimum, and how low. Of several short starts only the best goes on, and whether the two
-best met in one minimum is compared with where they end. It is why `approximate` works as it does.
+all: the table counts those that reach the good minimum. Of several short starts only the best continues, and whether
+the two best met in one minimum is compared with their final errors. The results are the reason for the choices in
+`approximate`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 from edgewise import KAN, FitReport, LevenbergMarquardt, Regression, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import move_hidden_domains_, normal_form
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOTES = (
+    "Lowest and median: RMSE on held-out samples divided by the standard deviation of the function, after at most the "
+    "same number of Levenberg-Marquardt steps from each start. A start is good if its error is within a small factor "
+    "of the lowest error with that base. Of several short starts the best two continue; they met in one minimum if "
+    "their errors agree within a factor that is far smaller than the distance of the minima.",
+)
 PROBLEMS = ("toy 3", "toy 5")
 SAMPLES, GRID, DEGREE = 2000, 4, 3
 STARTS = 16
@@ -36,7 +48,7 @@ SETTINGS = {"samples": SAMPLES, "grid_size": GRID, "degree": DEGREE, "schedule":
 
 @dataclass(frozen=True)
 class Variant:
-    """What a start is given. starts: of which only the best goes on after `RACE` moves."""
+    """Settings of a start; of several `starts` only the best continues after `RACE` moves."""
 
     base: str
     moves: bool
@@ -54,8 +66,8 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """A start for each seed, 16 unless told otherwise."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Train one start for each seed, 16 by default."""
     seeds = seeds or tuple(range(2 if quick else STARTS))
     jobs = [
         Job(
@@ -71,7 +83,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """For each function and variant: how many starts came within `GOOD` times the lowest error, and their errors."""
+    """Make the table of good starts and errors for each function and variant, the key figures, and the figure."""
     rows = latest(rows, "problem", "variant", "seed")
     if not rows:
         return NO_ROWS
@@ -98,24 +110,23 @@ def summary(rows: list[dict]) -> Outcome:
                     f"{seconds:.1f}",
                 )
             )
-    steps = sum(steps for steps, _ in MOVES) + LAST
-    sentences = [
-        f"Held-out RMSE over the target's standard deviation, {GRID} cubic intervals, {steps} steps of "
-        f"Levenberg-Marquardt at most from each start; good: within {GOOD:g} times the lowest error with that base. "
-        f"Of several short starts the best two go on after {sum(steps for steps, _ in MOVES[:RACE])} steps."
-    ]
-    if checks:
-        met = [good for together, good in checks if together]
-        apart = [good for together, good in checks if not together]
-        sentences.append(
-            f"The two met in one minimum, their errors within {SAME:g} times each other, in {len(met)} of "
-            f"{len(checks)} runs: {sum(met)} of these are good, {sum(apart)} of the other {len(apart)}."
-        )
+    met = [good for together, good in checks if together]
+    apart = [good for together, good in checks if not together]
+    figures = {
+        "runs whose two best starts met in one minimum": f"{len(met)} of {len(checks)}" if checks else "-",
+        "good runs among these": f"{sum(met)} of {len(met)}" if met else "-",
+        "good runs among the others": f"{sum(apart)} of {len(apart)}" if apart else "-",
+        "largest ratio of errors that count as one minimum": f"{SAME:g}",
+        "largest ratio to the lowest error of a good start": f"{GOOD:g}",
+        "steps of Levenberg-Marquardt, at most": str(sum(steps for steps, _ in MOVES) + LAST),
+        "steps after which the two best starts continue": str(sum(steps for steps, _ in MOVES[:RACE])),
+        "cubic intervals of each edge": str(GRID),
+    }
     columns = ("function", "variant", "good starts", "lowest", "median", "seconds")
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"starts": partial(_draw, rows)})
+    return Outcome((ResultTable(columns, tuple(lines)), key_figures(figures)), NOTES, {"starts": partial(_draw, rows)})
 
 
-def _measure(problem: str, variant: Variant, seed: int, quick: bool, tell: Tell) -> dict:
+def _measure(problem: str, variant: Variant, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
     target = TOY_FUNCTIONS[problem]
     x, y = (torch.from_numpy(part) for part in target.sample(300 if quick else SAMPLES, seed=0))
     data = Regression(x, (y - y.mean()) / y.std(), validation=0.2)
@@ -124,7 +135,7 @@ def _measure(problem: str, variant: Variant, seed: int, quick: bool, tell: Tell)
     models = [KAN(target.shape, GRID, DEGREE, seed=seed + (k << 32), **settings) for k in range(variant.starts)]
     for number, (steps, margin) in enumerate(MOVES):
         fits = [_fitted(model, data, steps // 5 if quick else steps) for model in models]
-        tell("", number / (len(MOVES) + 1), fits[0].loss)
+        report_progress(Progress("", number / (len(MOVES) + 1), fits[0].loss))
         if number + 1 == RACE:
             order = sorted(range(len(models)), key=lambda k: fits[k].validation_loss)
             models = [models[k] for k in order[:2]]
@@ -141,8 +152,7 @@ def _measure(problem: str, variant: Variant, seed: int, quick: bool, tell: Tell)
 
 def _fitted(model: KAN, data: Regression, steps: int) -> FitReport:
     report = fit(model, data, LevenbergMarquardt(), steps=steps)
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt
+    require_complete(report)
     return report
 
 
@@ -150,7 +160,7 @@ def _line(row: dict) -> str:
     return f"{row['problem']}, {row['variant']}, start {row['seed']}: {row['relative']:.1e}, {row['seconds']:.1f} s"
 
 
-def _draw(rows: Sequence[dict]):
+def _draw(rows: Sequence[dict]) -> Figure:
     from edgewise.plot import Span, error_dots
 
     variants = list(dict.fromkeys(row["variant"] for row in rows))

@@ -1,9 +1,9 @@
-"""MLPs trained as well as MLPs can be: several shapes and activations, second-order methods, all in float64.
+"""Carefully trained MLPs for the comparison: several shapes and activations, second-order methods, float64.
 
-What a KAN is set beside is only as good as its training. Every shape is first trained for a while with every method
-that suits its size; then, for each shape, what was best on held-out samples is trained again for much longer. Inputs
-are scaled to [-1, 1], the target to mean 0 and variance 1. Steps are counted in work, the same for every shape, so that
-they don't depend on the machine's load.
+Every shape is first trained for a while with every method that suits its size; then, for each shape, the activation and
+method with the lowest held-out error are trained again for much longer. Inputs are scaled to [-1, 1], the target to
+mean 0 and variance 1. Each shape gets the same number of multiply-adds, so that the number of steps does not depend on
+the load of the machine.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 from edgewise import LBFGS, MLP, LevenbergMarquardt, Regression, SSBroyden, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import StepCost
-from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
+from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, Tell
+from edgewise_experiments.runner.jobs import Job, require_complete
 
 SHAPES = ((10, 10), (20, 20, 20), (64, 64), (100, 100), (256, 256))
 ACTIVATIONS = ("tanh", "silu")
@@ -30,19 +31,19 @@ METHODS = {"L-BFGS": LBFGS, "LM": LevenbergMarquardt, "SSBroyden": SSBroyden}
 WHOLE_MATRIX = 5000  # parameters up to which SSBroyden is tried: it keeps a matrix of them
 # Multiply-adds, about 2e9 a second on one core: a second for a first look, a quarter of a minute for the final run.
 FIRST, FINAL = 2e9, 3e10
-FEW = 8  # fewer steps than that are no training; such a plan is left out
+FEW = 8  # a plan with fewer steps is left out; a choice
 # Levenberg-Marquardt of large shapes exceeds the first look: five steps of tanh show whether it is worth its price.
 # With four inputs or more there are so many samples that even that is too long.
 LARGE, LOOK, LOOK_INPUTS = 3000, 5, 2
-LONGER = 3  # times the steps of the first look, at least, or no final training
+LONGER = 3  # the final training has at least so many times the steps of the first look; a choice
 TRAINING = {1: 2000, 2: 2000}  # samples, by inputs: enough that the training error is near the test error
 CONJUGATE_STEPS = 60  # products with the Jacobian in a matrix-free step, about
-EVERY, PATIENCE = 10, 60  # steps between looks at held-out samples; looks without a better one
+EVERY, PATIENCE = 10, 60  # steps between evaluations of the held-out error; evaluations without a better one
 
 
 @dataclass(frozen=True)
 class MLPPlan:
-    """hidden: nodes of the hidden layers. stage: "first" or "final"."""
+    """One training of an MLP: nodes of its hidden layers, activation, method, steps, and stage ("first" or "final")."""
 
     hidden: tuple[int, ...]
     activation: str
@@ -52,13 +53,13 @@ class MLPPlan:
 
 
 def parameter_count(inputs: int, hidden: Sequence[int]) -> int:
-    """Weights and biases of an MLP with one output."""
+    """Count the weights and biases of an MLP with one output."""
     nodes = (inputs, *hidden, 1)
     return sum((a + 1) * b for a, b in pairwise(nodes))
 
 
 def first_plans(inputs: int, samples: int, *, work: float = FIRST) -> list[MLPPlan]:
-    """Every shape with both activations and each method that makes enough steps of it."""
+    """Plan every shape with both activations and each method that makes enough steps with that work."""
     plans = []
     for hidden in SHAPES:
         size = parameter_count(inputs, hidden)
@@ -74,7 +75,7 @@ def first_plans(inputs: int, samples: int, *, work: float = FIRST) -> list[MLPPl
 
 
 def final_plans(inputs: int, samples: int, rows: Sequence[dict], *, work: float = FINAL) -> list[MLPPlan]:
-    """For each shape the activation and method with the lowest held-out error in the first look, with more steps."""
+    """Plan a longer training of each shape with the activation and method that were best in the first look."""
     plans = []
     for hidden in SHAPES:
         longer = {method: int(work / step_work(method, inputs, hidden, samples)) for method in METHODS}
@@ -93,13 +94,13 @@ def final_plans(inputs: int, samples: int, rows: Sequence[dict], *, work: float 
 
 
 def best_mlp(rows: Sequence[dict]) -> dict | None:
-    """The row with the lowest error on held-out samples; None where there is none."""
+    """Return the row with the lowest error on held-out samples, or None where there is none."""
     known = [row for row in rows if row["validation_rmse"] is not None]
     return min(known, key=lambda row: row["validation_rmse"], default=None)
 
 
 def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> float:
-    """About how many multiply-adds a step takes; those of matrix products, which are faster, count a quarter.
+    """Estimate the multiply-adds of a step; those of matrix products, which are faster, count a quarter.
 
     Seconds on one core are within a factor of 1.5 of 5e-10 times that (measured for 150 to 10,000 parameters).
     """
@@ -116,7 +117,7 @@ def step_work(method: str, inputs: int, hidden: Sequence[int], samples: int) -> 
 
 
 def mlp_job(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan) -> Job:
-    """The row of `measure_mlp`; its key is all that decides it."""
+    """Make the job that runs `measure_mlp`; its key holds every setting that decides the result."""
     samples = {"samples": training_samples(target, effort), "held_out": effort.held_out, "edges": effort.edges}
     looks = {"every": EVERY, "patience": PATIENCE}
     key = {"problem": target.name, "seed": seed, "model": "MLP", **samples, **asdict(plan), **looks}
@@ -125,12 +126,14 @@ def mlp_job(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan) ->
 
 
 def training_samples(target: TargetFunction, effort: Effort) -> int:
-    """How many of the KAN's samples the MLPs train on."""
+    """Return how many of the KAN's samples the MLPs train on."""
     return min(effort.samples, TRAINING.get(target.inputs, effort.samples))
 
 
-def measure_mlp(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan, tell: Tell) -> dict[str, object]:
-    """Trains on samples that the KAN gets too; the RMSE, in the target's units, is on fresh points."""
+def measure_mlp(
+    target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan, report_progress: ProgressCallback
+) -> dict[str, object]:
+    """Train on samples that the KAN gets too, and measure the RMSE on fresh points in the target's units."""
     x, y = target.sample(effort.samples, seed, edges=effort.edges)
     held_x, held_y = target.sample(effort.held_out, HELD_OUT_SEED + seed)
     scale, count = Scale(target, y), training_samples(target, effort)
@@ -148,11 +151,10 @@ def measure_mlp(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan
         steps=plan.steps,
         evaluate_every=min(EVERY, plan.steps),
         patience=PATIENCE,
-        callbacks=[lambda event: tell("", event.step / event.steps, event.loss)],
+        callbacks=[lambda event: report_progress(Progress("", event.share, event.loss))],
     )
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt  # a fit that was cut short is no result
+    require_complete(report)
     x_test, y_test = target.sample(TEST, TEST_SEED + seed)
     with torch.no_grad():
         prediction = scale.back(model(scale.inputs(x_test)))
@@ -168,18 +170,3 @@ def measure_mlp(target: TargetFunction, seed: int, effort: Effort, plan: MLPPlan
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
     }
-
-
-def mlp_rows(
-    target: TargetFunction, effort: Effort, *, seed: int = 0, share: float = 1.0
-) -> tuple[list[dict], dict | None]:
-    """All rows of one function, first and final, and the best by held-out error. share: of the usual work."""
-
-    def made(plans: Sequence[MLPPlan]) -> list[dict]:
-        jobs = [mlp_job(target, seed, effort, plan) for plan in plans]
-        return [{**job.key, **job.work(lambda *_: None)} for job in jobs]
-
-    samples = training_samples(target, effort)
-    rows = made(first_plans(target.inputs, samples, work=share * FIRST))
-    rows += made(final_plans(target.inputs, samples, rows, work=share * FINAL))
-    return rows, best_mlp(rows)

@@ -1,7 +1,7 @@
-"""KAN or MLP: the toy functions and five special ones, beside MLPs that are trained as well as MLPs can be.
+"""KAN or MLP: the toy functions and five special ones, compared with carefully trained MLPs.
 
 MLPs of several shapes, tanh and SiLU, by L-BFGS, Levenberg-Marquardt and self-scaled Broyden (see
-edgewise/experiments/mlp_baseline.py); the best is chosen by held-out samples, the error measured on fresh points. The
+`mlp_baseline`); the best is chosen by held-out samples, the error measured on fresh points. The
 KANs are those of the experiments toy-functions and special-functions, where these have run; the samples are the same.
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edgewise_experiments.accuracy import special_functions, toy_functions
-from edgewise_experiments.accuracy.accuracy import TEST, Effort, Repeats, accuracy_job, repeats, shape
+from edgewise_experiments.accuracy.known_functions import TEST, Effort, Repeats, accuracy_job, repeats, shape
 from edgewise_experiments.accuracy.mlp_baseline import (
     FINAL,
     FIRST,
-    TRAINING,
     MLPPlan,
     best_mlp,
     final_plans,
@@ -27,23 +27,35 @@ from edgewise_experiments.accuracy.mlp_baseline import (
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ALSO = ("toy-functions", "special-functions")
 PROBLEMS = (*TOY_FUNCTIONS, "jv", "ellipkinc", "ellipeinc", "yv", "kv")
 QUICK = ("toy 2", "kv")
+NOTES = (
+    "RMSE is measured on fresh points. MLPs of several shapes, with tanh and SiLU, are trained by L-BFGS, "
+    "Levenberg-Marquardt and self-scaled Broyden; the one with the lowest held-out error is shown. MLP seconds are "
+    "those of its own training and, in brackets, of all trainings for that function. The KAN's seconds are those of "
+    "its whole training; the shapes of the toy functions are given, the others chosen.",
+    "All MLPs get the same work: about a second for a first look and a quarter of a minute for the final training of "
+    "each shape. With one or two inputs they train on a part of the KAN's samples; the same held-out samples stop "
+    "them.",
+)
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A function with one seed, and what its KAN is given."""
+    """A function with one seed, the settings of its KAN, and the share of the usual work."""
 
     target: TargetFunction
     seed: int
     effort: Effort
-    work: float  # share of the usual work
+    work: float
 
     @property
     def training(self) -> int:
@@ -53,8 +65,8 @@ class _Case:
         return [mlp_job(self.target, self.seed, self.effort, plan) for plan in plans]
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """One seed, of samples and training, unless told otherwise."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Train with one seed (of samples and training) by default."""
     cases = [_case(name, seed, quick) for name in (QUICK if quick else PROBLEMS) for seed in seeds or (0,)]
     beside = [] if quick else store.beside(*ALSO)
     known = {row["problem"] for row in _kans(beside)}
@@ -81,13 +93,13 @@ def _case(name: str, seed: int, quick: bool) -> _Case:
     return _Case(target, seed, effort, 1.0)
 
 
-def _within(progress: Progress, start: float, share: float) -> Progress:
-    """A part of the whole."""
-    return lambda update: progress(replace(update, done=start + share * update.done))
+def _within(progress: RowCallback, start: float, share: float) -> RowCallback:
+    """Rescale the progress of one part to the progress of the whole."""
+    return lambda at: progress(replace(at, share=start + share * at.share))
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """For each function the KAN, the best MLP, and how many times lower the KAN's error is; errors by size."""
+    """Make the table of the KAN and the best MLP of each function, and the figure of errors by size."""
     mlps = latest(
         [row for row in rows if row.get("model") == "MLP"],
         *("problem", "seed", "hidden", "activation", "method", "stage"),
@@ -103,35 +115,32 @@ def summary(rows: list[dict]) -> Outcome:
         ratios += [] if ratio is None else [ratio]
         ours = ("-",) * 4 if kan is None else _kan_cells(kan)
         lines.append((_formula(name), *ours, *_mlp_cells(best, error, mine), times(ratio)))
-    columns = ("function", *("KAN", "numbers", "seconds", "RMSE"), *MLP_CELLS, "times lower")
-    sentences = [
-        f"Test RMSE on {TEST:,} fresh points. MLPs: {_count(mlps)}, two activations, L-BFGS, Levenberg-Marquardt and "
-        "self-scaled Broyden; the one with the lowest held-out error is shown; seconds: its own training (all "
-        "trainings of that function). KANs: the whole of their training, shapes of the toy functions given.",
-        "All MLPs get the same work, about a second for a first look and a quarter of a minute for the final training "
-        f"of each shape; they train on {TRAINING[2]:,} of the KAN's samples where there are at most two inputs, and "
-        "stop by the same held-out ones.",
-    ]
-    if ratios:
-        lower = sum(ratio > 1 for ratio in ratios)
-        sentences.append(
-            f"The KAN's error is lower in {lower} of {len(ratios)} rows; the median ratio is {times(median(ratios))}."
-        )
+    columns = ("function", *("KAN", "parameters", "seconds", "RMSE"), *MLP_CELLS, "times lower")
+    shapes = {tuple(row["hidden"]) for row in mlps}
+    values = {
+        "functions for which the KAN's error is lower": f"{sum(r > 1 for r in ratios)} of {len(ratios)}"
+        if ratios
+        else "-",
+        "median of times lower": times(median(ratios)),
+        "MLP shapes": str(len(shapes)),
+        "largest width of an MLP": str(max((max(hidden) for hidden in shapes), default=0)),
+        "test points": f"{TEST:,}",
+    }
     figures = {"errors": partial(_draw, names, mlps, kans)} if mlps else {}
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), figures)
+    return Outcome((ResultTable(columns, tuple(lines)), key_figures(values)), NOTES, figures)
 
 
-MLP_CELLS = ("MLP", "numbers ", "seconds ", "RMSE ")
+MLP_CELLS = ("MLP", "MLP parameters", "MLP seconds", "MLP RMSE")
 
 
 def _kans(rows: Sequence[dict]) -> list[dict]:
-    """The rows of KANs whose grid and degree were chosen automatically, of the problems here."""
+    """Return the rows of KANs whose grid and degree were chosen automatically, for the problems here."""
     kans = [row for row in rows if row.get("problem") in PROBLEMS and "phases" in row and row.get("degree") is None]
     return latest(kans, "problem", "seed")
 
 
 def _best(mine: Sequence[dict]) -> tuple[dict | None, float | None]:
-    """The best row of the first seed, and the median over seeds of the best rows' test errors."""
+    """Return the best row of the first seed, and the median over the seeds of the best rows' test errors."""
     seeds = list(dict.fromkeys(row["seed"] for row in mine))
     best = [best_mlp([row for row in mine if row["seed"] == seed]) for seed in seeds]
     return best[0], median(None if row is None else row["rmse"] for row in best)
@@ -159,12 +168,7 @@ def _formula(name: str) -> str:
     return TOY_FUNCTIONS[name].formula if name in TOY_FUNCTIONS else SPECIAL_FUNCTIONS[name].formula
 
 
-def _count(mlps: Sequence[dict]) -> str:
-    shapes = {tuple(row["hidden"]) for row in mlps}
-    return f"{len(shapes)} shapes to width {max((max(each) for each in shapes), default=0)}"
-
-
-def _draw(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Repeats]):
+def _draw(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Repeats]) -> Figure:
     from edgewise.plot import Curve, error_curves
 
     groups = {}
@@ -188,7 +192,7 @@ def _shapes(rows: Sequence[dict]) -> list[list[int]]:
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     what = f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])}, {row['parameters']:,} parameters"
     if row.get("model") != "MLP":
         return f"{what}, {row['seconds']:.1f} s, KAN"

@@ -1,17 +1,18 @@
-"""Noisy samples of ten Feynman equations: the KAN with its defaults beside boosting, an MLP and a smoothing spline.
+"""Noisy samples of ten Feynman equations: the KAN with its defaults against boosting, an MLP and a smoothing spline.
 
 500 samples, normal noise of 5 % of the target's standard deviation, the ten first equations of two or three variables;
 the error is that against the equation itself, on 10,000 fresh points. All models get the same samples. The others are
-tuned by three-fold cross-validation, the spline by generalised cross-validation; the KAN chooses for itself. How often
-its intervals hold fresh samples, and its bands the equation, is measured too.
+tuned by three-fold cross-validation, the spline by generalised cross-validation; the KAN has its defaults. The coverage
+of its prediction intervals and of its confidence bands is measured too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -24,12 +25,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edgewise import KANRegressor
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.accuracy.smoothing_spline import INTERVALS, SmoothingSpline
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, count_range, key_figures, median
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES, NOISE, TEST = 500, 0.05, 10_000
 EQUATIONS = tuple(name for name, target in FEYNMAN_EQUATIONS.items() if target.inputs in (2, 3))[:10]
@@ -40,7 +45,15 @@ DEPTHS, SHARES = (2, 3, 4, 6), (0.5, 1.0)
 ALPHAS, LAYERS, ITERATIONS = (1e-4, 1e-3, 1e-2, 1e-1), ((30,), (100,), (50, 50)), 1000
 BUDGET = 1.0
 LEVEL = 0.9  # of intervals and bands
-# What a model is given, for the key of its rows: others are another result.
+NOTES = (
+    "RMSE against the equation itself, without noise, in per cent of its standard deviation; medians of the seeds. "
+    "Parameters and seconds are those of the KAN, its search included: wall seconds, or CPU seconds where these are "
+    "fewer because the machine was shared.",
+    "Coverage of the intervals is the share of fresh samples with noise that lie in the KAN's prediction intervals, "
+    "coverage of the bands the share of fresh points at which its confidence bands contain the equation. Both are "
+    "means over all fits of the KAN, with the smallest and the largest in brackets.",
+)
+# Settings of each model, a part of the key of its rows: other settings are another result.
 SETTINGS = {
     "KAN": {"budget": BUDGET, "level": LEVEL},
     "boosting": {"folds": FOLDS, "most_trees": TREES, "rate": RATE, "depths": DEPTHS, "shares": SHARES},
@@ -49,8 +62,8 @@ SETTINGS = {
 }
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Three seeds (of samples, noise and training) unless told otherwise."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Fit every model with three seeds (of samples, noise and training) by default."""
     seeds = seeds or ((0,) if quick else (0, 1, 2))
     jobs = []
     for name, seed, model in product(QUICK if quick else EQUATIONS, seeds, MODELS):
@@ -61,7 +74,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """For each equation the errors of all models in per cent of the target's standard deviation: medians of seeds."""
+    """Make the table of all models' errors in per cent of the target's standard deviation, medians of the seeds."""
     rows = latest(rows, "problem", "seed", "model")
     if not rows:
         return NO_ROWS
@@ -85,41 +98,27 @@ def summary(rows: list[dict]) -> Outcome:
                 f"{median(map(working_seconds, kan)):.1f}",
             )
         )
-    first, counts = rows[0], [sum(row["problem"] == name and row["model"] == "KAN" for row in rows) for name in names]
-    sentences = (
-        f"RMSE against the equation itself in per cent of its standard deviation, {first['samples']} samples with "
-        f"{100 * first['noise']:g} % noise, {_seeds_said(min(counts), max(counts))}; parameters and "
-        "seconds: of the KAN, its search included (wall, or "
-        "CPU where that is less: the machine was shared then).",
-        f"The KAN has the lowest error for {below} of {len(names)} equations.",
-        *_coverage_said(rows),
-    )
+    counts = [sum(row["problem"] == name and row["model"] == "KAN" for row in rows) for name in names]
+    fits = [row for row in rows if row.get("interval_holds") is not None]
+    figures = {
+        "equations for which the KAN has the lowest error": f"{below} of {len(names)}",
+        f"coverage of the {100 * LEVEL:g} % intervals": _mean_and_range([row["interval_holds"] for row in fits]),
+        f"coverage of the {100 * LEVEL:g} % bands": _mean_and_range([row["band_holds"] for row in fits]),
+        "fits with intervals": str(len(fits)),
+        "samples": f"{rows[0]['samples']}",
+        "noise": f"{100 * rows[0]['noise']:g} %",
+        "seeds": count_range(counts),
+    }
     columns = ("equation", *MODELS, "parameters", "seconds")
-    return Outcome((ResultTable(columns, tuple(lines)),), sentences, {"errors": partial(_draw, names, shown)})
+    tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
+    return Outcome(tables, NOTES, {"errors": partial(_draw, names, shown)})
 
 
-def _seeds_said(low: int, high: int) -> str:
-    if high == 1:
-        return "one seed"
-    return f"medians of {high} seeds" if low == high else f"medians of {low} to {high} seeds"
+def _mean_and_range(shares: Sequence[float]) -> str:
+    return f"{sum(shares) / len(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})" if shares else "-"
 
 
-def _coverage_said(rows: list[dict]) -> list[str]:
-    """Of the KANs that have error bars."""
-    known = [row for row in rows if row.get("interval_holds") is not None]
-    if not known:
-        return []
-    shares = []
-    for key in ("interval_holds", "band_holds"):
-        each = sorted(row[key] for row in known)
-        shares.append(f"{sum(each) / len(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})")
-    return [
-        f"Its intervals of {100 * LEVEL:g} % hold a share {shares[0]} of fresh samples with noise, its bands of "
-        f"{100 * LEVEL:g} % a share {shares[1]} of the equation: means (and range) of {len(known)} fits."
-    ]
-
-
-def _draw(names: list[str], shown: Mapping[str, list[list[float]]]):
+def _draw(names: list[str], shown: Mapping[str, list[list[float]]]) -> Figure:
     from edgewise.plot import Span, error_bars
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
@@ -131,12 +130,12 @@ def _line(row: dict) -> str:
     return f"{row['problem']}, seed {row['seed']}: {row['model']} {error}, {row['seconds']:.1f} s"
 
 
-def _measure(name: str, seed: int, model: str, quick: bool, tell: Tell) -> dict:
+def _measure(name: str, seed: int, model: str, quick: bool, report_progress: ProgressCallback) -> dict:
     target = FEYNMAN_EQUATIONS[name]
     X, y, spread = noisy_samples(target, seed)
     X_test, y_test = target.sample(TEST, seed=1_000_000 + seed)
     start, start_cpu = time.perf_counter(), time.process_time()
-    fitted, facts = MODELS[model](X, y, seed, quick, tell)
+    fitted, facts = MODELS[model](X, y, seed, quick, report_progress)
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
     error = float(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)))
     if isinstance(fitted, KANRegressor) and fitted.error_bars_ is not None:
@@ -151,30 +150,33 @@ def _held(ends: tuple[np.ndarray, np.ndarray], y: np.ndarray) -> float:
 
 
 def noisy_samples(target: TargetFunction, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """X (SAMPLES, d), y with noise, and the standard deviation of the target."""
+    """Return inputs (SAMPLES, d), values with noise, and the standard deviation of the target."""
     X, y = target.sample(SAMPLES, seed)
     spread = float(np.std(target.sample(TEST, seed=2_000_000)[1]))
     return X, y + NOISE * spread * np.random.default_rng([seed, 1]).normal(size=SAMPLES), spread
 
 
-def _kan(X, y, seed: int, quick: bool, tell: Tell) -> tuple[KANRegressor, dict]:
+def _kan(
+    X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
+) -> tuple[KANRegressor, dict]:
     model = KANRegressor(
         budget=0.02 if quick else BUDGET,
         random_state=seed,
-        progress=lambda at: tell(at.stage, at.share, at.loss),
+        progress=report_progress,
     ).fit(X, y)
-    if "interrupted" in (model.report_.stopped, model.search_.stopped):
-        raise KeyboardInterrupt  # a fit that was cut short is no result
+    require_complete(model.report_, model.search_)
     return model, {"parameters": model.parameter_count_, "width": list(model.model_.config.width)}
 
 
-def _boosting(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GradientBoostingRegressor, dict]:
-    """Depth, share of the samples for each tree, and number of trees by cross-validation."""
+def _boosting(
+    X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
+) -> tuple[GradientBoostingRegressor, dict]:
+    """Fit boosted trees; cross-validation chooses depth, share of the samples for each tree, and number of trees."""
     trees = 50 if quick else TREES
     grid = list(product(DEPTHS[:1] if quick else DEPTHS, SHARES))
     losses = {}
     for done, (depth, share) in enumerate(grid):
-        tell(f"depth {depth}", done / len(grid), None)
+        report_progress(Progress(f"depth {depth}", done / len(grid)))
         losses[depth, share] = np.mean(list(_staged_losses(X, y, seed, trees, depth, share)), axis=0)
     depth, share = min(losses, key=lambda key: losses[key].min())
     count = int(losses[depth, share].argmin()) + 1
@@ -182,7 +184,9 @@ def _boosting(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GradientBoostin
     return model, {"parameters": None, "trees": count, "depth": depth, "share": share}
 
 
-def _staged_losses(X, y, seed: int, trees: int, depth: int, share: float) -> Iterator[list[float]]:
+def _staged_losses(
+    X: np.ndarray, y: np.ndarray, seed: int, trees: int, depth: int, share: float
+) -> Iterator[list[float]]:
     for fit, judge in KFold(FOLDS, shuffle=True, random_state=seed).split(X):
         model = _booster(trees, depth, share, seed).fit(X[fit], y[fit])
         yield [float(np.mean((each - y[judge]) ** 2)) for each in model.staged_predict(X[judge])]
@@ -194,8 +198,10 @@ def _booster(trees: int, depth: int, share: float, seed: int) -> GradientBoostin
     )
 
 
-def _mlp(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GridSearchCV, dict]:
-    """Layers and weight decay by cross-validation; L-BFGS, the better optimiser for 500 samples."""
+def _mlp(
+    X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
+) -> tuple[GridSearchCV, dict]:
+    """Fit an MLP by L-BFGS, the better optimiser for 500 samples; cross-validation chooses layers and weight decay."""
     network = MLPRegressor(
         activation="tanh", solver="lbfgs", max_iter=50 if quick else ITERATIONS, max_fun=10**6, random_state=seed
     )
@@ -208,13 +214,15 @@ def _mlp(X, y, seed: int, quick: bool, tell: Tell) -> tuple[GridSearchCV, dict]:
     folds = KFold(FOLDS, shuffle=True, random_state=seed)
     with catch_warnings():
         simplefilter("ignore", ConvergenceWarning)  # stopped by max_iter: judged by its error like the others
-        found = GridSearchCV(whole, grid, cv=folds, scoring="neg_mean_squared_error").fit(X, y)
-    best = found.best_estimator_.regressor_[-1]
+        search = GridSearchCV(whole, grid, cv=folds, scoring="neg_mean_squared_error").fit(X, y)
+    best = search.best_estimator_.regressor_[-1]
     chosen = {"alpha": best.alpha, "layers": list(best.hidden_layer_sizes)}
-    return found, {"parameters": sum(each.size for each in (*best.coefs_, *best.intercepts_)), **chosen}
+    return search, {"parameters": sum(each.size for each in (*best.coefs_, *best.intercepts_)), **chosen}
 
 
-def _spline(X, y, seed: int, quick: bool, tell: Tell) -> tuple[SmoothingSpline, dict]:
+def _spline(
+    X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
+) -> tuple[SmoothingSpline, dict]:
     spline = SmoothingSpline.fit(X, y)
     return spline, {"parameters": round(spline.parameters, 1)}
 

@@ -1,4 +1,4 @@
-"""A smoothing tensor-product spline, the classical method for few inputs: cubic, strengths by cross-validation.
+"""A smoothing tensor-product spline, the classical method for few inputs: cubic, with strengths from cross-validation.
 
 P. H. C. Eilers and B. D. Marx, "Multivariate calibration with temperature interaction using two-dimensional penalized
 signal regression", Chemometrics 66 (2003): products of B-splines, with a penalty on second differences of the
@@ -18,13 +18,24 @@ from sklearn.preprocessing import SplineTransformer
 
 INTERVALS = {1: (10, 20, 40), 2: (4, 8, 14), 3: (3, 6)}  # more in three dimensions outgrow 500 samples many times over
 STRENGTHS = np.arange(-6.0, 3.5)  # decimal logarithms; then refined along each input
-_RIDGE = 1e-9  # of the mean diagonal: products that no sample reaches have no other hold
+_RIDGE = 1e-9  # times the mean diagonal, for products that no sample reaches; a choice near rounding
 
 
 @dataclass(frozen=True)
 class SmoothingSpline:
-    """bases: one for each input; coefficients of their products; score: of the cross-validation; parameters: their
-    effective number, the trace of the smoother."""
+    """A fitted spline.
+
+    Parameters
+    ----------
+    bases : tuple of SplineTransformer
+        One for each input.
+    coefficients : ndarray
+        Coefficients of the products of the bases, the last input running fastest.
+    score : float
+        Generalised cross-validation score.
+    parameters : float
+        Effective degrees of freedom, the trace of the smoother.
+    """
 
     bases: tuple[SplineTransformer, ...]
     coefficients: np.ndarray
@@ -33,11 +44,11 @@ class SmoothingSpline:
 
     @classmethod
     def fit(cls, X: np.ndarray, y: np.ndarray) -> SmoothingSpline:
-        """X (N, 1 to 3), y (N,)."""
+        """Fit inputs X (N, d), d from 1 to 3, and values y (N,), with the best number of intervals."""
         return min((_fit_with(X, y, count) for count in INTERVALS[X.shape[1]]), key=lambda spline: spline.score)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """X (N, d) -> (N,)."""
+        """Return the values (N,) at inputs X (N, d)."""
         return _design(self.bases, X) @ self.coefficients
 
 
@@ -48,7 +59,13 @@ def _fit_with(X: np.ndarray, y: np.ndarray, intervals: int) -> SmoothingSpline:
     )
     design = _design(bases, X)
     gram, moment = design.T @ design, design.T @ y
-    penalties = _penalties(intervals + 3, len(bases))
+    count, inputs = intervals + 3, len(bases)
+    differences = np.diff(np.eye(count), n=2, axis=0)
+    square, identity = differences.T @ differences, np.eye(count)
+    # For each input the matrix of the sum of squared second differences along it.
+    penalties = [
+        reduce(np.kron, [square if k == which else identity for k in range(inputs)]) for which in range(inputs)
+    ]
 
     def solve(strengths: tuple[float, ...]) -> tuple[float, np.ndarray, float]:
         matrix = gram + sum(10**s * penalty for s, penalty in zip(strengths, penalties, strict=True))
@@ -68,13 +85,6 @@ def _fit_with(X: np.ndarray, y: np.ndarray, intervals: int) -> SmoothingSpline:
 
 
 def _design(bases: tuple[SplineTransformer, ...], X: np.ndarray) -> np.ndarray:
-    """All products of one spline of each input: (N, n^d), the last input running fastest."""
+    """Return all products of one spline of each input, (N, n^d), the last input running fastest."""
     columns = [basis.transform(column[:, None]) for basis, column in zip(bases, X.T, strict=True)]
     return reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), columns)
-
-
-def _penalties(count: int, inputs: int) -> list[np.ndarray]:
-    """For each input the matrix of the sum of squared second differences along it."""
-    differences = np.diff(np.eye(count), n=2, axis=0)
-    square, identity = differences.T @ differences, np.eye(count)
-    return [reduce(np.kron, [square if k == which else identity for k in range(inputs)]) for which in range(inputs)]

@@ -1,7 +1,7 @@
-"""The 15 special functions of the KAN paper: automatic shape and grids, beside the paper, pykan and MLPs.
+"""The 15 special functions of the KAN paper: automatic shape and grids, compared with the paper, pykan and MLPs.
 
-The domains are ours (edgewise/datasets/special_functions.py), for the paper prints none; pykan and MLPs were run on
-ours for some of the functions. Four of them also by size, as in the paper's Figure 2.
+The domains are ours (`edgewise_experiments/data/special_functions.py`) because the paper prints none; pykan and MLPs
+were trained on ours for some of the functions. Four functions are also measured by size, as in the paper's Figure 2.
 """
 
 from __future__ import annotations
@@ -9,27 +9,30 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from edgewise_experiments.accuracy.accuracy import Effort, accuracy_job, beside_the_paper, repeats, shape
+from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper, repeats, shape
 from edgewise_experiments.accuracy.mlp_baseline import best_mlp
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
-from edgewise_experiments.formulas.special_fronts import draw_fronts, front_jobs, front_table, is_front
-from edgewise_experiments.runner.jobs import Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.formulas.special_fronts import FRONT_NOTES, draw_fronts, front_jobs, front_table, is_front
+from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific, times
 from edgewise_experiments.runner.store import Store
 
 ALSO = ("pykan_reference", "mlp-comparison")
+NOTES = (
+    "On the same domains: pykan's best model and the MLP with the lowest held-out error of the experiment "
+    "mlp-comparison, trained on our domains on the same machine; times lower is their error divided by ours."
+)
 QUICK = ("kv", "sph_harm 0 1")
 EFFORT = Effort(budget=0.5)  # up to about 20 seconds of one core
 QUICK_EFFORT = Effort(samples=300, held_out=100, width=(2, 2, 1), budget=0.001)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Three seeds, of samples and training, unless told otherwise."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Measure every function with three seeds (of samples and training) by default."""
     names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(SPECIAL_FUNCTIONS), seeds or (0, 1, 2))
     effort = QUICK_EFFORT if quick else EFFORT
-    # By seeds, so that the table is complete, if with one seed, after a third of the time.
     jobs = []
-    for seed in seeds:
+    for seed in seeds:  # outermost, so that the table is complete, with one seed, after a third of the time
         jobs += [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for name in names]
         jobs += [job for name in names for job in front_jobs(name, seed, quick=quick)]
     rows = run_jobs(jobs, store, progress, line)
@@ -37,24 +40,28 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """The table, ours against the paper's best KAN, that of pykan and MLPs on our domains, and fronts by size."""
+    """Make the table beside the paper's, the comparison on the same domains, and the errors by size."""
     known = [row for row in rows if row.get("problem") in SPECIAL_FUNCTIONS]
     ours = latest([row for row in known if "model" not in row and not is_front(row)], "problem", "seed")
     pykan = [row for row in rows if row.get("function") in SPECIAL_FUNCTIONS]
     mlps = [row for row in known if row.get("model") == "MLP"]
     to_beat = {name: target.paper["kan"] for name, target in SPECIAL_FUNCTIONS.items()}
-    which = "the paper's best KAN"
-    outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, which=which)
+    reference = "the paper's best KAN"
+    outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, reference=reference)
     same, fronts = _same_domains(ours, pykan, mlps), front_table(known)
     more = [table for table in (same, fronts) if table is not None and table.rows]
     figures = dict(outcome.figures)
     if fronts is not None:
         figures["fronts"] = partial(draw_fronts, known)
-    return replace(outcome, tables=(*outcome.tables, *more), figures=figures)
+    tables = (*outcome.tables[:1], *more, *outcome.tables[1:])
+    notes = (*outcome.notes, NOTES) if more else outcome.notes
+    return replace(
+        outcome, tables=tables, notes=(*notes, FRONT_NOTES) if fronts is not None else notes, figures=figures
+    )
 
 
 def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
-    """pykan's best model and the best MLP of each function that they were trained on, on the same domain."""
+    """Compare each function with pykan's best model and the best MLP on the same domain, where they were trained."""
     lines = []
     for each in repeats(ours):
         theirs = min((r for r in pykan if r["function"] == each.name), key=lambda r: r["best_test_rmse"], default=None)
@@ -75,23 +82,15 @@ def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> Resu
             cells += [f"{mlp['parameters']:,}", scientific(mlp["rmse"]), f"{working_seconds(mlp):.0f}", ratio]
         lines.append(tuple(cells))
     columns = (
-        "function",
-        "RMSE",
-        "s",
-        "pykan",
-        "RMSE",
-        "s",
-        "times lower",
-        "MLP parameters",
-        "RMSE",
-        "s",
-        "times lower",
+        *("function", "RMSE", "seconds"),
+        *("pykan", "pykan RMSE", "pykan seconds", "times lower than pykan"),
+        *("MLP parameters", "MLP RMSE", "MLP seconds", "times lower than the MLP"),
     )
-    return ResultTable(columns, tuple(lines), "On the same domains, on the same machine")
+    return ResultTable(columns, tuple(lines), "On the same domains")
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     paper = SPECIAL_FUNCTIONS[row["problem"]].paper["kan"]
     what = f"{row['problem']}, cubic {shape(row['width'])}" if is_front(row) else row["problem"]
     return (

@@ -1,6 +1,6 @@
-"""The toy functions of the KAN paper in the paper's shapes: accuracy, slope against the grid size, pykan's seconds.
+"""The toy functions of the KAN paper in the paper's shapes: accuracy, slope against the grid size, and pykan's time.
 
-The paper plots its errors and prints none; pykan was run on the same machine (benchmarks/pykan_reference.py).
+The paper plots its errors and prints none; pykan was run on the same machine (`benchmarks/pykan_reference.py`).
 """
 
 from __future__ import annotations
@@ -9,27 +9,49 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise_experiments.accuracy.accuracy import CELLS, TEST, Effort, accuracy_job, repeats
 from edgewise_experiments.accuracy.halvings import halvings_job, seconds_to
+from edgewise_experiments.accuracy.known_functions import CELLS, TEST, Effort, accuracy_job, repeats
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific, seeds_said, times
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs
+from edgewise_experiments.runner.outcome import (
+    NO_ROWS,
+    Outcome,
+    ResultTable,
+    count_range,
+    key_figures,
+    median,
+    scientific,
+    times,
+)
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ALSO = ("pykan_reference",)
 QUICK = ("toy 2", "toy 3")
 SAMPLES = {"toy 1": 2000, "toy 2": 3000, "toy 3": 3000, "toy 4": 9000, "toy 5": 6000}
 SLOW = ("toy 4",)  # one seed, minutes
-STARTS = (0, 1, 2)  # of the runs that are timed against pykan's
+STARTS = (0, 1, 2)  # seeds of the runs whose time is compared with pykan's
 SLOPES, DEGREES = ("toy 1", "toy 2", "toy 5"), {3: "cubic", 5: "quintic"}
-SLOPE_GRIDS, SLOPE_FLOOR = (10, 100), 1e-11  # below, rounding is part of the error
+SLOPE_GRIDS, SLOPE_FLOOR = (10, 100), 1e-11  # below this error, rounding is part of it
+NOTES = (
+    "RMSE: median and worst of the seeds on fresh points, from noise-free samples, in the paper's shapes. Seconds are "
+    "those of the whole of `approximate`: wall seconds, or CPU seconds where these are fewer because the machine was "
+    "shared. pykan has the same shape, number of samples and machine, and the paper's grids.",
+    "Times faster there compares one start with quintic splines, whose grid is halved repeatedly, with pykan: pykan's "
+    "seconds to its lowest error, divided by the median over three starts of our seconds to the same error.",
+    "Slope: least squares of log RMSE on held-out samples against the log of the grid size, from grid 10 to 100, "
+    "above the error at which rounding counts. Theory: minus (degree + 1).",
+)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Three seeds, of samples and training, unless told otherwise; one for number 4 and for the slopes."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Measure with three seeds (of samples and training) by default, with one for toy 4 and for the slopes."""
     names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(TOY_FUNCTIONS), seeds or (0, 1, 2))
     jobs = [_job(name, seeds[0], None, quick) for name in names]
     jobs += [_job(name, seeds[0], degree, quick) for name in names if name in SLOPES for degree in DEGREES]
@@ -41,11 +63,11 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
 
 
 def effort_of(name: str) -> Effort:
-    """What the KAN of a function is given."""
+    """Return the samples and settings for the KAN of a function."""
     effort = Effort(SAMPLES[name], width=TOY_FUNCTIONS[name].shape)
     if name in SLOW:
-        # Of 100 inputs, samples near the faces lie far from all uniform ones. Two starts met in one minimum: the work
-        # goes to finer grids.
+        # With 100 inputs, samples near the faces lie far from all uniform ones. Two starts reached the same minimum, so
+        # the work goes to finer grids.
         effort = replace(effort, edges=0.0, starts=1, budget=2.5)
     return effort
 
@@ -59,71 +81,69 @@ def _job(name: str, seed: int, degree: int | None, quick: bool) -> Job:
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Errors and seconds; slopes of the error against the grid size; a figure of both."""
+    """Make the tables of errors and of slopes against the grid size, the key figures, and the figure."""
     timed = latest([row for row in rows if row.get("kind") == "halvings"], "problem", "seed")
     ours = latest([row for row in rows if "problem" in row and "kind" not in row], "problem", "seed", "degree")
     pykan = [row for row in rows if row.get("function") in TOY_FUNCTIONS]
-    found = repeats([row for row in ours if row["degree"] is None])
-    if not found:
+    functions = repeats([row for row in ours if row["degree"] is None])
+    if not functions:
         return NO_ROWS
     lines, ratios = [], []
-    for each in found:
+    for each in functions:
         best = _pykan(each.name, pykan)
         ratio = None if best is None else _faster([row for row in timed if row["problem"] == each.name], best)
         ratios += [] if ratio is None else [ratio]
         theirs = ("-", "-") if best is None else (scientific(best["best_test_rmse"]), f"{_pykan_seconds(best):.0f}")
         lines.append((TOY_FUNCTIONS[each.name].formula, *each.cells(), *theirs, times(ratio)))
     columns = ("function", *CELLS, "pykan RMSE", "pykan seconds", "times faster there")
-    slopes = [row for row in ours if row["degree"] in DEGREES]
-    table = ResultTable(columns, tuple(lines))
-    tables = (table, _slopes(slopes)) if slopes else (table,)
-    sentences = [
-        f"Test RMSE on {TEST:,} fresh points, noise-free samples, the paper's shapes; "
-        f"{seeds_said(len(each.rows) for each in found)}; seconds: the whole of `approximate` (wall, "
-        "or CPU where that is less: the machine was shared then).",
-    ]
-    if ratios:
-        starts = len({row["seed"] for row in timed})
-        sentences.append(
-            "Times faster there: pykan's seconds to its lowest error (same shape, number of samples and machine, the "
-            "paper's grids) over ours to the same error, of one start with quintic splines whose grid is halved after "
-            f"every {timed[0]['steps']} steps, the median of {starts} starts: median {times(median(ratios))}, smallest "
-            f"{times(min(ratios))}."
-        )
-    return Outcome(tables, tuple(sentences), {"slopes": partial(_draw, slopes, pykan)} if slopes else {})
+    fixed = [row for row in ours if row["degree"] in DEGREES]
+    cubic = [f"{each:.1f}" for row in fixed if row["degree"] == 3 and (each := slope(row)) is not None]
+    reached = [row["rmse"] for each in functions for row in each.rows if row["rmse"] is not None]
+    figures = {
+        "slopes of cubic splines in the grid size": ", ".join(cubic) or "-",
+        "lowest RMSE, degree and grids chosen": scientific(min(reached, default=None)),
+        "largest RMSE, degree and grids chosen": scientific(max(reached, default=None)),
+        "median of times faster there": times(median(ratios)),
+        "smallest of times faster there": times(min(ratios, default=None)),
+        "seeds": count_range(len(each.rows) for each in functions),
+        "test points": f"{TEST:,}",
+    }
+    slopes = (_slope_table(fixed),) if fixed else ()
+    tables = (ResultTable(columns, tuple(lines)), *slopes, key_figures(figures))
+    return Outcome(tables, NOTES, {"slopes": partial(_draw, fixed, pykan)} if fixed else {})
 
 
 def _pykan(name: str, pykan: Sequence[dict]) -> dict | None:
-    """pykan's most accurate run in the paper's shape."""
+    """Return pykan's most accurate run in the paper's shape."""
     runs = [row for row in pykan if row["function"] == name and tuple(row["width"]) == TOY_FUNCTIONS[name].shape]
     return min(runs, key=lambda row: row["best_test_rmse"], default=None)
 
 
 def _pykan_seconds(row: dict) -> float:
-    """The smaller of wall and CPU seconds: no pause that another program of the machine caused counts against it."""
+    """Return the smaller of wall and CPU seconds, so that no pause by another program counts against pykan."""
     return min(row["seconds_to_best"], row["cpu_seconds_to_best"])
 
 
 def _faster(timed: Sequence[dict], best: dict) -> float | None:
-    """How many times sooner than pykan the median of our starts is where pykan ends; None if it doesn't get there."""
+    """Return the ratio of pykan's seconds to the median of ours at the same error, None if we do not reach it."""
     seconds = median(seconds_to(row, best["best_test_rmse"]) for row in timed)
     return None if seconds is None else _pykan_seconds(best) / max(seconds, 1e-3)
 
 
 def slope(row: dict) -> float | None:
-    """Of log RMSE (held-out samples) against log grid size: least squares over `SLOPE_GRIDS`, above `SLOPE_FLOOR`."""
+    """Return the slope of log RMSE (held-out samples) against log grid size over `SLOPE_GRIDS`, above `SLOPE_FLOOR`."""
     points = [(g, e) for g, e in zip(*_curve(row), strict=True) if SLOPE_GRIDS[0] <= g <= SLOPE_GRIDS[1]]
     points = [(math.log(g), math.log(e)) for g, e in points if e > SLOPE_FLOOR]
     return float(np.polyfit(*zip(*points, strict=True), 1)[0]) if len(points) > 1 else None
 
 
 def _curve(row: dict) -> tuple[list[float], list[float]]:
-    """Grid sizes and the errors at the end of each."""
+    """Return the grid sizes and the held-out error at the end of each."""
     points = {max(p["grid_size"]): p["validation_rmse"] for p in row["phases"] if p["validation_rmse"]}
     return list(points), list(points.values())
 
 
-def _slopes(rows: Sequence[dict]) -> ResultTable:
+def _slope_table(rows: Sequence[dict]) -> ResultTable:
     lines = []
     for row in rows:
         grids, errors = _curve(row)
@@ -138,11 +158,11 @@ def _slopes(rows: Sequence[dict]) -> ResultTable:
                 f"{-row['degree'] - 1}",
             )
         )
-    title = "Slope of log RMSE (held-out samples) against log grid size, between grid 10 and 100, above 1e-11"
+    title = "Slope of log RMSE against log grid size"
     return ResultTable(("function", "splines", "grids", "lowest RMSE", "slope", "theory"), tuple(lines), title)
 
 
-def _draw(slopes: Sequence[dict], pykan: Sequence[dict]):
+def _draw(slopes: Sequence[dict], pykan: Sequence[dict]) -> Figure:
     from edgewise.plot import Curve, error_curves
 
     groups: dict[str, list[Curve]] = {}
@@ -158,7 +178,7 @@ def _draw(slopes: Sequence[dict], pykan: Sequence[dict]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     kind = "halvings" if "kind" in row else DEGREES.get(row["degree"], "degree chosen")
     return (
         f"{TOY_FUNCTIONS[row['problem']].formula}, {kind}, seed {row['seed']}: {scientific(row['rmse'])}, "

@@ -1,15 +1,17 @@
-"""Formulas from samples of 36 functions, without and with noise, ten among useless inputs: how many are exact.
+"""Formulas from samples of 36 functions, without and with noise, ten among useless inputs: the share that is exact.
 
 1,000 samples, at most 120 s each. Without noise (three seeds) a formula is found exactly if it equals the truth within
-1e-6 of its deviation on fresh points with at most 1.5 times its symbols. With normal noise of 1 % of the deviation (one
-seed) its form must hold the truth: with constants fitted to noise-free values at the same points it equals the truth
-in the same sense, and no constant moves by more than three of its standard errors. Complexity of the truth is that of
-its shortest form known to the library's own simplification.
+1e-6 of its standard deviation on fresh points with at most 1.5 times its symbols. With normal noise of 1 % of the
+standard deviation (one seed) its form must contain the truth: with constants fitted to noise-free values at the same
+points it equals the truth in the same sense, and no constant moves by more than three of its standard errors. The
+complexity of the truth is that of the shortest form that the library's own simplification finds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,20 +21,33 @@ from edgewise.formulas.constants import relative_error
 from edgewise.formulas.expression import constant_values
 from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.ops.bessel import bessel_j0
+from edgewise.outcomes import ProgressCallback
 from edgewise.plot import Span, error_dots
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
 from edgewise_experiments.formulas.symbolified import SECONDS as SYMBOLIFIED
 from edgewise_experiments.formulas.symbolified import WIDTH, measured
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES, FRESH, SECONDS = 1000, 1000, 120.0
 NOISE = 0.01
-CLOSE, LONGER, DEVIATIONS = 1e-6, 1.5, 3.0
+CLOSE, LONGER, DEVIATIONS = 1e-6, 1.5, 3.0  # choices, explained above
 USELESS = 5
+NOTES = (
+    "Exact: the share of the seeds whose formula is the true one, without noise, with noise, and among useless "
+    "inputs. Without noise a formula is exact if it agrees with the truth on fresh points and is not much longer; "
+    "with noise its form must contain the truth within the standard errors of its constants. Symbols: complexity of "
+    "the formula (median of the seeds) over that of the truth. Seconds are medians: wall seconds, or CPU seconds "
+    "where these are fewer because the machine was shared. The formula is that of the first seed.",
+    "The other programs got the same samples of the ten problems, and a time limit each. The cost of `symbolify` is "
+    "measured for an unpruned network in a separate process, whose memory includes training and torch.",
+)
 ALSO = ("formulas_peers",)  # written by benchmarks/formulas_peers.py
 
 
@@ -42,7 +57,9 @@ def _j0(u: np.ndarray) -> np.ndarray:
     return bessel_j0(torch.as_tensor(u)).numpy()
 
 
-def _on_box(name: str, formula: str, function, names: str, low: float, high: float) -> TargetFunction:
+def _on_box(
+    name: str, formula: str, function: Callable[..., np.ndarray], names: str, low: float, high: float
+) -> TargetFunction:
     inputs = tuple(names.split())
     return TargetFunction(name, formula, of_columns(function), inputs, (low,) * len(inputs), (high,) * len(inputs))
 
@@ -77,14 +94,14 @@ _TEXTS = {"toy 1": "besselj0(20*x)", "toy 4": _SINES}  # those whose formula is 
 
 
 def truth(name: str) -> Expression:
-    """The shortest form of a problem's formula: as written or simplified."""
+    """Return the shortest form of a problem's formula, as written or simplified."""
     target = PROBLEMS[name]
     written = parse_expression(_TEXTS.get(name, target.formula), target.names)
     return min(written, simplify(written), key=complexity)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Without noise three seeds (of samples and search), one with noise and among useless inputs; a network besides."""
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Search with three seeds (of samples and search) without noise, one with noise and one among useless inputs."""
     names = QUICK if quick else tuple(PROBLEMS)
     kinds = [(name, seed, 0.0, 0) for seed in seeds or ((0,) if quick else (0, 1, 2)) for name in names]
     kinds += [(name, (seeds or (0,))[0], NOISE, 0) for name in names]
@@ -97,11 +114,11 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: P
         jobs.append(Job(label, key, partial(_measure, name, seed, noise, useless)))
     limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED
     key = {"network": list(WIDTH), "seed": (seeds or (0,))[0], "samples": SAMPLES, "limit": limit, "quick": quick}
-    jobs.append(Job("symbolify an unpruned network", key, lambda tell: measured(key["seed"], limit)))
+    jobs.append(Job("symbolify an unpruned network", key, lambda report_progress: measured(key["seed"], limit)))
     return summary([*run_jobs(jobs, store, progress, _line), *store.beside(*ALSO)])
 
 
-def _measure(name: str, seed: int, noise: float, useless: int, tell: Tell) -> dict:
+def _measure(name: str, seed: int, noise: float, useless: int, report_progress: ProgressCallback) -> dict:
     target = PROBLEMS[name]
     x, clean = target.sample(SAMPLES, seed)
     fresh_x, fresh_y = target.sample(FRESH, seed=1_000_000 + seed)
@@ -126,8 +143,10 @@ def _measure(name: str, seed: int, noise: float, useless: int, tell: Tell) -> di
     }
 
 
-def _same_form(node: Expression, x, y, clean, fresh_x, fresh_y) -> bool:
-    """Whether the formula becomes the truth when no constant moves beyond three standard errors."""
+def _same_form(
+    node: Expression, x: np.ndarray, y: np.ndarray, clean: np.ndarray, fresh_x: np.ndarray, fresh_y: np.ndarray
+) -> bool:
+    """Tell whether the formula becomes the truth when no constant moves by more than three standard errors."""
     noisy = fit_constants(node, x, y)
     if noisy is None:
         return False
@@ -141,12 +160,12 @@ def _same_form(node: Expression, x, y, clean, fresh_x, fresh_y) -> bool:
 def _line(row: dict) -> str:
     if "network" in row:
         return f"{row['network']}: symbolify took {row['seconds']:.1f} s"
-    found = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
-    return f"{row['problem']}, seed {row['seed']}, noise {row['noise']:g}: {found}, {row['seconds']:.1f} s"
+    verdict = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
+    return f"{row['problem']}, seed {row['seed']}, noise {row['noise']:g}: {verdict}, {row['seconds']:.1f} s"
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """For each problem the seeds found exactly, the formula of the first, and seconds; the shares below."""
+    """Make the table of problems, the comparison with other programs, the key figures, and the figure."""
     networks = latest([row for row in rows if "network" in row], "network")
     peers = latest([row for row in rows if "peer" in row], "peer", "problem", "seed")
     rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
@@ -163,49 +182,42 @@ def summary(rows: list[dict]) -> Outcome:
                 _share([row for row in own if row["useless"]]),
                 f"{median(row['complexity'] for row in pure):g}/{own[0]['true_complexity']}" if pure else "-",
                 f"{median(map(working_seconds, pure or own)):.1f}",
-                _short((pure or own)[0]["formula"]),
+                text if len(text := (pure or own)[0]["formula"]) <= 60 else text[:57] + "...",
             )
         )
     columns = ("problem", "exact", "with 1 % noise", "useless inputs", "symbols", "seconds", "formula")
     pure = [row for row in rows if not row["noise"] and not row["useless"]]
-    noisy = [row for row in rows if row["noise"]]
-    sentences = [
-        f"Found exactly: {_percent(pure)} without noise, {_percent(noisy)} with 1 % noise.",
-        f"Among {USELESS} useless inputs: {_percent([row for row in rows if row['useless']])}.",
-        f"{rows[0]['samples']} samples; seconds are medians: of the wall, or of the CPU where the machine was shared.",
-    ]
-    sentences += [*map(_symbolified, networks), *_beside(rows, peers)]
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"seconds": partial(_draw, rows)})
+    figures = {
+        "exact without noise": _percent(pure),
+        "exact with 1 % noise": _percent([row for row in rows if row["noise"]]),
+        f"exact among {USELESS} useless inputs": _percent([row for row in rows if row["useless"]]),
+        "samples": f"{rows[0]['samples']:,}",
+    }
+    for row in networks:
+        network = f"`symbolify` of [{','.join(map(str, row['network']))}] from {row['samples']:,} samples"
+        figures[f"{network}, seconds of the {row['limit']:.0f} allowed"] = f"{row['seconds']:.0f}"
+        figures[f"{network}, memory"] = f"{row['peak_bytes'] / 1e9:.2f} GB"
+    tables = (ResultTable(columns, tuple(lines)), *_peer_tables(pure, peers), key_figures(figures))
+    return Outcome(tables, NOTES, {"seconds": partial(_draw, rows)})
 
 
-def _symbolified(row: dict) -> str:
-    shape = ",".join(map(str, row["network"]))
-    return (
-        f"An unpruned [{shape}] and {row['samples']:,} samples: `symbolify` takes {row['seconds']:.0f} s of the "
-        f"{row['limit']:.0f} s it was given, the process {row['peak_bytes'] / 1e9:.2f} GB at most, training and torch "
-        "included."
-    )
-
-
-def _beside(rows: list[dict], peers: list[dict]) -> list[str]:
-    """The ten problems beside what the peers found in them, in the same samples."""
-    names = list(dict.fromkeys(row["peer"] for row in peers))
-    problems = list(dict.fromkeys(row["problem"] for row in peers))
-    seeds = {row["seed"] for row in peers}
-    ours = [r for r in rows if r["problem"] in problems and r["seed"] in seeds and not r["noise"] and not r["useless"]]
-    if not names or not ours:
+def _peer_tables(pure: list[dict], peers: list[dict]) -> list[ResultTable]:
+    """Compare the ten problems with the other programs, on the same samples; no table without rows of either."""
+    problems, seeds = {row["problem"] for row in peers}, {row["seed"] for row in peers}
+    ours = [row for row in pure if row["problem"] in problems and row["seed"] in seeds]
+    if not ours:
         return []
-    counts = [f"Edgewise {_percent(ours)}"]
-    counts += [f"{name} {_percent([row for row in peers if row['peer'] == name])}" for name in names]
-    limit, slowest = (max(row[name] for row in peers) for name in ("limit", "seconds"))
-    return [
-        f"On ten problems, the same samples: {', '.join(counts)} exactly; the peers had {limit:.0f} s each "
-        f"(the longest run took {slowest:.0f} s), Edgewise took {max(map(working_seconds, ours)):.1f} s at most."
-    ]
+    lines = [("Edgewise", _percent(ours), f"{SECONDS:.0f}", f"{max(map(working_seconds, ours)):.1f}")]
+    for name in dict.fromkeys(row["peer"] for row in peers):
+        own = [row for row in peers if row["peer"] == name]
+        limit, longest = (max(row[each] for row in own) for each in ("limit", "seconds"))
+        lines.append((name, _percent(own), f"{limit:.0f}", f"{longest:.0f}"))
+    columns = ("program", "exact", "seconds allowed", "seconds of the longest run")
+    return [ResultTable(columns, tuple(lines), "Ten problems, the same samples")]
 
 
-def _draw(rows: list[dict]):
-    """Seconds of each problem, with and without noise, found or not."""
+def _draw(rows: list[dict]) -> Figure:
+    """Draw the seconds of each problem, with and without noise, exact or not."""
     names = list(dict.fromkeys(row["problem"] for row in rows))
     kinds = {
         "no noise, exact": (False, True),
@@ -232,9 +244,5 @@ def _share(rows: list[dict]) -> str:
 def _percent(rows: list[dict]) -> str:
     if not rows:
         return "not run"
-    found = sum(row["exact"] for row in rows)
-    return f"{found} of {len(rows)} ({100 * found / len(rows):.0f} %)"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    exact = sum(row["exact"] for row in rows)
+    return f"{exact} of {len(rows)} ({100 * exact / len(rows):.0f} %)"

@@ -1,33 +1,48 @@
-"""Four special functions as in the paper's Figure 2: RMSE against parameters, KANs and MLPs, and where each ends.
+"""Four special functions as in the paper's Figure 2: RMSE against the number of parameters, for KANs and MLPs.
 
-KANs with cubic splines, whose grids are halved: of the paper's best shape and of one shape for all; theory's alpha is 4
-then. Beside them the KANs whose shape and degree were chosen, and the MLPs of the experiment mlp-comparison.
+The KANs have cubic splines whose grids are halved, in the paper's best shape and in one shape for all functions; the
+theory's exponent is 4 then. The figure also has the KANs whose shape and degree were chosen, and the MLPs of the
+experiment mlp-comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edgewise.theory import fitted_exponent, liu
-from edgewise_experiments.accuracy.accuracy import Effort, accuracy_job, shape
+from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, shape
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job
 from edgewise_experiments.runner.outcome import ResultTable, scientific
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FUNCTIONS = ("jv", "ellipkinc", "yv", "kv")
 DEGREE, SHAPE = 3, (2, 3, 2, 1)
 EFFORT = Effort(degree=DEGREE, budget=0.15)
-LEVEL = (
-    2.0  # times the lowest error: from there on a model has stopped falling; a larger gap to training is overfitting
-)
-SAME_SIZE = 1.5  # ratio of parameters within which two models count as of one size: halving a grid gives more
+# Within this factor of the lowest error a model counts as one of the best; a larger ratio of held-out to training error
+# counts as overfitting. A choice.
+LEVEL = 2.0
+SAME_SIZE = 1.5  # models whose parameters differ by less count as of one size; halving a grid gives more; a choice
 ALPHA = liu(DEGREE)
+FRONT_NOTES = (
+    "Errors by size: the front consists of the models that no smaller model beats, over all seeds, by RMSE on "
+    "held-out samples. Alpha in N is the exponent with which the error falls along the front; the theory's value for "
+    "cubic splines is degree + 1. Parameters and RMSE are those of the first model within twice the lowest error. The "
+    "limit is the reason why larger models are not more accurate: too few samples if the held-out error of the "
+    "largest model is more than twice its training error, else training or shape."
+)
+# Reasons for the end of a front.
+FALLING, LARGEST = "still falling at the largest model", "no larger model was trained"
+NO_BETTER, FEW_SAMPLES, TRAINING = "larger models are no better", "too few samples", "training or shape"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A trained model: its parameters and its errors on held-out and on training samples."""
+    """A trained model: number of parameters, held-out error and training error."""
 
     parameters: int
     error: float
@@ -35,7 +50,7 @@ class Point:
 
 
 def front_jobs(name: str, seed: int, *, quick: bool) -> list[Job]:
-    """Cubic KANs of the paper's best shape and of `SHAPE`; none for other functions than those of the figure."""
+    """Make the jobs of cubic KANs of the paper's best shape and of `SHAPE`, for the functions of the figure only."""
     if name not in FUNCTIONS:
         return []
     target = SPECIAL_FUNCTIONS[name]
@@ -45,11 +60,11 @@ def front_jobs(name: str, seed: int, *, quick: bool) -> list[Job]:
 
 
 def is_front(row: Mapping) -> bool:
-    """Whether a row is one of `front_jobs`."""
+    """Tell whether a row comes from `front_jobs`."""
     return row.get("degree") == DEGREE
 
 
-# From rows of a function to the models of one kind; the first two are those that theory speaks of.
+# For each kind of model a test of a row; the theory is about the first two.
 SERIES: Mapping[str, Callable[[str, Mapping], bool]] = {
     "KAN, cubic, the paper's shape": lambda name, row: (
         is_front(row) and tuple(row["width"]) == SPECIAL_FUNCTIONS[name].shape
@@ -61,7 +76,7 @@ SERIES: Mapping[str, Callable[[str, Mapping], bool]] = {
 
 
 def points(name: str, series: str, rows: Sequence[dict]) -> list[Point]:
-    """Of all seeds, by size; KANs give one for each grid, MLPs one for each size: that with the lowest error."""
+    """Collect the models of all seeds by size: one for each grid of a KAN, the best MLP of each size."""
     mine = [row for row in rows if row.get("problem") == name and SERIES[series](name, row)]
     if series.startswith("MLP"):
         lowest: dict[int, Point] = {}
@@ -69,82 +84,88 @@ def points(name: str, series: str, rows: Sequence[dict]) -> list[Point]:
             size, error = row["parameters"], row.get("validation_rmse")
             if error and (size not in lowest or error < lowest[size].error):
                 lowest[size] = Point(size, error, row.get("train_rmse"))
-        found = list(lowest.values())
+        models = list(lowest.values())
     else:
         phases = [phase for row in mine for phase in row["phases"]]
-        found = [
+        models = [
             Point(phase["parameters"], phase["validation_rmse"], phase.get("train_rmse"))
             for phase in phases
             if phase["validation_rmse"] and "parameters" in phase
         ]
-    return sorted(found, key=lambda point: (point.parameters, point.error))
+    return sorted(models, key=lambda point: (point.parameters, point.error))
 
 
-def pareto(found: Sequence[Point]) -> list[Point]:
-    """Those that no model of as many or fewer parameters beats. found: by size, then error."""
+def pareto(models: Sequence[Point]) -> list[Point]:
+    """Return the models that none with as many or fewer parameters beats; `models` is sorted by size, then error."""
     front: list[Point] = []
-    for point in found:
+    for point in models:
         if not front or point.error < front[-1].error:
             front.append(point)
     return front
 
 
-def ending(found: Sequence[Point]) -> tuple[Point, str]:
-    """The first model of the front whose error is within `LEVEL` of the lowest, and why no larger one is better."""
-    front = pareto(found)
+def ending(models: Sequence[Point]) -> tuple[Point, str, Point | None]:
+    """Find the end of a front.
+
+    Returns
+    -------
+    first : Point
+        First model of the front whose error is within `LEVEL` of the lowest.
+    limit : str
+        Reason why no larger model is better.
+    largest : Point or None
+        The best model of the largest size, where it is evidence for that reason.
+    """
+    front = pareto(models)
     first = next(point for point in front if point.error <= LEVEL * front[-1].error)
-    largest = max(point.parameters for point in found)
-    if largest <= SAME_SIZE * first.parameters:
-        falling = front[-1].parameters == largest
-        return first, "still falling at the largest that was trained" if falling else "no larger one was trained"
-    last = min((point for point in found if point.parameters == largest), key=lambda point: point.error)
-    if last.train is None:
-        return first, "larger ones are no better"
-    gap = last.error / max(last.train, 1e-300)
-    if gap > LEVEL:
-        return first, f"too few samples: at {largest:,} parameters the held-out error is {gap:.1f} times the training's"
-    return first, (
-        f"training or shape, not samples: at {largest:,} parameters the error is {scientific(last.error)} and on the "
-        f"training samples {scientific(last.train)}"
-    )
+    size = max(point.parameters for point in models)
+    if size <= SAME_SIZE * first.parameters:
+        return first, FALLING if front[-1].parameters == size else LARGEST, None
+    largest = min((point for point in models if point.parameters == size), key=lambda point: point.error)
+    if largest.train is None:
+        return first, NO_BETTER, largest
+    overfits = largest.error / max(largest.train, 1e-300) > LEVEL
+    return first, FEW_SAMPLES if overfits else TRAINING, largest
 
 
 def front_table(rows: Sequence[dict]) -> ResultTable | None:
-    """For each function and kind: exponent on the way down, where it stops and why; None without any cubic row."""
+    """Make the table of fronts: exponent, end, and its reason; None without any cubic row."""
     names = [name for name in FUNCTIONS if any(row.get("problem") == name and is_front(row) for row in rows)]
     lines = []
     for name in names:
         for series in SERIES:
-            found = points(name, series, rows)
-            if not found:
+            models = points(name, series, rows)
+            if not models:
                 continue
-            first, why = ending(found)
-            down = [point for point in pareto(found) if point.parameters <= first.parameters]
+            first, limit, largest = ending(models)
+            down = [point for point in pareto(models) if point.parameters <= first.parameters]
             fitted = fitted_exponent([p.parameters for p in down], [p.error for p in down])
             alpha = "-" if fitted is None else f"{fitted.alpha:.1f}"
             size, error = f"{first.parameters:,}", scientific(first.error)
-            lines.append((SPECIAL_FUNCTIONS[name].formula, series, alpha, size, error, why))
-    columns = ("function", "model", "alpha in N", "parameters", "RMSE there", "why no lower")
-    title = (
-        f"Fronts of RMSE against parameters N; theory's alpha for cubic splines is {ALPHA:g}; parameters: the first "
-        f"model within {LEVEL:g} times the lowest error; RMSE: on held-out samples, the lowest of all seeds at a size"
+            evidence = ("-",) * 3
+            if largest is not None:
+                evidence = f"{largest.parameters:,}", scientific(largest.error), scientific(largest.train)
+            lines.append((SPECIAL_FUNCTIONS[name].formula, series, alpha, size, error, limit, *evidence))
+    columns = (
+        *("function", "model", "alpha in N", "parameters", "RMSE", "limit"),
+        *("largest model", "its RMSE", "its training RMSE"),
     )
-    return ResultTable(columns, tuple(lines), title) if lines else None
+    return ResultTable(columns, tuple(lines), "Errors by size") if lines else None
 
 
-def draw_fronts(rows: Sequence[dict]):
-    """A panel for each function: all models as marks, the fronts as lines, theory's slope."""
+def draw_fronts(rows: Sequence[dict]) -> Figure:
+    """Draw a panel for each function: all models as marks, the fronts as lines, and the theory's slope."""
     from edgewise.plot import Curve, error_curves
 
     groups = {}
     for name in FUNCTIONS:
         curves = []
         for series in SERIES:
-            found = points(name, series, rows)
-            front = pareto(found)
+            models = points(name, series, rows)
+            front = pareto(models)
             if front:
                 slope = -ALPHA if series == f"KAN, cubic, {shape(SHAPE)}" else None
-                loose = [(point.parameters, point.error) for point in found if point not in front]
+                loose = [(point.parameters, point.error) for point in models if point not in front]
                 x, y = zip(*((point.parameters, point.error) for point in front), strict=True)
                 curves.append(Curve(series, x, y, slope, tuple(loose)))
         if curves:

@@ -1,4 +1,4 @@
-"""What it costs to turn an unpruned [2,5,1] into formulas: seconds and memory of a process of its own."""
+"""Cost of turning an unpruned [2,5,1] into formulas: seconds and memory of a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgewise.formulas.constants import relative_error
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 
 TARGET, SAMPLES, WIDTH = "toy 2", 1000, (2, 5, 1)
-SECONDS = 27.0  # the time limit of `symbolify`
+SECONDS = 27.0  # time limit of `symbolify`; a choice
 IN_A_PROCESS = (
     "import json, sys; from edgewise_experiments.formulas.symbolified import symbolified; "
     "sys.stdout.write(json.dumps(symbolified(int(sys.argv[1]), float(sys.argv[2]))))"
@@ -23,7 +23,7 @@ IN_A_PROCESS = (
 
 
 def measured(seed: int, limit: float = SECONDS) -> dict:
-    """`symbolified` in a fresh process, so that the memory is its own."""
+    """Run `symbolified` in a fresh process, so that the memory is its own."""
     words = [sys.executable, "-c", IN_A_PROCESS, str(seed), str(limit)]
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
@@ -32,7 +32,7 @@ def measured(seed: int, limit: float = SECONDS) -> dict:
 
 
 def symbolified(seed: int, limit: float) -> dict:
-    """Seconds of `symbolify` alone, the most bytes that this process ever had, and what was found."""
+    """Measure the seconds of `symbolify` alone and the peak memory of this process, with the best formula."""
     import resource
 
     target = TOY_FUNCTIONS[TARGET]

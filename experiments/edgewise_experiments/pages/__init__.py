@@ -1,1 +1,1 @@
-"""What is made of all experiments together: the table of claims, the page of results, the `reproduce` command."""
+"""Output of all experiments together: `edgewise reproduce`, the HTML page of results, and the table of claims."""

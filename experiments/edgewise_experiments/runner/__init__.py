@@ -1,1 +1,1 @@
-"""TODO what the room runner is for."""
+"""The machinery of the experiments: `run_jobs` measures missing rows, `Store` keeps them, `Outcome` shows them."""

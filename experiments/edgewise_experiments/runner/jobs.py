@@ -7,14 +7,15 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from edgewise.outcomes import Progress as WorkProgress
-from edgewise.outcomes import ProgressCallback
+from edgewise import outcomes
+from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise_experiments.runner.store import Store
 
 
 @dataclass(frozen=True)
-class RowProgress(WorkProgress):
+class RowProgress(outcomes.Progress):
     """Progress of an experiment.
 
     Parameters
@@ -26,7 +27,17 @@ class RowProgress(WorkProgress):
     line: str | None = None
 
 
-Progress = Callable[[RowProgress], None]
+class Report(Protocol):
+    """Report of a fit, a search or a solve, with the reason for which it ended."""
+
+    @property
+    def stopped(self) -> StopReason: ...
+
+
+RowCallback = Callable[[RowProgress], None]
+"""Function that receives the progress of an experiment."""
+Progress = RowCallback
+"""Former name of `RowCallback`."""
 Tell = Callable[..., object]
 """Former type of the argument of a job's work; now an `edgewise.outcomes.ProgressCallback`."""
 
@@ -51,7 +62,7 @@ class Job:
     work: Callable[[ProgressCallback], Mapping[str, object]]
 
 
-def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callable[[dict], str]) -> list[dict]:
+def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Callable[[dict], str]) -> list[dict]:
     """Return the rows of all jobs, in their order; measure and store those that are missing.
 
     A row consists of the key, the result of the work, and `seconds` and `cpu_seconds` of the work unless the result
@@ -70,13 +81,13 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callab
         job = jobs[number]
         label = f"{done + 1}/{len(missing)} {job.label}"
 
-        def report(stage: WorkProgress | str, share=0.0, loss=None, label: str = label, done: int = done) -> None:
+        def report(stage: outcomes.Progress | str, share=0.0, loss=None, label: str = label, done: int = done) -> None:
             # A stage, a share and a loss are accepted too, until no job passes them separately.
-            at = stage if isinstance(stage, WorkProgress) else WorkProgress(stage, share, loss)
+            at = stage if isinstance(stage, outcomes.Progress) else outcomes.Progress(stage, share, loss)
             stage = f"{label}: {at.stage}" if at.stage else label
             progress(RowProgress(stage, (done + min(at.share, 1)) / len(missing), at.loss))
 
-        report(WorkProgress("", 0.0))
+        report(outcomes.Progress("", 0.0))
         start, start_cpu = time.perf_counter(), time.process_time()
         measured = job.work(report)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
@@ -86,26 +97,32 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: Progress, line: Callab
     return rows
 
 
+def require_complete(*reports: Report) -> None:
+    """Raise KeyboardInterrupt if the user interrupted one of these fits: a fit that was cut short is no result."""
+    if any(report.stopped == StopReason.INTERRUPTED for report in reports):
+        raise KeyboardInterrupt
+
+
 def working_seconds(row: Mapping) -> float:
-    """Wall seconds, or CPU seconds where these are fewer: then the machine was busy with other work too."""
+    """Return the wall seconds of a row, or its CPU seconds where these are fewer because the machine was shared."""
     return min(row["seconds"], row["cpu_seconds"])
 
 
 def latest(rows: Sequence[dict], *names: str) -> list[dict]:
-    """Of the rows that agree in these entries only the one that was stored last, in the order of the first ones."""
+    """Keep only the row stored last of those that agree in these entries, in the order of the first ones."""
     return [alike[-1] for alike in repeats(rows, *names)]
 
 
 def repeats(rows: Sequence[dict], *names: str) -> list[list[dict]]:
-    """The rows that agree in these entries together, as the seeds of one model, in the order of the first ones."""
-    found: dict[tuple, list[dict]] = {}
+    """Group the rows that agree in these entries, such as the seeds of one model, in the order of the first ones."""
+    groups: dict[tuple, list[dict]] = {}
     for row in rows:
-        found.setdefault(tuple(json.dumps(row.get(name)) for name in names), []).append(row)
-    return list(found.values())
+        groups.setdefault(tuple(json.dumps(row.get(name)) for name in names), []).append(row)
+    return list(groups.values())
 
 
-def _as_json(values):
-    """As JSON gives it back: tuples are lists, numbers that are not finite are None."""
+def _as_json(values: Any) -> Any:
+    """Convert values to those that JSON gives back: tuples to lists, numbers that are not finite to None."""
     if isinstance(values, Mapping):
         return {key: _as_json(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

@@ -75,15 +75,21 @@ NO_ROWS = Outcome((), ("There are no rows yet.",))
 
 
 def scientific(value: float | None) -> str:
-    """An error as "3.1e-08"; "-" where there is none."""
+    """Format an error as "3.1e-08", or "-" where there is none."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.1e}"
 
 
 def times(ratio: float | None) -> str:
-    """A ratio as "0.042", "3.1" or "12,000"; "-" where there is none."""
+    """Format a ratio with two digits, as "0.042", "3.1" or "12,000", or "-" where there is none."""
     if ratio is None or not math.isfinite(ratio):
         return "-"
     return f"{ratio:.2g}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+
+
+def count_range(counts: Iterable[int]) -> str:
+    """Format numbers that may all be equal, as "3" or "1 to 3"."""
+    low, high = min(counts := list(counts)), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def seeds_said(counts: Iterable[int]) -> str:
@@ -95,13 +101,13 @@ def seeds_said(counts: Iterable[int]) -> str:
 
 
 def median(values: Iterable[float | None]) -> float | None:
-    """The median (the upper of two middle ones) where None is worse than every number; None if it is the median."""
+    """Return the median (the upper of two middle values); None counts as larger than every number."""
     known = sorted(math.inf if value is None else value for value in values)
     middle = known[len(known) // 2] if known else math.inf
     return middle if math.isfinite(middle) else None
 
 
 def worst(values: Iterable[float | None]) -> float | None:
-    """The largest, None if one is None or there are none."""
+    """Return the largest value, or None if one is None or there are none."""
     known = list(values)
     return None if not known or None in known else max(known)

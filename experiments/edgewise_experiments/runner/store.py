@@ -1,4 +1,4 @@
-"""Results of an experiment: rows that are kept as soon as they are there, with what is needed to repeat them."""
+"""Store of results: each row is written as soon as it is measured, with the commit and the machine it comes from."""
 
 from __future__ import annotations
 
@@ -20,15 +20,25 @@ from edgewise.files import read_bytes, write_bytes
 
 @dataclass
 class Store:
-    """Rows, each a dict of plain JSON values. path: the JSON file, None to keep them in memory only."""
+    """Rows of an experiment, each a dict of plain JSON values.
+
+    Parameters
+    ----------
+    path : Path or None
+        The JSON file; None keeps the rows in memory only.
+    rows : list of dict
+        The rows so far.
+    commit : str, optional
+        Commit of the checkout with which the rows of this run are measured.
+    """
 
     path: Path | None
     rows: list[dict] = field(default_factory=list)
-    commit: str | None = None  # of the checkout that the rows of this run are made with
+    commit: str | None = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str] | None, name: str) -> Store:
-        """The store `name`.json in a folder, with the rows that are there. Raises FileError where it can't be used."""
+        """Open the store `name`.json in a folder and read its rows. Raises FileError if that is impossible."""
         if folder is None:
             return cls(None, commit=commit())
         path = Path(folder) / f"{name}.json"
@@ -43,17 +53,17 @@ class Store:
             store._write()  # so that a folder that can't be written to is noticed before the work
         return store
 
-    def find(self, **key) -> dict | None:
-        """The row with these entries, or None."""
+    def find(self, **key: object) -> dict | None:
+        """Return the first row with these entries, or None."""
         return next((row for row in self.rows if all(row.get(name) == value for name, value in key.items())), None)
 
     def beside(self, *names: str) -> list[dict]:
-        """The rows of other files in the same folder, of those that are there."""
+        """Read the rows of other files in the same folder; a file that does not exist has none."""
         paths = [] if self.path is None else [self.path.with_name(f"{name}.json") for name in names]
         return [row for path in paths if path.exists() for row in _rows(path)]
 
     def add(self, row: Mapping) -> dict:
-        """Keeps a row, with the commit and machine it comes from, and gives it back."""
+        """Store a row together with the commit and the machine, and return it with these."""
         kept = {**row, "commit": self.commit, "machine": machine()}
         self.rows.append(kept)
         self._write()
@@ -66,7 +76,7 @@ class Store:
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores and versions: what seconds and the last digits depend on."""
+    """Return processor, cores and versions, on which the seconds and the last digits depend."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -78,7 +88,7 @@ def machine() -> dict[str, object]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this package runs from, with "+" if files were changed; else None."""
+    """Return the commit of the checkout that the library runs from, with "+" if files were changed; else None."""
     package = Path(edgewise.files.__file__).resolve().parent
     top = _git(package, "rev-parse", "--show-toplevel")
     # An installation may lie in a folder of somebody else's repository, whose commits say nothing about us.

@@ -1,1 +1,1 @@
-"""TODO what the room tables is for."""
+"""The experiment on fifteen real tables (`tables`), the tables themselves, and the additive models EBM and pyGAM."""

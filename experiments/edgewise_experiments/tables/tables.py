@@ -17,7 +17,7 @@ from operator import eq, gt
 from edgewise import KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines, measures
 from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
-from edgewise_experiments.runner.jobs import Progress, RowProgress
+from edgewise_experiments.runner.jobs import RowCallback, RowProgress
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
@@ -39,7 +39,7 @@ def models(quick: bool = False) -> tuple[str, ...]:
     return tuple(name for name in (QUICK_MODELS if quick else MODELS) if name not in PACKAGES or is_installed(name))
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Fits what is not yet in the store, and gives the table of means; one seed unless told otherwise."""
     count, budget = (2, 0.02) if quick else (5, 1.0)
     chosen, seeds = tables(quick), seeds or (0,)

@@ -1,1 +1,1 @@
-"""TODO what the room theory is for."""
+"""Experiments on the claims of theory: error bounds, scaling exponents, depth, continual learning, and the guide."""

@@ -23,7 +23,7 @@ from edgewise.ops.splines.lstsq import quadrature
 from edgewise.theory import derivative_exponent, fitted_exponent, spline_bound
 from edgewise.train import enclose, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median
 from edgewise_experiments.runner.store import Store
 
@@ -52,7 +52,7 @@ FULL, QUICK = Plan(), Plan(projected=(8, 16, 32), trained=(4, 8), samples=300, s
 QUICK_DEGREES = (1, 3)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Three seeds, of samples and starts, unless told otherwise; the projection knows no chance."""
     plan, degrees = (QUICK, QUICK_DEGREES) if quick else (FULL, DEGREES)
     seeds = seeds or ((0,) if quick else (0, 1, 2))

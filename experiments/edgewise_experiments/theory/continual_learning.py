@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
 from edgewise.train import adapt_domain_
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
 from edgewise_experiments.runner.store import Store
 
@@ -118,7 +118,7 @@ def plans(case: str, *, quick: bool) -> list[Plan]:
     return [kans[0], mlps[0]] if quick else [*kans, *mlps]
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Three seeds, of samples and weights, unless told otherwise; a group after the other, and all groups at once."""
     seeds = seeds or ((0,) if quick else (0, 1, 2))
     jobs = []

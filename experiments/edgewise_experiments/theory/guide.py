@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edgewise_experiments.formulas.formulas import PROBLEMS
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, times
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import representation
@@ -44,7 +44,7 @@ class Leaf:
     judge: Callable[[list[dict]], Finding]
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Reads what the other experiments stored in the same folder; there is nothing to be seeded."""
     jobs = []
     for leaf in LEAVES:

@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from edgewise import KAN, MLP, LevenbergMarquardt, Regression, approximate, fit
-from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, shape
+from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
 from edgewise_experiments.runner.store import Store
 
@@ -78,7 +78,7 @@ class Plan:
 FULL, QUICK = Plan(), Plan(samples=100, budget=0.0001, starts=1, steps=3, sizes=1)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Three seeds, of samples and starts, unless told otherwise; a row is seconds."""
     plan, names = (QUICK, ("kink",)) if quick else (FULL, tuple(FUNCTIONS))
     seeds = seeds or ((0,) if quick else (0, 1, 2))

@@ -18,10 +18,10 @@ import torch
 
 from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
 from edgewise.theory import MICHAUD_POSTER, Traits, exponents, fitted_exponent
-from edgewise_experiments.accuracy.accuracy import HELD_OUT_SEED, TEST, TEST_SEED, shape
+from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific
 from edgewise_experiments.runner.store import Store
 
@@ -126,7 +126,7 @@ class Plan:
 FULL, QUICK_PLAN = Plan(), Plan(samples=300, budget=0.001, widths=(3, 5), steps=5, starts=1)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Three seeds, of samples and starts, unless told otherwise; a row is half a minute."""
     names, plan = (QUICK, QUICK_PLAN) if quick else (tuple(SUBJECTS), FULL)
     seeds = seeds or ((0,) if quick else (0, 1, 2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewise.nn.mlp import MLP
-from edgewise_experiments.accuracy.accuracy import TEST, TEST_SEED, Effort
+from edgewise_experiments.accuracy.known_functions import TEST, TEST_SEED, Effort
 from edgewise_experiments.accuracy.mlp_baseline import (
     FEW,
     FINAL,
@@ -22,7 +22,6 @@ from edgewise_experiments.accuracy.mlp_baseline import (
     first_plans,
     measure_mlp,
     mlp_job,
-    mlp_rows,
     parameter_count,
     step_work,
     training_samples,
@@ -36,7 +35,7 @@ EFFORT = Effort(samples=300, held_out=100)
 
 
 def nothing(*_):
-    """Nobody is told."""
+    """Ignore the progress."""
 
 
 def test_parameter_count_is_that_of_the_network():
@@ -98,11 +97,11 @@ def test_errors_are_in_the_units_of_the_target(method, steps):
 
 
 def test_the_same_seed_gives_the_same_error_and_says_how_far_it_is():
-    told = []
+    shares = []
     job = mlp_job(RIDGE, 1, EFFORT, MLPPlan((3,), "silu", "L-BFGS", 15))
-    first = job.work(lambda stage, share, loss: told.append(share))
+    first = job.work(lambda at: shares.append(at.share))
     assert first["rmse"] == job.work(nothing)["rmse"]
-    assert told[-1] == 1.0
+    assert shares[-1] == 1.0
     assert job.key["samples"] == 300
     assert job.key["hidden"] == (3,)
 
@@ -120,10 +119,3 @@ def test_ctrl_c_leaves_no_row():
 
     with pytest.raises(KeyboardInterrupt):
         measure_mlp(RIDGE, 0, EFFORT, MLPPlan((3,), "tanh", "L-BFGS", 5), interrupt)
-
-
-def test_all_rows_of_a_function_and_the_best_of_them():
-    rows, best = mlp_rows(RIDGE, EFFORT, share=0.01)
-    assert {row["stage"] for row in rows} == {"first", "final"}
-    assert best["validation_rmse"] == min(row["validation_rmse"] for row in rows)
-    assert best["rmse"] < 0.01 * np.std(RIDGE.sample(TEST, TEST_SEED)[1])

@@ -64,7 +64,7 @@ def test_the_table_has_the_best_by_held_out_error():
     )
     assert second[0] == "kv(x, y)"
     assert second[-1] == "0.1"
-    assert any("lower in 1 of 2 rows" in sentence for sentence in outcome.sentences)
+    assert outcome.key_figures["functions for which the KAN's error is lower"] == "1 of 2"
 
 
 def test_a_function_without_kan_or_finite_mlp_has_dashes():
@@ -89,7 +89,9 @@ def test_it_is_an_experiment():
 def test_a_quick_run_goes_on_where_it_was(tmp_path, monkeypatch):
     def job(target, seed, effort):  # as accuracy_job, in no time
         key = {"problem": target.name, "seed": seed, "degree": effort.degree, "budget": effort.budget}
-        return Job("a KAN", key, lambda tell: {k: v for k, v in kan(target.name, 1e-3).items() if k not in key})
+        return Job(
+            "a KAN", key, lambda report_progress: {k: v for k, v in kan(target.name, 1e-3).items() if k not in key}
+        )
 
     monkeypatch.setattr(module, "QUICK", ("kv",))
     monkeypatch.setattr(module, "accuracy_job", job)
@@ -98,7 +100,7 @@ def test_a_quick_run_goes_on_where_it_was(tmp_path, monkeypatch):
     rows = Store.open(tmp_path, "mlp").rows
     assert {row.get("stage") for row in rows} == {"first", "final", None}
     assert len([update for update in updates if update.line]) == len(rows)
-    done = [update.done for update in updates]
+    done = [update.share for update in updates]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(1.0)
     updates.clear()

@@ -33,8 +33,8 @@ def test_quick(monkeypatch):
     assert all(0 < row["relative"] < 0.6 for row in store.rows), store.rows
     kan = next(row for row in store.rows if row["model"] == "KAN")
     assert 0.8 < kan["interval_holds"] <= 1 and 0 < kan["band_holds"] <= 1
-    assert "of 1 fits" in outcome.sentences[2]
-    (table,) = outcome.tables
+    assert outcome.key_figures["fits with intervals"] == "1"
+    table, _ = outcome.tables
     assert table.columns[0] == "equation" and table.rows[0][0] == "I.6.2"
     assert sum(line is not None for line in lines) == 4
     assert len(outcome.figures["errors"]().axes) == 1
@@ -81,10 +81,11 @@ def test_summary():
         ("a", "2.00", "20.00", "5.00", "3.00", "10", "2.0"),
         ("b", "4.00", "20.00", "5.00", "3.00", "10", "2.0"),
     )
-    assert outcome.sentences[1] == "The KAN has the lowest error for 1 of 2 equations."
-    assert "5 % noise, medians of 3 seeds; parameters" in outcome.sentences[0]
+    figures = outcome.key_figures
+    assert figures["equations for which the KAN has the lowest error"] == "1 of 2"
+    assert (figures["noise"], figures["seeds"]) == ("5 %", "3")
     fewer = [row for row in rows if row["problem"] == "a" or row["seed"] == 0]
-    assert "medians of 1 to 3 seeds" in noise.summary(fewer).sentences[0]
+    assert noise.summary(fewer).key_figures["seeds"] == "1 to 3"
 
 
 def test_without_rows_there_is_nothing_to_show():

@@ -14,7 +14,7 @@ def test_quick(monkeypatch):
     store = Store(None)
     outcome = special_functions.run(quick=True, store=store, seeds=(3,), progress=lambda update: None)
     assert (store.rows[0]["seed"], store.rows[0]["rmse"] < 1e-2) == (3, True)
-    assert len(outcome.tables) == 1
+    assert len(outcome.tables) == 2
     assert special_functions.line(store.rows[0]).startswith("sph_harm 0 1, seed 3: ")
 
 
@@ -26,8 +26,10 @@ def test_the_best_kan_is_to_be_beaten_and_pykan_shown():
         pykan_row("toy 2", [2, 1, 1], 1, 1),
     ]
     outcome = special_functions.summary([*rows, *runs])
-    assert "in 15 of 15 rows; the median ratio is 10, the smallest 10." in outcome.sentences[1]
-    paper, same = outcome.tables
+    figures = outcome.key_figures
+    assert figures["functions whose median is below the paper's best KAN"] == "15 of 15"
+    assert figures["median of times lower"] == figures["smallest of times lower"] == "10"
+    paper, same, _ = outcome.tables
     assert len(paper.rows) == 15
     assert same.rows == (("kv", "2.5e-06", "10", "[2,5,1]", "2.5e-04", "80", "100", "-", "-", "-", "-"),)
 
@@ -37,7 +39,7 @@ def test_the_best_mlp_is_that_with_the_lowest_held_out_error():
         accuracy_row("kv", rmse=rmse, model="MLP", validation_rmse=held_out)
         for rmse, held_out in ((1e-5, 3e-5), (4e-5, 2e-5), (1e-9, None))
     ]
-    _, same = special_functions.summary([accuracy_row("kv", rmse=2e-6), *mlps]).tables
+    _, same, _ = special_functions.summary([accuracy_row("kv", rmse=2e-6), *mlps]).tables
     assert same.rows[0][3:] == ("-", "-", "-", "-", "100", "4.0e-05", "10", "20")
 
 

@@ -17,7 +17,7 @@ def test_quick(monkeypatch):
     assert [row["degree"] for row in store.rows] == [None, 3, 5]
     assert [row["spline_degree"] for row in store.rows[1:]] == [3, 5]
     assert all(row["shape"] == [2, 1, 1] for row in store.rows)
-    assert len(outcome.tables) == 2
+    assert len(outcome.tables) == 3
     assert [line for line in lines if line][1].startswith("exp(sin(pi*x) + y**2), cubic, seed 0: ")
 
 
@@ -44,7 +44,7 @@ def test_summary():
     ]
     rows += [halvings_row("toy 2", seed, [(1e-2, 0.05), (1e-5, 0.2 + 0.1 * seed), (1e-6, 0.6)]) for seed in range(3)]
     outcome = summary([*rows, *runs])
-    first, second = outcome.tables
+    first, second, _ = outcome.tables
     assert first.rows == (
         ("exp(sin(pi*x) + y**2)", "[2,1,1]", "100", "1.0e-06", "1.0e-06", "11.0", "2.0e-05", "100", "330"),
     )
@@ -52,7 +52,9 @@ def test_summary():
         ("cubic", "5-160", "9.5e-07", "-4.00", "-4"),
         ("quintic", "5-160", "9.3e-10", "-6.00", "-6"),
     ]
-    assert "the median of 3 starts: median 330, smallest 330" in outcome.sentences[1]
+    figures = outcome.key_figures
+    assert figures["median of times faster there"] == figures["smallest of times faster there"] == "330"
+    assert figures["slopes of cubic splines in the grid size"] == "-4.0"
     (axes,) = outcome.figures["slopes"]().axes
     assert {line.get_label() for line in axes.lines} == {"cubic", "quintic", "slope −4", "slope −6", "pykan, cubic"}
 
@@ -61,7 +63,7 @@ def test_where_pykan_is_not_reached_there_is_no_ratio():
     rows = [accuracy_row("toy 2"), halvings_row("toy 2", 0, [(1e-8, 0.1)])]
     outcome = summary([*rows, pykan_row("toy 2", [2, 1, 1], 1e-9, 100.0)])
     assert outcome.tables[0].rows[0][-3:] == ("1.0e-09", "100", "-")
-    assert len(outcome.sentences) == 1 and not outcome.figures
+    assert outcome.key_figures["median of times faster there"] == "-" and not outcome.figures
 
 
 def test_without_rows_there_is_nothing_to_show():

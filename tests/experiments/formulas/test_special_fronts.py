@@ -64,15 +64,16 @@ def test_the_front_is_what_no_smaller_model_beats():
 
 
 def test_why_it_ends():
-    first, why = ending(points("kv", OURS, ROWS))
-    assert (first.parameters, why) == (40, "still falling at the largest that was trained")
-    first, why = ending(points("kv", PAPER, ROWS))
+    first, limit, largest = ending(points("kv", OURS, ROWS))
+    assert (first.parameters, limit, largest) == (40, "still falling at the largest model", None)
+    first, limit, largest = ending(points("kv", PAPER, ROWS))
     assert first.parameters == 20  # 9e-4 is within twice 1e-3
-    assert why.startswith("training or shape, not samples: at 80 parameters the error is 9.0e-04 and on the training")
-    first, why = ending(points("kv", MLP, ROWS))
-    assert first.parameters == 400 and why.endswith("at 900 parameters the held-out error is 60.0 times the training's")
-    assert ending([Point(90, 1e-9, 1e-9), Point(92, 3e-9, 1e-9)])[1] == "no larger one was trained"
-    assert ending([Point(1, 1.0, None), Point(2, 1.0, None)])[1] == "larger ones are no better"
+    assert (limit, largest.parameters, largest.error) == ("training or shape", 80, 9e-4)
+    first, limit, largest = ending(points("kv", MLP, ROWS))
+    assert (first.parameters, limit, largest.parameters) == (400, "too few samples", 900)
+    assert largest.error / largest.train == pytest.approx(60)
+    assert ending([Point(90, 1e-9, 1e-9), Point(92, 3e-9, 1e-9)])[1] == "no larger model was trained"
+    assert ending([Point(1, 1.0, None), Point(2, 1.0, None)])[1] == "larger models are no better"
 
 
 def test_the_table_has_the_exponent_on_the_way_down():
@@ -99,5 +100,5 @@ def test_the_experiment_shows_them_and_keeps_them_out_of_its_own_table():
     rows = [{**row, **finished} for row in ROWS if "phases" in row]
     outcome = special_functions.summary(rows)
     assert [row[:3] for row in outcome.tables[0].rows] == [("kv", "[2,2,1]", "9")]
-    assert len(outcome.tables) == 2 and list(outcome.figures) == ["errors", "fronts"]
+    assert len(outcome.tables) == 3 and list(outcome.figures) == ["errors", "fronts"]
     assert special_functions.line(rows[0]).startswith("kv, cubic [2,3,2,1], seed 0: ")

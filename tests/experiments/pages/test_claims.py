@@ -40,8 +40,11 @@ def test_slopes_speak_for_the_toy_functions():
     grids = [phase(grid, 1e-2 * (10 / grid) ** 4, 1.0) for grid in (10, 20, 40)]
     rows = [accuracy_row("toy 2", degree=3, phases=grids), accuracy_row("toy 2", rmse=1e-9), accuracy_row("toy 3")]
     claim = claim_of("toy-functions")
-    assert claim.ours(rows) == "cubic splines: slopes in G -4.0; with degree and grids chosen RMSE 1.0e-09 to 1.0e-06"
-    assert claim.ours(rows[1:]) == "too few rows"
+    assert claim.ours(rows) == (
+        "slopes of cubic splines in the grid size: -4.0; lowest RMSE, degree and grids chosen: 1.0e-09; largest RMSE, "
+        "degree and grids chosen: 1.0e-06"
+    )
+    assert claim.ours(rows[:1]) == "too few rows"
 
 
 def test_formulas_without_help_speak_for_anderson():
@@ -58,9 +61,9 @@ def test_formulas_without_help_speak_for_anderson():
     assert claim.paper.startswith("formulas found without help: GAAM 99.0 % (exact edge 99.2 %), MAAM 97.1 %")
 
 
-def test_sentences_are_found_by_what_they_say():
-    told = claim_of("special-functions").ours([accuracy_row("kv", rmse=1.0)])
-    assert told.startswith("Our median is below the paper's best KAN in 0 of 1 rows") and told.endswith("below: kv.")
+def test_claims_quote_key_figures():
+    text = claim_of("special-functions").ours([accuracy_row("kv", rmse=1.0)])
+    assert text.startswith("functions whose median is below the paper's best KAN: 0 of 1; not below: kv; ")
 
 
 def test_leads_speak_for_pictures_and_losses_for_language():

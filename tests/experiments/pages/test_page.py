@@ -78,4 +78,4 @@ def test_claims_read_what_their_experiments_compare_with():
     ours = {line[1]: line[3] for line in claim_lines(stored)}["edgewise reproduce mlp-comparison"]
     assert ours == "too few rows"
     ours = {line[1]: line[3] for line in claim_lines({**stored, "special-functions": [kan]})}
-    assert ours["edgewise reproduce mlp-comparison"].startswith("The KAN's error is lower in 1 of 1 rows")
+    assert ours["edgewise reproduce mlp-comparison"].startswith("functions for which the KAN's error is lower: 1 of 1")

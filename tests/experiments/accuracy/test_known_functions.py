@@ -1,4 +1,4 @@
-"""A measured row is what it says, and the table beside the paper counts and divides rightly."""
+"""A measured row has the right units and fresh points; the table beside the paper has the right ratios."""
 
 from types import SimpleNamespace
 
@@ -7,8 +7,15 @@ import pytest
 import torch
 from tests.experiments.made_rows import accuracy_row
 
-from edgewise_experiments.accuracy import accuracy
-from edgewise_experiments.accuracy.accuracy import Effort, accuracy_job, beside_the_paper, measure, repeats, shape
+from edgewise_experiments.accuracy import known_functions
+from edgewise_experiments.accuracy.known_functions import (
+    Effort,
+    accuracy_job,
+    beside_the_paper,
+    measure,
+    repeats,
+    shape,
+)
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
 from edgewise_experiments.runner.jobs import run_jobs
@@ -28,18 +35,18 @@ SMALL = Effort(samples=200, held_out=50, width=(2, 1), budget=0.001)
 
 
 def test_a_row_and_its_store():
-    told = []
+    updates = []
     store = Store(None)
     jobs = [accuracy_job(TARGET, 5, SMALL)]
-    (row,) = run_jobs(jobs, store, told.append, lambda row: "")
+    (row,) = run_jobs(jobs, store, updates.append, lambda row: "")
     assert (row["problem"], row["seed"], row["samples"], row["width"], row["shape"]) == ("hill", 5, 200, [2, 1], [2, 1])
     assert row["rmse"] < 1e-9 and row["relative"] == pytest.approx(
         row["rmse"] / np.std(TARGET.sample(10**5, 0)[1]), rel=0.05
     )
     assert row["seconds"] > 0 and row["cpu_seconds"] > 0 and row["parameters"] > 10
     assert row["phases"][-1]["grid_size"] == row["grid_size"]
-    assert any(update.loss is not None for update in told)
-    run_jobs(jobs, store, told.append, lambda row: "")
+    assert any(update.loss is not None for update in updates)
+    run_jobs(jobs, store, updates.append, lambda row: "")
     assert len(store.rows) == 1
 
 
@@ -56,13 +63,13 @@ def fake(monkeypatch, stopped="finished"):
         return SimpleNamespace(model=model, stopped=stopped, phases=(phase,), sentences=("so",))
 
     seen = []
-    monkeypatch.setattr(accuracy, "approximate", approximate)
+    monkeypatch.setattr(known_functions, "approximate", approximate)
     return seen
 
 
 def test_units_and_fresh_points(monkeypatch):
     seen = fake(monkeypatch)
-    row = measure(TARGET, 3, SMALL, lambda *told: None)
+    row = measure(TARGET, 3, SMALL, lambda at: None)
     ((problem, settings),) = seen
     assert (len(problem.train), len(problem.validation)) == (200, 50)
     x, y = TARGET.sample(200, 3, edges=0.5)
@@ -82,7 +89,7 @@ def test_units_and_fresh_points(monkeypatch):
 def test_an_interrupted_row_is_none(monkeypatch):
     fake(monkeypatch, stopped="interrupted")
     with pytest.raises(KeyboardInterrupt):
-        measure(TARGET, 0, SMALL, lambda *told: None)
+        measure(TARGET, 0, SMALL, lambda at: None)
 
 
 def test_the_row_with_the_median_error_stands_for_all():
@@ -100,26 +107,27 @@ def test_beside_the_paper():
     names = ("I.6.2", "I.6.2b", "I.9.18")
     rows = [accuracy_row(name, rmse=error) for name, error in zip(names, (2.86e-6, 4.45e-3, 1.48e-5), strict=True)]
     to_beat = {name: FEYNMAN_EQUATIONS[name].paper_best() for name in names}
-    outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat=to_beat, which="their best")
-    (table,) = outcome.tables
+    outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat=to_beat, reference="their best")
+    table, _ = outcome.tables
     assert [row[-3:] for row in table.rows] == [
         ("2.86e-05", "1.45e-04", "10"),
         ("4.45e-04", "7.40e-04", "0.1"),
         ("1.48e-03", "1.59e-03", "100"),
     ]
-    assert "below their best in 2 of 3 rows; the median ratio is 10, the smallest 0.1" in outcome.sentences[1]
-    assert outcome.sentences[-1] == "Not below: I.6.2b."
+    figures = outcome.key_figures
+    assert figures["functions whose median is below their best"] == "2 of 3" and figures["not below"] == "I.6.2b"
+    assert (figures["median of times lower"], figures["smallest of times lower"]) == ("10", "0.1")
     (axes,) = outcome.figures["errors"]().axes
     assert list(axes.lines[0].get_xdata()) == [2.86e-6, 4.45e-3, 1.48e-5]
 
 
 def test_how_many_samples():
     rows = [accuracy_row("I.6.2", samples=3000), accuracy_row("I.9.18", samples=7000)]
-    said = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1, "I.9.18": 1}, which="x").sentences[0]
-    assert ", 3,000 to 7,000 noise-free samples" in said
+    outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1, "I.9.18": 1}, reference="x")
+    assert outcome.key_figures["training samples"] == "3,000 to 7,000"
 
 
 def test_a_row_without_result_is_not_below():
     rows = [accuracy_row("I.6.2", rmse=None)]
-    outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1e-5}, which="their best")
-    assert outcome.sentences[-1] == "Not below: I.6.2."
+    outcome = beside_the_paper(rows, FEYNMAN_EQUATIONS, to_beat={"I.6.2": 1e-5}, reference="their best")
+    assert outcome.key_figures["not below"] == "I.6.2"

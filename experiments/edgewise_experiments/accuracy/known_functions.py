@@ -1,29 +1,35 @@
-"""How close a KAN comes to a known function: one measured row, and the table of ours beside the paper's."""
+"""Accuracy of a KAN on a known function: one measured row, and the table of our errors beside the paper's."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from edgewise import Regression, approximate
+from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, Tell, working_seconds
+from edgewise_experiments.runner.jobs import Job, require_complete, working_seconds
 from edgewise_experiments.runner.outcome import (
     NO_ROWS,
     Outcome,
     ResultTable,
+    count_range,
+    key_figures,
     median,
     scientific,
-    seeds_said,
     times,
     worst,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEST = 10_000  # fresh points, uniform
 TEST_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000  # added to the seed of the training samples
@@ -31,11 +37,20 @@ TEST_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000  # added to the seed of the trai
 
 @dataclass(frozen=True)
 class Effort:
-    """What a row is given. samples: to train on, noise-free, a share `edges` of them denser towards the faces of the
-    box; held_out: uniform, not trained on, to decide when to stop.
+    """Samples and settings of one training by `approximate`.
 
-    width, degree, starts: None where `approximate` chooses; budget and time_limit: its own. No limit in seconds unless
-    told: a row would depend on what else the machine does.
+    Parameters
+    ----------
+    samples : int
+        Number of noise-free training samples.
+    held_out : int
+        Number of uniform samples that decide when to stop.
+    edges : float
+        Share of the training samples that lie more densely towards the faces of the box.
+    width, degree, starts : optional
+        Arguments of `approximate`, which chooses where they are None.
+    budget, time_limit : float
+        Arguments of `approximate`. Without a time limit, a row does not depend on the load of the machine.
     """
 
     samples: int = 3000
@@ -49,17 +64,17 @@ class Effort:
 
 
 def accuracy_job(target: TargetFunction, seed: int, effort: Effort) -> Job:
-    """The row of `measure`, with the function's name, the seed and the effort as its key."""
+    """Make the job that runs `measure`; its key is the name of the function, the seed and the effort."""
     key = {"problem": target.name, "seed": seed, **asdict(effort)}
     if effort.starts is None:  # stored rows are older than this choice
         del key["starts"]
     return Job(f"{target.name}, seed {seed}", key, partial(measure, target, seed, effort))
 
 
-def measure(target: TargetFunction, seed: int, effort: Effort, tell: Tell) -> dict:
-    """Trains on samples of this seed; the RMSE, in the target's units, is on `TEST` points that nothing else has seen.
+def measure(target: TargetFunction, seed: int, effort: Effort, report_progress: ProgressCallback) -> dict:
+    """Train on samples of this seed and measure the RMSE, in the target's units, on `TEST` fresh points.
 
-    Inputs are scaled from the box to [-1, 1] and the target to mean 0 and variance 1 around the training.
+    For the training the inputs are scaled from the box to [-1, 1] and the target to mean 0 and variance 1.
     """
     x, y = target.sample(effort.samples, seed, edges=effort.edges)
     held_x, held_y = target.sample(effort.held_out, HELD_OUT_SEED + seed)
@@ -76,11 +91,10 @@ def measure(target: TargetFunction, seed: int, effort: Effort, tell: Tell) -> di
         budget=effort.budget,
         time_limit=effort.time_limit,
         seed=seed,
-        progress=lambda at: tell(at.stage, at.share, math.sqrt(at.loss)),
+        progress=lambda at: report_progress(replace(at, loss=math.sqrt(at.loss))),
     )
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-    if result.stopped == "interrupted":
-        raise KeyboardInterrupt  # a fit that was cut short is no result
+    require_complete(result)
     x_test, y_test = target.sample(TEST, TEST_SEED + seed)
     with torch.no_grad():
         prediction = scale.back(result.model(scale.inputs(x_test)))
@@ -111,48 +125,48 @@ def measure(target: TargetFunction, seed: int, effort: Effort, tell: Tell) -> di
 
 
 class Scale:
-    """Between the target's units and those of the training: the box is [-1, 1], y has mean 0 and variance 1."""
+    """Conversion between the units of the target and those of the training: inputs in [-1, 1], y standardised."""
 
     def __init__(self, target: TargetFunction, y: np.ndarray):
         self._low, self._high = np.array(target.low), np.array(target.high)
         self._mean, self._spread = float(np.mean(y)), float(np.std(y))
 
     def inputs(self, x: np.ndarray) -> torch.Tensor:
-        """x (N, inputs), in the target's units -> (N, inputs)."""
+        """Scale inputs x (N, inputs) from the target's box to [-1, 1]."""
         return torch.from_numpy((2 * x - self._low - self._high) / (self._high - self._low))
 
     def target(self, y: np.ndarray) -> torch.Tensor:
-        """y (N,), in the target's units -> (N,)."""
+        """Standardise values y (N,)."""
         return torch.from_numpy((y - self._mean) / self._spread)
 
     def back(self, prediction: torch.Tensor) -> np.ndarray:
-        """A prediction (N, 1) -> (N,) in the target's units."""
+        """Convert a prediction (N, 1) to values (N,) in the target's units."""
         return prediction[:, 0].numpy() * self._spread + self._mean
 
     def rmse(self, loss: float) -> float:
-        """Of a mean squared error, in the target's units."""
+        """Convert a mean squared error of the training to an RMSE in the target's units."""
         return math.sqrt(loss) * self._spread if loss >= 0 else math.nan
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """The rows of one function: one for each seed."""
+    """All rows of one function, one for each seed."""
 
     name: str
     rows: tuple[dict, ...]
 
     @property
     def rmse(self) -> float | None:
-        """The median of the seeds."""
+        """Median of the seeds."""
         return median(row["rmse"] for row in self.rows)
 
     @property
     def middle(self) -> dict:
-        """The row with the median error: its shape and parameters stand for all."""
+        """Row with the median error, whose shape and parameters the table shows."""
         return next((row for row in self.rows if row["rmse"] == self.rmse), self.rows[0])
 
     def cells(self) -> tuple[str, ...]:
-        """For the columns `CELLS`."""
+        """Return the texts for the columns `CELLS`."""
         return (
             shape(self.middle["shape"]),
             f"{self.middle['parameters']:,}",
@@ -166,63 +180,73 @@ CELLS = ("shape", "parameters", "RMSE", "worst", "seconds")
 
 
 def repeats(rows: Sequence[dict]) -> list[Repeats]:
-    """Rows by function."""
+    """Group rows by function."""
     names = dict.fromkeys(row["problem"] for row in rows)
     return [Repeats(name, tuple(row for row in rows if row["problem"] == name)) for name in names]
 
 
 def shape(width: Sequence[int]) -> str:
-    """[2,5,1] as the paper writes it."""
+    """Format a shape as the paper writes it, for example [2,5,1]."""
     return f"[{','.join(map(str, width))}]"
 
 
-def beside_the_paper(
-    rows: Sequence[dict], targets: Mapping[str, TargetFunction], *, to_beat: Mapping[str, float], which: str
-) -> Outcome:
-    """Ours, the paper's best KAN and MLP, and how many times lower ours is than the figure to beat.
+PAPER_NOTES = (
+    "The error is the root mean squared error (RMSE) on fresh points, in the units of the function: the median and "
+    "the worst of the seeds. The training samples have no noise, and half of them lie more densely towards the faces "
+    "of the box. `approximate` chooses the shape, the degree and the grids. Seconds are those of the whole of "
+    "`approximate`: wall seconds, or CPU seconds where these are fewer because the machine was shared.",
+    "Paper KAN and paper MLP are the lowest errors that the paper prints; times lower is the error to beat divided by "
+    "our median. The paper does not print the ranges of the variables and ours are in the code, so the two are not "
+    "comparable point by point.",
+)
 
-    to_beat: for each function; which: what that figure is, for a sentence.
+
+def beside_the_paper(
+    rows: Sequence[dict], targets: Mapping[str, TargetFunction], *, to_beat: Mapping[str, float], reference: str
+) -> Outcome:
+    """Make the table of our errors, the paper's best KAN and MLP, and the ratio to the error to beat.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows made by `measure`.
+    targets : mapping of str to TargetFunction
+        Functions by name.
+    to_beat : mapping of str to float
+        Error of the paper that ours is compared with, by function.
+    reference : str
+        Description of these errors, for the key figures.
     """
     if not rows:
         return NO_ROWS
-    found = repeats(rows)
+    functions = repeats(rows)
     kans = {name: min(v for k, v in target.paper.items() if k != "mlp") for name, target in targets.items()}
     lines, ratios = [], []
-    for each in found:
+    for each in functions:
         ratio = None if each.rmse is None else to_beat[each.name] / max(each.rmse, 1e-300)
         ratios.append(ratio or 0.0)
         paper = f"{kans[each.name]:.2e}", f"{targets[each.name].paper['mlp']:.2e}"
         lines.append((each.name, *each.cells(), *paper, times(ratio)))
     columns = ("function", *CELLS, "paper KAN", "paper MLP", "times lower")
-    below = sum(ratio > 1 for ratio in ratios)
-    slowest = max(map(working_seconds, rows))
-    sentences = [
-        f"Test RMSE on {TEST:,} fresh points, {_samples_said(rows)} noise-free samples, half of them denser towards "
-        f"the faces of the box, "
-        f"{seeds_said(len(each.rows) for each in found)}; shape chosen automatically; seconds: the whole of "
-        f"`approximate`, {slowest:.0f} at most (wall, or CPU where that is less: the machine was shared then).",
-        f"Our median is below {which} in {below} of {len(found)} rows; the median ratio is {times(median(ratios))}, "
-        f"the smallest {times(min(ratios))}.",
-        "The paper's ranges of the variables are unknown, ours are in the code: not comparable point by point.",
-    ]
-    missed = [each.name for each, ratio in zip(found, ratios, strict=True) if ratio <= 1]
-    if missed:
-        sentences.append(f"Not below: {', '.join(missed)}.")
-    draw = partial(_draw, found, kans, {name: target.paper["mlp"] for name, target in targets.items()})
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"errors": draw})
+    figures = {
+        f"functions whose median is below {reference}": f"{sum(r > 1 for r in ratios)} of {len(functions)}",
+        "not below": ", ".join(each.name for each, r in zip(functions, ratios, strict=True) if r <= 1) or "-",
+        "median of times lower": times(median(ratios)),
+        "smallest of times lower": times(min(ratios)),
+        "training samples": count_range(row["samples"] for row in rows),
+        "test points": f"{TEST:,}",
+        "seeds": count_range(len(each.rows) for each in functions),
+        "seconds of the longest run": f"{max(map(working_seconds, rows)):.0f}",
+    }
+    draw = partial(_draw, functions, kans, {name: target.paper["mlp"] for name, target in targets.items()})
+    return Outcome((ResultTable(columns, tuple(lines)), key_figures(figures)), PAPER_NOTES, {"errors": draw})
 
 
-def _samples_said(rows: Sequence[dict]) -> str:
-    """3,000, or 3,000 to 7,000."""
-    low, high = (end(row["samples"] for row in rows) for end in (min, max))
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _draw(found: Sequence[Repeats], kans: Mapping[str, float], mlps: Mapping[str, float]):
+def _draw(functions: Sequence[Repeats], kans: Mapping[str, float], mlps: Mapping[str, float]) -> Figure:
     from edgewise.plot import Span, error_dots
 
-    names = [each.name for each in found]
-    errors = [[max(row["rmse"], 1e-16) for row in each.rows if row["rmse"] is not None] for each in found]
+    names = [each.name for each in functions]
+    errors = [[max(row["rmse"], 1e-16) for row in each.rows if row["rmse"] is not None] for each in functions]
     series = {
         "Edgewise (median, range of seeds)": [Span.of(each) if each else None for each in errors],
         "KAN, the paper's best (other ranges)": [Span.of([kans[name]]) for name in names],
