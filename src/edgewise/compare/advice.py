@@ -67,7 +67,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Advice:
-    """Result of `advise`; as text it is the guide as a tree.
+    r"""Result of `advise`; as text it is the guide as a tree.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Advice:
     Examples
     --------
     >>> smooth = Branch("data", "Smooth?", "yes", "either", "Steps are not needed.")
-    >>> print(*Advice("KAN", "it is ahead.", (smooth,), {"KAN": 0.9, "MLP": 0.8}, 0.01).lines()[:3], sep="\\n")
+    >>> print(*Advice("KAN", "it is ahead.", (smooth,), {"KAN": 0.9, "MLP": 0.8}, 0.01).lines()[:3], sep="\n")
     KAN: it is ahead.
     Data
     └─ Smooth? yes -> either
@@ -355,7 +355,7 @@ class Evidence:
         return ", ".join(f"{name} {self.models[name].score:.3f}" for name in names)
 
     def _data(self) -> list[Branch]:
-        """The questions before the guide: are there enough rows, and is the function smooth?"""
+        """Answer the questions before the guide: whether there are enough rows, and whether the function is smooth."""
         grows = self.is_ahead("KAN", "KAN on half the rows")
         half = self.models["KAN on half the rows"].score
         enough = Branch(

@@ -107,7 +107,7 @@ class TableEncoder:
 
     @property
     def task(self) -> str:
-        """ "regression" or "classification"."""
+        """Kind of the target, "regression" or "classification"."""
         return self.target.task
 
     @property

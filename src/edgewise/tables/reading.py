@@ -25,7 +25,7 @@ _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space":
 
 
 def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) -> Table:
-    """Read a table from a CSV file, which may be gzipped, or from a Parquet file.
+    r"""Read a table from a CSV file, which may be gzipped, or from a Parquet file.
 
     The first line of a CSV file names the columns; text is UTF-8. Numbers may have a decimal comma where the delimiter
     is ";". Empty cells, NA, N/A, NaN, null, ? and - are missing values. A column is numeric if every cell that is not
@@ -59,7 +59,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "heights.csv"
-    ...     _ = path.write_text("name,height\\nAda,1.65\\nAlan,\\n")
+    ...     _ = path.write_text("name,height\nAda,1.65\nAlan,\n")
     ...     table = read_table(path)
     >>> table.names, table.columns["height"].tolist()
     (('name', 'height'), [1.65, nan])

@@ -159,8 +159,10 @@ class TensorLayer(Layer):
         ]
 
     def _active(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
-        """Return the numbers (b, p) of the products that can differ from zero, and the jets (C, b, degree + 1) of the
-        B-splines of each input."""
+        """Return the products that can differ from zero, and the jets of their factors.
+
+        The numbers of the products have shape (b, p), the jets of the B-splines of each input (C, b, degree + 1).
+        """
         offsets = torch.arange(self.degree + 1, device=x.device)
         numbers, factors = x.new_zeros(x.shape[1], 1, dtype=torch.int64), []
         for axis, (knots, size) in enumerate(zip(self.knots, self._sizes(), strict=True)):
