@@ -90,7 +90,6 @@ MANY_ARGUMENTS = (
     "estimator.base",
     # These have more today and are to be shortened.
     "cli.table.formula",
-    "plot.network.curves",
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

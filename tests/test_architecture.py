@@ -65,7 +65,6 @@ SHARED_NAMES = {
     "cli/table/info.py",
     "cli/table/plot.py",
     "cli/table/predict.py",
-    "plot/results/parity.py",
     "report/page.py",
 }
 

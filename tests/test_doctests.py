@@ -24,7 +24,6 @@ NEEDS = {
 LONG_SIGNATURES = {
     "edgewise.model_selection.SearchPolicy",
     "edgewise.model_selection.SearchSettings",
-    "edgewise.plot.edge_curves",
     "edgewise.report.ReportContent",
 }
 

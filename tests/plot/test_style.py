@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import FileError, InputError
 from edgewise.plot import parity, save
-from edgewise.plot.style import density, labels, panels, plain, render, styled, text_width
+from edgewise.plot.style import display_text, draw_density, labels, panels, render, styled, text_width
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def test_without_matplotlib_the_pip_line_is_given():
 
 
 def test_plain_text_is_one_printable_line_without_formulas():
-    assert plain("a\nb\x00") == "a b\ufffd"
-    assert plain("price $5 or $6") == r"price \$5 or \$6"
-    assert plain("-12") == "−12"
-    assert plain("x" * 100, 20) == "x" * 13 + "…" + "x" * 6
+    assert display_text("a\nb\x00") == "a b\ufffd"
+    assert display_text("price $5 or $6") == r"price \$5 or \$6"
+    assert display_text("-12") == "−12"
+    assert display_text("x" * 100, 20) == "x" * 13 + "…" + "x" * 6
 
 
 def test_text_width_grows_with_text_and_size():
@@ -98,6 +98,6 @@ def test_density_counts_the_data():
         _, (axes,) = panels(1, 1, 2.0)
         axes.set_xlim(0, 40)
         values = np.repeat(np.arange(20) + 0.5, np.arange(20))
-        density(axes, values, 1.0)
+        draw_density(axes, values, 1.0)
     (patch,) = axes.patches
     np.testing.assert_allclose(patch.get_data().values[:20], np.arange(20) / 19)

@@ -119,10 +119,10 @@ def _mean_and_range(shares: Sequence[float]) -> str:
 
 
 def _draw(names: list[str], shown: Mapping[str, list[list[float]]]) -> Figure:
-    from edgewise.plot import Span, error_bars
+    from edgewise.plot import Span, error_bar_chart
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
-    return error_bars(names, series, ylabel="RMSE in % of the standard deviation")
+    return error_bar_chart(names, series, ylabel="RMSE in % of the standard deviation")
 
 
 def _line(row: dict) -> str:
@@ -138,7 +138,7 @@ def _measure(name: str, seed: int, model: str, quick: bool, report_progress: Pro
     fitted, facts = MODELS[model](X, y, seed, quick, report_progress)
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
     error = float(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)))
-    if isinstance(fitted, KANRegressor) and fitted.error_bars_ is not None:
+    if isinstance(fitted, KANRegressor) and fitted.error_bar_chart_ is not None:
         noisy = y_test + NOISE * spread * np.random.default_rng([seed, 2]).normal(size=TEST)
         facts["interval_holds"] = _held(fitted.predict_interval(X_test, LEVEL), noisy)
         facts["band_holds"] = _held(fitted.predict_band(X_test, LEVEL), y_test)

@@ -15,7 +15,7 @@ from torch import nn
 from edgewise import Trace
 from edgewise.errors import InputError
 from edgewise.plot.network.diagram import edge_functions
-from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, plain, settled, styled
+from edgewise.plot.style import BLUE, GREY, INK, ORANGE, WIDTH, display_text, fix_layout, styled
 
 _POINTS = 41
 _FORMULAS = {
@@ -59,7 +59,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             kind, depth = network.title[:3], len(network.model.layers)
             axis.set(xlim=(-0.04, 1.04), ylim=(-0.14, 1.16))
             formula = _FORMULAS.get((kind, depth), "")
-            axis.set_title(f"({letter}) {plain(network.title)}: {formula}", loc="left", fontsize=8.5)
+            axis.set_title(f"({letter}) {display_text(network.title)}: {formula}", loc="left", fontsize=8.5)
             nodes = _nodes([values.shape[1] for values in (*network.trace.inputs, network.trace.output)])
             (_weights if kind == "MLP" else _edges)(axis, network, nodes)
             for x, name in zip(nodes[0][:, 0], names, strict=True):
@@ -68,7 +68,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             count = sum(p.numel() for p in network.model.parameters() if p.requires_grad)
             told = f"$f$   relative error {network.error:.1e}, {count} parameters"
             axis.text(top[0] - 0.012, top[1] + 0.05, told, ha="left", va="bottom", fontsize=8.5)
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def _nodes(width: Sequence[int]) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, WIDTH, plain, settled, styled
+from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, WIDTH, display_text, fix_layout, styled
 
 _ROW, _NEEDS, _LEAVES = 0.62, 1.35, 2.75  # inches: of a leaf, and where the columns begin
 _MARK_COLORS = (BLUE, COLORS[5], ORANGE, GREY)  # by the order of the marks; each has a letter too
@@ -50,24 +50,24 @@ def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]
             own = [y for leaf, y in zip(leaves, centres, strict=True) if leaf.need == need]
             place = sum(own) / len(own)
             _branch(axes, (1.05, middle), (_NEEDS - 0.05, place))
-            axes.text(_NEEDS, place, plain(need), ha="left", va="center")
+            axes.text(_NEEDS, place, display_text(need), ha="left", va="center")
             for y in own:
                 _branch(axes, (_NEEDS + 0.95, place), (_LEAVES - 0.18, y))
         for leaf, y in zip(leaves, centres, strict=True):
             _leaf(axes, leaf, y, marks)
         told = "   ".join(f"({sign}) {verdict}" for verdict, sign in marks.items())
         axes.text(_LEAVES, 0.16, f"Marks: {told}", ha="left", va="center", size=8.5, color=GREY)
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def _leaf(axes: Axes, leaf: GuideLeaf, y: float, marks: Mapping[str, str]) -> None:
     color = _MARK_COLORS[list(marks).index(leaf.verdict) % len(_MARK_COLORS)]
     circle = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": color, "linewidth": 1.3}
     axes.text(_LEAVES, y, marks[leaf.verdict], ha="center", va="center", size=8.5, color=color, bbox=circle)
-    head = f"{plain(leaf.question)}  {plain(leaf.advice, 60)}"
+    head = f"{display_text(leaf.question)}  {display_text(leaf.advice, 60)}"
     crossed = leaf.verdict == list(marks)[2]
     axes.text(_LEAVES + 0.2, y + 0.14, head, ha="left", va="center", color=GREY if crossed else INK)
-    lines = textwrap.wrap(f"{leaf.verdict}: {plain(leaf.measured, 200)}", _LINE)[:2]
+    lines = textwrap.wrap(f"{leaf.verdict}: {display_text(leaf.measured, 200)}", _LINE)[:2]
     axes.text(_LEAVES + 0.2, y + 0.02, "\n".join(lines), ha="left", va="top", size=7.5, color=GREY)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot.style import FAINT, GREY, WIDTH, plain, settled, styled
+from edgewise.plot.style import FAINT, GREY, WIDTH, display_text, fix_layout, styled
 
 # From dark to light, so that the order can be read in grey too.
 _ORDERS = LinearSegmentedColormap.from_list("orders", ["#003a5d", "#0072B2", "#009E73", "#E69F00"])
@@ -50,7 +50,7 @@ def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figu
             if row == 0:
                 axes[row, column].set_title(f"$k={degree}$", loc="left")
         for row, title in enumerate(titles):
-            axes[row, 0].set_ylabel(f"{plain(title)}\nerror in $C^m$")
+            axes[row, 0].set_ylabel(f"{display_text(title)}\nerror in $C^m$")
         for axis in axes[-1]:
             axis.set_xlabel("grid size $G$")
         found = {}
@@ -58,7 +58,7 @@ def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figu
             found |= {label: mark for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
         labels = sorted(found)  # the dashed line's comes last
         figure.legend([found[label] for label in labels], labels, loc="outside upper center", ncols=len(labels))
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def _panel(axis: Axes, curves: Sequence[OrderCurve], most: int) -> None:

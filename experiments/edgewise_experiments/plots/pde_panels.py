@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.results.errors import size_ticks
-from edgewise.plot.style import COLORS, FAINT, MARKERS, WIDTH, legend, plain, settled, styled
+from edgewise.plot.style import COLORS, FAINT, MARKERS, WIDTH, display_text, fix_layout, shared_legend, styled
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                         marker=mark,
                         markersize=4,
                         linewidth=1.1,
-                        label=plain(course.label),
+                        label=display_text(course.label),
                     )
                 letter = "abcd"[2 * line + column]
                 panel.set_title(f"({letter}) squared {name} error, {'scaling' if line else 'training'}", loc="left")
@@ -65,5 +65,5 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                 panel.yaxis.set_major_locator(LogLocator(numticks=8))
                 panel.yaxis.set_minor_locator(NullLocator())
                 panel.grid(axis="y", color=FAINT, linewidth=0.4)
-        legend(figure, axes.flat, most=4)
-        return settled(figure)
+        shared_legend(figure, axes.flat, most=4)
+        return fix_layout(figure)

@@ -19,10 +19,10 @@ from edgewise.plot.style import (
     MARKERS,
     ORANGE,
     WIDTH,
-    legend,
+    display_text,
+    fix_layout,
     panels,
-    plain,
-    settled,
+    shared_legend,
     styled,
 )
 
@@ -53,14 +53,14 @@ def phase_curves(
             for phase, (axis, curve) in enumerate(zip(row, curves, strict=True)):
                 axis.axvspan(ends[phase], ends[phase + 1], color=FAINT, alpha=0.5, linewidth=0)
                 axis.plot(x, target, color=GREY, linewidth=0.8, label="target")
-                axis.plot(x, curve, color=color, linewidth=1.3, label=plain(name))
+                axis.plot(x, curve, color=color, linewidth=1.3, label=display_text(name))
                 axis.set(ylim=(-0.6, 1.6), xticks=(-1, 0, 1), yticks=(0, 1))
-            row[0].set_ylabel("\n".join(filter(None, (plain(kind), plain(choice), "$f(x)$"))))
+            row[0].set_ylabel("\n".join(filter(None, (display_text(kind), display_text(choice), "$f(x)$"))))
         for phase, axis in enumerate(axes[0]):
             axis.set_title(f"after peak {phase + 1}", loc="left")
         for axis in axes[-1]:
             axis.set_xlabel("$x$")
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
@@ -78,14 +78,14 @@ def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel:
             for name, errors in models.items():
                 kind = names.index(name)
                 style = {"marker": MARKERS[kind % len(MARKERS)], "color": COLORS[kind], "markersize": 4}
-                axis.plot(range(1, len(errors) + 1), errors, label=plain(name), **style)
+                axis.plot(range(1, len(errors) + 1), errors, label=display_text(name), **style)
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(LogLocator(numticks=8))
             axis.yaxis.set_minor_locator(NullLocator())
             axis.grid(axis="y", color=FAINT, linewidth=0.4)
-            axis.set_title(plain(title), loc="left")
+            axis.set_title(display_text(title), loc="left")
             axis.set_xticks(range(1, 1 + max(map(len, models.values()))))
             axis.set_xlabel("groups learned", color=INK)
         axes[0].set_ylabel(ylabel)
-        legend(figure, axes)
-        return settled(figure)
+        shared_legend(figure, axes)
+        return fix_layout(figure)

@@ -11,7 +11,18 @@ from matplotlib.ticker import MaxNLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.pde.maps import SIGNED
-from edgewise.plot.style import COLORS, FAINT, GREY, MARKERS, WIDTH, legend, panels, plain, settled, styled
+from edgewise.plot.style import (
+    COLORS,
+    FAINT,
+    GREY,
+    MARKERS,
+    WIDTH,
+    display_text,
+    fix_layout,
+    panels,
+    shared_legend,
+    styled,
+)
 
 _CELL = 1.7  # inches, the most that a picture is high
 _AS_IT_IS = {"interpolation": "none"}  # vector formats then hold a picture's own pixels, not those of the screen
@@ -42,10 +53,10 @@ def side_by_side(
         axes = figure.subplots(2, count, squeeze=False)
         for panel, (name, picture) in zip(axes[0], {about: truth, **pictures}.items(), strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1, **_AS_IT_IS)
-            panel.set_title(plain(name), loc="left", fontsize=8.5)
+            panel.set_title(display_text(name), loc="left", fontsize=8.5)
         for panel, (name, error) in zip(axes[1][1:], errors.items(), strict=True):
             image = panel.imshow(error, cmap=SIGNED, vmin=-limit, vmax=limit, **_AS_IT_IS)
-            panel.set_xlabel(plain(notes.get(name, "")), fontsize=8.5)
+            panel.set_xlabel(display_text(notes.get(name, "")), fontsize=8.5)
         for panel in axes.ravel():
             panel.set(xticks=(), yticks=())
             panel.spines[:].set(color=FAINT, linewidth=0.5)
@@ -55,7 +66,7 @@ def side_by_side(
         bar.ax.set_title("error", fontsize=8.5, loc="right")
         bar.ax.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
         bar.outline.set(color=GREY, linewidth=0.5)
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def quality_curves(
@@ -78,10 +89,10 @@ def quality_curves(
             for name, points in models.items():
                 kind = names.index(name)
                 style = {"marker": MARKERS[kind % len(MARKERS)], "color": COLORS[kind % len(COLORS)]}
-                panel.plot(*zip(*points, strict=True), label=plain(name), markersize=3.5, **style)
+                panel.plot(*zip(*points, strict=True), label=display_text(name), markersize=3.5, **style)
             panel.grid(axis="y", color=FAINT, linewidth=0.4)
-            panel.set_title(plain(title), loc="left")
+            panel.set_title(display_text(title), loc="left")
             panel.set(xlabel=xlabel, xlim=(0, None))
         axes[0].set_ylabel(ylabel)
-        legend(figure, axes)
-        return settled(figure)
+        shared_legend(figure, axes)
+        return fix_layout(figure)

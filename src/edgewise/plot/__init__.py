@@ -1,5 +1,12 @@
-"""Figures of networks, functions, training and predictions; all are matplotlib `Figure`s, none touches pyplot."""
+"""Figures of networks, results and solutions, as matplotlib `Figure` objects that `save` writes to files.
 
+A network: `network_diagram`, `edge_curves`, `effect_curves`. Its results: `parity`, `confusion`, `training_history`,
+`share_dots`, `share_bars`, `formula_front`. Several models: `error_curves`, `error_dots`, `error_bar_chart`. A solution
+of a differential equation: `solution_figure`, `solution_history`, `animate`. No function touches `matplotlib.pyplot`
+or changes matplotlib's settings.
+"""
+
+import warnings
 from importlib.util import find_spec
 
 from edgewise.errors import missing_extra
@@ -7,16 +14,22 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.network.curves import edge_curves, effect_curves
-from edgewise.plot.network.diagram import network_diagram
-from edgewise.plot.pde.animation import animate
-from edgewise.plot.pde.fields import solution_figure
-from edgewise.plot.results.errors import Curve, Span, error_bars, error_curves, error_dots
-from edgewise.plot.results.explanations import share_bars, share_dots
-from edgewise.plot.results.formulas import formula_front
-from edgewise.plot.results.history import training_history
-from edgewise.plot.results.parity import confusion, parity
-from edgewise.plot.results.stages import solution_history
+from edgewise.plot.network import edge_curves, effect_curves, network_diagram
+from edgewise.plot.pde import animate, solution_figure
+from edgewise.plot.results import (
+    Curve,
+    Span,
+    confusion,
+    error_bar_chart,
+    error_curves,
+    error_dots,
+    formula_front,
+    parity,
+    share_bars,
+    share_dots,
+    solution_history,
+    training_history,
+)
 from edgewise.plot.style import save
 
 __all__ = [
@@ -26,7 +39,7 @@ __all__ = [
     "confusion",
     "edge_curves",
     "effect_curves",
-    "error_bars",
+    "error_bar_chart",
     "error_curves",
     "error_dots",
     "formula_front",
@@ -39,3 +52,11 @@ __all__ = [
     "solution_history",
     "training_history",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "error_bars":  # the name of version 0.1
+        message = "edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return error_bar_chart
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,6 @@
-"""One look for all figures, and how they become files: the same figure gives the same bytes."""
+"""Common style of all figures, their layout helpers, and writing them to files with reproducible bytes."""
+
+from __future__ import annotations
 
 import io
 import os
@@ -6,41 +8,64 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+# Colours. Okabe and Ito, "Color Universal Design", 2002: a palette whose colours differ for readers with each common
+# colour vision deficiency; its black is replaced by INK, its yellow is left out as too light for lines on white.
 INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
-# Okabe and Ito's colours, told apart with every common colour blindness; black and yellow left out (ink, too light).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BLUE, ORANGE = COLORS[:2]
-MARKERS = ("o", "D", "s", "^", "v", "P")  # told apart without colour too
-# White to blue: lightness falls steadily, so that it reads in grey too.
+MARKERS = ("o", "D", "s", "^", "v", "P")  # one for each colour, so that curves differ without colour too
+# White to blue: the lightness falls steadily, so that the order also shows in a print without colours.
 SHADES = LinearSegmentedColormap.from_list("edgewise", ["#ffffff", "#cfe3f0", "#7fb8d9", "#0072B2", "#003a5d"])
-WIDTH = 7.0  # inches: the text width of a page
-_READER_FONTS = b"STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif"
-FORMATS = (".svg", ".pdf", ".png")
+BAND_OPACITY = 0.16  # of bands around curves (a choice: three overlapping bands still show the curves)
 
-# STIX comes with matplotlib, so the layout is the same everywhere; DejaVu Sans fills in for letters STIX lacks.
-_STYLE = {
-    "font.family": ["STIXGeneral", "DejaVu Sans", "serif"],
+# Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.
+TEXT, SMALL, REMARK, TINY = 9.5, 8.5, 8.0, 7.5
+SMALLEST_TITLE = 5.5  # points (a choice: smaller letters cannot be read in print)
+POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
+WIDTH = 7.0  # inches: the text width of a page
+LEGEND_MARK = 0.62  # inches that a legend needs beside each label: its mark and gaps at the sizes below (measured)
+DENSITY_BINS = 40  # bars of the histogram under a curve (a choice)
+DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes (a choice)
+DENSITY_LEVELS = 12  # columns with at most so many different values get one bar for each value
+
+FORMATS = (".svg", ".pdf", ".png")
+# STIX comes with matplotlib, so that the layout is the same on every machine; DejaVu Sans has letters that STIX lacks.
+_FONTS = ["STIXGeneral", "DejaVu Sans", "serif"]
+# Readers of SVG files seldom have STIX; their Times has the same widths and must precede the wider DejaVu Sans.
+_SVG_FONTS = (b"'STIXGeneral', 'DejaVu Sans', serif", b"STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif")
+
+_STYLE: dict[RcKeyType, Any] = {
+    "font.family": _FONTS,
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
-    "font.size": 9.5,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.titlelocation": "left",
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.6,
     "axes.labelcolor": INK,
@@ -57,6 +82,8 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.4,
     "axes.unicode_minus": True,
     "lines.linewidth": 1.4,
     "lines.solid_capstyle": "round",
@@ -72,14 +99,14 @@ _STYLE = {
     "path.simplify": False,
     "text.usetex": False,
 }
-_NO_DATE = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+_NO_DATE: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Within it matplotlib uses Edgewise's style; whatever the user had set is back afterwards."""
+    """Apply the style of the figures to matplotlib within a `with` block; the user's settings return afterwards."""
     with mpl.rc_context(), catch_warnings():
-        # A column named in a script that neither font has: a PNG shows boxes, SVG the reader's own font.
+        # A column named in a script that neither font has: a PNG shows boxes, an SVG the reader's own font.
         filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -87,11 +114,30 @@ def styled() -> Iterator[None]:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Writes a figure as .svg (text as text), .pdf (fonts embedded) or .png, whole or not at all, without a date.
+    """Write a figure to a file, whole or not at all; the same figure gives the same bytes.
 
-    Raises:
-        InputError: the name ends in nothing of these.
-        FileError: the file cannot be written.
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        From a function of this package; its size is in inches.
+    path : path-like
+        Ends in .svg (text stays text), .pdf (fonts are embedded) or .png (200 pixels per inch on white).
+
+    Raises
+    ------
+    InputError
+        If the name ends in none of these.
+    FileError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from edgewise.plot import parity
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(parity([1.0, 2.0, 3.0], [1.1, 1.9, 3.2]), f"{folder}/parity.svg")
+    ...     Path(f"{folder}/parity.svg").read_text()[:5]
+    '<?xml'
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -100,18 +146,23 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 
 def render(figure: Figure, suffix: str) -> bytes:
-    """The file of a figure as bytes; suffix is ".svg", ".pdf" or ".png". PNG gets a white page, the others none."""
+    """Return the file of a figure as bytes, without a date.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    suffix : {".svg", ".pdf", ".png"}
+        The format; PNG gets a white page, the others a transparent one.
+    """
     buffer = io.BytesIO()
     page = "white" if suffix == ".png" else "none"
     with styled():
         figure.savefig(buffer, format=suffix[1:], metadata=_NO_DATE[suffix], facecolor=page)
-    data = buffer.getvalue()
-    # Readers seldom have STIX; their Times has its widths, and must come before the wider fallback of the layout.
-    return data.replace(b"'STIXGeneral', 'DejaVu Sans', serif", _READER_FONTS) if suffix == ".svg" else data
+    return buffer.getvalue().replace(*_SVG_FONTS) if suffix == ".svg" else buffer.getvalue()
 
 
-def plain(text: object, limit: int = 40) -> str:
-    """A user's text for a figure: one line of printable characters, at most `limit`, in which $ is no formula."""
+def display_text(text: object, limit: int = 40) -> str:
+    """Return a user's text as one line of at most `limit` printable characters in which $ starts no formula."""
     words = " ".join(str(text).split())
     words = "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
     words = re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", words)
@@ -121,82 +172,106 @@ def plain(text: object, limit: int = 40) -> str:
 
 
 def labels(names: Sequence[object] | None, count: int, letter: str, argument: str, limit: int = 40) -> list[str]:
-    """Texts for `count` things: the user's names, or letter_1, letter_2, ...; one alone is just the letter."""
+    """Return `count` labels: the user's names, or letter_1, letter_2, ... (a single one is just the letter).
+
+    Raises
+    ------
+    InputError
+        If there are not `count` names; the message calls them `argument`.
+    """
     if names is None:
         return [f"${letter}_{{{k + 1}}}$" for k in range(count)] if count > 1 else [f"${letter}$"]
     if isinstance(names, str) or len(names) != count:
         raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
-    return [plain(name, limit) for name in names]
+    return [display_text(name, limit) for name in names]
 
 
 def text_width(text: str, size: float) -> float:
-    """Width in inches of a text set at `size` points."""
-    ismath = "$" in text.replace(r"\$", "")
-    font = FontProperties(family=_STYLE["font.family"], size=size)
-    width, _, _ = text_to_path.get_text_width_height_descent(
-        text.replace(r"\$", "$") if not ismath else text, font, ismath
-    )
-    return width / 72
+    """Return the width in inches of a text set at `size` points."""
+    is_math = "$" in text.replace(r"\$", "")
+    font = FontProperties(family=_FONTS, size=size)
+    shown = text if is_math else text.replace(r"\$", "$")
+    width, _, _ = text_to_path.get_text_width_height_descent(shown, font, is_math)
+    return width / POINTS_PER_INCH
 
 
-def settled(figure: Figure) -> Figure:
-    """The figure with its layout made once and for all: a second drawing, or another format, looks the same."""
+def fix_layout(figure: Figure) -> Figure:
+    """Compute the layout of a figure once and return it, so that later drawings in any format look the same."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
 
 
-def title(axes: Axes, text: str, width: float) -> None:
-    """A title at the left, set smaller where it would be wider than `width` inches."""
-    size = min(9.5, 9.5 * width / max(text_width(text, 9.5), 0.01))
-    axes.set_title(text, loc="left", fontsize=max(size, 5.5))
+def fitted_title(axes: Axes, text: str, width: float) -> None:
+    """Set a title at the left, in smaller letters where it would be wider than `width` inches."""
+    size = min(TEXT, TEXT * width / max(text_width(text, TEXT), 0.01))
+    axes.set_title(text, fontsize=max(size, SMALLEST_TITLE))
 
 
-def panels(count: int, columns: int, height: float, **settings) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a page with `count` panels of the given height (inches); call it within `styled()`."""
+def panels(
+    count: int, columns: int, height: float, *, sharey: bool | Literal["none", "all", "row", "col"] = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with `count` panels in rows of at most `columns`; call it within `styled()`.
+
+    Parameters
+    ----------
+    count, columns : int
+        Number of panels, and of panels beside each other.
+    height : float
+        Inches of a panel; the figure is as wide as a page, or 0.6 of that with a single column.
+    sharey : bool or str
+        As in `matplotlib.figure.Figure.subplots`.
+    """
     columns = min(count, columns)
     rows = -(-count // columns)
     figure = Figure(figsize=(WIDTH if columns > 1 else WIDTH * 0.6, rows * height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **settings).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
     for spare in axes[count:]:
         spare.remove()
     return figure, list(axes[:count])
 
 
-def density(axes: Axes, values: np.ndarray, height: float = 0.13) -> None:
-    """How the data lie along x: a histogram in the bottom `height` of a panel (its scale: the fullest bar)."""
+def draw_density(axes: Axes, values: np.ndarray, height: float = DENSITY_HEIGHT) -> None:
+    """Draw a histogram of the data along x in the bottom share `height` of a panel, scaled to its fullest bar."""
     values = values[np.isfinite(values)]
     levels = np.unique(values)
     across = axes.get_xaxis_transform()
-    if 1 < len(levels) <= 12:
+    if 1 < len(levels) <= DENSITY_LEVELS:
         counts = np.array([(values == level).sum() for level in levels])
         axes.vlines(levels, 0, height * counts / counts.max(), transform=across, color=FAINT, linewidth=4, zorder=0)
     elif len(levels) > 1:
-        low, high = axes.get_xlim()
-        counts, edges = np.histogram(values, bins=40, range=(low, high))
+        counts, edges = np.histogram(values, bins=DENSITY_BINS, range=axes.get_xlim())
         if counts.max():
             axes.stairs(height * counts / counts.max(), edges, transform=across, fill=True, color=FAINT, zorder=0)
 
 
-def as_numpy(values, argument: str) -> np.ndarray:
-    """A tensor or array-like of numbers as a float64 array.
+def decade_ticks(axis: Axis, most: int = 8) -> None:
+    """Label a logarithmic axis at powers of ten only, at most `most` of them."""
+    axis.set_major_locator(LogLocator(numticks=most))
+    axis.set_minor_locator(NullLocator())
 
-    Raises:
-        InputError: it is anything else.
+
+def as_numpy(values: ArrayLike | Tensor, argument: str) -> np.ndarray:
+    """Return a tensor or array-like of numbers as a float64 array.
+
+    Raises
+    ------
+    InputError
+        If the values are not numbers; the message calls them `argument`.
     """
-    values = values.detach().cpu() if hasattr(values, "detach") else values
+    kind = type(values).__name__
     try:
-        return np.asarray(values, dtype=np.float64)
+        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{argument} must hold numbers, got {type(values).__name__}") from error
+        raise InputError(f"{argument} must hold numbers, got {kind}") from error
 
 
-def legend(figure: Figure, axes: Iterable[Axes], most: int = 5) -> None:
-    """One for all panels, above them, in as many columns as have room, and no more than `most`."""
-    found = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
-    widths = [text_width(label, 8.5) + 0.62 for label in found]  # inches, with mark and gaps
+def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5) -> None:
+    """Place one legend for all panels above them, in at most `most` columns and no wider than the figure."""
+    marks = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
+    widths = [text_width(label, SMALL) + LEGEND_MARK for label in marks]
     for columns in range(min(most, len(widths)), 0, -1):
-        # As matplotlib fills them: column by column, as evenly as it goes.
+        # matplotlib fills column after column with as equal numbers of entries as possible, and so does array_split.
         if sum(max(column) for column in np.array_split(widths, columns)) <= figure.get_figwidth():
             break
-    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns)
+    figure.legend(marks.values(), marks.keys(), loc="outside upper center", ncols=columns)

@@ -60,6 +60,8 @@ def test_bad_arguments_of_edge_curves():
     trace = model.trace(torch.zeros(5, 3))
     with pytest.raises(InputError, match="layer must be from 0 to 0, got 1"):
         edge_curves(model, trace, layer=1)
+    with pytest.raises(InputError, match="edge_curves has no option 'max_input'; its further options are max_inputs"):
+        edge_curves(model, trace, max_input=1)
     with pytest.raises(InputError, match="scaling must be"):
         edge_curves(model, trace, scaling=([1.0], [1.0]))
 
@@ -122,6 +124,10 @@ def test_constant_columns_and_a_single_row():
 def test_bad_arguments_of_effect_curves():
     with pytest.raises(InputError, match=r"X must have shape \(rows, inputs\)"):
         effect_curves(lambda x: x, np.zeros(3))
+    with pytest.raises(InputError, match="effect_curves has no option 'row'"):
+        effect_curves(lambda x: x[:, 0], normal(20, 2), row=5)
+    with pytest.warns(DeprecationWarning, match="argument predict of effect_curves is now called model"):
+        effect_curves(predict=lambda x: x[:, 0], X=normal(20, 2))
     with pytest.raises(InputError, match="model must return one row"):
         effect_curves(lambda x: np.zeros(3), normal(20, 2))
     with pytest.raises(InputError, match="scores must hold 2 numbers"):

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from tests.plot.solutions import PLANE, heat_on_a_disk
 
-from edgewise.plot.pde.maps import cut_out, draw_map, filled, outline_of, range_of, with_unit
+from edgewise.plot.pde.maps import color_range, cut_out, draw_map, filled, outline_of, with_unit
 from edgewise.plot.pde.slices import middle
 
 
@@ -76,7 +76,7 @@ def test_a_constant_has_no_contours(value):
     ],
 )
 def test_where_colours_end(values, signed, expected):
-    assert range_of(np.array(values), signed=signed) == expected
+    assert color_range(np.array(values), signed=signed) == expected
 
 
 def test_gaps_beside_known_values_are_filled():

@@ -6,7 +6,7 @@ import torch
 from tests.plot.solutions import PLANE, cube, flow, heat, heat_solution, oscillation, untrained
 
 from edgewise.errors import InputError
-from edgewise.plot.pde.slices import chosen_slots, chosen_times, grid, middle, residuals_at, slice_of
+from edgewise.plot.pde.slices import chosen_fields, chosen_times, grid, middle, residuals_at, slice_of
 
 
 def test_values_and_errors_on_a_grid():
@@ -55,10 +55,10 @@ def test_a_reference_takes_the_place_of_the_exact_solution():
 
 def test_fields_and_times():
     problem = flow()
-    assert chosen_slots(problem, None) == [0, 1] and chosen_slots(problem, ["v"]) == [1]
+    assert chosen_fields(problem, None) == [0, 1] and chosen_fields(problem, ["v"]) == [1]
     for wrong in ("v", [], ["w"]):
         with pytest.raises(InputError, match=r"^fields must be names among u, v, got "):
-            chosen_slots(problem, wrong)
+            chosen_fields(problem, wrong)
     assert chosen_times(heat(), None, (0.0, 0.5)) == [0.0, 1.5]
     assert chosen_times(heat(), [3], ()) == [3.0]
     for wrong in ([], [-1.0], [4.0]):

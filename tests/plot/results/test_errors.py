@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from edgewise import plot
 from edgewise.errors import InputError
-from edgewise.plot.results.errors import Curve, Span, error_bars, error_curves, error_dots
+from edgewise.plot.results.errors import Curve, Span, error_bar_chart, error_curves, error_dots
 
 SIZES = [5, 10, 20, 40]
 
@@ -75,11 +76,18 @@ def test_dots():
 def test_bars_that_are_too_high_say_so():
     names = list("abcd")
     series = {"ours": [Span.of([1.0])] * 4, "other": [Span.of([2.0]), Span.of([500.0]), Span.of([2.0]), None]}
-    (axes,) = error_bars(names, series, ylabel="%").axes
+    (axes,) = error_bar_chart(names, series, ylabel="%").axes
     heights = sorted(bar.get_height() for bar in axes.patches)
     assert heights[:6] == [1, 1, 1, 1, 2, 2] and heights[6] < 10
     assert [text.get_text() for text in axes.texts] == ["500"]
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["ours", "other"]
+
+
+def test_the_former_name_of_the_bar_chart_warns():
+    with pytest.warns(DeprecationWarning, match=r"edgewise.plot.error_bars is now edgewise.plot.error_bar_chart"):
+        assert plot.error_bars is error_bar_chart
+    with pytest.raises(AttributeError, match="has no attribute 'error_bar'"):
+        _ = plot.error_bar
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,10 @@ def test_bars_that_are_too_high_say_so():
         ),
         (lambda: error_dots(["a"], {"s": [None]}, xlabel=""), "series must hold at least one value, got none"),
         (lambda: error_dots(["a"], {"s": [Span(1, 0, 1)]}, xlabel=""), "the series 's' must have positive numbers"),
-        (lambda: error_bars(["a"], {"s": [Span(1, 1, 1)] * 2}, ylabel=""), "'s' must have 1 entries like names, got 2"),
+        (
+            lambda: error_bar_chart(["a"], {"s": [Span(1, 1, 1)] * 2}, ylabel=""),
+            "'s' must have 1 entries like names, got 2",
+        ),
     ],
 )
 def test_refusals(draw, sentence):

@@ -1,1 +1,6 @@
-"""TODO what the room network is for."""
+"""Figures of networks: the diagram (`network_diagram`), single edges (`edge_curves`) and effects (`effect_curves`)."""
+
+from edgewise.plot.network.curves import edge_curves, effect_curves
+from edgewise.plot.network.diagram import network_diagram
+
+__all__ = ["edge_curves", "effect_curves", "network_diagram"]

@@ -1,31 +1,37 @@
-"""The network diagram: every learned function drawn on its edge."""
+"""Diagram of a network (`network_diagram`): every learned function drawn on its edge."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
-from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.explanations import central_range
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
+from edgewise.nn.layers.base import Chain, EdgeLayer, Layer
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
-from edgewise.plot.network.edge_texts import written_edges
-from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Layout, Shown, crossed, graph
-from edgewise.plot.style import BLUE, GREY, INK, labels, styled, text_width
+from edgewise.plot.network.edge_formulas import formula_texts
+from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
+from edgewise.plot.style import BLUE, GREY, INK, SMALL, labels, styled, text_width
 
-_POINTS = 41
+_POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
-_FAINTEST = 0.12  # the least ink, so that a weak edge is still seen to be there
+_FAINTEST = 0.12  # least opacity (a choice: a weak edge can still be seen)
+_FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
+_INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
+_NOTE_LINE = 0.2  # inches of a line of notes below the diagram
 
 
 def network_diagram(
-    model: nn.Module,
+    model: Chain,
     trace: Trace,
     *,
     names: Sequence[str] | None = None,
@@ -34,57 +40,77 @@ def network_diagram(
     max_nodes: int = 24,
     max_curves: int = 300,
 ) -> Figure:
-    """The network with each edge's function drawn over the range of the data that went through it.
+    """Draw a network with the function of each edge over the range of its data.
 
-    Each little curve fills its frame: it shows the shape of a function; its ink shows how much the function matters:
-    tanh(beta B / B_max), the rule of the KAN paper with `edge_scores` B, relative to the strongest edge of the same
-    layer (else wide layers would be blank). Masked edges are absent. Networks with at most 24 edges in each layer
-    are drawn as a graph, inputs at the bottom; larger ones as tables of functions, whose rows and columns are the
-    nodes, the strongest first. In a graph the formula of an elementary edge stands below its frame, in terms of the
-    input or of u, what enters the edge. What is too much for a page is left out, weakest first, and the figure says so.
+    Parameters
+    ----------
+    model : KAN or MLP
+    trace : Trace
+        `model.trace(x)` of the data by which the edges are scored.
+    names, outputs : sequence of str, optional
+        Names of the inputs and outputs; x_1, x_2, ... and y_1, y_2, ... by default.
+    beta : float
+        Growth of the opacity with the score B (see `edge_scores`): tanh(beta B / B_max), where B_max is the largest
+        score of the same layer.
+    max_nodes : int
+        Largest number of nodes shown in each layer.
+    max_curves : int
+        Largest number of functions shown in all.
 
-    Args:
-        model: a `KAN` or `MLP`.
-        trace: `model.trace(x)` of the data to judge the edges by.
-        names, outputs: of the inputs and outputs; x_1, x_2, ... and y if left out.
-        beta: how fast ink rises with the score.
-        max_nodes: nodes shown of each layer.
-        max_curves: functions drawn in all.
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Sized for its content. Each curve fills its frame, so that it shows the shape of the function and not its
+        size. Masked edges are absent. Networks with at most 24 edges in each layer are drawn as a graph with the
+        inputs at the bottom, where the formula of an elementary edge stands below its frame (u is the input of the
+        edge). Larger networks are drawn as grids of functions with the strongest nodes first. The weakest nodes and
+        functions above the limits are left out, which a note below the diagram states.
 
-    Returns:
-        A figure sized for its content, in inches; `save` writes it.
+    Raises
+    ------
+    InputError
+        If names or outputs do not fit the network, the trace is empty or comes from another network, or a limit is
+        not positive.
 
-    Raises:
-        InputError: names or outputs do not fit the network, trace is empty or of another network.
+    References
+    ----------
+    The opacity follows Liu et al., "KAN: Kolmogorov-Arnold Networks", 2024, section 2.5.1, but relative to each layer;
+    wide layers would be blank otherwise.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> model = KAN([2, 3, 1], seed=0)
+    >>> x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
+    >>> figure = network_diagram(model, model.trace(x), names=["width", "height"], outputs=["area"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['width', 'height', '$h_{1}$', '$h_{2}$', '$h_{3}$', 'area']
     """
     check_trace(model, trace)
-    given = names
     width = [values.shape[1] for values in (*trace.inputs, trace.output)]
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
-    names = labels(names, width[0], "x", "names")
-    outputs = labels(outputs, width[-1], "y", "outputs")
-    small = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
-    chosen, notes = _choose(model, trace, beta, max_nodes, max_curves, by_score=not small)
-    shown = Shown(**chosen, names=names, outputs=outputs, products=_products(model))
+    input_labels = labels(names, width[0], "x", "names")
+    output_labels = labels(outputs, width[-1], "y", "outputs")
+    as_graph = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
+    shown = _scored_network(model, trace, beta, input_labels, output_labels)
+    shown, notes = _strongest(shown, trace, max_nodes, max_curves, by_score=not as_graph)
     with styled():
-        layout = (graph if small else crossed)(shown)
-        texts = written_edges(model, layout, given) if small else {}
-        return _draw(layout, shown, _curves(model, trace, shown), notes, texts)
+        layout = graph_layout(shown) if as_graph else grid_layout(shown)
+        texts = formula_texts(model, layout, names) if as_graph else {}
+        return _draw(layout, shown, _unit_curves(model, trace, shown), notes, texts)
 
 
-def check_trace(model: nn.Module, trace: Trace) -> None:
-    """Raises InputError unless `trace` can have come from `model`."""
+def check_trace(model: Chain, trace: Trace) -> None:
+    """Raise InputError unless the shapes of `trace` are those of `model`."""
     expected = [(layer.in_features, layer.out_features) for layer in model.layers]
-    came = [tuple(edges.shape[1:]) for edges in trace.edges]
-    if expected != came:
-        raise InputError(f"trace must come from this model, with layers {expected}, got {came}")
+    given = [tuple(edges.shape[1:]) for edges in trace.edges]
+    if expected != given:
+        raise InputError(f"trace must come from this model, with layers {expected}, got {given}")
 
 
-def mask_of(layer: nn.Module) -> np.ndarray:
-    """Which edges of a layer are there, (in, out) of bool; layers without a mask have all. Of a layer of products,
-    which nodes each product multiplies.
-    """
+def mask_of(layer: Layer) -> np.ndarray:
+    """Return which edges of a layer exist, (in, out) of bool; for products, which inputs each output multiplies."""
     if isinstance(layer, ProductLayer):
         return np.array([[i in group for group in layer.groups] for i in range(layer.in_features)])
     mask = getattr(layer, "mask", None)
@@ -94,61 +120,70 @@ def mask_of(layer: nn.Module) -> np.ndarray:
 
 
 @torch.no_grad()
-def edge_functions(layer: nn.Module, points: np.ndarray) -> np.ndarray:
-    """Every edge of a layer at `points` (p, in): (p, in, out). Factors of a product pass as they are."""
+def edge_functions(layer: Layer, points: np.ndarray) -> np.ndarray:
+    """Evaluate every edge of a layer at `points` (p, in): (p, in, out); factors of a product pass unchanged."""
     if isinstance(layer, ProductLayer):
         return points[:, :, None] * mask_of(layer)
+    if not isinstance(layer, EdgeLayer):
+        raise InputError(f"model must consist of layers with edges, got {type(layer).__name__}")
     weight = next(layer.parameters())
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
 
 
-def _products(model: nn.Module) -> dict[int, tuple[int, ...]]:
-    """The layers of products, with the nodes in them that multiply several."""
-    return {
-        number: tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
-        for number, layer in enumerate(model.layers)
-        if isinstance(layer, ProductLayer)
-    }
+def _scored_network(model: Chain, trace: Trace, beta: float, names: list[str], outputs: list[str]) -> Shown:
+    """Return the whole network with the opacities of its nodes and edges."""
+    scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
+    ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
+    masks = [mask_of(layer) for layer in model.layers]
+    products = {}
+    for number, layer in enumerate(model.layers):
+        if isinstance(layer, ProductLayer):
+            products[number] = tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
+            scores[number] = masks[number] * ranks[number + 1]  # a factor counts as much as its product
+    return Shown(
+        nodes=tuple(tuple(range(len(rank))) for rank in ranks),
+        edges=tuple(tuple((int(i), int(o)) for i, o in np.argwhere(mask)) for mask in masks),
+        node_strength=tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks),
+        edge_strength=tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores),
+        names=names,
+        outputs=outputs,
+        products=products,
+    )
 
 
-def _nodes(ranks: list[np.ndarray], most: int, *, by_score: bool) -> tuple[list[tuple[int, ...]], list[str]]:
-    """The nodes to show of each layer, and a sentence for each layer where some are left out."""
+def _strongest(
+    network: Shown, trace: Trace, max_nodes: int, max_curves: int, *, by_score: bool
+) -> tuple[Shown, list[str]]:
+    """Return the strongest nodes and edges of a network, and a note for each kind of thing that is left out."""
+    ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
     nodes, notes = [], []
     last = len(ranks) - 1
     for layer, rank in enumerate(ranks):
-        kept = np.argsort(-rank, kind="stable")[:most]
-        # Outputs keep their order: it may mean something, and each scores 1.
+        kept = np.argsort(-rank, kind="stable")[:max_nodes]
+        # Outputs keep their order: it may have a meaning, and all outputs have the same score.
         nodes.append(tuple((kept if by_score and layer < last else np.sort(kept)).tolist()))
         if len(kept) < len(rank):
             kind = "inputs" if layer == 0 else f"nodes of hidden layer {layer}"
             share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
-            strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)"
-            notes.append(f"the first {most} of {len(rank)} outputs" if layer == last else strongest)
-    return nodes, notes
-
-
-def _choose(model, trace, beta, max_nodes, max_curves, *, by_score: bool) -> tuple[dict, list[str]]:
-    """What of the network to show, as arguments of `Shown`, and a sentence for each kind of thing left out."""
-    scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
-    ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
-    nodes, notes = _nodes(ranks, max_nodes, by_score=by_score)
-    masks = [mask_of(layer) for layer in model.layers]
-    for number in _products(model):  # a factor counts as much as its product
-        scores[number] = masks[number] * ranks[number + 1]
-    strength = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
-    found = [
-        (layer, i, o) for layer, mask in enumerate(masks) for i in nodes[layer] for o in nodes[layer + 1] if mask[i, o]
+            strongest = f"the {max_nodes} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)"
+            notes.append(f"the first {max_nodes} of {len(rank)} outputs" if layer == last else strongest)
+    present = [set(edges) for edges in network.edges]
+    edges = [
+        (layer, i, o)
+        for layer in range(last)
+        for i in nodes[layer]
+        for o in nodes[layer + 1]
+        if (i, o) in present[layer]
     ]
-    kept = set(sorted(found, key=lambda edge: -strength[edge[0]][edge[1:]])[:max_curves])
-    if len(kept) < len(found):
-        notes.append(f"the {len(kept)} strongest of {len(found)} functions between them")
-    edges = tuple(tuple(edge[1:] for edge in found if edge[0] == layer and edge in kept) for layer in range(len(masks)))
-    node_strength = tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks)
-    return {"nodes": tuple(nodes), "edges": edges, "node_strength": node_strength, "edge_strength": strength}, notes
+    drawn = set(sorted(edges, key=lambda edge: -network.edge_strength[edge[0]][edge[1:]])[:max_curves])
+    if len(drawn) < len(edges):
+        notes.append(f"the {len(drawn)} strongest of {len(edges)} functions between them")
+    by_layer = [tuple(edge[1:] for edge in edges if edge[0] == layer and edge in drawn) for layer in range(last)]
+    return replace(network, nodes=tuple(nodes), edges=tuple(by_layer)), notes
 
 
-def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray]:
-    """The points (p, 2) of every shown function, in the unit square."""
+def _unit_curves(model: Chain, trace: Trace, shown: Shown) -> dict[Edge, np.ndarray]:
+    """Return the curve of every shown function as points (p, 2) of the unit square."""
     curves = {}
     across = np.linspace(0, 1, _POINTS)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
@@ -157,66 +192,73 @@ def _curves(model, trace, shown: Shown) -> dict[tuple[int, int, int], np.ndarray
         for i, o in shown.edges[number]:
             curve = values[:, i, o]
             low, high = curve.min(), curve.max()
-            flat = high - low <= 1e-6 * max(abs(low), abs(high))
-            curves[number, i, o] = np.stack(
-                [across, np.full(_POINTS, 0.5) if flat else (curve - low) / (high - low)], 1
-            )
+            flat = high - low <= _FLAT * max(abs(low), abs(high))
+            heights = np.full(_POINTS, 0.5) if flat else (curve - low) / (high - low)
+            curves[number, i, o] = np.stack([across, heights], 1)
     return curves
 
 
-def _draw(layout: Layout, shown: Shown, curves: dict, notes: list[str], formulas: dict) -> Figure:
-    foot = 0.2 * len(notes) + (0.08 if notes else 0.0)
-    notes = [
-        ("Shown: " if n == 0 else "") + note + (";" if n < len(notes) - 1 else ".") for n, note in enumerate(notes)
-    ]
-    width = max([layout.width, *(text_width(note, 8.5) + 0.2 for note in notes)])
+def _draw(
+    layout: Layout,
+    shown: Shown,
+    curves: Mapping[Edge, np.ndarray],
+    notes: list[str],
+    formulas: Mapping[Edge, tuple[str, float]],
+) -> Figure:
+    foot = _NOTE_LINE * len(notes) + (0.08 if notes else 0.0)
+    ends = [";"] * (len(notes) - 1) + ["."]
+    lines = [("Shown: " if n == 0 else "") + note + end for n, (note, end) in enumerate(zip(notes, ends, strict=False))]
+    width = max([layout.width, *(text_width(line, SMALL) + 0.2 for line in lines)])
     figure = Figure(figsize=(width, layout.height + foot))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-foot, layout.height))
     axes.set_axis_off()
-    ink = _ink([strength for _, strength in layout.wires])
+    opacity = _opacity([strength for _, strength in layout.wires])
     wires = [points for points, _ in layout.wires]
-    axes.add_collection(LineCollection(wires, colors=_colors(GREY, ink), linewidths=0.4 + 0.7 * ink, zorder=1))
+    colors = to_rgba_array(GREY, opacity)
+    axes.add_collection(LineCollection(wires, colors=colors, linewidths=0.4 + 0.7 * opacity, zorder=1))
     _draw_functions(axes, layout, shown, curves)
     x, y = np.array([point for point, _ in layout.dots]).T
-    ink = _ink([strength for _, strength in layout.dots])
-    axes.scatter(x, y, s=6 + 14 * ink, color="white", linewidths=0, zorder=5)
-    axes.scatter(x, y, s=6 + 14 * ink, color=_colors(INK, ink), linewidths=0, zorder=6)
-    for point, text, horizontal, vertical, angle in layout.texts:
-        # Wires pass behind a label, not through it.
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
-        mode = "anchor" if angle % 90 else "default"
-        place = {"ha": horizontal, "va": vertical, "rotation": angle, "rotation_mode": mode}
-        axes.text(*point, text, size=LABEL_SIZE, zorder=7, bbox=behind, **place)
+    opacity = _opacity([strength for _, strength in layout.dots])
+    axes.scatter(x, y, s=6 + 14 * opacity, color="white", linewidths=0, zorder=5)
+    axes.scatter(x, y, s=6 + 14 * opacity, color=to_rgba_array(INK, opacity), linewidths=0, zorder=6)
+    behind = {"facecolor": "white", "edgecolor": "none"}  # wires pass behind a text, not through it
+    for label in layout.texts:
+        axes.text(
+            *label.point,
+            label.text,
+            ha=label.horizontal,
+            va=label.vertical,
+            rotation=label.angle,
+            rotation_mode="anchor" if label.angle % 90 else "default",
+            size=LABEL_SIZE,
+            zorder=7,
+            bbox={**behind, "pad": 0.4},
+        )
     for edge, (text, size) in formulas.items():
         (x, y), height = layout.cells[edge], layout.cell[edge[0]][1]
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axes.text(x, y - height / 2 - 0.04, text, ha="center", va="top", size=size, color=INK, zorder=7, bbox=behind)
-    for line, note in enumerate(notes):
-        axes.text(0.1, -0.1 - 0.2 * line, note, ha="left", va="center", size=8.5, color=GREY, zorder=7)
+        below = y - height / 2 - 0.04
+        axes.text(x, below, text, ha="center", va="top", size=size, color=INK, zorder=7, bbox={**behind, "pad": 0.6})
+    for number, line in enumerate(lines):
+        place = (0.1, -0.1 - _NOTE_LINE * number)
+        axes.text(*place, line, ha="left", va="center", size=SMALL, color=GREY, zorder=7)
     return figure
 
 
-def _draw_functions(axes: Axes, layout: Layout, shown: Shown, curves: dict) -> None:
+def _draw_functions(axes: Axes, layout: Layout, shown: Shown, curves: Mapping[Edge, np.ndarray]) -> None:
+    """Draw the framed curves, in the collection "functions"."""
     frames, lines = [], []
     for (layer, i, o), (x, y) in layout.cells.items():
         w, h = layout.cell[layer]
         frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
-        lines.append((curves[layer, i, o] - 0.5) * (w * 0.84, h * 0.74) + (x, y))
-    ink = _ink([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
-    thin, strong = 0.5, 0.7 + 0.6 * ink
+        lines.append((curves[layer, i, o] - 0.5) * (w * _INSIDE[0], h * _INSIDE[1]) + (x, y))
+    opacity = _opacity([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
+    grey, blue = to_rgba_array(GREY, opacity), to_rgba_array(BLUE, opacity)
     axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2))
-    axes.add_collection(
-        PolyCollection(frames, facecolors="none", edgecolors=_colors(GREY, ink), linewidths=thin, zorder=3)
-    )
-    functions = LineCollection(lines, colors=_colors(BLUE, ink), linewidths=strong, zorder=4)
+    axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=grey, linewidths=0.5, zorder=3))
+    functions = LineCollection(lines, colors=blue, linewidths=0.7 + 0.6 * opacity, zorder=4)
     functions.set_gid("functions")
     axes.add_collection(functions)
 
 
-def _ink(strengths: list[float]) -> np.ndarray:
+def _opacity(strengths: Sequence[float]) -> np.ndarray:
     return np.maximum(np.array(strengths, dtype=float), _FAINTEST)
-
-
-def _colors(color: str, ink: np.ndarray) -> np.ndarray:
-    """The color (n, 4) at each of the opacities (n,)."""
-    return np.column_stack([np.broadcast_to(to_rgb(color), (len(ink), 3)), ink])

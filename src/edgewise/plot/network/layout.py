@@ -1,22 +1,51 @@
-"""Where everything in a network diagram goes, in inches: a graph for small networks, crossed wires for large ones."""
+"""Positions of everything in a network diagram, in inches: a graph for small networks, grids of functions otherwise."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edgewise.plot.style import WIDTH, text_width
+from edgewise.plot.style import TEXT, WIDTH, text_width
 
 GRAPH_EDGES = 24  # more functions than this beside each other are too small to read on a page
-LABEL_SIZE = 9.5
+LABEL_SIZE = TEXT  # points
+FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
+
+# Inches, all choices of looks. In a graph:
+_SLOT = 0.68  # largest width for an edge
+_LEAST = 2.2  # least width of the rows
+_MARGIN = 0.1  # at the left and right
+_ROW_LABEL = 0.36  # height for a row of labels below and above
+_WIRE = 0.42  # vertical length of a wire
+_BETWEEN = 0.15  # between two labels of a row
+# In grids:
+_COLUMN, _NARROWEST, _LINE = 0.85, 0.34, 0.3  # largest and least width of a function, and its height
+_CELL = (0.88, 0.86)  # shares of these that a frame takes
+_BEFORE, _AFTER = 0.2, 0.22  # from the end of a wire to the first crossing, and from the last crossing to the node
 
 Point = tuple[float, float]
+Edge = tuple[int, int, int]
+"""Layer, input and output of an edge."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a diagram shows. nodes: the shown nodes of each layer, in the order of drawing, inputs first;
-    edges: for each layer of edges the shown (in, out); strength: of every node and edge, 0 .. 1; products: the layers
-    whose "edges" only lead factors to products, each with the nodes that multiply.
+    """What a diagram shows of a network.
+
+    Parameters
+    ----------
+    nodes : tuple of tuple of int
+        Shown nodes of each layer in the order of drawing, inputs first.
+    edges : tuple of tuple of (int, int)
+        Shown edges (in, out) of each layer of edges.
+    node_strength, edge_strength : tuple of ndarray
+        Opacity from 0 to 1 of every node, (n,) for each layer of nodes, and of every edge, (in, out) for each layer.
+    names, outputs : list of str
+        Labels of the inputs and outputs.
+    products : dict of int to tuple of int
+        Layers that multiply, with the numbers of those outputs that have several factors.
     """
 
     nodes: tuple[tuple[int, ...], ...]
@@ -28,42 +57,65 @@ class Shown:
     products: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
+class Label(NamedTuple):
+    """A text with its anchor, alignment and rotation in degrees."""
+
+    point: Point
+    text: str
+    horizontal: Literal["left", "center", "right"]
+    vertical: Literal["bottom", "center", "top"]
+    angle: float = 0.0
+
+
 @dataclass
 class Layout:
-    """Positions in inches from the lower left. cells: centre of each edge's little picture, by (layer, in, out);
-    wires: (points, strength); dots: (centre, strength); texts: (point, text, horizontal, vertical, rotation).
+    """Positions in inches from the lower left corner.
+
+    Parameters
+    ----------
+    width, height : float
+        Size of the diagram.
+    cell : dict of int to (float, float)
+        Width and height of the frames of each layer.
+    cells : dict of (int, int, int) to (float, float)
+        Centre of the frame of each edge (layer, in, out).
+    wires : list of (list of points, float)
+        Lines with their opacity.
+    dots : list of (point, float)
+        Nodes with their opacity.
+    texts : list of Label
     """
 
     width: float = 0.0
     height: float = 0.0
     cell: dict[int, Point] = field(default_factory=dict)
-    cells: dict[tuple[int, int, int], Point] = field(default_factory=dict)
+    cells: dict[Edge, Point] = field(default_factory=dict)
     wires: list[tuple[list[Point], float]] = field(default_factory=list)
     dots: list[tuple[Point, float]] = field(default_factory=list)
-    texts: list[tuple[Point, str, str, str, float]] = field(default_factory=list)
+    texts: list[Label] = field(default_factory=list)
 
 
 def hidden_label(shown: Shown, layer: int, node: int) -> str:
-    """h_2, or with several hidden layers h_2 with the layer as a superscript; with a cross where it multiplies."""
+    """Return h_2, with several hidden layers their number as a superscript, and a cross on a node that multiplies."""
     cross = r"\ \times" if node in shown.products.get(layer - 1, ()) else ""
     only = len(shown.nodes) == 3
     return f"$h_{{{node + 1}}}{cross}$" if only else f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
 
 
-def graph(shown: Shown) -> Layout:
-    """The picture of the KAN paper: rows of nodes, inputs at the bottom, functions between the rows."""
+def graph_layout(shown: Shown) -> Layout:
+    """Lay out a graph as in the KAN paper: rows of nodes with the inputs at the bottom, functions between the rows."""
     most = max(max(len(edges) for edges in shown.edges), 1)
-    slot = min(0.68, (WIDTH - 0.2) / most)
-    texts = max(_row_width(shown.names), _row_width(shown.outputs))
-    inner = min(max(slot * most, 2.2, texts), WIDTH - 0.2)
+    slot = min(_SLOT, (WIDTH - 2 * _MARGIN) / most)
+    inner = min(max(slot * most, _LEAST, _row_width(shown.names), _row_width(shown.outputs)), WIDTH - 2 * _MARGIN)
     tilted = _row_width(shown.names) > inner
     longest = max(text_width(name, LABEL_SIZE) for name in shown.names)
-    left = 0.1 + (max(0.0, 0.85 * longest - inner / len(shown.names) / 2) if tilted else 0.0)
-    bottom = 0.36 + (0.5 * longest if tilted else 0.0)
-    box = slot * 0.86
-    gap = 2 * 0.42 + box
-    layout = Layout(left + inner + 0.1, bottom + len(shown.edges) * gap + 0.36)
-    rows = []
+    # A tilted name of this length reaches 0.85 of it (the cosine of its angle) to the left and 0.5 downwards.
+    left = _MARGIN + (max(0.0, 0.85 * longest - inner / len(shown.names) / 2) if tilted else 0.0)
+    bottom = _ROW_LABEL + (0.5 * longest if tilted else 0.0)
+    box = slot * FRAME_SHARE
+    gap = 2 * _WIRE + box
+    layout = Layout(left + inner + _MARGIN, bottom + len(shown.edges) * gap + _ROW_LABEL)
+    rows: list[dict[int, Point]] = []
     for layer, nodes in enumerate(shown.nodes):
         spots = _spread(len(nodes), left, inner)
         rows.append({node: (x, bottom + layer * gap) for node, x in zip(nodes, spots, strict=True)})
@@ -81,36 +133,38 @@ def graph(shown: Shown) -> Layout:
             layout.wires.append(([(x, y + box / 2), rows[layer + 1][o]], strength))
     for node, (x, y) in rows[0].items():
         if tilted:
-            layout.texts.append(((x + 0.04, y - 0.1), shown.names[node], "right", "top", 35.0))
+            layout.texts.append(Label((x + 0.04, y - 0.1), shown.names[node], "right", "top", 35.0))
         else:
-            layout.texts.append(((x, y - 0.12), shown.names[node], "center", "top", 0.0))
+            layout.texts.append(Label((x, y - 0.12), shown.names[node], "center", "top"))
     for layer in range(1, len(rows) - 1):
         for node, (x, y) in rows[layer].items():
-            layout.texts.append(((x + 0.09, y + 0.01), hidden_label(shown, layer, node), "left", "center", 0.0))
+            layout.texts.append(Label((x + 0.09, y + 0.01), hidden_label(shown, layer, node), "left", "center"))
     for node, (x, y) in rows[-1].items():
-        layout.texts.append(((x, y + 0.12), shown.outputs[node], "center", "bottom", 0.0))
+        layout.texts.append(Label((x, y + 0.12), shown.outputs[node], "center", "bottom"))
     return layout
 
 
-def crossed(shown: Shown) -> Layout:
-    """Each layer a table of functions, where a wire for each input crosses a wire for each output; these turn the
-    corner into the next table. Room for in x out little pictures of one size, however many there are.
+def grid_layout(shown: Shown) -> Layout:
+    """Lay out each layer as a grid of functions, where a wire for each input crosses a wire for each output.
+
+    The wires of the outputs turn the corner into the next grid. All functions have the same size, however many they
+    are.
     """
     layout = Layout()
     names = max(text_width(name, LABEL_SIZE) for name in shown.names) + 0.45
     outputs = max(text_width(name, LABEL_SIZE) for name in shown.outputs)
-    rightward = len(shown.edges) % 2 == 0  # the outputs leave to the right, else at the bottom
+    rightward = len(shown.edges) % 2 == 0  # the outputs leave to the right, otherwise at the bottom
     columns = sum(len(nodes) for nodes in shown.nodes[1::2])
-    room = WIDTH - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
-    pitch = (min(0.85, max(0.34, room / columns)), 0.3)
-    # Along `axis` (0 rightwards, 1 downwards) run the wires of a layer's inputs; `over` is where, `start` from where.
+    width = WIDTH - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
+    pitch = (min(_COLUMN, max(_NARROWEST, width / columns)), _LINE)
+    # The wires of a layer's inputs run along `axis` (0 to the right, 1 downwards) from `start`, across it at `over`.
     axis, start, over = 0, 0.0, _steps(shown.nodes[0], 0.0, pitch[1])
     for node, depth in over.items():
-        _node(layout, (0.0, depth), shown.node_strength[0][node], shown.names[node], "left")
+        _add_node(layout, (0.0, depth), shown.node_strength[0][node], shown.names[node], "left")
     for layer, edges in enumerate(shown.edges):
-        ends = _steps(shown.nodes[layer + 1], start + 0.2, pitch[axis])
-        stop = max(over.values()) + pitch[1 - axis] / 2 + 0.22
-        layout.cell[layer] = (pitch[0] * 0.88, pitch[1] * 0.86)
+        ends = _steps(shown.nodes[layer + 1], start + _BEFORE, pitch[axis])
+        stop = max(over.values()) + pitch[1 - axis] / 2 + _AFTER
+        layout.cell[layer] = (pitch[0] * _CELL[0], pitch[1] * _CELL[1])
         for i in over:
             reach = max((ends[o] for j, o in edges if j == i), default=start)
             wire = [_point(axis, start, over[i]), _point(axis, reach, over[i])]
@@ -127,45 +181,46 @@ def crossed(shown: Shown) -> Layout:
         for o in ends:
             text = shown.outputs[o] if last else hidden_label(shown, layer + 1, o)
             where = "tilted" if side == "below" and narrow else side
-            _node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, where)
+            _add_node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, where)
         axis, start, over = 1 - axis, stop, ends
-    return _placed(layout, names, outputs if rightward else 0.2, 0.2 if rightward else 0.3 + outputs * narrow)
+    # Depths become heights, and the texts at the edges of the page get their space.
+    below = 0.2 if rightward else 0.3 + outputs * narrow
+    points = [point for wire, _ in layout.wires for point in wire]
+    deepest, farthest = max(y for _, y in points) + below, max(x for x, _ in points)
+
+    def move(point: Point) -> Point:
+        return point[0] + names, deepest - point[1]
+
+    return Layout(
+        names + farthest + (outputs if rightward else 0.2) + 0.25,
+        deepest + 0.1,
+        layout.cell,
+        {edge: move(point) for edge, point in layout.cells.items()},
+        [([move(point) for point in wire], strength) for wire, strength in layout.wires],
+        [(move(point), strength) for point, strength in layout.dots],
+        [label._replace(point=move(label.point)) for label in layout.texts],
+    )
 
 
 def _point(axis: int, along: float, over: float) -> Point:
     return (along, over) if axis == 0 else (over, along)
 
 
-def _node(layout: Layout, point: Point, strength: float, text: str, side: str) -> None:
-    (dx, dy), horizontal, vertical, angle = {
-        "left": ((-0.11, 0.0), "right", "center", 0.0),
-        "right": ((0.11, 0.0), "left", "center", 0.0),
-        "below": ((0.0, 0.1), "center", "top", 0.0),
-        "tilted": ((0.0, 0.1), "center", "top", 90.0),
-        "column": ((0.08, 0.0), "left", "center", 0.0),
-        "row": ((0.0, -0.06), "center", "bottom", 0.0),
-    }[side]
+_NODE_LABELS: dict[str, Label] = {  # offset and alignment of a node's label, by the side on which it stands
+    "left": Label((-0.11, 0.0), "", "right", "center"),
+    "right": Label((0.11, 0.0), "", "left", "center"),
+    "below": Label((0.0, 0.1), "", "center", "top"),
+    "tilted": Label((0.0, 0.1), "", "center", "top", 90.0),
+    "column": Label((0.08, 0.0), "", "left", "center"),
+    "row": Label((0.0, -0.06), "", "center", "bottom"),
+}
+
+
+def _add_node(layout: Layout, point: Point, strength: float, text: str, side: str) -> None:
+    label = _NODE_LABELS[side]
     layout.dots.append((point, strength))
-    layout.texts.append(((point[0] + dx, point[1] + dy), text, horizontal, vertical, angle))
-
-
-def _placed(layout: Layout, left: float, right: float, below: float) -> Layout:
-    """Depths turned into heights, and room made for the texts at the edges of the page."""
-    points = [point for wire, _ in layout.wires for point in wire]
-    deepest, farthest = max(y for _, y in points) + below, max(x for x, _ in points)
-
-    def move(point: Point) -> Point:
-        return point[0] + left, deepest - point[1]
-
-    return Layout(
-        left + farthest + right + 0.25,
-        deepest + 0.1,
-        layout.cell,
-        {edge: move(point) for edge, point in layout.cells.items()},
-        [([move(point) for point in wire], strength) for wire, strength in layout.wires],
-        [(move(point), strength) for point, strength in layout.dots],
-        [(move(point), *rest) for point, *rest in layout.texts],
-    )
+    place = (point[0] + label.point[0], point[1] + label.point[1])
+    layout.texts.append(label._replace(point=place, text=text))
 
 
 def _steps(nodes: tuple[int, ...], start: float, pitch: float) -> dict[int, float]:
@@ -177,4 +232,4 @@ def _spread(count: int, left: float, width: float) -> list[float]:
 
 
 def _row_width(texts: list[str]) -> float:
-    return len(texts) * (max(text_width(text, LABEL_SIZE) for text in texts) + 0.15)
+    return len(texts) * (max(text_width(text, LABEL_SIZE) for text in texts) + _BETWEEN)

@@ -1,4 +1,6 @@
-"""Solutions that change with time as moving pictures: GIF everywhere, MP4 where ffmpeg is installed."""
+"""Solutions that change with time as films (`animate`): GIF, or MP4 where ffmpeg is installed."""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
@@ -17,22 +19,23 @@ from edgewise.pde.domains.domain import TIME
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import (
     Units,
+    color_range,
     colour_bar,
     cut_out,
     draw_map,
     filled,
+    moment_text,
     number_axis,
     outline_of,
-    range_of,
     with_unit,
 )
-from edgewise.plot.pde.slices import Exact, Slice, chosen_slots, chosen_times, middle, slice_of
+from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
 from edgewise.plot.style import BLUE, ORANGE, styled
 
 MOVIES = (".gif", ".mp4")
-_DPI = 110
+_DPI = 110  # pixels per inch (a choice: about 500 pixels for one field)
 _LINE, _MAP = 401, 121  # points along a curve, and along a side of a map
-_ROOM = 0.06  # of the range of the values, above and below curves
+_FREE = 0.06  # share of the range of the values that is free above and below the curves
 
 
 def animate(
@@ -40,24 +43,52 @@ def animate(
     path: str | os.PathLike[str],
     *,
     fields: Sequence[str] | None = None,
-    exact: Exact | None = None,
+    exact: ExactSolution | None = None,
     units: Units | None = None,
     frames: int = 60,
     rate: float = 15.0,
 ) -> None:
-    """Writes a moving picture of a solution over time: curves over one coordinate of space, maps over two.
+    """Write a film of a solution over time: curves over one coordinate of space, maps over two.
 
-    Curves come with the exact solution where that is known. In more dimensions of space the plane of the first two
-    through the middle of the domain is shown.
+    In more dimensions of space it shows the plane of the first two coordinates through the middle of the domain.
 
-    Args:
-        path: of a .gif, or of an .mp4 where ffmpeg is installed; written whole or not at all.
-        fields, exact, units: as for `solution_figure`.
-        frames: moments from the first to the last. rate: frames a second.
+    Parameters
+    ----------
+    solution : edgewise.pde.Solution
+        Of a problem with coordinates of space and the time t.
+    path : path-like
+        Ends in .gif, or in .mp4 where ffmpeg is installed; the file is written whole or not at all.
+    fields : sequence of str, optional
+        Names of the fields to show; all by default.
+    exact : callable, optional
+        Exact solution, points (b, n) -> (b, fields of the problem), drawn with curves; by default that of the problem.
+    units : mapping of str to str, optional
+        Units of fields and coordinates by name, such as {"x": "m", "t": "s"}.
+    frames : int
+        Number of moments, from the first to the last.
+    rate : float
+        Frames per second.
 
-    Raises:
-        InputError: an argument is not as above, or the solution has no coordinate of space or no time.
-        FileError: the file cannot be written.
+    Raises
+    ------
+    InputError
+        If an argument is not as above, or the problem has no coordinate of space or no time.
+    FileError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
+    >>> heat = PDE(
+    ...     lambda u: u.t - 0.1 * u.xx,
+    ...     Interval(0, 1) * Time(0, 1),
+    ...     [Dirichlet(0.0), Initial(lambda x: x * (1 - x))],
+    ...     points=50,
+    ... )
+    >>> with TemporaryDirectory() as folder:
+    ...     animate(solve(heat, grid_size=2, tolerance=1.0), Path(folder) / "heat.gif", frames=2)
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['heat.gif']
     """
     suffix = Path(path).suffix.lower()
     domain = solution.problem.domain
@@ -69,30 +100,27 @@ def animate(
         raise InputError(f"frames must be an integer of at least 2 and rate positive, got {frames!r} and {rate!r}")
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError("path must end in .gif where ffmpeg is not installed, got an .mp4")
-    slots = chosen_slots(solution.problem, fields)
+    slots = chosen_fields(solution.problem, fields)
     program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would forget
     with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
-        figure, draw = _scene(solution, slots, exact, units or {}, frames)
-        writer = (PillowWriter if suffix == ".gif" else FFMpegWriter)(fps=rate)
-        place = Path(folder) / f"movie{suffix}"
-        _write(writer, figure, draw, frames, place)
-        write_bytes(path, read_bytes(place))
+        figure, draw = _film(solution, slots, exact, units or {}, frames)
+        figure.set_facecolor("white")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # otherwise the panels would move with the width of the numbers
+        kind: type[AbstractMovieWriter] = PillowWriter if suffix == ".gif" else FFMpegWriter
+        writer = kind(fps=rate)  # type: ignore[arg-type]  # declared as int; both formats allow any number
+        film = Path(folder) / f"film{suffix}"
+        with writer.saving(figure, str(film), _DPI):
+            for number in range(frames):
+                draw(number)
+                writer.grab_frame(facecolor="white")
+        write_bytes(path, read_bytes(film))
 
 
-def _write(writer: AbstractMovieWriter, figure: Figure, draw: Callable[[int], None], frames: int, place: Path) -> None:
-    figure.set_facecolor("white")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # or panels would move with the width of the numbers
-    with writer.saving(figure, str(place), _DPI):
-        for number in range(frames):
-            draw(number)
-            writer.grab_frame(facecolor="white")
-
-
-def _scene(
-    solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units, frames: int
+def _film(
+    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, frames: int
 ) -> tuple[Figure, Callable[[int], None]]:
-    """The figure at the first moment, and what turns it into that of a later one."""
+    """Return the figure at the first moment, and a function that changes it to the moment of a given number."""
     problem = solution.problem
     names = [name for name in problem.domain.coordinates if name != TIME][:2]
     times = chosen_times(problem, None, np.linspace(0, 1, frames).tolist())
@@ -100,11 +128,10 @@ def _scene(
     fixed = middle(problem)
     slices = [slice_of(solution, names, {**fixed, TIME: t}, counts, exact, residual=False) for t in times]
     make = _curves if len(names) == 1 else _maps
-    figure, clock, redraw = make(solution, slices, slots, units)
-    unit = f" {units[TIME]}" if units.get(TIME) else ""
+    figure, title, redraw = make(solution, slices, slots, units)
 
     def draw(number: int) -> None:
-        clock.set_text(f"{with_unit(TIME, {})} = {times[number]:.3f}{unit}")
+        title.set_text(moment_text(times[number], units, ".3f"))
         redraw(slices[number])
 
     draw(0)
@@ -118,16 +145,14 @@ def _curves(
     panels = figure.subplots(len(slots), 1, squeeze=False, sharex=True)[:, 0]
     lines = []
     for panel, slot in zip(panels, slots, strict=True):
-        seen = np.concatenate([part.values[slot] for part in slices])
-        low, high = range_of(seen, signed=False)[0]
-        panel.set_ylim(low - _ROOM * (high - low), high + _ROOM * (high - low))
+        low, high = color_range(np.stack([part.values[slot] for part in slices]), signed=False)[0]
+        panel.set_ylim(low - _FREE * (high - low), high + _FREE * (high - low))
         panel.set_xlim(slices[0].ticks[0][0], slices[0].ticks[0][-1])
         panel.set_ylabel(with_unit(solution.problem.fields[slot], units))
         number_axis(panel)
-        pair = [panel.plot([], [], color=BLUE, linewidth=1.8, label="solution")[0]]
+        pair = panel.plot([], [], color=BLUE, linewidth=1.8, label="solution")
         if slices[0].error is not None:
-            dashes = {"color": ORANGE, "linewidth": 1.2, "linestyle": (0, (3.5, 2.5)), "label": "exact"}
-            pair.append(panel.plot([], [], **dashes)[0])
+            pair += panel.plot([], [], color=ORANGE, linewidth=1.2, linestyle=(0, (3.5, 2.5)), label="exact")
         lines.append(pair)
     if len(lines[0]) > 1:
         panels[0].legend(loc="upper right", handlelength=1.8)
@@ -135,10 +160,11 @@ def _curves(
 
     def redraw(shown: Slice) -> None:
         for pair, slot in zip(lines, slots, strict=True):
-            for line, values in zip(pair, (shown.values, shown.exact), strict=False):
-                line.set_data(shown.ticks[0], values[slot])
+            pair[0].set_data(shown.ticks[0], shown.values[slot])
+            if shown.exact is not None:
+                pair[1].set_data(shown.ticks[0], shown.exact[slot])
 
-    return figure, panels[0].set_title(" ", loc="left"), redraw
+    return figure, panels[0].set_title(" "), redraw
 
 
 def _maps(
@@ -150,17 +176,17 @@ def _maps(
     panels = figure.subplots(1, len(slots), squeeze=False)[0]
     images = []
     for panel, slot in zip(panels, slots, strict=True):
-        ends, extend = range_of(np.stack([part.values[slot] for part in slices]), signed=False)
+        ends, extend = color_range(np.stack([part.values[slot] for part in slices]), signed=False)
         first = slices[0]
         images.append(draw_map(panel, first.ticks, first.values[slot], ends, signed=False, contours=False))
         panel.set_aspect("equal")
         cut_out(panel, images[-1], outline)
         panel.set_xlabel(with_unit(names[0], units))
-        colour_bar(images[-1], panel, extend, with_unit(problem.fields[slot], units))
+        colour_bar(figure, images[-1], panel, extend, with_unit(problem.fields[slot], units))
     panels[0].set_ylabel(with_unit(names[1], units))
 
     def redraw(shown: Slice) -> None:
         for image, slot in zip(images, slots, strict=True):
             image.set_data(filled(shown.values[slot]).T)
 
-    return figure, panels[0].set_title(" ", loc="left"), redraw
+    return figure, panels[0].set_title(" "), redraw

@@ -1,4 +1,6 @@
-"""Solutions of differential equations as figures: solution, error and residual, as curves, maps and moments."""
+"""Solutions of differential equations on a page (`solution_figure`): solution, error and residual."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +12,31 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import Solution
-from edgewise.plot.pde.maps import Units, colour_bar, cut_out, draw_map, number_axis, outline_of, range_of, with_unit
-from edgewise.plot.pde.slices import Exact, Slice, chosen_slots, chosen_times, middle, slice_of
-from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, WIDTH, settled, styled
+from edgewise.plot.pde.maps import (
+    Units,
+    color_range,
+    colour_bar,
+    cut_out,
+    draw_map,
+    moment_text,
+    number_axis,
+    outline_of,
+    with_unit,
+)
+from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
+from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, SMALL, WIDTH, fix_layout, styled
 
-MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time that are shown of a solution in two dimensions
-INSTANTS = (0.25, 0.5, 0.75)  # and of one in one dimension
-_MAP, _LINE, _SMALL = 201, 601, 121  # points along a side of a map, of a curve, of a map among many
-_DASHES = (0, (3.5, 2.5))
+MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
+INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves
+_MAP, _LINE, _SMALL_MAP = 201, 601, 121  # points along a side of a map, of a curve, and of a map among many
+_DASHES = (0, (3.5, 2.5))  # of exact solutions
+_MAP_ROW, _CURVE_ROW = 2.0, 1.75  # inches of a row of maps over time, and of the curves below it
+_RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
 
 
 @dataclass(frozen=True, eq=False)
 class _Quantity:
-    """One thing to show: its name with unit, its values on a slice, and whether it is a difference from zero."""
+    """A quantity to show: its label with the unit, its values on a slice, and whether it is a difference from zero."""
 
     label: str
     values: np.ndarray
@@ -33,26 +47,47 @@ def solution_figure(
     solution: Solution,
     *,
     fields: Sequence[str] | None = None,
-    exact: Exact | None = None,
+    exact: ExactSolution | None = None,
     times: Sequence[float] | None = None,
     units: Units | None = None,
 ) -> Figure:
-    """The solution, its error where an exact one is known, and the residual of the equation.
+    """Draw a solution, its error if an exact solution is known, and the residual of the equation.
 
-    One coordinate: curves. Two: maps, over a coordinate and time with the curves at some moments below. Two of space
-    and time: maps at some moments. More: the plane of the first two through the middle of the domain.
+    Parameters
+    ----------
+    solution : edgewise.pde.Solution
+    fields : sequence of str, optional
+        Names of the fields to show; all by default.
+    exact : callable, optional
+        Exact solution, points (b, n) -> (b, fields of the problem); by default that of the problem.
+    times : sequence of float, optional
+        Moments to show, in the unit of time, for problems over space and time.
+    units : mapping of str to str, optional
+        Units of fields and coordinates by name, such as {"x": "m", "u": "K"}.
 
-    Args:
-        fields: names of those to show; all if left out.
-        exact: x (b, n) to (b, fields of the problem), as a reference to compare with; left out, the problem's own.
-        times: moments to show.
-        units: of fields and coordinates by name, as {"x": "m", "u": "K"}.
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For one coordinate curves; for two coordinates maps, over space and time with curves at some moments below
+        them; for two coordinates of space and time maps at some moments; in more dimensions maps of the plane of the
+        first two coordinates through the middle of the domain. Residuals are in units of an error (see `PDE`).
 
-    Raises:
-        InputError: an argument is not as above.
+    Raises
+    ------
+    InputError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> decay = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], solution=lambda t: torch.exp(-t))
+    >>> figure = solution_figure(solve(decay, tolerance=1e-6), units={"t": "s"})
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
+    ['solution', 'error', 'residual']
     """
     problem, units = solution.problem, units or {}
-    slots = chosen_slots(problem, fields)
+    slots = chosen_fields(problem, fields)
     timed = TIME in problem.domain.coordinates
     if times is not None and not (timed and problem.domain.dimension > 1):
         raise InputError("times must be left out for a problem without coordinates of space and the time t")
@@ -65,11 +100,11 @@ def solution_figure(
             figure = _over_time(solution, slots, exact, units, chosen_times(problem, times, INSTANTS))
         else:
             figure = _moments(solution, slots, exact, units, chosen_times(problem, times, MOMENTS))
-        return settled(figure)
+        return fix_layout(figure)
 
 
 def _rows(shown: Slice, slots: Sequence[int], problem: Collocation, units: Units) -> list[list[_Quantity]]:
-    """A row for each field: the field, its error; and the residuals of the equations behind, one to a row."""
+    """Return a row for each field with the field and its error; each row ends with the residual of one equation."""
     rows = []
     for slot in slots:
         name = with_unit(problem.fields[slot], units)
@@ -85,8 +120,8 @@ def _rows(shown: Slice, slots: Sequence[int], problem: Collocation, units: Units
     return rows
 
 
-def _curves(solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units) -> Figure:
-    """All fields over the only coordinate, their errors, the residuals."""
+def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units) -> Figure:
+    """Draw all fields over the only coordinate, then their errors, then the residuals."""
     problem = solution.problem
     (name,) = problem.domain.coordinates
     shown = slice_of(solution, [name], {}, [_LINE], exact)
@@ -96,7 +131,7 @@ def _curves(solution: Solution, slots: Sequence[int], exact: Exact | None, units
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
         panels[0].plot(*shown.ticks, shown.values[slot], color=color, label=label)
-        if shown.error is not None:
+        if shown.exact is not None and shown.error is not None:
             panels[0].plot(*shown.ticks, shown.exact[slot], color=INK, linewidth=0.9, linestyle=_DASHES)
             panels[1].plot(*shown.ticks, shown.error[slot], color=color, linewidth=0.9)
     for number, values in enumerate(shown.residual):
@@ -104,9 +139,9 @@ def _curves(solution: Solution, slots: Sequence[int], exact: Exact | None, units
         panels[-1].plot(*shown.ticks, values, color=color, linewidth=0.9)
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
-        panels[1].set_title("error", loc="left")
-    panels[0].set_title("solution", loc="left")
-    panels[-1].set_title("residual", loc="left")
+        panels[1].set_title("error")
+    panels[0].set_title("solution")
+    panels[-1].set_title("residual")
     if len(slots) > 1 or shown.error is not None:
         panels[0].legend(loc="best", handlelength=1.6)
     else:
@@ -120,8 +155,8 @@ def _curves(solution: Solution, slots: Sequence[int], exact: Exact | None, units
     return figure
 
 
-def _maps(solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units) -> Figure:
-    """Maps over the first two coordinates, all others in the middle."""
+def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units) -> Figure:
+    """Draw maps over the first two coordinates, with all others in the middle of the domain."""
     problem = solution.problem
     names, fixed = problem.domain.coordinates[:2], middle(problem)
     shown = slice_of(solution, names, fixed, [_MAP, _MAP], exact)
@@ -134,41 +169,41 @@ def _maps(solution: Solution, slots: Sequence[int], exact: Exact | None, units: 
         for panel in line[len(row) :]:
             panel.remove()
         for quantity, panel in zip(row, line, strict=False):
-            ends, extend = range_of(quantity.values, signed=quantity.signed)
+            ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
             panel.set_aspect("equal")
             cut_out(panel, image, outline)
-            panel.set_title(quantity.label, loc="left")
-            colour_bar(image, panel, extend)
+            panel.set_title(quantity.label)
+            colour_bar(figure, image, panel, extend)
     _name_axes(panels, [len(row) for row in rows], [with_unit(name, units) for name in names])
     if problem.domain.dimension > 2:
         others = problem.domain.coordinates[2:]
         parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
         parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
-        figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=8.5, color=GREY)
+        figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
     return figure
 
 
 def _over_time(
-    solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units, times: Sequence[float]
+    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, times: Sequence[float]
 ) -> Figure:
-    """Maps with time to the right; below, the curves at some moments, which lines in the map mark."""
+    """Draw maps with time to the right, and below them curves at some moments, which lines in the map mark."""
     problem = solution.problem
     (name,) = (name for name in problem.domain.coordinates if name != TIME)
     shown = slice_of(solution, [TIME, name], {}, [_MAP, _MAP], exact)
     rows = _rows(shown, slots, problem, units)
-    heights = [height for _ in rows for height in (2.0, 1.75)][: len(rows) + len(slots)]
+    heights = [height for _ in rows for height in (_MAP_ROW, _CURVE_ROW)][: len(rows) + len(slots)]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     for number, row in enumerate(rows):
         part = next(parts)
         panels = part.subplots(1, len(row), squeeze=False)[0]
         for quantity, panel in zip(row, panels, strict=True):
-            ends, extend = range_of(quantity.values, signed=quantity.signed)
+            ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
-            panel.set_title(quantity.label, loc="left")
+            panel.set_title(quantity.label)
             panel.set_xlabel(with_unit(TIME, units))
-            colour_bar(image, panel, extend)
+            colour_bar(figure, image, panel, extend)
         panels[0].set_ylabel(with_unit(name, units))
         if number < len(slots):
             for moment in times:
@@ -178,18 +213,18 @@ def _over_time(
 
 
 def _instants(
-    part: FigureBase, solution: Solution, slot: int, exact: Exact | None, units: Units, times: Sequence[float]
+    part: FigureBase, solution: Solution, slot: int, exact: ExactSolution | None, units: Units, times: Sequence[float]
 ) -> None:
-    """One field over space at each of the moments."""
+    """Draw one field over space at each of the moments."""
     problem = solution.problem
     (name,) = (name for name in problem.domain.coordinates if name != TIME)
     panels = part.subplots(1, len(times), sharey=True, squeeze=False)[0]
     for panel, moment in zip(panels, times, strict=True):
         shown = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
         panel.plot(*shown.ticks, shown.values[slot], color=BLUE, label="solution")
-        if shown.error is not None:
+        if shown.exact is not None:
             panel.plot(*shown.ticks, shown.exact[slot], color=ORANGE, linewidth=1.2, linestyle=_DASHES, label="exact")
-        panel.set_title(f"{with_unit(TIME, {})} = {moment:.3g}" + _unit(TIME, units), loc="left")
+        panel.set_title(moment_text(moment, units))
         panel.set_xlabel(with_unit(name, units))
         panel.set_xlim(shown.ticks[0][0], shown.ticks[0][-1])
         number_axis(panel)
@@ -199,13 +234,13 @@ def _instants(
 
 
 def _moments(
-    solution: Solution, slots: Sequence[int], exact: Exact | None, units: Units, times: Sequence[float]
+    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, times: Sequence[float]
 ) -> Figure:
-    """A row of maps at some moments for each field, each error, each residual; a row shares its colours."""
+    """Draw a row of maps at some moments for each field, error and residual; a row shares its colours."""
     problem = solution.problem
     names = [name for name in problem.domain.coordinates if name != TIME][:2]
     fixed, outline = middle(problem), outline_of(problem, names, middle(problem))
-    slices = [slice_of(solution, names, {**fixed, TIME: t}, [_SMALL, _SMALL], exact) for t in times]
+    slices = [slice_of(solution, names, {**fixed, TIME: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices
@@ -215,22 +250,22 @@ def _moments(
     panels = figure.subplots(len(rows[0]), len(times), squeeze=False, sharex=True, sharey=True)
     for line, quantities in zip(panels, zip(*rows, strict=True), strict=True):
         signed = quantities[0].signed
-        ends, extend = range_of(np.stack([quantity.values for quantity in quantities]), signed=signed)
+        ends, extend = color_range(np.stack([quantity.values for quantity in quantities]), signed=signed)
         for panel, quantity in zip(line, quantities, strict=True):
             image = draw_map(panel, slices[0].ticks, quantity.values, ends, signed=signed)
             panel.set_aspect("equal")
             cut_out(panel, image, outline)
-        colour_bar(image, line[-1], extend, quantities[0].label)
+        colour_bar(figure, image, line[-1], extend, quantities[0].label)
         line[0].set_ylabel(with_unit(names[1], units))
     for panel, moment in zip(panels[0], times, strict=True):
-        panel.set_title(f"{with_unit(TIME, {})} = {moment:.3g}" + _unit(TIME, units), loc="left")
+        panel.set_title(moment_text(moment, units))
     for panel in panels[-1]:
         panel.set_xlabel(with_unit(names[0], units))
     return figure
 
 
 def _name_axes(panels: np.ndarray, counts: Sequence[int], names: Sequence[str]) -> None:
-    """Names at the left of each row and below the lowest panel of each column."""
+    """Label the axes at the left of each row and below the lowest panel of each column."""
     for column in range(panels.shape[1]):
         lowest = max(number for number, count in enumerate(counts) if count > column)
         panels[lowest, column].set_xlabel(names[0])
@@ -239,10 +274,6 @@ def _name_axes(panels: np.ndarray, counts: Sequence[int], names: Sequence[str]) 
 
 
 def _ratio(problem: Collocation, names: Sequence[str]) -> float:
-    """Height over width of the domain, within what a page can show."""
+    """Return height over width of the domain, within what a page can show."""
     sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
-    return min(max(sides[names[1]] / sides[names[0]], 0.3), 2.0)
-
-
-def _unit(name: str, units: Units) -> str:
-    return f" {units[name]}" if units.get(name) else ""
+    return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])

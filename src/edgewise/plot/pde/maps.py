@@ -1,6 +1,9 @@
-"""Colour maps of functions of two coordinates: cut out along a curved boundary, with a bar that says the values."""
+"""Colour maps of functions of two coordinates, cut out along a curved boundary, each with a colour bar."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,20 +17,23 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.plot.pde.slices import EDGE, grid, middle
-from edgewise.plot.style import BLUE, GREY, plain
+from edgewise.plot.pde.slices import ROUNDING, grid, middle
+from edgewise.plot.style import BLUE, GREY, TINY, display_text
 
 # J. R. Nunez, C. R. Anderton, R. S. Renslow, "Optimizing colormaps with consideration for color vision deficiency",
 # PLOS ONE 13 (2018) e0199239: even steps of lightness, the same for all readers.
 SEQUENTIAL = "cividis"
-# About zero: blue below, orange above, white between; told apart with every common colour blindness.
+# For differences: blue below zero, orange above, white between; distinct with every common colour vision deficiency.
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
-_SPIKE = 4.0  # colours end at the 99th percentile where single points are so many times larger
-_LEVELS = 10  # lines of equal value in a map, the two ends of its colours included
-_CONTOUR = {"linewidths": 0.4, "alpha": 0.4, "linestyles": "solid"}
-_FINE = 401  # points along a side on which a boundary is looked for
-_MARGIN = 0.03  # of each side, around domains that are no boxes
+_BULK, _SPIKE = 99, 4.0  # colours end at this percentile if the largest value is so many times larger (choices)
+_LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn (a choice)
+_FINE = 401  # points along a side on which a boundary is looked for (a choice: finer than a printed line)
+_MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
+_BAR = (1.04, 0.0, 0.055, 1.0)  # place of a colour bar in shares of its panel: left, bottom, width, height
+_POWERS = (-2, 3)  # powers of ten outside which an axis gets a common factor
+_RINGS = 2  # rings of pixels that are filled around known values, more than interpolation reaches
 
+Extend = Literal["neither", "both"]
 Range = tuple[float, float]
 Units = Mapping[str, str]
 
@@ -41,9 +47,21 @@ def draw_map(
     signed: bool,
     contours: bool = True,
 ) -> AxesImage:
-    """The values (n, m), nan where there are none, over ticks (n,) to the right and (m,) upwards.
+    """Draw values on a grid as colours.
 
-    ends: where colours begin and end. signed: colours about zero, and no contours.
+    Parameters
+    ----------
+    panel : matplotlib.axes.Axes
+    ticks : pair of ndarray
+        Coordinates to the right (n,) and upwards (m,).
+    values : ndarray
+        (n, m), nan where there are none.
+    ends : pair of float
+        Values at which the colours begin and end.
+    signed : bool
+        Whether the colours diverge from zero; such maps have no contours.
+    contours : bool
+        Whether lines of equal value are drawn.
     """
     (left, right), (bottom, top) = ((line[0], line[-1]) for line in ticks)
     wide, high = ((line[1] - line[0]) / 2 for line in ticks)
@@ -56,10 +74,11 @@ def draw_map(
         vmax=ends[1],
         aspect="auto",
     )
-    seen = values[np.isfinite(values)]
-    levels = [level for level in np.linspace(*ends, _LEVELS)[1:-1] if len(seen) and seen.min() < level < seen.max()]
+    known = values[np.isfinite(values)]
+    levels = [level for level in np.linspace(*ends, _LEVELS)[1:-1] if len(known) and known.min() < level < known.max()]
     if contours and levels and not signed:
-        panel.contour(*ticks, values.T, levels=levels, colors="white", **_CONTOUR)
+        x, y = ticks
+        panel.contour(x, y, values.T, levels=levels, colors="white", alpha=0.4, linewidths=0.4, linestyles="solid")
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     for axis in (panel.xaxis, panel.yaxis):
@@ -70,22 +89,22 @@ def draw_map(
 
 
 def cut_out(panel: Axes, image: AxesImage, outline: Path | None) -> None:
-    """Leaves of a map what lies within the outline, and draws that; without one the map is left as it is."""
+    """Remove the part of a map outside the outline, which is drawn; without an outline leave the map unchanged."""
     if outline is None:
         return
     image.set_clip_path(outline, panel.transData)
     panel.add_patch(PathPatch(outline, facecolor="none", edgecolor=GREY, linewidth=0.8))
-    for low, high, setter in ((*panel.get_xlim(), panel.set_xlim), (*panel.get_ylim(), panel.set_ylim)):
+    for (low, high), setter in ((panel.get_xlim(), panel.set_xlim), (panel.get_ylim(), panel.set_ylim)):
         setter(low - _MARGIN * (high - low), high + _MARGIN * (high - low))
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
 
 
 def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, float]) -> Path | None:
-    """The boundary of a domain in the plane of two coordinates of space, holes included; None for a rectangle."""
+    """Return the boundary of a domain in the plane of two coordinates of space with its holes; None for a rectangle."""
     domain = problem.domain
-    fixed = {**fixed, TIME: middle(problem).get(TIME, 0.0)}  # at the first and last moment all is boundary
-    limit = EDGE * float(domain.size.max())
+    fixed = {**fixed, TIME: middle(problem).get(TIME, 0.0)}  # every point of the first and last moment is on a boundary
+    limit = ROUNDING * float(domain.size.max())
     if bool((domain.level(grid(problem, names, fixed, (_FINE, _FINE))[1]) <= limit).all()):
         return None
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE), margin=_MARGIN)
@@ -94,26 +113,41 @@ def outline_of(problem: Collocation, names: Sequence[str], fixed: Mapping[str, f
     return inside.get_paths()[0]
 
 
-def range_of(values: np.ndarray, *, signed: bool) -> tuple[Range, str]:
-    """Where colours begin and end, equally far from zero if signed; and where the bar gets arrows: see `Colorbar`."""
-    seen = values[np.isfinite(values)]
-    if not len(seen):
+def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
+    """Return where the colours begin and end, and at which ends the colour bar gets arrows.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any shape; nan is ignored.
+    signed : bool
+        Whether the range is symmetric about zero. It then ends at the 99th percentile of the absolute values if single
+        values are more than four times larger.
+
+    Returns
+    -------
+    ends : pair of float
+    extend : {"neither", "both"}
+        As in `matplotlib.colorbar.Colorbar`.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
         return (-1.0, 1.0), "neither"
     if not signed:
-        low, high = float(seen.min()), float(seen.max())
+        low, high = float(known.min()), float(known.max())
         return ((low, high) if high > low else (low - 0.5, low + 0.5)), "neither"
-    largest, most = float(np.abs(seen).max()), float(np.percentile(np.abs(seen), 99))
-    spiky = most > 0 and largest > _SPIKE * most
-    end = (most if spiky else largest) or 1.0
+    largest, bulk = float(np.abs(known).max()), float(np.percentile(np.abs(known), _BULK))
+    spiky = bulk > 0 and largest > _SPIKE * bulk
+    end = (bulk if spiky else largest) or 1.0
     return (-end, end), "both" if spiky else "neither"
 
 
-def colour_bar(image: AxesImage, panel: Axes, extend: str, label: str = "") -> Colorbar:
-    """The bar at the right of a panel, as high as that."""
-    place = panel.inset_axes((1.04, 0.0, 0.055, 1.0))
-    bar = panel.figure.colorbar(image, cax=place, extend=extend, extendfrac=0.04)
+def colour_bar(figure: Figure, image: AxesImage, panel: Axes, extend: Extend, label: str = "") -> Colorbar:
+    """Draw the colour bar of an image at the right of its panel, as high as that."""
+    place = panel.inset_axes(_BAR)
+    bar = figure.colorbar(image, cax=place, extend=extend, extendfrac=0.04)
     number_axis(place)
-    place.tick_params(labelsize=7.5)
+    place.tick_params(labelsize=TINY)
     bar.outline.set_linewidth(0.6)
     if label:
         bar.set_label(label)
@@ -121,23 +155,29 @@ def colour_bar(image: AxesImage, panel: Axes, extend: str, label: str = "") -> C
 
 
 def number_axis(panel: Axes) -> None:
-    """Few numbers upwards, with a common power of ten where they are small or large."""
+    """Label a vertical axis with few numbers, and with a common power of ten if they are small or large."""
     number = ScalarFormatter(useMathText=True)
-    number.set_powerlimits((-2, 3))
+    number.set_powerlimits(_POWERS)
     panel.yaxis.set_major_formatter(number)
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    panel.yaxis.get_offset_text().set_fontsize(7.5)
+    panel.yaxis.get_offset_text().set_fontsize(TINY)
 
 
 def with_unit(name: str, units: Units) -> str:
-    """A name in italics, x10 as x with a small 10, and its unit if it has one."""
+    """Return a name in italics, with its digits as an index, and with its unit in parentheses if it has one."""
     letter, digits = name[:1], name[1:]
-    text = f"${letter}_{{{digits}}}$" if digits.isdigit() else f"${letter}$" if not digits else plain(name)
-    return f"{text} ({plain(units[name])})" if units.get(name) else text
+    text = f"${letter}_{{{digits}}}$" if digits.isdigit() else f"${letter}$" if not digits else display_text(name)
+    return f"{text} ({display_text(units[name])})" if units.get(name) else text
 
 
-def filled(values: np.ndarray, rings: int = 2) -> np.ndarray:
-    """The same with means of neighbours in the gaps beside known values, so that a clipped edge has no holes."""
+def moment_text(time: float, units: Units, digits: str = ".3g") -> str:
+    """Return a moment as "t = 0.5 s"."""
+    unit = f" {units[TIME]}" if units.get(TIME) else ""
+    return f"{with_unit(TIME, {})} = {time:{digits}}{unit}"
+
+
+def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:
+    """Fill gaps (nan) beside known values with means of their neighbours, so that a clipped edge has no holes."""
     values = values.copy()
     for _ in range(rings):
         padded = np.pad(values, 1, constant_values=np.nan)

@@ -1,4 +1,6 @@
-"""What a picture of a solution shows: solution, error and residual on a grid of points, nan outside the domain."""
+"""Solution, error and residual on a grid of points, nan outside the domain: the values behind the figures."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +15,27 @@ from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.solution import CHUNK, Solution
 
-Exact = Callable[[Tensor], Tensor]
-EDGE = 1e-9  # of the domain's size: points this far outside are on the boundary but for rounding
+ExactSolution = Callable[[Tensor], Tensor]
+"""From points x (b, n) to the fields (b, fields)."""
+ROUNDING = 1e-9  # of the domain's size: points this far outside count as points of the boundary
 
 
 @dataclass(frozen=True)
 class Slice:
     """A solution on a grid over one or two of its coordinates.
 
-    names, ticks: of these coordinates, and their values, (n,) each.
-    values: (fields, *shape), nan outside the domain; exact: the same of the exact solution, None where that is not
-    known; residual: (equations, *shape), in units of an error.
+    Parameters
+    ----------
+    names : tuple of str
+        The coordinates of the grid.
+    ticks : tuple of ndarray
+        Their values, (n,) each.
+    values : ndarray
+        (fields, *shape), nan outside the domain.
+    exact : ndarray, optional
+        The same of the exact solution, or None if that is unknown.
+    residual : ndarray
+        (equations, *shape), in units of an error (see `PDE`).
     """
 
     names: tuple[str, ...]
@@ -34,7 +46,7 @@ class Slice:
 
     @property
     def error(self) -> np.ndarray | None:
-        """The solution less the exact one, (fields, *shape)."""
+        """Solution minus exact solution, (fields, *shape)."""
         return None if self.exact is None else self.values - self.exact
 
 
@@ -43,42 +55,54 @@ def slice_of(
     names: Sequence[str],
     fixed: Mapping[str, float],
     counts: Sequence[int],
-    exact: Exact | None = None,
+    exact: ExactSolution | None = None,
     *,
     residual: bool = True,
 ) -> Slice:
-    """The slice along coordinates of these names with so many points each; `fixed` says where all others are.
+    """Evaluate a solution on a grid along the coordinates `names`.
 
-    exact: (b, n) to (b, fields); left out, the problem's own solution, if it has one for every field.
+    Parameters
+    ----------
+    solution : Solution
+    names : sequence of str
+        Coordinates of the grid.
+    fixed : mapping of str to float
+        Values of all other coordinates.
+    counts : sequence of int
+        Number of points along each coordinate of the grid.
+    exact : callable, optional
+        Exact solution, (b, n) -> (b, fields); by default that of the problem, if it has one for every field.
+    residual : bool
+        Whether the residual is evaluated; without it there are no equations in the slice.
     """
     problem = solution.problem
     ticks, x = grid(problem, names, fixed, counts)
-    inside = problem.domain.level(x) <= EDGE * float(problem.domain.size.max())
-    points, shape = x[inside], tuple(counts)
+    inside = problem.domain.level(x) <= ROUNDING * float(problem.domain.size.max())
+    points = x[inside]
 
-    def spread(columns: Tensor) -> np.ndarray:
-        """(b, k) at the points inside to (k, *shape)."""
+    def on_grid(columns: Tensor) -> np.ndarray:
+        """Return (b, k) at the points inside as (k, *shape)."""
         whole = np.full((columns.shape[1], len(x)), np.nan)
         whole[:, inside.numpy()] = columns.T.numpy()
-        return whole.reshape(-1, *shape)
+        return whole.reshape(-1, *counts)
 
     values = solution(points)
     known = exact_values(problem, points, exact)
     return Slice(
         names=tuple(names),
         ticks=ticks,
-        values=spread(values),
-        exact=None if known is None else spread(known),
-        residual=spread(residuals_at(solution, points) if residual else values[:, :0]),
+        values=on_grid(values),
+        exact=None if known is None else on_grid(known),
+        residual=on_grid(residuals_at(solution, points) if residual else values[:, :0]),
     )
 
 
 def grid(
     problem: Collocation, names: Sequence[str], fixed: Mapping[str, float], counts: Sequence[int], margin: float = 0.0
 ) -> tuple[tuple[np.ndarray, ...], Tensor]:
-    """Values along each of the named coordinates, and all points (prod(counts), n).
+    """Return the values along each of the named coordinates, (n,) each, and all points, (prod(counts), n).
 
-    margin: share of each side by which the grid goes beyond the domain's box.
+    The grid covers the bounding box of the domain and extends beyond it by the share `margin` of each side.
     """
     domain = problem.domain
     ends = dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True))
@@ -96,28 +120,28 @@ def grid(
 
 
 def middle(problem: Collocation) -> dict[str, float]:
-    """The middle of the domain's box, by the coordinates' names."""
+    """Return the middle of the domain's bounding box by the names of the coordinates."""
     return dict(zip(problem.domain.coordinates, problem.domain.bounds.mean(1).tolist(), strict=True))
 
 
-def exact_values(problem: Collocation, x: Tensor, exact: Exact | None) -> Tensor | None:
-    """The exact solution at x (b, n), (b, fields); None where it isn't known."""
+def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -> Tensor | None:
+    """Return the exact solution at points x (b, n) as (b, fields), or None if it is unknown."""
     if exact is None:
         if not problem.has_exact_solution:
             return None
         return torch.cat([problem.exact(part) for part in x.split(CHUNK)])
-    found = torch.as_tensor(exact(x)).detach().double()
-    if found.shape != (len(x), len(problem.fields)):
+    values = torch.as_tensor(exact(x)).detach().double()
+    if values.shape != (len(x), len(problem.fields)):
         raise InputError(
             f"exact must give shape (b, {len(problem.fields)}) = ({len(x)}, {len(problem.fields)}), "
-            f"got {tuple(found.shape)}"
+            f"got {tuple(values.shape)}"
         )
-    return found
+    return values
 
 
 @torch.no_grad()
 def residuals_at(solution: Solution, x: Tensor) -> Tensor:
-    """The residual of every equation at points x (b, n) of the domain, (b, equations), in units of an error."""
+    """Return the residual of every equation at points x (b, n) of the domain, (b, equations), in units of an error."""
     problem = solution.problem
     parts = []
     for part in x.split(CHUNK):
@@ -128,8 +152,8 @@ def residuals_at(solution: Solution, x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def chosen_slots(problem: Collocation, fields: Sequence[str] | None) -> list[int]:
-    """The places of these fields, of all if left out. Raises InputError."""
+def chosen_fields(problem: Collocation, fields: Sequence[str] | None) -> list[int]:
+    """Return the numbers of the named fields, of all by default, or raise InputError for an unknown name."""
     names = problem.fields if fields is None else fields
     if isinstance(names, str) or not names or not set(names) <= set(problem.fields):
         raise InputError(f"fields must be names among {', '.join(problem.fields)}, got {fields!r}")
@@ -137,7 +161,7 @@ def chosen_slots(problem: Collocation, fields: Sequence[str] | None) -> list[int
 
 
 def chosen_times(problem: Collocation, times: Sequence[float] | None, shares: Sequence[float]) -> list[float]:
-    """These moments, or those at the given shares of the problem's time. Raises InputError."""
+    """Return these moments, or those at shares of the problem's time; raise InputError for one outside of it."""
     low, high = problem.domain.bounds[problem.domain.coordinates.index(TIME)].tolist()
     if times is None:
         return [low + share * (high - low) for share in shares]

@@ -1,4 +1,4 @@
-"""Errors of models beside each other: against a size, function by function, and as bars."""
+"""Figures that compare the errors of several models: curves against a size, dots by name, and bars."""
 
 from __future__ import annotations
 
@@ -10,19 +10,53 @@ from itertools import chain
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot import style
-from edgewise.plot.style import COLORS, FAINT, GREY, INK, MARKERS, WIDTH, panels, plain, settled, styled
+from edgewise.plot.style import (
+    COLORS,
+    GREY,
+    INK,
+    MARKERS,
+    WIDTH,
+    decade_ticks,
+    display_text,
+    fitted_title,
+    fix_layout,
+    panels,
+    shared_legend,
+    styled,
+)
 
-_LINE = 0.24  # inches for one function of a dot plot
+_LINE = 0.24  # inches for one name of a dot plot
+_CUT = 3.0  # bars are cut at this multiple of the median (a choice: one failed model must not flatten all others)
+_BARS = 0.8  # share of the width that the bars of one name fill; the rest is the gap to the next name
+_GUIDE = 2.0  # guides start at this multiple of the first error, so that they do not cover the curve
+_TICK_LABELS = 7  # labels that a size axis has space for
+
+Spans = Mapping[str, Sequence["Span | None"]]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """An error y against a size x, both positive. slope: of a dashed line through its first point, None for none.
-    loose: points (x, y) beside the curve, drawn open and smaller."""
+    """An error against a size, for `error_curves`; all numbers are positive.
+
+    Parameters
+    ----------
+    label : str
+        Name in the legend; curves with the same label have the same colour in every panel.
+    x, y : sequence of float
+        (n,), sizes and errors.
+    slope : float, optional
+        Exponent of a dashed guide y ~ x**slope through (x[0], 2 y[0]); no guide by default.
+    loose : sequence of (float, float)
+        Further points (x, y), drawn as small open markers.
+
+    Examples
+    --------
+    >>> Curve("KAN", x=[5, 10, 20], y=[1e-2, 6e-4, 4e-5], slope=-4).label
+    'KAN'
+    """
 
     label: str
     x: Sequence[float]
@@ -33,7 +67,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class Span:
-    """A value with the lowest and the highest of its repeats."""
+    """A value with the lowest and the highest of its repeats, for `error_dots` and `error_bar_chart`.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The value that is marked, and the ends of the line through it, in one unit.
+
+    Examples
+    --------
+    >>> Span.of([0.2, 0.1, 0.4])
+    Span(value=0.2, low=0.1, high=0.4)
+    """
 
     value: float
     low: float
@@ -41,52 +86,88 @@ class Span:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Span:
-        """Median and extremes."""
+        """Return the median of repeats with their extremes."""
         return cls(float(np.median(values)), float(min(values)), float(max(values)))
 
 
 def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: str) -> Figure:
-    """A panel for each group of curves, both axes logarithmic, colours and markers by label, the same in all panels.
+    """Draw errors against sizes on logarithmic axes, one panel for each group of curves.
 
-    Raises:
-        InputError: no group, or a curve has a number that is not positive.
+    Parameters
+    ----------
+    groups : mapping of str to sequence of Curve
+        Title and curves of each panel; a label has the same colour and marker in all panels.
+    xlabel, ylabel : str
+        Quantities on the axes, with their units.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no curve, or a number of a curve is not positive.
+
+    Examples
+    --------
+    >>> curve = Curve("KAN", x=[5, 10, 20], y=[1e-2, 6e-4, 4e-5], slope=-4)
+    >>> figure = error_curves({"f(x) = sin x": [curve]}, xlabel="grid size", ylabel="RMSE")
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['KAN', 'slope −4']
     """
-    labels = list(dict.fromkeys(curve.label for curves in groups.values() for curve in curves))
+    names = list(dict.fromkeys(curve.label for curves in groups.values() for curve in curves))
     for curve in (curve for curves in groups.values() for curve in curves):
         _check_positive([*curve.x, *curve.y, *chain(*curve.loose)], f"the curve {curve.label!r}")
-    if not labels:
+    if not names:
         raise InputError("groups must hold at least one curve, got none")
     with styled():
         figure, axes = panels(len(groups), 2, 2.7)
         for panel, (title, curves) in zip(axes, groups.items(), strict=True):
             panel.set(xscale="log", yscale="log")
             for curve in curves:
-                kind = labels.index(curve.label)
-                look = {"color": COLORS[kind % len(COLORS)], "marker": MARKERS[kind % len(MARKERS)]}
-                panel.plot(curve.x, curve.y, label=plain(curve.label), markersize=4, linewidth=1.2, **look)
-                if curve.loose:
-                    open_marks = {"linestyle": "none", "markersize": 3, "markerfacecolor": "none", "alpha": 0.5}
-                    panel.plot(*zip(*curve.loose, strict=True), **look, **open_marks, zorder=1)
-                _guide(panel, curve, look["color"])
-            style.title(panel, plain(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
+                kind = names.index(curve.label)
+                _draw_curve(panel, curve, COLORS[kind % len(COLORS)], MARKERS[kind % len(MARKERS)])
+            fitted_title(panel, display_text(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
             size_ticks(panel, [x for curve in curves for x in (*curve.x, *(x for x, _ in curve.loose))])
-            _powers(panel)
-            panel.grid(axis="y", color=FAINT, linewidth=0.4)
+            _error_ticks(panel)
+            panel.grid(axis="y")
         for panel in axes[-2:]:
             panel.set_xlabel(xlabel)
         for panel in axes[::2]:
             panel.set_ylabel(ylabel)
-        style.legend(figure, axes)
-        return settled(figure)
+        shared_legend(figure, axes)
+        return fix_layout(figure)
 
 
-def error_dots(names: Sequence[str], series: Mapping[str, Sequence[Span | None]], *, xlabel: str) -> Figure:
-    """A line for each name with a mark for each series on one logarithmic axis; the spread of repeats as a bar.
+def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
+    """Draw errors as dots on one logarithmic axis: a line for each name, a marker for each series.
 
-    The first series is drawn filled, the others open. None: no mark.
+    Parameters
+    ----------
+    names : sequence of str
+        (n,), from top to bottom.
+    series : mapping of str to sequence of Span or None
+        For each series n values, None where there is none. The first series has filled markers, the others open
+        ones; a bar spans the repeats.
+    xlabel : str
+        Quantity on the axis, with its unit.
 
-    Raises:
-        InputError: a series has another length than names, or a number is not positive.
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If a series has another length than `names`, or a number is not positive.
+
+    Examples
+    --------
+    >>> series = {"KAN": [Span.of([1e-6, 3e-6]), None], "MLP": [Span.of([1e-3]), Span.of([2e-3])]}
+    >>> figure = error_dots(["sin", "exp"], series, xlabel="RMSE")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['sin', 'exp']
     """
     _check_series(names, series)
     for label, spans in series.items():
@@ -97,80 +178,115 @@ def error_dots(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]
         axes.set_xscale("log")
         for number, (label, spans) in enumerate(series.items()):
             color = COLORS[number % len(COLORS)]
-            places = [(k, span) for k, span in enumerate(spans) if span is not None]
-            axes.hlines(
-                [k for k, _ in places], [s.low for _, s in places], [s.high for _, s in places], color=color, lw=1
-            )
+            rows = [(k, span) for k, span in enumerate(spans) if span is not None]
+            places = [k for k, _ in rows]
+            axes.hlines(places, [s.low for _, s in rows], [s.high for _, s in rows], color=color, lw=1)
             axes.plot(
-                [span.value for _, span in places],
-                [k for k, _ in places],
+                [span.value for _, span in rows],
+                places,
                 linestyle="none",
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=5.5,
                 color=color,
                 markerfacecolor=color if number == 0 else "white",
                 markeredgewidth=1.1,
-                label=plain(label),
+                label=display_text(label),
             )
-        axes.set_yticks(range(len(names)), [plain(name, 60) for name in names])
+        axes.set_yticks(range(len(names)), [display_text(name, 60) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(xlabel)
-        axes.grid(axis="both", color=FAINT, linewidth=0.4)
+        axes.grid(axis="both")
         axes.set_axisbelow(True)
-        style.legend(figure, [axes])
-        return settled(figure)
+        shared_legend(figure, [axes])
+        return fix_layout(figure)
 
 
-def error_bars(names: Sequence[str], series: Mapping[str, Sequence[Span | None]], *, ylabel: str) -> Figure:
-    """A group of bars for each name, one for each series, from zero; whiskers are the spread of repeats.
+def error_bar_chart(names: Sequence[str], series: Spans, *, ylabel: str) -> Figure:
+    """Draw errors as bars from zero: a group for each name, a bar for each series, a whisker over the repeats.
 
-    Bars much higher than the others are cut at the top and say their value.
+    Parameters
+    ----------
+    names : sequence of str
+        (n,), from left to right.
+    series : mapping of str to sequence of Span or None
+        For each series n values, None where there is none.
+    ylabel : str
+        Quantity on the axis, with its unit.
 
-    Raises:
-        InputError: a series has another length than names.
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Bars above three times the median of the upper ends are cut there, with their value written on top.
+
+    Raises
+    ------
+    InputError
+        If a series has another length than `names`.
+
+    Examples
+    --------
+    >>> series = {"KAN": [Span.of([1.0, 1.2])], "MLP": [Span.of([1.9, 2.1])]}
+    >>> figure = error_bar_chart(["10 % noise"], series, ylabel="error (%)")
+    >>> [f"{bar.get_height():.1f}" for bar in figure.axes[0].patches]
+    ['1.1', '2.0']
     """
     _check_series(names, series)
     values = [span.high for spans in series.values() for span in spans if span is not None]
-    top = min(max(values), 3 * float(np.median(values))) * 1.08
-    width = 0.8 / len(series)
+    top = min(max(values), _CUT * float(np.median(values))) * 1.08
+    width = _BARS / len(series)
     with styled():
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         axes = figure.subplots()
         for number, (label, spans) in enumerate(series.items()):
+            color = COLORS[number % len(COLORS)]
             for k, span in enumerate(spans):
                 if span is None:
                     continue
-                x = k - 0.4 + (number + 0.5) * width
-                color, label_once = COLORS[number % len(COLORS)], plain(label) if k == 0 else None
-                axes.bar(x, min(span.value, top), 0.92 * width, color=color, label=label_once)
+                x = k - _BARS / 2 + (number + 0.5) * width
+                once = display_text(label) if k == 0 else None
+                axes.bar(x, min(span.value, top), 0.92 * width, color=color, label=once)
                 if span.value > top:
                     axes.text(x, top, f"{span.value:.0f}", ha="center", va="bottom", size=6.5, color=GREY)
                 else:
                     axes.vlines(x, span.low, min(span.high, top), color=INK, linewidth=0.7)
-        axes.set_xticks(range(len(names)), [plain(name) for name in names])
+        axes.set_xticks(range(len(names)), [display_text(name) for name in names])
         axes.tick_params(axis="x", length=0)
         axes.set(ylabel=ylabel, ylim=(0, top), xlim=(-0.6, len(names) - 0.4))
-        axes.grid(axis="y", color=FAINT, linewidth=0.4)
+        axes.grid(axis="y")
         axes.set_axisbelow(True)
-        style.legend(figure, [axes])
-        return settled(figure)
+        shared_legend(figure, [axes])
+        return fix_layout(figure)
 
 
-def _guide(panel: Axes, curve: Curve, color: str) -> None:
-    """The line that the error would follow, a little above the curve, as far down as the curve."""
+def _draw_curve(panel: Axes, curve: Curve, color: str, marker: str) -> None:
+    """Draw a curve, its loose points, and the line that its error would follow with the slope of the theory."""
+    panel.plot(
+        curve.x, curve.y, label=display_text(curve.label), markersize=4, linewidth=1.2, color=color, marker=marker
+    )
+    if curve.loose:
+        panel.plot(
+            *zip(*curve.loose, strict=True),
+            color=color,
+            marker=marker,
+            linestyle="none",
+            markersize=3,
+            markerfacecolor="none",
+            alpha=0.5,
+            zorder=1,
+        )
     if curve.slope is None or len(curve.x) < 2 or min(curve.y) > curve.y[0] / 2:
-        return  # nothing falls that a line could be set beside
-    start, first = curve.x[0], 2 * curve.y[0]
-    last = min(curve.x[-1], start * (min(curve.y) / first) ** (1 / curve.slope))
+        return  # a curve that does not fall has no rate to compare with
+    start, first = curve.x[0], _GUIDE * curve.y[0]
+    last = min(curve.x[-1], start * (min(curve.y) / first) ** (1 / curve.slope))  # the guide ends as low as the curve
     label = f"slope {curve.slope:g}".replace("-", "\N{MINUS SIGN}")
     ends = [first, first * (last / start) ** curve.slope]
     panel.plot([start, last], ends, color=color, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, label=label)
 
 
 def size_ticks(panel: Axes, sizes: Sequence[float]) -> None:
-    """The sizes themselves as ticks of a logarithmic x axis, as many as have room."""
-    apart = max(1.5, (max(sizes) / min(sizes)) ** (1 / 7))  # a label takes up to a seventh of the axis
+    """Label a logarithmic x axis with the sizes themselves, as many as do not overlap."""
+    apart = max(1.5, (max(sizes) / min(sizes)) ** (1 / _TICK_LABELS))
     ticks, last = [], 0.0
     for size in sorted(set(sizes)):
         if size >= apart * last:
@@ -178,25 +294,25 @@ def size_ticks(panel: Axes, sizes: Sequence[float]) -> None:
             last = size
     panel.xaxis.set_major_locator(FixedLocator(ticks))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    panel.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _powers(panel: Axes) -> None:
-    """Ticks of a logarithmic y axis: powers of ten, and 2 and 5 times these where there would be too few."""
+def _error_ticks(panel: Axes) -> None:
+    """Label a logarithmic y axis with powers of ten, and with 2 and 5 times these where there would be too few."""
     low, high = panel.get_ylim()
-    panel.yaxis.set_minor_locator(NullLocator())
     if math.floor(math.log10(high)) - math.ceil(math.log10(low)) >= 1:
-        panel.yaxis.set_major_locator(LogLocator(numticks=8))
+        decade_ticks(panel.yaxis)
         return
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [m * 10.0**k for k in powers for m in (1, 2, 5)]
     few = sum(low <= tick <= high for tick in ticks) < 2
+    panel.yaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_locator(MaxNLocator(4) if few else FixedLocator(ticks))
     panel.set_ylim(low, high)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _check_series(names: Sequence[str], series: Mapping[str, Sequence[Span | None]]) -> None:
+def _check_series(names: Sequence[str], series: Spans) -> None:
     if not names or not any(span is not None for spans in series.values() for span in spans):
         raise InputError("series must hold at least one value, got none")
     for label, spans in series.items():
@@ -204,7 +320,7 @@ def _check_series(names: Sequence[str], series: Mapping[str, Sequence[Span | Non
             raise InputError(f"the series {label!r} must have {len(names)} entries like names, got {len(spans)}")
 
 
-def _check_positive(values: Sequence[float], what: str) -> None:
+def _check_positive(values: Sequence[float], name: str) -> None:
     wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
     if wrong:
-        raise InputError(f"{what} must have positive numbers, got {wrong[0]}")
+        raise InputError(f"{name} must have positive numbers, got {wrong[0]}")

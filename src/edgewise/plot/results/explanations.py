@@ -1,137 +1,191 @@
-"""Explanations as figures: how much each input adds to each prediction, and to the prediction of one row."""
+"""Figures of explanations: the share of each input in every prediction, and in the prediction of one row."""
+
+from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.explanations import LocalExplanation
-from edgewise.plot.style import BLUE, FAINT, GREY, INK, ORANGE, SHADES, WIDTH, plain, settled, styled, text_width
+from edgewise.plot.style import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    REMARK,
+    SHADES,
+    WIDTH,
+    display_text,
+    fix_layout,
+    styled,
+    text_width,
+)
 
 _ROW = 0.27  # inches of an input
-_DOTS = 300  # rows that are drawn
-_LANE = 0.36  # half the height that the dots of an input may take
+_SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
+_DOTS = 300  # most rows that are drawn (a choice: more dots cover each other)
+_LANE = 0.36  # half the height that the dots of an input may take, in rows
+_BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one (choices)
+_LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
+_BAR = 0.62  # height of a bar, in rows
 
 
 def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_inputs: int = 12) -> Figure:
-    """What each input adds to each prediction: a dot for each row, darker where the value of the input is higher.
+    """Draw the share of each input in each prediction: a dot for each row, darker where the input is higher.
 
-    The inputs with the largest mean absolute share come first.
+    Parameters
+    ----------
+    explanation : LocalExplanation
+        From `edgewise.explain_local`; at most 300 rows, evenly picked, are drawn.
+    output : int, optional
+        Number of the output; by default the one whose predictions vary most.
+    max_inputs : int
+        Number of inputs shown, those with the largest mean absolute share.
 
-    Args:
-        explanation: as from `explain_local`; at most 300 rows, evenly picked, are drawn.
-        output: which, if there are several; the one that varies most if left out.
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shares in the unit of the output; the dots of equal shares lie above each other.
 
-    Raises:
-        InputError: output is none of the explanation's.
+    Raises
+    ------
+    InputError
+        If there is no such output.
+
+    Examples
+    --------
+    >>> from edgewise.interpret import explain_local
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    >>> explanation = explain_local(lambda X: 2 * X[:, 0] - X[:, 1], X, names=["force", "friction"])
+    >>> axes = share_dots(explanation).axes[0]
+    >>> [label.get_text() for label in axes.get_yticklabels()]
+    ['force', 'friction']
     """
-    output = _output(explanation, output)
+    if output is None:
+        output = int(explanation.prediction.std(0).argmax())
     rows = np.linspace(0, len(explanation.shares) - 1, min(_DOTS, len(explanation.shares))).astype(int)
+    label = _output_label(explanation, output)
     shares, values = explanation.shares[rows][:, :, output], explanation.values[rows]
     order = np.argsort(-np.abs(shares).mean(0), kind="stable")[:max_inputs]
     with styled():
-        axes = _axes(0.75 + _ROW * len(order))
-        figure = axes.figure
+        figure, axes = _row_axes(0.75 + _ROW * len(order), [display_text(explanation.names[i], 28) for i in order])
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
         width = np.ptp(shares) or 1.0
         for place, i in enumerate(order):
-            levels = _ranks(values[:, i])
-            across = place + _LANE * _swarm(shares[:, i] / width)
+            levels, rank = np.unique(values[:, i], return_inverse=True)
             axes.scatter(
                 shares[:, i],
-                across,
-                c=levels,
+                place + _LANE * _stacked_offsets(shares[:, i] / width),
+                c=rank / max(len(levels) - 1, 1),  # from 0 for the lowest to 1 for the highest value
                 cmap=SHADES,
-                norm=Normalize(-0.45, 1),
+                norm=Normalize(_LIGHTEST, 1),
                 s=7,
                 linewidths=0.25,
                 edgecolors=GREY,
             )
-        axes.set_yticks(range(len(order)), [plain(explanation.names[i], 28) for i in order])
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.set_ylim(len(order) - 0.4, -0.6)
-        axes.set_xlabel(f"added to {_what(explanation, output)}")
-        axes.set_title("one dot per row; darker: the input is higher", loc="right", fontsize=8, color=GREY)
-        return settled(figure)
+        axes.set_xlabel(f"added to {label}")
+        axes.set_title("one dot per row; darker: the input is higher", loc="right", fontsize=REMARK, color=GREY)
+        return fix_layout(figure)
 
 
 def share_bars(
     explanation: LocalExplanation, row: int = 0, *, output: int | None = None, max_inputs: int = 10
 ) -> Figure:
-    """The prediction of one row as a sum: from the mean over the background, input by input, to the prediction.
+    """Draw the prediction of one row as a sum: the mean over the background plus the share of each input.
 
-    Raises:
-        InputError: there is no such row or output.
+    Parameters
+    ----------
+    explanation : LocalExplanation
+        From `edgewise.explain_local`.
+    row : int
+        Number of the row among those explained.
+    output : int, optional
+        Number of the output; by default the one with the largest prediction.
+    max_inputs : int
+        Number of inputs with a bar of their own, those with the largest absolute share; the others share one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Bars in the unit of the output, from the mean on top to the prediction at the bottom.
+
+    Raises
+    ------
+    InputError
+        If there is no such row or output.
+
+    Examples
+    --------
+    >>> from edgewise.interpret import explain_local
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    >>> explanation = explain_local(lambda X: 2 * X[:, 0] - X[:, 1], X, names=["force", "friction"])
+    >>> len(share_bars(explanation, row=3).axes[0].patches)
+    2
     """
     if row not in range(len(explanation.shares)):
         raise InputError(f"row must be from 0 to {len(explanation.shares) - 1}, got {row!r}")
-    output = int(explanation.prediction[row].argmax()) if output is None else _output(explanation, output)
-    own, base = explanation.shares[row, :, output], float(explanation.base[output])
-    order = np.argsort(-np.abs(own), kind="stable")[:max_inputs]
-    names = [f"{plain(explanation.names[i], 24)} = {_signed(f'{explanation.values[row, i]:.4g}')}" for i in order]
-    steps = own[order]
-    if len(own) > max_inputs:
-        names, steps = [*names, f"{len(own) - max_inputs} others"], np.append(steps, own.sum() - steps.sum())
+    if output is None:
+        output = int(explanation.prediction[row].argmax())
+    label = _output_label(explanation, output)
+    shares, base = explanation.shares[row, :, output], float(explanation.base[output])
+    order = np.argsort(-np.abs(shares), kind="stable")[:max_inputs]
+    names = [
+        f"{display_text(explanation.names[i], 24)} = {_with_minus_sign(f'{explanation.values[row, i]:.4g}')}"
+        for i in order
+    ]
+    steps = shares[order]
+    if len(shares) > max_inputs:
+        names, steps = [*names, f"{len(shares) - max_inputs} others"], np.append(steps, shares.sum() - steps.sum())
     ends = base + np.concatenate([[0.0], np.cumsum(steps)])
     with styled():
-        axes = _axes(0.95 + _ROW * len(steps))
-        figure = axes.figure
-        room = np.ptp(ends) or 1.0
+        figure, axes = _row_axes(0.95 + _ROW * len(steps), names)
+        extent = np.ptp(ends) or 1.0
         for place, (start, end, step) in enumerate(zip(ends, ends[1:], steps, strict=False)):
-            axes.barh(place, step, left=start, height=0.62, color=BLUE if step >= 0 else ORANGE, linewidth=0)
-            if place < len(steps) - 1:
-                axes.plot([end, end], [place - 0.31, place + 1.31], color=GREY, linewidth=0.5, zorder=0)
-            right = max(start, end) + 0.012 * room
-            axes.text(right, place, _signed(f"{step:+.3g}"), va="center", fontsize=8, color=INK)
+            axes.barh(place, step, left=start, height=_BAR, color=BLUE if step >= 0 else ORANGE, linewidth=0)
+            if place < len(steps) - 1:  # a line from this bar to the next
+                axes.plot([end, end], [place - _BAR / 2, place + 1 + _BAR / 2], color=GREY, linewidth=0.5, zorder=0)
+            right = max(start, end) + 0.012 * extent
+            axes.text(right, place, _with_minus_sign(f"{step:+.3g}"), va="center", fontsize=REMARK, color=INK)
         axes.axvline(base, color=FAINT, linewidth=0.6, zorder=0)
-        axes.set_yticks(range(len(steps)), names)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.set_ylim(len(steps) - 0.4, -0.6)
-        label = text_width("+0.000", 8) / (WIDTH - 2) * room
-        axes.set_xlim(ends.min() - 0.03 * room, ends.max() + label)
-        axes.set_xlabel(_what(explanation, output))
-        told = _signed(f"mean {base:.4g}, this row {ends[-1]:.4g}")
-        axes.set_title(told, loc="right", fontsize=8, color=GREY)
-        return settled(figure)
+        number = text_width("+0.000", REMARK) / (WIDTH - 2) * extent  # a number beside the longest bar
+        axes.set_xlim(ends.min() - 0.03 * extent, ends.max() + number)
+        axes.set_xlabel(label)
+        remark = _with_minus_sign(f"mean {base:.4g}, this row {ends[-1]:.4g}")
+        axes.set_title(remark, loc="right", fontsize=REMARK, color=GREY)
+        return fix_layout(figure)
 
 
-def _axes(height: float) -> Axes:
-    """A panel with some room at the sides: names may be wider in a reader's font."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.16)
-    return figure.subplots()
+def _row_axes(height: float, names: list[str]) -> tuple[Figure, Axes]:
+    """Make a figure with one panel, whose named rows run from the top to the bottom."""
+    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=_SIDES))
+    axes = figure.subplots()
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    return figure, axes
 
 
-def _output(explanation: LocalExplanation, output: int | None) -> int:
-    if output is None:
-        return int(explanation.prediction.std(0).argmax())
+def _output_label(explanation: LocalExplanation, output: int) -> str:
+    """Return the name of an output, which is a probability if there are several, or raise InputError."""
     if output not in range(len(explanation.outputs)):
         raise InputError(f"output must be from 0 to {len(explanation.outputs) - 1}, got {output!r}")
-    return output
-
-
-def _what(explanation: LocalExplanation, output: int) -> str:
-    name = plain(explanation.outputs[output])
+    name = display_text(explanation.outputs[output])
     return name if len(explanation.outputs) == 1 else f"the probability of {name}"
 
 
-def _signed(number: str) -> str:
+def _with_minus_sign(number: str) -> str:
     return number.replace("-", "\N{MINUS SIGN}")
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """From 0 for the lowest to 1 for the highest; equal values alike."""
-    levels, place = np.unique(values, return_inverse=True)
-    return place / max(len(levels) - 1, 1)
-
-
-def _swarm(x: np.ndarray, bins: int = 90) -> np.ndarray:
-    """Offsets from -1 to 1 that lay equal numbers side by side, so that a crowd is seen to be one."""
-    cells = np.floor((x - x.min()) * bins).astype(int)
-    offsets, fullest = np.zeros(len(x)), max(np.bincount(cells).max(), 8)
+def _stacked_offsets(x: np.ndarray) -> np.ndarray:
+    """Return offsets from -1 to 1 (n,) that stack dots with nearly equal x, so that their number shows as height."""
+    cells = np.floor((x - x.min()) * _BINS).astype(int)
+    offsets, fullest = np.zeros(len(x)), max(np.bincount(cells).max(), _FULL_BIN)
     for cell in np.unique(cells):
         inside = np.flatnonzero(cells == cell)
         offsets[inside] = (np.arange(len(inside)) - (len(inside) - 1) / 2) * 2 / fullest

@@ -1,0 +1,66 @@
+"""Formulas of elementary edges as short texts that fit into a network diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import closed_forms
+from edgewise.formulas.expression import Expression, Number, children, rebuilt
+from edgewise.formulas.printing import as_latex
+from edgewise.interpret.symbolic.extraction import edge_expression
+from edgewise.nn.layers.base import Chain
+from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
+from edgewise.plot.style import text_width
+
+LARGEST, SMALLEST = 8.0, 5.0  # points (choices: smaller than a label, and large enough to be read)
+ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
+_FILL = 0.97  # share of the width between two edges that a text may take
+
+
+def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> dict[Edge, tuple[str, float]]:
+    """Return for each elementary edge of a layout its formula and the size in points at which that fits, if any does.
+
+    Parameters
+    ----------
+    model : KAN
+    layout : Layout
+        From `graph_layout`.
+    names : sequence of str, optional
+        Names of the inputs of the model.
+    """
+    texts = {}
+    for number, i, o in layout.cells:
+        layer = model.layers[number]
+        if isinstance(layer, MixedLayer):
+            layer = layer.symbolic
+        if not isinstance(layer, SymbolicLayer) or layer.elementary(i, o) is None:
+            continue
+        width = layout.cell[number][0] / FRAME_SHARE * _FILL
+        own_name = [] if number else [f"x_{i + 1}" if names is None else str(names[i])]
+        for text in _candidates(layer, i, o, own_name):
+            size = min(LARGEST, LARGEST * width / max(text_width(text, LARGEST), 1e-9))
+            if size >= SMALLEST:
+                texts[number, i, o] = text, size
+                break
+    return texts
+
+
+def _candidates(layer: SymbolicLayer, i: int, o: int, own_name: list[str]) -> Iterator[str]:
+    """Yield texts of an edge from the most to the least informative: the formula with shorter names and numbers."""
+    node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
+    for name in (*own_name, "u"):
+        if "$" not in name:
+            for digits in (3, 2):
+                yield f"${as_latex(node, [name], digits)}$"
+    yield layer.functions[i][o].replace("$", r"\$")
+
+
+def _with_closed_forms(node: Expression) -> Expression:
+    """Replace numbers that equal a closed form to rounding by that form, such as 3.14159... by pi."""
+    if isinstance(node, Number) and node.exact is None:
+        if float(f"{node.value:.3g}") == node.value:
+            return node
+        return Number(node.value, next(closed_forms(node.value, ROUNDING * abs(node.value)), None))
+    return rebuilt(node, [_with_closed_forms(part) for part in children(node)])

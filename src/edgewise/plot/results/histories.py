@@ -1,0 +1,169 @@
+"""Figures of the course of a training run (`training_history`) and of `edgewise.pde.solve` (`solution_history`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from edgewise.errors import InputError
+from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.plot.style import (
+    BLUE,
+    COLORS,
+    GREY,
+    INK,
+    MARKERS,
+    ORANGE,
+    WIDTH,
+    decade_ticks,
+    display_text,
+    fix_layout,
+    styled,
+)
+
+_STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
+_FEW_STEPS = 30  # below this number each step has a marker
+# Ratio of the largest to the smallest loss below which ticks stand between the powers of ten: at 1, 2, 5, or at all
+# multiples (choices: at least two labels on any axis, and no more than ten).
+_FEW_DECADES, _WITHIN_A_DECADE = 500, 5
+# The curves of `solution_history`: label and value of a stage.
+_STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
+    "loss, root": lambda stage: stage.loss**0.5,
+    "residual on fresh points": lambda stage: stage.residual,
+    "change from the stage before": lambda stage: stage.change,
+}
+
+
+def training_history(report: Any, *, best_step: int | None = None, loss_name: str = "loss") -> Figure:
+    """Draw the training and the validation loss against the step, and mark the step whose model was kept.
+
+    Parameters
+    ----------
+    report : FitReport or sequence
+        A `FitReport`, or its `history`: records with `step`, `loss` and `validation_loss` (None or NaN where it was
+        not measured), as attributes or as keys.
+    best_step : int, optional
+        Step whose model was kept; that of the report by default.
+    loss_name : str
+        Label of the vertical axis, with the unit of the loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The vertical axis is logarithmic if all losses are positive. At most 2,000 steps are drawn, evenly picked.
+
+    Raises
+    ------
+    InputError
+        If there is no record with a finite loss.
+
+    Examples
+    --------
+    >>> history = [{"step": step, "loss": 0.5**step, "validation_loss": 0.6**step} for step in range(10)]
+    >>> figure = training_history(history, best_step=9, loss_name="mean squared error")
+    >>> [line.get_label() for line in figure.axes[0].lines if line.get_label()[0] != "_"]
+    ['training', 'validation', 'kept: step 9']
+    """
+    records: Sequence[Any] = getattr(report, "history", report)
+    if len(records) > _STEPS:
+        records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
+    best_step = getattr(report, "best_step", None) if best_step is None else best_step
+    steps, loss, validation = (
+        np.array([_number(r, key) for r in records]) for key in ("step", "loss", "validation_loss")
+    )
+    if not np.isfinite(loss).any():
+        raise InputError(f"report must hold at least one step with a finite loss, got {len(steps)} steps")
+    measured = np.isfinite(validation)
+    losses = np.concatenate([loss, validation])
+    with styled():
+        figure = Figure(figsize=(WIDTH * 0.75, 2.7), layout="constrained")
+        axes = figure.subplots()
+        if (losses[np.isfinite(losses)] > 0).all():
+            axes.set_yscale("log")
+        marker = "." if len(steps) < _FEW_STEPS else None
+        axes.plot(steps, loss, color=BLUE, marker=marker, linewidth=1.1, label="training")
+        if measured.any():
+            axes.plot(
+                steps[measured], validation[measured], color=ORANGE, marker=marker, linewidth=1.1, label="validation"
+            )
+        if best_step is not None:
+            curve = validation if measured.any() else loss
+            known = np.isfinite(curve)
+            value = np.interp(best_step, steps[known], curve[known])
+            axes.axvline(best_step, color=GREY, linewidth=0.6, linestyle=(0, (3, 3)), zorder=0)
+            axes.plot([best_step], [value], "o", color=INK, markersize=4.5, zorder=5, label=f"kept: step {best_step:,}")
+        low, high = axes.get_ylim()
+        if axes.get_yscale() == "log" and high / low < _FEW_DECADES:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > _WITHIN_A_DECADE else range(1, 10)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_xlabel("step")
+        axes.set_ylabel(display_text(loss_name))
+        axes.locator_params(axis="x", integer=True)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        return fix_layout(figure)
+
+
+def _number(record: Any, key: str) -> float:
+    value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
+    return np.nan if value is None else float(value)
+
+
+def solution_history(solution: Solution) -> Figure:
+    """Draw the errors of each stage of `edgewise.pde.solve` against its parameters and against the seconds.
+
+    Parameters
+    ----------
+    solution : edgewise.pde.Solution
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        On logarithmic axes the root of the loss, the residual at fresh points, both in units of an error (see `PDE`),
+        and the change from the stage before, relative to the solution.
+
+    Raises
+    ------
+    InputError
+        If no stage has a positive finite number.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> solution = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6)
+    >>> [axes.get_xlabel() for axes in solution_history(solution).axes]
+    ['parameters', 'seconds']
+    """
+    curves = {
+        label: np.array([value(stage) for stage in solution.stages], dtype=float)
+        for label, value in _STAGE_CURVES.items()
+    }
+    shown = {label: np.where(np.isfinite(v) & (v > 0), v, np.nan) for label, v in curves.items()}
+    if all(np.isnan(values).all() for values in shown.values()):
+        raise InputError(f"solution must have a stage with a positive loss, got {len(solution.stages)} stages")
+    with styled():
+        figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        _draw_stages(left, [stage.parameters for stage in solution.stages], shown, "parameters")
+        _draw_stages(right, [stage.seconds for stage in solution.stages], shown, "seconds")
+        left.set_xscale("log")
+        left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.xaxis.set_minor_locator(NullLocator())
+        left.xaxis.set_major_formatter("{x:,.0f}")
+        right.set_xlim(left=0)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=len(shown))
+        return fix_layout(figure)
+
+
+def _draw_stages(panel: Axes, x: Sequence[float], shown: Mapping[str, np.ndarray], label: str) -> None:
+    panel.set_yscale("log")
+    for color, marker, (name, values) in zip(COLORS, MARKERS, shown.items(), strict=False):
+        panel.plot(x, values, color=color, marker=marker, markersize=4, linewidth=1.1, label=name)
+    panel.set_xlabel(label)
+    decade_ticks(panel.yaxis)
+    panel.grid(axis="y")
