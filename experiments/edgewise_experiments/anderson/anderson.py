@@ -1,10 +1,11 @@
 """Anderson localisation: mobility edges of three quasiperiodic chains, learned from states and read as formulas.
 
-States by exact diagonalisation of open chains (`datasets.anderson`); one is called extended where its fractal dimension
-is above 0.5. Parameters are drawn uniformly from the ranges there, phases too; tests have chains of their own. A KAN
-with one output and one threshold tells extended from localised states; where its output meets the threshold lies the
-edge. Sparsity and roughness keep the output simple, so that it can be read without help (`read_edge`). Assisted steps
-fix functions of edges as the KAN paper's user does, and `symbolify` reads the rest.
+The states come from exact diagonalisation of open chains (`data.anderson`); a state counts as extended if its fractal
+dimension is above 0.5. Parameters and phases are drawn uniformly from the ranges of the chain, and the test set has
+chains of its own. A KAN with one output and one threshold separates extended from localised states; the edge is where
+the output equals the threshold. Penalties on sparsity and roughness keep the output simple, so that it can be read
+without help (`read_edge`). The assisted variants fix functions of edges as the user of the KAN paper does, and
+`symbolify` reads the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgewise import (
     KAN,
@@ -25,29 +28,55 @@ from edgewise import (
     Regression,
     Roughness,
     Sparsity,
+    StopReason,
     fit,
     symbolify,
 )
+from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, latest, repeats, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable
+from edgewise_experiments.runner.jobs import Job, Progress, latest, repeats, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
 
-THRESHOLD = 0.5  # of the fractal dimension
-THRESHOLDS = (0.4, 0.5, 0.6)
-SIZES, QUICK_SIZES = (144, 377, 987), (89, 144)
-TEST_SEED = 1_000_000
-STARTS, LOOK, STEPS = 3, 20, 60
-STRENGTHS = ((3e-3, 1e-2), (1e-3, 1e-6))  # of sparsity and roughness; those of the lower validation loss are kept
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+THRESHOLD = 0.5  # of the fractal dimension: states above it count as extended, a choice
+THRESHOLDS = (0.4, 0.5, 0.6)  # with which the exact edges are scored
+SIZES, QUICK_SIZES = (144, 377, 987), (89, 144)  # sites of the chains of the exact edges: Fibonacci numbers
+TEST_SEED = 1_000_000  # the first seed of test chains, far from those of training
+STARTS, TRIAL_STEPS, STEPS = 3, 20, 60  # of a network: starts, steps of each, and further steps of the best; a choice
+STRENGTHS = ((3e-3, 1e-2), (1e-3, 1e-6))  # of sparsity and roughness; the validation loss decides between the pairs
 HIDDEN = ((1, 1),)  # a sum, and a product of two sums
+NOTES = (
+    "Accuracies in per cent are shares of states that are on the correct side of the edge: a state counts as extended "
+    "if its fractal dimension is above 0.5. The exact edges are also scored with the thresholds 0.4, 0.5 and 0.6, "
+    "from left to right. The KAN paper does not state its sizes, ranges and thresholds; ours are in the code. The "
+    "accuracy of an exact edge rises with the size of the chains, as it should: it would be 100 % for chains of "
+    "infinite size.",
+    "Learned accuracies are means of the seeds with the standard deviation; the formula is that of the first seed.",
+)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A network for a chain, and the accuracy in per cent that the paper has for its formula, None where it has none.
+    """A network for a chain whose formula is read.
 
-    hidden: as in a KAN's width. functions: of its edges, see `KANConfig`. grid: of its splines.
+    Parameters
+    ----------
+    chain : str
+        A key of `CHAINS`.
+    name : str
+        Short description of the help that the network gets.
+    hidden : tuple
+        Hidden layers, as in the width of a KAN.
+    functions : tuple
+        Fixed functions of the edges, see `KANConfig`.
+    paper : float or None
+        The accuracy in per cent that the KAN paper states for its formula, None without one.
+    grid : int
+        Grid size of the splines.
     """
 
     chain: str
@@ -58,12 +87,14 @@ class Reading:
     grid: int = 4
 
     def model(self, seed: int) -> KAN:
+        """Build the network."""
         width = [len(CHAINS[self.chain].columns), *self.hidden, 1]
         return KAN(width, self.grid, 3, base="identity", functions=self.functions, seed=seed, dtype=torch.float64)
 
 
 def _assisted(decay: Sequence[str], output: tuple | None) -> tuple:
-    """Edges of [3, (1, 1), 1] for MAAM: E alone in the sum, lambda in one factor, p in the sum and the other factor."""
+    """Fix edges of [3, (1, 1), 1] for MAAM: E in the sum alone, lambda in one factor, p in the sum and the other
+    one."""
     return (("x", "0", "0"), ("0", "x", "0"), tuple(decay)), output
 
 
@@ -77,12 +108,24 @@ READINGS = (
     Reading("MAAM", "p by cosh", HIDDEN, _assisted(("cosh", "0", "cosh"), _LINES), 96.6),
     Reading("MAAM", "p by a square", HIDDEN, _assisted(("x^2", "0", "x^2"), _LINES), 95.4),
 )
-THEORY = {"GAAM": 99.2, "MAAM": 98.6}  # the paper's accuracy of the exact edge, in per cent
+THEORY = {"GAAM": 99.2, "MAAM": 98.6}  # accuracies in per cent that the paper states for the exact edges
 
 
 @dataclass(frozen=True)
 class Effort:
-    """size of the chains, draws of parameters for training and tests, states of each, seconds for a formula."""
+    """The amount of data and work.
+
+    Parameters
+    ----------
+    size : int
+        Sites of the chains.
+    draws : int
+        Draws of parameters, for training and for tests.
+    states : int
+        States of each draw.
+    time_limit : float
+        Seconds of each search for a formula.
+    """
 
     size: int = 377
     draws: int = 300
@@ -94,24 +137,25 @@ QUICK = Effort(89, 80, 10, 0.5)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Three seeds of samples unless told otherwise; of several starts the best by validation loss."""
+    """Measure three seeds of samples by default."""
     effort, jobs = QUICK if quick else Effort(), []
     for seed in seeds or ((0,) if quick else (0, 1, 2)):
         key = {"seed": seed, "quick": quick}
         for chain in CHAINS:
             for size in QUICK_SIZES if quick else SIZES:
                 own = {**key, "part": "theory", "chain": chain, "size": size}
-                jobs.append(Job(f"{chain}, theory, {size} sites", own, partial(_theory, chain, size, seed, quick)))
+                work = partial(measure_exact_edge, chain, size, seed, quick)
+                jobs.append(Job(f"{chain}, theory, {size} sites", own, work))
             own = {**key, "part": "MLP", "chain": chain, "size": effort.size}
-            jobs.append(Job(f"{chain}, MLP", own, partial(_mlp, chain, seed, effort)))
+            jobs.append(Job(f"{chain}, MLP", own, partial(measure_mlp, chain, seed, effort)))
         for reading in READINGS[:1] if quick else READINGS:
             own = {**key, "part": "KAN", "chain": reading.chain, "name": reading.name, "size": effort.size}
-            jobs.append(Job(f"{reading.chain}, {reading.name}", own, partial(_kan, reading, seed, effort)))
+            jobs.append(Job(f"{reading.chain}, {reading.name}", own, partial(measure_kan, reading, seed, effort)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
-def _theory(name: str, size: int, seed: int, quick: bool, tell: Tell) -> dict:
-    """How many states lie on the side of the exact edge that their dimension says, for each threshold."""
+def measure_exact_edge(name: str, size: int, seed: int, quick: bool, report: ProgressCallback) -> dict:
+    """Measure the share of states on the correct side of a chain's exact edge, for each threshold."""
     chain = CHAINS[name]
     x, dimension = chain.samples(size, 10 if quick else 100, size, TEST_SEED + seed)
     localised = chain.edge(*x.T) > 0
@@ -119,179 +163,184 @@ def _theory(name: str, size: int, seed: int, quick: bool, tell: Tell) -> dict:
     return {"accuracy": shares, "states": len(x), "localised": float(localised.mean())}
 
 
-class _Samples:
-    """Extended (1) or localised (0) states for training, validation and tests, each with chains of their own."""
-
-    def __init__(self, name: str, seed: int, effort: Effort):
-        chain = CHAINS[name]
-        self.parts = []
-        for draws, start in ((effort.draws, seed), (effort.draws // 3, 1000 + seed), (effort.draws, TEST_SEED + seed)):
-            x, dimension = chain.samples(effort.size, draws, effort.states, start)
-            self.parts.append((torch.from_numpy(x), torch.from_numpy((dimension > THRESHOLD).astype(np.int64))))
-
-    def problem(self) -> OrdinalClassification:
-        train, validation, _ = self.parts
-        return OrdinalClassification(*train, classes=2, validation=validation)
-
-    def accuracy(self, output: np.ndarray, threshold: float) -> float:
-        """Of the test states."""
-        return float(((output > threshold) == self.parts[2][1].numpy().astype(bool)).mean())
-
-
-def _trained(make: Callable[[int], KAN | MLP], samples: _Samples, seed: int, tell: Tell) -> tuple:
-    """The start with the lowest validation loss after a few steps, trained on; with its threshold."""
-    penalties = [None]
-    if isinstance(example := make(seed), KAN) and any(example.config.grid_size):
-        # Roughness is for layers of splines alone.
-        both = [(Sparsity(sparse), Roughness(rough)) for sparse, rough in STRENGTHS]
-        penalties = [sparse if example.config.functions else sparse + rough for sparse, rough in both]
-    started = [(make(seed + n), samples.problem(), penalty) for penalty in penalties for n in range(STARTS)]
-    losses = [_fit(*each, LOOK, tell) for each in started]
-    best = started[losses.index(min(losses))]
-    _fit(*best, STEPS, tell)
-    return best[0], float(best[1].thresholds)
-
-
-def _fit(model, problem: OrdinalClassification, penalty, steps: int, tell: Tell) -> float:
-    """The validation loss after some steps."""
-
-    def watch(event) -> None:
-        tell("", event.step / event.steps, event.loss)
-
-    report = fit(model, problem, LevenbergMarquardt(), steps=steps, penalty=penalty, callbacks=[watch])
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt  # a fit that was cut short is no result
-    return report.validation_loss
-
-
-def _mlp(name: str, seed: int, effort: Effort, tell: Tell) -> dict:
-    inputs, samples = len(CHAINS[name].columns), _Samples(name, seed, effort)
+def measure_mlp(name: str, seed: int, effort: Effort, report: ProgressCallback) -> dict:
+    """Train an MLP on the states of a chain and score it."""
+    inputs, samples = len(CHAINS[name].columns), StateSamples(name, seed, effort)
 
     def make(start: int) -> MLP:
         return MLP([inputs, 10, 10, 1], activation="tanh", seed=start, dtype=torch.float64)
 
-    model, threshold = _trained(make, samples, seed, tell)
-    return _measured(model, samples, threshold)
+    return samples.score(*train_best_start(make, samples, seed, report))
 
 
-def _kan(reading: Reading, seed: int, effort: Effort, tell: Tell) -> dict:
-    samples = _Samples(reading.chain, seed, effort)
-    model, threshold = _trained(reading.model, samples, seed, tell)
-    train, validation, test = samples.parts
+def measure_kan(reading: Reading, seed: int, effort: Effort, report: ProgressCallback) -> dict:
+    """Train a KAN on the states of a chain, score it, and read the edge as a formula."""
+    samples = StateSamples(reading.chain, seed, effort)
+    model, threshold = train_best_start(reading.model, samples, seed, report)
     chain, limit = CHAINS[reading.chain], effort.time_limit
     if reading.functions:
-        edge = _assisted_edge(model, threshold, train[0], chain.columns, limit)
+        edge = _assisted_edge(model, threshold, samples.train[0], chain.columns, limit)
     else:
-        edge = read_edge(model, threshold, chain, train, validation, seed=seed, time_limit=limit)
+        edge = read_edge(model, threshold, chain, samples.train, samples.validation, seed=seed, time_limit=limit)
     return {
-        **_measured(model, samples, threshold),
+        **samples.score(model, threshold),
         "extended": edge.text,
         "symbols": edge.symbols,
-        "formula_accuracy": edge.share_right(*test),
+        "formula_accuracy": edge.accuracy(*samples.test),
     }
 
 
-def _assisted_edge(model: KAN, threshold: float, x: torch.Tensor, columns: Sequence[str], limit: float) -> ReadEdge:
-    """The network's own formula, its edges' functions but those that are given found by `symbolify`."""
+def _assisted_edge(model: KAN, threshold: float, x: Tensor, columns: Sequence[str], limit: float) -> ReadEdge:
+    """Return the network's own formula: `symbolify` chooses the functions of all edges that are not fixed."""
     with torch.no_grad():
         output = model(x)
     formula = symbolify(model, Regression(x, output), names=columns, time_limit=limit).best.formula
     return ReadEdge(f"{formula.text(3)} > {threshold:.3g}", formula.complexity, lambda x: formula(x) > threshold)
 
 
-def _measured(model, samples: _Samples, threshold: float) -> dict:
-    with torch.no_grad():
-        output = model(samples.parts[2][0])[:, 0].numpy()
-    return {
-        "accuracy": samples.accuracy(output, threshold),
-        "parameters": sum(p.numel() for p in model.parameters()) + 1,
-    }
+class StateSamples:
+    """States of a chain, extended (1) or localised (0): training, validation and test sets with chains of their own.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CHAINS`.
+    """
+
+    def __init__(self, name: str, seed: int, effort: Effort) -> None:
+        def drawn(draws: int, first_seed: int) -> tuple[Tensor, Tensor]:
+            x, dimension = CHAINS[name].samples(effort.size, draws, effort.states, first_seed)
+            return torch.from_numpy(x), torch.from_numpy((dimension > THRESHOLD).astype(np.int64))
+
+        self.train = drawn(effort.draws, seed)
+        self.validation = drawn(effort.draws // 3, 1000 + seed)
+        self.test = drawn(effort.draws, TEST_SEED + seed)
+
+    def problem(self) -> OrdinalClassification:
+        """Return the classification into two ordered classes."""
+        return OrdinalClassification(*self.train, classes=2, validation=self.validation)
+
+    def score(self, model: KAN | MLP, threshold: float) -> dict:
+        """Return the accuracy on the test states and the number of parameters, the threshold included."""
+        x, extended = self.test
+        with torch.no_grad():
+            output = model(x)[:, 0].numpy()
+        return {
+            "accuracy": float(((output > threshold) == extended.numpy().astype(bool)).mean()),
+            "parameters": sum(p.numel() for p in model.parameters()) + 1,
+        }
+
+
+def train_best_start(
+    make: Callable[[int], Any], samples: StateSamples, seed: int, report: ProgressCallback
+) -> tuple[Any, float]:
+    """Train several starts for a few steps and the one with the lowest validation loss to the end.
+
+    Returns
+    -------
+    model, threshold
+        The network, and the output above which a state is extended.
+    """
+
+    def trained(model: KAN | MLP, problem: OrdinalClassification, penalty: Any, steps: int) -> float:
+        found = fit(model, problem, LevenbergMarquardt(), steps=steps, penalty=penalty, callbacks=[report])
+        if found.stopped == StopReason.INTERRUPTED:
+            raise KeyboardInterrupt  # an interrupted fit is no result
+        return found.validation_loss
+
+    penalties: list = [None]
+    example = make(seed)
+    if isinstance(example, KAN) and any(example.config.grid_size):
+        # Roughness is defined for layers of splines alone.
+        pairs = [(Sparsity(sparse), Roughness(rough)) for sparse, rough in STRENGTHS]
+        penalties = [sparse if example.config.functions else sparse + rough for sparse, rough in pairs]
+    starts = [(make(seed + number), samples.problem(), penalty) for penalty in penalties for number in range(STARTS)]
+    losses = [trained(*start, TRIAL_STEPS) for start in starts]
+    best = starts[losses.index(min(losses))]
+    trained(*best, STEPS)
+    return best[0], float(best[1].thresholds)
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Accuracies of the exact edge by size, and of networks and formulas beside the paper's."""
+    """Show the accuracies of the exact edges by size, and those of networks and formulas with the paper's."""
     rows = latest(rows, "part", "chain", "name", "size", "seed")
     if not rows:
         return NO_ROWS
-    theory = [row for row in rows if row["part"] == "theory"]
-    sizes = tuple(dict.fromkeys(row["size"] for row in theory))
-    lines = []
-    for chain in dict.fromkeys(row["chain"] for row in theory):
-        cells = [
-            " · ".join(map(_percent, _mean_shares(theory, chain, size))) if size in _sizes(theory, chain) else "-"
-            for size in sizes
-        ]
-        lines.append((f"{chain}: {CHAINS[chain].text} > 0", *cells, _stated(THEORY.get(chain))))
-    exact = ResultTable(("localised where", *(f"{size} sites" for size in sizes), "paper"), tuple(lines), "Exact edges")
-    networks = [row for row in rows if row["part"] != "theory"]
-    found = [_learned(seeds) for seeds in repeats(networks, "part", "chain", "name")]
+    exact = [row for row in rows if row["part"] == "theory"]
+    learned = [row for row in rows if row["part"] != "theory"]
+    sizes = tuple(dict.fromkeys(row["size"] for row in exact))
+    exact_lines = []
+    for chain in dict.fromkeys(row["chain"] for row in exact):
+        shares = _shares_by_size(exact, chain)
+        cells = [" · ".join(map(_percent, shares[size])) if size in shares else "-" for size in sizes]
+        exact_lines.append((f"{chain}: {CHAINS[chain].text} > 0", *cells, _stated(THEORY.get(chain))))
+    learned_lines = []
+    for seeds in repeats(learned, "part", "chain", "name"):
+        row = seeds[0]
+        readings = [one for one in READINGS if (one.chain, one.name) == (row["chain"], row.get("name"))]
+        read = (_spread(seeds, "formula_accuracy"), _stated(readings[0].paper)) if readings else ("-", "-")
+        seconds = fmean(working_seconds(each) for each in seeds)
+        learned_lines.append(
+            (
+                f"{row['chain']}, {row.get('name', row['part'])}",
+                f"{row['parameters']:,}",
+                _spread(seeds, "accuracy"),
+                *read,
+                f"{seconds:.0f}",
+                row["extended"] if readings else "-",
+            )
+        )
     columns = ("chain", "numbers", "accuracy", "formula's", "paper", "seconds", "extended where")
-    thresholds = " · ".join(map(str, THRESHOLDS))
-    sentences = (
-        "Accuracy in per cent: the share of states on the side that their fractal dimension says, extended above "
-        f"{THRESHOLD}; exact edges also for other thresholds, {thresholds} from left to right.",
-        "The paper does not say its sizes, ranges and thresholds; ours are in the code. The exact edges get better "
-        "with the size of the chains, as they should: what is missing to 100 % is their finite size.",
-        *_about(rows),
+    extent = {
+        "sites of the learned chains": " or ".join(map(str, sorted({row["size"] for row in learned}))) or "-",
+        "seeds": str(len({row["seed"] for row in rows})),
+    }
+    tables = (
+        ResultTable(
+            ("localised where", *(f"{size} sites" for size in sizes), "paper"), tuple(exact_lines), "Exact edges"
+        ),
+        ResultTable(columns, tuple(learned_lines), "Learned"),
+        key_figures(extent),
     )
-    return Outcome((exact, ResultTable(columns, tuple(found), "Learned")), sentences, {"sizes": partial(_draw, theory)})
-
-
-def _about(rows: Sequence[dict]) -> list[str]:
-    sizes = sorted({row["size"] for row in rows if row["part"] != "theory"})
-    seeds = len({row["seed"] for row in rows})
-    said = f"Learned at {' or '.join(map(str, sizes))} sites, {seeds} seed(s); of a formula the first seed's is shown."
-    return [said] if sizes else []
-
-
-def _sizes(theory: Sequence[dict], chain: str) -> list[int]:
-    """Those in which a chain's exact edge was checked."""
-    return sorted({row["size"] for row in theory if row["chain"] == chain})
-
-
-def _mean_shares(theory: Sequence[dict], chain: str, size: int) -> np.ndarray:
-    """Accuracies of the exact edge for each threshold, (3,), means of the seeds."""
-    return np.mean([row["accuracy"] for row in theory if (row["chain"], row["size"]) == (chain, size)], 0)
-
-
-def _learned(seeds: Sequence[dict]) -> tuple[str, ...]:
-    """A line of the table of networks: means of the seeds, and the first seed's formula."""
-    row = seeds[0]
-    paper = [one.paper for one in READINGS if (one.chain, one.name) == (row["chain"], row.get("name"))]
-    seconds = fmean(working_seconds(each) for each in seeds)
-    read = (_spread([each["formula_accuracy"] for each in seeds]), _stated(paper[0])) if paper else ("-", "-")
-    numbers = f"{row['parameters']:,}", _spread([each["accuracy"] for each in seeds])
-    label = f"{row['chain']}, {row.get('name', row['part'])}"
-    return (label, *numbers, *read, f"{seconds:.0f}", row["extended"] if paper else "-")
-
-
-def _spread(shares: Sequence[float]) -> str:
-    """The mean in per cent, with the standard deviation where there are several."""
-    spread = f" ± {100 * stdev(shares):.1f}" if len(shares) > 1 else ""
-    return _percent(fmean(shares)) + spread
-
-
-def _draw(theory: Sequence[dict]):
-    from edgewise.plot import Curve, error_curves
-
-    groups = {}
-    for chain in dict.fromkeys(row["chain"] for row in theory):
-        sizes = _sizes(theory, chain)
-        wrong = [100 * (1 - _mean_shares(theory, chain, size)) for size in sizes]
-        groups[chain] = [
-            Curve(f"extended: D > {t}", sizes, [shares[i] for shares in wrong]) for i, t in enumerate(THRESHOLDS)
-        ]
-    return error_curves(groups, xlabel="sites", ylabel="on the wrong side, %")
+    return Outcome(tables, NOTES, {"sizes": partial(_draw, exact)})
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     if row["part"] == "theory":
         return f"{row['chain']}, {row['size']} sites: the exact edge {_percent(row['accuracy'][1])} %"
     read = f", formula {_percent(row['formula_accuracy'])} %" if "formula_accuracy" in row else ""
     return (
         f"{row['chain']}, {row.get('name', row['part'])}: {_percent(row['accuracy'])} %{read}, {row['seconds']:.0f} s"
     )
+
+
+def _shares_by_size(rows: Sequence[dict], chain: str) -> dict[int, np.ndarray]:
+    """Return the exact edge's accuracy for each threshold, (3,), the mean of the seeds, by the size of the chain."""
+    own = [row for row in rows if row["chain"] == chain]
+    sizes = sorted({row["size"] for row in own})
+    return {size: np.mean([row["accuracy"] for row in own if row["size"] == size], 0) for size in sizes}
+
+
+def _draw(rows: Sequence[dict]) -> Figure:
+    """Draw the share of states on the wrong side of the exact edge against the size, a panel for each chain."""
+    from edgewise.plot import Curve, error_curves
+
+    panels = {}
+    for chain in dict.fromkeys(row["chain"] for row in rows):
+        shares = _shares_by_size(rows, chain)
+        panels[chain] = [
+            Curve(f"extended: D > {threshold}", list(shares), [100 * (1 - share[number]) for share in shares.values()])
+            for number, threshold in enumerate(THRESHOLDS)
+        ]
+    return error_curves(panels, xlabel="sites", ylabel="on the wrong side, %")
+
+
+def _spread(seeds: Sequence[dict], name: str) -> str:
+    """Return the mean of the seeds in per cent, with the standard deviation if there are several."""
+    shares = [row[name] for row in seeds]
+    spread = f" ± {100 * stdev(shares):.1f}" if len(shares) > 1 else ""
+    return _percent(fmean(shares)) + spread
 
 
 def _percent(share: float) -> str:

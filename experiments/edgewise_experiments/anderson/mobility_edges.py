@@ -1,9 +1,9 @@
 """Reads the mobility edge that a network has learned, as a formula, without help.
 
-In two ways: the network's output itself, with a threshold of its own; and the edge solved for the strength of the
-potential, lambda, from which on states are localised, as a function of the other columns. The second asks a formula
-only where the output meets its threshold, and not how steep it is there. Validation states decide between all
-candidates: the shortest within a standard error of the best.
+Two kinds of formulas are candidates: one for the network's output, with a threshold of its own; and one for the edge
+solved for the strength lambda of the potential above which states are localised, as a function of the other columns.
+The second needs only the places where the output equals its threshold, and not the slope there. The validation states
+decide: the shortest formula within a standard error of the best one is returned.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -19,21 +20,39 @@ from torch import Tensor, nn
 from edgewise import find_formula
 from edgewise_experiments.data.anderson import Chain
 
-STRENGTH = 1  # column of the potential's strength, lambda, in every chain
-CUTS = 201  # strengths at which a network is looked at
-NEAR = 0.2  # of the range of strengths: so far may the edge be from a state that is known
-FEWEST = 50  # places of the edge from which a formula is sought
+STRENGTH = 1  # the column of the potential's strength, lambda, in every chain
+CUTS = 201  # strengths at which a network is evaluated, a choice
+NEAR = 0.2  # of the range of strengths: the largest distance of the edge from a known state, a choice
+FEWEST = 50  # the least number of places of the edge from which a formula is searched, a choice
+
+
+class SearchOptions(TypedDict):
+    """Options of each `find_formula`: its seed, and its time limit in seconds."""
+
+    seed: int
+    time_limit: float
 
 
 @dataclass(frozen=True, eq=False)
 class ReadEdge:
-    """text: where states are extended, an inequality. symbols: of its formula. extended: columns (N, d) -> bool."""
+    """An edge as a formula.
+
+    Parameters
+    ----------
+    text : str
+        The inequality that extended states satisfy.
+    symbols : int
+        Complexity of its formula.
+    extended : callable
+        Maps columns (N, d) to a boolean array (N,).
+    """
 
     text: str
     symbols: int
     extended: Callable[[np.ndarray], np.ndarray]
 
-    def share_right(self, x: Tensor, label: Tensor) -> float:
+    def accuracy(self, x: Tensor, label: Tensor) -> float:
+        """Return the share of states (N, d) whose label, 1 where extended, agrees with the inequality."""
         return float((self.extended(x.numpy()) == label.numpy().astype(bool)).mean())
 
 
@@ -43,24 +62,39 @@ def read_edge(
     chain: Chain,
     train: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor],
-    *,
-    seed: int,
-    time_limit: float,
+    **search: Unpack[SearchOptions],
 ) -> ReadEdge:
-    """train, validation: columns (N, d) and labels (N,), 1 where extended. time_limit: seconds of each search."""
-    asked = {"seed": seed, "time_limit": time_limit}
-    candidates = [*_of_output(model, chain, train, asked), *_of_strength(model, threshold, chain, train[0], asked)]
-    shares = [candidate.share_right(*validation) for candidate in candidates]
-    best = max(shares)
+    """Return the shortest formula whose validation accuracy is within a standard error of the best.
+
+    Parameters
+    ----------
+    model, threshold
+        A network (N, d) -> (N, 1), and the output above which states are extended.
+    train, validation : (Tensor, Tensor)
+        Columns (N, d) and labels (N,), 1 where extended.
+    """
+    candidates = [
+        *formulas_of_output(model, chain, train, search),
+        *formulas_of_strength(model, threshold, chain, train[0], search),
+    ]
+    accuracies = [candidate.accuracy(*validation) for candidate in candidates]
+    best = max(accuracies)
     error = math.sqrt(best * (1 - best) / len(validation[1]))
-    near = [one for one, share in zip(candidates, shares, strict=True) if share >= best - error]
-    return min(near, key=lambda candidate: candidate.symbols)
+    pairs = zip(candidates, accuracies, strict=True)
+    return min((one for one, share in pairs if share >= best - error), key=lambda candidate: candidate.symbols)
 
 
 def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of states near the edge the columns, (n, d), and the strength at which the output falls to the threshold, (n,).
+    """Find the strength at which the output falls to the threshold, for states near the edge.
 
-    States for which it meets it more than once, upwards, or nowhere near, are left out.
+    States are left out if the output crosses the threshold more than once, upwards, or too far from the state.
+
+    Returns
+    -------
+    x : Tensor of shape (n, d)
+        Columns of the states near the edge.
+    strength : Tensor of shape (n,)
+        The strengths at the edge.
     """
     low, high = chain.ranges[STRENGTH - 1]
     strengths = torch.linspace(low, high, CUTS, dtype=x.dtype)
@@ -68,46 +102,51 @@ def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor
     moved[:, :, STRENGTH] = strengths
     with torch.no_grad():
         above = model(moved.flatten(0, 1))[:, 0].view(len(x), CUTS) - threshold
-    meets, localises = (above[:, 1:] > 0) != (above[:, :-1] > 0), above[:, -1] <= 0
-    place = meets.double().argmax(1, keepdim=True)
-    left, right = above.gather(1, place)[:, 0], above.gather(1, place + 1)[:, 0]
-    met = strengths[place[:, 0]] + (strengths[1] - strengths[0]) * left / (left - right)
-    kept = localises & (meets.sum(1) == 1) & ((met - x[:, STRENGTH]).abs() <= NEAR * (high - low))
-    return x[kept], met[kept]
+    crosses, localises = (above[:, 1:] > 0) != (above[:, :-1] > 0), above[:, -1] <= 0
+    interval = crosses.double().argmax(1, keepdim=True)
+    left, right = above.gather(1, interval)[:, 0], above.gather(1, interval + 1)[:, 0]
+    edge = strengths[interval[:, 0]] + (strengths[1] - strengths[0]) * left / (left - right)
+    kept = localises & (crosses.sum(1) == 1) & ((edge - x[:, STRENGTH]).abs() <= NEAR * (high - low))
+    return x[kept], edge[kept]
 
 
-def _of_output(model: nn.Module, chain: Chain, train: tuple[Tensor, Tensor], asked: dict) -> Iterator[ReadEdge]:
-    """Formulas for the output, each with the threshold that is right for most of the training states."""
+def formulas_of_output(
+    model: nn.Module, chain: Chain, train: tuple[Tensor, Tensor], search: SearchOptions
+) -> Iterator[ReadEdge]:
+    """Yield formulas for the output, each with the threshold that is correct for most of the training states."""
     x, extended = train[0].numpy(), train[1].numpy().astype(bool)
     with torch.no_grad():
         output = model(train[0])[:, 0].numpy()
-    for entry in find_formula(x, output, names=chain.columns, **asked).entries:
+    for entry in find_formula(x, output, names=chain.columns, **search).entries:
         formula = entry.formula
         cut = best_cut(formula(x), extended)
         yield ReadEdge(f"{formula.text(3)} > {cut:.3g}", formula.complexity, lambda x, f=formula, cut=cut: f(x) > cut)
 
 
-def _of_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor, asked: dict) -> Iterator[ReadEdge]:
-    """Formulas for the strength from which on states are localised; none where the edge is met at too few places."""
-    rows, met = edge_in_strength(model, threshold, chain, x)
+def formulas_of_strength(
+    model: nn.Module, threshold: float, chain: Chain, x: Tensor, search: SearchOptions
+) -> Iterator[ReadEdge]:
+    """Yield formulas for the strength above which states are localised; none if the edge is found at too few places."""
+    rows, strength = edge_in_strength(model, threshold, chain, x)
     if len(rows) < FEWEST:
         return
     others = [column for column in range(x.shape[1]) if column != STRENGTH]
     names = [chain.columns[column] for column in others]
-    for entry in find_formula(rows[:, others].numpy(), met.numpy(), names=names, **asked).entries:
+    for entry in find_formula(rows[:, others].numpy(), strength.numpy(), names=names, **search).entries:
         formula = entry.formula
         yield ReadEdge(
-            f"`{chain.columns[STRENGTH]}` < {formula.text(3)}",  # as formulas write the name
+            f"`{chain.columns[STRENGTH]}` < {formula.text(3)}",  # in the quotes that formulas use for this name
             formula.complexity + 1,  # the strength itself
             lambda x, f=formula: x[:, STRENGTH] < f(x[:, others]),
         )
 
 
 def best_cut(values: np.ndarray, above: np.ndarray) -> float:
-    """The threshold for which most values are on the side, above or not, where they belong."""
+    """Return the threshold with the most correct classifications of values (N,); above (N,): those that should exceed
+    it."""
     order = np.argsort(values)
     values, above = values[order], above[order]
-    right = np.concatenate([[0], np.cumsum(~above)]) + np.concatenate([[above.sum()], above.sum() - np.cumsum(above)])
-    right[1:-1][values[1:] == values[:-1]] = -1  # no threshold lies between equal values
+    correct = np.concatenate([[0], np.cumsum(~above)]) + np.concatenate([[above.sum()], above.sum() - np.cumsum(above)])
+    correct[1:-1][values[1:] == values[:-1]] = -1  # no threshold lies between equal values
     between = np.concatenate([[values[0] - 1], (values[1:] + values[:-1]) / 2, [values[-1] + 1]])
-    return float(between[right.argmax()])
+    return float(between[correct.argmax()])

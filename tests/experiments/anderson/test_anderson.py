@@ -1,4 +1,4 @@
-"""The localisation experiment: a quick run, and what its summary sets beside the paper."""
+"""The localisation experiment: a quick run, and its tables with the accuracies of the paper."""
 
 from edgewise_experiments import experiments
 from edgewise_experiments.anderson import anderson
@@ -17,7 +17,7 @@ def test_a_quick_run_learns_an_edge_and_reads_it():
     assert [row["part"] for row in store.rows].count("theory") == 2 * len(CHAINS)
     (kan,) = (row for row in store.rows if row["part"] == "KAN")
     assert kan["accuracy"] > 0.85 and kan["formula_accuracy"] > 0.85
-    exact, learned = outcome.tables
+    exact, learned, _ = outcome.tables
     assert len(exact.rows) == len(CHAINS) and len(learned.rows) == len(CHAINS) + 1
     assert exact.rows[1][-1] == "99.2"
     outcome.figures["sizes"]()
@@ -26,7 +26,7 @@ def test_a_quick_run_learns_an_edge_and_reads_it():
     assert len(store.rows) == count
 
 
-def test_the_paper_stands_beside_ours():
+def test_the_accuracies_of_the_paper_are_shown_with_ours():
     key = {"chain": "GAAM", "name": "automatic", "size": 89, "seed": 0, "parameters": 9, "seconds": 1, "cpu_seconds": 1}
     row = {**key, "part": "KAN", "accuracy": 0.98, "extended": "E > 0.5", "formula_accuracy": 0.97}
     (line,) = anderson.summary([row]).tables[1].rows
@@ -55,5 +55,5 @@ def test_every_reading_makes_a_network():
         assert model.config.width[-1] == 1
 
 
-def test_nothing_is_said_without_rows():
+def test_without_rows_there_are_no_tables():
     assert anderson.summary([]).tables == ()
