@@ -93,8 +93,10 @@ class Reading:
 
 
 def _assisted(decay: Sequence[str], output: tuple | None) -> tuple:
-    """Fix edges of [3, (1, 1), 1] for MAAM: E in the sum alone, lambda in one factor, p in the sum and the other
-    one."""
+    """Fix edges of [3, (1, 1), 1] for MAAM.
+
+    E enters the sum alone, lambda one factor of the product, and p the sum and the other factor.
+    """
     return (("x", "0", "0"), ("0", "x", "0"), tuple(decay)), output
 
 

@@ -142,8 +142,7 @@ def formulas_of_strength(
 
 
 def best_cut(values: np.ndarray, above: np.ndarray) -> float:
-    """Return the threshold with the most correct classifications of values (N,); above (N,): those that should exceed
-    it."""
+    """Return the threshold that separates values (N,) best: most of those that `above` marks exceed it, no others."""
     order = np.argsort(values)
     values, above = values[order], above[order]
     correct = np.concatenate([[0], np.cumsum(~above)]) + np.concatenate([[above.sum()], above.sum() - np.cumsum(above)])

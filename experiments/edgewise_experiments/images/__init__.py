@@ -1,1 +1,5 @@
-"""TODO what the room images is for."""
+"""The experiment on images: pictures as functions of two coordinates, by KANs, MLPs, Fourier features and SIREN.
+
+`imaging` is the experiment. `tasks` has the pictures, the tasks and the measures of quality, `networks` the networks of
+every kind and their training within a time limit, and `reporting` turns stored rows into result tables and figures.
+"""

@@ -1,17 +1,17 @@
 """Imaging: a photograph and a turbulence-like field as functions of x and y, by KANs, MLPs, random waves and SIREN.
 
-The photograph is scikit-image's `camera` (that of version 0.18 and later, CC0), 128 x 128 by means of blocks; the field
-has the energy spectrum k^-5/3 between 2 and 48 waves a side. Every model is as large as the same number of parameters
-allows and trains for the same CPU seconds, with Adam or L-BFGS. Each kind has some settings, tried for a short time on
-the picture at hand; that with the lowest error goes on. Super-resolution sees every second pixel of each row and column
-and is scored on the others; denoising sees Gaussian noise and is scored against the clean picture; there a tenth of the
-pixels is held out and chooses settings and when to stop.
+The photograph is scikit-image's `camera` (of version 0.18 and later, CC0), reduced to 128 x 128 by means of blocks; the
+field has the energy spectrum k^-5/3 between 2 and 48 waves a side. All models have the same limit of parameters and the
+same CPU seconds, with Adam or L-BFGS. Each kind has several settings, which are tried for a short time on the picture
+at hand; the setting with the lowest error is trained. For super-resolution every second pixel of rows and columns is
+visible and the others are scored; for denoising all pixels are visible with Gaussian noise and are scored against the
+clean picture. In these two tasks a tenth of the visible pixels is held out, and chooses the settings and when to stop.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -20,14 +20,15 @@ import torch
 from torch import nn
 
 from edgewise import Roughness
-from edgewise_experiments.images.networks import build, parameters_of, train
-from edgewise_experiments.images.reporting import chosen, line, summary
+from edgewise.outcomes import ProgressCallback
+from edgewise_experiments.images.networks import Schedule, build, parameters_of, train
+from edgewise_experiments.images.reporting import best_row, line, summary
 from edgewise_experiments.images.tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim
-from edgewise_experiments.runner.jobs import Job, Progress, Tell, run_jobs
+from edgewise_experiments.runner.jobs import Job, Progress, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
-# rate: of Adam; without one L-BFGS.
+# Settings that are tried, a choice. rate: learning rate of Adam; without it the method is L-BFGS.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "KAN": tuple({"grid": grid, "last_grid": 1} for grid in (32, 64, 96)),
     "SIREN": ({"omega": 30, "rate": 3e-3}, {"omega": 30}, {"omega": 15}, {"omega": 60}),
@@ -35,7 +36,7 @@ SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "SiLU MLP": ({"rate": 1e-2}, {}),
     "ReLU MLP": ({"rate": 1e-2}, {}),
 }
-# Of super-resolution and denoising, where smooth models do better. roughness: weight of the penalty of that name.
+# The same for super-resolution and denoising, where smooth models do better. roughness: weight of that penalty.
 TASK_SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "KAN": tuple(
         {"grid": grid, "last_grid": 1, "roughness": rough} for grid, rough in ((40, 1e-8), (64, 1e-8), (64, 1e-7))
@@ -49,8 +50,19 @@ TASK_SETTINGS: Mapping[str, tuple[dict, ...]] = {
 
 @dataclass(frozen=True)
 class Effort:
-    """sizes: parameters, and the CPU seconds of a fit; tune, task: CPU seconds of each setting, at the first size;
-    long: CPU seconds of a longer fit of `compared`, at the first size, 0 for none; settings: of each kind."""
+    """The sizes of the networks and the CPU seconds of their training.
+
+    Parameters
+    ----------
+    sizes : mapping of int to float
+        The CPU seconds of a fit, by the largest number of parameters.
+    tune, task : float
+        CPU seconds of each setting of a trial and of a task, at the first size.
+    long : float
+        CPU seconds of a longer fit of the kinds in `compared`, at the first size; 0 for none.
+    settings : int or None
+        The number of settings of each kind that are tried; None for all.
+    """
 
     sizes: Mapping[int, float]
     tune: float
@@ -60,100 +72,113 @@ class Effort:
     compared: tuple[str, ...] = ("KAN", "SIREN")
 
 
-EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, task=4.0, long=40.0)  # both sizes below the number of pixels
+# Both sizes are smaller than the number of pixels.
+EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, task=4.0, long=40.0)
 QUICK = Effort({500: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
-    """Three seeds, of weights, noise and held-out pixels, unless told otherwise: first settings, then what is best."""
+    """Try the settings and train the best, with three seeds of weights, noise and held-out pixels by default."""
     effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
-    tried = run_jobs([job for seed in seeds for job in _tuning(effort, seed)], store, progress, line)
-    fits = [job for seed in seeds for job in _fits(effort, seed, tried)]
-    tasks = [job for seed in seeds for job in _tasks(effort, seed)]
-    longer = [job for seed in seeds for job in _longer(effort, seed, tried)]
+    first_size = next(iter(effort.sizes))
+
+    def best_setting(field: str, kind: str, seed: int) -> dict:
+        return best_row(tried, "tune", field, kind, seed)["setting"]
+
+    trials = [
+        _job("tune", field, kind, setting, first_size, effort.tune, seed)
+        for seed, field, (kind, settings) in product(seeds, FIELDS, SETTINGS.items())
+        for setting in settings[: effort.settings]
+    ]
+    tried = run_jobs(trials, store, progress, line)
+    fits = [
+        _job("fit", field, kind, best_setting(field, kind, seed), size, seconds, seed)
+        for seed, (size, seconds), field, kind in product(seeds, effort.sizes.items(), FIELDS, SETTINGS)
+    ]
+    tasks = [
+        job for seed, task, field in product(seeds, TASKS, FIELDS) for job in _task_jobs(effort, task, field, seed)
+    ]
+    longer = [
+        _job("longer", field, kind, best_setting(field, kind, seed), first_size, effort.long, seed)
+        for seed, field, kind in product(seeds, FIELDS, effort.compared if effort.long else ())
+    ]
     jobs = [job if job.key["seed"] == seeds[0] else _without_picture(job) for job in (*fits, *tasks, *longer)]
     return summary([*tried, *run_jobs(jobs, store, progress, line)])
 
 
-def _without_picture(job: Job) -> Job:
-    """Its row has no picture, which takes more room than all else; figures show the first seed's."""
+def _task_jobs(effort: Effort, task: str, field: str, seed: int) -> Iterator[Job]:
+    """Yield the jobs of a task on a picture: the result without training, and every setting of every kind."""
+    yield _job(task, field, "none", {}, 0, 0.0, seed)
+    for kind, settings in TASK_SETTINGS.items():
+        for setting in settings[: effort.settings]:
+            yield _job(task, field, kind, setting, next(iter(effort.sizes)), effort.task, seed)
 
-    def work(tell: Tell) -> dict:
-        return {name: value for name, value in job.work(tell).items() if name != "picture"}
+
+def _without_picture(job: Job) -> Job:
+    """Return the job without the picture in its row, which is larger than the rest; figures show the first seed."""
+
+    def work(report: ProgressCallback) -> dict:
+        return {name: value for name, value in job.work(report).items() if name != "picture"}
 
     return replace(job, work=work)
 
 
-def _tuning(effort: Effort, seed: int) -> Iterator[Job]:
-    for field, (kind, settings) in product(FIELDS, SETTINGS.items()):
-        for setting in settings[: effort.settings]:
-            yield _job("tune", field, kind, setting, next(iter(effort.sizes)), effort.tune, seed)
-
-
-def _fits(effort: Effort, seed: int, tried: Sequence[dict]) -> Iterator[Job]:
-    for (size, seconds), field, kind in product(effort.sizes.items(), FIELDS, SETTINGS):
-        setting = chosen(tried, "tune", field, kind, seed)["setting"]
-        yield _job("fit", field, kind, setting, size, seconds, seed)
-
-
-def _tasks(effort: Effort, seed: int) -> Iterator[Job]:
-    for task, field in product(TASKS, FIELDS):
-        yield _job(task, field, "none", {}, 0, 0.0, seed)
-        for kind, settings in TASK_SETTINGS.items():
-            for setting in settings[: effort.settings]:
-                yield _job(task, field, kind, setting, next(iter(effort.sizes)), effort.task, seed)
-
-
-def _longer(effort: Effort, seed: int, tried: Sequence[dict]) -> Iterator[Job]:
-    for field, kind in product(FIELDS, effort.compared if effort.long else ()):
-        setting = chosen(tried, "tune", field, kind, seed)["setting"]
-        yield _job("longer", field, kind, setting, next(iter(effort.sizes)), effort.long, seed)
-
-
 def _job(task: str, field: str, kind: str, setting: Mapping, size: int, seconds: float, seed: int) -> Job:
     key = {"task": task, "field": field, "kind": kind, "setting": dict(setting), "size": size, "given": seconds}
-    told = ", ".join(f"{name} {value:g}" for name, value in setting.items())
-    return Job(f"{task}, {field}, {kind} {told}", {**key, "seed": seed}, partial(_measure, **key, seed=seed))
+    key["seed"] = seed
+    text = ", ".join(f"{name} {value:g}" for name, value in setting.items())
+    return Job(f"{task}, {field}, {kind} {text}", key, partial(measure, key))
 
 
-def _measure(
-    tell: Tell, *, task: str, field: str, kind: str, setting: Mapping, size: int, given: float, seed: int
-) -> dict:
-    """psnr, ssim; held_out: PSNR on the held-out pixels at the best look, None where there are none; looks: (CPU
-    seconds, PSNR) on those, or on all pixels where the task is to fit; picture: packed, but not of tried settings, nor
-    of seeds after the first."""
-    samples = samples_of(FIELDS[field](), task if task in TASKS else "fit", seed)
+def measure(key: Mapping, report: ProgressCallback) -> dict:
+    """Train one network on one task and score it.
+
+    Parameters
+    ----------
+    key : mapping
+        The key of the row: task, field, kind, setting, size (the largest number of parameters), given (CPU seconds)
+        and seed.
+
+    Returns
+    -------
+    dict
+        psnr, ssim; held_out: the PSNR on the held-out pixels at the best evaluation, None without such pixels; looks:
+        (CPU seconds, PSNR) pairs on those, or on all pixels where the task is to fit; picture: packed, except for tried
+        settings.
+    """
+    task, kind, setting, seed = key["task"], key["kind"], key["setting"], key["seed"]
+    samples = samples_of(FIELDS[key["field"]](), task if task in TASKS else "fit", seed)
     if kind == "none":
         picture = reference(samples, task)
         return {"psnr": psnr(picture, samples), "ssim": ssim(picture, samples), "picture": packed(picture)}
     x = torch.from_numpy(samples.x).float()
     y = torch.from_numpy(samples.values).float()[:, None]
-    trained, held_out = (torch.from_numpy(part) for part in (samples.trained, samples.held_out))
-    watched = held_out if bool(held_out.any()) else trained
-    x_watched, y_watched = x[watched], y[watched]
+    trained, held_out = (torch.from_numpy(pixels) for pixels in (samples.trained, samples.held_out))
+    has_held_out = bool(held_out.any())
+    evaluated = held_out if has_held_out else trained
+    x_evaluated, y_evaluated = x[evaluated], y[evaluated]
 
-    def look(model: nn.Module) -> float:
-        return float((model(x_watched) - y_watched).square().mean())
+    def error(model: nn.Module) -> float:
+        return float((model(x_evaluated) - y_evaluated).square().mean())
 
-    model = build(kind, setting, size, seed)
+    model = build(kind, setting, key["size"], seed)
     penalty = Roughness(setting["roughness"]) if "roughness" in setting else None
-    training = train(
-        *(model, x[trained], y[trained]),
-        **{
-            "seconds": given,
-            "rate": setting.get("rate"),
-            "penalty": penalty,
-            "look": look,
-            "keep_best": bool(held_out.any()),
-        },
-        tell=tell,
-    )
+    schedule = Schedule(key["given"], setting.get("rate"), penalty, keep_best=has_held_out)
+    training = train(model, x[trained], y[trained], schedule, error, report)
     with torch.no_grad():
         picture = model(x).double().numpy().reshape(samples.clean.shape)
     looks = [
-        (seconds, round(decibels(loss), 3) if math.isfinite(loss) else None) for seconds, loss in training["looks"]
+        (seconds, round(decibels(loss), 3) if math.isfinite(loss) else None)
+        for seconds, loss in training["evaluations"]
     ]
-    best = max((quality for _, quality in looks if quality is not None), default=None) if held_out.any() else None
-    found = {"psnr": psnr(picture, samples), "ssim": ssim(picture, samples), "parameters": parameters_of(model)}
-    found |= {"steps": training["steps"], "trained": training["seconds"], "looks": looks, "held_out": best}
-    return found if task == "tune" else {**found, "picture": packed(picture)}
+    known = [quality for _, quality in looks if quality is not None]
+    row = {
+        "psnr": psnr(picture, samples),
+        "ssim": ssim(picture, samples),
+        "parameters": parameters_of(model),
+        "steps": training["steps"],
+        "trained": training["seconds"],
+        "looks": looks,
+        "held_out": max(known, default=None) if has_held_out else None,
+    }
+    return row if task == "tune" else {**row, "picture": packed(picture)}

@@ -1,8 +1,9 @@
-"""Networks for pictures, each as large as a given number of parameters allows, and how all of them are trained.
+"""Networks for pictures, each as large as a given number of parameters allows, and the training of all of them.
 
 KAN: a layer of splines in x and y, products of two of their sums, and a function of each product: a low-rank
-approximation whose terms bend. SIREN: V. Sitzmann et al., arXiv 2006.09661, with its start. Fourier features: M. Tancik
-et al., arXiv 2006.10739, an MLP on sines and cosines of random waves, which are not trained and not counted.
+approximation with curved terms. SIREN: V. Sitzmann et al., arXiv 2006.09661, with its initial weights. Fourier
+features: M. Tancik et al., arXiv 2006.10739, an MLP on sines and cosines of random waves, which are not trained and not
+counted.
 """
 
 from __future__ import annotations
@@ -10,25 +11,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from edgewise import KAN, LBFGS, MLP, Regression, Roughness, fit
+from edgewise import KAN, LBFGS, MLP, Regression, Roughness, StopReason, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
-from edgewise_experiments.runner.jobs import Tell
 
-LAYERS = 3  # hidden ones of all networks but the KAN
-INNER_OMEGA = 30.0  # of SIREN's layers after the first, the paper's
-LOOKS = 8  # times that the error is looked at while a model is trained
-CHOICES = 24  # the same, where the best of the looks is kept
+LAYERS = 3  # hidden layers of all networks except the KAN, a choice
+INNER_OMEGA = 30.0  # of SIREN's layers after the first: the value of its paper
+EVALUATIONS = 8  # of the error during training, a choice
+CHOICES = 24  # the same where the parameters of the best evaluation are kept
 Setting = Mapping[str, float]
 
 
 class Sine(nn.Module):
-    """sin(omega x)."""
+    """The activation sin(omega x)."""
 
-    def __init__(self, omega: float):
+    def __init__(self, omega: float) -> None:
         super().__init__()
         self.omega = omega
 
@@ -37,9 +40,9 @@ class Sine(nn.Module):
 
 
 class FourierFeatures(nn.Module):
-    """x (N, 2) -> sines and cosines (N, 2 waves) of pi (b, x), the b normal with standard deviation `scale`."""
+    """Sines and cosines (N, 2 waves) of pi (b, x) for x (N, 2), with normal b of standard deviation `scale`."""
 
-    def __init__(self, waves: int, scale: float, generator: torch.Generator):
+    def __init__(self, waves: int, scale: float, generator: torch.Generator) -> None:
         super().__init__()
         self.register_buffer("directions", math.pi * scale * torch.randn(2, waves, generator=generator))
 
@@ -48,25 +51,28 @@ class FourierFeatures(nn.Module):
         return torch.cat([phases.sin(), phases.cos()], -1)
 
 
-def _kan(size: int, setting: Setting, seed: int) -> nn.Module:
-    width = [2, (0, size), 1]
+def build_kan(size: int, setting: Setting, seed: int) -> nn.Module:
+    """Build a KAN with `size` products."""
     grids = [int(setting["grid"]), int(setting["last_grid"])]
-    return KAN(width, grids, 3, base="zero", domain=(-1, 1), seed=seed, dtype=torch.float32)
+    return KAN([2, (0, size), 1], grids, 3, base="zero", domain=(-1, 1), seed=seed, dtype=torch.float32)
 
 
-def _mlp(size: int, setting: Setting, seed: int, *, activation: str) -> nn.Module:
+def build_mlp(size: int, setting: Setting, seed: int, *, activation: str) -> nn.Module:
+    """Build an MLP with `size` nodes in each hidden layer."""
     return MLP([2, *[size] * LAYERS, 1], activation=activation, seed=seed, dtype=torch.float32)
 
 
-def _fourier(size: int, setting: Setting, seed: int) -> nn.Module:
-    generator = torch.Generator().manual_seed(seed)
-    features = FourierFeatures(size, setting["scale"], generator)
+def build_fourier(size: int, setting: Setting, seed: int) -> nn.Module:
+    """Build Fourier features of `size` waves and an MLP on them."""
+    features = FourierFeatures(size, setting["scale"], torch.Generator().manual_seed(seed))
     network = MLP([2 * size, *[size] * (LAYERS - 1), 1], activation="relu", seed=seed, dtype=torch.float32)
     return nn.Sequential(features, network)
 
 
-def _siren(size: int, setting: Setting, seed: int) -> nn.Module:
-    generator, layers, width = torch.Generator().manual_seed(seed), [], 2
+def build_siren(size: int, setting: Setting, seed: int) -> nn.Module:
+    """Build a SIREN with `size` nodes in each hidden layer."""
+    generator, width = torch.Generator().manual_seed(seed), 2
+    layers: list[nn.Module] = []
     for number in range(LAYERS + 1):
         # nn.Linear alone would draw from the global generator.
         linear = nn.utils.skip_init(nn.Linear, width, size if number < LAYERS else 1)
@@ -80,21 +86,24 @@ def _siren(size: int, setting: Setting, seed: int) -> nn.Module:
 
 
 BUILDERS: Mapping[str, Callable[[int, Setting, int], nn.Module]] = {
-    "KAN": _kan,
-    "SIREN": _siren,
-    "Fourier features": _fourier,
-    "SiLU MLP": lambda *plan: _mlp(*plan, activation="silu"),
-    "ReLU MLP": lambda *plan: _mlp(*plan, activation="relu"),
+    "KAN": build_kan,
+    "SIREN": build_siren,
+    "Fourier features": build_fourier,
+    "SiLU MLP": partial(build_mlp, activation="silu"),
+    "ReLU MLP": partial(build_mlp, activation="relu"),
 }
 
 
 def parameters_of(model: nn.Module) -> int:
-    """All trainable numbers."""
+    """Count the trainable numbers."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def build(kind: str, setting: Setting, most: int, seed: int) -> nn.Module:
-    """The widest network of a kind with at most `most` parameters; for the KAN width is the number of products."""
+    """Build the widest network of a kind with at most `most` parameters.
+
+    The width of a KAN is its number of products.
+    """
     size = 1
     while parameters_of(BUILDERS[kind](size + 1, setting, seed)) <= most:
         size += 1
@@ -102,44 +111,79 @@ def build(kind: str, setting: Setting, most: int, seed: int) -> nn.Module:
 
 
 def warm_up() -> None:
-    """The first step of torch's optimisers imports for a second, which is no training."""
+    """Make a step of an optimiser of torch: the first one spends a second on imports, which is no training."""
     number = torch.zeros(1, requires_grad=True)
     number.sum().backward()
     torch.optim.AdamW([number]).step()
 
 
-class _Watch:
-    """Counts CPU seconds but for those of looks, and keeps what they saw.
+@dataclass(frozen=True)
+class Schedule:
+    """The training of a network.
 
-    look: a loss of the model that is told as it falls, and that chooses the parameters to keep if `keep_best`.
+    Parameters
+    ----------
+    seconds : float
+        CPU seconds, without those of evaluations.
+    rate : float or None
+        Learning rate of Adam, which falls as a cosine of the time; None for L-BFGS.
+    penalty : Roughness or None
+        A penalty for L-BFGS.
+    keep_best : bool
+        Whether to keep the parameters with the lowest error of all evaluations, instead of the last ones.
     """
 
-    def __init__(self, seconds: float, look: Callable[[nn.Module], float], keep_best: bool, tell: Tell):
-        self.seconds, self.steps, self.looks = seconds, 0, []
-        self._planned = CHOICES if keep_best else LOOKS
-        self._look, self._keep_best, self._tell = look, keep_best, tell
+    seconds: float
+    rate: float | None
+    penalty: Roughness | None = None
+    keep_best: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.rate is None or self.penalty is None
+
+
+class TimedTraining:
+    """Measures CPU seconds without those of evaluations, and evaluates the error at even times.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The time, and whether the best parameters are kept.
+    evaluate : callable
+        Returns the error of a network.
+    report : callable
+        Receives a `Progress` after each evaluation.
+    """
+
+    def __init__(self, schedule: Schedule, evaluate: Callable[[nn.Module], float], report: ProgressCallback) -> None:
+        self.schedule, self.steps = schedule, 0
+        self.evaluations: list[tuple[float, float]] = []  # CPU seconds, error
+        self._planned = CHOICES if schedule.keep_best else EVALUATIONS
+        self._evaluate, self._report = evaluate, report
         self._best: dict[str, Tensor] | None = None
         self._start = time.process_time()
 
     @property
     def spent(self) -> float:
+        """CPU seconds of training so far."""
         return time.process_time() - self._start
 
-    def step(self, model: nn.Module) -> bool:
-        """To be called after every step: whether the time is over."""
+    def after_step(self, model: nn.Module) -> bool:
+        """Count a step, evaluate the error if it is time to, and return whether the training is over."""
         self.steps += 1
-        spent = self.spent
-        if spent >= self.seconds * (len(self.looks) + 1) / self._planned:
+        spent, seconds = self.spent, self.schedule.seconds
+        if spent >= seconds * (len(self.evaluations) + 1) / self._planned:
             with torch.no_grad():
-                loss = self._look(model)
-            self.looks.append((round(spent, 3), loss))
-            self._tell("training", spent / self.seconds, loss)
-            if self._keep_best and loss == min(value for _, value in self.looks):
+                error = self._evaluate(model)
+            self.evaluations.append((round(spent, 3), error))
+            self._report(Progress("training", spent / seconds, error))
+            if self.schedule.keep_best and error == min(value for _, value in self.evaluations):
                 self._best = {name: value.clone() for name, value in model.state_dict().items()}
             self._start += self.spent - spent
-        return spent >= self.seconds
+        return spent >= seconds
 
-    def restore_(self, model: nn.Module) -> None:
+    def restore_best_(self, model: nn.Module) -> None:
+        """Give the network the best parameters, if they were kept."""
         if self._best is not None:
             model.load_state_dict(self._best)
 
@@ -148,43 +192,44 @@ def train(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
-    *,
-    seconds: float,
-    rate: float | None,
-    penalty: Roughness | None = None,
-    look: Callable[[nn.Module], float],
-    keep_best: bool = False,
-    tell: Tell = lambda stage, share, loss: None,
+    schedule: Schedule,
+    evaluate: Callable[[nn.Module], float],
+    report: ProgressCallback = lambda progress: None,
 ) -> dict:
-    """All samples in every step, x (N, 2), y (N, 1), for so many CPU seconds.
+    """Train on all samples in every step, x (N, 2) and y (N, 1), for a number of CPU seconds.
 
-    rate: of Adam, falling as a cosine of the time that is spent; None for L-BFGS, the only one that takes a penalty.
-    look, keep_best: see `_Watch`.
-
-    Returns:
-        steps, seconds, and looks: (CPU seconds, look) along the way.
+    Returns
+    -------
+    dict
+        steps, seconds, and evaluations: (CPU seconds, error) pairs.
     """
-    assert rate is None or penalty is None
     if isinstance(model, KAN):
         adapt_domain_(model, x, hidden_only=True)
     warm_up()
-    watch = _Watch(seconds, look, keep_best, tell)
-    if rate is None:
-        over = [lambda event: watch.step(event.model)]
-        settings = {"steps": 10**6, "tolerance": 0.0, "penalty": penalty, "adapt_domain": False, "callbacks": over}
-        report = fit(model, Regression(x, y), LBFGS(), **settings)
-        if report.stopped == "interrupted":
-            raise KeyboardInterrupt
+    training = TimedTraining(schedule, evaluate, report)
+    if schedule.rate is None:
+        fitted = fit(
+            model,
+            Regression(x, y),
+            LBFGS(),
+            steps=10**6,
+            tolerance=0.0,
+            penalty=schedule.penalty,
+            adapt_domain=False,
+            callbacks=[lambda event: training.after_step(event.model)],
+        )
+        if fitted.stopped == StopReason.INTERRUPTED:
+            raise KeyboardInterrupt  # an interrupted fit is no result
     else:
-        optimiser, over = torch.optim.Adam(model.parameters(), lr=rate), False
-        while not over:
-            share = min(watch.spent / seconds, 1)
+        optimiser, is_over = torch.optim.Adam(model.parameters(), lr=schedule.rate), False
+        while not is_over:
+            share = min(training.spent / schedule.seconds, 1)
             for group in optimiser.param_groups:
-                group["lr"] = rate * (1 + math.cos(math.pi * share)) / 2
+                group["lr"] = schedule.rate * (1 + math.cos(math.pi * share)) / 2
             optimiser.zero_grad()
             (model(x) - y).square().mean().backward()
             optimiser.step()
-            over = watch.step(model)
-    spent = round(watch.spent, 3)
-    watch.restore_(model)
-    return {"steps": watch.steps, "seconds": spent, "looks": watch.looks}
+            is_over = training.after_step(model)
+    spent = round(training.spent, 3)
+    training.restore_best_(model)
+    return {"steps": training.steps, "seconds": spent, "evaluations": training.evaluations}

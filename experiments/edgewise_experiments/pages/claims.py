@@ -253,7 +253,12 @@ CLAIMS = (
         "Pictures: a KAN beside SIREN at equal size and time",
         "imaging",
         BEYOND,
-        _saying(imaging.summary, "above SIREN"),
+        _quoted(
+            imaging.summary,
+            "fits with the KAN above SIREN",
+            "fits with the KAN above every other network",
+            "longer fits with the KAN above SIREN",
+        ),
     ),
     Claim(
         "Language: feed-forward blocks of a transformer",

@@ -1,4 +1,4 @@
-"""Networks for pictures: sizes below a common limit, SIREN's start, training by CPU time with the best look kept."""
+"""Networks for pictures: sizes below a common limit, SIREN's initial weights, training by CPU time."""
 
 import math
 
@@ -7,7 +7,16 @@ import torch
 
 from edgewise.train.penalties import Roughness
 from edgewise_experiments.images.imaging import SETTINGS
-from edgewise_experiments.images.networks import BUILDERS, LOOKS, FourierFeatures, Sine, build, parameters_of, train
+from edgewise_experiments.images.networks import (
+    BUILDERS,
+    EVALUATIONS,
+    FourierFeatures,
+    Schedule,
+    Sine,
+    build,
+    parameters_of,
+    train,
+)
 
 X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
 Y = (X[:, :1] * X[:, 1:]).sin()
@@ -28,7 +37,7 @@ def test_the_seed_decides(kind):
     assert torch.equal(same, again) and not torch.equal(same, other)
 
 
-def test_siren_starts_as_its_paper_says():
+def test_siren_starts_with_the_weights_of_its_paper():
     model = build("SIREN", {"omega": 20}, 5000, 0)
     linear = [layer for layer in model if not isinstance(layer, Sine)]
     size = linear[1].in_features
@@ -46,39 +55,39 @@ def test_random_waves_are_not_trained():
 @pytest.mark.parametrize("rate", [1e-2, None])
 @pytest.mark.parametrize("kind", ["KAN", "SiLU MLP"])
 def test_training_lowers_the_error_within_its_time(kind, rate):
-    model, calls = build(kind, SETTINGS[kind][0], 500, 0), []
+    model, events = build(kind, SETTINGS[kind][0], 500, 0), []
 
     @torch.no_grad()
-    def look(model):
+    def error(model):
         return float((model(X) - Y).square().mean())
 
-    before = look(model)
-    found = train(model, X, Y, seconds=0.5, rate=rate, look=look, tell=lambda *told: calls.append(told))
-    assert look(model) < 0.2 * before
+    before = error(model)
+    found = train(model, X, Y, Schedule(0.5, rate), error, events.append)
+    assert error(model) < 0.2 * before
     assert 0.5 <= found["seconds"] < 1.5 and found["steps"] > 8
-    times = [seconds for seconds, _ in found["looks"]]
-    assert times == sorted(times) and len(times) == len(calls) >= 4
-    assert calls[-1][0] == "training" and calls[-1][2] == found["looks"][-1][1]
+    times = [seconds for seconds, _ in found["evaluations"]]
+    assert times == sorted(times) and len(times) == len(events) >= 4
+    assert events[-1].stage == "training" and events[-1].loss == found["evaluations"][-1][1]
 
 
 def test_a_penalty_makes_a_kan_smoother():
     rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
     noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
     for model, penalty in ((rough, None), (smooth, Roughness(1e-3))):
-        train(model, X, noisy, seconds=0.8, rate=None, penalty=penalty, look=lambda model: 0.0)
+        train(model, X, noisy, Schedule(0.8, None, penalty), lambda model: 0.0)
     errors = [(model(X) - Y).square().mean() for model in (rough, smooth)]
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_the_best_look_is_kept():
+def test_the_best_evaluation_is_kept():
     model, number, kept = build("SiLU MLP", {}, 500, 0), iter(range(100)), {}
 
-    def look(model):
-        """Best at the third look."""
+    def error(model):
+        """Lowest at the third evaluation."""
         place = next(number)
         kept[place] = model(X)
         return abs(place - 2)
 
-    train(model, X, Y, seconds=0.3, rate=1e-2, look=look, keep_best=True)
-    assert len(kept) > LOOKS
+    train(model, X, Y, Schedule(0.3, 1e-2, keep_best=True), error)
+    assert len(kept) > EVALUATIONS
     assert torch.equal(model(X), kept[2]) and not torch.equal(kept[2], kept[max(kept)])

@@ -1,8 +1,8 @@
-"""What is said about pictures: leads over SIREN at equal parameters and time, tasks, figures."""
+"""Result tables of the experiment on images: leads over SIREN at equal parameters and time, tasks, figures."""
 
 import numpy as np
 
-from edgewise_experiments.images.reporting import chosen, line, summary
+from edgewise_experiments.images.reporting import best_row, line, summary
 from edgewise_experiments.images.tasks import packed
 
 PICTURE = packed(np.full((128, 128), 0.5))
@@ -25,14 +25,16 @@ def test_leads_at_equal_parameters_and_time():
         *(row_of("longer", "KAN", 33.0, given=40.0), row_of("longer", "SIREN", 33.5, given=40.0)),
     ]
     outcome = summary(rows)
-    assert outcome.sentences[1:] == (
-        "At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in 1 of 2 fits (camera, 5,000 parameters: "
-        "KAN +2.0 dB; turbulence, 5,000 parameters: KAN -0.5 dB) and above every other model's in 0 of 2.",
-        "With 40 CPU seconds for each at 5,000 parameters the KAN is above SIREN in 0 of 1 (camera: KAN -0.5 dB, with "
-        "33.0 dB).",
+    assert outcome.key_figures["fits with the KAN above SIREN"] == "1 of 2"
+    assert outcome.key_figures["fits with the KAN above every other network"] == "0 of 2"
+    assert outcome.key_figures["longer fits with the KAN above SIREN"] == "0 of 1"
+    assert outcome.tables[2].rows == (
+        ("camera", "5,000", "10", "+2.0"),
+        ("turbulence", "5,000", "10", "-0.5"),
+        ("camera", "5,000", "40", "-0.5"),
     )
-    assert outcome.tables[0].rows[0] == ("camera", "4,993", "KAN", "grid 64, L-BFGS", "1,234", "10", "30.0", "0.900")
-    assert outcome.tables[0].rows[1][3] == "omega 30, Adam 0.003"
+    assert outcome.tables[1].rows[0] == ("camera", "4,993", "KAN", "grid 64, L-BFGS", "1,234", "10", "30.0", "0.900")
+    assert outcome.tables[1].rows[1][3] == "omega 30, Adam 0.003"
     assert list(outcome.figures) == ["camera", "turbulence", "time"]
     camera = outcome.figures["camera"]()
     assert [axes.get_title(loc="left") for axes in camera.axes[:4]] == ["original", "KAN", "SIREN", "ReLU MLP"]
@@ -41,7 +43,7 @@ def test_leads_at_equal_parameters_and_time():
 
 def test_a_repeated_row_counts_once_and_the_last():
     rows = [row_of("fit", "KAN", 20.0), row_of("fit", "SIREN", 28.0), row_of("fit", "KAN", 30.0)]
-    assert "camera, 5,000 parameters: KAN +2.0 dB" in summary(rows).sentences[1]
+    assert summary(rows).tables[2].rows == (("camera", "5,000", "10", "+2.0"),)
 
 
 def test_held_out_pixels_choose_in_the_tasks():
@@ -53,13 +55,13 @@ def test_held_out_pixels_choose_in_the_tasks():
         row_of("denoising", "SiLU MLP", 17.0, held_out=15.0, setting={}),
         row_of("denoising", "ReLU MLP", 20.0, held_out=16.0, setting={}),
     ]
-    assert chosen(rows, "denoising", "camera", "KAN", 0)["setting"] == {"grid": 32}
+    assert best_row(rows, "denoising", "camera", "KAN", 0)["setting"] == {"grid": 32}
     outcome = summary(rows)
-    assert outcome.sentences[1] == (
-        "Denoising: the KAN is above every other network in 1 of 1 pictures, above the noisy picture as it is in 1 "
-        "(camera: KAN 24.0 dB, SIREN 23.0 dB, noisy picture as it is 20.0 dB)."
-    )
-    assert outcome.tables[0].rows[0][:4] == ("denoising", "camera", "-", "noisy picture as it is")
+    assert outcome.key_figures["denoising: pictures with the KAN above every other network"] == "1 of 1"
+    assert outcome.key_figures["denoising: pictures with the KAN above the noisy picture as it is"] == "1 of 1"
+    assert [row[3] for row in outcome.tables[1].rows[:3]] == ["noisy picture as it is", "KAN", "SIREN"]
+    assert [row[-2] for row in outcome.tables[1].rows[:3]] == ["20.0", "24.0", "23.0"]
+    assert outcome.tables[1].rows[0][:4] == ("denoising", "camera", "-", "noisy picture as it is")
     titles = [axes.get_title(loc="left") for axes in outcome.figures["denoising-camera"]().axes]
     assert titles[:6] == ["original", "noisy", "KAN", "SIREN", "ReLU MLP", ""]
 
@@ -67,35 +69,37 @@ def test_held_out_pixels_choose_in_the_tasks():
 def test_cubic_splines_may_be_ahead_of_all():
     kinds = (("none", 29.0), ("KAN", 26.0), ("SIREN", 26.5), ("ReLU MLP", None))
     rows = [row_of("super-resolution", kind, quality, "turbulence") for kind, quality in kinds]
-    assert summary(rows).sentences[1] == (
-        "Super-resolution: the KAN is above every other network in 0 of 1 pictures, above the cubic splines in 0 "
-        "(turbulence: KAN 26.0 dB, SIREN 26.5 dB, cubic splines, no training 29.0 dB)."
-    )
-    assert len(summary(rows[:1]).sentences) == 1
+    numbers = summary(rows).key_figures
+    assert numbers["super-resolution: pictures with the KAN above every other network"] == "0 of 1"
+    assert numbers["super-resolution: pictures with the KAN above the cubic splines"] == "0 of 1"
+    assert list(summary(rows[:1]).key_figures) == ["seeds", "threads"]
 
 
 def test_a_fit_that_ended_without_a_number_leads_nobody():
     rows = [row_of("fit", "KAN", None), row_of("fit", "SIREN", 28.0)]
     outcome = summary(rows)
-    assert len(outcome.sentences) == 1 and outcome.tables[0].rows[0][-2:] == ("-", "0.900")
+    assert list(outcome.key_figures) == ["seeds", "threads"] and outcome.tables[1].rows[0][-2:] == ("-", "0.900")
 
 
 def test_lines_and_nothing():
     assert line(row_of("fit", "SIREN", 28.04)) == "fit, camera, SIREN omega 30, Adam 0.003: 28.0 dB, 11.0 s"
-    assert summary([row_of("tune", "KAN", 20.0)]).sentences == ("There are no rows yet.",)
+    assert summary([row_of("tune", "KAN", 20.0)]).notes == ("There are no rows yet.",)
 
 
 def test_seeds_are_taken_together():
     rows = [row_of("fit", "KAN", 30.0 + seed, seed=seed, steps=100 + seed) for seed in range(3)]
     rows += [row_of("fit", "SIREN", 30.5, seed=seed) for seed in range(3)]
     outcome = summary(rows)
-    assert len(outcome.tables[0].rows) == 2
-    assert outcome.tables[0].rows[0][4:] == ("101", "10", "31.0 ± 1.0", "0.900")
-    assert "in 2 of 3 fits (means of the seeds: camera, 5,000 parameters: KAN +0.5 dB)" in outcome.sentences[1]
+    assert len(outcome.tables[1].rows) == 2
+    assert outcome.tables[1].rows[0][4:] == ("101", "10", "31.0 ± 1.0", "0.900")
+    assert outcome.key_figures["fits with the KAN above SIREN"] == "2 of 3"
+    assert outcome.tables[2].rows == (("camera", "5,000", "10", "+0.5"),)
     rows = [row_of("denoising", "none", 20.0 + seed, size=0, given=0.0, seed=seed) for seed in (0, 1)]
     rows += [row_of("denoising", "KAN", 25.0 + seed, held_out=1.0, seed=seed) for seed in (0, 1)]
     rows += [row_of("denoising", "SIREN", 25.2, held_out=1.0, seed=seed) for seed in (0, 1)]
-    assert "(camera: KAN 25.5 dB, SIREN 25.2 dB, noisy picture as it is 20.5 dB)" in summary(rows).sentences[1]
+    outcome = summary(rows)
+    assert [row[-2].split()[0] for row in outcome.tables[1].rows] == ["20.5", "25.5", "25.2"]
+    assert outcome.key_figures["denoising: pictures with the KAN above every other network"] == "1 of 1"
 
 
 def test_figures_show_the_first_seed_and_the_two_best_other_kinds():

@@ -69,7 +69,7 @@ def test_claims_quote_key_figures():
 def test_leads_speak_for_pictures_and_losses_for_language():
     claim = claim_of("imaging")
     rows = [picture_row("fit", kind, quality) for kind, quality in (("KAN", 30.0), ("SIREN", 28.0))]
-    assert claim.ours(rows).startswith("At equal parameters and CPU seconds the KAN's PSNR is above SIREN's in 1 of 1")
+    assert claim.ours(rows).startswith("fits with the KAN above SIREN: 1 of 1; ")
     assert claim.ours(rows[:1]) == "too few rows"
     claim = claim_of("language")
     rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
