@@ -1,80 +1,146 @@
-"""What the rows of the experiment on language show: losses, speed, samples, curves."""
+"""Result tables and the figure of the experiment on language, from its stored rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from edgewise_experiments.runner.jobs import latest, repeats
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TASKS = ("equal time", "equal text")
-SHOWN = 160  # characters of a sample
+SHOWN = 160  # characters of a sample in the table
+NOTES = (
+    "The text is Milton's Paradise Lost, character by character; the last tenth is held out. The transformers differ "
+    "in their feed-forward blocks alone, which are as wide as the limit of parameters allows. Of the tried settings "
+    "of each kind the one with the lowest loss on the same held-out text was trained, for the same time and for the "
+    "same number of characters. The unigram loss is that of a model that knows the frequency of each character and "
+    "nothing else.",
+    "Losses are means of the seeds with the standard deviation, in nats a character; curves and samples are those of "
+    "the first seed. The comparison is between KAN and MLP of the same seed: a positive difference of losses means "
+    "that the MLP is better; the ratio of speeds is that of characters read a second in training.",
+)
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Equal time and equal text; settings that were only tried are not shown."""
+    """Compare KAN and MLP at equal time and at equal text; rows of tried settings are not shown."""
     rows = latest(rows, "task", "kind", "setting", "given", "seed", "most", "device")
     shown = [row for row in rows if row["task"] in TASKS]
     if not shown:
         return NO_ROWS
-    heads = ("at", "blocks", "setting", "parameters", "in blocks", "characters", "seconds", "a second", "loss")
-    spoken = [seeds[0] for seeds in _repeats(shown) if seeds[0]["task"] == TASKS[0]]
-    samples = tuple((row["kind"], row["task"], _one_line(row["said"])) for row in spoken)
+    models = repeats(shown, "task", "kind", "given", "device")  # whatever their settings
+    columns = ("at", "blocks", "setting", "parameters", "in blocks", "characters", "seconds", "a second", "loss")
+    samples = tuple(
+        (seeds[0]["kind"], seeds[0]["task"], _in_one_line(seeds[0]["said"]))
+        for seeds in models
+        if seeds[0]["task"] == TASKS[0]
+    )
+    devices = sorted({row["device"] for row in shown})
+    numbers = {
+        "unigram loss": _nats(shown[0]["unigram"]),
+        "limit of parameters": f"{max(row['most'] for row in shown):,}",
+        "settings tried": str(len({str(row["setting"]) for row in rows if row["task"] == "tune"})),
+        "seeds": str(len({row["seed"] for row in shown})),
+        "devices": ", ".join(devices),
+    }
+    for device in dict.fromkeys(row["device"] for row in shown):
+        for task in TASKS:
+            own = [row for row in shown if (row["task"], row["device"]) == (task, device)]
+            numbers |= _comparison(f"{task}, {device}", own)
+    title = "Held-out loss in nats a character, characters read in training"
     tables = (
-        ResultTable(
-            heads,
-            tuple(_line(seeds) for seeds in _repeats(shown)),
-            "Held-out loss in nats a character, characters read in training",
-        ),
+        key_figures(numbers),
+        ResultTable(columns, tuple(_cells(seeds) for seeds in models), title),
         ResultTable(("blocks", "at", "what it writes"), samples, "Samples"),
     )
-    devices = {row["device"]: [other for other in shown if other["device"] == row["device"]] for row in shown}
-    said = (_compared(task, mine) for mine in devices.values() for task in TASKS)
-    sentences = (_about(rows, shown), *(sentence for sentence in said if sentence))
-    first = next(iter(devices.values()))
-    return Outcome(tuple(table for table in tables if table.rows), sentences, {"loss": partial(_draw, first)})
+    first_device = [row for row in shown if row["device"] == shown[0]["device"]]
+    return Outcome(tuple(table for table in tables if table.rows), NOTES, {"loss": partial(draw_loss, first_device)})
 
 
-def best_of(rows: Sequence[dict], task: str, kind: str, seed: int) -> dict:
-    """The row with the lowest held-out loss."""
-    found = [row for row in rows if (row["task"], row["kind"], row["seed"]) == (task, kind, seed)]
-    return min(found, key=lambda row: math.inf if row["loss"] is None else row["loss"])
+def best_row(rows: Sequence[dict], task: str, kind: str, seed: int) -> dict:
+    """Return the row with the lowest held-out loss."""
+    own = [row for row in rows if (row["task"], row["kind"], row["seed"]) == (task, kind, seed)]
+    return min(own, key=lambda row: math.inf if row["loss"] is None else row["loss"])
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     return (
-        f"{row['task']}, {row['kind']} {_told(row['setting'])}: loss {_nats(row['loss'])}, "
+        f"{row['task']}, {row['kind']} {_setting_text(row['setting'])}: loss {_nats(row['loss'])}, "
         f"{row['a_second']:,} characters a second, {row['seconds']:.1f} s"
     )
 
 
-def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
-    """The seeds of one model at one task together, whatever settings they chose."""
-    return repeats(rows, "task", "kind", "given", "device")
-
-
-def _line(seeds: Sequence[dict]) -> tuple[str, ...]:
-    """Means of the seeds; of the loss with the standard deviation."""
+def _cells(seeds: Sequence[dict]) -> tuple[str, ...]:
+    """Return the cells of one model: means of the seeds, and the standard deviation of the loss."""
     row = seeds[0]
-    setting = " or ".join(dict.fromkeys(_told(each["setting"]) for each in seeds))
-    read, trained, pace = (fmean(each[name] for each in seeds) for name in ("read", "trained", "a_second"))
+    settings = dict.fromkeys(_setting_text(each["setting"]) for each in seeds)
     counts = (
         " or ".join(dict.fromkeys(f"{each[name]:,}" for each in seeds)) for name in ("parameters", "feed_forward")
     )
-    sizes = (*counts, f"{read:,.0f}")
+    read, trained, pace = (fmean(each[name] for each in seeds) for name in ("read", "trained", "a_second"))
     losses = [each["loss"] for each in seeds]
-    known = None not in losses
-    spread = f" ± {stdev(losses):.3f}" if known and len(losses) > 1 else ""
-    loss = _nats(fmean(losses) if known else None) + spread
-    return (row["task"], row["kind"], setting, *sizes, f"{trained:.0f}", f"{pace:,.0f}", loss)
+    is_known = None not in losses
+    spread = f" ± {stdev(losses):.3f}" if is_known and len(losses) > 1 else ""
+    return (
+        row["task"],
+        row["kind"],
+        " or ".join(settings),
+        *counts,
+        f"{read:,.0f}",
+        f"{trained:.0f}",
+        f"{pace:,.0f}",
+        _nats(fmean(losses) if is_known else None) + spread,
+    )
 
 
-def _told(setting: Mapping[str, float | str]) -> str:
-    """A setting in words, as "grid 4, degree 3, rate 0.003"."""
+def _comparison(label: str, rows: Sequence[dict]) -> dict[str, str]:
+    """Compare the KANs with the MLPs of the same seeds, at one task and on one device; empty without such pairs."""
+    by_kind = {(row["kind"], row["seed"], str(row["given"])): row for row in rows if row["loss"] is not None}
+    pairs = [
+        (row, by_kind["MLP", *same])
+        for (kind, *same), row in by_kind.items()
+        if kind == "KAN" and ("MLP", *same) in by_kind
+    ]
+    if not pairs:
+        return {}
+    kan, mlp = (fmean(pair[which]["loss"] for pair in pairs) for which in (0, 1))
+    pace = fmean(one["a_second"] / other["a_second"] for one, other in pairs)
+    # Losses that are equal in print are a tie.
+    difference = 0.0 if _nats(kan) == _nats(mlp) else kan - mlp
+    return {
+        f"{label}: loss of the KAN": _nats(kan),
+        f"{label}: loss of the MLP": _nats(mlp),
+        f"{label}: KAN minus MLP": f"{difference:+.3f}",
+        f"{label}: speed of the KAN over that of the MLP": f"{pace:.2f}",
+    }
+
+
+def draw_loss(rows: Sequence[dict]) -> Figure:
+    """Draw the held-out loss of the first seed against seconds and against characters read."""
+    from edgewise_experiments.plots.pictures import quality_curves
+
+    panels, xlabels = {}, []
+    for task, xlabel in zip(TASKS, ("seconds of training", "million characters read"), strict=True):
+        first = {row["kind"]: row["looks"] for row in reversed(rows) if row["task"] == task}
+        if first:
+            xlabels.append(xlabel)
+            panels[task] = {
+                kind: [(seconds if task == "equal time" else read / 1e6, loss) for read, seconds, loss in first[kind]]
+                for kind in ("KAN", "MLP")
+                if kind in first
+            }
+    return quality_curves(panels, ylabel="held-out loss (nats a character)", xlabels=xlabels)
+
+
+def _setting_text(setting: Mapping[str, float | str]) -> str:
+    """Describe a setting, as "grid 4, degree 3, rate 0.003"."""
     return ", ".join(value if isinstance(value, str) else f"{name} {value:g}" for name, value in setting.items())
 
 
@@ -82,53 +148,5 @@ def _nats(loss: float | None) -> str:
     return "-" if loss is None else f"{loss:.3f}"
 
 
-def _one_line(text: str) -> str:
+def _in_one_line(text: str) -> str:
     return " / ".join(part.strip() for part in text.strip()[:SHOWN].split("\n") if part.strip())
-
-
-def _about(rows: Sequence[dict], shown: Sequence[dict]) -> str:
-    devices = " and ".join(sorted({row["device"] for row in shown}))
-    tried = len({str(row["setting"]) for row in rows if row["task"] == "tune"})
-    return (
-        "Milton's Paradise Lost, character by character, the last tenth held out; who only knows how often each "
-        f"character comes has {_nats(shown[0]['unigram'])} nats there. Transformers alike but for their feed-forward "
-        f"blocks, at most {max(row['most'] for row in shown):,} parameters; of {tried} settings each kind's best in a "
-        f"short trial, told by the same held-out text. {len({row['seed'] for row in shown})} seed(s), on {devices}, "
-        "curves and samples of the first; speed: of training."
-    )
-
-
-def _pairs(task: str, rows: Sequence[dict]) -> Iterator[tuple[dict, dict]]:
-    """KAN and MLP of one seed and device."""
-    found = {(row["kind"], row["seed"], row["device"], str(row["given"])): row for row in rows if row["task"] == task}
-    for (kind, *same), row in found.items():
-        if kind == "KAN" and ("MLP", *same) in found:
-            yield row, found["MLP", *same]
-
-
-def _compared(task: str, rows: Sequence[dict]) -> str:
-    pairs = [(kan, mlp) for kan, mlp in _pairs(task, rows) if None not in (kan["loss"], mlp["loss"])]
-    if not pairs:
-        return ""
-    kan, mlp = (sum(pair[which]["loss"] for pair in pairs) / len(pairs) for which in (0, 1))
-    pace = sum(one["a_second"] / other["a_second"] for one, other in pairs) / len(pairs)
-    # What is the same in print is a tie.
-    lower = "the same" if _nats(kan) == _nats(mlp) else f"{'lower' if kan < mlp else 'higher'} by {abs(kan - mlp):.3f}"
-    return (
-        f"At equal parameters and {task}, on {pairs[0][0]['device']}: KAN {_nats(kan)}, MLP {_nats(mlp)} nats a "
-        f"character, the KAN's {lower}; the KAN reads {pace:.2f} times as many characters a second."
-    )
-
-
-def _draw(rows: Sequence[dict]):
-    from edgewise_experiments.plots.pictures import quality_curves
-
-    time, text = ([row for row in rows if row["task"] == task] for task in TASKS)
-    groups = {
-        "equal time": {row["kind"]: [(seconds, loss) for _, seconds, loss in row["looks"]] for row in reversed(time)},
-        "equal text": {row["kind"]: [(read / 1e6, loss) for read, _, loss in row["looks"]] for row in reversed(text)},
-    }
-    kinds = ("KAN", "MLP")
-    groups = {name: {kind: found[kind] for kind in kinds if kind in found} for name, found in groups.items() if found}
-    labels = {"equal time": "seconds of training", "equal text": "million characters read"}
-    return quality_curves(groups, ylabel="held-out loss (nats a character)", xlabels=[labels[name] for name in groups])

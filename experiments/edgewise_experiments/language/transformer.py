@@ -1,6 +1,7 @@
-"""A small transformer on characters whose feed-forward blocks are MLPs or KANs, and how it is trained and speaks.
+"""A small transformer of characters with MLPs or KANs as feed-forward blocks, its training, and the sampling of text.
 
-Blocks with the norm in front (Xiong et al., arXiv 2002.04745); only the feed-forward part differs between the kinds.
+Layer norms are at the start of each block (Xiong et al., arXiv 2002.04745); only the feed-forward part differs between
+the kinds.
 """
 
 from __future__ import annotations
@@ -15,17 +16,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgewise import KAN, MLP
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
 from edgewise_experiments.images.networks import parameters_of, warm_up
-from edgewise_experiments.runner.jobs import Tell
 
 Setting = Mapping[str, float | str]
-REACH = 3.0  # of the KAN's first grid: what it sees is normalised, and a spline goes on as a straight line beyond
+WARM_UP_STEPS = 20  # over which the learning rate rises to its highest value, a choice
+REACH = 3.0  # half the width of the KAN's first grid: its inputs are normalised, and splines are straight lines beyond
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of the transformer. width: numbers a character; context: characters that are seen at once."""
+    """Sizes of a transformer.
+
+    Parameters
+    ----------
+    width : int
+        Numbers for each character.
+    layers, heads : int
+        Number of blocks, and attention heads of each.
+    context : int
+        Number of characters that the transformer sees at once.
+    """
 
     width: int = 64
     layers: int = 2
@@ -34,9 +46,9 @@ class Shape:
 
 
 class Attention(nn.Module):
-    """Causal self-attention, (batch, time, width) -> the same."""
+    """Causal self-attention, from (batch, time, width) to the same shape."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.heads = shape.heads
         self.inward = _linear(shape.width, 3 * shape.width)
@@ -49,9 +61,9 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the feed-forward part, each added to what comes in."""
+    """Attention and then the feed-forward part, each with a residual connection."""
 
-    def __init__(self, shape: Shape, feed_forward: nn.Module):
+    def __init__(self, shape: Shape, feed_forward: nn.Module) -> None:
         super().__init__()
         self.attention, self.feed_forward = Attention(shape), feed_forward
         self.before_attention, self.before_feed_forward = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
@@ -62,50 +74,50 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Characters (batch, time) int64 -> logits of the next one at every place, (batch, time, symbols).
+    """Maps characters (batch, time) int64 to logits of the next character at every position, (batch, time, symbols).
 
-    Weights come from `seed`: normal with standard deviation 0.02 outside the feed-forward parts, which have their own.
+    Initial weights are normal with standard deviation 0.02, from `seed`; the feed-forward parts have their own.
     """
 
-    def __init__(self, symbols: int, shape: Shape, feed_forwards: list[nn.Module], seed: int):
+    def __init__(self, symbols: int, shape: Shape, feed_forwards: list[nn.Module], seed: int) -> None:
         super().__init__()
         self.shape = shape
         self.symbol = nn.Parameter(torch.empty(symbols, shape.width))
-        self.place = nn.Parameter(torch.empty(shape.context, shape.width))
+        self.position = nn.Parameter(torch.empty(shape.context, shape.width))
         self.blocks = nn.Sequential(*(Block(shape, each) for each in feed_forwards))
         self.norm = nn.LayerNorm(shape.width)
         self.head = _linear(shape.width, symbols)
         generator = torch.Generator().manual_seed(seed)
         linear = [module for module in self.modules() if isinstance(module, nn.Linear)]
-        for weight in (self.symbol, self.place, *(each.weight for each in linear)):
+        for weight in (self.symbol, self.position, *(each.weight for each in linear)):
             nn.init.normal_(weight, std=0.02, generator=generator)
         for each in linear:
             nn.init.zeros_(each.bias)
 
     def forward(self, characters: Tensor) -> Tensor:
-        x = self.symbol[characters] + self.place[: characters.shape[1]]
+        x = self.symbol[characters] + self.position[: characters.shape[1]]
         return self.head(self.norm(self.blocks(x)))
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    """Without the start that would draw from the global generator."""
+    """Make a linear layer without initial weights, which would come from the global generator."""
     return nn.utils.skip_init(nn.Linear, inputs, outputs)
 
 
 def feed_forward(kind: str, hidden: int, setting: Setting, width: int, seed: int) -> nn.Module:
-    """[width, hidden, width]: an MLP with the setting's activation, or a KAN with its grid and degree."""
+    """Build [width, hidden, width]: an MLP with the setting's activation, or a KAN with its grid and degree."""
     nodes = [width, hidden, width]
     if kind == "MLP":
-        return MLP(nodes, activation=setting["activation"], seed=seed, dtype=torch.float32)
+        return MLP(nodes, activation=str(setting["activation"]), seed=seed, dtype=torch.float32)
     grid, degree = int(setting["grid"]), int(setting["degree"])
     kan = KAN(nodes, grid, degree, domain=(-REACH, REACH), seed=seed, dtype=torch.float32)
     sample = torch.randn(1000, width, generator=torch.Generator().manual_seed(seed))
-    adapt_domain_(kan, sample, hidden_only=True)  # as if by a norm
+    adapt_domain_(kan, sample, hidden_only=True)  # to inputs as a layer norm gives them
     return kan
 
 
 def build(kind: str, setting: Setting, symbols: int, shape: Shape, most: int, seed: int) -> Transformer:
-    """The transformer with the widest feed-forward blocks that has at most `most` parameters."""
+    """Build the transformer with the widest feed-forward blocks that has at most `most` parameters."""
 
     def sized(hidden: int) -> Transformer:
         parts = [feed_forward(kind, hidden, setting, shape.width, seed + layer) for layer in range(shape.layers)]
@@ -116,74 +128,109 @@ def build(kind: str, setting: Setting, symbols: int, shape: Shape, most: int, se
 
 
 def batch_of(text: Tensor, count: int, context: int, generator: torch.Generator) -> Tensor:
-    """Random stretches of the text, (count, context + 1)."""
+    """Return random excerpts of the text, (count, context + 1)."""
     starts = torch.randint(len(text) - context, (count,), generator=generator)
     return text[starts[:, None] + torch.arange(context + 1)]
 
 
-def loss_on(model: Transformer, stretches: Tensor) -> Tensor:
-    """Mean cross-entropy in nats a character, of stretches (count, context + 1)."""
-    return F.cross_entropy(model(stretches[:, :-1]).flatten(0, 1), stretches[:, 1:].flatten())
+def loss_on(model: Transformer, excerpts: Tensor) -> Tensor:
+    """Return the mean cross-entropy of excerpts (count, context + 1), in nats a character."""
+    return F.cross_entropy(model(excerpts[:, :-1]).flatten(0, 1), excerpts[:, 1:].flatten())
 
 
-def clock(device: torch.device) -> float:
-    """CPU seconds of this process; on a GPU wall seconds, after what was asked of it is done."""
+def training_clock(device: torch.device) -> float:
+    """Return the CPU seconds of this process, or on a GPU the wall seconds after its pending work is done."""
     if device.type == "cpu":
         return time.process_time()
     torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
-def train(
-    model: Transformer,
-    text: Tensor,
-    held_out: Tensor,
-    *,
-    rate: float,
-    count: int,
-    seed: int,
-    looks: int,
-    tell: Tell,
-    steps: int | None = None,
-    seconds: float | None = None,
-) -> dict:
-    """AdamW on `count` stretches a step, for so many steps or seconds; the rate falls as a cosine of their share.
+@dataclass(frozen=True)
+class Schedule:
+    """The training of a transformer: either a number of steps or a time.
 
-    text: (N,) int64. held_out: stretches (count, context + 1), on which the loss is looked at; that time isn't counted.
-
-    Returns:
-        steps, seconds, looks: (characters seen, seconds, held-out loss) along the way.
+    Parameters
+    ----------
+    rate : float
+        The highest learning rate of AdamW, which falls as a cosine of the share of the steps or of the time.
+    count : int
+        Excerpts of the text in a step.
+    evaluations : int
+        The number of times that the held-out loss is measured.
+    steps : int or None
+        The number of steps.
+    seconds : float or None
+        The time, see `training_clock`; that of evaluations is not counted.
     """
-    assert (steps is None) != (seconds is None)
+
+    rate: float
+    count: int
+    evaluations: int
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.steps is None) != (self.seconds is None)
+
+    def share(self, steps: int, spent: float) -> float:
+        """Return the share of the training that is done after some steps and seconds."""
+        if self.steps is not None:
+            return steps / self.steps
+        assert self.seconds is not None
+        return spent / self.seconds
+
+
+def train(
+    model: Transformer, text: Tensor, held_out: Tensor, schedule: Schedule, seed: int, report: ProgressCallback
+) -> dict:
+    """Train with AdamW on random excerpts of a text.
+
+    Parameters
+    ----------
+    text : Tensor of int64 of shape (N,)
+        The characters to train on.
+    held_out : Tensor of shape (count, context + 1)
+        Excerpts on which the held-out loss is measured.
+    seed : int
+        Seed of the excerpts.
+
+    Returns
+    -------
+    dict
+        steps; trained: the seconds of training; looks: (characters read, seconds, held-out loss) of each evaluation.
+        These are the names in stored rows.
+    """
     device, generator = text.device, torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=schedule.rate, betas=(0.9, 0.99), weight_decay=0.01)
     warm_up()
-    done, spent, share, found = 0, 0.0, 0.0, []
+    steps, spent, share = 0, 0.0, 0.0
+    looks: list[tuple[int, float, float]] = []
     while share < 1:
-        start = clock(device)
+        start = training_clock(device)
         for group in optimiser.param_groups:
-            group["lr"] = rate * min((done + 1) / 20, 1) * (1 + math.cos(math.pi * share)) / 2
+            group["lr"] = schedule.rate * min((steps + 1) / WARM_UP_STEPS, 1) * (1 + math.cos(math.pi * share)) / 2
         optimiser.zero_grad()
-        loss_on(model, batch_of(text, count, model.shape.context, generator)).backward()
+        loss_on(model, batch_of(text, schedule.count, model.shape.context, generator)).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        done, spent = done + 1, spent + clock(device) - start
-        share = done / steps if seconds is None else spent / seconds
-        if share >= (len(found) + 1) / looks:
+        steps, spent = steps + 1, spent + training_clock(device) - start
+        share = schedule.share(steps, spent)
+        if share >= (len(looks) + 1) / schedule.evaluations:
             with torch.no_grad():
                 loss = float(loss_on(model, held_out))
-            found.append((done * count * model.shape.context, round(spent, 3), round(loss, 4)))
-            tell("training", share, loss)
-    return {"steps": done, "trained": round(spent, 3), "looks": found}
+            looks.append((steps * schedule.count * model.shape.context, round(spent, 3), round(loss, 4)))
+            report(Progress("training", share, loss))
+    return {"steps": steps, "trained": round(spent, 3), "looks": looks}
 
 
 @torch.no_grad()
-def speak(model: Transformer, opening: Tensor, length: int, temperature: float, seed: int) -> Tensor:
-    """`length` characters after an opening (1, time), drawn one by one."""
+def continue_text(model: Transformer, opening: Tensor, length: int, temperature: float, seed: int) -> Tensor:
+    """Draw `length` characters after an opening (1, time), one by one."""
     generator = torch.Generator().manual_seed(seed)
-    said = opening
+    text = opening
     for _ in range(length):
-        logits = model(said[:, -model.shape.context :])[0, -1].double().cpu()
+        logits = model(text[:, -model.shape.context :])[0, -1].double().cpu()
         drawn = torch.multinomial((logits / temperature).softmax(0), 1, generator=generator)
-        said = torch.cat([said, drawn[None].to(said.device)], 1)
-    return said[0, opening.shape[1] :]
+        text = torch.cat([text, drawn[None].to(text.device)], 1)
+    return text[0, opening.shape[1] :]

@@ -264,6 +264,12 @@ CLAIMS = (
         "Language: feed-forward blocks of a transformer",
         "language",
         BEYOND,
-        _saying(language.summary, "equal time, on", "equal text, on"),
+        _quoted(
+            language.summary,
+            "equal time, cpu: loss of the KAN",
+            "equal time, cpu: loss of the MLP",
+            "equal text, cpu: loss of the KAN",
+            "equal text, cpu: loss of the MLP",
+        ),
     ),
 )

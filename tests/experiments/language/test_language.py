@@ -1,4 +1,4 @@
-"""The experiment on language: quick run, what is held out, settings chosen before the rest, resuming."""
+"""The experiment on language: quick run, held-out text, settings chosen before the rest, resuming."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 from edgewise_experiments import experiments
 from edgewise_experiments.language import language
-from edgewise_experiments.language.language import single_characters, text_of
+from edgewise_experiments.language.language import text_of, unigram_loss
 from edgewise_experiments.runner.store import Store
 
 
@@ -17,10 +17,10 @@ def test_quick():
     outcome = language.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
     plan = [(task, kind) for task in ("tune", "equal time", "equal text") for kind in ("KAN", "MLP")]
     assert [(row["task"], row["kind"]) for row in store.rows] == plan
-    assert "said" not in store.rows[0] and len(store.rows[2]["said"]) == language.QUICK.said
+    assert "said" not in store.rows[0] and len(store.rows[2]["said"]) == language.QUICK.sample
     assert all(6500 < row["parameters"] <= 8000 and row["loss"] < 5 for row in store.rows)
     assert all(row["read"] == 10 * 4 * 16 for row in store.rows[4:])
-    assert [len(table.rows) for table in outcome.tables] == [4, 2]
+    assert [len(table.rows) for table in outcome.tables[1:]] == [4, 2]
     assert len([line for line in lines if line]) == 6
     # The same command goes on where rows are missing.
     del store.rows[4:]
@@ -30,11 +30,11 @@ def test_quick():
 
 
 def test_the_best_setting_goes_on(monkeypatch):
-    asked = []
+    requested = []
 
-    def measured(task, kind, setting, effort, seed, given, tell):
-        asked.append((task, kind, setting, seed, given))
-        good = setting == language.SETTINGS[kind][-1]
+    def measured(key, effort, report):
+        requested.append(key)
+        good = key["setting"] == language.SETTINGS[key["kind"]][-1]
         return {"loss": 1.5 if good else 2.0, "unigram": 3.0, "parameters": 9, "feed_forward": 4, "read": 100} | {
             "a_second": 10,
             "trained": 10.0,
@@ -42,30 +42,30 @@ def test_the_best_setting_goes_on(monkeypatch):
             "said": "so",
         }
 
-    monkeypatch.setattr(language, "_measure", measured)
+    monkeypatch.setattr(language, "measure", measured)
     language.run(quick=False, store=Store(None), seeds=(2,), progress=lambda update: None)
-    last = [plan for plan in asked if plan[0] != "tune"]
-    assert len(last) == 4 and all(setting == language.SETTINGS[kind][-1] for _, kind, setting, *_ in last)
-    assert {(task, str(given)) for task, *_, given in last} == {
+    last = [key for key in requested if key["task"] != "tune"]
+    assert len(last) == 4 and all(key["setting"] == language.SETTINGS[key["kind"]][-1] for key in last)
+    assert {(key["task"], str(key["given"])) for key in last} == {
         ("equal time", str({"seconds": language.EFFORT.seconds})),
         ("equal text", str({"steps": language.EFFORT.steps})),
     }
-    assert {seed for *_, seed, _ in asked} == {2}
+    assert {key["seed"] for key in requested} == {2}
 
 
 def test_the_end_of_the_text_is_held_out():
     whole = "ab" * 450 + "ac" * 50
     text = text_of(whole, 9, 5)
-    assert text.symbols == "abc" and len(text.read) == 900 and 2 not in text.read
+    assert text.symbols == "abc" and len(text.train) == 900 and 2 not in text.train
     assert text.held_out.shape == (5, 10) and 1 not in text.held_out
     assert "".join(text.symbols[number] for number in text.held_out[-1].tolist()) == whole[-10:]
 
 
-def test_single_characters_by_hand():
+def test_unigram_loss_by_hand():
     text = text_of("aaab" * 250, 3, 20)
     shares = {"a": (675 + 1) / 902, "b": (225 + 1) / 902}
-    said = ["ab"[number] for number in text.held_out[:, 1:].flatten().tolist()]
-    assert single_characters(text) == pytest.approx(-sum(math.log(shares[each]) for each in said) / len(said))
+    held_out = ["ab"[number] for number in text.held_out[:, 1:].flatten().tolist()]
+    assert unigram_loss(text) == pytest.approx(-sum(math.log(shares[each]) for each in held_out) / len(held_out))
 
 
 def test_a_gpu_is_used_where_there_is_one(monkeypatch):

@@ -1,6 +1,6 @@
-"""What is said about the transformers: losses at equal time and equal text, speed, samples."""
+"""Result tables of the transformers: losses at equal time and equal text, speed, samples."""
 
-from edgewise_experiments.language.reporting import best_of, line, summary
+from edgewise_experiments.language.reporting import best_row, line, summary
 
 
 def row_of(task, kind, loss, **changes):
@@ -20,13 +20,15 @@ def test_kan_and_mlp():
         *(row_of("equal text", "KAN", 1.8), row_of("equal text", "MLP", 1.85)),
     ]
     outcome = summary(rows)
-    assert outcome.sentences[1:] == (
-        "At equal parameters and equal time, on cpu: KAN 2.000, MLP 1.900 nats a character, the KAN's higher by 0.100; "
-        "the KAN reads 0.80 times as many characters a second.",
-        "At equal parameters and equal text, on cpu: KAN 1.800, MLP 1.850 nats a character, the KAN's lower by 0.050; "
-        "the KAN reads 0.80 times as many characters a second.",
+    numbers = outcome.key_figures
+    assert (numbers["equal time, cpu: loss of the KAN"], numbers["equal time, cpu: loss of the MLP"]) == (
+        "2.000",
+        "1.900",
     )
-    losses, samples = outcome.tables
+    assert numbers["equal time, cpu: KAN minus MLP"] == "+0.100"
+    assert numbers["equal text, cpu: KAN minus MLP"] == "-0.050"
+    assert numbers["equal text, cpu: speed of the KAN over that of the MLP"] == "0.80"
+    _, losses, samples = outcome.tables
     assert losses.rows[0] == (
         *(
             "equal time",
@@ -47,23 +49,23 @@ def test_kan_and_mlp():
 
 
 def test_what_is_missing_is_not_compared():
-    assert summary([row_of("tune", "KAN", 2.4)]).sentences == ("There are no rows yet.",)
+    assert summary([row_of("tune", "KAN", 2.4)]).notes == ("There are no rows yet.",)
     outcome = summary([row_of("equal time", "KAN", 2.0), row_of("equal time", "MLP", None)])
-    assert len(outcome.sentences) == 1 and outcome.tables[0].rows[1][-1] == "-"
+    assert "equal time, cpu: KAN minus MLP" not in outcome.key_figures and outcome.tables[1].rows[1][-1] == "-"
     same = summary([row_of("equal time", "KAN", 2.0001), row_of("equal time", "MLP", 2.0)])
-    assert "the KAN's the same;" in same.sentences[1]
+    assert same.key_figures["equal time, cpu: KAN minus MLP"] == "+0.000"
 
 
 def test_the_best_and_the_line():
     rows = [row_of("tune", "KAN", 2.4), row_of("tune", "KAN", None), row_of("tune", "KAN", 2.2, steps=5)]
-    assert best_of(rows, "tune", "KAN", 0)["steps"] == 5
+    assert best_row(rows, "tune", "KAN", 0)["steps"] == 5
     assert line(rows[0]) == "tune, KAN grid 4, degree 3, rate 0.003: loss 2.400, 20,000 characters a second, 70.0 s"
 
 
 def test_seeds_are_taken_together():
     rows = [row_of("equal time", kind, 2.0 + 0.1 * seed, seed=seed) for kind in ("KAN", "MLP") for seed in range(3)]
     rows[0]["setting"] = {"grid": 8, "degree": 2, "rate": 3e-3}
-    losses, samples = summary(rows).tables
+    _, losses, samples = summary(rows).tables
     assert len(losses.rows) == len(samples.rows) == 2
     assert losses.rows[0][-1] == "2.100 ± 0.100"
     assert losses.rows[0][2] == "grid 8, degree 2, rate 0.003 or grid 4, degree 3, rate 0.003"

@@ -1,11 +1,11 @@
-"""The transformer: what is seen, sizes, starts, training by steps and by seconds, speaking."""
+"""The transformer: causal attention, sizes, initial weights, training by steps and by seconds, sampled text."""
 
 import pytest
 import torch
 
 from edgewise_experiments.images.networks import parameters_of
 from edgewise_experiments.language.language import SETTINGS
-from edgewise_experiments.language.transformer import Shape, batch_of, build, loss_on, speak, train
+from edgewise_experiments.language.transformer import Schedule, Shape, batch_of, build, continue_text, loss_on, train
 
 SHAPE = Shape(width=16, layers=2, heads=2, context=12)
 KINDS = [(kind, SETTINGS[kind][0]) for kind in SETTINGS]
@@ -41,29 +41,28 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_batches_are_stretches_of_the_text():
-    stretches = batch_of(torch.arange(50), 40, 12, torch.Generator().manual_seed(0))
-    assert stretches.shape == (40, 13) and (stretches.diff() == 1).all()
-    assert stretches.min() == 0 and stretches.max() == 49
+def test_batches_are_excerpts_of_the_text():
+    excerpts = batch_of(torch.arange(50), 40, 12, torch.Generator().manual_seed(0))
+    assert excerpts.shape == (40, 13) and (excerpts.diff() == 1).all()
+    assert excerpts.min() == 0 and excerpts.max() == 49
 
 
 @pytest.mark.parametrize(("kind", "setting"), KINDS)
-def test_a_simple_text_is_learned_and_spoken(kind, setting):
+def test_a_simple_text_is_learned_and_continued(kind, setting):
     model = build(kind, setting, 5, SHAPE, 6000, 0)
-    held_out, calls = batch_of(TEXT, 20, 12, torch.Generator().manual_seed(1)), []
+    held_out, events = batch_of(TEXT, 20, 12, torch.Generator().manual_seed(1)), []
     with torch.no_grad():
         start = float(loss_on(model, held_out))
-    settings = {"rate": 1e-2, "count": 8, "seed": 0, "tell": lambda *told: calls.append(told)}
-    found = train(model, TEXT, held_out, **settings, looks=4, steps=80)
+    found = train(model, TEXT, held_out, Schedule(1e-2, 8, 4, steps=80), 0, events.append)
     assert start > 1.2 and found["looks"][-1][2] < 0.3
     assert [look[0] for look in found["looks"]] == [8 * 12 * steps for steps in (20, 40, 60, 80)]
-    assert found["steps"] == 80 and [call[1] for call in calls] == [0.25, 0.5, 0.75, 1]
-    said = speak(model, TEXT[None, :12], 10, 0.5, 0)
-    assert ((said - torch.arange(12, 22) % 5) == 0).float().mean() > 0.8
+    assert found["steps"] == 80 and [event.share for event in events] == [0.25, 0.5, 0.75, 1]
+    sample = continue_text(model, TEXT[None, :12], 10, 0.5, 0)
+    assert ((sample - torch.arange(12, 22) % 5) == 0).float().mean() > 0.8
 
 
 def test_training_by_seconds():
     model = build(*KINDS[1], 5, SHAPE, 6000, 0)
-    settings = {"rate": 1e-2, "count": 4, "seed": 0, "tell": lambda *told: None}
-    found = train(model, TEXT, batch_of(TEXT, 4, 12, torch.Generator()), **settings, looks=3, seconds=0.3)
+    held_out = batch_of(TEXT, 4, 12, torch.Generator())
+    found = train(model, TEXT, held_out, Schedule(1e-2, 4, 3, seconds=0.3), 0, lambda progress: None)
     assert 0.3 <= found["trained"] < 1 and 1 <= len(found["looks"]) <= 3 and found["looks"][-1][1] == found["trained"]

@@ -73,7 +73,7 @@ def test_leads_speak_for_pictures_and_losses_for_language():
     assert claim.ours(rows[:1]) == "too few rows"
     claim = claim_of("language")
     rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
-    assert claim.ours(rows).startswith("At equal parameters and equal time, on cpu: KAN 1.900, MLP 1.800 nats")
+    assert claim.ours(rows) == "equal time, cpu: loss of the KAN: 1.900; equal time, cpu: loss of the MLP: 1.800"
     assert claim.ours(rows[1:]) == "too few rows"
 
 
