@@ -46,7 +46,7 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
     "edgewise_experiments": ("cli.reproduce",),
-    "matplotlib": ("plot", "report"),
+    "matplotlib": ("plot", "report", "cli.table.plot"),  # the last for the type of a figure
     "onnx": ("export",),
     "onnxscript": ("export",),
     "pandas": ("tables",),
@@ -88,8 +88,6 @@ MANY_ARGUMENTS = (
     "cli.app",
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
-    # These have more today and are to be shortened.
-    "cli.table.formula",
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -54,17 +54,6 @@ def public_names(package):
 
 # Modules and packages that still share their name with a function; the list only ever gets shorter.
 SHARED_NAMES = {
-    "cli/pde/solve.py",
-    "cli/shared/console.py",
-    "cli/shared/guard.py",
-    "cli/table/advise.py",
-    "cli/table/explain.py",
-    "cli/table/export.py",
-    "cli/table/fit.py",
-    "cli/table/formula.py",
-    "cli/table/info.py",
-    "cli/table/plot.py",
-    "cli/table/predict.py",
     "report/page.py",
 }
 

@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 import edgewise as package
 from edgewise.cli import main
+from edgewise.cli.shared.options import parse_names, parse_widths
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ def test_help_has_examples(edgewise, command):
 def test_help_and_version(edgewise):
     done = edgewise("--help")
     assert done.code == 0
-    assert "Exit codes: 0 done, 1" in done.out
+    assert "Exit codes: 0 success; 1" in done.out
     assert edgewise("--version").out == f"edgewise {package.__version__}\n"
 
 
@@ -34,6 +36,10 @@ def test_help_and_version(edgewise):
         ["fit", "a.csv", "--test", "x"],
         ["fit", "a.csv", "--task", "cooking"],
         ["fit", "a.csv", "--grid-size", "0"],
+        ["fit", "a.csv", "--hidden", "5,x"],
+        ["fit", "a.csv", "--hidden", "0"],
+        ["fit", "a.csv", "--drop", "a,,b"],
+        ["solve", "heat", "--hidden", "x"],
         ["predict", "m"],
         ["reproduce"],
     ],
@@ -42,6 +48,43 @@ def test_wrong_usage(edgewise, words):
     done = edgewise(*words)
     assert done.code == 2
     assert "Usage: edgewise" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a", ("a",)), ("a, b,c d", ("a", "b", "c d")), ('"a, b",c', ("a, b", "c")), ('a, "b,c"', ("a", "b,c"))],
+)
+def test_lists_of_names(text, names):
+    assert parse_names(text) == names
+
+
+@pytest.mark.parametrize("text", ["", "a,", ",a", '"a', "a,,b"])
+def test_bad_lists_of_names(text):
+    with pytest.raises(typer.BadParameter, match="expected names separated by commas, got"):
+        parse_names(text)
+
+
+@pytest.mark.parametrize(("text", "widths"), [("5", (5,)), ("5, 3", (5, 3)), ("None", ())])
+def test_widths(text, widths):
+    assert parse_widths(text) == widths
+
+
+@pytest.mark.parametrize("text", ["", "5,x", "0", "-1", "10001", "1" * 30])
+def test_bad_widths(text):
+    with pytest.raises(typer.BadParameter, match="expected positive whole numbers"):
+        parse_widths(text)
+
+
+def test_the_message_names_the_option(edgewise):
+    message = edgewise("fit", "a.csv", "--hidden", "5,x").err
+    assert "--hidden" in message and "expected positive whole numbers" in message
+
+
+def test_experiments_are_not_in_an_installed_package(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "edgewise_experiments", None)
+    monkeypatch.delitem(sys.modules, "edgewise_experiments.pages", raising=False)
+    message = refused("reproduce", "--list")
+    assert message.startswith("the experiments are not part of the installed package: clone the repository")
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -53,6 +96,7 @@ def test_without_the_extra(monkeypatch, missing):
     assert caught.value.code == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("package_name", "extra"), [("sklearn", "sklearn"), ("matplotlib", "plot")])
 def test_without_another_extra(tmp_path, package_name, extra):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")

@@ -1,14 +1,20 @@
-"""The command line `edgewise`: fit, predict, info, plot, reproduce."""
+"""The command line `edgewise`.
+
+`main` is the door. `app` declares the commands with their options; each command has a file of its own in `table`
+(fit, predict, info, plot, explain, formula, export, advise) or `pde` (solve). `shared` holds what several commands use.
+"""
 
 import sys
 from importlib.util import find_spec
 
+__all__ = ["main"]
+
 
 def main() -> None:
-    """What the command `edgewise` runs; ends the process with the exit code."""
+    """Run the command `edgewise` and end the process with its exit code."""
     for package in ("typer", "rich"):
         if find_spec(package) is None:
             sys.exit(f"edgewise: The command line needs {package}, which is not installed: pip install 'edgewise[cli]'")
     from edgewise.cli.app import app
 
-    app()
+    app(prog_name="edgewise")

@@ -1,4 +1,4 @@
-"""The commands; each hands over to a function in the file of its name, which is loaded only then."""
+"""The commands with their options; each calls a function in a file of its own, which is imported only then."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import sys
 import typer
 
 from edgewise.cli.shared import options
-from edgewise.cli.shared.guard import guard
-from edgewise.errors import InputError
+from edgewise.cli.shared.exit_codes import guard
 
 app = typer.Typer(
     name="edgewise",
@@ -21,16 +20,16 @@ app = typer.Typer(
 
 
 def _examples(*lines: str, after: str = "") -> str:
-    """An epilog; blank lines between the lines, for without them they would be run together."""
+    """Return the end of a help page; without the blank lines between them the examples would be joined."""
     return "Examples:\n\n" + "\n\n".join(lines) + (f"\n\n{after}" if after else "")
 
 
 @app.callback(
-    epilog="Exit codes: 0 done, 1 something is wrong with input or files, 2 wrong usage, 70 a bug, 130 interrupted "
-    "with nothing kept. Each command has examples: edgewise fit --help"
+    epilog="Exit codes: 0 success; 1 the input or a file is wrong; 2 the command line is wrong; 70 a bug in Edgewise; "
+    "130 interrupted without a result.\n\nEach command shows examples: edgewise fit --help"
 )
 def _edgewise(context: typer.Context, version: options.Version = False, debug: options.Debug = False) -> None:
-    """Kolmogorov-Arnold networks: accurate models of tables that can be read edge by edge."""
+    """Kolmogorov-Arnold networks: accurate models of tables and of differential equations that people can read."""
     context.obj = {"debug": debug}
 
 
@@ -64,32 +63,31 @@ def _fit(
     quiet: options.Quiet = False,
     force: options.Force = False,
 ) -> None:
-    """Learn to predict a column of a table; test the model and compare it with others."""
+    """Learn to predict a column of a table, test the model on held-out rows, and compare it with other models."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
         from edgewise.cli.shared.folder import ResultFolder
-        from edgewise.cli.shared.job import FitJob
-        from edgewise.cli.shared.source import listed
-        from edgewise.cli.table.fit import fit
+        from edgewise.cli.shared.preparation import FitJob
+        from edgewise.cli.table.fit import run_fit
 
         job = FitJob(
             data=data,
             target=target,
-            task=None if task is None else task.value,
-            drop=listed(drop, "--drop"),
-            features=listed(features, "--features"),
+            task=task,
+            drop=drop or (),
+            features=features or (),
             group=group,
             test=test,
             delimiter=delimiter,
-            hidden=_widths(hidden),
+            seed=seed,
+            hidden=hidden,
             grid_size=grid_size,
             budget=budget,
             time_limit=time_limit,
-            seed=seed,
             baselines=not no_baselines,
             formulas=formulas,
         )
-        fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
+        run_fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
 
 
 @app.command(
@@ -101,30 +99,33 @@ def _fit(
 )
 def _predict(
     context: typer.Context,
-    model: options.Model,
+    model: options.ModelOrSolution,
     data: options.Data,
     out: options.OutCsv = None,
     std: options.Std = False,
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
 ) -> None:
-    """Predict every row of a table, as CSV: row number, prediction, probabilities of the classes or error bars; with a
-    folder of `edgewise solve` its fields at the points of the table."""
+    """Predict every row of a table and write the predictions as CSV.
+
+    The columns are the row number, the prediction, and for classes the probability of each. A folder that `edgewise
+    solve` wrote gives the values of the solution at the points of the table.
+    """
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.predict import predict
+        from edgewise.cli.table.predict import write_predictions
 
-        predict(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _emit, std=std)
+        write_predictions(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _write_stdout, std=std)
 
 
 @app.command("info", epilog=_examples("edgewise info houses"))
-def _info(context: typer.Context, model: options.Model) -> None:
-    """Show what a model file, or a folder of `edgewise solve`, holds: network, training, score, inputs."""
+def _info(context: typer.Context, model: options.ModelOrSolution) -> None:
+    """Show the network, training, score and inputs in a model file, or the solution that `edgewise solve` wrote."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.info import info
+        from edgewise.cli.table.info import show_info
 
-        info(model, Screen())
+        show_info(model, Screen())
 
 
 @app.command(
@@ -139,22 +140,22 @@ def _plot(
     model: options.Model,
     data: options.OptionalData = None,
     out: options.OutFigure = "network.svg",
-    kind: options.Kind = options.KindName.network,
+    kind: options.Figure = options.FigureName.network,
     delimiter: options.Delimiter = None,
 ) -> None:
-    """Draw a model with the functions it learned."""
+    """Draw the functions that a model has learned."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.plot import plot
+        from edgewise.cli.table.plot import draw_model
 
-        plot(model, data, out, kind.value, delimiter, Screen())
+        draw_model(model, data, out, kind, delimiter, Screen())
 
 
 @app.command(
     "explain",
     epilog=_examples(
         "edgewise explain houses --data houses.csv",
-        "edgewise explain houses --data houses.csv --out shares.svg",
+        "edgewise explain houses --data houses.csv --out contributions.svg",
         "edgewise explain houses --data houses.csv --row 17 --out row17.png",
     ),
 )
@@ -167,12 +168,12 @@ def _explain(
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Say what predictions depend on, and what each input adds to them."""
+    """Show which inputs the predictions depend on, and how much each contributes."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.explain import explain
+        from edgewise.cli.table.explain import show_explanation
 
-        explain(model, data, row, out, delimiter, Screen(quiet=quiet))
+        show_explanation(model, data, row, out, delimiter, Screen(quiet=quiet))
 
 
 @app.command(
@@ -198,23 +199,22 @@ def _formula(
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find formulas for a model or a table: each with its length and its error, in your units and column names."""
+    """Find formulas for a model or a table, from short to accurate, in your units and column names."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.shared.job import FitJob
-        from edgewise.cli.shared.source import listed
-        from edgewise.cli.table.formula import formula
+        from edgewise.cli.shared.preparation import TableJob
+        from edgewise.cli.table.formula import FormulaJob, search_formulas
 
-        job = FitJob(
+        table = TableJob(
             data=model,
             target=target,
             task="regression",
-            drop=listed(drop, "--drop"),
-            features=listed(features, "--features"),
+            drop=drop or (),
+            features=features or (),
             delimiter=delimiter,
         )
-        settings = {"imitate": imitate, "place": number, "time_limit": time_limit, "digits": digits, "out": out}
-        formula(model, data, job, Screen(quiet=quiet), **settings)
+        job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out)
+        search_formulas(job, Screen(quiet=quiet))
 
 
 @app.command(
@@ -225,9 +225,9 @@ def _export(context: typer.Context, model: options.Model, out: options.OutExport
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.export import export
+        from edgewise.cli.table.export import write_program
 
-        export(model, out, Screen(quiet=quiet))
+        write_program(model, out, Screen(quiet=quiet))
 
 
 @app.command(
@@ -249,23 +249,22 @@ def _advise(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Say whether a KAN or an MLP suits a table: the KAN paper's guide, answered by training small ones."""
+    """Recommend a KAN or an MLP for a table: the guide of the KAN paper, answered by training small models."""
     with guard(context):
         from edgewise.cli.shared.console import Screen
-        from edgewise.cli.shared.job import FitJob
-        from edgewise.cli.shared.source import listed
-        from edgewise.cli.table.advise import advise
+        from edgewise.cli.shared.preparation import TableJob
+        from edgewise.cli.table.advise import show_advice
 
-        job = FitJob(
+        job = TableJob(
             data=data,
             target=target,
-            task=None if task is None else task.value,
-            drop=listed(drop, "--drop"),
-            features=listed(features, "--features"),
+            task=task,
+            drop=drop or (),
+            features=features or (),
             delimiter=delimiter,
             seed=seed,
         )
-        advise(job, listed(need, "--need"), Screen(quiet=quiet))
+        show_advice(job, need or (), Screen(quiet=quiet))
 
 
 @app.command(
@@ -291,19 +290,19 @@ def _solve(
     quiet: options.Quiet = False,
     force: options.Force = False,
 ) -> None:
-    """Solve a differential equation and say how well: residual, estimated error, error against the exact solution."""
+    """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
     if equation is None and not list_names:
-        raise typer.BadParameter("name an equation or a file, or use --list", param_hint="EQUATION")
+        raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     with guard(context):
-        from edgewise.cli.pde.solve import results_in, show_equations, solve
-        from edgewise.cli.pde.solved import SolveJob
+        from edgewise.cli.pde.results import SolveJob
+        from edgewise.cli.pde.solve import list_equations, run_solve, solution_folder
         from edgewise.cli.shared.console import Screen
 
-        if list_names:
-            show_equations(Screen())
+        if equation is None or list_names:
+            list_equations(Screen())
             return
-        job = SolveJob(equation, _widths(hidden), budget, time_limit, tolerance, seed)
-        solve(job, None if out is None else results_in(out, force=force), Screen(quiet=quiet))
+        job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed)
+        run_solve(job, None if out is None else solution_folder(out, force=force), Screen(quiet=quiet))
 
 
 @app.command(
@@ -313,7 +312,7 @@ def _solve(
         "edgewise reproduce tables --quick",
         "edgewise reproduce toy-functions --out results",
         "edgewise reproduce --all --quick --out quick",
-        after="With --out every finished row is stored at once; the same command later goes on where it stopped.",
+        after="With --out every finished row is stored at once, and the same command continues where it stopped.",
     ),
 )
 def _reproduce(
@@ -326,15 +325,14 @@ def _reproduce(
     seeds: options.Seeds = None,
     seed: options.ExperimentSeed = 0,
 ) -> None:
-    """Run an experiment again whose numbers the documentation shows."""
+    """Repeat an experiment whose results the documentation shows; this needs a clone of the repository."""
     if name is None and not list_names and not all_names:
-        raise typer.BadParameter("name an experiment, or use --list or --all", param_hint="NAME")
+        raise typer.BadParameter("give the name of an experiment, or --list or --all", param_hint="NAME")
     with guard(context):
-        from edgewise.cli.reproduce import experiments_command
+        from edgewise.cli.reproduce import load_experiments_command
         from edgewise.cli.shared.console import Screen
 
-        command = experiments_command()
-
+        command = load_experiments_command()
         if list_names:
             command.show_names(Screen())
         elif all_names:
@@ -343,18 +341,6 @@ def _reproduce(
             command.reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
 
 
-def _widths(text: str | None) -> tuple[int, ...] | None:
-    """The numbers in "5,3"; "none" is no hidden layer."""
-    if text is None:
-        return None
-    if text.strip().lower() == "none":
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= 10_000 for part in parts):
-        raise InputError(f'--hidden must be positive whole numbers as in "5,3", or "none", got {text!r:.60}')
-    return tuple(int(part) for part in parts)
-
-
-def _emit(text: str) -> None:
+def _write_stdout(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()

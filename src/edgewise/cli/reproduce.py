@@ -1,4 +1,4 @@
-"""`edgewise reproduce`: hands over to the experiments, a package of its own that only a clone has."""
+"""`edgewise reproduce`: hand over to the experiments, a separate package that only a clone of the repository has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from types import ModuleType
 from edgewise.errors import InputError
 
 
-def experiments_command() -> ModuleType:
-    """The module that runs, lists and shows experiments.
+def load_experiments_command() -> ModuleType:
+    """Import the module that lists and runs the experiments.
 
     Raises
     ------

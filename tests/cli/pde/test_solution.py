@@ -9,13 +9,15 @@ from functools import partial
 import pytest
 from tests.cli.pde.test_solve import DECAY
 
-from edgewise.cli.pde import solved
-from edgewise.cli.pde.solution import solution_folder
+from edgewise.cli.pde import results
+from edgewise.cli.pde.solution import find_solution_folder
+
+pytestmark = pytest.mark.slow  # each solves an equation and draws an animation
 
 
 @pytest.fixture
 def heat(edgewise, tmp_path, monkeypatch):
-    monkeypatch.setattr(solved, "animate", partial(solved.animate, frames=2))
+    monkeypatch.setattr(results, "animate", partial(results.animate, frames=2))
     assert edgewise("solve", "heat", "--out", tmp_path / "heat", "--budget", "0.01", "--tolerance", "1e-6").code == 0
     return tmp_path / "heat"
 
@@ -27,7 +29,7 @@ def test_info(edgewise, heat):
         for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "edgewise solve heat --budget 0.01", "TensorNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
-    assert solution_folder(str(heat.parent)) is None
+    assert find_solution_folder(str(heat.parent)) is None
 
 
 def test_fields_at_points(edgewise, heat, tmp_path):
@@ -35,7 +37,7 @@ def test_fields_at_points(edgewise, heat, tmp_path):
     points.write_text("t,x\n0.5,0.25\n1.0,0.5\n0.3,7\n")
     done = edgewise("predict", heat, points)
     assert done.code == 0
-    assert "1 of 3 points lie outside of the domain" in done.err
+    assert "1 of 3 points lie outside the domain" in done.err
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert list(rows[0]) == ["row", "u"]
     for row, (t, x) in zip(rows, [(0.5, 0.25), (1.0, 0.5)], strict=False):
@@ -55,14 +57,14 @@ def test_refused(refused, edgewise, heat, tmp_path):
     own.write_text(DECAY)
     assert edgewise("solve", own, "--out", tmp_path / "decay").code == 0
     assert edgewise("info", tmp_path / "decay").code == 0
-    assert "edgewise.load(path, problem=...) reads it" in refused("predict", tmp_path / "decay", points)
+    assert "edgewise.load(path, problem=...) loads it" in refused("predict", tmp_path / "decay", points)
     for text in ("[1]", "{", json.dumps({"options": 3, "errors": [1], "unknowns": 7})):
         (heat / "solution.json").write_text(text)
         if text[0] == "[" or text == "{":
             assert "must be the JSON that `edgewise solve` writes" in refused("info", heat)
         else:
             assert edgewise("info", heat).code == 0
-            assert "must be a solution of an equation that has a name" in refused("predict", heat, points)
+            assert "must be a solution of a named equation" in refused("predict", heat, points)
 
 
 def test_coefficients(edgewise, tmp_path):
@@ -71,8 +73,8 @@ def test_coefficients(edgewise, tmp_path):
         "import torch\n"
         "from edgewise.pde import PDE, Initial, Observations, Time\n"
         "x = torch.linspace(0, 1, 20, dtype=torch.float64)[:, None]\n"
-        "seen = Observations(x, torch.exp(-0.7 * x[:, 0]))\n"
-        "problem = PDE(lambda u, k: u.t + k * u, Time(0, 1), [Initial(1.0), seen], coefficients={'k': 1.0})\n"
+        "observed = Observations(x, torch.exp(-0.7 * x[:, 0]))\n"
+        "problem = PDE(lambda u, k: u.t + k * u, Time(0, 1), [Initial(1.0), observed], coefficients={'k': 1.0})\n"
     )
     assert edgewise("solve", own, "--out", tmp_path / "rate", "--budget", "0.01").code == 0
     assert "k     " in edgewise("info", tmp_path / "rate").out

@@ -1,4 +1,4 @@
-"""`edgewise solve`: equations by name and from files, what is said and written, Ctrl-C."""
+"""`edgewise solve`: equations by name and from files, output and files, Ctrl-C."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from edgewise.checkpoint import load_solution
+from edgewise.cli.pde import results
 from edgewise.cli.pde import solve as command
-from edgewise.cli.pde import solved
-from edgewise.cli.pde.solved import SolveJob
+from edgewise.cli.pde.results import SolveJob
 from edgewise.cli.shared.console import Screen
 from edgewise.pde import named_equation
 from edgewise.pde import solve as real
@@ -35,7 +35,7 @@ def decay(tmp_path):
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Animations of two frames."""
-    monkeypatch.setattr(solved, "animate", partial(solved.animate, frames=2))
+    monkeypatch.setattr(results, "animate", partial(results.animate, frames=2))
 
 
 def number(label, text):
@@ -57,10 +57,11 @@ def test_a_file(edgewise, decay, tmp_path):
     assert number("relative L2 error", done.out) < 1e-9
     for label in ("relative H1 error", "largest error", "residual", "estimated relative error"):
         assert number(label, done.out) < 1e-8
-    assert "Nothing was written; add --out FOLDER" in done.out
+    assert "No files were written; --out FOLDER" in done.out
     assert list(tmp_path.iterdir()) == [decay]
 
 
+@pytest.mark.slow
 def test_a_named_equation_with_its_files(edgewise, tmp_path):
     out = tmp_path / "out"
     done = edgewise("solve", "heat", "--budget", "0.0001", "--tolerance", "0.5", "--seed", "3", "--out", out)
@@ -82,14 +83,14 @@ def test_several_fields_and_coefficients(edgewise, tmp_path):
         "coefficients={'k': 2.0}, points=50)\n"
         "exact = {'u': lambda t: torch.sin(t), 'v': lambda t: torch.cos(t)}\n"
     )
-    said = edgewise("solve", path, "--tolerance", "1e-4").out
-    assert re.search(r"^ +u +v +all", said, re.MULTILINE)
-    assert number("k", said) == pytest.approx(1.0, abs=1e-3)
+    printed = edgewise("solve", path, "--tolerance", "1e-4").out
+    assert re.search(r"^ +u +v +all", printed, re.MULTILINE)
+    assert number("k", printed) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_quiet_says_the_result(edgewise, decay):
-    said = edgewise("solve", decay, "--quiet", "--hidden", "none").out
-    assert re.fullmatch(rf"{decay}: residual \S+, relative L2 error \S+\n", said)
+    printed = edgewise("solve", decay, "--quiet", "--hidden", "none").out
+    assert re.fullmatch(rf"{decay}: residual \S+, relative L2 error \S+\n", printed)
 
 
 def test_the_file_is_to_blame_while_solving_too(refused, tmp_path):
@@ -111,7 +112,6 @@ def test_the_file_is_to_blame_while_solving_too(refused, tmp_path):
         (["--budget", "0"], "budget must be a positive number, got 0"),
         (["--time-limit", "-1"], "time_limit must be a positive number"),
         (["--tolerance", "-1"], "tolerance must be a number of at least 0"),
-        (["--hidden", "x"], "--hidden must be positive whole numbers"),
         (["--out", "{file}"], "--out must be a folder, got the file"),
     ],
 )
@@ -119,6 +119,7 @@ def test_wrong_options(refused, decay, words, message):
     assert message in refused("solve", decay, *(word.format(file=decay) for word in words))
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_so_far(edgewise, decay, tmp_path, monkeypatch):
     def interrupted(problem, *, progress, **settings):
         stages = []
@@ -140,12 +141,12 @@ def test_ctrl_c_keeps_the_best_so_far(edgewise, decay, tmp_path, monkeypatch):
 def test_a_bar_shows_stage_loss_and_share_of_the_time(decay, monkeypatch):
     shown = []
 
-    class Told(Screen):
+    class Recorder(Screen):
         @contextmanager
         def progress(self, what):
             yield SimpleNamespace(update=shown.append)
 
-    command.solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Told(quiet=True))
+    command.run_solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Recorder(quiet=True))
     assert shown and all(isinstance(each.stage, str) and each.share >= 1 and each.loss >= 0 for each in shown)
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from edgewise.cli.shared.console import Screen, comparison, strongest
+from edgewise.cli.shared.console import Screen, comparison_table, input_table
 from edgewise.outcomes import Progress
 from edgewise.report import ModelResult, ReportContent
 
@@ -16,7 +16,7 @@ def screen(terminal, **options):
     return made, made.console.file.getvalue
 
 
-def test_the_best_is_bold_and_failures_are_said():
+def test_the_best_is_bold_and_failures_are_shown():
     rows = [
         ModelResult("KAN", 0.9, 120, 3.21, 0.01),
         ModelResult("Linear", 0.95, 12, 0.1),
@@ -24,7 +24,7 @@ def test_the_best_is_bold_and_failures_are_said():
     ]
     content = ReportContent("t", models=rows, score_name="accuracy", score_percent=True)
     shown, text = screen(True)
-    shown.table(comparison(content))
+    shown.table(comparison_table(content))
     lines = text().splitlines()
     assert "accuracy (test)" in lines[0]
     assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
@@ -51,9 +51,9 @@ def test_many_notes_are_counted():
 def test_progress_is_shown_on_a_terminal_only():
     shown, text = screen(True)
     with shown.progress("Training") as bar:
-        bar.update(Progress("stage one [x]", 0.25, 0.125))
+        bar.update(Progress("stage one [x]", 0.25, 0.125, seconds=30.0))
         bar._bars.refresh()
-    assert "stage one [x]" in text() and "25 %" in text() and "loss 0.125" in text() and "left" in text()
+    assert "stage one [x]" in text() and "25 %" in text() and "loss 0.125" in text() and " 1:30 left" in text()
     for terminal, quiet in ((False, False), (True, True)):
         shown, text = screen(terminal, quiet=quiet)
         with shown.progress("Training") as bar:
@@ -64,7 +64,7 @@ def test_progress_is_shown_on_a_terminal_only():
 @pytest.mark.parametrize("inputs", [[], [("a", 0.0)], [("a", 2.0), ("b\x1b", 1.0)]])
 def test_strongest_inputs(inputs):
     shown, text = screen(False)
-    shown.table(strongest(inputs))
+    shown.table(input_table(inputs))
     bars = [line.count("━") for line in text().splitlines()]
     assert bars == {0: [0], 1: [0], 2: [24, 12]}[len(inputs)]
     assert "\x1b" not in text()

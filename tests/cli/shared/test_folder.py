@@ -63,7 +63,7 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path):
 
 def test_results_from_elsewhere_are_not_replaced(tmp_path):
     (tmp_path / "metrics.json").write_text("[1]")
-    with pytest.raises(FileError, match=r"with a metrics\.json from elsewhere; --force replaces it"):
+    with pytest.raises(FileError, match=r"whose metrics\.json has another origin; --force replaces it"):
         ResultFolder(tmp_path).check()
     ResultFolder(tmp_path, force=True).check()
     (tmp_path / "metrics.json").write_text(json.dumps({"edgewise": "0.1.0"}))
@@ -85,13 +85,13 @@ def test_a_folder_that_takes_no_files():
         ResultFolder("/proc/out").check()
 
 
-@pytest.mark.parametrize(("code", "said"), [(errno.EACCES, "permission denied"), (errno.EROFS, "read-only")])
-def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, code, said):
+@pytest.mark.parametrize(("code", "message"), [(errno.EACCES, "permission denied"), (errno.EROFS, "read-only")])
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, code, message):
     def denied(*_, **__):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(files, "_write_and_rename", denied)
-    with pytest.raises(FileError, match=said):
+    with pytest.raises(FileError, match=message):
         ResultFolder(tmp_path / "out").check()
 
 

@@ -19,4 +19,4 @@ def test_names_target_labels(models):
     assert (numbers.names, numbers.target, numbers.labels) == (("a", "b", "colour=red"), "y", ())
     assert (kinds.names, kinds.target) == (("a", "b"), "kind")
     assert kinds.labels == ("high", "low", "middle", "odd")
-    assert kinds.about["rows"] == {"table": 61, "training": 49, "test": 12}
+    assert kinds.fit_facts["rows"] == {"table": 61, "training": 49, "test": 12}

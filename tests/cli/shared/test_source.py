@@ -1,8 +1,8 @@
-"""DATA: files and packaged tables; lists of column names."""
+"""DATA: files and packaged tables."""
 
 import pytest
 
-from edgewise.cli.shared.source import listed, open_source, select
+from edgewise.cli.shared.source import open_source, select_columns
 from edgewise.errors import FileError, InputError
 
 
@@ -15,22 +15,8 @@ def test_a_packaged_name_wins_over_a_file(tmp_path, monkeypatch):
         open_source("knot")
 
 
-def test_select_keeps_the_order_asked_for(numbers):
-    table = select(open_source(str(numbers)).table, ["y", "a"], "--features")
+def test_columns_come_in_the_requested_order(numbers):
+    table = select_columns(open_source(str(numbers)).table, ["y", "a"], "--features")
     assert table.names == ("y", "a") and set(table.columns) == {"y", "a"}
     with pytest.raises(InputError, match=r"--features must name a column of .*, got 'z'; its columns are 'y', 'a'"):
-        select(table, ["z"], "--features")
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [(None, ()), ("a", ("a",)), ("a, b,c d", ("a", "b", "c d")), ('"a, b",c', ("a, b", "c"))],
-)
-def test_lists(text, names):
-    assert listed(text, "--drop") == names
-
-
-@pytest.mark.parametrize("text", ["", "a,", ",a", '"a'])
-def test_bad_lists(text):
-    with pytest.raises(InputError, match="--drop must be names with commas in between"):
-        listed(text, "--drop")
+        select_columns(table, ["z"], "--features")

@@ -56,7 +56,7 @@ def test_groups_fill_the_share():
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "said"),
+    ("rows", "options", "message"),
     [
         (2, {}, "at least 3 rows with a known target"),
         (4, {"groups": np.zeros(4)}, "at least two different values, got 1"),
@@ -64,6 +64,6 @@ def test_groups_fill_the_share():
         (4, {"groups": np.arange(4), "labels": np.arange(4)}, "enough groups"),
     ],
 )
-def test_too_little(rows, options, said):
-    with pytest.raises(InputError, match=said):
+def test_too_little(rows, options, message):
+    with pytest.raises(InputError, match=message):
         split_rows(rows, 0.5, 0, **options)

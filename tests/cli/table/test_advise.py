@@ -1,6 +1,9 @@
 """`edgewise advise`: the tree on the screen."""
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_tree(edgewise, numbers):
     done = edgewise("advise", numbers, "--target", "y", "--need", "efficiency", "--drop", "group,colour", "-q")
     assert done.code == 0, done

@@ -9,7 +9,7 @@ def test_the_strongest_input_and_a_figure(edgewise, models, tmp_path):
     out = tmp_path / "shares.svg"
     done = edgewise("explain", models / "numbers", "--data", models / "numbers.csv", "--out", out)
     assert done.code == 0, done
-    assert "What y depends on, over 60 rows" in done.out and "As a goes from" in done.out
+    assert "to the prediction of y, over 60 rows" in done.out and "As a goes from" in done.out
     assert out.read_bytes().startswith(b"<?xml") and f"Wrote {out}." in done.out
 
 
@@ -36,7 +36,7 @@ def test_all_shares_as_csv(edgewise, models, tmp_path):
 
 def test_bad_arguments(refused, edgewise, models, tmp_path):
     data = models / "numbers.csv"
-    said = refused("explain", models / "numbers", "-d", data, "-o", tmp_path / "x.bmp")
-    assert "--out must end in .svg, .pdf, .png or .csv" in said
+    message = refused("explain", models / "numbers", "-d", data, "-o", tmp_path / "x.bmp")
+    assert "--out must end in .svg, .pdf, .png or .csv" in message
     assert "--row must be the number of a row" in refused("explain", models / "numbers", "-d", data, "--row", 99)
     assert edgewise("explain", models / "numbers").code == 2

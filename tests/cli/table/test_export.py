@@ -11,7 +11,7 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
     for name in ("numbers", "kinds"):
         out = tmp_path / f"{name}.py"
         done = edgewise("export", models / name, "--out", out)
-        assert done.code == 0 and "Its inputs, in this order:" in done.out and "x[0]: a" in done.out
+        assert done.code == 0 and "Inputs, in this order:" in done.out and "x[0]: a" in done.out
         opened = open_model(str(models / name))
         X, _ = opened.inputs(open_source(str(models / f"{name}.csv"), None).table)
         space = {}
@@ -22,6 +22,7 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
     assert "y[0]: probability of high" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".c", ".pt2"])
 def test_other_endings(edgewise, models, tmp_path, ending):
     out = tmp_path / f"m{ending}"

@@ -23,6 +23,7 @@ def content(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatch):
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
     monkeypatch.setattr("edgewise.compare.baselines.ROUNDS", 10)
@@ -31,7 +32,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
     assert done.code == 0, done
     assert done.err == ""
     assert "60 rows, 5 columns" in done.out
-    assert "48 rows to train, 12 to test" in done.out
+    assert "48 training rows and 12 test rows" in done.out
     for model in ("KAN", "Ridge regression", "MLP, 64-64", "Gradient boosting"):
         assert f"\n{model} " in done.out
     assert "On the 12 test rows the R² of the KAN is" in done.out
@@ -60,6 +61,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
     assert estimator.parameter_count_ == found["model"]["parameters"]
 
 
+@pytest.mark.slow
 def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch):
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
     monkeypatch.setattr("edgewise.compare.baselines.ROUNDS_OF_MANY", 10)
@@ -74,6 +76,7 @@ def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch
     assert 8 not in predictions.columns["row"]  # the odd one can only be trained on
 
 
+@pytest.mark.slow
 def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
     done = edgewise("fit", numbers, "--target", "y", "--quiet", "--no-baselines", *SMALL)
     lines = done.out.splitlines()
@@ -81,6 +84,7 @@ def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]  # nothing that wasn't asked for
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(edgewise, numbers, tmp_path):
     for name in ("one", "two"):
         edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--no-baselines", *SMALL)
@@ -93,7 +97,7 @@ ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
 
 
 @pytest.mark.parametrize(
-    ("text", "target", "said"),
+    ("text", "target", "message"),
     [
         ("", "y", "got an empty file"),
         ("a,b,y\n", "y", "rows"),
@@ -113,23 +117,22 @@ ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
         (b"a,b,y\n\xff\xfe,2,3\n" + ROWS.encode(), "y", "UTF-8"),
     ],
 )
-def test_bad_tables(refused, tmp_path, text, target, said):
+def test_bad_tables(refused, tmp_path, text, target, message):
     table, out = tmp_path / "t.csv", tmp_path / "out"
     table.write_bytes(text if isinstance(text, bytes) else text.encode())
     options = [] if target is None else ["--target", target]
     sentence = refused("fit", table, *options, "--out", out)
-    assert said in sentence
+    assert message in sentence
     assert len(sentence) < 400
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv"]  # no folder, no temporary file
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--target", "nope"], "target must name a column of"),
         (["--target", "y", "--drop", "y"], "--drop must not name the target"),
         (["--target", "y", "--drop", "nope"], "--drop must name a column"),
-        (["--target", "y", "--drop", "a,,b"], "--drop must be names with commas"),
         (["--target", "y", "--features", "a,a"], "--features must name each column once"),
         (["--target", "y", "--features", "a,y"], "--features must not name the target"),
         (["--target", "y", "--features", "a,group", "--group", "group"], "--features must not name the group column"),
@@ -140,14 +143,12 @@ def test_bad_tables(refused, tmp_path, text, target, said):
         (["--target", "y", "--test", "nan"], "--test must be a share"),
         (["--target", "y", "--budget", "0"], "--budget must be a positive number"),
         (["--target", "y", "--time-limit", "-1"], "--time-limit must be a positive number"),
-        (["--target", "y", "--hidden", "5,x"], "--hidden must be positive whole numbers"),
-        (["--target", "y", "--hidden", "0"], "--hidden must be positive whole numbers"),
         (["--target", "y", "--delimiter", "abc"], "delimiter must be one character"),
         (["--target", "colour", "--task", "regression"], "must hold numbers"),
     ],
 )
-def test_bad_options(refused, numbers, options, said):
-    assert said in refused("fit", numbers, *options)
+def test_bad_options(refused, numbers, options, message):
+    assert message in refused("fit", numbers, *options)
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "."])
@@ -170,11 +171,12 @@ def full_disk(monkeypatch, matches):
 
 def test_a_full_disk_is_found_before_the_training(refused, numbers, tmp_path, monkeypatch):
     full_disk(monkeypatch, lambda target: True)
-    monkeypatch.setattr(fit_module, "train", lambda *a: pytest.fail("trained"))
+    monkeypatch.setattr(fit_module, "train_model", lambda *a: pytest.fail("trained"))
     assert "the disk is full" in refused("fit", numbers, "--target", "y", "--out", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_disk_that_fills_up_leaves_the_old_results(refused, numbers, models, tmp_path, monkeypatch, name):
     out = tmp_path / "out"
@@ -189,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_the_old_results(refused, numbers, models, t
 
 
 def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch):
-    monkeypatch.setattr(fit_module, "train", lambda *a: 1 / 0)
+    monkeypatch.setattr(fit_module, "train_model", lambda *a: 1 / 0)
     done = edgewise("fit", numbers, "--target", "y")
     assert done.code == 70
     assert "this is a bug in Edgewise (ZeroDivisionError: division by zero)" in done.err
@@ -214,17 +216,19 @@ def interrupting(screen, what):
 INTERRUPTED_STAGE = "Training"
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, monkeypatch):
     monkeypatch.setattr(Screen, "progress", interrupting)
     out = tmp_path / "out"
     done = edgewise("fit", numbers, "--target", "y", "--out", out)
     assert done.code == 0, done
-    assert "The training was interrupted; the model is the best up to then." in done.out
+    assert "The training was interrupted; the model is the best one up to then." in done.out
     assert json.loads((out / "metrics.json").read_text())["training"]["interrupted"] is True
     assert "interrupted" in (out / "report.html").read_text()
     assert edgewise("predict", out, numbers).code == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_comparison_keeps_what_is_there(edgewise, numbers, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "INTERRUPTED_STAGE", "Comparing")
     monkeypatch.setattr(Screen, "progress", interrupting)
@@ -238,12 +242,13 @@ def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "prepare", interrupted)
+    monkeypatch.setattr(fit_module, "prepare_table", interrupted)
     done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out")
     assert (done.code, done.err) == (130, "edgewise: interrupted; nothing was kept\n")
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_real_sigint(tmp_path):
     out = tmp_path / "out"

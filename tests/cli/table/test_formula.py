@@ -29,13 +29,14 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
     done = run(edgewise, pendulum, "--target", "period", "--time-limit", "4", "-o", out)
     assert "period = " in done.out and "sqrt(" in done.out and "→" in done.out
     assert "`the length`" in done.out
-    assert "on rows held out from it." in done.out and f"Wrote {out}." in done.out
+    assert "on held-out rows." in done.out and f"Wrote {out}." in done.out
     space = {}
     exec(compile(out.read_text(), "made", "exec"), space)
     x = np.array([[1.0, 3.0], [2.5, 0.2]])
     np.testing.assert_allclose(space["predict"](x), 2 * np.pi * np.sqrt(x[:, 0] / 9.81), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".c", ".svg"])
 def test_files(edgewise, models, tmp_path, ending):
     out = tmp_path / f"all{ending}"
@@ -49,13 +50,14 @@ def test_files(edgewise, models, tmp_path, ending):
         assert found["target"] == "y" and found["front"][1]["chosen"] and found["domain"] and found["fidelity"]
         assert found["front"][1]["formula"] == found["formula"]
         assert found["front"][1]["difference_fresh"] >= 0 and "difference_outside" in found["front"][1]
-        assert "fresh inputs between the rows" in found["fidelity"][1] and "outside" in found["fidelity"][1]
+        assert "new inputs between the rows" in found["fidelity"][1] and "outside" in found["fidelity"][1]
     elif ending == ".tex":
         assert "\\begin{equation}\n  y = " in text
     else:
         assert {".c": "double predict(const double *x)", ".svg": "<svg"}[ending] in text
 
 
+@pytest.mark.slow
 def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
     data = tmp_path / "only_inputs.csv"
     lines = (models / "numbers.csv").read_text().splitlines()
@@ -63,18 +65,21 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
     done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2", "-q")
     assert done.out.startswith("y = ") and done.out.count("\n") == 1
     done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2")
-    assert "stand for the model's predictions of 'y'" in done.out
+    assert "fit the model's predictions of 'y'" in done.out
     done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2")
-    assert "The formulas are for 'y' as it is in" in done.out and "differs from the network by" in done.out
+    assert (
+        "The formulas fit the column 'y' of" in done.out and "between the chosen formula and the network is" in done.out
+    )
     assert "a" in done.out.split("y = ")[1].split("\n")[0]
     done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2", "--imitate")
-    assert "stand for the model's predictions" in done.out
+    assert "fit the model's predictions" in done.out
 
 
+@pytest.mark.slow
 def test_a_formula_for_each_class(edgewise, models, tmp_path):
     words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
     done = run(edgewise, models / "kinds", *words)
-    assert "is the model's in " in done.out and "the table's own target is not looked at" in done.out
+    assert "is that of the model in " in done.out and "the target column of the table is not used" in done.out
     files = sorted(tmp_path.glob("kinds*.json"))
     assert files and all(f"Wrote {path}" in done.out for path in files)
     for path in files:
@@ -83,13 +88,14 @@ def test_a_formula_for_each_class(edgewise, models, tmp_path):
         assert found["front"][0]["difference_fresh"] is not None
 
 
+@pytest.mark.slow
 def test_bad_arguments(refused, models, pendulum, kinds, tmp_path):
     data = models / "numbers.csv"
     assert "--out must end in .csv" in refused("formula", pendulum, "-t", "period", "-o", tmp_path / "x.doc")
     assert "--data must name the table of a model" in refused("formula", models / "numbers")
     assert "--time-limit must be" in refused("formula", pendulum, "-t", "period", "--time-limit", "0")
-    said = refused("formula", models / "numbers", "-d", data, "--time-limit", "1", "-n", "99")
-    assert "--number must be from 1 to" in said
+    message = refused("formula", models / "numbers", "-d", data, "--time-limit", "1", "-n", "99")
+    assert "--number must be from 1 to" in message
     assert "kind" in refused("formula", kinds, "-t", "kind")
     pendulum.write_text("\n".join(pendulum.read_text().splitlines()[:12]) + "\n")
     assert "at least 20 rows" in refused("formula", pendulum, "-t", "period")

@@ -1,4 +1,4 @@
-"""`edgewise info`: what it tells of a model, and that a hostile file can neither stop it nor move the cursor."""
+"""`edgewise info`: facts about a model; a hostile file can neither stop it nor move the cursor."""
 
 from edgewise import checkpoint
 from edgewise.estimator import load_estimator, save_estimator
@@ -10,13 +10,13 @@ def test_a_fitted_model(edgewise, models):
     assert done.code == 0
     for text in ("KAN [2, 4]", "degree 3, 2 knot intervals", "'kind', 4 classes", "high, low, middle, odd", "--hidden"):
         assert text in done.out
-    assert "accuracy" in done.out and "on 12 rows, after 49 to train" in done.out
+    assert "accuracy" in done.out and "on 12 test rows, trained on 49 rows" in done.out
     assert "a: a number" in done.out
 
 
 def test_categories_and_the_formula(edgewise, models):
-    said = edgewise("info", models / "numbers").out
-    assert "colour: one of blue, red" in said and "as a formula" in said and "y = " in said
+    printed = edgewise("info", models / "numbers").out
+    assert "colour: one of blue, red" in printed and "\nformula " in printed and "y = " in printed
 
 
 def test_a_bare_network(edgewise, tmp_path):

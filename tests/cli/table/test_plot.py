@@ -5,6 +5,7 @@ import pytest
 from edgewise.estimator import load_estimator, save_estimator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "suffix", "start"),
     [
@@ -31,9 +32,10 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert "colour=red" in text and ">y<" in text
 
 
+@pytest.mark.slow
 def test_a_model_without_names(edgewise, models, tmp_path):
     estimator, _ = load_estimator(models / "kinds" / "model.safetensors")
-    save_estimator(tmp_path / "m", estimator)
+    save_estimator(estimator, tmp_path / "m")
     for kind in ("network", "effects", "edges"):
         assert edgewise("plot", tmp_path / "m", "--kind", kind, "--out", tmp_path / f"{kind}.svg").code == 0
 

@@ -23,7 +23,7 @@ def test_numbers(edgewise, models):
     table = read_table(models / "numbers.csv")
     X = np.stack([table.columns["a"], table.columns["b"], table.columns["colour"] == "red"], axis=1)
     assert [float(line.split(",")[1]) for line in lines[1:]] == estimator.predict(X).tolist()
-    assert "Predicted 60 rows. On the 60 with a known 'y': R²" in done.err
+    assert "Predicted 60 rows. On the 60 rows with a known 'y': R²" in done.err
 
 
 def test_classes_without_the_target_in_any_order(edgewise, models, tmp_path):
@@ -50,18 +50,18 @@ def test_error_bars(edgewise, models):
 
 
 def test_classes_have_probabilities_instead(refused, models):
-    said = refused("predict", models / "kinds", models / "kinds.csv", "--std")
-    assert said.startswith("--std needs a model that predicts a number, got classes")
+    message = refused("predict", models / "kinds", models / "kinds.csv", "--std")
+    assert message.startswith("--std needs a model that predicts a number, got classes")
 
 
-def test_without_error_bars_the_reason_is_said(refused, models, monkeypatch):
+def test_without_error_bars_the_reason_is_given(refused, models, monkeypatch):
     estimator = SimpleNamespace(error_bars_=None, error_bars_message_="There are no error bars: too few rows.")
     monkeypatch.setattr(module, "open_model", lambda path: SimpleNamespace(labels=(), estimator=estimator))
-    said = refused("predict", models / "numbers", models / "numbers.csv", "--std")
-    assert said == "--std needs a model with error bars. There are no error bars: too few rows."
+    message = refused("predict", models / "numbers", models / "numbers.csv", "--std")
+    assert message == "--std needs a model with error bars. There are no error bars: too few rows."
 
 
-def test_new_levels_and_gaps_are_said(edgewise, models, tmp_path):
+def test_new_levels_and_gaps_are_reported(edgewise, models, tmp_path):
     table = tmp_path / "new.csv"
     table.write_text("a,b,colour\n1,1,green\n,1,red\n")
     done = edgewise("predict", models / "numbers", table)
@@ -72,7 +72,7 @@ def test_new_levels_and_gaps_are_said(edgewise, models, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a,c,colour\n1,2,red\n", "must have the 3 columns of the training table, got none called 'b'"),
         ("a\n1\n", "got none called 'b', 'colour'"),
@@ -82,11 +82,11 @@ def test_new_levels_and_gaps_are_said(edgewise, models, tmp_path):
         ("", "empty"),
     ],
 )
-def test_tables_that_do_not_fit(refused, models, tmp_path, text, said):
+def test_tables_that_do_not_fit(refused, models, tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     out = tmp_path / "p.csv"
     out.write_text("old")
-    assert said in refused("predict", models / "numbers", tmp_path / "t.csv", "--out", out)
+    assert message in refused("predict", models / "numbers", tmp_path / "t.csv", "--out", out)
     assert out.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -147,6 +147,7 @@ def test_a_model_saved_from_python(edgewise, refused, plain_model, tmp_path):
     assert "column 'v' must hold finite numbers in every row" in refused("predict", plain_model, table)
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes_early(models):
     code = "from edgewise.cli import main; main()"
     command = [sys.executable, "-c", code, "predict", str(models / "numbers"), str(models / "numbers.csv"), "--quiet"]

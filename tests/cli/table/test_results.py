@@ -1,4 +1,4 @@
-"""What a fit leaves behind: predictions as CSV, metrics as JSON, the report."""
+"""The files of a fit: predictions as CSV, metrics as JSON, the report."""
 
 import csv
 import html
@@ -8,11 +8,11 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.cli.table.results import table_csv
+from edgewise.cli.table.results import predictions_csv
 
 
 def test_csv_of_classes_with_awkward_names():
-    text = table_csv(
+    text = predictions_csv(
         np.array([3, 9]),
         np.array(['a,"b"', "c"], dtype=object),
         np.array([[0.75, 0.25], [1e-9, 1]]),
@@ -28,7 +28,7 @@ def test_csv_of_classes_with_awkward_names():
 
 def test_csv_of_numbers_keeps_every_bit():
     values = np.array([0.1 + 0.2, 1e-300, -1 / 3])
-    lines = table_csv(np.arange(3), values, None, ()).splitlines()
+    lines = predictions_csv(np.arange(3), values, None, ()).splitlines()
     assert [float(line.split(",")[1]) for line in lines[1:]] == values.tolist()
 
 
@@ -49,7 +49,7 @@ def test_metrics_are_plain_json(models, name):
 
 
 @pytest.mark.parametrize(("name", "figures"), [("numbers", 7), ("kinds", 6)])
-def test_the_report_says_what_was_done(models, name, figures):
+def test_the_report_shows_what_was_done(models, name, figures):
     found = json.loads((models / name / "metrics.json").read_text())
     report = html.unescape((models / name / "report.html").read_text())
     assert report.count("<figure") == figures

@@ -1,4 +1,4 @@
-"""A folder of `edgewise solve` on the command line: what it holds, and its fields at the points of a table."""
+"""Folders that `edgewise solve` wrote, for `edgewise info` and `edgewise predict`: facts, and fields at points."""
 
 from __future__ import annotations
 
@@ -6,79 +6,83 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.table import Table as Grid
-from rich.text import Text
 
 from edgewise.checkpoint.solution import load_solution
-from edgewise.cli.pde.solved import MARK, MODEL
+from edgewise.cli.pde.results import MARK, MODEL
 from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.guard import printable
-from edgewise.cli.shared.model import plain_columns
-from edgewise.cli.shared.source import columns_csv, open_source
+from edgewise.cli.shared.exit_codes import printable
+from edgewise.cli.shared.source import columns_csv, finite_columns, open_source
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes, write_bytes
 from edgewise.pde import EQUATIONS, named_equation
 
-# What of the JSON is shown, under which name.
-_SHOWN = {
+# Entries of solution.json that are shown, with their titles.
+TITLES = {
     "statement": "equation",
     "command": "command",
     "network": "network",
     "parameters": "parameters",
-    "message": "ended",
+    "message": "end of the solve",
     "residual": "residual",
     "error_estimate": "estimated relative error",
     "seconds": "seconds",
-    "edgewise": "made by edgewise",
+    "edgewise": "version of edgewise",
 }
 
 
-def solution_folder(text: str) -> Path | None:
-    """The folder that `edgewise solve --out` wrote, by its name or that of the solution in it; None for all else."""
+def find_solution_folder(text: str) -> Path | None:
+    """Return the folder if the text names one that `edgewise solve` wrote, or the solution in it; else None."""
     path = Path(text)
     folder = path.parent if path.name == MODEL else path
     return folder if (folder / MARK).is_file() and (folder / MODEL).is_file() else None
 
 
-def solution_info(folder: Path, screen: Screen) -> None:
-    """Shows equation, fields, network, errors and coefficients."""
-    known, file = _facts(folder), folder / MODEL
-    facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
-    facts |= {label: known[key] for key, label in _SHOWN.items() if isinstance(known.get(key), str | int | float)}
-    for field, errors in _pairs(known, "errors"):
-        if isinstance(errors, dict) and isinstance(errors.get("relative_l2"), float):
-            facts[f"relative L2 error, {field}"] = f"{errors['relative_l2']:.2g}"
-    facts |= {name: value for name, value in _pairs(known, "unknowns") if isinstance(value, float)}
-    grid = Grid.grid(padding=(0, 2))
-    for name, value in facts.items():
-        shown = f"{value:.3g}" if isinstance(value, float) else value
-        grid.add_row(Text(printable(name), style="bold"), Text(printable(shown)))
-    screen.table(grid)
+def show_solution(folder: Path, screen: Screen) -> None:
+    """Show the equation, the network, the errors and the estimated coefficients."""
+    stored, file = _read_facts(folder), folder / MODEL
+    facts: dict[str, object] = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
+    for key, title in TITLES.items():
+        value = stored.get(key)
+        if isinstance(value, str | int | float):
+            facts[title] = f"{value:.3g}" if isinstance(value, float) else value
+    errors, unknowns = stored.get("errors"), stored.get("unknowns")
+    for field, measures in errors.items() if isinstance(errors, dict) else ():
+        if isinstance(measures, dict) and isinstance(measures.get("relative_l2"), float):
+            facts[f"relative L2 error, {field}"] = f"{measures['relative_l2']:.2g}"
+    for name, value in unknowns.items() if isinstance(unknowns, dict) else ():
+        if isinstance(value, float):
+            facts[name] = f"{value:.3g}"
+    screen.facts(facts)
 
 
-def solution_predict(
-    folder: Path, data: str, out: str | None, delimiter: str | None, screen: Screen, emit: Callable
+def write_fields(
+    folder: Path, data: str, out: str | None, delimiter: str | None, screen: Screen, emit: Callable[[str], None]
 ) -> None:
-    """The fields at every row of a table of coordinates; the CSV goes to the file `out`, or to `emit`.
+    """Evaluate the fields at every row of a table of coordinates; write the CSV to `out`, or pass it to `emit`.
 
-    Raises InputError for an equation of the user's own: its code is not in the folder, and is run only by `solve`.
+    Raises
+    ------
+    InputError
+        The equation is from a file of the user's own: the folder does not hold its code, which only `solve` runs.
     """
-    options = _facts(folder).get("options")
+    options = _read_facts(folder).get("options")
     name = options.get("equation") if isinstance(options, dict) else None
     if name not in {equation.name for equation in EQUATIONS}:
         raise InputError(
-            f"MODEL must be a solution of an equation that has a name, got one of {printable(name)!r:.80}: in Python, "
-            "edgewise.load(path, problem=...) reads it"
+            f"MODEL must be a solution of a named equation, got one of {printable(name)!r:.80}: in Python, "
+            "edgewise.load(path, problem=...) loads it"
         )
+    assert isinstance(name, str)
     solution = load_solution(folder / MODEL, named_equation(name).make())
     domain, fields = solution.problem.domain, solution.problem.fields
     table = open_source(data, delimiter).table
-    points = torch.from_numpy(plain_columns(table, domain.coordinates, domain.dimension, "of the domain")).double()
+    points = torch.from_numpy(finite_columns(table, domain.coordinates, domain.dimension, "of the domain")).double()
     outside = int((~domain.contains(points)).sum())
     if outside:
-        screen.notes([f"{outside:,} of {len(points):,} points lie outside of the domain: values there mean nothing"])
+        screen.notes([f"{outside:,} of {len(points):,} points lie outside the domain; values there have no meaning."])
     text = columns_csv(table.rows, dict(zip(fields, solution(points).T.tolist(), strict=True)))
     if out is None:
         emit(text)
@@ -87,7 +91,7 @@ def solution_predict(
     screen.say(f"Wrote {out}: {', '.join(fields)} at {table.n_rows:,} points.")
 
 
-def _facts(folder: Path) -> dict:
+def _read_facts(folder: Path) -> dict[str, Any]:
     file = folder / MARK
     try:
         facts = json.loads(read_bytes(file))
@@ -96,8 +100,3 @@ def _facts(folder: Path) -> dict:
     if not isinstance(facts, dict):
         raise CheckpointError(f"{file} must be the JSON that `edgewise solve` writes, got something else")
     return facts
-
-
-def _pairs(facts: dict, key: str) -> list[tuple]:
-    found = facts.get(key)
-    return list(found.items()) if isinstance(found, dict) else []

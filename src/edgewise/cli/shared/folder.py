@@ -1,4 +1,4 @@
-"""The folder that --out names: checked before the work, written as a whole after it."""
+"""The folder of the option --out: checked before the work starts, and written as a whole after it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,13 +14,23 @@ from edgewise.errors import FileError
 from edgewise.files import reason, write_bytes
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
-_PROBE = 1 << 20  # bytes: more than a usual result but for its report; a disk without that much room is full
+# Bytes that are written as a test: more than most results need without the report. A disk without so much room is full.
+PROBE_SIZE = 1 << 20
 
 
 class ResultFolder:
-    """A folder for the files of a fit, or of another command. Other files in it are never touched.
+    """A folder for the files of a fit or of another command; other files in it are never touched.
 
-    names: of the files; the JSON file `mark` among them tells that an earlier run wrote them.
+    Parameters
+    ----------
+    path : path-like
+        The folder; it need not exist.
+    names : sequence of str
+        Names of the files that the command may write.
+    mark : str
+        The JSON file among them that identifies a folder as one that Edgewise wrote.
+    force : bool
+        Replace files of these names even if Edgewise did not write them.
     """
 
     def __init__(
@@ -35,8 +45,8 @@ class ResultFolder:
         self.names, self.mark, self.force = names, mark, force
 
     def check(self) -> None:
-        """Raises FileError if the results could not be written here; leaves nothing behind."""
-        with _one_sentence(self.path):
+        """Raise FileError if the results could not be written here; leave nothing behind."""
+        with _system_errors(self.path):
             if "\0" in str(self.path):
                 raise FileError(
                     f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
@@ -44,35 +54,42 @@ class ResultFolder:
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
                 raise FileError(f"--out must be a folder, got the file {self.path}")
-            self._check_owner()
+            taken = [name for name in self.names if (self.path / name).exists()]
+            if taken and not self.force and not self._is_written_by_edgewise():
+                raise FileError(
+                    f"--out must be a new folder, or one that edgewise wrote, got {self.path}, whose {taken[0]} has "
+                    "another origin; --force replaces it"
+                )
             while not place.exists():
                 place = place.parent
             if not place.is_dir():
                 raise FileError(f"cannot make the folder {self.path}: {place} is a file")
             probe = place / f".edgewise-{secrets.token_hex(8)}.probe"
         try:
-            write_bytes(probe, b"\0" * _PROBE)
+            write_bytes(probe, b"\0" * PROBE_SIZE)
         except FileError as error:
             cause = error.__cause__
-            # Where a folder is there and a file in it "does not exist" (/proc), the system's word for it misleads.
-            known = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
-            why = reason(cause) if known else "no file can be made there"
+            # In a folder that exists, "no such file" (as /proc reports) would mislead.
+            why = "no file can be made there"
+            if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+                why = reason(cause)
             raise FileError(f"cannot write results to {self.path}: {why}") from error
         finally:
             probe.unlink(missing_ok=True)
 
-    def write(self, files: Mapping[str, Callable[[Path], None]]) -> None:
-        """Writes the files, each by a function that is given the path: all of them, or none.
+    def write(self, files: Mapping[str, Callable[[Path], object]]) -> None:
+        """Write all of the files or none, each by a function that is given the path.
 
-        They are made in a temporary folder. That becomes the folder if there was none; else its files are moved into
-        it one by one, each replacing its predecessor as a whole; files of an earlier run that have no successor go.
+        The files are made in a temporary folder. It becomes the folder if there was none; else its files are moved
+        into it one by one, each replacing its predecessor as a whole, and files of an earlier run that have no
+        successor are deleted.
         """
-        with _one_sentence(self.path):
+        with _system_errors(self.path):
             exists = self.path.exists()
-            # Inside an existing folder, since that may be another disk than the one above it.
-            beside = self.path if exists else Path(os.path.abspath(self.path)).parent
-            beside.mkdir(parents=True, exist_ok=True)
-            staging = beside / f".edgewise-{secrets.token_hex(8)}.tmp"
+            # Inside an existing folder, since that may be on another disk than its parent.
+            parent = self.path if exists else Path(os.path.abspath(self.path)).parent
+            parent.mkdir(parents=True, exist_ok=True)
+            staging = parent / f".edgewise-{secrets.token_hex(8)}.tmp"
             staging.mkdir()
             try:
                 for name, make in files.items():
@@ -85,22 +102,12 @@ class ResultFolder:
                 for name in set(self.names) - set(files):
                     (self.path / name).unlink(missing_ok=True)
             except FileError as error:
-                # In the words of the folder the user named, not of the temporary one.
+                # Name the folder that the user named instead of the temporary one.
                 raise FileError(str(error).replace(str(staging), str(self.path))) from error
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
 
-    def _check_owner(self) -> None:
-        """FileError where files of these names are there that no earlier run wrote."""
-        found = [name for name in self.names if (self.path / name).exists()]
-        if not found or self.force or self._is_ours():
-            return
-        raise FileError(
-            f"--out must be a new folder, or one of edgewise, got {self.path} with a {found[0]} from elsewhere; "
-            "--force replaces it"
-        )
-
-    def _is_ours(self) -> bool:
+    def _is_written_by_edgewise(self) -> bool:
         try:
             content = json.loads((self.path / self.mark).read_bytes())
         except (OSError, ValueError):
@@ -109,7 +116,8 @@ class ResultFolder:
 
 
 @contextmanager
-def _one_sentence(path: Path):
+def _system_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into a FileError with one sentence."""
     try:
         yield
     except FileError:

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgewise.cli.shared.job import noted, predict
-from edgewise.errors import CheckpointError, InputError
-from edgewise.estimator import KANClassifier, load_estimator
+from edgewise.cli.shared.preparation import collect_warnings
+from edgewise.cli.shared.source import finite_columns
+from edgewise.errors import CheckpointError
+from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
 from edgewise.tables import Table, TableEncoder
-from edgewise.tables.cells import quoted
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """An estimator and how to read a table for it. encoder: None for an estimator that was saved from Python."""
+    """A fitted estimator with the rules to read a table for it.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    estimator : KANRegressor or KANClassifier
+        The fitted estimator.
+    encoder : TableEncoder or None
+        Rules from columns to inputs; None for an estimator that was saved from Python.
+    fit_facts : dict
+        Facts that `edgewise fit` stored: scores, numbers of rows, command.
+    """
 
     path: Path
-    estimator: object
+    estimator: KANRegressor | KANClassifier
     encoder: TableEncoder | None
-    about: dict
+    fit_facts: dict[str, Any]
 
     @property
-    def labels(self) -> tuple:
-        """One per class, in the order of the probabilities; empty for regression."""
+    def labels(self) -> tuple[int | str, ...]:
+        """Classes in the order of the probabilities; empty for regression."""
         if not isinstance(self.estimator, KANClassifier):
             return ()
         if self.encoder is None:
@@ -34,78 +48,87 @@ class Model:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Names of the inputs, None if the model was trained without any."""
+        """Names of the inputs; None if the model was trained without names."""
         if self.encoder is not None:
             return self.encoder.feature_names
-        found = getattr(self.estimator, "feature_names_in_", None)
-        return None if found is None else tuple(map(str, found))
+        names = getattr(self.estimator, "feature_names_in_", None)
+        return None if names is None else tuple(map(str, names))
 
     @property
     def target(self) -> str:
-        """The column that is predicted."""
+        """Name of the column that is predicted."""
         return "prediction" if self.encoder is None else self.encoder.target.name
 
-    def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
-        """X (n_rows, d) for the rows of a table, and sentences on what was done about missing and new values.
+    @property
+    def output_count(self) -> int:
+        """Number of outputs of the network."""
+        return self.estimator.model_.config.width[-1]
 
-        Raises InputError where columns are missing or hold something else than in training.
+    @property
+    def output_names(self) -> list[str] | None:
+        """Names of the outputs: the classes or the target; None for several numbers."""
+        return [str(label) for label in self.labels] or ([self.target] if self.output_count == 1 else None)
+
+    def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
+        """Return X (n_rows, d) for a table, and sentences about missing and unknown values.
+
+        Raises
+        ------
+        InputError
+            A column is missing, or holds another kind of values than in training.
         """
-        with noted() as notes:
+        with collect_warnings() as notes:
             if self.encoder is not None:
                 X, _ = self.encoder.transform(table)
             else:
-                X = plain_columns(table, self.names, self.estimator.n_features_in_)
+                X = finite_columns(table, self.names, self.estimator.n_features_in_, "of the training data")
         return X, notes
-
-    def predict(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Predictions (N,) and, for classes, probabilities (N, C) in the order of `labels`."""
-        return predict(self.estimator, X, self.labels)
 
 
 def model_path(text: str) -> Path:
-    """The file that MODEL means."""
+    """Return the model file that MODEL names."""
     path = Path(text)
     inside = path / "model.safetensors"
     return inside if inside.exists() else path
 
 
 def open_model(text: str) -> Model:
-    """Raises FileError or CheckpointError for anything that is not an estimator's file."""
+    """Open a model.
+
+    Raises
+    ------
+    FileError, CheckpointError
+        The file does not hold an estimator.
+    """
     path = model_path(text)
     estimator, extra = load_estimator(path)
-    extra = extra if isinstance(extra, dict) else {}
+    assert isinstance(estimator, KANRegressor | KANClassifier)
     encoder = None
     if "table" in extra:
         encoder = TableEncoder.from_json(extra["table"])
-        _check_fits(path, estimator, encoder)
-    about = extra.get("fit")
-    return Model(path, estimator, encoder, about if isinstance(about, dict) else {})
+        expected, count = estimator.n_features_in_, len(encoder.feature_names)
+        if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
+            raise CheckpointError(
+                f"model file {path} must describe a table with {expected} inputs for its network, got one with {count} "
+                f"for {encoder.task}"
+            )
+    facts = extra.get("fit")
+    return Model(path, estimator, encoder, facts if isinstance(facts, dict) else {})
 
 
-def _check_fits(path: Path, estimator, encoder: TableEncoder) -> None:
-    expected, came = estimator.n_features_in_, len(encoder.feature_names)
-    if expected != came or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
-        raise CheckpointError(
-            f"model file {path} must describe a table with {expected} inputs for its network, got one with {came} "
-            f"for {encoder.task}"
-        )
+def predict_rows(
+    estimator: KANRegressor | KANClassifier, X: np.ndarray, labels: Sequence[int | str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return predictions (N,) and, for classes, probabilities (N, C) with columns in the order of `labels`.
 
-
-def plain_columns(
-    table: Table, names: tuple[str, ...] | None, count: int, of: str = "of the training data"
-) -> np.ndarray:
-    """The columns by name, or all of them in their order; numbers without gaps, for there is no rule to fill them.
-
-    of: whose columns they are, for a sentence.
+    A class that the estimator was not trained on has probability 0.
     """
-    chosen = table.names if names is None else names
-    lacking = [name for name in chosen if name not in table.names]
-    if lacking:
-        raise InputError(f"{table.source} must have the {count} columns {of}, got no {quoted(lacking[0])}")
-    if len(chosen) != count:
-        raise InputError(f"{table.source} must have {count} columns, as in training, got {len(chosen)}")
-    for name in chosen:
-        column = table.columns.get(name)
-        if column is None or column.dtype == object or not np.isfinite(column).all():
-            raise InputError(f"column {quoted(name)} must hold finite numbers in every row, got something else")
-    return np.stack([table.columns[name] for name in chosen], axis=1)
+    if isinstance(estimator, KANRegressor):
+        return np.asarray(estimator.predict(X)), None
+    column_of = {label: i for i, label in enumerate(estimator.classes_.tolist())}
+    known = estimator.predict_proba(X)
+    probabilities = np.zeros((len(X), len(labels)))
+    for column, label in enumerate(labels):
+        if label in column_of:
+            probabilities[:, column] = known[:, column_of[label]]
+    return np.array(labels, dtype=estimator.classes_.dtype)[probabilities.argmax(1)], probabilities

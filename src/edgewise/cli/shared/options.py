@@ -1,33 +1,66 @@
-"""The options of the commands, each written once: name, value and help."""
+"""The options and arguments of the commands, each declared once with its name, type and help text."""
 
 from __future__ import annotations
 
+import csv
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from edgewise import __version__
 
+MOST_NODES = 10_000  # of a hidden layer; a choice: wider layers do not fit in memory
+
 
 class TaskName(StrEnum):
-    """What kind of target."""
+    """Kinds of target."""
 
     regression = "regression"
     classification = "classification"
 
 
-class KindName(StrEnum):
-    """What to draw."""
+class FigureName(StrEnum):
+    """Kinds of figure of `edgewise plot`."""
 
     network = "network"
     edges = "edges"
     effects = "effects"
 
 
-def _given(*names: str, help: str, metavar: str | None = None, **settings):
-    """An option that has no default worth showing."""
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **settings)
+class Names(tuple[str, ...]):
+    """Names in an option such as --drop "a,b"."""
+
+
+class Widths(tuple[int, ...]):
+    """Numbers of nodes in the option --hidden "5,3"."""
+
+
+def parse_names(text: str) -> Names:
+    """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes."""
+    try:
+        names = next(csv.reader([text], strict=True, skipinitialspace=True), [])
+    except csv.Error:
+        names = []
+    names = [name.strip() for name in names]
+    if not names or "" in names:
+        raise typer.BadParameter(f"expected names separated by commas, got {text!r:.60}")
+    return Names(names)
+
+
+def parse_widths(text: str) -> Widths:
+    """Return the numbers in a text like "5,3"; "none" means no hidden layer."""
+    if text.strip().lower() == "none":
+        return Widths()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= MOST_NODES for part in parts):
+        raise typer.BadParameter(f'expected positive whole numbers as in "5,3", or "none", got {text!r:.60}')
+    return Widths(map(int, parts))
+
+
+def _without_default(*names: str, **settings: Any) -> Any:
+    """Declare an option whose default is not shown in the help."""
+    return typer.Option(*names, show_default=False, **settings)
 
 
 def _show_version(wanted: bool) -> None:
@@ -36,14 +69,19 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")]
+
+# Tables and models
 
 Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV (any delimiter, .gz too) or Parquet file with column names, or the name of a packaged table: knots.",
+        help="Table: a CSV file (any delimiter, also .gz) or Parquet file with column names, or knots, the table that "
+        "comes with Edgewise.",
         show_default=False,
     ),
 ]
@@ -51,187 +89,298 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="The folder that `edgewise fit --out` wrote, or the model.safetensors in it.",
+        help="Folder that `edgewise fit --out` wrote, or the file model.safetensors in it.",
         show_default=False,
     ),
 ]
-Delimiter = Annotated[
-    str | None,
-    _given(
-        "--delimiter", metavar="CHAR", help='Of a CSV file: one character, "tab" or "whitespace"; found if not given.'
+ModelOrSolution = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder that `edgewise fit --out` or `edgewise solve --out` wrote, or the .safetensors file in it.",
+        show_default=False,
     ),
-]
-
-Target = Annotated[str | None, _given("--target", "-t", metavar="COL", help="The column to predict.")]
-OutFolder = Annotated[
-    str | None,
-    _given(
-        "--out",
-        "-o",
-        metavar="DIR",
-        help="Folder for model.safetensors, metrics.json, predictions.csv, report.html; else nothing is written.",
-    ),
-]
-Task = Annotated[
-    TaskName | None,
-    _given("--task", metavar="KIND", help="regression or classification; decided from the target if not given."),
-]
-Drop = Annotated[str | None, _given("--drop", metavar="A,B", help="Columns not to use.")]
-Features = Annotated[str | None, _given("--features", metavar="A,B", help="The only columns to learn from.")]
-Group = Annotated[
-    str | None,
-    _given("--group", metavar="COL", help="Rows with the same value here stay together in the split; never an input."),
-]
-Test = Annotated[float, typer.Option("--test", metavar="SHARE", help="Share of the rows kept for the test.")]
-Hidden = Annotated[
-    str | None,
-    _given(
-        "--hidden",
-        metavar="5,3",
-        help='Nodes of the hidden layers, or "none"; if not given, cross-validation on the training rows chooses.',
-    ),
-]
-GridSize = Annotated[
-    int | None, _given("--grid-size", metavar="N", min=1, max=1000, help="Knot intervals of each edge; likewise.")
-]
-Budget = Annotated[
-    float, typer.Option("--budget", metavar="WORK", help="Work allowed; 1 is up to about a minute on two cores.")
-]
-SolveBudget = Annotated[
-    float, typer.Option("--budget", metavar="WORK", help="Work allowed; 1 is a few minutes at most on one core.")
-]
-TimeLimit = Annotated[
-    float | None,
-    _given("--time-limit", metavar="SECONDS", help="Start nothing new after so long; what is begun is finished."),
-]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the split and of the training.")]
-NoBaselines = Annotated[
-    bool, typer.Option("--no-baselines", help="Don't train a linear model, an MLP and boosting for comparison.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
-Force = Annotated[
-    bool, typer.Option("--force", help="Let --out replace files of these names that edgewise didn't write.")
-]
-
-OutCsv = Annotated[str | None, _given("--out", "-o", metavar="FILE", help="CSV file to write; else stdout.")]
-Std = Annotated[
-    bool, typer.Option("--std", help="Add columns: standard deviation of the prediction, ends of its 90 % interval.")
-]
-QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
-
-OptionalData = Annotated[
-    str | None, _given("--data", "-d", metavar="DATA", help="Table whose rows the functions are drawn on.")
-]
-Need = Annotated[
-    str | None,
-    _given("--need", metavar="A,B", help="accuracy, interpretability, efficiency: what counts; all if not given."),
-]
-ExplainedData = Annotated[
-    str, typer.Option("--data", "-d", metavar="DATA", help="Table whose predictions are explained.", show_default=False)
-]
-Row = Annotated[
-    int | None,
-    _given("--row", metavar="N", min=0, help="Explain the prediction of this row too, as predict numbers it."),
-]
-OutShares = Annotated[
-    str | None,
-    _given("--out", "-o", metavar="FILE", help="Figure of the shares (.svg, .pdf, .png), or all of them as .csv."),
 ]
 ModelOrTable = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model, with --data; or a table, with --target: then the formulas come straight from it.",
+        help="A model, together with --data; or a table, together with --target, to search without a model.",
         show_default=False,
     ),
 ]
-FormulaData = Annotated[
+Delimiter = Annotated[
     str | None,
-    _given(
+    _without_default(
+        "--delimiter",
+        metavar="CHAR",
+        help='Delimiter of the CSV file: one character, "tab" or "whitespace". Default: detected.',
+    ),
+]
+Target = Annotated[str | None, _without_default("--target", "-t", metavar="COL", help="Column to predict.")]
+Task = Annotated[
+    TaskName | None,
+    _without_default(
+        "--task", metavar="KIND", help="regression or classification. Default: decided from the values of the target."
+    ),
+]
+Drop = Annotated[
+    Names | None,
+    _without_default("--drop", metavar="A,B", parser=parse_names, help="Columns to leave out, separated by commas."),
+]
+Features = Annotated[
+    Names | None,
+    _without_default(
+        "--features",
+        metavar="A,B",
+        parser=parse_names,
+        help="Columns to use as inputs, separated by commas. Default: all but the target.",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+TimeLimit = Annotated[
+    float | None,
+    _without_default(
+        "--time-limit",
+        metavar="SECONDS",
+        help="Start no new training stage after this time; the running stage is completed.",
+    ),
+]
+
+# fit
+
+OutFolder = Annotated[
+    str | None,
+    _without_default(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder for model.safetensors, metrics.json, predictions.csv and report.html. Default: write nothing.",
+    ),
+]
+Group = Annotated[
+    str | None,
+    _without_default(
+        "--group",
+        metavar="COL",
+        help="Column of group labels: rows of one group are never divided between training and test rows. It is not "
+        "used as an input.",
+    ),
+]
+Test = Annotated[
+    float, typer.Option("--test", metavar="SHARE", help="Share of the rows to hold out as test rows, at most 0.9.")
+]
+Hidden = Annotated[
+    Widths | None,
+    _without_default(
+        "--hidden",
+        metavar="5,3",
+        parser=parse_widths,
+        help='Numbers of nodes of the hidden layers, or "none". Default: chosen by cross-validation.',
+    ),
+]
+GridSize = Annotated[
+    int | None,
+    _without_default(
+        "--grid-size",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="Number of knot intervals of each spline. Default: chosen by cross-validation.",
+    ),
+]
+Budget = Annotated[
+    float,
+    typer.Option(
+        "--budget", metavar="WORK", help="Computation to spend on training; 1 is at most about a minute on two cores."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the random split and of the training.")]
+NoBaselines = Annotated[
+    bool,
+    typer.Option("--no-baselines", help="Skip the comparison with a linear model, an MLP and gradient boosting."),
+]
+FitFormulas = Annotated[
+    float,
+    typer.Option(
+        "--formulas", metavar="SECONDS", help="Time to search for a formula of a numeric target; 0 skips the search."
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace files in the folder --out even if Edgewise did not write them."),
+]
+
+# predict, plot, explain, export, advise
+
+OutCsv = Annotated[
+    str | None, _without_default("--out", "-o", metavar="FILE", help="CSV file to write. Default: standard output.")
+]
+Std = Annotated[
+    bool,
+    typer.Option("--std", help="Add columns with the standard deviation and the 90 % interval of each prediction."),
+]
+QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors on stderr.")]
+OptionalData = Annotated[
+    str | None,
+    _without_default(
         "--data",
         "-d",
         metavar="DATA",
-        help="Table for a model: its target if it is there, else what the model predicts.",
+        help="Table whose rows are used to draw the functions. Default: points spread over the model's domain.",
     ),
 ]
-Imitate = Annotated[
-    bool, typer.Option("--imitate", help="Formulas for the model's predictions, even where the table has the target.")
+OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Figure to write: .svg, .pdf or .png.")]
+Figure = Annotated[
+    FigureName,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="network (diagram of the network), edges (functions of the first layer) or effects (partial dependence "
+        "on each input).",
+    ),
 ]
-Number = Annotated[
-    int | None, _given("--number", "-n", metavar="N", help="Choose this formula of the list, not the one that is best.")
+ExplainedData = Annotated[
+    str, _without_default("--data", "-d", metavar="DATA", help="Table whose predictions are explained.")
 ]
-FormulaTime = Annotated[
-    float, typer.Option("--time-limit", metavar="SECONDS", help="For the search, about; it ends early if exact.")
+Row = Annotated[
+    int | None,
+    _without_default(
+        "--row",
+        metavar="N",
+        min=0,
+        help="Also explain the prediction of this row, numbered as in the output of `edgewise predict`.",
+    ),
 ]
-Digits = Annotated[int, typer.Option("--digits", metavar="N", min=1, max=17, help="Significant digits shown.")]
-OutFormula = Annotated[
+OutShares = Annotated[
     str | None,
-    _given(
+    _without_default(
         "--out",
         "-o",
         metavar="FILE",
-        help="All formulas as .csv or .json, the chosen one as .tex, .py or .c, the front as .svg, .pdf or .png.",
+        help="Write the contributions of the inputs: a figure (.svg, .pdf, .png) or all numbers (.csv).",
     ),
 ]
 OutExport = Annotated[
     str,
-    typer.Option(
+    _without_default(
         "--out",
         "-o",
         metavar="FILE",
-        help=".py (NumPy only), .c (C99), .onnx or .pt2 (torch.export).",
-        show_default=False,
+        help="File to write; its ending decides: .py (needs NumPy only), .c (C99), .onnx or .pt2 (torch.export).",
     ),
 ]
-FitFormulas = Annotated[
-    float,
-    typer.Option("--formulas", metavar="SECONDS", help="To look for formulas of a numeric target; 0 looks for none."),
-]
-OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="A .svg, .pdf or .png.")]
-Kind = Annotated[
-    KindName,
-    typer.Option(
-        "--kind", metavar="KIND", help="network (the diagram), edges (the first layer) or effects (of each input)."
+Need = Annotated[
+    Names | None,
+    _without_default(
+        "--need",
+        metavar="A,B",
+        parser=parse_names,
+        help="What matters, separated by commas: accuracy, interpretability, efficiency. Default: all three.",
     ),
 ]
 
-Experiment = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which one; see --list.", show_default=False)]
-ListNames = Annotated[bool, typer.Option("--list", help="Show the experiments.")]
-AllNames = Annotated[bool, typer.Option("--all", help="Run all, one after the other, and write one HTML page.")]
-Quick = Annotated[bool, typer.Option("--quick", help="A small version that takes seconds.")]
-OutResults = Annotated[
-    str | None, _given("--out", "-o", metavar="DIR", help="Folder for the results: JSON, figures as SVG and PDF.")
+# formula
+
+FormulaData = Annotated[
+    str | None,
+    _without_default(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Table for a model. The formulas fit its target column, or the model's predictions if it has none.",
+    ),
 ]
-Seeds = Annotated[
-    int | None, _given("--seeds", metavar="N", min=1, max=1000, help="How many; left out: what the experiment needs.")
+Imitate = Annotated[
+    bool,
+    typer.Option("--imitate", help="Fit formulas to the model's predictions even if the table has the target column."),
 ]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The first one.")]
+Number = Annotated[
+    int | None,
+    _without_default(
+        "--number", "-n", metavar="N", help="Choose the formula with this number in the list. Default: the best one."
+    ),
+]
+FormulaTime = Annotated[
+    float,
+    typer.Option(
+        "--time-limit", metavar="SECONDS", help="Approximate time of the search; it ends earlier at an exact formula."
+    ),
+]
+Digits = Annotated[
+    int, typer.Option("--digits", metavar="N", min=1, max=17, help="Number of significant digits to show.")
+]
+OutFormula = Annotated[
+    str | None,
+    _without_default(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Write all formulas (.csv, .json), the chosen one (.tex, .py, .c), or a figure of length against error "
+        "(.svg, .pdf, .png).",
+    ),
+]
+
+# solve
 
 Equation = Annotated[
     str | None,
     typer.Argument(
         metavar="EQUATION",
-        help="A name, see --list, or a Python file that defines `problem`, a PDE of edgewise.pde, and perhaps `exact`.",
+        help="Name of an equation (see --list), or a Python file that defines `problem`, a PDE of edgewise.pde, and "
+        "optionally its solution `exact`.",
         show_default=False,
     ),
 ]
-ListEquations = Annotated[bool, typer.Option("--list", help="Show the equations that have a name.")]
+ListEquations = Annotated[bool, typer.Option("--list", help="List the named equations and exit.")]
 OutSolution = Annotated[
     str | None,
-    _given(
+    _without_default(
         "--out",
         "-o",
         metavar="DIR",
-        help="Folder for the solution, figures, solution.json, over time an animation; else nothing is written.",
+        help="Folder for the solution, its figures, solution.json and, for equations in time, an animation. Default: "
+        "write nothing.",
     ),
 ]
 SolveHidden = Annotated[
-    str | None,
-    _given(
+    Widths | None,
+    _without_default(
         "--hidden",
         metavar="5,3",
-        help='Solve with a KAN of these hidden layers, or "none"; else chosen by the equation.',
+        parser=parse_widths,
+        help='Solve with a KAN with these numbers of hidden nodes, or "none". Default: a network that suits the '
+        "equation.",
     ),
 ]
-Tolerance = Annotated[float, typer.Option("--tolerance", metavar="ERROR", help="Estimated relative error to stop at.")]
-SolveSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the points and the first weights.")]
+SolveBudget = Annotated[
+    float,
+    typer.Option("--budget", metavar="WORK", help="Computation to spend; 1 is at most a few minutes on one core."),
+]
+Tolerance = Annotated[
+    float, typer.Option("--tolerance", metavar="ERROR", help="Stop at this estimated relative error.")
+]
+SolveSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the random points and of the initial weights.")
+]
+
+# reproduce
+
+Experiment = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Name of an experiment (see --list).", show_default=False),
+]
+ListNames = Annotated[bool, typer.Option("--list", help="List the experiments and exit.")]
+AllNames = Annotated[bool, typer.Option("--all", help="Run all experiments and write one HTML page.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Run a small version that takes seconds.")]
+OutResults = Annotated[
+    str | None,
+    _without_default("--out", "-o", metavar="DIR", help="Folder for the results: JSON, and figures as SVG and PDF."),
+]
+Seeds = Annotated[
+    int | None,
+    _without_default(
+        "--seeds", metavar="N", min=1, max=1000, help="Number of seeds. Default: as many as the experiment needs."
+    ),
+]
+ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="First seed.")]

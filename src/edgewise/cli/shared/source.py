@@ -19,21 +19,41 @@ PACKAGED = ("knots",)
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A table and what is known about it: which column to predict, from which, what must stay together, and what it is
-    about (sentences)."""
+    """A table with the defaults of a packaged one.
+
+    Parameters
+    ----------
+    name : str
+        DATA as the user gave it.
+    table : Table
+        Its rows and columns.
+    target : str, optional
+        Column to predict by default.
+    features : tuple of str
+        Input columns by default; empty for all.
+    group : str, optional
+        Column of group labels by default.
+    background : tuple of str
+        Paragraphs about the subject, for the report.
+    """
 
     name: str
     table: Table
     target: str | None = None
     features: tuple[str, ...] = ()
     group: str | None = None
-    about: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
 
 
 def open_source(data: str, delimiter: str | None = None) -> Source:
-    """Reads DATA. A packaged name wins over a file of that name; `./knots` is the file.
+    """Read the table DATA.
 
-    Raises FileError or InputError, see `read_table`.
+    The name of a packaged table takes precedence over a file of that name; `./knots` is the file.
+
+    Raises
+    ------
+    FileError, InputError
+        As in `read_table`.
     """
     if data in PACKAGED:
         with knots_path() as path:
@@ -42,8 +62,14 @@ def open_source(data: str, delimiter: str | None = None) -> Source:
     return Source(data, read_table(data, delimiter=delimiter))
 
 
-def select(table: Table, names: Sequence[str], option: str) -> Table:
-    """The table with these columns only, in this order; InputError for a name that isn't there or comes twice."""
+def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
+    """Return the table with these columns only, in this order.
+
+    Raises
+    ------
+    InputError
+        A name is not a column, or occurs twice; the message names the option.
+    """
     for i, name in enumerate(names):
         if name not in table.names:
             shown = ", ".join(quoted(other) for other in table.names[:5]) + (", ..." if len(table.names) > 5 else "")
@@ -52,33 +78,43 @@ def select(table: Table, names: Sequence[str], option: str) -> Table:
             )
         if name in names[:i]:
             raise InputError(f"{option} must name each column once, got {quoted(name)} twice")
-    return replace(
-        table.drop(set(table.names) - set(names)),
-        names=tuple(names),
-    )
+    return replace(table.drop(set(table.names) - set(names)), names=tuple(names))
 
 
-def listed(text: str | None, option: str) -> tuple[str, ...]:
-    """The names in an option like "a,b, c"; a name with a comma in it is put in double quotes."""
-    if text is None:
-        return ()
-    names, inside, current = [], False, ""
-    for letter in text:
-        if letter == '"':
-            inside = not inside
-        elif letter == "," and not inside:
-            names.append(current.strip())
-            current = ""
-        else:
-            current += letter
-    names.append(current.strip())
-    if inside or "" in names:
-        raise InputError(f"{option} must be names with commas in between, got {quoted(text)}")
-    return tuple(names)
+def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin: str) -> np.ndarray:
+    """Return columns as an array of shape (n_rows, count), for a model that has no rule for missing values.
+
+    Parameters
+    ----------
+    table : Table
+        Rows of numbers.
+    names : sequence of str, optional
+        The columns; all of the table in their order if left out.
+    count : int
+        Number of columns expected.
+    origin : str
+        Phrase that completes "the columns ..." in a message.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or has a value that is not a finite number.
+    """
+    chosen = table.names if names is None else names
+    missing = [name for name in chosen if name not in table.names]
+    if missing:
+        raise InputError(f"{table.source} must have the {count} columns {origin}, got no {quoted(missing[0])}")
+    if len(chosen) != count:
+        raise InputError(f"{table.source} must have {count} columns, as in training, got {len(chosen)}")
+    for name in chosen:
+        column = table.columns.get(name)
+        if column is None or column.dtype == object or not np.isfinite(column).all():
+            raise InputError(f"column {quoted(name)} must hold finite numbers in every row, got something else")
+    return np.stack([table.columns[name] for name in chosen], axis=1)
 
 
-def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence]) -> str:
-    """The number of each row and columns by name, as CSV."""
+def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> str:
+    """Return the row numbers and named columns as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", *columns])

@@ -1,4 +1,4 @@
-"""Which rows to train on and which to test on: seeded, by class or by group."""
+"""A seeded division of rows into training and test rows, within each class or by group."""
 
 from __future__ import annotations
 
@@ -10,38 +10,58 @@ from edgewise.errors import InputError
 def split_rows(
     rows: int, share: float, seed: int, *, labels: np.ndarray | None = None, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the training and of the test rows, both ascending.
+    """Return the positions of the training rows and of the test rows, both ascending.
 
-    rows: how many there are. share: of the rows, to test on; 0 < share < 1. labels (rows,): classes; each is divided
-    like the whole and always has a row to train on, so a class with one row is not tested. groups (rows,): rows with
-    equal entries stay together.
+    Parameters
+    ----------
+    rows : int
+        Number of rows.
+    share : float
+        Share of test rows, 0 < share < 1.
+    seed : int
+        Seed of the random choice.
+    labels : ndarray of shape (rows,), optional
+        Classes. Each is divided in the same proportion and keeps at least one training row, so a class with a single
+        row has no test row.
+    groups : ndarray of shape (rows,), optional
+        Rows with equal entries stay together.
 
-    Raises InputError where there are too few rows, or too few groups, to have something on both sides.
+    Raises
+    ------
+    InputError
+        There are too few rows, or too few groups, for both sides.
     """
     if rows < 3:
-        raise InputError(f"at least 3 rows with a known target were expected, to train on 2 and test 1, got {rows}")
+        raise InputError(
+            f"the table must have at least 3 rows with a known target, to train on 2 and test on 1, got {rows}"
+        )
     generator = np.random.default_rng(seed)
     wanted = int(np.clip(round(share * rows), 1, rows - 2))
     if groups is not None:
-        test = _by_group(generator, groups, wanted)
-        if labels is not None:
-            _keep_classes(test, labels, groups)
+        test = _test_groups(generator, groups, wanted)
+        for label in np.unique(labels) if labels is not None else ():
+            mine = labels == label
+            if test[mine].all():  # every class needs training rows
+                test[groups == groups[np.flatnonzero(mine)[0]]] = False
     elif labels is not None:
-        test = _by_class(generator, labels, wanted)
+        test = _test_rows_by_class(generator, labels, wanted)
     else:
         test = np.zeros(rows, dtype=bool)
         test[generator.permutation(rows)[:wanted]] = True
     if not test.any() or (~test).sum() < 2:
         what = "groups" if groups is not None else "rows in the classes"
-        raise InputError(f"enough {what} to train on two rows and test one were expected, got too few in {rows} rows")
+        raise InputError(
+            f"the table must have enough {what} to train on two rows and test on one, got too few in {rows} rows"
+        )
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
-def _by_class(generator: np.random.Generator, labels: np.ndarray, wanted: int) -> np.ndarray:
+def _test_rows_by_class(generator: np.random.Generator, labels: np.ndarray, wanted: int) -> np.ndarray:
+    """Choose test rows, as a mask, in proportion to the sizes of the classes."""
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     ideal = counts * (wanted / len(labels))
     take = np.minimum(np.floor(ideal).astype(int), counts - 1)
-    # The rows that rounding left over go to the classes that lost most by it; chance decides among equals.
+    # Rows that remain after rounding go to the classes that lost most by it, in random order among equals.
     order = np.lexsort((generator.random(len(classes)), take - ideal))
     for one in [*order, *order]:
         if take.sum() < wanted and take[one] < counts[one] - 1:
@@ -52,14 +72,15 @@ def _by_class(generator: np.random.Generator, labels: np.ndarray, wanted: int) -
     return test
 
 
-def _by_group(generator: np.random.Generator, groups: np.ndarray, wanted: int) -> np.ndarray:
+def _test_groups(generator: np.random.Generator, groups: np.ndarray, wanted: int) -> np.ndarray:
+    """Choose whole groups as test rows, as a mask, about as many rows as wanted."""
     names, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise InputError(f"the group column must have at least two different values, got {len(names)}")
     test = np.zeros(len(groups), dtype=bool)
     left = wanted
     for one in generator.permutation(len(names)):
-        # A group that would overshoot by more than it fills is passed over; the first one is taken in any case.
+        # A group that would exceed the wanted number by more than it fills is skipped.
         if counts[one] <= 2 * left and (~test).sum() > counts[one]:
             test[codes == one] = True
             left -= counts[one]
@@ -68,11 +89,3 @@ def _by_group(generator: np.random.Generator, groups: np.ndarray, wanted: int) -
     if not test.any():
         test[codes == counts.argmin()] = True
     return test
-
-
-def _keep_classes(test: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> None:
-    """Moves groups from the test to the training rows until every class can be learned."""
-    for label in np.unique(labels):
-        mine = labels == label
-        if test[mine].all():
-            test[groups == groups[np.flatnonzero(mine)[0]]] = False

@@ -1,50 +1,55 @@
-"""`edgewise fit`: the job, told step by step on the screen."""
+"""`edgewise fit`: read a table, train a KAN, compare it with other models, find a formula, and write the results."""
 
 from __future__ import annotations
 
-from edgewise.cli.shared.console import Screen, comparison, strongest
-from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.job import FitJob, Prepared, Trained, compare, prepare, train
-from edgewise.cli.table.formula import Equations, find_equations
-from edgewise.cli.table.results import INTERRUPTED, TITLES, Results, split_sentence
+import time
+from dataclasses import replace
+
+from edgewise.cli.shared.console import Screen, comparison_table, input_table
+from edgewise.cli.shared.folder import NAMES, ResultFolder
+from edgewise.cli.shared.preparation import FitJob, PreparedTable, prepare_table
+from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, report_content, split_sentence
+from edgewise.cli.table.training import FitFormulas, TrainedModel, compare_models, find_formulas, train_model
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress
 from edgewise.report.comparison import comparison_sentences
 
+BASELINE_ORDER = ("linear", "MLP", "boosting")  # the stages of `iterate_baselines`
 
-def fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> Results:
-    """Runs the job, shows it, and writes the folder if there is one.
 
-    Ctrl-C during training or comparison keeps what there is by then, and the folder is still written.
+def run_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> FitResults:
+    """Run the job, show it step by step, and write the folder if there is one.
+
+    Ctrl-C during the training or the comparison keeps everything up to then, and the folder is still written.
     """
     if folder is not None:
         folder.check()
-    ready = prepare(job)
-    table = ready.source.table
+    prepared = prepare_table(job)
+    table = prepared.source.table
     screen.say(f"Read {job.data}: {table.n_rows:,} rows, {len(table.names)} columns.", style="bold")
-    screen.notes(ready.notes)
-    screen.say(f"Split: {split_sentence(ready)}.", style="bold")
-    trained = _train(ready, screen)
-    baselines = [] if trained.interrupted or not job.baselines else _compare(ready, screen)
-    equations = None if trained.interrupted else _equations(ready, trained, screen)
-    results = Results.of(ready, trained, baselines, equations)
+    screen.notes(prepared.notes)
+    screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
+    trained = _train(job, prepared, screen)
+    baselines = [] if trained.interrupted or not job.baselines else _compare(job, prepared, screen)
+    formulas = None if trained.interrupted else _search_formulas(job, prepared, trained, screen)
+    results = FitResults(job, prepared, trained, baselines, formulas)
     _show(results, screen)
-    if folder is not None:
-        results.write(folder)
-        screen.always(f"Wrote {folder.path}: model.safetensors, metrics.json, predictions.csv, report.html.")
+    if folder is None:
+        screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
     else:
-        screen.say("Nothing was written; add --out FOLDER to keep model, metrics, predictions and report.")
+        results.write(folder)
+        screen.always(f"Wrote {folder.path}: {', '.join(NAMES)}.")
     return results
 
 
-def _train(ready: Prepared, screen: Screen) -> Trained:
+def _train(job: FitJob, prepared: PreparedTable, screen: Screen) -> TrainedModel:
     with screen.progress("Training") as bar:
-        trained = train(ready, None if bar is None else bar.update)
-    model = trained.estimator.model_
-    grids = "/".join(str(size) for size in sorted(set(model.config.grid_size)))
+        trained = train_model(job, prepared, None if bar is None else bar.update)
+    config = trained.estimator.model_.config
+    grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
-        f"KAN {list(model.config.width)}, {grids} knot intervals, trained in {trained.seconds:.1f} seconds.",
+        f"Trained a KAN of shape {list(config.width)} with {grids} knot intervals in {trained.seconds:.1f} seconds.",
         style="bold",
     )
     screen.notes([*trained.estimator.search_.sentences, *trained.notes])
@@ -53,50 +58,51 @@ def _train(ready: Prepared, screen: Screen) -> Trained:
     return trained
 
 
-def _compare(ready: Prepared, screen: Screen) -> list[BaselineResult]:
-    found: list[BaselineResult] = []
+def _compare(job: FitJob, prepared: PreparedTable, screen: Screen) -> list[BaselineResult]:
+    baselines: list[BaselineResult] = []
     try:
         with screen.progress("Comparing") as bar:
+            start = time.perf_counter()
 
             def show(progress: Progress) -> None:
-                order = ("linear", "MLP", "boosting")
-                share = (order.index(progress.stage) + progress.share) / len(order)
-                bar.update(Progress(f"Comparing: {TITLES[progress.stage][ready.task]}", share))
+                share = (BASELINE_ORDER.index(progress.stage) + progress.share) / len(BASELINE_ORDER)
+                stage, seconds = f"Comparing: {TITLES[progress.stage][prepared.task]}", time.perf_counter() - start
+                if bar is not None:
+                    bar.update(replace(progress, stage=stage, share=share, seconds=seconds))
 
-            for one in compare(ready, None if bar is None else show):
-                found.append(one)
+            for one in compare_models(job, prepared, None if bar is None else show):
+                baselines.append(one)
     except KeyboardInterrupt:
-        screen.always("The comparison was interrupted; the models compared by then are kept.", style="yellow")
-    screen.notes([note for one in found for note in one.notes])
-    return found
+        screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
+    screen.notes([note for one in baselines for note in one.notes])
+    return baselines
 
 
-def _equations(ready: Prepared, trained: Trained, screen: Screen) -> Equations | None:
+def _search_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel, screen: Screen) -> FitFormulas | None:
     try:
-        with screen.waiting(f"Looking for formulas, up to {ready.job.formulas:g} seconds"):
-            return find_equations(ready, trained)
+        with screen.waiting(f"Searching for a formula, up to {job.formulas:g} seconds"):
+            return find_formulas(job, prepared, trained)
     except InputError as error:
-        screen.notes([f"There is no formula: {error}."])
+        screen.notes([f"No formula was searched for: {error}."])
     except KeyboardInterrupt:
-        screen.always("The search for formulas was interrupted.", style="yellow")
+        screen.always("The search for a formula was interrupted.", style="yellow")
     return None
 
 
-def _show(results: Results, screen: Screen) -> None:
-    content = results.content()
+def _show(results: FitResults, screen: Screen) -> None:
+    content = report_content(results)
     screen.say()
-    screen.table(comparison(content))
+    screen.table(comparison_table(content))
     screen.say()
     sentences = comparison_sentences(content)
     if screen.quiet and sentences:
         screen.always(sentences[0])
     screen.say(" ".join(sentences))
     screen.say()
-    screen.say("Strongest inputs", style="bold")
-    screen.table(strongest(results.inputs))
-    if results.equations is not None:
-        first = results.equations.sentences()[0]
+    screen.say("Strongest inputs, by attribution score", style="bold")
+    screen.table(input_table(results.ranked_inputs()))
+    if results.formulas is not None:
         screen.say()
-        screen.say("As a formula", style="bold")
-        screen.say(f"{first}   (R² {results.equations.score:.4g} on the test rows)")
+        screen.say("Formula", style="bold")
+        screen.say(f"{results.formulas.equation}   (R² {results.formulas.score:.4g} on the test rows)")
     screen.say()

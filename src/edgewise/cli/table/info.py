@@ -1,49 +1,51 @@
-"""`edgewise info`: what a model file, or a folder of `edgewise solve`, holds."""
+"""`edgewise info`: the contents of a model file, or of a folder that `edgewise solve` wrote."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from rich.table import Table as Grid
-from rich.text import Text
+from torch import nn
 
 from edgewise import checkpoint
-from edgewise.cli.pde.solution import solution_folder, solution_info
-from edgewise.cli.shared.console import Screen, strongest
-from edgewise.cli.shared.guard import printable
+from edgewise.cli.pde.solution import find_solution_folder, show_solution
+from edgewise.cli.shared.console import Screen, input_table
 from edgewise.cli.shared.model import Model, model_path, open_model
-from edgewise.tables.columns import NumberInput
+from edgewise.tables.columns import CategoryInput, NumberInput
 
 
-def info(path: str, screen: Screen) -> None:
-    """Shows network, training, target and inputs; of a folder of `edgewise solve` what its solution is."""
-    folder = solution_folder(path)
+def show_info(path: str, screen: Screen) -> None:
+    """Show the network, its training, target and inputs; for a folder of `edgewise solve` its solution."""
+    folder = find_solution_folder(path)
     if folder is not None:
-        solution_info(folder, screen)
+        show_solution(folder, screen)
         return
     file = model_path(path)
     stored = checkpoint.read(file)
-    facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)", **_network(stored.model)}
-    model = open_model(path) if "estimator" in stored.extra else None
-    if model is not None:
-        facts |= _training(model)
-    grid = Grid.grid(padding=(0, 2))
-    for name, value in facts.items():
-        grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    screen.table(grid)
-    ranked = _ranked(model)
+    facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)", **_network_facts(stored.model)}
+    if "estimator" not in stored.extra:
+        screen.facts(facts)
+        return
+    model = open_model(path)
+    screen.facts(facts | _training_facts(model))
+    inputs = model.fit_facts.get("inputs")
+    ranked = [
+        (one["name"], float(one["score"]))
+        for one in (inputs if isinstance(inputs, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("score"), int | float) and isinstance(one.get("name"), str)
+    ]
     if ranked:
         screen.say()
         screen.say("Strongest inputs", style="bold")
-        screen.table(strongest(ranked, most=20))
-    if model is not None and model.encoder is not None:
+        screen.table(input_table(ranked, most=20))
+    if model.encoder is not None:
         screen.say()
-        screen.say("Columns a table must have for `edgewise predict`", style="bold")
-        screen.notes([_column(one) for one in model.encoder.inputs], most=40)
+        screen.say("Columns that a table for `edgewise predict` must have", style="bold")
+        screen.notes([_column_sentence(one) for one in model.encoder.inputs], most=40)
 
 
-def _network(network) -> dict[str, object]:
-    config = network.config
+def _network_facts(network: nn.Module) -> dict[str, object]:
+    config: Any = network.config
     facts: dict[str, object] = {"network": f"{type(network).__name__} {list(config.width)}"}
     if hasattr(config, "grid_size"):
         facts["splines"] = f"degree {config.degree}, {'/'.join(map(str, sorted(set(config.grid_size))))} knot intervals"
@@ -51,45 +53,35 @@ def _network(network) -> dict[str, object]:
     return facts
 
 
-def _training(model: Model) -> dict[str, object]:
-    report, about = model.estimator.report_, model.about
+def _training_facts(model: Model) -> dict[str, object]:
+    """Return what is known about the training; stored facts of another form than `fit` writes are left out."""
+    report, stored = model.estimator.report_, model.fit_facts
     facts: dict[str, object] = {}
     if model.encoder is not None:
-        what = f"{len(model.labels)} classes" if model.labels else "a number"
-        facts["predicts"] = f"{model.target!r}, {what}"
+        kind = f"{len(model.labels)} classes" if model.labels else "a number"
+        facts["target"] = f"{model.target!r}, {kind}"
         if model.labels:
             labels = [str(label) for label in model.labels]
             facts["classes"] = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    facts["trained"] = f"{report.steps} steps. {report.message}"
-    score, rows = about.get("score"), about.get("rows")
+    facts["training"] = f"{report.steps} steps. {report.message}"
+    score, rows = stored.get("score"), stored.get("rows")
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
         name = "R²" if score.get("name") == "r2" else score.get("name")
         facts["test score"] = (
-            f"{name} {score['value']:.4g} on {rows.get('test')} rows, after {rows.get('training')} to train"
+            f"{name} {score['value']:.4g} on {rows.get('test')} test rows, trained on {rows.get('training')} rows"
         )
-    found = about.get("formulas")
-    if isinstance(found, dict) and isinstance(found.get("rounded"), str):
-        facts["as a formula"] = f"{model.target} = {found['rounded']:.300}"
-    if "command" in about:
-        facts["command"] = about["command"]
-    if "edgewise" in about:
-        facts["made by"] = f"edgewise {about['edgewise']}"
+    formulas = stored.get("formulas")
+    if isinstance(formulas, dict) and isinstance(formulas.get("rounded"), str):
+        facts["formula"] = f"{model.target} = {formulas['rounded']:.300}"
+    if "command" in stored:
+        facts["command"] = stored["command"]
+    if "edgewise" in stored:
+        facts["written by"] = f"edgewise {stored['edgewise']}"
     return facts
 
 
-def _ranked(model: Model | None) -> list[tuple[str, float]]:
-    """The inputs and scores that `fit` stored; nothing where they are not as it writes them."""
-    found = model.about.get("inputs") if model is not None else None
-    ranked = []
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, dict) and isinstance(one.get("score"), int | float) and isinstance(one.get("name"), str):
-            ranked.append((one["name"], float(one["score"])))
-    return ranked
-
-
-def _column(one) -> str:
-    if isinstance(one, NumberInput):
-        gaps = ", or missing" if one.flag else ""
-        return f"{one.name}: a number{gaps}"
-    shown = ", ".join(one.levels[:8]) + (f" and {len(one.levels) - 8} more" if len(one.levels) > 8 else "")
-    return f"{one.name}: one of {shown}{', or missing' if one.missing else ''}"
+def _column_sentence(column: NumberInput | CategoryInput) -> str:
+    if isinstance(column, NumberInput):
+        return f"{column.name}: a number{', or missing' if column.flag else ''}"
+    levels = ", ".join(column.levels[:8]) + (f" and {len(column.levels) - 8} more" if len(column.levels) > 8 else "")
+    return f"{column.name}: one of {levels}{', or missing' if column.missing else ''}"

@@ -1,4 +1,4 @@
-"""What a fit leaves behind: model file, metrics, predictions of the test rows, and the content of the report."""
+"""The files of a fit: the model, its metrics, the predictions of the test rows, and the report with its figures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.job import Prepared, Trained
+from edgewise.cli.shared.preparation import FitJob, PreparedTable
 from edgewise.cli.shared.source import columns_csv
-from edgewise.cli.table.formula import Equations, equation_facts
-from edgewise.cli.table.plot import MOST_CLASSES, draw, explanation, seen_rows
+from edgewise.cli.table.plot import effects_figure, first_layer_figure
+from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.compare.baselines import BaselineResult, paired_error
-from edgewise.estimator import save_estimator
+from edgewise.estimator import KANClassifier, KANRegressor, save_estimator
 from edgewise.files import write_bytes
+from edgewise.interpret.attribution.explanations import GlobalExplanation
 from edgewise.interpret.attribution.scores import input_scores
-from edgewise.report import ClassResult, ModelResult, ReportContent, write_report
+from edgewise.plot import confusion, formula_front, network_diagram, parity, share_dots, training_history
+from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
@@ -30,204 +31,115 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
     "slope rule": {"classification": "Slope rule"},
 }
-_SHOWN = 20  # inputs in the report's list; metrics.json has them all
+INTERRUPTED = "The training was interrupted; the model is the best one up to then."
+SHOWN_INPUTS = 20  # in the report; a choice: metrics.json lists all inputs
+FIGURE_ROWS = 2_000  # training rows for figures and scores; a choice: more would not change them visibly
+MOST_CLASSES = 40  # classes in the tables of the report; a choice: larger tables are not readable
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
-    """All of a fit. inputs: (name, score), strongest first. equations: None where none were looked for."""
+class FitResults:
+    """Everything that a fit gives.
 
-    ready: Prepared
-    trained: Trained
+    Parameters
+    ----------
+    job : FitJob
+        The options.
+    prepared : PreparedTable
+        The table.
+    trained : TrainedModel
+        The KAN.
+    baselines : sequence of BaselineResult
+        The other models.
+    formulas : FitFormulas or None
+        Formulas of a numeric target.
+    """
+
+    job: FitJob
+    prepared: PreparedTable
+    trained: TrainedModel
     baselines: Sequence[BaselineResult]
-    inputs: Sequence[tuple[str, float]]
-    equations: Equations | None = None
-
-    @classmethod
-    def of(
-        cls,
-        ready: Prepared,
-        trained: Trained,
-        baselines: Sequence[BaselineResult],
-        equations: Equations | None = None,
-    ) -> Results:
-        """Ranks the inputs by what the KAN does with the training rows."""
-        trace = trained.estimator.trace(seen_rows(ready))
-        scores = input_scores(trace).tolist()
-        ranked = sorted(zip(ready.encoder.feature_names, scores, strict=True), key=lambda pair: -pair[1])
-        return cls(ready, trained, baselines, ranked, equations)
+    formulas: FitFormulas | None = None
 
     @property
     def notes(self) -> list[str]:
-        """Every sentence there is to say about table, training and comparison."""
-        return [*self.ready.notes, *self.trained.notes, *(note for one in self.baselines for note in one.notes)]
+        """All sentences about the table, the training and the comparison."""
+        return [*self.prepared.notes, *self.trained.notes, *(note for one in self.baselines for note in one.notes)]
+
+    def figure_rows(self) -> np.ndarray:
+        """Return the training rows for figures and scores, evenly picked if there are many."""
+        rows = self.prepared.train
+        return self.prepared.X[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
+
+    def ranked_inputs(self) -> list[tuple[str, float]]:
+        """Return the names and scores of the inputs, the strongest first."""
+        scores = input_scores(self.trained.estimator.trace(self.figure_rows())).tolist()
+        pairs = zip(self.prepared.encoder.feature_names, scores, strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])
 
     def write(self, folder: ResultFolder) -> None:
-        """The four files, all or none. Raises FileError."""
-        content = self.content(figures=True)
+        """Write all four files or none; raise FileError."""
+        content, summary = report_content(self, figures=True), metrics(self)
+        stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
+        extra = {"table": self.prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
         folder.write(
             {
-                "model.safetensors": self.save_model,
-                "predictions.csv": lambda path: write_bytes(path, predictions_csv(self).encode()),
+                "model.safetensors": lambda path: save_estimator(self.trained.estimator, path, extra=extra),
+                "predictions.csv": lambda path: write_bytes(path, self._predictions().encode()),
                 "report.html": lambda path: write_report(content, path),
-                # Last: it marks the folder as one of ours, so it must not be there without the others.
-                "metrics.json": lambda path: write_bytes(path, (json.dumps(metrics(self), indent=2) + "\n").encode()),
+                # Last, since this file marks a folder with complete results.
+                "metrics.json": lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode()),
             }
         )
 
-    def save_model(self, path: Path) -> None:
-        """The estimator with what `edgewise predict` and `info` need to know."""
-        summary = metrics(self)
-        kept = {
-            key: summary[key]
-            for key in ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        }
-        save_estimator(self.trained.estimator, path, extra={"table": self.ready.encoder.to_json(), "fit": kept})
-
-    def content(self, *, figures: bool = False) -> ReportContent:
-        """The report, drawn only if `figures`."""
-        ready, trained = self.ready, self.trained
-        target, model = ready.encoder.target.name, trained.estimator.model_
-        count = len(ready.encoder.feature_names)
-        shape = list(model.config.width)
-        explained = explanation(ready, trained) if figures else None
-        what = f"{len(ready.labels)} classes of {target!r}" if ready.labels else repr(target)
-        summary = (
-            f"A Kolmogorov-Arnold network of shape {shape} learned to predict {what} from {count} inputs, "
-            f"on {len(ready.train):,} rows of {ready.source.table.source}."
-        )
-        return ReportContent(
-            title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
-            summary=[summary, *([INTERRUPTED] if trained.interrupted else [])],
-            background=about(ready),
-            models=model_rows(self),
-            score_name="accuracy" if ready.labels else "R²",
-            score_percent=bool(ready.labels),
-            classes=class_results(self),
-            inputs=self.inputs[:_SHOWN],
-            findings=() if explained is None else explained.sentences,
-            formulas=() if self.equations is None else self.equations.sentences(),
-            figures=draw(ready, trained, explained, self.equations) if figures else (),
-            data={
-                "table": ready.job.data,
-                "rows in the table": ready.source.table.n_rows,
-                "columns in the table": len(ready.source.table.names),
-                "target": target,
-                "inputs": count,
-                "split": split_sentence(ready),
-            },
-            split={"training": len(ready.train), "test": len(ready.test)},
-            notes=self.notes,
-            training=training_facts(trained),
-            versions=versions(),
-            command=ready.job.command,
-            seed=ready.job.seed,
+    def _predictions(self) -> str:
+        """Return the test rows as CSV: number in the file, truth, prediction and probabilities."""
+        prepared, test = self.prepared, self.prepared.test
+        return predictions_csv(
+            prepared.rows[test],
+            self.trained.prediction,
+            self.trained.probabilities,
+            prepared.labels,
+            truth=prepared.y[test],
         )
 
 
-def about(ready: Prepared) -> tuple[str, ...]:
-    """What a packaged table is about, where it is used for what it is there for."""
-    return ready.source.about if ready.encoder.target.name == ready.source.target else ()
+def predictions_csv(
+    rows: np.ndarray,
+    prediction: np.ndarray,
+    probabilities: np.ndarray | None,
+    labels: Sequence[int | str],
+    *,
+    truth: np.ndarray | None = None,
+    extra: dict[str, np.ndarray] | None = None,
+) -> str:
+    """Return predictions as CSV: row, truth if known, prediction, p(class) for each class, and further columns."""
+    columns = {} if truth is None else {"truth": truth.tolist()}
+    columns["prediction"] = prediction.tolist()
+    if probabilities is not None:
+        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
+        columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
+    columns |= {name: column.tolist() for name, column in (extra or {}).items()}
+    return columns_csv(rows, columns)
 
 
-INTERRUPTED = "The training was interrupted; the model is the best up to then."
+# metrics.json
 
 
-def split_sentence(ready: Prepared) -> str:
-    """How rows were divided."""
-    how = "at random"
-    if ready.grouped:
-        how = f"by {ready.grouped!r}, so that no group is on both sides"
-    elif ready.labels:
-        how = "at random within each class"
-    return f"{len(ready.train):,} rows to train, {len(ready.test):,} to test, {how} (seed {ready.job.seed})"
-
-
-def model_rows(results: Results) -> list[ModelResult]:
-    """The comparison, the KAN first."""
-    trained, task = results.trained, results.ready.task
-    rows = [
-        ModelResult(
-            "KAN",
-            _finite(trained.score),
-            trained.estimator.parameter_count_,
-            trained.seconds,
-            _finite(trained.error),
-            "interrupted" if trained.interrupted else "",
-        )
-    ]
-    for one in results.baselines:
-        remark = "could not be fitted" if math.isnan(one.score) and not one.metrics else ""
-        name = TITLES[one.name][task]
-        gap = None
-        if one.prediction is not None:
-            gap = _finite(paired_error(task, results.ready.y[results.ready.test], trained.prediction, one.prediction))
-        row = ModelResult(name, _finite(one.score), one.parameters, one.seconds, _finite(one.error), remark, gap)
-        rows.append(row)
-    return rows
-
-
-def class_results(results: Results) -> list[ClassResult]:
-    """Recall and precision of each class; empty for regression and for very many classes."""
-    ready = results.ready
-    truth, said = ready.y[ready.test], results.trained.prediction
-    found = []
-    for label in ready.labels if len(ready.labels) <= MOST_CLASSES else ():
-        mine, called = truth == label, said == label
-        right = int((mine & called).sum())
-        recall = right / int(mine.sum()) if mine.any() else None
-        precision = right / int(called.sum()) if called.any() else None
-        found.append(ClassResult(str(label), int(mine.sum()), recall, precision))
-    return found
-
-
-def training_facts(trained: Trained) -> dict[str, object]:
-    """How the model was found and trained."""
+def metrics(results: FitResults) -> dict[str, object]:
+    """Return everything about the fit as plain JSON, with null for a number that is undefined."""
+    job, prepared, trained = results.job, results.prepared, results.trained
     estimator, config = trained.estimator, trained.estimator.model_.config
-    grids = sorted(set(config.grid_size))
-    return {
-        "shape": str(list(config.width)),
-        "knot intervals per edge": ", ".join(map(str, grids)),
-        "degree of the splines": config.degree,
-        "parameters": estimator.parameter_count_,
-        "why this model": " ".join(estimator.search_.sentences),
-        "candidates tried": len(estimator.search_.trials),
-        "end of the training": estimator.report_.message,
-        **({"error bars": _coverage(trained)} if hasattr(estimator, "error_bars_message_") else {}),
-        "seconds": round(trained.seconds, 1),
-    }
-
-
-def _coverage(trained: Trained) -> str:
-    """How the error bars were calibrated, and the share of test rows within the 90 % intervals."""
-    said = trained.estimator.error_bars_message_
-    return said if trained.covered is None else f"{said} 90 % intervals cover {trained.covered:.1%} of the test rows."
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    found = {"edgewise": edgewise.__version__, "python": platform.python_version()}
-    for package in ("torch", "numpy", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a copy without metadata
-            continue
-    return found
-
-
-def metrics(results: Results) -> dict:
-    """metrics.json: everything about the fit in plain JSON; null where a number has no meaning."""
-    ready, trained = results.ready, results.trained
-    estimator, config = trained.estimator, trained.estimator.model_.config
+    compared: list[TrainedModel | BaselineResult] = [trained, *results.baselines]
     return {
         "edgewise": edgewise.__version__,
-        "data": ready.job.data,
-        "command": ready.job.command,
-        "target": ready.encoder.target.name,
-        "task": ready.task,
-        "classes": list(ready.encoder.classes),
-        "rows": {"table": ready.source.table.n_rows, "training": len(ready.train), "test": len(ready.test)},
-        "split": {"seed": ready.job.seed, "test": ready.job.test, "group": ready.grouped},
+        "data": job.data,
+        "command": job.command,
+        "target": prepared.target,
+        "task": prepared.task,
+        "classes": list(prepared.encoder.classes),
+        "rows": {"table": prepared.source.table.n_rows, "training": len(prepared.train), "test": len(prepared.test)},
+        "split": {"seed": job.seed, "test": job.test, "group": prepared.group},
         "score": {
             "name": next(iter(trained.metrics)),
             "value": _finite(trained.score),
@@ -240,11 +152,11 @@ def metrics(results: Results) -> dict:
                 "score": row.score,
                 "standard_error": row.error,
                 "parameters": row.parameters,
-                "seconds": round(row.seconds, 3),
+                "seconds": round(one.seconds, 3),
                 "metrics": {name: _finite(value) for name, value in one.metrics.items()},
-                "settings": dict(getattr(one, "settings", {})),
+                "settings": dict(one.settings) if isinstance(one, BaselineResult) else {},
             }
-            for row, one in zip(model_rows(results), [trained, *results.baselines], strict=True)
+            for row, one in zip(compared_models(results), compared, strict=True)
         ],
         "model": {
             "width": list(config.width),
@@ -259,30 +171,169 @@ def metrics(results: Results) -> dict:
             "steps": estimator.report_.steps,
             "why": list(estimator.search_.sentences),
         },
-        "inputs": [{"name": name, "score": _finite(score)} for name, score in results.inputs],
-        "formulas": equation_facts(results.equations),
+        "inputs": [{"name": name, "score": _finite(score)} for name, score in results.ranked_inputs()],
+        "formulas": None if results.formulas is None else results.formulas.facts(),
         "notes": results.notes,
         "versions": versions(),
     }
 
 
-def predictions_csv(results: Results) -> str:
-    """predictions.csv: the test rows with their numbers in the file, truth, prediction and probabilities."""
-    ready, trained = results.ready, results.trained
-    order = ready.test
-    return table_csv(ready.rows[order], trained.prediction, trained.probabilities, ready.labels, truth=ready.y[order])
-
-
-def table_csv(rows: np.ndarray, prediction: np.ndarray, probabilities, labels: Sequence, truth=None, extra=None) -> str:
-    """Predictions as CSV: row, truth (if known), prediction, a column p(class) for each class, and columns by name."""
-    columns = {} if truth is None else {"truth": truth.tolist()}
-    columns["prediction"] = prediction.tolist()
-    if labels:
-        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
-        columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
-    columns |= {name: column.tolist() for name, column in (extra or {}).items()}
-    return columns_csv(rows, columns)
+def compared_models(results: FitResults) -> list[ModelResult]:
+    """Return the comparison on the test rows, the KAN first."""
+    prepared, trained, task = results.prepared, results.trained, results.prepared.task
+    rows = [
+        ModelResult(
+            "KAN",
+            _finite(trained.score),
+            trained.estimator.parameter_count_,
+            trained.seconds,
+            _finite(trained.error),
+            "interrupted" if trained.interrupted else "",
+        )
+    ]
+    for one in results.baselines:
+        gap = None
+        if one.prediction is not None:
+            gap = _finite(paired_error(task, prepared.y[prepared.test], trained.prediction, one.prediction))
+        remark = "could not be fitted" if math.isnan(one.score) and not one.metrics else ""
+        name, score, error = TITLES[one.name][task], _finite(one.score), _finite(one.error)
+        rows.append(ModelResult(name, score, one.parameters, one.seconds, error, remark, gap))
+    return rows
 
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that the numbers depend on."""
+    numbers = {"edgewise": edgewise.__version__, "python": platform.python_version()}
+    for package in ("torch", "numpy", "scikit-learn"):
+        try:
+            numbers[package] = version(package)
+        except PackageNotFoundError:  # a copy without metadata
+            continue
+    return numbers
+
+
+# The report
+
+
+def report_content(results: FitResults, *, figures: bool = False) -> ReportContent:
+    """Return the content of the report, with its figures if asked for."""
+    job, prepared, trained = results.job, results.prepared, results.trained
+    estimator, target = trained.estimator, prepared.target
+    config, count = estimator.model_.config, len(prepared.encoder.feature_names)
+    explanation = explain_rows(results) if figures else None
+    predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
+    summary = [
+        f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
+        f"input{'s' if count > 1 else ''}, on {len(prepared.train):,} rows of {prepared.source.table.source}."
+    ]
+    training = {
+        "shape": str(list(config.width)),
+        "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
+        "degree of the splines": config.degree,
+        "parameters": estimator.parameter_count_,
+        "choice of the model": " ".join(estimator.search_.sentences),
+        "candidates tried": len(estimator.search_.trials),
+        "end of the training": estimator.report_.message,
+        "seconds": round(trained.seconds, 1),
+    }
+    if isinstance(estimator, KANRegressor):
+        covered = trained.coverage
+        coverage = "" if covered is None else f" The 90 % intervals contain {covered:.1%} of the test rows."
+        training["error bars"] = estimator.error_bars_message_ + coverage
+    return ReportContent(
+        title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
+        summary=[*summary, *([INTERRUPTED] if trained.interrupted else [])],
+        # The background of a packaged table is about its own target.
+        background=prepared.source.background if target == prepared.source.target else (),
+        models=compared_models(results),
+        score_name="accuracy" if prepared.labels else "R²",
+        score_percent=bool(prepared.labels),
+        classes=class_results(results),
+        inputs=results.ranked_inputs()[:SHOWN_INPUTS],
+        findings=() if explanation is None else explanation.sentences,
+        formulas=() if results.formulas is None else results.formulas.sentences(),
+        figures=report_figures(results, explanation) if figures else (),
+        data={
+            "table": job.data,
+            "rows in the table": prepared.source.table.n_rows,
+            "columns in the table": len(prepared.source.table.names),
+            "target": target,
+            "inputs": count,
+            "split": split_sentence(job, prepared),
+        },
+        split={"training": len(prepared.train), "test": len(prepared.test)},
+        notes=results.notes,
+        training=training,
+        versions=versions(),
+        command=job.command,
+        seed=job.seed,
+    )
+
+
+def split_sentence(job: FitJob, prepared: PreparedTable) -> str:
+    """Return the numbers of training and test rows and how they were chosen."""
+    how = "chosen at random"
+    if prepared.group:
+        how = f"chosen by {prepared.group!r}, so that no group is divided"
+    elif prepared.labels:
+        how = "chosen at random within each class"
+    return f"{len(prepared.train):,} training rows and {len(prepared.test):,} test rows, {how} (seed {job.seed})"
+
+
+def class_results(results: FitResults) -> list[ClassResult]:
+    """Return recall and precision of each class; nothing for regression and for very many classes."""
+    prepared = results.prepared
+    truth, prediction = prepared.y[prepared.test], results.trained.prediction
+    rows = []
+    for label in prepared.labels if len(prepared.labels) <= MOST_CLASSES else ():
+        actual, predicted = truth == label, prediction == label
+        right = int((actual & predicted).sum())
+        recall = right / int(actual.sum()) if actual.any() else None
+        precision = right / int(predicted.sum()) if predicted.any() else None
+        rows.append(ClassResult(str(label), int(actual.sum()), recall, precision))
+    return rows
+
+
+def explain_rows(results: FitResults) -> GlobalExplanation | None:
+    """Explain the predictions of the training rows; None where the inputs are constant or the shares overflow."""
+    X, estimator = results.figure_rows(), results.trained.estimator
+    if not np.ptp(X, axis=0).any():
+        return None
+    outputs = [results.prepared.target]
+    if isinstance(estimator, KANClassifier):
+        outputs = [str(label) for label in estimator.classes_]
+    with np.errstate(invalid="ignore", over="ignore"):
+        explanation = estimator.explain_global(X, names=results.prepared.encoder.feature_names, outputs=outputs)
+    return explanation if np.isfinite(explanation.local.shares).all() else None
+
+
+def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
+    """Draw all figures of the report."""
+    prepared, estimator = results.prepared, results.trained.estimator
+    names, labels, target = prepared.encoder.feature_names, prepared.labels, prepared.target
+    X, outputs = results.figure_rows(), [str(label) for label in labels] or [target]
+    truth, prediction = prepared.y[prepared.test], results.trained.prediction
+    figures = []
+    if not labels:
+        figures.append(ReportFigure("parity", parity(truth, prediction)))
+    elif len(labels) <= MOST_CLASSES:
+        classes = list(np.array(labels, dtype=prepared.y.dtype))
+        figures.append(ReportFigure("confusion", confusion(truth, prediction, classes=classes)))
+    figures.append(ReportFigure("effects", effects_figure(estimator, X, names, target)))
+    if explanation is not None:
+        figures.append(ReportFigure("shares", share_dots(explanation.local)))
+    if results.formulas is not None:
+        formulas = results.formulas.formulas
+        figure = formula_front(formulas.front, chosen=formulas.chosen, target=target)
+        figures.append(ReportFigure("formulas", figure))
+    diagram = network_diagram(estimator.model_, estimator.trace(X), names=names, outputs=outputs)
+    figures.append(ReportFigure("network", diagram))
+    figures.append(ReportFigure("edges", first_layer_figure(estimator, X, names, outputs, bands=True)))
+    if any(math.isfinite(record.loss) for record in estimator.report_.history):
+        loss = "cross-entropy" if labels else "mean squared error (scaled)"
+        figures.append(ReportFigure("history", training_history(estimator.report_, loss_name=loss)))
+    return figures

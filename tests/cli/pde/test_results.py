@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 from tests.plot.solutions import PLANE, heat, heat_solution, oscillation, untrained
 
-from edgewise.cli.pde import solved as command
-from edgewise.cli.pde.posed import Posed
-from edgewise.cli.pde.solve import results_in
-from edgewise.cli.pde.solved import ALL, NAMES, Solved, SolveJob
+from edgewise.cli.pde import results as command
+from edgewise.cli.pde.equation import Equation
+from edgewise.cli.pde.results import ALL, NAMES, SolveJob, SolveResults
+from edgewise.cli.pde.solve import solution_folder
 from edgewise.errors import FileError
 
 
@@ -19,9 +19,11 @@ def short(monkeypatch):
     monkeypatch.setattr(command, "animate", partial(command.animate, frames=2))
 
 
-def solved(problem, **settings):
+def results_of(problem, **settings):
     solution = untrained(problem)
-    return Solved.of(SolveJob("mine.py", **settings), Posed("mine.py", "A statement.", problem), solution, 1.25)
+    return SolveResults.from_solution(
+        SolveJob("mine.py", **settings), Equation("mine.py", "A statement.", problem), solution, 1.25
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,35 +40,39 @@ def test_the_command(settings, words):
 
 
 def test_errors_by_field_and_together():
-    found = solved(oscillation()).errors
-    assert list(found) == ["u", "v", ALL]
-    assert found[ALL].l2 ** 2 == pytest.approx(found["u"].l2 ** 2 + found["v"].l2 ** 2)
-    assert list(solved(heat(heat_solution)).errors) == [ALL]
-    assert solved(heat()).errors == {}
+    errors = results_of(oscillation()).errors
+    assert list(errors) == ["u", "v", ALL]
+    assert errors[ALL].l2 ** 2 == pytest.approx(errors["u"].l2 ** 2 + errors["v"].l2 ** 2)
+    assert list(results_of(heat(heat_solution)).errors) == [ALL]
+    assert results_of(heat()).errors == {}
 
 
+@pytest.mark.slow
 def test_the_files(tmp_path):
-    told = []
-    written = solved(heat(heat_solution)).write(results_in(str(tmp_path / "out"), force=False), told.append)
+    activities = []
+    written = results_of(heat(heat_solution)).write(
+        solution_folder(str(tmp_path / "out"), force=False), activities.append
+    )
     assert written == list(NAMES) == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
     facts = json.loads((tmp_path / "out" / "solution.json").read_text())
     assert facts["command"] == "edgewise solve mine.py" and facts["statement"] == "A statement."
     assert facts["domain"]["box"] == {"x": [0.0, 2.0], "t": [0.0, 3.0]}
     assert facts["errors"]["all"]["relative_l2"] > 0
     assert facts["error_estimate"] is None and facts["stages"][0]["change"] is None
-    assert told == ["Drawing the animation"]
+    assert activities == ["Drawing the animation"]
 
 
+@pytest.mark.slow
 def test_a_later_run_leaves_no_old_animation(tmp_path):
-    folder = results_in(str(tmp_path), force=False)
-    solved(heat()).write(folder, lambda what: None)
+    folder = solution_folder(str(tmp_path), force=False)
+    results_of(heat()).write(folder, lambda what: None)
     (tmp_path / "notes.txt").write_text("mine")
     folder.check()
-    written = solved(PLANE["square"]()).write(folder, lambda what: None)
+    written = results_of(PLANE["square"]()).write(folder, lambda what: None)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*written, "notes.txt"])
     assert "animation.gif" not in written
     (tmp_path / "solution.json").write_text("{}")
-    with pytest.raises(FileError, match="from elsewhere; --force replaces it"):
+    with pytest.raises(FileError, match="has another origin; --force replaces it"):
         folder.check()
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from edgewise.cli.shared.guard import guard, printable
+from edgewise.cli.shared.exit_codes import guard, printable
 from edgewise.errors import InputError
 
 
@@ -15,18 +15,18 @@ def run(error, debug=False):
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (InputError("x must be 1, got 2"), 1, "edgewise: x must be 1, got 2\n"),
         (InputError("a\x1b[2Jb\nc"), 1, "edgewise: a\\x1b[2Jb\\nc\n"),
         (KeyboardInterrupt(), 130, "edgewise: interrupted; nothing was kept\n"),
     ],
 )
-def test_codes(capsys, error, code, said):
+def test_codes(capsys, error, code, message):
     with pytest.raises(typer.Exit) as caught:
         run(error)
     assert caught.value.exit_code == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
 
 
 def test_an_error_nobody_thought_of(capsys):

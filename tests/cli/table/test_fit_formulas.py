@@ -3,8 +3,8 @@
 import html
 import json
 
-from edgewise.cli.shared.job import FitJob, prepare, train
-from edgewise.cli.table.formula import equation_facts, find_equations
+from edgewise.cli.shared.preparation import FitJob, prepare_table
+from edgewise.cli.table.training import find_formulas, train_model
 
 SETTINGS = {"budget": 0.001, "hidden": (), "grid_size": 2, "drop": ("group",)}
 
@@ -20,11 +20,12 @@ def test_metrics_and_report(models):
 
 
 def test_none_are_looked_for_without_time(numbers):
-    ready = prepare(FitJob(str(numbers), "y", formulas=0, **SETTINGS))
-    assert find_equations(ready, train(ready)) is None and equation_facts(None) is None
+    job = FitJob(str(numbers), "y", formulas=0, **SETTINGS)
+    prepared = prepare_table(job)
+    assert find_formulas(job, prepared, train_model(job, prepared)) is None
 
 
-def test_the_command_tells_how_long(numbers, refused):
+def test_the_command_names_the_time(numbers, refused):
     assert FitJob("a.csv", "y", formulas=5).command.endswith("--formulas 5")
     assert "--formulas" not in FitJob("a.csv", "y").command
-    assert "--formulas must be seconds" in refused("fit", numbers, "-t", "y", "--formulas", "-1")
+    assert "--formulas must be a number of seconds" in refused("fit", numbers, "-t", "y", "--formulas", "-1")

@@ -1,0 +1,111 @@
+"""EQUATION on the command line: the name of an equation, or a Python file that defines `problem`."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewise.cli.shared.exit_codes import printable
+from edgewise.errors import EdgewiseError, InputError
+from edgewise.files import read_bytes
+from edgewise.pde import EQUATIONS, Collocation
+
+TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins; a choice
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """A problem to solve.
+
+    Parameters
+    ----------
+    name : str
+        EQUATION as the user gave it.
+    statement : str
+        The problem in one sentence.
+    problem : Collocation
+        The equation with its domain and conditions.
+    file : Path or None
+        The Python file that defines it; None for a named equation.
+    """
+
+    name: str
+    statement: str
+    problem: Collocation
+    file: Path | None = None
+
+
+def open_equation(text: str) -> Equation:
+    """Return the equation of this name, or the one that a Python file defines as `problem`.
+
+    The file is the user's own and is run, as `python FILE.py` would. If it defines `exact`, that is the exact solution.
+    A name takes precedence over a file.
+
+    Raises
+    ------
+    InputError
+        There is no such equation, or the file does not define a problem; errors in the file are named with their line.
+    FileError
+        The file is missing or not readable.
+    """
+    named = {equation.name: equation for equation in EQUATIONS}
+    if text in named:
+        return Equation(text, named[text].statement, named[text].make())
+    if not text.endswith(".py"):
+        raise InputError(
+            f"EQUATION must be a file that ends in .py or one of {', '.join(named)}, got {printable(text)!r:.80}"
+        )
+    read_bytes(text)
+    file = Path(os.path.abspath(text))
+    with errors_with_line(file):
+        scope = runpy.run_path(str(file), run_name="edgewise_problem")
+        problem, exact = scope.get("problem"), scope.get("exact")
+        if not isinstance(problem, Collocation):
+            given = type(problem).__name__ if "problem" in scope else "no such name"
+            raise InputError(
+                f"{text} must define `problem`, as problem = PDE(equation, domain, conditions), got {given}"
+            )
+        if exact is not None:
+            try:
+                problem = problem.with_solution(exact)
+                problem.exact(problem.domain.interior(TEST_POINTS))
+            except InputError as error:
+                raise InputError(f"`exact` must fit the problem: {error}") from error
+    words = " ".join((scope.get("__doc__") or "").strip().partition("\n\n")[0].split())
+    return Equation(text, words or f"the problem in {text}", problem, file)
+
+
+@contextmanager
+def errors_with_line(file: Path | None) -> Iterator[None]:
+    """Turn an error that starts in the user's file into an InputError that names the line; let other errors pass.
+
+    The file may import modules from its own folder.
+    """
+    if file is None:
+        yield
+        return
+    sys.path.insert(0, str(file.parent))
+    try:
+        yield
+    except SyntaxError as error:
+        if error.filename != str(file):
+            raise
+        raise InputError(f"{file.name}, line {error.lineno}: {error.msg}") from error
+    except SystemExit as error:
+        raise InputError(
+            f"{file.name} must define `problem` without ending the process, it ended with exit code {error.code}"
+        ) from error
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        if not lines:
+            raise
+        message = str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"{file.name}, line {lines[-1]}: {' '.join(message.split())}") from error
+    finally:
+        sys.path.remove(str(file.parent))

@@ -1,0 +1,149 @@
+"""The files of `edgewise solve`: the solution, its figures, and all numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+import edgewise
+from edgewise.checkpoint.solution import save_solution
+from edgewise.cli.pde.equation import Equation
+from edgewise.cli.shared.folder import ResultFolder
+from edgewise.files import write_bytes
+from edgewise.pde import Errors, Solution
+from edgewise.plot import animate, save, solution_figure, solution_history
+
+ALL = "all"  # key of the errors of all fields together
+MARK = "solution.json"
+FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif")
+MODEL = "solution.safetensors"
+NAMES = (MODEL, *FIGURES, MARK)
+
+
+@dataclass(frozen=True)
+class SolveJob:
+    """All options of `edgewise solve`, which its --help describes."""
+
+    equation: str
+    hidden: tuple[int, ...] | None = None
+    budget: float = 1.0
+    time_limit: float | None = None
+    tolerance: float = 1e-10
+    seed: int = 0
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this job."""
+        words = ["edgewise", "solve", self.equation]
+        if self.hidden is not None:
+            words += ["--hidden", ",".join(map(str, self.hidden)) or "none"]
+        words += ["--budget", f"{self.budget:g}"] if self.budget != SolveJob.budget else []
+        words += ["--time-limit", f"{self.time_limit:g}"] if self.time_limit is not None else []
+        words += ["--tolerance", f"{self.tolerance:g}"] if self.tolerance != SolveJob.tolerance else []
+        words += ["--seed", str(self.seed)] if self.seed != SolveJob.seed else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, eq=False)
+class SolveResults:
+    """A solution with its errors.
+
+    Parameters
+    ----------
+    job : SolveJob
+        The options.
+    equation : Equation
+        The problem.
+    solution : Solution
+        The solution.
+    errors : dict of str to Errors
+        Errors by field and of all fields together; empty without an exact solution.
+    seconds : float
+        Wall time of the solve.
+    """
+
+    job: SolveJob
+    equation: Equation
+    solution: Solution
+    errors: dict[str, Errors]
+    seconds: float
+
+    @classmethod
+    def from_solution(cls, job: SolveJob, equation: Equation, solution: Solution, seconds: float) -> SolveResults:
+        """Measure the errors, where the exact solution is known."""
+        problem, errors = solution.problem, {}
+        if problem.has_exact_solution:
+            several = problem.fields if len(problem.fields) > 1 else ()
+            errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
+        return cls(job, equation, solution, errors, seconds)
+
+    def write(self, folder: ResultFolder, report_progress: Callable[[str], None]) -> list[str]:
+        """Write all of the files or none, and return their names; `report_progress` receives the current activity."""
+        domain = self.solution.problem.domain
+        figure = solution_figure(self.solution)
+
+        def write_animation(path: Path) -> None:
+            report_progress("Drawing the animation")
+            animate(self.solution, path)
+
+        files: dict[str, Callable[[Path], object]] = {
+            MODEL: lambda path: save_solution(self.solution, path),
+            "solution.png": lambda path: save(figure, path),
+            "solution.pdf": lambda path: save(figure, path),
+            "history.pdf": lambda path: save(solution_history(self.solution), path),
+        }
+        if "t" in domain.coordinates and domain.dimension > 1:
+            files["animation.gif"] = write_animation
+        # Last, since this file marks a folder with complete results.
+        text = json.dumps(self.facts(), indent=2, allow_nan=False) + "\n"
+        files[MARK] = lambda path: write_bytes(path, text.encode())
+        folder.write(files)
+        return list(files)
+
+    def facts(self) -> dict[str, object]:
+        """Return everything about the solve as plain JSON, with null for a number that is not finite."""
+        solution, problem = self.solution, self.solution.problem
+        domain = problem.domain
+        facts = {
+            "edgewise": edgewise.__version__,
+            "command": self.job.command,
+            "statement": self.equation.statement,
+            "fields": list(problem.fields),
+            "order": problem.order,
+            "domain": {
+                "kind": type(domain).__name__,
+                "box": dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True)),
+                "volume": domain.volume,
+            },
+            "network": type(solution.model).__name__,
+            "parameters": solution.parameters,
+            "seconds": round(self.seconds, 3),
+            "stopped": solution.stopped,
+            "message": solution.message,
+            "residual": solution.residual,
+            "error_estimate": solution.error_estimate,
+            "errors": {name: asdict(errors) for name, errors in self.errors.items()},
+            "unknowns": solution.unknowns,
+            "standard_errors": dict(solution.standard_errors),
+            "stages": [asdict(stage) for stage in solution.stages],
+            "options": asdict(self.job),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "machine": {"system": platform.platform(), "threads": torch.get_num_threads()},
+        }
+        return {name: _finite_or_none(value) for name, value in facts.items()}
+
+
+def _finite_or_none(value: object) -> object:
+    """Replace numbers that are not finite by None, in dictionaries and lists too."""
+    if isinstance(value, dict):
+        return {key: _finite_or_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite_or_none(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,215 @@
+"""From a table to arrays with training and test rows: read, choose the columns, split the rows, encode."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.cli.shared.source import Source, open_source, select_columns
+from edgewise.cli.shared.split import split_rows
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.tables import Table, TableEncoder
+from edgewise.tables.cells import quoted
+
+MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """A table, its target and its columns; the options are described in `edgewise fit --help`."""
+
+    data: str
+    target: str | None = None
+    task: str | None = None
+    drop: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    group: str | None = None
+    test: float = 0.2
+    delimiter: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test <= MOST_TEST:
+            raise InputError(f"--test must be a share above 0 and at most {MOST_TEST:g}, got {self.test:g}")
+
+
+@dataclass(frozen=True)
+class FitJob(TableJob):
+    """All options of `edgewise fit`."""
+
+    hidden: tuple[int, ...] | None = None
+    grid_size: int | None = None
+    budget: float = 1.0
+    time_limit: float | None = None
+    baselines: bool = True
+    formulas: float = 20.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{option} must be a positive number, got {value:g}")
+        if not 0 <= self.formulas < math.inf:
+            raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this job."""
+        words = ["edgewise", "fit", self.data]
+        for option, value in (("--target", self.target), ("--task", self.task), ("--group", self.group)):
+            words += [option, value] if value is not None else []
+        for option, names in (("--drop", self.drop), ("--features", self.features)):
+            words += [option, ",".join(f'"{n}"' if "," in n else n for n in names)] if names else []
+        words += ["--delimiter", self.delimiter] if self.delimiter is not None else []
+        words += ["--test", f"{self.test:g}"] if self.test != FitJob.test else []
+        if self.hidden is not None:
+            words += ["--hidden", ",".join(map(str, self.hidden)) or "none"]
+        words += ["--grid-size", str(self.grid_size)] if self.grid_size is not None else []
+        words += ["--budget", f"{self.budget:g}"] if self.budget != FitJob.budget else []
+        words += ["--time-limit", f"{self.time_limit:g}"] if self.time_limit is not None else []
+        words += ["--seed", str(self.seed)] if self.seed != FitJob.seed else []
+        words += [] if self.baselines else ["--no-baselines"]
+        words += ["--formulas", f"{self.formulas:g}"] if self.formulas != FitJob.formulas else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTable:
+    """A table that is ready to train on.
+
+    Parameters
+    ----------
+    source : Source
+        The table as it was read.
+    encoder : TableEncoder
+        Rules from columns to inputs, learned from the training rows.
+    labels : tuple
+        Classes as the estimator receives them; empty for regression.
+    X : ndarray of shape (N, d)
+        Inputs of all rows with a known target.
+    y : ndarray of shape (N,)
+        Numbers or labels.
+    rows : ndarray of shape (N,)
+        Number of each row in the file.
+    train, test : ndarray
+        Positions of the training and test rows in X.
+    group : str or None
+        Column of group labels.
+    notes : list of str
+        Sentences about the columns and the target.
+    """
+
+    source: Source
+    encoder: TableEncoder
+    labels: tuple[int | str, ...]
+    X: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    group: str | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def task(self) -> str:
+        """The kind of target, "regression" or "classification"."""
+        return self.encoder.task
+
+    @property
+    def target(self) -> str:
+        """Name of the column to predict."""
+        return self.encoder.target.name
+
+
+def prepare_table(job: TableJob) -> PreparedTable:
+    """Read, encode and split the table.
+
+    The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
+    rows remain unseen.
+
+    Raises
+    ------
+    InputError, FileError, MissingExtraError
+        As in `read_table` and `TableEncoder.fit`.
+    """
+    source = open_source(job.data, job.delimiter)
+    target = source.target if job.target is None else job.target
+    if target is None:
+        names = source.table.names
+        shown = ", ".join(quoted(name) for name in names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
+        raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
+    table, group = _choose_columns(job, source, target)
+    whole = TableEncoder.fit(table, target, task=job.task)
+    table = table.take(whole.rows_with_target(table))
+    y = whole.encode_target(table)
+    groups = None if group is None else _group_codes(source.table, group, table.rows)
+    labels = y if whole.task == "classification" else None
+    train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
+    encoder = TableEncoder.fit(table.take(train), target, task=whole.task)
+    # The notes about the target count the rows and classes of the whole table.
+    notes = [note for note in whole.notes if not note.startswith("Column")]
+    notes += [note for note in encoder.notes if note.startswith("Column")]
+    encoder = TableEncoder(whole.target, encoder.inputs, tuple(notes))
+    with collect_warnings() as messages:
+        X, _ = encoder.transform(table)
+    classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
+    if labels is not None:
+        y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
+    return PreparedTable(source, encoder, classes, X, y, table.rows, train, test, group, [*notes, *messages])
+
+
+def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
+    """Return the table with the inputs and the target, and the name of the group column."""
+    table, group = source.table, source.group if job.group is None else job.group
+    for option, name in (("--group", group), ("--target", target)):
+        if name is not None:
+            select_columns(table, [name], option)
+    if job.drop:
+        select_columns(table, job.drop, "--drop")
+    if target in job.drop:
+        raise InputError(f"--drop must not name the target, got {quoted(target)}")
+    features: Sequence[str] = job.features or source.features
+    if features:
+        if target in job.features:
+            raise InputError(f"--features must not name the target, got {quoted(target)}")
+        if group is not None and group in job.features:
+            raise InputError(f"--features must not name the group column, got {quoted(group)}")
+        table = select_columns(table, [*(name for name in features if name != target), target], "--features")
+    if group == target:
+        raise InputError(f"--group must name another column than the target, got {quoted(group)}")
+    return table.drop([*job.drop, *([group] if group else [])]), group
+
+
+def _group_codes(table: Table, group: str, rows: np.ndarray) -> np.ndarray:
+    """Return a number per row that is equal within a group; a row without a group label is a group of its own."""
+    if group in table.refused:
+        raise InputError(
+            f"--group must name a column of numbers or text, got {table.refused[group]} in {quoted(group)}"
+        )
+    position = {int(row): i for i, row in enumerate(table.rows)}
+    cells = table.columns[group][[position[int(row)] for row in rows]].tolist()
+    codes: dict[object, int] = {}
+    return np.array(
+        [codes.setdefault(("row", i) if c is None or c != c else c, len(codes)) for i, c in enumerate(cells)]
+    )
+
+
+@contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect the warnings of the body as sentences, each once; the list is filled when the body ends."""
+    sentences: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield sentences
+    for one in caught:
+        text = " ".join(str(one.message).split())
+        text = text if issubclass(one.category, EdgewiseWarning) else f"{one.category.__name__}: {text}"
+        text = text[:1].upper() + text[1:]
+        if text not in sentences:
+            sentences.append(text)

@@ -1,0 +1,204 @@
+"""Steps of `edgewise fit` after the table is prepared: train the KAN, compare other models, search for a formula."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.cli.shared.formulas import FormulaList
+from edgewise.cli.shared.model import predict_rows
+from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
+from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator.equations import FEWEST, table_front
+from edgewise.outcomes import ProgressCallback, StopReason
+
+LEVEL = 0.9  # coverage of the prediction intervals; a choice
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """The KAN with its predictions of the test rows.
+
+    Parameters
+    ----------
+    estimator : KANRegressor or KANClassifier
+        The fitted estimator.
+    prediction : ndarray of shape (N_test,)
+        Predicted numbers or labels.
+    probabilities : ndarray of shape (N_test, C) or None
+        Probabilities in the order of the classes; None for regression.
+    metrics : dict of str to float
+        Measures on the test rows, R² or the accuracy first.
+    error : float
+        Standard error of the first measure.
+    seconds : float
+        Wall time of the training.
+    notes : tuple of str
+        Warnings of the training.
+    coverage : float or None
+        Share of the test rows within their 90 % intervals; None for a model without intervals.
+    """
+
+    estimator: KANRegressor | KANClassifier
+    prediction: np.ndarray
+    probabilities: np.ndarray | None
+    metrics: dict[str, float]
+    error: float
+    seconds: float
+    notes: tuple[str, ...] = ()
+    coverage: float | None = None
+
+    @property
+    def score(self) -> float:
+        """R² or accuracy on the test rows."""
+        return next(iter(self.metrics.values()))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the training early."""
+        return StopReason.INTERRUPTED in (self.estimator.report_.stopped, self.estimator.search_.stopped)
+
+
+def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None) -> TrainedModel:
+    """Fit the KAN to the training rows and score it on the test rows.
+
+    Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt is raised.
+    """
+    kind = KANClassifier if prepared.labels else KANRegressor
+    estimator = kind(
+        hidden="auto" if job.hidden is None else job.hidden,
+        grid_size="auto" if job.grid_size is None else job.grid_size,
+        budget=job.budget,
+        time_limit=job.time_limit,
+        random_state=job.seed,
+        progress=progress,
+    )
+    start = time.perf_counter()
+    X_test, truth = prepared.X[prepared.test], prepared.y[prepared.test]
+    with collect_warnings() as notes:
+        estimator.fit(prepared.X[prepared.train], prepared.y[prepared.train])
+        seconds = time.perf_counter() - start
+        prediction, probabilities = predict_rows(estimator, X_test, prepared.labels)
+    coverage = None
+    if isinstance(estimator, KANRegressor) and has_intervals(estimator):
+        low, high = estimator.predict_interval(X_test, LEVEL)
+        coverage = float(np.mean((low <= truth) & (truth <= high)))
+    return TrainedModel(
+        estimator,
+        prediction,
+        probabilities,
+        measures(prepared.task, truth, prediction, probabilities, np.array(prepared.labels)),
+        standard_error(prepared.task, truth, prediction),
+        seconds,
+        tuple(notes),
+        coverage,
+    )
+
+
+def has_intervals(estimator: KANRegressor) -> bool:
+    """Whether enough rows were held out in training to calibrate the 90 % intervals."""
+    bars = getattr(estimator, "error_bars_", None)
+    return bars is not None and float(bars.levels[-1].min()) >= LEVEL
+
+
+def compare_models(
+    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None
+) -> Iterator[BaselineResult]:
+    """Yield the results of the other models on the same split; for the knot table also those of the slope rule."""
+    train, test, names = prepared.train, prepared.test, prepared.encoder.feature_names
+    is_knots = prepared.source.name == "knots" and prepared.target == "signature" and bool(prepared.labels)
+    if is_knots and set(SLOPE_COLUMNS) <= set(names):
+        start = time.perf_counter()
+        translations = prepared.X[:, [names.index(column) for column in SLOPE_COLUMNS]]
+        rule = SlopeRule.fit(translations[train], prepared.y[train].astype(np.float64))
+        prediction = rule.predict(translations[test])
+        metrics = measures(prepared.task, prepared.y[test], prediction)
+        yield BaselineResult(
+            "slope rule",
+            metrics["accuracy"],
+            metrics,
+            parameters=2,
+            seconds=time.perf_counter() - start,
+            settings={"factor": rule.factor, "offset": rule.offset},
+            error=standard_error(prepared.task, prepared.y[test], prediction),
+            prediction=prediction,
+        )
+    X, y = prepared.X, prepared.y
+    yield from iterate_baselines(
+        X[train], y[train], X[test], y[test], task=prepared.task, seed=job.seed, progress=progress
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FitFormulas:
+    """Formulas that were found during a fit.
+
+    Parameters
+    ----------
+    formulas : FormulaList
+        The formulas, with the training rows.
+    score : float
+        R² of the chosen one on the test rows; NaN where it is not finite.
+    seconds : float
+        Wall time of the search.
+    """
+
+    formulas: FormulaList
+    score: float
+    seconds: float
+
+    @property
+    def equation(self) -> str:
+        """The chosen formula with four digits, after the target."""
+        return f"{self.formulas.target} = {self.formulas.best.formula.text(4)}"
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the chosen formula, then sentences about its accuracy and its domain."""
+        formulas = self.formulas
+        score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}") if math.isfinite(self.score) else "–"
+        return (
+            self.equation,
+            f"On the test rows the R² of this formula is {score}. {' '.join(formulas.accuracy)}",
+            *formulas.domain,
+            *formulas.notes,
+            f"The search took {self.seconds:.1f} seconds; `edgewise formula` searches longer and writes LaTeX or code.",
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return the entry of metrics.json."""
+        formulas = self.formulas
+        return {
+            "formula": formulas.best.formula.text(None),
+            "rounded": formulas.best.formula.text(4),
+            "test_r2": self.score if math.isfinite(self.score) else None,
+            "seconds": round(self.seconds, 3),
+            "domain": list(formulas.domain),
+            "front": formulas.rows(),
+        }
+
+
+def find_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel) -> FitFormulas | None:
+    """Search for formulas of a numeric target on the training rows.
+
+    Returns None for classes, for few rows, and if the job allows no time for it.
+    """
+    estimator = trained.estimator
+    if not isinstance(estimator, KANRegressor) or not job.formulas > 0 or len(prepared.train) < FEWEST:
+        return None
+    start = time.perf_counter()
+    X, y = prepared.X[prepared.train], prepared.y[prepared.train]
+    with collect_warnings():
+        front = table_front(X, y, prepared.encoder.feature_names, job.formulas, estimator)
+    estimator.equations_ = front  # stored in the model file
+    seconds = time.perf_counter() - start
+    formulas = FormulaList.from_front(front, prepared.target, X, y, ())
+    prediction, score = formulas.best.formula(prepared.X[prepared.test]), math.nan
+    if math.isfinite(prediction.sum()):
+        score = next(iter(measures(prepared.task, prepared.y[prepared.test], prediction).values()))
+    return FitFormulas(formulas, score, seconds)
