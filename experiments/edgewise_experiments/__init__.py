@@ -34,9 +34,11 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from edgewise.errors import InputError
 
@@ -52,7 +54,8 @@ def _modules() -> dict[str, str]:
     }
 
 
-def experiments() -> dict[str, str]:
+@cache
+def experiments() -> Mapping[str, str]:
     """Return the first sentence of each experiment by its name, without importing any of them."""
     sentences = {}
     for name, dotted in sorted(_modules().items()):
@@ -60,7 +63,7 @@ def experiments() -> dict[str, str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in tree.body):
             sentences[name.replace("_", "-")] = (ast.get_docstring(tree) or "").split("\n")[0]
-    return sentences
+    return MappingProxyType(sentences)
 
 
 def load_experiment(name: str) -> ModuleType:

@@ -10,7 +10,7 @@ def one_small_table(monkeypatch):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(60, 2))
     table = tables.Table(X, X[:, 0] + 0.1 * generator.normal(size=60), "regression")
-    monkeypatch.setattr(tables, "tables", lambda quick: {"small": lambda: table})
+    monkeypatch.setattr(tables, "chosen_tables", lambda quick: {"small": lambda: table})
     monkeypatch.setattr(tables, "QUICK_MODELS", tables.MODELS)
     monkeypatch.setattr(tables, "is_installed", lambda name: True)
     monkeypatch.setattr(tables, "additive_model", lambda *_: ({"r2": 0.5}, 3, 0.1))

@@ -146,7 +146,7 @@ def _measure(name: str, seed: int, noise: float, useless: int, report_progress: 
 def _same_form(
     node: Expression, x: np.ndarray, y: np.ndarray, clean: np.ndarray, fresh_x: np.ndarray, fresh_y: np.ndarray
 ) -> bool:
-    """Tell whether the formula becomes the truth when no constant moves by more than three standard errors."""
+    """Return whether the formula becomes the truth when no constant moves by more than three standard errors."""
     noisy = fit_constants(node, x, y)
     if noisy is None:
         return False

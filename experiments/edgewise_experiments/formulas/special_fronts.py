@@ -60,7 +60,7 @@ def front_jobs(name: str, seed: int, *, quick: bool) -> list[Job]:
 
 
 def is_front(row: Mapping) -> bool:
-    """Tell whether a row comes from `front_jobs`."""
+    """Return whether a row comes from `front_jobs`."""
     return row.get("degree") == DEGREE
 
 

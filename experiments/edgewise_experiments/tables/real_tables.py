@@ -17,7 +17,7 @@ from edgewise.errors import missing_extra
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """X (N, d), y (N,), task, and the groups (N,) that a fold must not cut."""
+    """Inputs X (N, d), targets y (N,), the task, and groups (N,) whose rows stay in one fold."""
 
     X: np.ndarray
     y: np.ndarray
@@ -25,7 +25,7 @@ class Table:
     group: np.ndarray | None = None
 
     def folds(self, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Training and test rows of each fold."""
+        """Yield the indices of training and test rows of each fold."""
         settings = {"n_splits": count, "shuffle": True, "random_state": seed}
         if self.group is not None:
             yield from GroupKFold(**settings).split(self.X, self.y, self.group)
@@ -36,7 +36,7 @@ class Table:
 
 
 def real_tables() -> Mapping[str, Callable[[], Table]]:
-    """Name and maker of each table."""
+    """Return the function that loads each table, by the name of the table."""
     return {
         "diabetes": lambda: Table(*load_diabetes(return_X_y=True), "regression"),
         "breast cancer": lambda: Table(*load_breast_cancer(return_X_y=True), "classification"),
@@ -55,9 +55,19 @@ def _knots() -> Table:
 
 @dataclass(frozen=True)
 class _Columns:
-    """What is learned from a table of statsmodels. target: a column, or a function of the columns; inputs: columns,
-    those of text become one of zeros and ones for each value; group: columns; rows in which all of them are alike stay
-    together."""
+    """Columns of a table of statsmodels.
+
+    Parameters
+    ----------
+    target : str or callable
+        A column, or a function of the columns.
+    inputs : sequence of str
+        Columns; a column of text becomes one column of zeros and ones for each value.
+    task : str
+        "regression" or "classification".
+    group : tuple of str, optional
+        Rows that agree in all these columns stay in one fold.
+    """
 
     target: str | Callable[[Mapping[str, np.ndarray]], np.ndarray]
     inputs: Sequence[str]
@@ -84,8 +94,8 @@ _STATSMODELS = {
             *("PCTAF", "PCTCHRT", "PCTYRRND"),
         ),
     ),
-    # A person has a row for each year, and a family shares its insurance: with rows dealt out freely the best model is
-    # the one that knows the persons again.
+    # A person has a row for each year, and a family shares its insurance; if the folds cut these groups, the best model
+    # is the one that recognises the persons.
     "randhie": _Columns(
         "mdvis",
         ("lncoins", "idp", "lpi", "fmde", "physlm", "disea", "hlthg", "hlthf", "hlthp"),

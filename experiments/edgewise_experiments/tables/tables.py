@@ -1,48 +1,62 @@
-"""Fifteen real tables: the KAN with its defaults beside a linear model, an MLP, boosting, an EBM and a GAM.
+"""Fifteen real tables: the KAN with its defaults against a linear model, an MLP, boosting, an EBM and a GAM.
 
 Five folds of each table, see `real_tables`. Folds keep the shares of the classes where each has five rows; rows of one
 group (mutant knots, a family's years, a traveller's choices) are never on both sides. The score is R^2 or accuracy in
-per cent, its mean over the folds; seconds are those of one fit, the choice of shape, grid and strength included, as it
-is for the other models.
+per cent, its mean over the folds; seconds are those of one fit, including the choice of shape, grid and strength, and
+likewise for the other models.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from operator import eq, gt
+
+import numpy as np
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines, measures
 from edgewise.datasets import SLOPE_COLUMNS, SlopeRule, load_knots
-from edgewise_experiments.runner.jobs import RowCallback, RowProgress
-from edgewise_experiments.runner.outcome import Outcome, ResultTable
+from edgewise.outcomes import Progress, ProgressCallback
+from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
-from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
+from edgewise_experiments.tables.additive_models import PACKAGES, additive_model, is_installed, is_too_large
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
 MODELS = ("KAN", "linear", "MLP", "boosting", "EBM", "pyGAM")
 READABLE = ("KAN", "linear", "EBM", "pyGAM")  # by a person: curves or coefficients that add up, or a small network
+WITHIN = 0.01  # a score that is lower by at most this counts as equal to the best; a choice
+NOTES = (
+    "Scores on test rows in per cent, accuracy or R²: means of the folds. The gap is the KAN's score minus that of "
+    "the best other model, in percentage points. Parameters and seconds are those of the KAN; the seconds of a fit "
+    "include the search, and the longest is in brackets. A dash marks a model that was not fitted.",
+    "The KAN has its defaults. The linear models, the MLP and boosting are tuned; the EBM has fewer bags and rounds "
+    "than by default (see the code), which changes its scores little; pyGAM has its own grid search.",
+    "Ranks are means over the tables, among all models and among those that a person can read; equal scores share "
+    "their places. pyGAM is ranked only on the tables to which it was fitted.",
+)
 QUICK = ("diabetes",)  # others take the MLP ten times as long
 QUICK_MODELS = ("KAN", "linear", "MLP", "boosting")  # an EBM takes minutes of one core on any table
 
 
-def tables(quick: bool) -> dict[str, Callable[[], Table]]:
-    """Name and maker of each table."""
+def chosen_tables(quick: bool) -> dict[str, Callable[[], Table]]:
+    """Return the function that loads each table, by the name of the table."""
     return {name: make for name, make in real_tables().items() if not quick or name in QUICK}
 
 
 def models(quick: bool = False) -> tuple[str, ...]:
-    """Those that can be fitted here: interpret and pyGAM may be missing."""
+    """Return the models that can be fitted here; interpret and pyGAM may not be installed."""
     return tuple(name for name in (QUICK_MODELS if quick else MODELS) if name not in PACKAGES or is_installed(name))
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Fits what is not yet in the store, and gives the table of means; one seed unless told otherwise."""
+    """Fit the models that the store lacks, with one seed by default."""
     count, budget = (2, 0.02) if quick else (5, 1.0)
-    chosen, seeds = tables(quick), seeds or (0,)
+    chosen, seeds = chosen_tables(quick), seeds or (0,)
     fitted = models(quick)
     for name in (model for model in (QUICK_MODELS if quick else MODELS) if model not in fitted):
         progress(RowProgress(name, 0.0, line=f"{name} is left out: it needs {PACKAGES[name]}, which is not installed."))
@@ -51,75 +65,84 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         table = make()
         for fold, (train, test) in enumerate(table.folds(count, seed)):
             key = {"table": name, "fold": fold, "folds": count, "seed": seed, "budget": budget}
-            before = done
+            label, before = f"{name}, fold {fold + 1}", done
 
-            def tell(what: str, share: float, name=name, fold=fold, before=before) -> None:
-                progress(RowProgress(f"{name}, fold {fold + 1}: {what}", (before + share) / planned))
+            def report(at: Progress, label: str = label, before: int = before) -> None:
+                progress(RowProgress(f"{label}: {at.stage}", (before + len(fitted) * at.share) / planned))
 
-            for row in _fits(table, train, test, key, fitted, store, tell):
-                progress(RowProgress(f"{name}, fold {fold + 1}", done / planned, line=_line(store.add(row))))
+            for row in _fits(table, train, test, key, fitted, store, report):
+                progress(RowProgress(label, done / planned, line=_line(store.add(row))))
             done += len(fitted)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
     return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])
 
 
 def _fits(
-    table: Table, train, test, key: dict, order: Sequence[str], store: Store, tell: Callable[[str, float], None]
+    table: Table,
+    train: np.ndarray,
+    test: np.ndarray,
+    key: dict,
+    order: Sequence[str],
+    store: Store,
+    report_progress: ProgressCallback,
 ) -> Iterator[dict]:
-    """The rows of one fold that the store lacks. order: the models."""
+    """Measure the rows of one fold that the store lacks; `order` lists the models, each an equal share of the work."""
     missing = [model for model in order if store.find(**key, model=model) is None]
     if "KAN" in missing:
-        yield {**key, "model": "KAN", **_kan(table, train, test, key, lambda at: tell("KAN", at.share))}
+        yield {
+            **key,
+            "model": "KAN",
+            **_kan(table, train, test, key, partial(_report_part, report_progress, "KAN", order)),
+        }
     if set(missing) & {"linear", "MLP", "boosting"}:
         split = table.X[train], table.y[train], table.X[test], table.y[test]
         for one in iterate_baselines(
             *split,
             task=table.task,
             seed=key["seed"],
-            progress=lambda at: tell(at.stage, order.index(at.stage) + at.share),
+            progress=lambda at: _report_part(report_progress, at.stage, order, at),
         ):
             if one.name in missing:
                 yield {**key, "model": one.name, **_row(table, one.metrics, one.parameters, one.seconds, train, test)}
     for name in (model for model in missing if model in PACKAGES):
         if name != "pyGAM" or not is_too_large(table.X[train], table.y, table.task):
-            tell(name, order.index(name))
+            report_progress(Progress(name, order.index(name) / len(order)))
             yield {**key, "model": name, **_additive(name, table, train, test, key["seed"])}
     if key["table"] == "knots" and store.find(**key, model="slope rule") is None:
-        yield {**key, "model": "slope rule", **_rule(table, train, test)}
+        yield {**key, "model": "slope rule", **_slope_rule(table, train, test)}
 
 
-def _kan(table: Table, train, test, key: dict, progress) -> dict:
+def _kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, progress: ProgressCallback) -> dict:
     kind = KANRegressor if table.task == "regression" else KANClassifier
     start = time.perf_counter()
     model = kind(budget=key["budget"], random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
     seconds = time.perf_counter() - start
-    if "interrupted" in (model.report_.stopped, model.search_.stopped):
-        raise KeyboardInterrupt  # a fit that was cut short is no result
+    require_complete(model.report_, model.search_)
     probabilities = model.predict_proba(table.X[test]) if table.task == "classification" else None
     prediction = model.predict(table.X[test])
     classes = model.classes_ if probabilities is not None else None
-    found = measures(table.task, table.y[test], prediction, probabilities, classes)
+    metrics = measures(table.task, table.y[test], prediction, probabilities, classes)
     config = model.model_.config
     shape = {"width": list(config.width), "grid_size": list(config.grid_size)}
-    return {**_row(table, found, model.parameter_count_, seconds, train, test), **shape}
+    return {**_row(table, metrics, model.parameter_count_, seconds, train, test), **shape}
 
 
-def _additive(name: str, table: Table, train, test, seed: int) -> dict:
+def _additive(name: str, table: Table, train: np.ndarray, test: np.ndarray, seed: int) -> dict:
     split = table.X[train], table.y[train], table.X[test], table.y[test]
-    found, parameters, seconds = additive_model(name, table.task, *split, seed)
-    return _row(table, found, parameters, seconds, train, test)
+    metrics, parameters, seconds = additive_model(name, table.task, *split, seed)
+    return _row(table, metrics, parameters, seconds, train, test)
 
 
-def _rule(table: Table, train, test) -> dict:
-    """The classical rule for the knot table, fitted to the training rows like everything else."""
+def _slope_rule(table: Table, train: np.ndarray, test: np.ndarray) -> dict:
+    """Measure the classical rule for the knot table, fitted to the training rows like the models."""
     translations = table.X[:, [load_knots().feature_names.index(column) for column in SLOPE_COLUMNS]]
     start = time.perf_counter()
     prediction = SlopeRule.fit(translations[train], table.y[train]).predict(translations[test])
-    found = measures(table.task, table.y[test], prediction)
-    return _row(table, found, 2, time.perf_counter() - start, train, test)
+    metrics = measures(table.task, table.y[test], prediction)
+    return _row(table, metrics, 2, time.perf_counter() - start, train, test)
 
 
-def _row(table: Table, metrics: dict, parameters: int, seconds: float, train, test) -> dict:
+def _row(table: Table, metrics: dict, parameters: int, seconds: float, train: np.ndarray, test: np.ndarray) -> dict:
     score = next(iter(metrics.values()), math.nan)
     return {
         "task": table.task,
@@ -132,10 +155,10 @@ def _row(table: Table, metrics: dict, parameters: int, seconds: float, train, te
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """The table: for each data set the mean score of each model, and how far the KAN is from the best of the others."""
+    """Make the table of mean scores, the table of average ranks, and the key figures."""
     names = list(dict.fromkeys(row["table"] for row in rows))
-    columns = ("table", "rows", *MODELS, "gap", "numbers", "seconds")
-    lines, sentences, scores = [], [], {}
+    columns = ("table", "rows", *MODELS, "gap", "parameters", "seconds")
+    lines, scores = [], {}
     for name in names:
         mine = [row for row in rows if row["table"] == name]
         means = {model: _mean(row["score"] for row in mine if row["model"] == model) for model in MODELS}
@@ -152,41 +175,53 @@ def summary(rows: list[dict]) -> Outcome:
                 f"{_mean(row['seconds'] for row in kan):.1f} (max {max(row['seconds'] for row in kan):.1f})",
             )
         )
-        rule = [row["score"] for row in mine if row["model"] == "slope rule"]
-        if rule:
-            sentences.append(f"The slope rule, two numbers, gives {100 * _mean(rule):.1f} % for {name}.")
-    folds = len({(row["fold"], row["seed"]) for row in rows})
-    sentences.insert(
-        0,
-        f"Scores on test rows, accuracy or R², in per cent: means of {folds} folds. Gap: points from the best of the "
-        "others to the KAN. Numbers, seconds: parameters of the KAN, wall time of its fit, search included. The KAN "
-        f"has its defaults, linear models, MLP and boosting are tuned, an EBM has {EBM['outer_bags']} bags and at most "
-        f"{EBM['max_rounds']:,} rounds, pyGAM its grid search.",
-    )
-    if len(names) > 1:
-        sentences += _ranks(scores)
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences))
+    figures = {"folds": str(len({(row["fold"], row["seed"]) for row in rows}))}
+    rule = [row for row in rows if row["model"] == "slope rule"]
+    if rule:
+        figures[f"accuracy of the slope rule, two parameters, for {rule[0]['table']}"] = (
+            f"{100 * _mean(row['score'] for row in rule):.1f} %"
+        )
+    table = ResultTable(columns, tuple(lines))
+    if len(names) < 2:
+        return Outcome((table, key_figures(figures)), NOTES)
+    ranks, readable = _ranks(scores, MODELS), _ranks(scores, READABLE)
+    order = sorted(ranks, key=lambda model: _mean(ranks[model]))
+    ranked = [
+        (
+            model,
+            f"{_mean(ranks[model]):.2f}",
+            f"{_mean(readable[model]):.2f}" if model in readable else "-",
+            str(len(ranks[model])),
+        )
+        for model in order
+    ]
+    best = next((model for model in order if model != "KAN"), None)
+    figures = {
+        "tables on which the KAN is within a point of the best": (
+            f"{sum(each['KAN'] >= max(each.values()) - WITHIN for each in scores.values())} of {len(scores)}"
+        ),
+        "average rank of the KAN among all models": f"{_mean(ranks['KAN']):.2f}",
+        "best average rank of another model": "-" if best is None else f"{_mean(ranks[best]):.2f} ({best})",
+        **figures,
+    }
+    heads = ("model", "rank among all", "rank among readable models", "tables")
+    return Outcome((table, ResultTable(heads, tuple(ranked), "Average rank"), key_figures(figures)), NOTES)
 
 
-def _ranks(scores: dict[str, dict[str, float]]) -> list[str]:
-    """Average ranks, among all models and among those that people read; equal scores share their places."""
-    said = []
-    for who, asked in (("all models", MODELS), ("models that a person can read", READABLE)):
-        ranks: dict[str, list[float]] = {}
-        for found in scores.values():
-            values = {model: score for model, score in found.items() if model in asked}
-            for model, score in values.items():
-                above, equal = (sum(compare(other, score) for other in values.values()) for compare in (gt, eq))
-                ranks.setdefault(model, []).append(above + (equal + 1) / 2)
-        order = sorted(ranks, key=lambda model: _mean(ranks[model]))
-        means = [f"{m} {_mean(ranks[m]):.2f}" + _of_fewer(len(ranks[m]), len(scores)) for m in order]
-        said.append(f"Average rank among {who} over {len(scores)} tables: {', '.join(means)}.")
-    near = sum(found["KAN"] >= max(found.values()) - 0.01 for found in scores.values())
-    return [*said, f"The KAN is within a point of the best in {near} of {len(scores)} tables."]
+def _ranks(scores: dict[str, dict[str, float]], models: Sequence[str]) -> dict[str, list[float]]:
+    """Return the rank of each of these models on each table; equal scores share their places."""
+    ranks: dict[str, list[float]] = {}
+    for by_model in scores.values():
+        values = {model: score for model, score in by_model.items() if model in models}
+        for model, score in values.items():
+            above, equal = (sum(compare(other, score) for other in values.values()) for compare in (gt, eq))
+            ranks.setdefault(model, []).append(above + (equal + 1) / 2)
+    return ranks
 
 
-def _of_fewer(count: int, tables: int) -> str:
-    return "" if count == tables else f" (of {count})"
+def _report_part(report_progress: ProgressCallback, model: str, order: Sequence[str], at: Progress) -> None:
+    """Report the progress of one model as progress of the whole fold."""
+    report_progress(Progress(model, (order.index(model) + at.share) / len(order), at.loss))
 
 
 def _line(row: dict) -> str:
@@ -194,6 +229,6 @@ def _line(row: dict) -> str:
     return f"{row['table']}, fold {row['fold'] + 1} of {row['folds']}: {row['model']} {score}, {row['seconds']:.1f} s"
 
 
-def _mean(values) -> float:
+def _mean(values: Iterable[float | None]) -> float:
     known = [math.nan if value is None else value for value in values]
     return sum(known) / len(known) if known else math.nan

@@ -1,8 +1,8 @@
 """The KAN paper's error bound, measured: error in C^m against the grid size, by the best spline and by training.
 
 Theorem 2.1 of Liu et al. (arXiv 2404.19756): the error in C^m falls as G^-(k + 1 - m), m = 0..k. The paper states it
-and never measures it. Best spline: L2 projection of exp(sin(pi x)), integrals by Gauss's rule. By training: a KAN
-[2, 1, 1] on samples of exp(sin(pi x) + y^2), Levenberg-Marquardt, grids halved exactly.
+and never measures it. The best spline is the L2 projection of exp(sin(pi x)), with integrals by Gauss's rule. Training
+fits a KAN [2, 1, 1] to samples of exp(sin(pi x) + y^2) by Levenberg-Marquardt, with grids that are halved exactly.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,27 +21,38 @@ from edgewise import KAN, LevenbergMarquardt, Regression, fit, refine
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.theory import derivative_exponent, fitted_exponent, spline_bound
 from edgewise.train import enclose, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEGREES = (1, 2, 3, 4, 5)
 TARGET, WIDTH = TOY_FUNCTIONS["toy 2"], (2, 1, 1)
-WITHIN = 0.2  # of the theory's exponent
-FIRST = {"projection": 32, "training": 16}  # grids below are left out of the fit: the function is not resolved there
+WITHIN = 0.2  # largest difference from the theory's exponent that counts as agreement; a choice
+FIRST = {"projection": 32, "training": 16}  # coarser grids do not resolve the function
 ROUNDING = 3e-14  # of values of order 1; a derivative multiplies it by (grid size)^order
-NODES, LOOKS = 10, 40  # of Gauss's rule, and points at which the error is looked at, on each interval
+NODES, POINTS = 10, 40  # nodes of Gauss's rule and evaluation points of the error on each interval
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))  # steps, and the margin of the hidden grids after them
-STEPS, SETTLED = 100, 1e-4
-BEYOND = 1.05  # samples are drawn from a box that much larger and moved to its faces
+STEPS, SETTLED = 100, 1e-4  # steps on each grid, and the relative tolerance that ends them
+NOTES = (
+    "The error in C^m is the largest error of any derivative of order 0 to m, along both axes. Its exponent against "
+    "the grid size is fitted by least squares to the grids that resolve the function, above rounding; training: "
+    "median of the seeds. The figure shows the errors.",
+    "The explicit bound on the L2 error of the best spline is (h/pi)^(k+1) |f^(k+1)| (Sande, Manni and Speleers, M3AS "
+    "29, 2019), with spacing h and degree k; a ratio above 1 would mean that the bound or the projection is wrong.",
+)
+BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box; a choice
 
 
 @dataclass(frozen=True)
 class Plan:
-    """projected, trained: grid sizes; samples: to train on; starts: tried on the first grid."""
+    """Grid sizes of the projection and of the training, number of training samples, and starts on the first grid."""
 
     projected: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
     trained: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
@@ -53,7 +65,7 @@ QUICK_DEGREES = (1, 3)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Three seeds, of samples and starts, unless told otherwise; the projection knows no chance."""
+    """Train with three seeds (of samples and starts) by default; the projection is deterministic."""
     plan, degrees = (QUICK, QUICK_DEGREES) if quick else (FULL, DEGREES)
     seeds = seeds or ((0,) if quick else (0, 1, 2))
     jobs = [
@@ -77,7 +89,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Exponents beside the theory's for every degree and order, and a figure of the errors."""
+    """Make the table of exponents for every degree and order, the key figures, and the figure of the errors."""
     rows = latest(rows, "kind", "degree", "seed")
     projected = [row for row in rows if row["kind"] == "projection"]
     trained = [row for row in rows if row["kind"] == "training"]
@@ -89,36 +101,33 @@ def summary(rows: list[dict]) -> Outcome:
             best, learned = exponent(row, order), median(exponent(other, order) for other in repeats)
             within += best is not None and abs(best - theory) <= WITHIN
             close += learned is not None and abs(learned - theory) <= WITHIN
-            found = ("-" if value is None else f"{value:.2f}" for value in (best, learned))
-            lines.append((str(row["degree"]), str(order), str(theory), *found))
+            measured = ("-" if value is None else f"{value:.2f}" for value in (best, learned))
+            lines.append((str(row["degree"]), str(order), str(theory), *measured))
     columns = ("degree k", "order m", "theory k+1-m", "best spline", "training")
-    seeds = len({row["seed"] for row in trained})
-    sentences = [
-        "Exponents of the error in C^m (the largest error of any derivative of order 0..m) against the grid size, "
-        f"least squares above rounding, over grids from {FIRST['projection']} on for the best spline and from "
-        f"{FIRST['training']} on for training: derivatives along both axes, {seeds} seed(s), median; so in the figure.",
-        f"Within {WITHIN} of the theory: {within} of {len(lines)} by the best spline, {close} by training.",
-    ]
+    figures = {
+        f"exponents of the best spline within {WITHIN:g} of the theory": f"{within} of {len(lines)}",
+        f"exponents of training within {WITHIN:g} of the theory": f"{close} of {len(lines)}",
+        "seeds of training": str(len({row["seed"] for row in trained})),
+        "smallest grid size in the fits, best spline": str(FIRST["projection"]),
+        "smallest grid size in the fits, training": str(FIRST["training"]),
+    }
     if projected:
         shares = [error / bound for row in projected for error, bound in zip(row["l2"], row["bound"], strict=True)]
-        sentences.append(
-            "The L2 error of the best spline is below the explicit bound (h/pi)^(k+1) |f^(k+1)| of Sande, Manni and "
-            f"Speleers (M3AS 29, 2019) on every grid, at {min(shares):.2g} to {max(shares):.2g} of it."
-            if max(shares) <= 1
-            else "The L2 error of the best spline exceeds the explicit bound: one of the two is wrong."
-        )
-    return Outcome((ResultTable(columns, tuple(lines)),), tuple(sentences), {"slopes": partial(_draw, rows)})
+        figures["L2 error of the best spline over its bound, smallest"] = f"{min(shares):.2g}"
+        figures["L2 error of the best spline over its bound, largest"] = f"{max(shares):.2g}"
+    tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
+    return Outcome(tables, NOTES, {"slopes": partial(_draw, rows)})
 
 
 def exponent(row: dict, order: int) -> float | None:
-    """With which the error in C^order falls: over the grids from `FIRST` on, or the last two, above rounding."""
+    """Return the exponent of the error in C^order over the grids from `FIRST` on, or the last two, above rounding."""
     first = min(FIRST[row["kind"]], row["grids"][-2])
-    found = [
+    points = [
         (grid, errors[order])
         for grid, errors in zip(row["grids"], row["errors"], strict=True)
         if grid >= first and errors[order] is not None and errors[order] > ROUNDING * grid**order
     ]
-    fitted = fitted_exponent(*zip(*found, strict=True)) if found else None
+    fitted = fitted_exponent(*zip(*points, strict=True)) if points else None
     return None if fitted is None else fitted.alpha
 
 
@@ -127,33 +136,33 @@ def _wave(x: Tensor) -> Tensor:
 
 
 def _toy(x: Tensor) -> Tensor:
-    """The target in torch, (N, 2) -> (N, 1): its derivatives are autograd's."""
+    """Evaluate the target at x (N, 2) in torch, with values (N, 1) that autograd can differentiate."""
     return torch.exp(torch.sin(math.pi * x[:, :1]) + x[:, 1:] ** 2)
 
 
 def derivatives(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, order: int) -> list[Tensor]:
-    """Values and derivatives 1..order of a function along one direction, each by forward mode through the last."""
-    found = [function]
+    """Return values and derivatives 1..order of a function along one direction, each by forward mode of the last."""
+    functions = [function]
     for _ in range(order):
-        found.append(lambda x, last=found[-1]: torch.func.jvp(last, (x,), (direction.expand_as(x),))[1])
-    return [each(x) for each in found]
+        functions.append(lambda x, last=functions[-1]: torch.func.jvp(last, (x,), (direction.expand_as(x),))[1])
+    return [each(x) for each in functions]
 
 
-def _project(degree: int, grids: Sequence[int], tell: Tell) -> dict:
-    """The L2 projection on each grid: its errors in C^0 .. C^degree, its L2 error, and the bound of that."""
+def _project(degree: int, grids: Sequence[int], report_progress: ProgressCallback) -> dict:
+    """Project on each grid; return the errors in C^0 .. C^degree, the L2 error, and its bound."""
     errors, l2, bounds = [], [], []
     one = torch.ones(1, dtype=torch.float64)
     for done, grid in enumerate(grids):
-        tell(f"grid {grid}", done / len(grids), None)
+        report_progress(Progress(f"grid {grid}", done / len(grids)))
         knots = uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), grid, degree)
         x, weight = quadrature(breakpoints_of(knots, degree), NODES)
         root = weight[0].sqrt()[:, None]
         rows, values = root * basis(x.mT, knots, degree)[:, 0], root * _wave(x[0])[:, None]
         q, r = torch.linalg.qr(rows)
         coef = torch.linalg.solve_triangular(r, q.mT @ values, upper=True)
-        looks = torch.linspace(-1, 1, grid * LOOKS + 1, dtype=torch.float64)
-        exact = derivatives(_wave, looks, one, degree)
-        spline = [(basis(looks[:, None], knots, degree, order)[:, 0] @ coef)[:, 0] for order in range(degree + 1)]
+        points = torch.linspace(-1, 1, grid * POINTS + 1, dtype=torch.float64)
+        exact = derivatives(_wave, points, one, degree)
+        spline = [(basis(points[:, None], knots, degree, order)[:, 0] @ coef)[:, 0] for order in range(degree + 1)]
         errors.append(_largest([float((a - b).abs().max()) for a, b in zip(exact, spline, strict=True)]))
         l2.append(float((rows @ coef - values).norm()))
         top = root[:, 0] * derivatives(_wave, x[0], one, degree + 1)[-1]
@@ -162,29 +171,30 @@ def _project(degree: int, grids: Sequence[int], tell: Tell) -> dict:
 
 
 def _largest(errors: Sequence[float]) -> list[float]:
-    """The norm of C^m holds all orders up to m."""
+    """Return the norm of C^m for each m: the largest error of all orders up to m."""
     return [max(errors[: order + 1]) for order in range(len(errors))]
 
 
 def _samples(count: int, seed: int) -> Tensor:
-    """Uniform and dense towards the faces, some on the faces, and the corners: the error in C^m is measured there too.
+    """Draw uniform samples that are denser towards the faces, with some on the faces and all corners.
 
-    A square grid of 71 x 71 samples made the error rise beyond 32 intervals, as the paper's appendix E has it: splines
-    between the samples are free once there are as many intervals as samples along an axis.
+    The error in C^m is measured on the faces too. With a square grid of 71 x 71 samples the error rose beyond 32
+    intervals, as in the paper's appendix E, because the splines between the samples are undetermined once there are as
+    many intervals as samples along an axis.
     """
     x, _ = TARGET.sample(count, seed, edges=0.5)
     corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
     return torch.from_numpy(np.concatenate([np.clip(BEYOND * x, -1, 1), corners]))
 
 
-def _train(degree: int, seed: int, plan: Plan, tell: Tell) -> dict:
-    """The best of a few starts on the first grid, then grid by grid; the errors in C^0 .. C^degree of each."""
+def _train(degree: int, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+    """Train the best of a few starts grid by grid; return the errors in C^0 .. C^degree of each grid."""
     x = _samples(plan.samples, seed)
     y = _toy(x)[:, 0]
     problem = Regression(x, (y - y.mean()) / y.std())
     starts = []
     for start in range(plan.starts):
-        tell("starts", 0.3 * start / plan.starts, None)
+        report_progress(Progress("starts", 0.3 * start / plan.starts))
         model = KAN(
             WIDTH,
             plan.trained[0],
@@ -200,16 +210,16 @@ def _train(degree: int, seed: int, plan: Plan, tell: Tell) -> dict:
         starts.append((_fitted(model, problem, STEPS), start, model))
     model, errors, rmse = min(starts)[2], [], []
     axis = torch.linspace(-1, 1, 101, dtype=torch.float64)
-    looks = torch.cartesian_prod(axis, axis)
-    ways = torch.eye(2, dtype=torch.float64)
-    exact = [derivatives(_toy, looks, way, degree) for way in ways]
+    points = torch.cartesian_prod(axis, axis)
+    directions = torch.eye(2, dtype=torch.float64)
+    exact = [derivatives(_toy, points, direction, degree) for direction in directions]
     for done, grid in enumerate(plan.trained):
-        tell(f"grid {grid}", 0.3 + 0.7 * done / len(plan.trained), None)
+        report_progress(Progress(f"grid {grid}", 0.3 + 0.7 * done / len(plan.trained)))
         if done:
-            model, _ = enclose(refine(model, tuple(2 * size for size in model.config.grid_size)), x, looks)
+            model, _ = enclose(refine(model, tuple(2 * size for size in model.config.grid_size)), x, points)
         rmse.append(math.sqrt(_fitted(model, problem, STEPS)))
         with torch.no_grad():
-            jet = model.jet(looks, ways, degree) * y.std()
+            jet = model.jet(points, directions, degree) * y.std()
         own = [[jet[0] + y.mean(), *jet[1 + degree * way : 1 + degree * (way + 1)]] for way in range(2)]
         errors.append(
             _largest([max(float((own[w][m] - exact[w][m]).abs().max()) for w in (0, 1)) for m in range(degree + 1)])
@@ -219,12 +229,11 @@ def _train(degree: int, seed: int, plan: Plan, tell: Tell) -> dict:
 
 def _fitted(model: KAN, problem: Regression, steps: int) -> float:
     report = fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=SETTLED)
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt
+    require_complete(report)
     return report.loss
 
 
-def _draw(rows: Sequence[dict]):
+def _draw(rows: Sequence[dict]) -> Figure:
     from edgewise_experiments.plots.orders import OrderCurve, order_panels
 
     panels = {}
@@ -244,8 +253,8 @@ def _draw(rows: Sequence[dict]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
-    found = [exponent(row, order) for order in range(row["degree"] + 1)]
-    told = ", ".join("-" if value is None else f"{value:.2f}" for value in found)
-    what = "best spline" if row["kind"] == "projection" else f"training, seed {row['seed']}"
-    return f"{what}, degree {row['degree']}: exponents for m = 0..{row['degree']} {told}, {row['seconds']:.1f} s"
+    """Describe a stored row in one line."""
+    values = [exponent(row, order) for order in range(row["degree"] + 1)]
+    text = ", ".join("-" if value is None else f"{value:.2f}" for value in values)
+    kind = "best spline" if row["kind"] == "projection" else f"training, seed {row['seed']}"
+    return f"{kind}, degree {row['degree']}: exponents for m = 0..{row['degree']} {text}, {row['seconds']:.1f} s"

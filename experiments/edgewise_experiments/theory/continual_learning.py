@@ -4,8 +4,8 @@ In one dimension as in the KAN paper (arXiv 2404.19756, section 3.4): five peaks
 intervals, no base function, 100 steps of L-BFGS a peak. In two and five dimensions five bumps, each with the samples
 that lie nearest to it; later work says that KANs forget there. Every model sees one group of samples at a time.
 
-For MLPs, and for KANs with hidden nodes, several shapes and methods are tried; shown is the one that ends with the
-lowest error on all groups, a choice that favours them, and the one that learns each group best.
+For MLPs, and for KANs with hidden nodes, several shapes and methods are tried. The table shows the one that ends with
+the lowest error on all groups, a choice that favours them, and the one that learns each group best.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
-from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times, worst
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAPER_PHASE = 4.0e-6  # RMSE of each phase in the paper's section 3.4 (one dimension)
 STEPS = 100  # of L-BFGS or Levenberg-Marquardt a group, the paper's
@@ -35,12 +40,22 @@ METHODS = {
     "Adam 1e-2": lambda: (Adam(lr=1e-2), ADAM_STEPS),
     "Adam 1e-3": lambda: (Adam(lr=1e-3), ADAM_STEPS),
 }
-LOOKS = 201  # points of the curves that are stored, in one dimension
+POINTS = 201  # points of the curves that are stored, in one dimension
+NOTES = (
+    "RMSE against the bumps, whose height is 1; median of the seeds. Of the models that were tried the table shows "
+    "the one that keeps most (lowest error on all groups at the end) and the one that learns best (lowest error on "
+    "each group right after it). Group 1, learned: its error right after it was learned; at the end: its error after "
+    "the last group. All groups: the error on all groups at the end; at once: the best of the kind trained on all "
+    "groups together. Spread: the standard deviation of the target, which is the error of a constant. Times: all "
+    "groups over at once.",
+    "In one dimension a KAN without hidden nodes keeps what it learned because each spline coefficient acts on a "
+    "small interval only. With more inputs every hidden node sees all groups.",
+)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Bumps exp(-sharpness |x - c|^2). centres: (groups, inputs); samples: of each group."""
+    """Sum of bumps exp(-sharpness |x - c|^2) with centres c (groups, inputs), and the number of samples of a group."""
 
     centres: tuple[tuple[float, ...], ...]
     sharpness: float
@@ -51,11 +66,11 @@ class Case:
         return len(self.centres[0])
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """x (N, inputs) -> (N,)."""
+        """Return the values (N,) at x (N, inputs)."""
         return np.exp(-self.sharpness * self._distances(x)).sum(1)
 
     def groups(self, seed: int) -> list[np.ndarray]:
-        """Samples of each group in [-1, 1]^inputs: those nearest to its centre; in one dimension the paper's grid."""
+        """Return the samples of each group: those nearest to its centre; in one dimension the paper's grid."""
         count = len(self.centres)
         if self.inputs == 1:
             x = np.linspace(-1, 1, count * self.samples)[:, None]
@@ -78,7 +93,7 @@ CASES: Mapping[str, Case] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """kind: "KAN" or "MLP". detail: the KAN's intervals or the MLP's activation. method: one of `METHODS`."""
+    """A model and its method (a key of `METHODS`); `detail` is the KAN's grid size or the MLP's activation."""
 
     kind: str
     hidden: tuple[int, ...]
@@ -91,7 +106,7 @@ class Plan:
             return MLP(width, activation=self.detail, seed=seed, dtype=torch.float64)
         domain, settings = (-1.0, 1.0), {"base": "zero", "seed": seed, "dtype": torch.float64}
         model = KAN(width, self.detail, 3, domain=domain, **settings)
-        if not self.hidden:  # as the paper: nothing where nothing was learned
+        if not self.hidden:  # as in the paper, the model is zero where it has not learned
             with torch.no_grad():
                 model.layers[0].coef.zero_()
         return model
@@ -102,7 +117,7 @@ class Plan:
 
 
 def plans(case: str, *, quick: bool) -> list[Plan]:
-    """What is tried: of KANs in one dimension only the paper's."""
+    """Return the models to try; in one dimension the paper's KAN is the only KAN."""
     mlps = [
         Plan("MLP", (50,), activation, method)
         for activation in ("tanh", "relu")
@@ -119,7 +134,7 @@ def plans(case: str, *, quick: bool) -> list[Plan]:
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Three seeds, of samples and weights, unless told otherwise; a group after the other, and all groups at once."""
+    """Train with three seeds (of samples and weights) by default, group after group and on all groups at once."""
     seeds = seeds or ((0,) if quick else (0, 1, 2))
     jobs = []
     for seed in seeds:
@@ -139,7 +154,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """For each case and kind the models that keep most and learn best: errors in between, at the end, and at once."""
+    """Make the table of the models that keep most and learn best, the key figures, and the figures."""
     rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
     lines, chosen, kept = [], {}, {}
     for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
@@ -154,28 +169,31 @@ def summary(rows: list[dict]) -> Outcome:
             ends = (median(row["errors"][phase][0] for row in best) for phase in (0, -1))
             cells = (scientific(value) for value in (*ends, final, at_once))
             ratio = times(final / at_once) if final and at_once else "-"
-            model = (f"{kind}, {choice}", _told(best[0]), f"{best[0]['parameters']:,}")
+            model = (f"{kind}, {choice}", _plan_of(best[0]), f"{best[0]['parameters']:,}")
             lines.append((case, *model, *cells, f"{_spread(case):.2f}", ratio))
     columns = ("case", "chosen", "model", "parameters", "group 1, learned", "at the end", "all groups", "at once")
-    sentences = [
-        "RMSE against the bumps (height 1). Chosen: of what was tried, the model that keeps most (lowest error on all "
-        "groups at the end) or learns best (lowest on each group right after it). Group 1, learned: right after it; at "
-        "the end: after the last group; at once: the best of the kind trained on all groups together; spread: the "
-        "standard deviation of the target, what a constant reaches; times: all groups over at once. Median of "
-        f"{len({row['seed'] for row in rows})} seed(s); the paper's KAN in one dimension: {scientific(PAPER_PHASE)}.",
-        *(_verdict(case, kept) for case in CASES if (case, "KAN") in kept and (case, "MLP") in kept),
-    ]
+    figures = {
+        "1-D: largest RMSE of a phase, KAN that keeps most": scientific(_largest_phase(rows)),
+        "1-D: RMSE of each phase in the paper": scientific(PAPER_PHASE),
+    }
+    for case in CASES:
+        kan, mlp = kept.get((case, "KAN")), kept.get((case, "MLP"))
+        figures[f"{case}: error of the MLP over that of the KAN, all groups"] = times(mlp / kan) if kan and mlp else "-"
+    figures["seeds"] = str(len({row["seed"] for row in rows}))
     shown = {name: row["curves"] for (case, name), row in chosen.items() if case == "1-D" and "curves" in row}
-    figures = {"peaks": partial(_draw_peaks, shown)} if shown else {}
-    return Outcome(
-        (ResultTable((*columns, "spread", "times"), tuple(lines)),),
-        tuple(sentences),
-        {**figures, "forgetting": partial(_draw_errors, chosen)},
-    )
+    drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(_draw_peaks, shown)} if shown else {}
+    table = ResultTable((*columns, "spread", "times"), tuple(lines))
+    return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(_draw_errors, chosen)})
+
+
+def _largest_phase(rows: Sequence[dict]) -> float | None:
+    """Return the largest error of a group right after it was learned, for the best KAN in one dimension."""
+    best = best_rows(rows, "1-D", "KAN", CHOICES["keeps most"])
+    return worst(errors[phase] for row in best for phase, errors in enumerate(row["errors"]))
 
 
 def _learned(row: dict) -> float | None:
-    """The mean error of each group right after it was learned."""
+    """Return the mean error of each group right after it was learned."""
     errors = [errors[group] for group, errors in enumerate(row["errors"])]
     return None if None in errors else sum(errors) / len(errors)
 
@@ -184,62 +202,61 @@ CHOICES = {"keeps most": lambda row: row["final"], "learns best": _learned}
 
 
 def _spread(case: str) -> float:
-    """The standard deviation of the target on all groups of seed 0."""
+    """Return the standard deviation of the target on all groups of seed 0."""
     return float(CASES[case](np.concatenate(CASES[case].groups(0))).std())
 
 
 def forgets(row: dict) -> bool:
-    """Whether the first group's error at the end is notable and ten times that right after it was learned."""
+    """Return whether the first group's error at the end is large and ten times that right after it was learned."""
     return row["errors"][-1][0] > max(10 * row["errors"][0][0], 1e-3)
 
 
-def _verdict(case: str, kept: Mapping[tuple[str, str], float]) -> str:
-    kan, mlp = kept[case, "KAN"], kept[case, "MLP"]
-    if not kan or not mlp:
-        return f"{case}: one of the models ended without a number."
-    ahead, ratio = ("KAN", mlp / kan) if kan < mlp else ("MLP", kan / mlp)
-    return f"{case}: after the last group the {ahead}'s error is {times(ratio)} times lower."
-
-
 def best_rows(rows: Sequence[dict], case: str, kind: str, measure: Callable[[dict], float | None]) -> list[dict]:
-    """The rows, one for each seed, of the plan with the lowest median of `measure`."""
-    found: dict[tuple, list[dict]] = {}
+    """Return the rows, one for each seed, of the plan with the lowest median of `measure`."""
+    groups: dict[tuple, list[dict]] = {}
     for row in rows:
         if (row["case"], row["kind"]) == (case, kind):
-            found.setdefault((tuple(row["hidden"]), row["detail"], row["method"]), []).append(row)
+            groups.setdefault((tuple(row["hidden"]), row["detail"], row["method"]), []).append(row)
 
     def middle(group: list[dict]) -> float:
         value = median(map(measure, group))
         return math.inf if value is None else value
 
-    return min(found.values(), key=middle, default=[])
+    return min(groups.values(), key=middle, default=[])
 
 
-def _told(row: dict) -> str:
+def _plan_of(row: dict) -> str:
     return str(Plan(row["kind"], tuple(row["hidden"]), row["detail"], row["method"]))
 
 
-def _measure(name: str, plan: Plan, seed: int, quick: bool, tell: Tell) -> dict:
-    """errors[p][q]: RMSE of group q after group p was learned; final: of all groups at the end; joint: after learning
-    all at once, None where that was not tried; curves: in one dimension what the model says after each group."""
+def _measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
+    """Train group after group, and on all groups at once.
+
+    Returns
+    -------
+    dict
+        `errors[p][q]`: RMSE of group q after group p was learned; `final`: RMSE of all groups at the end; `joint`: RMSE
+        after learning all at once, None where that was not tried; `parameters`; and in one dimension `curves`, the
+        model's values after each group.
+    """
     case = CASES[name]
     groups = [torch.from_numpy(x) for x in case.groups(seed)]
     model, errors, curves = plan.model(case.inputs, seed), [], []
-    looks = torch.linspace(-1, 1, LOOKS, dtype=torch.float64)[:, None]
-    _settle(model, groups)
+    points = torch.linspace(-1, 1, POINTS, dtype=torch.float64)[:, None]
+    _place_hidden_grids_(model, groups)
     for done, x in enumerate(groups):
-        tell(f"group {done + 1}", done / (2 * len(groups)), None)
+        report_progress(Progress(f"group {done + 1}", done / (2 * len(groups))))
         _learn(model, x, case, plan.method, quick)
         errors.append([_rmse(model, other, case) for other in groups])
         with torch.no_grad():
-            curves += [[round(value, 4) for value in model(looks)[:, 0].tolist()]] if case.inputs == 1 else []
+            curves += [[round(value, 4) for value in model(points)[:, 0].tolist()]] if case.inputs == 1 else []
     whole = torch.cat(groups)
     final = _rmse(model, whole, case)
     at_once = None
     if not plan.method.startswith("Adam"):  # never the best where all samples are there
-        tell("all at once", 0.5, None)
+        report_progress(Progress("all at once", 0.5))
         joint = plan.model(case.inputs, seed)
-        _settle(joint, groups)
+        _place_hidden_grids_(joint, groups)
         for _ in groups:  # as many steps in all
             _learn(joint, whole, case, plan.method, quick)
         at_once = _rmse(joint, whole, case)
@@ -248,8 +265,8 @@ def _measure(name: str, plan: Plan, seed: int, quick: bool, tell: Tell) -> dict:
     return {**result, "curves": curves} if curves else result
 
 
-def _settle(model: nn.Module, groups: Sequence[Tensor]) -> None:
-    """Hidden grids where the activations of all groups lie, so that none is an accident of the first group."""
+def _place_hidden_grids_(model: nn.Module, groups: Sequence[Tensor]) -> None:
+    """Place the hidden grids where the activations of all groups lie, so that the first group does not decide."""
     if isinstance(model, KAN):
         adapt_domain_(model, torch.cat(tuple(groups)), hidden_only=True)
 
@@ -258,8 +275,7 @@ def _learn(model: nn.Module, x: Tensor, case: Case, method: str, quick: bool) ->
     optimiser, steps = METHODS[method]()
     y = torch.from_numpy(case(x.numpy()))
     report = fit(model, Regression(x, y), optimiser, steps=5 if quick else steps, tolerance=0.0, adapt_domain=False)
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt
+    require_complete(report)
 
 
 def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:
@@ -267,14 +283,14 @@ def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:
         return float(np.sqrt(np.mean((model(x)[:, 0].numpy() - case(x.numpy())) ** 2)))
 
 
-def _draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]):
+def _draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
     from edgewise_experiments.plots.phases import phase_curves
 
-    x, case = np.linspace(-1, 1, LOOKS), CASES["1-D"]
+    x, case = np.linspace(-1, 1, POINTS), CASES["1-D"]
     return phase_curves(x, case(x[:, None]), shown, centres=[centre[0] for centre in case.centres])
 
 
-def _draw_errors(chosen: Mapping[tuple[str, str], dict]):
+def _draw_errors(chosen: Mapping[tuple[str, str], dict]) -> Figure:
     from edgewise_experiments.plots.phases import phase_errors
 
     panels: dict[str, dict[str, list[float]]] = {}
@@ -284,8 +300,8 @@ def _draw_errors(chosen: Mapping[tuple[str, str], dict]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     return (
-        f"{row['case']}, seed {row['seed']}, {row['kind']} {_told(row)}: all groups {scientific(row['final'])}, "
+        f"{row['case']}, seed {row['seed']}, {row['kind']} {_plan_of(row)}: all groups {scientific(row['final'])}, "
         f"at once {scientific(row['joint'])}, {row['seconds']:.1f} s"
     )

@@ -1,7 +1,7 @@
-"""The KAN paper's guide "Should I use KANs or MLPs?", each leaf judged by stored results of the other experiments.
+"""The KAN paper's guide "Should I use KANs or MLPs?", each leaf judged by stored results of other experiments.
 
 The leaves are those of the figure in Liu et al. (arXiv 2404.19756). Run the experiments that they name first, with the
-same --out: the guide reads their rows. A leaf whose experiment has no rows is marked as not measured.
+same --out, because the guide reads their rows. A leaf whose experiment has no rows is marked as not measured.
 """
 
 from __future__ import annotations
@@ -11,23 +11,33 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
+from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.formulas.formulas import PROBLEMS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, times
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, times
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import representation
 from edgewise_experiments.theory.continual_learning import CASES, CHOICES, best_rows, forgets
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 TITLE = "Should I use KANs or MLPs?"
 HOLDS, PARTLY, FAILS, UNKNOWN = "holds", "partly", "contradicted", "not measured"
-SAME_SCORE = 0.02  # a score lower by less counts as the same
-FEW_INPUTS = 3  # variables of a formula that is of low dimension
+SAME_SCORE = 0.02  # a score that is lower by less counts as equal; a choice
+FEW_INPUTS = 3  # largest number of variables of a formula of low dimension; a choice
+NOTES = (
+    "The question, the need and the advice are those of the paper's figure. Here: whether the rows of the named "
+    "experiment support the advice, by the measured comparison in the last column. Advice holds if it is right in "
+    "more than three quarters of the cases, and partly if it is right in more than a quarter.",
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: whether the leaf's advice holds here; measured: why, in numbers."""
+    """Verdict on the advice of a leaf, and the measured comparison on which it rests."""
 
     verdict: str
     measured: str
@@ -35,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Leaf:
-    """need, question, advice: as in the paper's figure. source: the experiment; judge: of its rows, which are some."""
+    """A leaf of the paper's figure, the experiment that measures it, and the function that judges its rows."""
 
     need: str
     question: str
@@ -45,46 +55,44 @@ class Leaf:
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Reads what the other experiments stored in the same folder; there is nothing to be seeded."""
+    """Judge the rows that the other experiments stored in the same folder; seeds have no effect."""
     jobs = []
     for leaf in LEAVES:
         rows = store.beside(f"{leaf.source}-quick" if quick else leaf.source)
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
         key = {"leaf": leaf.question, "source": leaf.source, "rows": len(rows), "digest": digest}
-        jobs.append(Job(leaf.question, key, partial(_judged, leaf, rows)))
+        jobs.append(Job(leaf.question, key, partial(_verdict, leaf, rows)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """The leaves with their verdicts, and the guide as a drawing."""
-    found = {row["leaf"]: row for row in latest(rows, "leaf")}
-    leaves = [(leaf, found[leaf.question]) for leaf in LEAVES if leaf.question in found]
+    """Make the table of leaves with their verdicts, the key figures, and the drawing of the guide."""
+    judged = {row["leaf"]: row for row in latest(rows, "leaf")}
+    leaves = [(leaf, judged[leaf.question]) for leaf in LEAVES if leaf.question in judged]
     lines = tuple(
         (leaf.question, leaf.need, leaf.advice, row["verdict"], leaf.source, row["measured"]) for leaf, row in leaves
     )
     counts = {verdict: sum(row["verdict"] == verdict for _, row in leaves) for verdict in (HOLDS, PARTLY, FAILS)}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    sentences = (
-        f"Of {len(leaves)} leaves of the paper's figure: {told}, "
-        f"{len(leaves) - sum(counts.values())} {UNKNOWN}. Every verdict is computed from the rows of the experiment.",
-    )
+    figures = {f"leaves, advice {verdict}": str(count) for verdict, count in counts.items()}
+    figures[f"leaves, {UNKNOWN}"] = str(len(leaves) - sum(counts.values()))
     columns = ("question", "need", "the paper's advice", "here", "experiment", "measured")
-    return Outcome((ResultTable(columns, lines),), sentences, {"tree": partial(_draw, leaves)} if leaves else {})
+    tables = (ResultTable(columns, lines), key_figures(figures))
+    return Outcome(tables, NOTES, {"tree": partial(_draw, leaves)} if leaves else {})
 
 
-def _judged(leaf: Leaf, rows: list[dict], tell) -> dict:
+def _verdict(leaf: Leaf, rows: list[dict], report_progress: ProgressCallback) -> dict:
     finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run edgewise reproduce {leaf.source} first")
     return {"verdict": finding.verdict, "measured": finding.measured}
 
 
 def _by_share(ahead: int, total: int, measured: str) -> Finding:
-    """Holds for more than three quarters of the cases, partly for more than a quarter."""
+    """Judge that the advice holds for more than three quarters of the cases, partly for more than a quarter."""
     share = ahead / total if total else 0.0
     return Finding(HOLDS if share > 0.75 else PARTLY if share > 0.25 else FAILS, measured)
 
 
 def _compositions(rows: list[dict]) -> Finding:
-    """KAN and tanh MLP of at most as many parameters as the largest MLP, function by function."""
+    """Compare KAN and tanh MLP with at most as many parameters as the largest MLP, function by function."""
     rows, ratios = latest(rows, "problem", "kind", "seed"), []
     for name in dict.fromkeys(row["problem"] for row in rows):
         mlps = [row for row in rows if (row["problem"], row["kind"]) == (name, "tanh")]
@@ -95,8 +103,8 @@ def _compositions(rows: list[dict]) -> Finding:
         )
         ratios += [mlp / kan] if kan and mlp else []
     ahead = sum(ratio > 1 for ratio in ratios)
-    told = f"at equal parameters the KAN is more accurate for {ahead} of {len(ratios)} functions"
-    return _by_share(ahead, len(ratios), f"{told}, median {times(median(ratios))} times" if ratios else told)
+    text = f"at equal parameters the KAN is more accurate for {ahead} of {len(ratios)} functions"
+    return _by_share(ahead, len(ratios), f"{text}, median {times(median(ratios))} times" if ratios else text)
 
 
 def _lowest(row: dict, most: float) -> float | None:
@@ -105,7 +113,7 @@ def _lowest(row: dict, most: float) -> float | None:
 
 
 def _complicated(rows: list[dict]) -> Finding:
-    """The best depth of either kind at equal parameters, on functions that are not smooth."""
+    """Compare the best depth of either kind at equal parameters, on functions that are not smooth."""
     rows = [row for row in rows if "problem" in row and not representation.KINDS[row["problem"]].startswith("smooth")]
     names, ratios = list(dict.fromkeys(row["problem"] for row in rows)), []
     for name in names:
@@ -116,8 +124,8 @@ def _complicated(rows: list[dict]) -> Finding:
         )
         ratios.append(mlp / kan)
     ahead = sum(ratio > 1 for ratio in ratios)
-    told = ", ".join(f"{name} {times(ratio)}" for name, ratio in zip(names, ratios, strict=True))
-    measured = f"not smooth, at equal parameters: MLP's error over KAN's {told}"
+    text = ", ".join(f"{name} {times(ratio)}" for name, ratio in zip(names, ratios, strict=True))
+    measured = f"not smooth, at equal parameters: MLP's error over KAN's {text}"
     return _by_share(ahead, len(ratios), measured)
 
 
@@ -128,12 +136,12 @@ def _continual(rows: list[dict]) -> Finding:
     if not lost:
         return Finding(HOLDS, f"a KAN keeps what it learned in {', '.join(cases)}")
     kept = [case for case in cases if case not in lost]
-    told = f"a KAN that learns each group well forgets in {', '.join(lost)}"
-    return Finding(PARTLY if kept else FAILS, f"{told}; it keeps all in {', '.join(kept)}" if kept else told)
+    text = f"a KAN that learns each group well forgets in {', '.join(lost)}"
+    return Finding(PARTLY if kept else FAILS, f"{text}; it keeps all in {', '.join(kept)}" if kept else text)
 
 
 def _exact(rows: list[dict]) -> Callable[[Callable[[int], bool]], tuple[int, int]]:
-    """How many formulas of how many are exact, without noise and useless inputs, by a condition on their inputs."""
+    """Return a function that counts exact formulas and all formulas whose number of inputs meets a condition."""
     rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
     pure = [row for row in rows if not (row["noise"] or row["useless"])]
 
@@ -146,33 +154,30 @@ def _exact(rows: list[dict]) -> Callable[[Callable[[int], bool]], tuple[int, int
 
 def _dimension(rows: list[dict]) -> Finding:
     low, high = (_exact(rows)(test) for test in (lambda n: n <= FEW_INPUTS, lambda n: n > FEW_INPUTS))
-    told = f"formulas found exactly: {low[0]} of {low[1]} with at most {FEW_INPUTS} inputs"
-    measured = f"{told}, {high[0]} of {high[1]} with more"
+    text = f"formulas found exactly: {low[0]} of {low[1]} with at most {FEW_INPUTS} inputs"
+    measured = f"{text}, {high[0]} of {high[1]} with more"
     if not low[1] or not high[1]:
         return Finding(UNKNOWN, measured)
     return Finding(HOLDS if low[0] / low[1] > high[0] / high[1] else FAILS, measured)
 
 
 def _level(rows: list[dict]) -> Finding:
-    found, total = _exact(rows)(lambda n: True)
-    return _by_share(found, total, f"formulas found exactly: {found} of {total}")
+    exact, total = _exact(rows)(lambda n: True)
+    return _by_share(exact, total, f"formulas found exactly: {exact} of {total}")
 
 
 def _tables(rows: list[dict]) -> list[tuple[dict[str, float], dict[str, float]]]:
-    """For each table the means of the KAN's and the MLP's score, parameters and seconds."""
-    rows, found = latest(rows, "table", "fold", "folds", "seed", "budget", "model"), []
+    """Return for each table the mean score, parameters and seconds of the KAN and of the MLP."""
+    rows, pairs = latest(rows, "table", "fold", "folds", "seed", "budget", "model"), []
     for table in dict.fromkeys(row["table"] for row in rows):
         pair = []
         for model in ("KAN", "MLP"):
             own = [row for row in rows if (row["table"], row["model"]) == (table, model)]
+            seconds = [working_seconds(row) if "cpu_seconds" in row else row["seconds"] for row in own]
             means = {name: sum(row[name] for row in own) / len(own) for name in ("score", "parameters")}
-            pair.append({**means, "seconds": sum(map(_seconds, own)) / len(own)})
-        found.append(tuple(pair))
-    return found
-
-
-def _seconds(row: dict) -> float:
-    return working_seconds(row) if "cpu_seconds" in row else row["seconds"]
+            pair.append({**means, "seconds": sum(seconds) / len(own)})
+        pairs.append(tuple(pair))
+    return pairs
 
 
 def _small(rows: list[dict]) -> Finding:
@@ -203,7 +208,7 @@ LEAVES = (
 )
 
 
-def _draw(leaves: Sequence[tuple[Leaf, dict]]):
+def _draw(leaves: Sequence[tuple[Leaf, dict]]) -> Figure:
     from edgewise_experiments.plots.guide import GuideLeaf, guide_tree
 
     shown = [
@@ -214,5 +219,5 @@ def _draw(leaves: Sequence[tuple[Leaf, dict]]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     return f"{row['leaf']} {row['verdict']}: {row['measured']}"

@@ -1,4 +1,4 @@
-"""Two layers or more: KANs [n, 2n+1, 1] beside deeper KANs and MLPs of as many parameters, and the four drawings.
+"""Two layers or more: KANs [n, 2n+1, 1] against deeper KANs and MLPs of as many parameters, and four drawings.
 
 The Kolmogorov-Arnold theorem writes every continuous f as sum_q Phi_q(sum_p phi_qp(x_p)), q = 0..2n, but its functions
 may be rough; the KAN paper (arXiv 2404.19756) adds layers instead. Five functions, smooth and not; shapes with nearly
@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from edgewise import KAN, MLP, LevenbergMarquardt, Regression, approximate, fit
+from edgewise import KAN, MLP, FitReport, LevenbergMarquardt, Regression, approximate, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
-from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, median, scientific, times
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times
 from edgewise_experiments.runner.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEGREE = 3
 HELD_OUT = 1000
@@ -57,16 +62,21 @@ MLPS = {
     2: (((25,), (75,), (150,)), ((6, 6, 6), (11, 11, 11), (16, 16, 16))),
     4: (((40,), (80,), (150,)), ((8, 8, 8), (13, 13, 13), (19, 19, 19))),
 }
-PARAMETERS = {
-    2: 620,
-    4: 920,
-}  # to compare at: what [n, 2n+1, 1] has with 32 intervals, or 16 with four inputs, and some
+# Number of parameters at which models are compared: a little more than [n, 2n+1, 1] has with 32 intervals, or with 16
+# intervals for n = 4.
+PARAMETERS = {2: 620, 4: 920}
 LAYERS = {2: "two", 3: "three", 4: "four"}
+NOTES = (
+    "The lowest RMSE on held-out points with at most the given number of parameters; median of the seeds. Two layers "
+    "of a KAN are the Kolmogorov-Arnold shape [n, 2n+1, 1]. The last column is the error of two layers over that of "
+    "the better deeper KAN. Seconds of training add all sizes, activations and starts for one function; median of the "
+    "functions and seeds.",
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """samples: to train on; budget and starts: of `approximate`; steps: of each MLP; sizes: how many of the MLPs."""
+    """Number of samples, budget and starts of `approximate`, steps of each MLP, and number of MLP sizes."""
 
     samples: int = 1500
     budget: float = 0.1
@@ -79,10 +89,14 @@ FULL, QUICK = Plan(), Plan(samples=100, budget=0.0001, starts=1, steps=3, sizes=
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Three seeds, of samples and starts, unless told otherwise; a row is seconds."""
+    """Train with three seeds (of samples and starts) by default; a row takes seconds."""
     plan, names = (QUICK, ("kink",)) if quick else (FULL, tuple(FUNCTIONS))
     seeds = seeds or ((0,) if quick else (0, 1, 2))
-    jobs = [_drawn_job(kind, hidden, quick) for kind in ("MLP", "KAN") for hidden in DRAWN[kind]]
+    jobs = []
+    for kind, hidden in ((kind, hidden) for kind, networks in DRAWN.items() for hidden in networks):
+        width = [2, *hidden, 1]
+        key = {"drawn": kind, "width": width, "quick": quick}
+        jobs.append(Job(f"drawing of {kind} {shape(width)}", key, partial(_train_drawn, kind, width, quick)))
     for seed in seeds:
         for name in names:
             inputs = FUNCTIONS[name].inputs
@@ -100,7 +114,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """The lowest error of each depth with at most as many parameters, errors by size, and the four drawings."""
+    """Make the table of the lowest error of each depth, the seconds, the key figures, and the figures."""
     drawn = latest([row for row in rows if "drawn" in row], "drawn", "width")
     rows = latest([row for row in rows if "problem" in row], "problem", "seed", "model", "width", "activation")
     lines, gains = [], []
@@ -113,27 +127,23 @@ def summary(rows: list[dict]) -> Outcome:
         gains += [] if gain is None else [gain]
         cells = (scientific(lowest[series]) for series in SERIES)
         lines.append((FUNCTIONS[name].formula, KINDS[name], f"{most:,}", *cells, times(gain)))
-    heads = ("KAN, two layers", "three", "four", "MLP, two layers", "four ", "deeper KAN, times lower")
-    sentences = [
-        "RMSE on held-out points, the lowest with at most so many parameters; two layers of a KAN are [n, 2n+1, 1]. "
-        f"{len({row['seed'] for row in rows})} seed(s); medians. {_work_said(rows)}",
-    ]
-    if gains:
-        more = sum(gain > 1 for gain in gains)
-        sentences.append(
-            f"A deeper KAN of as many parameters is more accurate for {more} of {len(gains)} functions; the ratios: "
-            f"{', '.join(map(times, gains))}."
-        )
+    heads = ("KAN, two layers", "KAN, three", "KAN, four", "MLP, two layers", "MLP, four", "deeper KAN, times lower")
+    values = {
+        "functions for which a deeper KAN is more accurate": f"{sum(g > 1 for g in gains)} of {len(gains)}"
+        if gains
+        else "-",
+        "seeds": str(len({row["seed"] for row in rows})),
+    }
     figures = {"errors": partial(_draw, rows)} if rows else {}
     if len(drawn) == 4:
         figures["drawings"] = partial(_draw_networks, drawn)
     table = ResultTable(("function", "kind", "parameters, at most", *heads), tuple(lines))
-    return Outcome((table,), tuple(sentences), figures)
+    return Outcome((table, _seconds_table(rows), key_figures(values)), NOTES, figures)
 
 
-def _work_said(rows: Sequence[dict]) -> str:
-    """How much training a function's models of each depth had."""
-    told = []
+def _seconds_table(rows: Sequence[dict]) -> ResultTable:
+    """Make the table of the seconds that training took for one function, by kind and depth."""
+    lines = []
     for series in SERIES:
         spent: dict[tuple, float] = {}
         for row in rows:
@@ -141,22 +151,22 @@ def _work_said(rows: Sequence[dict]) -> str:
                 which = row["problem"], row["seed"]
                 spent[which] = spent.get(which, 0.0) + working_seconds(row)
         if spent:
-            told.append(f"{series[0]} of {LAYERS[series[1]]} layers {median(spent.values()):.1f}")
-    return f"Seconds of training for a function, all sizes, activations and starts, median: {', '.join(told)}."
+            lines.append((f"{series[0]} of {LAYERS[series[1]]} layers", f"{median(spent.values()):.1f}"))
+    return ResultTable(("model", "seconds"), tuple(lines), "Seconds of training for a function")
 
 
 SERIES = (("KAN", 2), ("KAN", 3), ("KAN", 4), ("MLP", 2), ("MLP", 4))
 
 
 def _points(rows: Sequence[dict], name: str, series: tuple[str, int], seed: int) -> list[tuple[int, float]]:
-    """Parameters and held-out errors; of an MLP's activations the better one at each size."""
-    found: dict[int, float] = {}
+    """Return (parameters, held-out error) by size, for the better of an MLP's activations."""
+    points: dict[int, float] = {}
     for row in rows:
         if (row["problem"], row["model"], len(row["width"]) - 1, row["seed"]) == (name, *series, seed):
             for size, error in zip(row["sizes"], row["errors"], strict=True):
                 if error is not None:
-                    found[size] = min(error, found.get(size, math.inf))
-    return sorted(found.items())
+                    points[size] = min(error, points.get(size, math.inf))
+    return sorted(points.items())
 
 
 def _lowest(rows: Sequence[dict], name: str, series: tuple[str, int], most: int) -> float | None:
@@ -166,7 +176,7 @@ def _lowest(rows: Sequence[dict], name: str, series: tuple[str, int], most: int)
 
 
 def _problem(name: str, seed: int, samples: int) -> tuple[Regression, float]:
-    """Samples with mean 0 and variance 1, and the standard deviation that was divided by."""
+    """Return the problem with a standardised target, and the standard deviation by which it was divided."""
     target = FUNCTIONS[name]
     x, y = target.sample(samples, seed, edges=0.5)
     held_x, held_y = target.sample(HELD_OUT, HELD_OUT_SEED + seed)
@@ -175,50 +185,44 @@ def _problem(name: str, seed: int, samples: int) -> tuple[Regression, float]:
     return Regression(torch.from_numpy(x), torch.from_numpy((y - mean) / spread), validation=held), float(spread)
 
 
-def _kan(name: str, width: Sequence[int], seed: int, plan: Plan, tell: Tell) -> dict:
+def _kan(name: str, width: Sequence[int], seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
     problem, spread = _problem(name, seed, plan.samples)
     settings = {"degree": DEGREE, "domain": (-1.0, 1.0), "budget": plan.budget, "starts": plan.starts, "seed": seed}
-    report = lambda at: tell(at.stage, at.share, math.sqrt(at.loss))  # noqa: E731
-    result = approximate(problem, width=width, **settings, progress=report)
-    if result.stopped == "interrupted":
-        raise KeyboardInterrupt
+    settings["progress"] = lambda at: report_progress(replace(at, loss=math.sqrt(at.loss)))
+    result = approximate(problem, width=width, **settings)
+    require_complete(result)
     errors = [math.sqrt(phase.validation_loss) * spread for phase in result.phases]
     return {"sizes": [phase.parameters for phase in result.phases], "errors": errors}
 
 
-def _mlp(name: str, width: Sequence[int], activation: str, seed: int, plan: Plan, tell: Tell) -> dict:
+def _mlp(
+    name: str, width: Sequence[int], activation: str, seed: int, plan: Plan, report_progress: ProgressCallback
+) -> dict:
     problem, spread = _problem(name, seed, plan.samples)
     model = MLP(width, activation=activation, seed=seed, dtype=torch.float64)
-    loss = _trained(model, problem, plan.steps, tell).validation_loss
+    loss = _trained(model, problem, plan.steps, report_progress).validation_loss
     errors = [math.nan if loss is None else math.sqrt(loss) * spread]
     return {"sizes": [sum(p.numel() for p in model.parameters())], "errors": errors}
 
 
-def _trained(model: nn.Module, problem: Regression, steps: int, tell: Tell):
-    told = [lambda event: tell("", event.step / event.steps, event.loss)]
-    settings = {"steps": steps, "evaluate_every": min(5, steps), "patience": 20, "callbacks": told}
+def _trained(model: nn.Module, problem: Regression, steps: int, report_progress: ProgressCallback) -> FitReport:
+    callbacks = [lambda event: report_progress(Progress("", event.share, event.loss))]
+    settings = {"steps": steps, "evaluate_every": min(5, steps), "patience": 20, "callbacks": callbacks}
     report = fit(model, problem, LevenbergMarquardt(), **settings)
-    if report.stopped == "interrupted":
-        raise KeyboardInterrupt
+    require_complete(report)
     return report
 
 
-# The poster's (a)-(d): MLP and KAN, shallow and deep.
+# The four drawings (a) to (d) of the paper's poster: MLP and KAN, shallow and deep.
 DRAWN = {"MLP": ((5,), (4, 4)), "KAN": ((5,), (2, 1))}
 DRAWN_STEPS, DRAWN_SAMPLES = 200, 500
 
 
-def _drawn_job(kind: str, hidden: tuple[int, ...], quick: bool) -> Job:
-    width = [2, *hidden, 1]
-    key = {"drawn": kind, "width": width, "quick": quick}
-    return Job(f"drawing of {kind} {shape(width)}", key, partial(_drawn, kind, width, quick))
-
-
-def _drawn(kind: str, width: Sequence[int], quick: bool, tell: Tell) -> dict:
-    """A model trained on the first function, with all its numbers: the drawing is made of them."""
+def _train_drawn(kind: str, width: Sequence[int], quick: bool, report_progress: ProgressCallback) -> dict:
+    """Train a model on the first function and return all its parameters, from which it is drawn."""
     problem, _ = _problem("toy 2", 0, DRAWN_SAMPLES)
     model = _fresh(kind, width)
-    report = _trained(model, problem, 3 if quick else DRAWN_STEPS, tell)
+    report = _trained(model, problem, 3 if quick else DRAWN_STEPS, report_progress)
     state = {name: value.tolist() for name, value in model.state_dict().items()}
     return {"state": state, "relative": math.sqrt(report.validation_loss)}
 
@@ -229,7 +233,7 @@ def _fresh(kind: str, width: Sequence[int]) -> nn.Module:
     return KAN(width, 5, DEGREE, base="zero", domain=(-1.0, 1.0), dtype=torch.float64)
 
 
-def _draw_networks(drawn: Sequence[dict]):
+def _draw_networks(drawn: Sequence[dict]) -> Figure:
     from edgewise_experiments.plots.four import Network, four_networks
 
     x = torch.from_numpy(FUNCTIONS["toy 2"].sample(DRAWN_SAMPLES, 0)[0])
@@ -245,7 +249,7 @@ def _draw_networks(drawn: Sequence[dict]):
     return four_networks(networks, names=("x", "y"))
 
 
-def _draw(rows: Sequence[dict]):
+def _draw(rows: Sequence[dict]) -> Figure:
     from edgewise.plot import Curve, error_curves
 
     seed, groups = min(row["seed"] for row in rows), {}
@@ -258,9 +262,9 @@ def _draw(rows: Sequence[dict]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     if "drawn" in row:
         return f"drawing of {row['drawn']} {shape(row['width'])}: relative error {scientific(row['relative'])}"
     errors = [error for error in row["errors"] if error is not None]
-    what = f"{row['problem']}, seed {row['seed']}, {row['model']} {shape(row['width'])} {row.get('activation', '')}"
-    return f"{what.strip()}: {scientific(min(errors, default=None))}, {row['seconds']:.1f} s"
+    text = f"{row['problem']}, seed {row['seed']}, {row['model']} {shape(row['width'])} {row.get('activation', '')}"
+    return f"{text.strip()}: {scientific(min(errors, default=None))}, {row['seconds']:.1f} s"

@@ -1,43 +1,60 @@
-"""Scaling exponents of KANs and MLPs, measured, beside those of four theories (Table 1 of the KAN paper).
+"""Scaling exponents of KANs and MLPs, measured and compared with those of four theories (Table 1 of the KAN paper).
 
-Toy functions of the paper, and functions built so that the theories part: inputs on a surface of fewer dimensions, a
+Toy functions of the paper, and functions for which the theories differ: inputs on a surface of fewer dimensions, a
 node of three inputs, sparse compositions of six (slow and fast waves), few derivatives. KANs of the function's own
 shape, cubic, by `approximate`; MLPs of two hidden layers, tanh and ReLU, of growing width, by Levenberg-Marquardt from
-several starts, the best by held-out error, which also stops them. The same samples for all.
+several starts, of which the held-out error chooses the best; it also stops them. All models get the same samples.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.theory import MICHAUD_POSTER, Traits, exponents, fitted_exponent
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns
-from edgewise_experiments.runner.jobs import Job, RowCallback, Tell, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, median, scientific
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DEGREE, RELU_DEGREE = 3, 1  # of the KANs' splines, and of the pieces of a ReLU network
-# Relative errors: below, rounding and the optimiser count too; above, no rate is to be seen.
+# Relative errors between which a rate is fitted: below, rounding and the optimiser count; above, there is no rate yet.
 FLOOR, RESOLVED = 1e-10, 0.1
 COARSE = 8  # intervals: coarser grids are left out of a KAN's exponent
 HELD_OUT = 1000
 LABELS = {"KAN": "KAN, cubic", "tanh": "MLP, tanh", "relu": "MLP, ReLU"}
 KINDS = tuple(LABELS)
+NOTES = (
+    "Exponents alpha of the RMSE on held-out points, fitted to the relative errors that are neither too large for a "
+    "rate nor so small that rounding counts; medians of the seeds. G is the grid size, without the coarsest grids, N "
+    "the number of parameters; N grows more slowly than G, so alpha in N is larger. The entry any belongs to a "
+    "function with all derivatives. The MLPs have two hidden layers of growing width.",
+    "The comparison counts the functions whose measured exponent in G is within a quarter of the theory's. A theory "
+    "that promises less than is measured is a bound and not wrong; one that allows any exponent counts as agreeing. "
+    "Without a rate: models whose error never fell far enough. Seconds of training add all starts and sizes for one "
+    "function; median.",
+)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A function on [-1, 1]^n and what the theories know of it. shape: of its KAN. lift: from its coordinates to the
-    inputs of the models where these lie on a surface."""
+    """A function on [-1, 1]^n with its traits for the theories and the shape of its KAN.
+
+    `lift` maps its coordinates to the inputs of the models where these lie on a surface.
+    """
 
     target: TargetFunction
     shape: tuple[int, ...]
@@ -45,7 +62,7 @@ class Subject:
     lift: Callable[[np.ndarray], np.ndarray] | None = None
 
     def sample(self, count: int, seed: int, edges: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (count, n) and values (count,)."""
+        """Return inputs (count, n) and values (count,)."""
         x, y = self.target.sample(count, seed, edges=edges)
         return torch.from_numpy(x if self.lift is None else self.lift(x)), torch.from_numpy(y)
 
@@ -60,7 +77,7 @@ def _toy(name: str, traits: Traits) -> Subject:
 
 
 def _surface(x: np.ndarray) -> np.ndarray:
-    """Two coordinates as four inputs, each with a bent copy of itself."""
+    """Map two coordinates to four inputs: the coordinates and their sines."""
     return np.concatenate([x, np.sin(np.pi * x / 2)], 1)
 
 
@@ -112,8 +129,7 @@ QUICK = ("toy 1",)
 
 @dataclass(frozen=True)
 class Plan:
-    """samples: to train on; budget: of `approximate`; widths: of the MLPs; steps: of each; starts: of MLPs whose width
-    is at most `repeated`."""
+    """Samples, budget of `approximate`, widths and steps of the MLPs, and starts of those no wider than `repeated`."""
 
     samples: int = 2000
     budget: float = 0.3
@@ -127,7 +143,7 @@ FULL, QUICK_PLAN = Plan(), Plan(samples=300, budget=0.001, widths=(3, 5), steps=
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Three seeds, of samples and starts, unless told otherwise; a row is half a minute."""
+    """Train with three seeds (of samples and starts) by default; a row takes half a minute."""
     names, plan = (QUICK, QUICK_PLAN) if quick else (tuple(SUBJECTS), FULL)
     seeds = seeds or ((0,) if quick else (0, 1, 2))
     jobs = [
@@ -143,12 +159,12 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     return summary(run_jobs(jobs, store, progress, line))
 
 
-THEORIES = ("Sharma-Kaplan", "Michaud", "Poggio", "KAN")
+THEORIES = {"KAN": "the KAN paper", "Sharma-Kaplan": "Sharma and Kaplan", "Michaud": "Michaud", "Poggio": "Poggio"}
 THEORY_HEADS = ("Sharma-Kaplan", "Michaud, poster", "Michaud, paper", "Poggio", "KAN theory")
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Measured exponents beside the theories', for cubic pieces and for the linear ones of ReLU; errors by size."""
+    """Make the tables of measured and theoretical exponents, for cubic pieces and for ReLU, and the figure."""
     rows = latest(rows, "problem", "kind", "seed")
     if not rows:
         return NO_ROWS
@@ -157,59 +173,50 @@ def summary(rows: list[dict]) -> Outcome:
     for name in names:
         subject = SUBJECTS[name]
         formula, traits = subject.target.formula, subject.traits
-        found = {kind: _median(rows, name, kind) for kind in KINDS}
+        exponent = {kind: _median(rows, name, kind) for kind in KINDS}
         by_grid = _median(rows, name, "KAN", "grids")
         known = tuple(map(str, (traits.inputs, traits.dimension, traits.arity)))
-        measured = (_number(value) for value in (by_grid, found["KAN"], found["tanh"]))
+        measured = (_number(value) for value in (by_grid, exponent["KAN"], exponent["tanh"]))
         cubic.append((formula, shape(subject.shape), *known, *_theories(traits, DEGREE), *measured))
-        linear.append((formula, *_theories(traits, RELU_DEGREE), _number(found["relu"])))
+        linear.append((formula, *_theories(traits, RELU_DEGREE), _number(exponent["relu"])))
         for each, theory in exponents(traits, DEGREE).items():
             near[each] += by_grid is not None and abs(by_grid - theory) <= theory / 4
     heads = ("function", "KAN", "inputs", "dimension", "arity", *THEORY_HEADS)
+    spent = {kind: median(working_seconds(row) for row in rows if row["kind"] == kind) for kind in KINDS}
+    seconds = [(LABELS[kind], f"{value:.1f}") for kind, value in spent.items() if value is not None]
+    without = _without_rate(rows, names)
+    figures = {f"exponent of the KAN agrees with {THEORIES[each]}": f"{near[each]} of {len(names)}" for each in near}
+    figures |= {"models without a rate": str(len(without)), "seeds": str(len({row["seed"] for row in rows}))}
     tables = (
         ResultTable((*heads, "KAN, in G", "KAN, in N", "MLP tanh, in N"), tuple(cubic), "Cubic splines, smooth MLPs"),
         ResultTable(("function", *THEORY_HEADS, "MLP ReLU, in N"), tuple(linear), "Piecewise linear: ReLU"),
+        ResultTable(("model", "function", "lowest relative error"), tuple(without), "Without a rate"),
+        ResultTable(("model", "seconds"), tuple(seconds), "Seconds of training for a function"),
+        key_figures(figures),
     )
-    sentences = [
-        f"Exponents alpha of the RMSE on held-out points, relative errors from {FLOOR:g} to {RESOLVED:g}, medians of "
-        f"{len({row['seed'] for row in rows})} seed(s); G is the grid size (from {COARSE} intervals on), N the number "
-        "of parameters; N grows more slowly than G, so alpha in N is larger. any: of a function with all derivatives. "
-        f"MLPs: widths {', '.join(map(str, FULL.widths))}, two hidden layers. {_work_said(rows)}",
-        f"The KAN's exponent in G is within a quarter of the KAN theory's for {near['KAN']} of {len(names)} functions, "
-        f"of Sharma and Kaplan's for {near['Sharma-Kaplan']}, of Michaud's for {near['Michaud']}, of Poggio's for "
-        f"{near['Poggio']}. A theory that promises less than is measured is a bound, not wrong.",
-    ]
-    sentences += _unresolved(rows, names)
-    return Outcome(tables, tuple(sentences), {"errors": partial(_draw, rows)})
+    return Outcome(tuple(table for table in tables if table.rows), NOTES, {"errors": partial(_draw, rows)})
 
 
 def _theories(traits: Traits, degree: int) -> tuple[str, ...]:
-    """For the columns `THEORY_HEADS`."""
-    sharma, michaud, poggio, kan = (_number(exponents(traits, degree)[each]) for each in THEORIES)
-    return sharma, _number(MICHAUD_POSTER), michaud, poggio, kan
+    """Return the texts for the columns `THEORY_HEADS`."""
+    value = {each: _number(exponents(traits, degree)[each]) for each in THEORIES}
+    return value["Sharma-Kaplan"], _number(MICHAUD_POSTER), value["Michaud"], value["Poggio"], value["KAN"]
 
 
-def _work_said(rows: Sequence[dict]) -> str:
-    """How much training each kind had."""
-    spent = {kind: median(working_seconds(row) for row in rows if row["kind"] == kind) for kind in KINDS}
-    told = ", ".join(f"{LABELS[kind]} {value:.1f}" for kind, value in spent.items() if value is not None)
-    return f"Seconds of training for a function, all starts and sizes, median: {told}."
-
-
-def _unresolved(rows: Sequence[dict], names: Sequence[str]) -> list[str]:
-    """A sentence on what was never trained to an error at which a rate is to be seen."""
-    missed = []
+def _without_rate(rows: Sequence[dict], names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """List the models (with function and lowest error) whose error never fell to where a rate can be fitted."""
+    lines = []
     for name in names:
         for kind in KINDS:
             own = [row for row in rows if (row["problem"], row["kind"]) == (name, kind)]
             lowest = median(min((e for e in row["errors"] if e is not None), default=None) for row in own)
             if own and (lowest is None or lowest > RESOLVED):
-                missed.append(f"{LABELS[kind]} on {SUBJECTS[name].target.formula} ({scientific(lowest)})")
-    return [f"Never below a relative error of {RESOLVED:g}, so without a rate: {', '.join(missed)}."] if missed else []
+                lines.append((LABELS[kind], SUBJECTS[name].target.formula, scientific(lowest)))
+    return lines
 
 
 def alpha(row: dict, against: str = "sizes") -> float | None:
-    """The exponent of a row's errors against "sizes" (parameters) or "grids"."""
+    """Return the exponent of a row's errors against "sizes" (parameters) or "grids"."""
     points = [
         (size, error)
         for size, error, grid in zip(row[against], row["errors"], row["grids"] or row["sizes"], strict=True)
@@ -227,19 +234,19 @@ def _number(value: float | None) -> str:
     return "-" if value is None else "any" if math.isinf(value) else f"{value:.2f}"
 
 
-def _measure(name: str, kind: str, seed: int, plan: Plan, tell: Tell) -> dict:
-    """sizes: parameters; grids: of the KAN, else none; errors: relative RMSE of each."""
+def _measure(name: str, kind: str, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+    """Train the models of one kind; return their shape, sizes (parameters), grids of a KAN, and relative errors."""
     subject = SUBJECTS[name]
     x, y = subject.sample(plan.samples, seed, edges=0.5)
     held_x, held_y = subject.sample(HELD_OUT, HELD_OUT_SEED + seed)
     mean, spread = y.mean(), y.std()
     problem = Regression(x, (y - mean) / spread, validation=(held_x, (held_y - mean) / spread))
     if kind == "KAN":
-        return _kan(subject, problem, seed, plan, tell)
+        return _kan(subject, problem, seed, plan, report_progress)
     test_x, test_y = subject.sample(TEST, TEST_SEED + seed)
     sizes, errors = [], []
     for done, width in enumerate(plan.widths):
-        tell(f"width {width}", done / len(plan.widths), None)
+        report_progress(Progress(f"width {width}", done / len(plan.widths)))
         model = _mlp(problem, (x.shape[1], width, width, 1), kind, seed, plan)
         with torch.no_grad():
             errors.append(float(((model(test_x)[:, 0] * spread + mean - test_y) / spread).square().mean().sqrt()))
@@ -247,7 +254,7 @@ def _measure(name: str, kind: str, seed: int, plan: Plan, tell: Tell) -> dict:
     return {"shape": None, "sizes": sizes, "grids": None, "errors": errors}
 
 
-def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, tell: Tell) -> dict:
+def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
     result = approximate(
         problem,
         width=subject.shape,
@@ -255,10 +262,9 @@ def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, tell: Tel
         domain=(-1.0, 1.0),
         budget=plan.budget,
         seed=seed,
-        progress=lambda at: tell(at.stage, at.share, math.sqrt(at.loss)),
+        progress=lambda at: report_progress(replace(at, loss=math.sqrt(at.loss))),
     )
-    if result.stopped == "interrupted":
-        raise KeyboardInterrupt
+    require_complete(result)
     phases = result.phases
     return {
         "shape": list(subject.shape),
@@ -269,19 +275,18 @@ def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, tell: Tel
 
 
 def _mlp(problem: Regression, width: Sequence[int], activation: str, seed: int, plan: Plan) -> MLP:
-    """The start with the lowest held-out error."""
-    found = []
+    """Return the start with the lowest held-out error."""
+    starts = []
     for start in range(plan.starts if width[1] <= plan.repeated else 1):
         model = MLP(width, activation=activation, seed=1000 * seed + start, dtype=torch.float64)
         report = fit(model, problem, LevenbergMarquardt(), steps=plan.steps, evaluate_every=5, patience=20)
-        if report.stopped == "interrupted":
-            raise KeyboardInterrupt
+        require_complete(report)
         loss = report.validation_loss
-        found.append((math.inf if loss is None or math.isnan(loss) else loss, start, model))
-    return min(found)[2]
+        starts.append((math.inf if loss is None or math.isnan(loss) else loss, start, model))
+    return min(starts)[2]
 
 
-def _draw(rows: Sequence[dict]):
+def _draw(rows: Sequence[dict]) -> Figure:
     from edgewise.plot import Curve, error_curves
 
     groups: dict[str, list[Curve]] = {}
@@ -296,7 +301,7 @@ def _draw(rows: Sequence[dict]):
 
 
 def line(row: dict) -> str:
-    """A stored row for people."""
+    """Describe a stored row in one line."""
     errors = [error for error in row["errors"] if error is not None]
     reached = f"{errors[0]:.1e} to {min(errors):.1e}" if errors else "no number"
     return f"{row['problem']}, seed {row['seed']}, {row['kind']}: alpha {_number(alpha(row))}, errors {reached}"

@@ -13,8 +13,8 @@ def test_it_is_listed():
 
 
 def test_a_quick_run_takes_a_few():
-    assert set(tables.tables(quick=True)) == set(tables.QUICK)
-    assert set(tables.tables(quick=False)) > set(tables.QUICK)
+    assert set(tables.chosen_tables(quick=True)) == set(tables.QUICK)
+    assert set(tables.chosen_tables(quick=False)) > set(tables.QUICK)
     assert tables.models(quick=True) == ("KAN", "linear", "MLP", "boosting")
 
 
@@ -23,7 +23,7 @@ def test_run_and_resume(monkeypatch):
     store, seen = Store(None), []
 
     def watch(update):
-        seen.append(update.done)
+        seen.append(update.share)
 
     outcome = tables.run(quick=True, store=store, seeds=None, progress=watch)
     assert [(row["fold"], row["model"]) for row in store.rows] == [(f, m) for f in (0, 1) for m in tables.models()]
@@ -36,7 +36,7 @@ def test_run_and_resume(monkeypatch):
     assert tables.run(quick=True, store=store, seeds=(1,), progress=watch).tables != outcome.tables
     assert len(store.rows) == 2 * len(before)
     both = tables.run(quick=True, store=store, seeds=(0, 1), progress=watch)
-    assert len(store.rows) == 2 * len(before) and "means of 4 folds" in both.sentences[0]
+    assert len(store.rows) == 2 * len(before) and both.key_figures["folds"] == "4"
 
 
 def test_summary():
@@ -47,9 +47,9 @@ def test_summary():
             rows.append({**row, "parameters": 100 * (fold + 1), "seconds": 1.0 + fold, "rows": [800, 200]})
     rows.append({**rows[0], "model": "slope rule", "score": 0.5})
     outcome = tables.summary(rows)
-    (table,) = outcome.tables
+    table, _ = outcome.tables
     assert table.rows == (("t", "1,000", "85.0", "80.0", "50.0", "84.0", "-", "-", "+1.0", "150", "1.5 (max 2.0)"),)
-    assert outcome.sentences[1] == "The slope rule, two numbers, gives 50.0 % for t."
+    assert outcome.key_figures["accuracy of the slope rule, two parameters, for t"] == "50.0 %"
 
 
 def test_a_fit_that_failed_is_no_zero():
@@ -79,7 +79,11 @@ def test_ranks_are_means_over_tables_and_equals_share():
     one = {"KAN": 0.9, "linear": 0.9, "MLP": 0.95, "boosting": 0.5, "EBM": 0.8, "pyGAM": 0.7}
     two = {"KAN": 0.7, "linear": 0.1, "MLP": 0.75, "boosting": 0.8, "EBM": 0.3}
     rows = [score_row(table, *each) for table, scores in (("a", one), ("b", two)) for each in scores.items()]
-    said = tables.summary(rows).sentences
-    assert "Average rank among all models over 2 tables: MLP 1.50, KAN 2.75" in said[1]
-    assert "read over 2 tables: KAN 1.25, linear 2.25, EBM 2.50" in said[2] and "pyGAM 4.00 (of 1)" in said[2]
-    assert said[3] == "The KAN is within a point of the best in 0 of 2 tables."
+    outcome = tables.summary(rows)
+    ranks = {row[0]: row[1:] for row in outcome.tables[1].rows}
+    assert list(ranks)[:2] == ["MLP", "KAN"] and ranks["MLP"] == ("1.50", "-", "2")
+    assert (ranks["KAN"], ranks["linear"][1], ranks["EBM"][1]) == (("2.75", "1.25", "2"), "2.25", "2.50")
+    assert ranks["pyGAM"][1:] == ("4.00", "1")
+    figures = outcome.key_figures
+    assert figures["tables on which the KAN is within a point of the best"] == "0 of 2"
+    assert figures["best average rank of another model"] == "1.50 (MLP)"

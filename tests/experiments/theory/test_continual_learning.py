@@ -44,7 +44,7 @@ def test_groups_are_disjoint_and_nearest_to_their_centres(name):
 
 
 def test_a_kan_in_one_dimension_keeps_what_it_learned():
-    row = continual_learning._measure("1-D", Plan("KAN", (), 200, "L-BFGS"), 0, True, lambda *_: None)
+    row = continual_learning._measure("1-D", Plan("KAN", (), 200, "L-BFGS"), 0, True, lambda at: None)
     first = row["errors"][0]
     assert first[0] < 1e-3 and first[3] > 0.1  # what it has not seen is still zero
     assert row["final"] < 1e-3 and not forgets(row)
@@ -86,5 +86,5 @@ def test_summary_shows_what_keeps_most_and_what_learns_best():
             *("1.0e-02", "2.0e-01", "1.0e-01", "5.0e-03", "0.22", "20"),
         ),
     )
-    assert outcome.sentences[-1] == "2-D: after the last group the MLP's error is 2 times lower."
+    assert outcome.key_figures["2-D: error of the MLP over that of the KAN, all groups"] == "0.5"
     assert list(outcome.figures) == ["forgetting"] and forgets(rows[0])

@@ -61,9 +61,10 @@ def test_summary_compares_at_equal_parameters():
             "2",
         ),
     )
-    assert "for 1 of 1 functions; the ratios: 2." in outcome.sentences[1]
-    assert "KAN of two layers 6.0, KAN of three layers 4.0" in outcome.sentences[0]
-    assert "MLP of two layers 4.0, MLP of four layers 2.0." in outcome.sentences[0]
+    assert outcome.key_figures["functions for which a deeper KAN is more accurate"] == "1 of 1"
+    seconds = dict(outcome.tables[1].rows)
+    assert (seconds["KAN of two layers"], seconds["KAN of three layers"]) == ("6.0", "4.0")
+    assert (seconds["MLP of two layers"], seconds["MLP of four layers"]) == ("4.0", "2.0")
     assert list(outcome.figures) == ["errors"]
     labels = [line.get_label() for line in outcome.figures["errors"]().axes[0].lines]
     assert labels == ["KAN, 2 layers", "KAN, 3 layers", "KAN, 4 layers", "MLP, 2 layers", "MLP, 4 layers"]
