@@ -144,7 +144,10 @@ def edge_curves(
     inputs = as_numpy(trace.inputs[layer], "trace")
     ends = labels(outputs, trace.edges[layer].shape[2], "y" if last else "h", "outputs", _NAME)
     titles = labels(names, inputs.shape[1], "h" if layer else "x", "names")
-    shift, scale = _checked_scaling(scaling, inputs.shape[1])
+    count = inputs.shape[1]
+    shift, scale = (as_numpy(part, "scaling") for part in scaling or (np.zeros(count), np.ones(count)))
+    if shift.shape != (count,) or scale.shape != (count,):
+        raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
     score = as_numpy(edge_scores(trace)[layer], "scores")
     rank = as_numpy(node_scores(trace)[layer], "scores")
     mask = mask_of(model.layers[layer])
@@ -304,14 +307,3 @@ def _draw_densities(axes: list[Axes], data: list[np.ndarray], top: float = 0.0) 
         else:
             panel.locator_params(axis="x", nbins=5)
         draw_density(panel, values)
-
-
-def _checked_scaling(
-    scaling: tuple[Sequence[float], Sequence[float]] | None, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    if scaling is None:
-        return np.zeros(count), np.ones(count)
-    shift, scale = (as_numpy(part, "scaling") for part in scaling)
-    if shift.shape != (count,) or scale.shape != (count,):
-        raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
-    return shift, scale

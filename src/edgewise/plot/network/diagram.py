@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
@@ -93,8 +92,8 @@ def network_diagram(
     input_labels = labels(names, width[0], "x", "names")
     output_labels = labels(outputs, width[-1], "y", "outputs")
     as_graph = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
-    shown = _scored_network(model, trace, beta, input_labels, output_labels)
-    shown, notes = _strongest(shown, trace, max_nodes, max_curves, by_score=not as_graph)
+    shown, notes = _shown_part(model, trace, beta, max_nodes, max_curves, by_score=not as_graph)
+    shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)
         texts = formula_texts(model, layout, names) if as_graph else {}
@@ -130,8 +129,10 @@ def edge_functions(layer: Layer, points: np.ndarray) -> np.ndarray:
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
 
 
-def _scored_network(model: Chain, trace: Trace, beta: float, names: list[str], outputs: list[str]) -> Shown:
-    """Return the whole network with the opacities of its nodes and edges."""
+def _shown_part(
+    model: Chain, trace: Trace, beta: float, max_nodes: int, max_curves: int, *, by_score: bool
+) -> tuple[Shown, list[str]]:
+    """Return the strongest nodes and edges with their opacities, and a note for each kind of thing that is left out."""
     scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
     ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
     masks = [mask_of(layer) for layer in model.layers]
@@ -140,46 +141,30 @@ def _scored_network(model: Chain, trace: Trace, beta: float, names: list[str], o
         if isinstance(layer, ProductLayer):
             products[number] = tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
             scores[number] = masks[number] * ranks[number + 1]  # a factor counts as much as its product
-    return Shown(
-        nodes=tuple(tuple(range(len(rank))) for rank in ranks),
-        edges=tuple(tuple((int(i), int(o)) for i, o in np.argwhere(mask)) for mask in masks),
-        node_strength=tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks),
-        edge_strength=tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores),
-        names=names,
-        outputs=outputs,
-        products=products,
-    )
-
-
-def _strongest(
-    network: Shown, trace: Trace, max_nodes: int, max_curves: int, *, by_score: bool
-) -> tuple[Shown, list[str]]:
-    """Return the strongest nodes and edges of a network, and a note for each kind of thing that is left out."""
-    ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
+    opacities = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
     nodes, notes = [], []
-    last = len(ranks) - 1
-    for layer, rank in enumerate(ranks):
+    last = len(masks)
+    for number, rank in enumerate(ranks):
         kept = np.argsort(-rank, kind="stable")[:max_nodes]
         # Outputs keep their order: it may have a meaning, and all outputs have the same score.
-        nodes.append(tuple((kept if by_score and layer < last else np.sort(kept)).tolist()))
+        nodes.append(tuple((kept if by_score and number < last else np.sort(kept)).tolist()))
         if len(kept) < len(rank):
-            kind = "inputs" if layer == 0 else f"nodes of hidden layer {layer}"
+            kind = "inputs" if number == 0 else f"nodes of hidden layer {number}"
             share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
             strongest = f"the {max_nodes} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)"
-            notes.append(f"the first {max_nodes} of {len(rank)} outputs" if layer == last else strongest)
-    present = [set(edges) for edges in network.edges]
-    edges = [
-        (layer, i, o)
-        for layer in range(last)
-        for i in nodes[layer]
-        for o in nodes[layer + 1]
-        if (i, o) in present[layer]
-    ]
-    drawn = set(sorted(edges, key=lambda edge: -network.edge_strength[edge[0]][edge[1:]])[:max_curves])
+            notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
+    edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
+    drawn = set(sorted(edges, key=lambda edge: -opacities[edge[0]][edge[1:]])[:max_curves])
     if len(drawn) < len(edges):
         notes.append(f"the {len(drawn)} strongest of {len(edges)} functions between them")
-    by_layer = [tuple(edge[1:] for edge in edges if edge[0] == layer and edge in drawn) for layer in range(last)]
-    return replace(network, nodes=tuple(nodes), edges=tuple(by_layer)), notes
+    shown = Shown(
+        nodes=tuple(nodes),
+        edges=tuple(tuple(edge[1:] for edge in edges if edge[0] == n and edge in drawn) for n in range(last)),
+        node_strength=tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks),
+        edge_strength=opacities,
+        products=products,
+    )
+    return shown, notes
 
 
 def _unit_curves(model: Chain, trace: Trace, shown: Shown) -> dict[Edge, np.ndarray]:
@@ -216,7 +201,18 @@ def _draw(
     wires = [points for points, _ in layout.wires]
     colors = to_rgba_array(GREY, opacity)
     axes.add_collection(LineCollection(wires, colors=colors, linewidths=0.4 + 0.7 * opacity, zorder=1))
-    _draw_functions(axes, layout, shown, curves)
+    frames, functions = [], []
+    for (layer, i, o), (x, y) in layout.cells.items():
+        w, h = layout.cell[layer]
+        frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
+        functions.append((curves[layer, i, o] - 0.5) * (w * _INSIDE[0], h * _INSIDE[1]) + (x, y))
+    opacity = _opacity([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
+    grey, blue = to_rgba_array(GREY, opacity), to_rgba_array(BLUE, opacity)
+    axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2))
+    axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=grey, linewidths=0.5, zorder=3))
+    axes.add_collection(
+        LineCollection(functions, colors=blue, linewidths=0.7 + 0.6 * opacity, zorder=4, gid="functions")
+    )
     x, y = np.array([point for point, _ in layout.dots]).T
     opacity = _opacity([strength for _, strength in layout.dots])
     axes.scatter(x, y, s=6 + 14 * opacity, color="white", linewidths=0, zorder=5)
@@ -242,22 +238,6 @@ def _draw(
         place = (0.1, -0.1 - _NOTE_LINE * number)
         axes.text(*place, line, ha="left", va="center", size=SMALL, color=GREY, zorder=7)
     return figure
-
-
-def _draw_functions(axes: Axes, layout: Layout, shown: Shown, curves: Mapping[Edge, np.ndarray]) -> None:
-    """Draw the framed curves, in the collection "functions"."""
-    frames, lines = [], []
-    for (layer, i, o), (x, y) in layout.cells.items():
-        w, h = layout.cell[layer]
-        frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
-        lines.append((curves[layer, i, o] - 0.5) * (w * _INSIDE[0], h * _INSIDE[1]) + (x, y))
-    opacity = _opacity([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
-    grey, blue = to_rgba_array(GREY, opacity), to_rgba_array(BLUE, opacity)
-    axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors="none", zorder=2))
-    axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=grey, linewidths=0.5, zorder=3))
-    functions = LineCollection(lines, colors=blue, linewidths=0.7 + 0.6 * opacity, zorder=4)
-    functions.set_gid("functions")
-    axes.add_collection(functions)
 
 
 def _opacity(strengths: Sequence[float]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms
@@ -38,23 +38,19 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         if not isinstance(layer, SymbolicLayer) or layer.elementary(i, o) is None:
             continue
         width = layout.cell[number][0] / FRAME_SHARE * _FILL
+        # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
+        node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
         own_name = [] if number else [f"x_{i + 1}" if names is None else str(names[i])]
-        for text in _candidates(layer, i, o, own_name):
+        usable = [name for name in (*own_name, "u") if "$" not in name]
+        for text in (
+            *(f"${as_latex(node, [name], digits)}$" for name in usable for digits in (3, 2)),
+            layer.functions[i][o].replace("$", r"\$"),
+        ):
             size = min(LARGEST, LARGEST * width / max(text_width(text, LARGEST), 1e-9))
             if size >= SMALLEST:
                 texts[number, i, o] = text, size
                 break
     return texts
-
-
-def _candidates(layer: SymbolicLayer, i: int, o: int, own_name: list[str]) -> Iterator[str]:
-    """Yield texts of an edge from the most to the least informative: the formula with shorter names and numbers."""
-    node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
-    for name in (*own_name, "u"):
-        if "$" not in name:
-            for digits in (3, 2):
-                yield f"${as_latex(node, [name], digits)}$"
-    yield layer.functions[i][o].replace("$", r"\$")
 
 
 def _with_closed_forms(node: Expression) -> Expression:

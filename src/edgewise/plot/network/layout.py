@@ -32,7 +32,7 @@ Edge = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a diagram shows of a network.
+    """The shown part of a network.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class Shown:
     edges: tuple[tuple[tuple[int, int], ...], ...]
     node_strength: tuple[np.ndarray, ...]
     edge_strength: tuple[np.ndarray, ...]
-    names: list[str]
-    outputs: list[str]
+    names: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
     products: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 

@@ -100,10 +100,20 @@ def animate(
         raise InputError(f"frames must be an integer of at least 2 and rate positive, got {frames!r} and {rate!r}")
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError("path must end in .gif where ffmpeg is not installed, got an .mp4")
-    slots = chosen_fields(solution.problem, fields)
-    program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would forget
+    slots, units = chosen_fields(solution.problem, fields), units or {}
+    names = [name for name in domain.coordinates if name != TIME][:2]
+    times = chosen_times(solution.problem, None, np.linspace(0, 1, frames).tolist())
+    counts, fixed = [_LINE] if len(names) == 1 else [_MAP, _MAP], middle(solution.problem)
+    slices = [slice_of(solution, names, {**fixed, TIME: t}, counts, exact, residual=False) for t in times]
+    program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would reset
     with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
-        figure, draw = _film(solution, slots, exact, units or {}, frames)
+        figure, title, redraw = (_curves if len(names) == 1 else _maps)(solution, slices, slots, units)
+
+        def draw(number: int) -> None:
+            title.set_text(moment_text(times[number], units, ".3f"))
+            redraw(slices[number])
+
+        draw(0)
         figure.set_facecolor("white")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # otherwise the panels would move with the width of the numbers
@@ -117,30 +127,10 @@ def animate(
         write_bytes(path, read_bytes(film))
 
 
-def _film(
-    solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units, frames: int
-) -> tuple[Figure, Callable[[int], None]]:
-    """Return the figure at the first moment, and a function that changes it to the moment of a given number."""
-    problem = solution.problem
-    names = [name for name in problem.domain.coordinates if name != TIME][:2]
-    times = chosen_times(problem, None, np.linspace(0, 1, frames).tolist())
-    counts = [_LINE] if len(names) == 1 else [_MAP, _MAP]
-    fixed = middle(problem)
-    slices = [slice_of(solution, names, {**fixed, TIME: t}, counts, exact, residual=False) for t in times]
-    make = _curves if len(names) == 1 else _maps
-    figure, title, redraw = make(solution, slices, slots, units)
-
-    def draw(number: int) -> None:
-        title.set_text(moment_text(times[number], units, ".3f"))
-        redraw(slices[number])
-
-    draw(0)
-    return figure, draw
-
-
 def _curves(
     solution: Solution, slices: Sequence[Slice], slots: Sequence[int], units: Units
 ) -> tuple[Figure, Text, Callable[[Slice], None]]:
+    """Make a figure of curves; return it with its title and a function that draws another slice."""
     figure = Figure(figsize=(4.6, 0.5 + 2.2 * len(slots)), layout="constrained")
     panels = figure.subplots(len(slots), 1, squeeze=False, sharex=True)[:, 0]
     lines = []
@@ -170,6 +160,7 @@ def _curves(
 def _maps(
     solution: Solution, slices: Sequence[Slice], slots: Sequence[int], units: Units
 ) -> tuple[Figure, Text, Callable[[Slice], None]]:
+    """Make a figure of maps; return it with its title and a function that draws another slice."""
     problem, names = solution.problem, slices[0].names
     outline = outline_of(problem, names, middle(problem))
     figure = Figure(figsize=(0.4 + 3.4 * len(slots), 3.0), layout="constrained")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
@@ -175,7 +176,11 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
             cut_out(panel, image, outline)
             panel.set_title(quantity.label)
             colour_bar(figure, image, panel, extend)
-    _name_axes(panels, [len(row) for row in rows], [with_unit(name, units) for name in names])
+    for column in range(columns):  # below the lowest panel of each column
+        lowest = max(number for number, row in enumerate(rows) if len(row) > column)
+        panels[lowest, column].set_xlabel(with_unit(names[0], units))
+    for line in panels:
+        line[0].set_ylabel(with_unit(names[1], units))
     if problem.domain.dimension > 2:
         others = problem.domain.coordinates[2:]
         parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
@@ -195,9 +200,8 @@ def _over_time(
     heights = [height for _ in rows for height in (_MAP_ROW, _CURVE_ROW)][: len(rows) + len(slots)]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    for number, row in enumerate(rows):
-        part = next(parts)
-        panels = part.subplots(1, len(row), squeeze=False)[0]
+    for row, slot in zip_longest(rows, slots):  # there may be more equations than fields
+        panels = next(parts).subplots(1, len(row), squeeze=False)[0]
         for quantity, panel in zip(row, panels, strict=True):
             ends, extend = color_range(quantity.values, signed=quantity.signed)
             image = draw_map(panel, shown.ticks, quantity.values, ends, signed=quantity.signed)
@@ -205,32 +209,30 @@ def _over_time(
             panel.set_xlabel(with_unit(TIME, units))
             colour_bar(figure, image, panel, extend)
         panels[0].set_ylabel(with_unit(name, units))
-        if number < len(slots):
+        if slot is not None:
             for moment in times:
                 panels[0].axvline(moment, color="white", linewidth=0.9, linestyle=(0, (2, 2)))
-            _instants(next(parts), solution, slots[number], exact, units, times)
+            curves = next(parts).subplots(1, len(times), sharey=True, squeeze=False)[0]
+            for panel, moment in zip(curves, times, strict=True):
+                instant = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
+                panel.plot(*instant.ticks, instant.values[slot], color=BLUE, label="solution")
+                if instant.exact is not None:
+                    panel.plot(
+                        *instant.ticks,
+                        instant.exact[slot],
+                        color=ORANGE,
+                        linewidth=1.2,
+                        linestyle=_DASHES,
+                        label="exact",
+                    )
+                panel.set_title(moment_text(moment, units))
+                panel.set_xlabel(with_unit(name, units))
+                panel.set_xlim(instant.ticks[0][0], instant.ticks[0][-1])
+                number_axis(panel)
+            curves[0].set_ylabel(with_unit(problem.fields[slot], units))
+            if len(curves[0].lines) > 1:
+                curves[-1].legend(loc="best", handlelength=1.8)
     return figure
-
-
-def _instants(
-    part: FigureBase, solution: Solution, slot: int, exact: ExactSolution | None, units: Units, times: Sequence[float]
-) -> None:
-    """Draw one field over space at each of the moments."""
-    problem = solution.problem
-    (name,) = (name for name in problem.domain.coordinates if name != TIME)
-    panels = part.subplots(1, len(times), sharey=True, squeeze=False)[0]
-    for panel, moment in zip(panels, times, strict=True):
-        shown = slice_of(solution, [name], {TIME: moment}, [_LINE], exact, residual=False)
-        panel.plot(*shown.ticks, shown.values[slot], color=BLUE, label="solution")
-        if shown.exact is not None:
-            panel.plot(*shown.ticks, shown.exact[slot], color=ORANGE, linewidth=1.2, linestyle=_DASHES, label="exact")
-        panel.set_title(moment_text(moment, units))
-        panel.set_xlabel(with_unit(name, units))
-        panel.set_xlim(shown.ticks[0][0], shown.ticks[0][-1])
-        number_axis(panel)
-    panels[0].set_ylabel(with_unit(problem.fields[slot], units))
-    if len(panels[0].lines) > 1:
-        panels[-1].legend(loc="best", handlelength=1.8)
 
 
 def _moments(
@@ -262,15 +264,6 @@ def _moments(
     for panel in panels[-1]:
         panel.set_xlabel(with_unit(names[0], units))
     return figure
-
-
-def _name_axes(panels: np.ndarray, counts: Sequence[int], names: Sequence[str]) -> None:
-    """Label the axes at the left of each row and below the lowest panel of each column."""
-    for column in range(panels.shape[1]):
-        lowest = max(number for number, count in enumerate(counts) if count > column)
-        panels[lowest, column].set_xlabel(names[0])
-    for number, _ in enumerate(counts):
-        panels[number, 0].set_ylabel(names[1])
 
 
 def _ratio(problem: Collocation, names: Sequence[str]) -> float:

@@ -69,12 +69,17 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
     >>> [line.get_label() for line in figure.axes[0].lines if line.get_label()[0] != "_"]
     ['training', 'validation', 'kept: step 9']
     """
+
+    def number(record: Any, key: str) -> float:
+        value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
+        return np.nan if value is None else float(value)
+
     records: Sequence[Any] = getattr(report, "history", report)
     if len(records) > _STEPS:
         records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
     best_step = getattr(report, "best_step", None) if best_step is None else best_step
     steps, loss, validation = (
-        np.array([_number(r, key) for r in records]) for key in ("step", "loss", "validation_loss")
+        np.array([number(record, key) for record in records]) for key in ("step", "loss", "validation_loss")
     )
     if not np.isfinite(loss).any():
         raise InputError(f"report must hold at least one step with a finite loss, got {len(steps)} steps")
@@ -107,11 +112,6 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         axes.locator_params(axis="x", integer=True)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
         return fix_layout(figure)
-
-
-def _number(record: Any, key: str) -> float:
-    value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
-    return np.nan if value is None else float(value)
 
 
 def solution_history(solution: Solution) -> Figure:
