@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 from kan import KAN, LBFGS
 
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.pde.library import poisson_solution, poisson_source
 from edgewise_experiments.pde.poisson import ALPHA, PYKAN, Meter, line, paper_problem
-from edgewise_experiments.runner.jobs import Job, Tell, run_jobs
+from edgewise_experiments.runner.jobs import Job, run_jobs
 from edgewise_experiments.runner.store import Store
 
 SIDE, QUICK_SIDE = 51, 11
@@ -30,7 +31,7 @@ MOVES, BETWEEN = 20, 5  # grids follow the samples before every fifth of the fir
 HIDDEN, SEED = (2,), 1
 
 
-def measure(quick: bool, tell: Tell) -> dict:
+def measure(quick: bool, report: ProgressCallback) -> dict:
     """Errors after each grid, and the time so far."""
     steps = QUICK_STEPS if quick else STEPS
     meter, points = Meter(paper_problem(0, interior=200, boundary=40)), Points(QUICK_SIDE if quick else SIDE)
@@ -39,10 +40,11 @@ def measure(quick: bool, tell: Tell) -> dict:
         start, start_cpu = time.perf_counter(), time.process_time()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             model = finer(model, grid, points)
-            train(model, points, steps, lambda step, number=number: tell("", (number * steps + step) / (3 * steps)))
+            train(model, points, steps)
         seconds, cpu = seconds + time.perf_counter() - start, cpu + time.process_time() - start_cpu
         size = sum(p.numel() for p in model.parameters() if p.requires_grad)
         rows.append([steps * (number + 1), size, *errors(model, meter)])
+        report(Progress(f"grid {grid}", (number + 1) / len(GRIDS)))
     l2, h1 = rows[-1][2:]
     numbers = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3), "parameters": size}
     return {**numbers, "l2_squared": l2, "h1_squared": h1, "dynamics": rows}
@@ -75,7 +77,8 @@ def finer(model: KAN | None, grid: int, points: Points) -> KAN:
     return model.speed()
 
 
-def train(model: KAN, points: Points, steps: int, tell) -> None:
+def train(model: KAN, points: Points, steps: int) -> None:
+    """Make some steps of pykan's L-BFGS; the grids follow the samples during the first ones."""
     settings = {"line_search_fn": "strong_wolfe", "history_size": 10}
     tight = dict.fromkeys(("tolerance_grad", "tolerance_change", "tolerance_ys"), 1e-32)
     optimizer = LBFGS(model.parameters(), lr=1, **settings, **tight)
@@ -84,8 +87,8 @@ def train(model: KAN, points: Points, steps: int, tell) -> None:
         optimizer.zero_grad()
         x = points.inside.clone().requires_grad_()
         (slope,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
-        bends = [torch.autograd.grad(slope[:, axis].sum(), x, create_graph=True)[0][:, axis] for axis in (0, 1)]
-        inside = (sum(bends) - points.source).square().mean()
+        curvatures = [torch.autograd.grad(slope[:, axis].sum(), x, create_graph=True)[0][:, axis] for axis in (0, 1)]
+        inside = (sum(curvatures) - points.source).square().mean()
         loss = ALPHA * inside + (model(points.boundary)[:, 0] - points.values).square().mean()
         loss.backward()
         return loss
@@ -94,7 +97,6 @@ def train(model: KAN, points: Points, steps: int, tell) -> None:
         if step % BETWEEN == 0 and step < MOVES:
             model.update_grid_from_samples(points.inside)
         optimizer.step(closure)
-        tell(step + 1)
 
 
 def errors(model: KAN, meter: Meter) -> tuple[float, float]:
@@ -116,7 +118,7 @@ def main() -> None:
     key = {"model": PYKAN, "hidden": list(HIDDEN), "seed": SEED, "quick": settings.quick}
     job = Job(f"pykan {list(HIDDEN)}", key, partial(measure, settings.quick))
     store = Store.open(settings.out, "poisson_pykan")
-    run_jobs([job], store, lambda update: print(update.line or f"{100 * update.done:.0f} %", flush=True), line)
+    run_jobs([job], store, lambda update: print(update.line or f"{100 * update.share:.0f} %", flush=True), line)
 
 
 if __name__ == "__main__":

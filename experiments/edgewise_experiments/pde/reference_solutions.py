@@ -1,40 +1,41 @@
-"""Independent solvers for equations without a closed solution: Fourier and Chebyshev series, scipy's ODE codes."""
+"""Independent solvers for equations without a closed solution: Fourier and Chebyshev series, scipy's ODE solvers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
 from edgewise.pde.library import ROBERTSON_SCALE
 
-TIGHT = {"rtol": 1e-12, "atol": 1e-13}
+RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-12, 1e-13  # of scipy's solvers, near the precision of float64
 
 
 def pendulum(t: np.ndarray) -> np.ndarray:
-    """u'' + sin u = 0, u = 2 at rest at the start: (t, 1)."""
-    return _ode(lambda t, u: (u[1], -math.sin(u[0])), (2.0, 0.0), t, "DOP853")[:, :1]
+    """Solve u'' + sin u = 0, starting at rest from u = 2, at times t (n,): (n, 1)."""
+    return solve_ode(lambda t, u: (u[1], -math.sin(u[0])), (2.0, 0.0), t)[:, :1]
 
 
 def lotka_volterra(t: np.ndarray) -> np.ndarray:
-    """u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start: (t, 2)."""
-    return _ode(lambda t, u: (1.5 * u[0] - u[0] * u[1], u[0] * u[1] - 3 * u[1]), (1.0, 1.0), t, "DOP853")
+    """Solve u' = 1.5 u - u v, v' = u v - 3 v, both starting from 1, at times t (n,): (n, 2)."""
+    return solve_ode(lambda t, u: (1.5 * u[0] - u[0] * u[1], u[0] * u[1] - 3 * u[1]), (1.0, 1.0), t)
 
 
 def robertson(t: np.ndarray) -> np.ndarray:
-    """H. Robertson's reaction, with the second field times `ROBERTSON_SCALE`: (t, 3)."""
+    """Solve H. Robertson's reaction at times t (n,): (n, 3), with the second field times `ROBERTSON_SCALE`."""
 
-    def rate(t, y):
+    def rate(t: float, y: np.ndarray) -> tuple[float, ...]:
         slow, fast, both = 0.04 * y[0], 3e7 * y[1] ** 2, 1e4 * y[1] * y[2]
         return (-slow + both, slow - both - fast, fast)
 
-    found = _ode(rate, (1.0, 0.0, 0.0), t, "Radau", rtol=1e-12, atol=1e-17)
-    return found * np.array([1.0, ROBERTSON_SCALE, 1.0])
+    # The second concentration is about 1e-5.
+    return solve_ode(rate, (1.0, 0.0, 0.0), t, method="Radau", absolute=1e-17) * np.array([1.0, ROBERTSON_SCALE, 1.0])
 
 
 def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 4000) -> np.ndarray:
-    """u_t = 1e-4 u_xx + 5 (u - u^3), period 2, x^2 cos(pi x) at the start, t at most 1: (t, x).
+    """Solve u_t = 1e-4 u_xx + 5 (u - u^3) with period 2 from x^2 cos(pi x), up to t = 1: (times, points).
 
     Fourier series with the exponential Runge-Kutta scheme ETDRK4, its coefficients by contour integrals (A. Kassam and
     L. Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26, 2005, eqs. (26)-(29)).
@@ -50,41 +51,42 @@ def allen_cahn(x: np.ndarray, t: np.ndarray, *, modes: int = 2048, steps: int = 
     last = h * np.mean((-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, 1).real
     whole_step, half_step = np.exp(h * linear), np.exp(h * linear / 2)
 
-    def pulled(v):
+    def nonlinear(v: np.ndarray) -> np.ndarray:
         return np.fft.rfft(-5 * np.fft.irfft(v, modes) ** 3)
 
     v = np.fft.rfft(nodes**2 * np.cos(np.pi * nodes))
-    wanted = np.round(np.asarray(t) * steps).astype(int)
-    assert np.allclose(wanted / steps, t)
+    output_steps = np.round(np.asarray(t) * steps).astype(int)
+    assert np.allclose(output_steps / steps, t)
     shift = np.exp(1j * wave * (np.asarray(x)[:, None] + 1)) / modes
     shift[:, 1:-1] *= 2
-    found = np.empty((len(wanted), len(shift)))
+    solution = np.empty((len(output_steps), len(shift)))
     for step in range(steps + 1):
-        found[wanted == step] = (shift @ v).real
-        n = pulled(v)
+        solution[output_steps == step] = (shift @ v).real
+        n = nonlinear(v)
         a = half_step * v + half * n
-        na = pulled(a)
+        na = nonlinear(a)
         b = half_step * v + half * na
-        nb = pulled(b)
+        nb = nonlinear(b)
         c = half_step * a + half * (2 * nb - n)
-        v = whole_step * v + first * n + 2 * middle * (na + nb) + last * pulled(c)
-    return found
+        v = whole_step * v + first * n + 2 * middle * (na + nb) + last * nonlinear(c)
+    return solution
 
 
 def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np.ndarray:
-    """Velocities (b, 2) at points (b, 2) of the unit square under a lid 16 x^2 (1 - x)^2.
+    """Solve the cavity flow in the unit square under a lid of speed 16 x^2 (1 - x)^2: velocities (b, 2) at points (b,
+    2).
 
     Newton's method for the stream function, laplacian^2 psi = Re (psi_y laplacian psi_x - psi_x laplacian psi_y), by
-    Chebyshev collocation (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 6 and 14); rows next to the walls say
-    that the fluid sticks.
+    Chebyshev collocation (L. Trefethen, "Spectral Methods in MATLAB", 2000, ch. 6 and 14); rows next to the walls
+    hold the no-slip condition.
     """
-    nodes, first = _chebyshev(size)
+    nodes, first = chebyshev(size)
     one, powers = np.eye(size + 1), [np.linalg.matrix_power(first, k) for k in range(5)]
     dx, dy = np.kron(first, one), np.kron(one, first)  # psi[i, j] at x_i, y_j
     lap = np.kron(powers[2], one) + np.kron(one, powers[2])
     bilap = np.kron(powers[4], one) + 2 * np.kron(powers[2], powers[2]) + np.kron(one, powers[4])
     index = np.arange((size + 1) ** 2).reshape(size + 1, size + 1)
-    rows, values = _walls(index, dx, dy, nodes)
+    rows, values = wall_rows(index, dx, dy, nodes)
     psi = np.zeros((size + 1) ** 2)
     lap_x, lap_y = lap @ dx, lap @ dy
     for _ in range(12):
@@ -101,15 +103,18 @@ def cavity(points: np.ndarray, *, size: int = 32, reynolds: float = 100.0) -> np
         psi = psi - move
         if np.abs(move).max() < 1e-12:
             break
-    across = [_barycentric(nodes, points[:, axis]) for axis in (0, 1)]
+    across = [lagrange_polynomials(nodes, points[:, axis]) for axis in (0, 1)]
     return np.stack(
         [np.einsum("bi,bj,ij->b", *across, (sign * d @ psi).reshape(index.shape)) for sign, d in ((1, dy), (-1, dx))], 1
     )
 
 
-def _walls(index: np.ndarray, dx: np.ndarray, dy: np.ndarray, nodes: np.ndarray) -> tuple[dict, dict]:
-    """Rows that replace the equation at the walls (psi = 0) and next to them (the speed along the wall)."""
-    rows, values = {}, {}
+def wall_rows(
+    index: np.ndarray, dx: np.ndarray, dy: np.ndarray, nodes: np.ndarray
+) -> tuple[dict[int, np.ndarray], dict[int, float]]:
+    """Return rows and values that replace the equation at the walls (psi = 0) and next to them (speed of the wall)."""
+    rows: dict[int, np.ndarray] = {}
+    values: dict[int, float] = {}
     end, unit = len(index) - 1, np.eye(index.size)
     for i in range(end + 1):
         for j in range(end + 1):
@@ -125,8 +130,8 @@ def _walls(index: np.ndarray, dx: np.ndarray, dy: np.ndarray, nodes: np.ndarray)
     return rows, values
 
 
-def _chebyshev(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Chebyshev's points of [0, 1], from 1 down, and the matrix of the first derivative."""
+def chebyshev(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the Chebyshev points of [0, 1], from 1 to 0, and the matrix of the first derivative."""
     number = np.arange(size + 1)
     x = np.cos(np.pi * number / size)
     weight = np.where((number == 0) | (number == size), 2.0, 1.0) * (-1.0) ** number
@@ -136,8 +141,8 @@ def _chebyshev(size: int) -> tuple[np.ndarray, np.ndarray]:
     return (1 + x) / 2, 2 * matrix
 
 
-def _barycentric(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Lagrange's polynomials at x: (b, nodes)."""
+def lagrange_polynomials(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Evaluate the Lagrange polynomials of Chebyshev points at x (b,), by the barycentric formula: (b, nodes)."""
     number = np.arange(len(nodes))
     weight = (-1.0) ** number * np.where((number == 0) | (number == len(nodes) - 1), 0.5, 1.0)
     difference = x[:, None] - nodes
@@ -147,6 +152,16 @@ def _barycentric(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(exact.any(1)[:, None], exact, share)
 
 
-def _ode(rate, start, t: np.ndarray, method: str, **tolerances) -> np.ndarray:
-    settings = {"method": method, "t_eval": t, **TIGHT, **tolerances}
-    return solve_ivp(rate, (0.0, float(t[-1])), start, **settings).y.T
+def solve_ode(
+    rate: Callable[[float, np.ndarray], Sequence[float]],
+    start: Sequence[float],
+    t: np.ndarray,
+    *,
+    method: str = "DOP853",
+    absolute: float = ABSOLUTE_TOLERANCE,
+) -> np.ndarray:
+    """Solve y' = rate(t, y) from 0 to the last of the times t (n,): (n, fields)."""
+    solution = solve_ivp(
+        rate, (0.0, float(t[-1])), start, method=method, t_eval=t, rtol=RELATIVE_TOLERANCE, atol=absolute
+    )
+    return solution.y.T

@@ -1,16 +1,16 @@
-"""The table of equations: a quick run that goes on where it stood, errors against references, the summary."""
+"""The table of equations: a quick run and its continuation, errors against references, the summary."""
 
 import pytest
 
 from edgewise.pde import EQUATIONS, named_equation, solve
 from edgewise_experiments import experiments
 from edgewise_experiments.pde import pde_table
-from edgewise_experiments.pde.pde_table import ROWS, errors, summary
+from edgewise_experiments.pde.pde_table import TARGETS, measured_errors, summary
 from edgewise_experiments.runner.store import Store
 
 
 def test_every_equation_has_a_row():
-    assert {row.name for row in ROWS} == {equation.name for equation in EQUATIONS}
+    assert {target.name for target in TARGETS} == {equation.name for equation in EQUATIONS}
 
 
 def test_quick():
@@ -25,7 +25,7 @@ def test_quick():
     ]
     assert store.rows[0]["error"] < 1e-3 and store.rows[1]["error"] < 1e-3
     assert next(line for line in lines if line).startswith("heat, seed 0: ")
-    assert len(outcome.tables) == 2
+    assert len(outcome.tables) == 3
     assert len(outcome.figures["errors"]().axes) == 1
     pde_table.run(quick=True, store=store, seeds=None, progress=lambda update: None)
     assert len(store.rows) == 4
@@ -33,7 +33,7 @@ def test_quick():
 
 def test_the_coefficient_is_judged_by_its_standard_error():
     problem = named_equation("inverse-diffusion").make()
-    found = errors("inverse-diffusion", problem, solve(problem, budget=0.005))
+    found = measured_errors("inverse-diffusion", problem, solve(problem, budget=0.005))
     assert found["error"] < 3
     assert found["error"] == pytest.approx(abs(found["coefficient"] - 0.3) / found["standard_error"])
     assert 0.7 < found["efficiency"] < 1.2
@@ -48,11 +48,13 @@ def test_summary():
     rows = [row("heat", 1e-9), row("heat", 3e-8, 1), row("heat", 2e-9, 2), row("burgers", 1e-4), row("wave", None)]
     rows += [row("heat", 1e-5, model="MLP", shape=[10]), row("heat", 1e-6, model="MLP", shape=[20, 20])]
     outcome = summary(rows)
-    assert "1 of 3 problems reach what was asked for, not so wave, burgers, the slowest in 8 s" in outcome.sentences[0]
-    assert "; not run yet: poisson, poisson-disk" in outcome.sentences[0]
-    assert "standard errors; median and worst of 1 to 3 seeds." in outcome.sentences[1]
+    numbers = outcome.key_figures
+    assert numbers["problems that reach the requested error"] == "1 of 3"
+    assert numbers["problems that miss it"] == "wave, burgers"
+    assert numbers["problems not run"].startswith("poisson, poisson-disk, ")
+    assert numbers["seconds of the slowest run"] == "8"
     assert summary([]).tables == ()
-    heat, wave, burgers = outcome.tables[0].rows
+    heat, wave, burgers = outcome.tables[1].rows
     assert heat[1:5] == ("2.0e-09", "3.0e-08", "3", "1.0e-07")
     assert wave[1] == "-" and burgers[5].startswith("1e-8")
-    assert outcome.tables[1].rows[0] == ("heat", "1.0e-09", *["-"] * 4, "[20,20]", "1.0e-06", "100", "8")
+    assert outcome.tables[2].rows[0] == ("heat", "1.0e-09", *["-"] * 4, "[20,20]", "1.0e-06", "100", "8")

@@ -47,7 +47,7 @@ def test_quick():
     assert [row["model"] for row in store.rows] == ["KAN", "MLP", "solve"]
     assert len(store.rows[0]["dynamics"]) >= 2
     assert [line for line in lines if line][2].startswith("solve, seed 0: squared L2 ")
-    assert len(outcome.tables[0].rows) == 3
+    assert len(outcome.tables[1].rows) == 3
     assert len(outcome.figures["panels"]().axes) == 4
 
 
@@ -64,12 +64,13 @@ def test_summary():
     ]
     assert sizes_and_errors(rows, "KAN") == [(100, 1e-4, 1e-3), (400, 1e-10, 1e-9)]
     outcome = summary(rows)
-    assert outcome.tables[0].rows[0] == ("KAN [2,5,1]", "400", *["1.0e-10"] * 2, *["1.0e-09"] * 2, "1", "8")
-    assert outcome.sentences[1].startswith("Lowest errors: KAN [2,5,1] with 400 parameters, squared L2 1.0e-10, ")
-    assert outcome.sentences[-1].endswith(" -10.0 for the KAN [2,5,1] on its grids, -2.0 for the MLPs.")
+    assert outcome.tables[1].rows[0] == ("KAN [2,5,1]", "400", *["1.0e-10"] * 2, *["1.0e-09"] * 2, "1", "8")
+    numbers = outcome.key_figures
+    assert numbers["lowest errors, KAN"] == "KAN [2,5,1] with 400 parameters, squared L2 1.0e-10, squared H1 1.0e-09"
+    assert (numbers["slope of the KAN [2,5,1]"], numbers["slope of the MLPs"]) == ("-10.0", "-2.0")
     more = [made("KAN", [5], 400, 3e-10, seed=1), made("KAN", [5], 400, 2e-10, seed=2), made("pykan", [2], 96, 1e-3)]
     outcome = summary([*rows, *more])
-    assert outcome.tables[0].rows[0][1:7] == ("400", "2.0e-10", "3.0e-10", "2.0e-09", "3.0e-09", "3")
-    assert outcome.tables[0].rows[-1][0] == "pykan [2,2,1]"
+    assert outcome.tables[1].rows[0][1:7] == ("400", "2.0e-10", "3.0e-10", "2.0e-09", "3.0e-09", "3")
+    assert outcome.tables[1].rows[-1][0] == "pykan [2,2,1]"
     assert sizes_and_errors([*rows, *more], "KAN")[-1] == (400, 2e-10, 2e-9)
     assert summary([]).tables == ()
