@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.pde import PDE, named_equation
 from edgewise.pde.solver.network import fit_hidden_grids_, network_for, refined
 from edgewise.pde.solver.solution import errors_of
-from edgewise.train.loop import Callback
+from edgewise.train import StepEvent
 from edgewise_experiments.runner.jobs import Job, working_seconds
 from edgewise_experiments.runner.outcome import ResultTable, scientific
 
@@ -25,6 +26,7 @@ GRIDS = (6, 12, 24)
 POINTS, STEPS = 2500, 80  # STEPS of an MLP and of the last grid of a KAN; a choice
 ADAPTATIONS = 4  # of the domains of a KAN on its first grid, at equal distances of steps; a choice
 KINDS = ("KAN", "MLP")
+StepCallback = Callable[[StepEvent], Any]
 
 
 def listed_networks(quick: bool) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -55,7 +57,7 @@ def measure_network(name: str, kind: str, hidden: tuple[int, ...], quick: bool, 
 
 
 def train_mlp(
-    problem: PDE, hidden: Sequence[int], steps: int, callbacks: Sequence[Callback] = (), seed: int = 0
+    problem: PDE, hidden: Sequence[int], steps: int, callbacks: Sequence[StepCallback] = (), seed: int = 0
 ) -> MLP:
     """Train an MLP with tanh; its first layer, trained like all others, starts by scaling coordinates to [-1, 1]."""
     width = [problem.domain.dimension, *hidden, len(problem.fields)]
@@ -74,7 +76,7 @@ def train_kan(
     hidden: Sequence[int],
     grids: Sequence[int],
     steps: int,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[StepCallback] = (),
     seed: int = 0,
 ) -> nn.Module:
     """Train a KAN on a coarse grid, whose domains follow the activations, and then on each finer grid.
