@@ -4,23 +4,17 @@ import sys
 from pathlib import Path
 
 from edgewise.plot import save
-from edgewise_experiments import experiments, load_experiment
-from edgewise_experiments.runner.outcome import Outcome
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments import experiments
+from edgewise_experiments.pages.stored import stored_outcome
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
-def stored(name: str) -> Outcome | None:
-    """What an experiment says of its stored rows and of those that it compares with; None without rows of its own."""
-    module = load_experiment(name)
-    store = Store(RESULTS / f"{name}.json")
-    return module.summary(store.beside(name, *getattr(module, "ALSO", ()))) if store.path.exists() else None
-
-
 def redraw(name: str) -> None:
-    outcome = stored(name)
-    for figure, draw in outcome.figures.items() if outcome else ():
+    """Draw the figures of one experiment as SVG and PDF; without rows of its own it has none."""
+    if not (RESULTS / f"{name}.json").exists():
+        return
+    for figure, draw in stored_outcome(RESULTS, name).figures.items():
         drawn = draw()
         for end in (".svg", ".pdf"):
             save(drawn, RESULTS / f"{name}-{figure}{end}")

@@ -9,7 +9,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def rendered(folder: Path = RESULTS) -> str:
-    """The file's text as the stored rows have it."""
+    """Return the text of the file from the stored rows."""
     stored = {path.stem: json.loads(path.read_text(encoding="utf-8"))["rows"] for path in sorted(folder.glob("*.json"))}
     return claims_markdown(stored, [path.name for path in sorted(folder.glob("*.svg"))])
 

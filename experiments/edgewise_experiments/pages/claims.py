@@ -1,6 +1,6 @@
-"""The claims of the KAN paper that experiments measure: what the paper has, and ours from stored rows.
+"""The claims of the KAN paper that experiments measure: the paper's numbers, and ours from stored rows.
 
-Numbers of the paper are those of Liu et al., arXiv 2404.19756, with section or table. Experiments that go beyond the
+The paper is Liu et al., arXiv 2404.19756; its numbers are given with section or table. Experiments that go beyond the
 paper have a line too.
 """
 
@@ -32,7 +32,19 @@ BEYOND = "not in the paper"
 
 @dataclass(frozen=True)
 class Claim:
-    """text: what is claimed; experiment: its name; paper: what the paper has, with its place; ours: from the rows."""
+    """A claim and the experiment that measures it.
+
+    Parameters
+    ----------
+    text : str
+        The claim.
+    experiment : str
+        Name of the experiment.
+    paper : str
+        The paper's numbers, with section or table.
+    ours : callable
+        Returns our numbers as text from the rows of the experiment.
+    """
 
     text: str
     experiment: str
@@ -40,8 +52,8 @@ class Claim:
     ours: Callable[[list[dict]], str]
 
 
-def seconds_said(rows: Sequence[dict]) -> str:
-    """CPU seconds of all rows together, or wall seconds of rows that have no others."""
+def total_seconds(rows: Sequence[dict]) -> str:
+    """Return the CPU seconds of all rows together as text, with wall seconds for rows that have no others."""
     if not rows:
         return "-"
     return f"{sum(row.get('cpu_seconds', row.get('seconds', 0.0)) for row in rows):,.0f}"
@@ -69,24 +81,24 @@ def _saying(summary: Callable[[list[dict]], Outcome], *phrases: str) -> Callable
 
 
 def _paper_edges() -> str:
-    """The paper's accuracies of formulas without help, and of the exact edges."""
-    told = [
+    """Return the paper's accuracies of formulas without help, and of the exact edges."""
+    accuracies = [
         f"{one.chain} {one.paper} % (exact edge {anderson.THEORY[one.chain]} %)"
         for one in anderson.READINGS
         if one.name == "automatic" and one.paper is not None
     ]
-    return f"formulas found without help: {', '.join(told)}"
+    return f"formulas found without help: {', '.join(accuracies)}"
 
 
 def _edges(rows: list[dict]) -> str:
-    """Accuracy of the formulas that were found without help, chain by chain."""
-    read = [row for row in rows if row.get("name") == "automatic"]
-    told = [
+    """Return the accuracy of the formulas that were found without help, chain by chain."""
+    automatic = [row for row in rows if row.get("name") == "automatic"]
+    accuracies = [
         f"{chain} {100 * share:.1f} %"
-        for chain in dict.fromkeys(row["chain"] for row in read)
-        if (share := median(row["formula_accuracy"] for row in read if row["chain"] == chain)) is not None
+        for chain in dict.fromkeys(row["chain"] for row in automatic)
+        if (share := median(row["formula_accuracy"] for row in automatic if row["chain"] == chain)) is not None
     ]
-    return f"formulas found without help: {', '.join(told)}" if told else FEW
+    return f"formulas found without help: {', '.join(accuracies)}" if accuracies else FEW
 
 
 CLAIMS = (

@@ -1,4 +1,4 @@
-"""`edgewise reproduce`: runs an experiment, shows its tables, writes its figures."""
+"""The command `edgewise reproduce`: runs an experiment, shows its tables and notes, and writes its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgewise_experiments.runner.store import Store
 
 
 def show_names(screen: Screen) -> None:
-    """The experiments and what they are."""
+    """Print the names of the experiments with their first sentences."""
     grid = Grid.grid(padding=(0, 2))
     for name, sentence in experiments().items():
         grid.add_row(Text(name, style="bold"), Text(sentence))
@@ -23,7 +23,7 @@ def show_names(screen: Screen) -> None:
 
 
 def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, seed: int) -> None:
-    """Runs every experiment, the guide last, for it reads the others' rows, and writes the page `out`/index.html."""
+    """Run every experiment, the guide last because it reads the others' rows, and write the page `out`/index.html."""
     from edgewise_experiments.pages.page import Section, write_page
 
     known = experiments()
@@ -40,9 +40,22 @@ def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, s
 
 
 def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> Outcome:
-    """Runs the experiment and gives what it found; with `out`, goes on from the rows that are there.
+    """Run one experiment and show its tables and notes.
 
-    seeds: how many, None to leave it to the experiment, which then takes seed 0 and on; seed: the first.
+    Parameters
+    ----------
+    name : str
+        Name of the experiment.
+    screen : Screen
+        Where to show progress and tables.
+    quick : bool
+        Whether to run a few problems with a small budget.
+    out : str or None
+        Folder of rows and figures; rows that are there are kept. None writes nothing.
+    seeds : int or None
+        Number of seeds; None leaves the seeds to the experiment, which starts with 0.
+    seed : int
+        First seed.
     """
     module = load_experiment(name)
     store = Store.open(out, f"{name}-quick" if quick else name)
@@ -78,8 +91,8 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
 
 def _show(table: ResultTable, screen: Screen) -> None:
     grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        grid.add_column(column, justify="right" if i else "left", no_wrap=True)
+    for column, is_number in zip(table.columns, table.number_columns(), strict=True):
+        grid.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     for row in table.rows:
         grid.add_row(*(Text(cell) for cell in row))
     screen.say()
@@ -89,7 +102,7 @@ def _show(table: ResultTable, screen: Screen) -> None:
 
 
 def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
-    """Beside the rows, each as SVG and PDF."""
+    """Write the figures as SVG and PDF, next to the file of rows."""
     if outcome.figures:
         from edgewise.plot import save
     for name, draw in outcome.figures.items():

@@ -1,21 +1,21 @@
 """One self-contained HTML page about all experiments, and the table of claims for results/README.md.
 
-Every experiment gets a section: its command, its sentences, its tables and its figures, in one type size whether a
-number wins or falls short. No scripts and no other files.
+Every experiment has a section with its command, tables, notes and figures, in one type size whatever the result. The
+page has no scripts and needs no other files.
 """
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from string import Template
 
 from edgewise.files import write_bytes
 from edgewise_experiments import load_experiment
-from edgewise_experiments.pages.claims import CLAIMS, seconds_said
+from edgewise_experiments.pages.claims import CLAIMS, total_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 
 TITLE = "The KAN paper's claims, run again"
@@ -24,7 +24,7 @@ HEADS = ("claim", "command", "paper", "ours", "seconds")
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment: its name, the first sentence of its docstring, and what it gave."""
+    """An experiment: its name, the first sentence of its docstring, and its outcome."""
 
     name: str
     sentence: str
@@ -32,27 +32,28 @@ class Section:
 
 
 def claim_lines(stored: Mapping[str, list[dict]]) -> list[tuple[str, ...]]:
-    """A line for each claim, under `HEADS`. stored: rows by experiment; without rows a claim says so."""
+    """Return a line for each claim, under `HEADS`, from the rows by experiment."""
     lines = []
     for claim in CLAIMS:
         rows = stored.get(claim.experiment, [])
-        beside = getattr(load_experiment(claim.experiment), "ALSO", ())
-        ours = claim.ours([*rows, *(row for name in beside for row in stored.get(name, []))]) if rows else "not run yet"
+        others = getattr(load_experiment(claim.experiment), "ALSO", ())
+        ours = claim.ours([*rows, *(row for name in others for row in stored.get(name, []))]) if rows else "not run yet"
         command = f"edgewise reproduce {claim.experiment}"
-        lines.append((claim.text, command, claim.paper, ours, seconds_said(rows)))
+        lines.append((claim.text, command, claim.paper, ours, total_seconds(rows)))
     return lines
 
 
 def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = ()) -> str:
-    """results/README.md: the table of claims, and the figures, whose files have these names."""
+    """Return the text of results/README.md: the table of claims, and the figures with these file names."""
     lines = [
         "# Results",
         "",
-        "Written by `python tools/results_readme.py` from the JSON files here, each of whose rows has seed, commit, "
-        "machine and seconds. `edgewise reproduce NAME --out results` makes the missing rows and draws the figures, "
-        "`edgewise reproduce --all --quick --out DIR` runs a little of everything and writes one page, DIR/index.html. "
-        "Seconds are those of the CPU where a row has them, else of the clock, all rows together. Tables of each "
-        "experiment stand in [docs/measured.md](../docs/measured.md).",
+        "Made by `python tools/results_readme.py` from the JSON files in this folder, each of whose rows has seed, "
+        "commit, machine and seconds. `edgewise reproduce NAME --out results` measures the missing rows and draws the "
+        "figures; `edgewise reproduce --all --quick --out DIR` runs a little of everything and writes one page, "
+        "DIR/index.html. The column *ours* quotes the key figures of the experiment, whose tables are in "
+        "[docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, or wall seconds "
+        "where a row has no others.",
         "",
         f"| {' | '.join(HEADS)} |",
         "| --- | --- | --- | --- | ---: |",
@@ -70,50 +71,56 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
 def write_page(
     path: str | os.PathLike[str], sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool
 ) -> None:
-    """Writes the page, whole or not at all. stored: rows by experiment, for the claims. Raises FileError."""
+    """Write the page, whole or not at all, from the sections and, for the claims, the rows by experiment.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
     write_bytes(path, page(sections, stored, quick=quick).encode("utf-8"))
 
 
 def page(sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool) -> str:
-    """The page as HTML: a list of sections, the claims, and the sections in the order of the claims."""
-    claims = _claims(claim_lines(stored))
+    """Return the page as HTML: a list of sections, the claims, and the sections in the order of the claims."""
+    claims = _claims_table(claim_lines(stored))
     order = list(dict.fromkeys(claim.experiment for claim in CLAIMS))
     sections = sorted(sections, key=lambda each: order.index(each.name) if each.name in order else len(order))
-    links = ", ".join(f'<a href="#s{n}">{_text(section.name)}</a>' for n, section in enumerate(sections, start=1))
+    links = ", ".join(f'<a href="#s{n}">{escape(section.name)}</a>' for n, section in enumerate(sections, start=1))
     body = [f'<nav><p><a href="#claims">Claims</a>, {links}</p></nav>']
     body += [f'<section>\n<h2 id="claims">Claims</h2>\n{claims}\n</section>']
     body += [_section(number, section) for number, section in enumerate(sections, start=1)]
-    said = (
-        "A quick run: a few problems, small budgets. It shows that everything runs; the numbers are not the results."
+    opening = (
+        "A quick run: a few problems with small budgets. It shows that all runs; its numbers are not the results."
         if quick
-        else "Full runs; every number comes from the stored rows."
+        else "Full runs. Every number comes from the stored rows."
     )
     template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=TITLE, opening=f'<p class="abstract">{said}</p>', body="\n".join(body))
+    return template.substitute(title=TITLE, opening=f'<p class="abstract">{opening}</p>', body="\n".join(body))
 
 
 def _section(number: int, section: Section) -> str:
     from edgewise.report.vector import inline_svg
 
     outcome = section.outcome
-    parts = [f"<p>{_text(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
+    parts = [f"<p>{escape(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
     parts += [_table(table) for table in outcome.tables if table.rows]
-    parts += [f"<p>{_text(note)}</p>" for note in outcome.notes]
+    parts += [f"<p>{escape(note)}</p>" for note in outcome.notes]
     for name, draw in outcome.figures.items():
         drawing = inline_svg(draw(), f"f{number}-{name}", f"{section.name}: {name}")
-        caption = f"<figcaption><b>{_text(section.name)}</b>: {_text(name)}</figcaption>"
+        caption = f"<figcaption><b>{escape(section.name)}</b>: {escape(name)}</figcaption>"
         parts.append(f"<figure>\n<div>{drawing}</div>\n{caption}\n</figure>")
     inner = "\n".join(parts)
-    return f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{_text(section.name)}</h2>\n{inner}\n</section>'
+    return f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{escape(section.name)}</h2>\n{inner}\n</section>'
 
 
-def _claims(lines: Sequence[tuple[str, ...]]) -> str:
-    """The claims as a table of words, each with its command below."""
+def _claims_table(lines: Sequence[tuple[str, ...]]) -> str:
+    """Return the claims as an HTML table of words, each with its command below."""
     words, top = f'{_WORDS[:-1]}; vertical-align:top"', 'style="vertical-align:top"'
-    head = "".join(f'<th scope="col" style="text-align:left">{_text(each)}</th>' for each in HEADS if each != HEADS[1])
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(each)}</th>' for each in HEADS if each != HEADS[1])
     body = "\n".join(
-        f'<tr><th scope="row" {words}>{_text(claim)}<br><code>{_text(command)}</code></th>'
-        f"<td {words}>{_text(paper)}</td><td {words}>{_text(ours)}</td><td {top}>{_text(seconds)}</td></tr>"
+        f'<tr><th scope="row" {words}>{escape(claim)}<br><code>{escape(command)}</code></th>'
+        f"<td {words}>{escape(paper)}</td><td {words}>{escape(ours)}</td><td {top}>{escape(seconds)}</td></tr>"
         for claim, command, paper, ours, seconds in lines
     )
     widths = "".join(f'<col style="width:{width}%">' for width in (26, 24, 41, 9))
@@ -122,27 +129,22 @@ def _claims(lines: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-# Columns of words may wrap; numbers stay on one line as the template has it.
+# Columns of words may wrap; numbers stay on one line, as in the template.
 _WORDS = 'style="white-space:normal; text-align:left"'
 
 
 def _table(table: ResultTable) -> str:
-    words = [max(map(len, column), default=0) > 24 for column in zip(*table.rows, strict=True)] if table.rows else []
-    styles = ["", *(f" {_WORDS}" if long else "" for long in words[1:])]
+    styles = ["", *("" if is_number else f" {_WORDS}" for is_number in table.number_columns()[1:])]
     head = "".join(
-        f'<th scope="col"{style}>{_text(column)}</th>' for column, style in zip(table.columns, styles, strict=True)
+        f'<th scope="col"{style}>{escape(column)}</th>' for column, style in zip(table.columns, styles, strict=True)
     )
-    body = "\n".join(f"<tr>{_row(row, styles)}</tr>" for row in table.rows)
-    caption = f"<caption>{_text(table.title)}</caption>\n" if table.title else ""
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td{style}>{escape(cell)}</td>" for cell, style in zip(row[1:], styles[1:], strict=True))
+        + "</tr>"
+        for row in table.rows
+    )
+    caption = f"<caption>{escape(table.title)}</caption>\n" if table.title else ""
     return (
         f'<div class="wide"><table>\n{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
     )
-
-
-def _row(cells: Sequence[str], styles: Sequence[str]) -> str:
-    rest = (f"<td{style}>{_text(cell)}</td>" for cell, style in zip(cells[1:], styles[1:], strict=True))
-    return f'<th scope="row">{_text(cells[0])}</th>{"".join(rest)}'
-
-
-def _text(value: str) -> str:
-    return html.escape(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,6 +32,15 @@ class ResultTable:
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows), self.columns
+
+    def number_columns(self) -> list[bool]:
+        """Return for each column whether it holds numbers, which pages align on the right; the first never does."""
+        columns = zip(*self.rows, strict=True) if self.rows else [() for _ in self.columns]
+        return [i > 0 and all(_is_number(cell) for cell in column) for i, column in enumerate(columns)]
+
+
+def _is_number(cell: str) -> bool:
+    return len(cell) <= 24 and (cell in ("", "-", "any") or re.match(r"[-+<]? ?\d", cell) is not None)
 
 
 KEY_FIGURES = "Key figures"  # title of the table that `key_figures` makes

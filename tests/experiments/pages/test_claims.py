@@ -7,7 +7,7 @@ from tests.experiments.made_rows import accuracy_row, phase
 from tests.experiments.theory.test_continual_learning import CASES
 
 from edgewise_experiments import experiments
-from edgewise_experiments.pages.claims import CLAIMS, seconds_said
+from edgewise_experiments.pages.claims import CLAIMS, total_seconds
 
 
 def claim_of(experiment):
@@ -78,5 +78,5 @@ def test_leads_speak_for_pictures_and_losses_for_language():
 
 
 def test_seconds():
-    assert seconds_said([]) == "-"
-    assert seconds_said([{"seconds": 900.0, "cpu_seconds": 1500.4}, {"seconds": 2.0}]) == "1,502"
+    assert total_seconds([]) == "-"
+    assert total_seconds([{"seconds": 900.0, "cpu_seconds": 1500.4}, {"seconds": 2.0}]) == "1,502"
