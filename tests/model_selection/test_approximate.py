@@ -1,12 +1,16 @@
 """From noise-free samples to the last digits, without a knob."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from edgewise.errors import InputError
+from edgewise.model_selection import approximation
 from edgewise.model_selection.approximation import approximate
+from edgewise.model_selection.starts import train_start
+from edgewise.outcomes import StopReason
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
@@ -123,3 +127,15 @@ def test_only_a_regression_with_enough_samples_is_taken():
         approximate(Classification(x, (x[:, 0] > 0).long()))
     with pytest.raises(InputError, match="at least 20 samples, got 10"):
         approximate(Regression(*samples(exp_sin, 10)))
+
+
+def test_a_fit_without_finite_loss_is_reported_as_one(monkeypatch):
+    def failing(*arguments, **settings):
+        start = train_start(*arguments, **settings)
+        return replace(
+            start, report=replace(start.last_report, stopped=StopReason.NONFINITE, message="The loss is nan.")
+        )
+
+    monkeypatch.setattr(approximation, "train_start", failing)
+    result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.05)
+    assert result.stopped is StopReason.NONFINITE and result.sentences[-1] == "The loss is nan."

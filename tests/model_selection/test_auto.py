@@ -11,6 +11,7 @@ from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import Search
 from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 FIXED = {"hidden": (2,), "grid_size": 4, "strength": 1e-3}
@@ -177,6 +178,41 @@ def test_classes():
     y = (x[:, 0] > 0.5).long() + (x[:, 0] > -0.5).long()
     result = auto_fit(Classification(x, y, classes=3), SearchSettings(3, budget=0.1))
     assert float((result.model(x).argmax(1) == y).double().mean()) > 0.95
+
+
+def ordered_classes(rows=120, noise=0.3):
+    generator = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(rows, 2, generator=generator, dtype=torch.float64) - 1
+    score = torch.sin(3 * x[:, 0]) + x[:, 1] + noise * torch.randn(rows, generator=generator, dtype=torch.float64)
+    return OrdinalClassification(x, (score > -0.4).long() + (score > 0.5).long(), classes=3)
+
+
+class TestThresholds:
+    """After the work the thresholds of ordered classes are those that were trained with the returned model."""
+
+    def test_those_of_the_best_start(self):
+        problem = ordered_classes()
+        result = auto_fit(problem, SearchSettings(1, hidden=(3,), grid_size=4, strength=1e-3))
+        assert "The final fit is the best of 3 starts." in result.search.sentences
+        loss = float(problem.sample_losses(result.model, problem.train).mean())
+        assert loss == pytest.approx(result.report.loss, rel=1e-9)
+
+    def test_those_of_a_part_of_the_samples_under_a_time_limit(self):
+        problem, fresh = ordered_classes(200), ordered_classes(200)
+        policy = SearchPolicy(search_samples=50)
+        settings = SearchSettings(1, grid_size=4, strength=1e-3, budget=0.1, time_limit=1e-9, policy=policy)
+        result = auto_fit(problem, settings)
+        assert result.report.plan["samples"] == 50
+        assert not torch.equal(problem.thresholds, fresh.thresholds)
+        part = auto._subsample(problem, 0, 50)
+        part.copy_unknowns_(problem)
+        assert float(part.sample_losses(result.model, part.train).mean()) == pytest.approx(result.report.loss, rel=1e-9)
+
+    def test_those_of_the_first_fold_after_an_interrupt_of_the_search(self):
+        problem, fresh = ordered_classes(), ordered_classes()
+        result = stopped_at(10, problem, hidden=None, grid_size=4)
+        assert result.search.stopped == "interrupted"
+        assert not torch.equal(problem.thresholds, fresh.thresholds)
 
 
 def test_a_product_with_noise_is_taken_for_one():

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from edgewise.model_selection.candidates import Candidate, Schedule, schedule_for, train_candidate, work_of
+from edgewise.model_selection.search import Search
+from edgewise.model_selection.settings import SearchSettings
 from edgewise.train.grids import refine
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems.classification import Classification
+from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 
@@ -76,24 +79,35 @@ class TestWork:
     def test_it_grows_with_everything(self):
         base = {"rows": 200, "inputs": 4, "outputs": 1}
         for hidden in ((), (5,)):
-            cost = work_of(regression(**base), Candidate(hidden))
+            cost = work_of(regression(**base), Candidate(hidden), 1)
             for name in base:
-                assert work_of(regression(**{**base, name: 2 * base[name]}), Candidate(hidden)) > cost, name
-            assert work_of(regression(**base), Candidate(hidden), final=True) >= cost
-            assert work_of(regression(**base), Candidate(hidden, 8)) > cost
+                larger = {**base, name: 2 * base[name]}
+                assert work_of(regression(**larger), Candidate(hidden), larger["outputs"]) > cost, name
+            assert work_of(regression(**base), Candidate(hidden), 1, final=True) >= cost
+            assert work_of(regression(**base), Candidate(hidden, 8), 1) > cost
         shapes = [(), (5,), (10,), (10, 10)]
-        costs = [work_of(regression(**base), Candidate(hidden)) for hidden in shapes]
+        costs = [work_of(regression(**base), Candidate(hidden), 1) for hidden in shapes]
         assert costs == sorted(costs)
 
     def test_it_is_counted_not_timed(self):
-        assert len({work_of(classification(), Candidate((5,))) for _ in range(3)}) == 1
+        assert len({work_of(classification(), Candidate((5,)), 2) for _ in range(3)}) == 1
 
     def test_classes_count_as_outputs(self):
-        assert work_of(classification(classes=20), Candidate()) > work_of(classification(classes=2), Candidate())
+        few, many = (work_of(classification(classes=classes), Candidate(), classes) for classes in (2, 20))
+        assert many > few
+
+    def test_ordered_classes_count_as_one_output(self):
+        """The budget and the work of a search do not depend on the number of ordered classes."""
+        settings, planned = SearchSettings(1, hidden=(3,), grid_size=4, strength=1e-3), set()
+        for classes in (3, 20):
+            labels = classification(classes=classes)
+            problem = OrdinalClassification(labels.train.x, labels.train.y, classes=classes)
+            planned.add((Search(problem, settings).planned, Search(problem, settings)._work_of(settings.start)))
+        assert len(planned) == 1
 
     def test_many_columns_cost_their_basis_functions(self):
         """Per step of L-BFGS a table of 500 columns took ten times its multiply-adds."""
-        narrow, wide = (work_of(classification(60, inputs), Candidate()) for inputs in (2, 500))
+        narrow, wide = (work_of(classification(60, inputs), Candidate(), 2) for inputs in (2, 500))
         assert wide > 3 * narrow
 
 

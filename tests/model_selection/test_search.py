@@ -169,7 +169,7 @@ class TestInterrupt:
 
     def test_at_the_first_step(self):
         search, report = self.stopped_at(1)
-        model, fit = search.fallback
+        model, fit, _ = search.fallback
         assert report.stopped == fit.stopped == "interrupted" and report.chosen == Candidate()
         assert model(PRODUCT.train.x).isfinite().all()
         assert report.sentences == ("Interrupted at: additive, grid 4, strength 1e-04.",)
@@ -180,7 +180,7 @@ class TestInterrupt:
         hidden = next(number for number, stage in enumerate(stages) if "hidden" in stage)
         search, report = self.stopped_at(hidden + 3)
         assert report.stopped == "interrupted" and f"Interrupted at: {stages[hidden + 2]}." in report.sentences
-        model, fit = search.fallback
+        model, fit, _ = search.fallback
         assert fit.stopped == "interrupted" and "trained on a part of the data" in fit.message
         assert model.config.width[1:-1] == report.chosen.hidden
         assert report.chosen in [trial.candidate for trial in report.trials]

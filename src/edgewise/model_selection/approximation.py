@@ -83,7 +83,7 @@ class ApproximateResult:
     sentences : tuple of str
         Choices that were made, with their reasons, and the reason for the end.
     stopped : StopReason
-        CONVERGED, BUDGET, TIME_LIMIT or INTERRUPTED.
+        CONVERGED, BUDGET, TIME_LIMIT, INTERRUPTED or NONFINITE.
     work : float
         Multiply-adds that were spent, about.
     """
@@ -261,7 +261,7 @@ class _Refinement:
     def _end(self, best: Start, phases: list[Phase]) -> tuple[StopReason, str] | None:
         """Return the reason why the grids should not be halved once more, with a sentence, or None."""
         if best.last_report.stopped == StopReason.NONFINITE:
-            return StopReason.CONVERGED, best.last_report.message
+            return StopReason.NONFINITE, best.last_report.message
         if best.loss <= self.scale * ROUNDING**2:
             return StopReason.CONVERGED, "The held-out error is at rounding."
         if len(phases) > 1:

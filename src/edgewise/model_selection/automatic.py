@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from edgewise.model_selection.approximation import HELD_OUT, ApproximateResult, approximate
-from edgewise.model_selection.candidates import Candidate, score_of, train_candidate, work_of
+from edgewise.model_selection.candidates import Candidate, TrainedModel, score_of, train_candidate, work_of
 from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search, SearchReport
 from edgewise.model_selection.settings import SearchSettings
@@ -67,6 +67,8 @@ def auto_fit(problem: Problem, settings: SearchSettings, progress: ProgressCallb
     Returns
     -------
     AutoResult
+        The unknowns of `problem`, for example the thresholds of ordered classes, get the values that belong to its
+        model.
 
     Raises
     ------
@@ -94,9 +96,12 @@ def auto_fit(problem: Problem, settings: SearchSettings, progress: ProgressCallb
             return exact
     if report.stopped == StopReason.INTERRUPTED:
         assert search.fallback is not None
-        model, last = search.fallback
+        model, last, trained = search.fallback
+        problem.copy_unknowns_(trained)
         return AutoResult(model, last, report, penalty_of(last) or report.chosen.penalty())
-    return _final_fit(problem, report, search)
+    (model, last, trained), report = _final_fit(problem, report, search)
+    problem.copy_unknowns_(trained)
+    return AutoResult(model, last, report, penalty_of(last) or report.chosen.penalty(), search.held_out())
 
 
 def _approximation(problem: Regression, report: SearchReport, search: Search) -> tuple[AutoResult | None, SearchReport]:
@@ -140,27 +145,28 @@ def _approximation(problem: Regression, report: SearchReport, search: Search) ->
     return AutoResult(result.model, result.report, report, None, residuals), report
 
 
-def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoResult:
+def _final_fit(problem: Problem, report: SearchReport, search: Search) -> tuple[TrainedModel, SearchReport]:
     """Train the chosen candidate on all samples, from several starts if it has hidden layers and the budget allows.
 
-    Where the time limit does not allow all samples, as many as it allows are drawn.
+    Where the time limit does not allow all samples, as many as it allows are drawn. Each start trains unknowns of its
+    own, because only those of the best start belong to the model that is kept.
     """
     chosen, settings = report.chosen, search.settings
     search.stage = f"final fit: {chosen.describe()}"
     rows, searched = len(problem.train), len(search.problem.train)
-    cost, sentences = work_of(problem, chosen, final=True), []
+    cost, sentences = work_of(problem, chosen, settings.outputs, final=True), []
     if cost > search.remaining_work and rows > searched:
         affordable = max(searched, int(rows * search.remaining_work / cost))
         sentences.append(f"The time limit left room for {affordable:,} of {rows:,} samples in the final fit.")
         problem = _subsample(problem, settings.seed, affordable)
-        cost = work_of(problem, chosen, final=True)
+        cost = work_of(problem, chosen, settings.outputs, final=True)
     starts = 1
     if chosen.hidden:
         most = settings.policy.final_starts
         starts = max(1, min(most, int(min(search.limit - report.work, search.remaining_work, most * cost) / cost)))
     if starts > 1:
         sentences.append(f"The final fit is the best of {starts} starts.")
-    best: tuple[KAN, FitReport] | None = None
+    best: TrainedModel | None = None
     best_score, spent = math.inf, 0.0
 
     def report_progress(at: Progress) -> None:
@@ -168,8 +174,9 @@ def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoRe
 
     try:
         for start in range(starts):
+            own = problem.with_copied_unknowns()
             model, fit_report = train_candidate(
-                problem,
+                own,
                 chosen,
                 outputs=settings.outputs,
                 seed=settings.seed + (start << 32),  # so that neighbouring seeds share no start
@@ -177,36 +184,32 @@ def _final_fit(problem: Problem, report: SearchReport, search: Search) -> AutoRe
                 progress=report_progress,
             )
             spent += cost
-            score = score_of(model, problem, fit_report)
+            score = score_of(model, own, fit_report)
             if best is None or score < best_score:
-                best, best_score = (model, fit_report), score
+                best, best_score = TrainedModel(model, fit_report, own), score
             if fit_report.stopped == StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
         assert best is not None
-        search.report_progress(best[1].loss, math.inf)
+        search.report_progress(best.report.loss, math.inf)
     except KeyboardInterrupt:
         best = _best_of_interrupted(problem, best, search)
-    report = replace(report, sentences=(*report.sentences, *sentences), work=report.work + spent)
-    return AutoResult(*best, report, penalty_of(best[1]) or chosen.penalty(), search.held_out())
+    return best, replace(report, sentences=(*report.sentences, *sentences), work=report.work + spent)
 
 
-def _best_of_interrupted(
-    problem: Problem, final: tuple[KAN, FitReport] | None, search: Search
-) -> tuple[KAN, FitReport]:
+def _best_of_interrupted(problem: Problem, final: TrainedModel | None, search: Search) -> TrainedModel:
     """Return the better of the model that the final fit has reached by Ctrl-C and that of the search."""
     searched = search.fallback
     if final is None:
         if searched is None:
             raise KeyboardInterrupt
         return searched
-    model, report = final
-    if report.stopped != StopReason.INTERRUPTED:  # an earlier start that was completed
+    if final.report.stopped != StopReason.INTERRUPTED:  # an earlier start that was completed
         message = "Interrupted; the model is the best of the starts that were completed."
-        return model, replace(report, stopped=StopReason.INTERRUPTED, message=message)
+        return final._replace(report=replace(final.report, stopped=StopReason.INTERRUPTED, message=message))
     if searched is None:
         return final
     data = problem.train
-    losses = [float(clipped_losses(problem, one, data).mean()) for one in (model, searched[0])]
+    losses = [float(clipped_losses(one.problem, one.model, data).mean()) for one in (final, searched)]
     return final if losses[0] <= losses[1] else searched
 
 

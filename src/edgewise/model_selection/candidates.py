@@ -7,6 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 
@@ -130,6 +131,14 @@ class Candidate:
         return self.describe()
 
 
+class TrainedModel(NamedTuple):
+    """A trained model, the report of its fit, and the problem whose unknowns were trained with it."""
+
+    model: KAN
+    report: FitReport
+    problem: Problem
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Largest numbers of steps of one training.
@@ -166,14 +175,13 @@ def smooth_plan(candidate: Candidate, *, final: bool) -> SmoothPlan:
     return (FINAL_PLAN if final else TRIAL_PLAN) if candidate.hidden else ADDITIVE_PLAN
 
 
-def work_of(problem: Problem, candidate: Candidate, *, final: bool = False) -> float:
+def work_of(problem: Problem, candidate: Candidate, outputs: int, *, final: bool = False) -> float:
     """Estimate the multiply-adds of training a candidate on the training data of `problem`.
 
-    The work is counted, never timed, so the same table and budget lead to the same search on every machine.
+    The work is counted, never timed, so the same table and budget lead to the same search on every machine. The model
+    has `outputs` outputs: one for each class of a classification, but a single one for ordered classes.
     """
-    data = problem.train
-    rows, inputs = data.x.shape
-    outputs = getattr(problem, "classes", None) or data.y.shape[1]
+    rows, inputs = problem.train.x.shape
     total = 0.0
     for grid_size in candidate.grids():
         parameters = replace(candidate, grid_size=grid_size).parameters(inputs, outputs)

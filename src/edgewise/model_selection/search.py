@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from edgewise.model_selection.candidates import (
     Candidate,
+    TrainedModel,
     can_smooth,
     reasonable_work,
     train_candidate,
@@ -21,7 +22,6 @@ from edgewise.model_selection.cross_validation import clipped_losses, folds
 from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
-from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
@@ -82,12 +82,15 @@ class SearchReport:
 
 @dataclass
 class _TrainedTrial:
-    """A trial with its held-out losses (in a fixed order of the samples) and its models, one for each fold."""
+    """A trial with its held-out losses (in a fixed order of the samples) and its models, one for each fold.
+
+    `first` is the model of the first fold with its report and its problem.
+    """
 
     trial: Trial
     losses: Tensor
-    models: list[KAN] = field(default_factory=list)
-    reports: list[FitReport] = field(default_factory=list)
+    models: list[KAN]
+    first: TrainedModel
 
 
 class _SearchEnd(Exception):
@@ -116,14 +119,14 @@ class Search:
         self.folds = folds(problem, settings.seed)
         self.limit = settings.budget * reasonable_work(problem.train, settings.outputs)
         # The first trial and the final fit are made in any case.
-        least = len(self.folds) * work_of(problem, self.start) + work_of(problem, self.start, final=True)
+        least = len(self.folds) * self._work_of(self.start) + self._work_of(self.start, final=True)
         self.planned = max(self.limit, least)
         self.work, self.began, self.stage = 0.0, time.perf_counter(), "search"
         self.trials: dict[Candidate, _TrainedTrial] = {}
         self.sentences: list[str] = []
         self.stopped = StopReason.CONVERGED
         self._best: _TrainedTrial | None = None
-        self._first: tuple[KAN, FitReport] | None = None  # model of the first fold, until the first trial is complete
+        self._first: TrainedModel | None = None  # model of the first fold, until the first trial is complete
 
     def run(self) -> SearchReport:
         """Search: penalty strength, then smoothness by edge, then hidden layers, then finer grids."""
@@ -163,12 +166,12 @@ class Search:
         return self._best
 
     @property
-    def fallback(self) -> tuple[KAN, FitReport] | None:
+    def fallback(self) -> TrainedModel | None:
         """Best model so far, for a search that is interrupted; None before there is any."""
-        best = self._first if self._best is None else (self._best.models[0], self._best.reports[0])
+        best = self._first if self._best is None else self._best.first
         if best is None:
             return None
-        return best[0], replace(best[1], stopped=StopReason.INTERRUPTED, message=INTERRUPTED)
+        return best._replace(report=replace(best.report, stopped=StopReason.INTERRUPTED, message=INTERRUPTED))
 
     @property
     def is_noise_free(self) -> bool:
@@ -290,7 +293,7 @@ class Search:
         parameters = product.parameters(inputs, self.settings.outputs)
         if inputs == 1 or not can_smooth(self.problem, parameters, product.degree):
             return
-        if self._fits_budget(product, sum(work_of(part, product) for part in self._training_parts())):
+        if self._fits_budget(product, sum(self._work_of(product, part) for part in self._training_parts())):
             current = self.best.trial.candidate
             self._try_richer(self.best, replace(product, strength=current.strength))
         else:  # of many inputs it costs much more than the shapes that come next
@@ -360,12 +363,12 @@ class Search:
         if candidate in self.trials:
             return self.trials[candidate]
         problems = self._training_parts()
-        expected = sum(work_of(problem, candidate) for problem in problems)
+        expected = sum(self._work_of(candidate, problem) for problem in problems)
         if self._best is not None:  # the first trial always runs
             self._check_affordable(candidate, expected)
         self.stage = candidate.describe()
         share = expected / len(problems)
-        losses, models, reports = [], [], []
+        losses, models = [], []
         for number, (problem, (_, held)) in enumerate(zip(problems, self.folds, strict=True)):
             model, report = train_candidate(
                 problem,
@@ -376,13 +379,14 @@ class Search:
                 progress=lambda step: self.report_progress(step.loss, share * step.share),
             )
             self.work += share
-            self._first = self._first or (model, report)
+            self._first = self._first or TrainedModel(model, report, problem)
             if report.stopped == StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
             # by the fold's own problem, whose unknowns (thresholds of ordered classes) were trained with the model
             losses.append(clipped_losses(problem, model, self.problem.train.select(held)))
             models.append(model)
-            reports.append(report)
+            if number == 0:
+                first = TrainedModel(model, report, problem)
             if rival is not None and self._loses_race(rival, torch.cat(losses)):
                 break
         every = torch.cat(losses)
@@ -394,13 +398,16 @@ class Search:
         error = float(every.std() / len(every) ** 0.5) if finite and len(every) > 1 else math.inf
         parameters = sum(p.numel() for p in models[0].parameters())
         trial = Trial(candidate, mean, error, parameters, len(models))
-        self.trials[candidate] = _TrainedTrial(trial, every, models, reports)
+        self.trials[candidate] = _TrainedTrial(trial, every, models, first)
         return self.trials[candidate]
 
     def _training_parts(self) -> list[Problem]:
         return [self.problem.subset(train) for train, _ in self.folds]
 
     # Comparisons and limits
+
+    def _work_of(self, candidate: Candidate, problem: Problem | None = None, *, final: bool = False) -> float:
+        return work_of(self.problem if problem is None else problem, candidate, self.settings.outputs, final=final)
 
     def _is_no_worse(self, simple: _TrainedTrial, rich: _TrainedTrial) -> bool:
         gain, error = paired_gain(simple.losses, rich.losses)
@@ -419,7 +426,7 @@ class Search:
         size = self._parameters(candidate.hidden)
         if not (self.settings.searches_strength and can_smooth(self.problem, size, candidate.degree)):
             return False
-        cost = len(self.folds) * work_of(self.problem, replace(candidate, smooth=True))
+        cost = len(self.folds) * self._work_of(replace(candidate, smooth=True))
         return not candidate.hidden or self.policy.affordable_trials * cost <= self.limit
 
     def _check_affordable(self, candidate: Candidate, expected: float) -> None:
@@ -428,12 +435,12 @@ class Search:
             reason = f"The budget of work ends the search before: {candidate.describe()}."
             self._end(reason, StopReason.BUDGET)
         # The final fit sees more samples only where there is time for them, so its cost here is that of the search.
-        if expected + work_of(self.problem, candidate, final=True) > self.remaining_work:
+        if expected + self._work_of(candidate, final=True) > self.remaining_work:
             limit = f"The time limit of {self.settings.time_limit:g} s"
             self._end(f"{limit} ends the search before: {candidate.describe()}.", StopReason.TIME_LIMIT)
 
     def _fits_budget(self, candidate: Candidate, expected: float) -> bool:
-        return self.work + expected + work_of(self.problem, candidate, final=True) <= self.limit
+        return self.work + expected + self._work_of(candidate, final=True) <= self.limit
 
     def _end(self, sentence: str, stopped: StopReason = StopReason.CONVERGED) -> NoReturn:
         self.stopped = stopped

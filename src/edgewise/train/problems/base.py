@@ -183,6 +183,18 @@ class Problem:
         twin.unknowns = copied_unknowns(self.unknowns, dtype)
         return twin
 
+    def with_copied_unknowns(self) -> Self:
+        """Copy that shares the samples; its unknowns are parameters of their own with the present values."""
+        twin = copy.copy(self)
+        twin.unknowns = copied_unknowns(self.unknowns)
+        return twin
+
+    def copy_unknowns_(self, other: Problem) -> None:
+        """Give the unknowns the values that those of another problem of the same kind have."""
+        with torch.no_grad():
+            for name, value in self.unknowns.items():
+                value.copy_(other.unknowns[name])
+
     def subset(self, index: Tensor) -> Self:
         """Problem of the same kind with only the training samples at `index`, and without validation samples.
 

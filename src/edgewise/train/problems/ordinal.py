@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any, Self
 
 import torch
@@ -12,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from edgewise.errors import InputError
 from edgewise.train.problems.base import Validation
-from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns, copied_unknowns
+from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns
 from edgewise.train.problems.classification import LabelledProblem
 from edgewise.train.problems.data import Data
 
@@ -98,8 +97,7 @@ class OrdinalClassification(LabelledProblem):
 
     def with_fixed_thresholds(self) -> Self:
         """Copy that shares the samples, with thresholds of its own that training does not change."""
-        twin = copy(self)
-        twin.unknowns = copied_unknowns(self.unknowns)
+        twin = self.with_copied_unknowns()
         twin.unknowns[THRESHOLD_STEPS].requires_grad_(False)
         return twin
 
