@@ -1,4 +1,4 @@
-"""A guide as a tree: a question, what one needs, and for each leaf the advice, a mark, and what was measured."""
+"""A guide as a tree: needs, questions under each need, and for each question the advice with its evidence."""
 
 from __future__ import annotations
 
@@ -10,16 +10,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, SMALL, TINY, WIDTH, display_text, fix_layout, styled
 
-_ROW, _NEEDS, _LEAVES = 0.62, 1.35, 2.75  # inches: of a leaf, and where the columns begin
-_MARK_COLORS = (BLUE, COLORS[5], ORANGE, GREY)  # by the order of the marks; each has a letter too
+_ROW, _NEEDS, _LEAVES = 0.62, 1.35, 2.75  # inches: height of a leaf, left ends of the columns of needs and of leaves
+_MARK_COLORS = (BLUE, COLORS[5], ORANGE, GREY)  # in the order of the marks, which also have a sign each
 _LINE = 78  # characters of a measurement on one line
+_CROSSED = 2  # place of the mark whose advice is drawn in grey, as contradicted
 
 
 @dataclass(frozen=True)
 class GuideLeaf:
-    """A leaf: under what need, its question, the advice, the verdict (one of the marks) and the reason."""
+    """A leaf of the tree.
+
+    Parameters
+    ----------
+    need, question : str
+        The need under which the leaf stands, and its question.
+    advice : str
+        The answer of the KAN paper.
+    verdict : str
+        One of the marks.
+    measured : str
+        The evidence for the verdict.
+    """
 
     need: str
     question: str
@@ -29,10 +42,21 @@ class GuideLeaf:
 
 
 def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]) -> Figure:
-    """The tree, root at the left. marks: for each verdict a short sign, drawn in a circle beside the leaf.
+    """Draw the tree with its root at the left.
 
-    Raises:
-        InputError: there are no leaves, or a verdict has no mark.
+    Parameters
+    ----------
+    title : str
+        Text of the root.
+    leaves : sequence of GuideLeaf
+        From top to bottom.
+    marks : mapping of str to str
+        For each verdict a short sign, drawn in a circle beside the leaf.
+
+    Raises
+    ------
+    InputError
+        If there are no leaves, or a verdict has no mark.
     """
     unknown = [leaf.verdict for leaf in leaves if leaf.verdict not in marks]
     if not leaves or unknown:
@@ -54,21 +78,17 @@ def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]
             for y in own:
                 _branch(axes, (_NEEDS + 0.95, place), (_LEAVES - 0.18, y))
         for leaf, y in zip(leaves, centres, strict=True):
-            _leaf(axes, leaf, y, marks)
-        told = "   ".join(f"({sign}) {verdict}" for verdict, sign in marks.items())
-        axes.text(_LEAVES, 0.16, f"Marks: {told}", ha="left", va="center", size=8.5, color=GREY)
+            color = _MARK_COLORS[list(marks).index(leaf.verdict) % len(_MARK_COLORS)]
+            circle = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": color, "linewidth": 1.3}
+            axes.text(_LEAVES, y, marks[leaf.verdict], ha="center", va="center", size=SMALL, color=color, bbox=circle)
+            head = f"{display_text(leaf.question)}  {display_text(leaf.advice, 60)}"
+            crossed = leaf.verdict == list(marks)[_CROSSED]
+            axes.text(_LEAVES + 0.2, y + 0.14, head, ha="left", va="center", color=GREY if crossed else INK)
+            lines = textwrap.wrap(f"{leaf.verdict}: {display_text(leaf.measured, 200)}", _LINE)[:2]
+            axes.text(_LEAVES + 0.2, y + 0.02, "\n".join(lines), ha="left", va="top", size=TINY, color=GREY)
+        legend = "   ".join(f"({sign}) {verdict}" for verdict, sign in marks.items())
+        axes.text(_LEAVES, 0.16, f"Marks: {legend}", ha="left", va="center", size=SMALL, color=GREY)
         return fix_layout(figure)
-
-
-def _leaf(axes: Axes, leaf: GuideLeaf, y: float, marks: Mapping[str, str]) -> None:
-    color = _MARK_COLORS[list(marks).index(leaf.verdict) % len(_MARK_COLORS)]
-    circle = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": color, "linewidth": 1.3}
-    axes.text(_LEAVES, y, marks[leaf.verdict], ha="center", va="center", size=8.5, color=color, bbox=circle)
-    head = f"{display_text(leaf.question)}  {display_text(leaf.advice, 60)}"
-    crossed = leaf.verdict == list(marks)[2]
-    axes.text(_LEAVES + 0.2, y + 0.14, head, ha="left", va="center", color=GREY if crossed else INK)
-    lines = textwrap.wrap(f"{leaf.verdict}: {display_text(leaf.measured, 200)}", _LINE)[:2]
-    axes.text(_LEAVES + 0.2, y + 0.02, "\n".join(lines), ha="left", va="top", size=7.5, color=GREY)
 
 
 def _branch(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -1,4 +1,4 @@
-"""Four panels on networks for a differential equation: errors while they train and by size, in L2 and H1."""
+"""Four panels on networks that solve a differential equation: errors during training and against size, L2 and H1."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.results.errors import size_ticks
-from edgewise.plot.style import COLORS, FAINT, MARKERS, WIDTH, display_text, fix_layout, shared_legend, styled
+from edgewise.plot.style import COLORS, MARKERS, WIDTH, decade_ticks, display_text, fix_layout, shared_legend, styled
 
 
 @dataclass(frozen=True)
 class Course:
-    """Squared errors against steps, or against numbers of parameters; all positive, as many of each."""
+    """Squared errors against steps or numbers of parameters.
+
+    Parameters
+    ----------
+    label : str
+        Name in the legend.
+    x, l2, h1 : sequence of float
+        (n,), steps or numbers of parameters, and the squared errors in L2 and in H1; all positive.
+    """
 
     label: str
     x: Sequence[float]
@@ -24,10 +31,17 @@ class Course:
 
 
 def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Figure:
-    """Above the courses of training, below errors by size; L2 on the left, H1 on the right.
+    """Draw errors during training above, and errors against size below; L2 on the left, H1 on the right.
 
-    Raises:
-        InputError: there is no course, or a number is not positive.
+    Parameters
+    ----------
+    training, scaling : sequence of Course
+        Curves of the upper and of the lower panels.
+
+    Raises
+    ------
+    InputError
+        If there is no course, or a number is not positive.
     """
     everything = [*training, *scaling]
     if not everything:
@@ -60,10 +74,9 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
                         label=display_text(course.label),
                     )
                 letter = "abcd"[2 * line + column]
-                panel.set_title(f"({letter}) squared {name} error, {'scaling' if line else 'training'}", loc="left")
+                panel.set_title(f"({letter}) squared {name} error, {'scaling' if line else 'training'}")
                 panel.set_xlabel(xlabel)
-                panel.yaxis.set_major_locator(LogLocator(numticks=8))
-                panel.yaxis.set_minor_locator(NullLocator())
-                panel.grid(axis="y", color=FAINT, linewidth=0.4)
+                decade_ticks(panel.yaxis)
+                panel.grid(axis="y")
         shared_legend(figure, axes.flat, most=4)
         return fix_layout(figure)

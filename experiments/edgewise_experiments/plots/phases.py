@@ -1,4 +1,4 @@
-"""What a model knows while groups of samples come one after another: its curves, and its errors on the first group."""
+"""Continual learning: curves and errors of models while groups of samples are learned one after another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
 from edgewise.plot.style import (
@@ -19,6 +18,7 @@ from edgewise.plot.style import (
     MARKERS,
     ORANGE,
     WIDTH,
+    decade_ticks,
     display_text,
     fix_layout,
     panels,
@@ -30,15 +30,23 @@ from edgewise.plot.style import (
 def phase_curves(
     x: np.ndarray, target: np.ndarray, models: Mapping[str, Sequence[Sequence[float]]], *, centres: Sequence[float]
 ) -> Figure:
-    """A row for each model and a column for each phase: the target grey, the model's curve (the first model's blue),
-    and the part that has just been shown shaded.
+    """Draw a row for each model and a column for each phase: target, curve of the model, and its latest samples.
 
-    Args:
-        x: (P,). target: (P,). models: for each name, as "KAN, keeps most", a curve (P,) after each phase.
-        centres: of the parts; each reaches half way to its neighbours.
+    The target is grey, the first model blue, the others orange; the part with the samples of the phase is shaded.
 
-    Raises:
-        InputError: there is no model, or not one curve for each centre.
+    Parameters
+    ----------
+    x, target : ndarray
+        (P,), points and values of the target.
+    models : mapping of str to sequence of sequence of float
+        For each name, such as "KAN, keeps most", a curve (P,) after each phase.
+    centres : sequence of float
+        Centres of the parts; each part extends halfway to its neighbours.
+
+    Raises
+    ------
+    InputError
+        If there is no model, or a model has not one curve for each centre.
     """
     wrong = [name for name, curves in models.items() if len(curves) != len(centres)]
     if not models or wrong:
@@ -57,17 +65,26 @@ def phase_curves(
                 axis.set(ylim=(-0.6, 1.6), xticks=(-1, 0, 1), yticks=(0, 1))
             row[0].set_ylabel("\n".join(filter(None, (display_text(kind), display_text(choice), "$f(x)$"))))
         for phase, axis in enumerate(axes[0]):
-            axis.set_title(f"after peak {phase + 1}", loc="left")
+            axis.set_title(f"after peak {phase + 1}")
         for axis in axes[-1]:
             axis.set_xlabel("$x$")
         return fix_layout(figure)
 
 
 def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
-    """A panel for each case: the error after each phase, a curve for each model.
+    """Draw the error after each phase: a panel for each case, a curve for each model.
 
-    Raises:
-        InputError: there are no panels.
+    Parameters
+    ----------
+    groups : mapping of str to mapping of str to sequence of float
+        For each title of a panel and each model the errors after the phases.
+    ylabel : str
+        The error, with its unit.
+
+    Raises
+    ------
+    InputError
+        If there are no panels.
     """
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
@@ -77,13 +94,18 @@ def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel:
         for axis, (title, models) in zip(axes, groups.items(), strict=True):
             for name, errors in models.items():
                 kind = names.index(name)
-                style = {"marker": MARKERS[kind % len(MARKERS)], "color": COLORS[kind], "markersize": 4}
-                axis.plot(range(1, len(errors) + 1), errors, label=display_text(name), **style)
+                axis.plot(
+                    range(1, len(errors) + 1),
+                    errors,
+                    label=display_text(name),
+                    marker=MARKERS[kind % len(MARKERS)],
+                    color=COLORS[kind % len(COLORS)],
+                    markersize=4,
+                )
             axis.set_yscale("log")
-            axis.yaxis.set_major_locator(LogLocator(numticks=8))
-            axis.yaxis.set_minor_locator(NullLocator())
-            axis.grid(axis="y", color=FAINT, linewidth=0.4)
-            axis.set_title(display_text(title), loc="left")
+            decade_ticks(axis.yaxis)
+            axis.grid(axis="y")
+            axis.set_title(display_text(title))
             axis.set_xticks(range(1, 1 + max(map(len, models.values()))))
             axis.set_xlabel("groups learned", color=INK)
         axes[0].set_ylabel(ylabel)
