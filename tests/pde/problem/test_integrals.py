@@ -57,7 +57,8 @@ def test_places_are_recorded_and_values_read_by_key():
     assert recorder.places["u", 1, 0][1].tolist() == [[0.2, 0.1], [0.2, 0.2]]
     assert recorder.places["v", 0, 0][1].tolist() == [[0.2, 3.0]]
     values = torch.arange(16.0).reshape(4, 2, 2)
-    again = IntegralCalls(ValueReader(values, calls.points, ("u", "v")))
+    places = torch.cat([line.expand(2, -1), x[:, :1], line[:, :1].expand(2, -1)], 1)
+    again = IntegralCalls(ValueReader(values, places, calls.points, ("u", "v"), torch.tensor([1.0, 3.0])))
     assert again.of("v")(0, x[:, :1]).tolist() == [[9.0], [11.0]]  # in another order than before
     assert again.of("u")(1, line).tolist() == [[0.0, 4.0], [2.0, 6.0]]
     with pytest.raises(InputError, match="the same integrals at all points"):
@@ -100,6 +101,49 @@ def test_a_branch_on_values_that_drops_an_integral_is_an_error():
             torch.full((50, 9, 1), 2.0).double(),
             PDE(changing, LINE, [Dirichlet(0.0, on="x=0")], points=9).blocks()[0].data,
         )
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        lambda u, x, k: x if float(u.value.detach().mean()) < 0.5 else x / 2,
+        lambda u, x, k: x * float(k.detach().mean()),
+    ],
+    ids=["value", "coefficient"],
+)
+def test_limits_that_follow_values_are_an_error_and_no_wrong_solution(limit):
+    """Without the check, u = 1 + integral with the first of these limits ended as converged with an error of 29%."""
+    problem = PDE(
+        lambda u, x, k: u - k - integral(u, 0.0, limit(u, x, k)),
+        Interval(0, 1),
+        [Dirichlet(1.0, on="x=0"), Condition(lambda u: u - math.e, on="x=1")],
+        coefficients={"k": 0.9},
+    )
+    with pytest.raises(InputError, match=r"the limits of an integral of u \(axis 0\) are not those of its first call"):
+        solve(problem, budget=0.01)
+
+
+def test_a_branch_that_swaps_two_integrals_of_one_field_is_an_error():
+    def swapped(u, x):
+        limits = (1.0, 3.0) if float(u.value.detach().sum()) < 100 else (3.0, 1.0)
+        first, second = (integral(u, 0.0, high) for high in limits)
+        one, three = (first, second) if limits[0] == 1.0 else (second, first)
+        return u.x - one + 2 * three
+
+    problem = PDE(swapped, LINE, [Dirichlet(0.0, on="x=0")], points=9)
+    block = problem.blocks()[0]
+    jet = torch.ones(50, 9, 1).double()
+    assert torch.allclose(block.residuals(jet, block.data) * problem.sizes, torch.full((9, 1), 6.0).double())
+    with pytest.raises(InputError, match="the same integrals at all points and for all values"):
+        block.residuals(100 * jet, block.data)
+
+
+def test_integrals_in_single_precision_are_the_same():
+    problem = PDE(lambda u, x: u.x - integral(u, x.sin() / 2, x), LINE, [Dirichlet(0.0, on="x=0")], points=50)
+    block, single = problem.blocks()[0], problem.to(torch.float32).blocks()[0]
+    jet = torch.ones(26, 50, 1).double()
+    expected = block.residuals(jet, block.data)
+    assert torch.allclose(single.residuals(jet.float(), single.data).double(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["spline", "KAN"])

@@ -14,7 +14,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, by_field
-from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, Value
+from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of
@@ -26,9 +26,10 @@ from edgewise.train.problems.data import Data
 # boundary has one dimension less, so that its points are denser than those inside.
 BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS = 8, 16
 SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
-# Names of the auxiliary values of collocation points: outward normals (N, n) on a boundary, measured values (N,) at
-# points of observations, and jets of factor and value of hard conditions (N, fields with a hard condition, 2, C).
-NORMAL, MEASURED, HARD_JETS = "normal", "measured", "hard_jets"
+# Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
+# (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
+# and coordinates (N, q) of the quadrature points of all integrals along their axes.
+MEASURED, HARD_JETS, PLACES = "measured", "hard_jets", "places"
 
 
 def points_with(x: Tensor, weight: Tensor | None = None, **auxiliary: Tensor) -> Data:
@@ -69,14 +70,16 @@ class BlockResiduals:
         """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
         _check_outputs(jet, self.hard.fields)
         own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
-        reader = ValueReader(jet[self.plan.components :], self.requirements.integrals, self.hard.fields)
-        calls = IntegralCalls(reader)
+        values, integrals = jet[self.plan.components :], self.requirements.integrals
+        places = part.auxiliary[PLACES] if integrals else part.x[:, :0]
+        scales = self.hard.domain.bounds.abs().amax(1)
+        calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
         elsewhere = [calls.of(name) for name in self.hard.fields]
         fields = dict(zip(self.hard.fields, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
         residuals = torch.stack(self.function(context), 1)
-        calls.check(self.requirements.integrals)
+        calls.check(integrals)
         return residuals / self.requirements.sizes.to(part.x.dtype)
 
     def integral_points(self, x: Tensor) -> Tensor:
@@ -91,6 +94,13 @@ class BlockResiduals:
         self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
         calls.check(self.requirements.integrals)
         return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
+
+    def integral_places(self, x: Tensor) -> Tensor:
+        """Coordinates (b, q) of the points of all integrals along their axes."""
+        parts = self.integral_points(x).split(list(self.requirements.integrals.values()), 1)
+        return torch.cat(
+            [at[..., axis] for (_, axis, _), at in zip(self.requirements.integrals, parts, strict=True)], 1
+        )
 
 
 def _check_outputs(prediction: Tensor, fields: Sequence[str]) -> None:
@@ -386,10 +396,15 @@ def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> Resid
     residuals = BlockResiduals(
         term.residuals, form.domain.coordinates, form.hard, plan, requirements, form.coefficients
     )
+    auxiliary = dict(data.auxiliary)
     hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
+    if hard_jets is not None:
+        auxiliary[HARD_JETS] = hard_jets
+    if requirements.integrals:
+        auxiliary[PLACES] = residuals.integral_places(data.x)
     return ResidualBlock(
         name,
-        data if hard_jets is None else replace(data, auxiliary={**data.auxiliary, HARD_JETS: hard_jets}),
+        replace(data, auxiliary=auxiliary),
         residuals,
         term.weight,
         plan.directions,

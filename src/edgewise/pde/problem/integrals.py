@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -102,7 +103,8 @@ class IntegralCalls:
     """The integrals of one evaluation of an equation, each with a key of its own.
 
     The key is the field, the axis and the number among the integrals of that field along that axis, so that values
-    reach the right integral although they are computed beforehand, in one forward pass.
+    reach the right integral although they are computed beforehand, in one forward pass. `ValueReader` compares the
+    places too, since a branch of the equation could change the order of two integrals with the same field and axis.
 
     Parameters
     ----------
@@ -139,8 +141,8 @@ class IntegralCalls:
                 for keys in (expected, self.points)
             ]
             raise InputError(
-                f"the equation must have the same integrals at all points and for all values of its fields: "
-                f"{names[0]} on its first call, got {names[1]}"
+                f"an equation or a condition must have the same integrals at all points and for all values of its "
+                f"fields: {names[0]} on its first call, got {names[1]}"
             )
 
 
@@ -158,29 +160,46 @@ class PlaceRecorder:
 
 
 class ValueReader:
-    """Source of values for `IntegralCalls` that reads values computed beforehand.
+    """Source of values for `IntegralCalls` that reads values computed beforehand, and checks where they belong.
 
     Parameters
     ----------
     values : Tensor
         Values of all fields at the points of all integrals, (q, b, fields).
+    places : Tensor
+        Coordinates of these points along the axes of their integrals, (b, q), as recorded when the block was made.
     points : mapping
         Number of quadrature points of each integral by key, in the order in which the values stand.
     fields : sequence of str
         Names of the fields in order.
+    scales : Tensor
+        Largest magnitude of each coordinate in the domain, (n,), for the rounding of places.
     """
 
-    def __init__(self, values: Tensor, points: Mapping[IntegralKey, int], fields: Sequence[str]):
-        self._values, self._fields = values, fields
-        self._first: dict[IntegralKey, int] = {}
-        total = 0
-        for key, count in points.items():
-            self._first[key] = total
-            total += count
+    def __init__(
+        self,
+        values: Tensor,
+        places: Tensor,
+        points: Mapping[IntegralKey, int],
+        fields: Sequence[str],
+        scales: Tensor,
+    ):
+        self._values, self._places, self._fields, self._scales = values, places, fields, scales
+        ends = list(accumulate(points.values()))
+        self._columns = {key: slice(end - count, end) for (key, count), end in zip(points.items(), ends, strict=True)}
 
     def __call__(self, key: IntegralKey, places: Tensor) -> Tensor:
-        count = places.shape[1]
-        first = self._first.get(key)
-        if first is None:  # the set of integrals is another one, which `IntegralCalls.check` reports afterwards
-            return self._values.new_zeros(self._values.shape[1], count)
-        return self._values[first : first + count, :, self._fields.index(key[0])].mT
+        field, axis, _ = key
+        columns = self._columns.get(key)
+        if columns is None or columns.stop - columns.start != places.shape[1]:
+            # The set of integrals is another one, which `IntegralCalls.check` reports afterwards.
+            return self._values.new_zeros(self._values.shape[1], places.shape[1])
+        recorded = self._places[:, columns]
+        allowed = torch.finfo(recorded.dtype).eps ** 0.5 * float(self._scales[axis])
+        if len(recorded) and not float((places.detach() - recorded).abs().amax()) <= allowed:
+            raise InputError(
+                f"an equation or a condition must have the same integrals at all points and for all values of its "
+                f"fields and unknown coefficients: the limits of an integral of {field} (axis {axis}) are not those "
+                f"of its first call"
+            )
+        return self._values[columns, :, self._fields.index(field)].mT
