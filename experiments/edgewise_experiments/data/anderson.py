@@ -1,7 +1,7 @@
-"""One-dimensional chains with a mobility edge: Hamiltonians, states, and how far each state spreads.
+"""One-dimensional chains with a mobility edge: Hamiltonians, states, and the fractal dimension of each state.
 
 Three quasiperiodic models with hopping t = 1 and b the golden ratio, each with an edge that is known exactly: states on
-one side are localised, those on the other extended. Energies and states by exact diagonalisation of an open chain.
+one side are localised, those on the other extended. Energies and states come from exact diagonalisation of open chains.
 """
 
 from __future__ import annotations
@@ -12,17 +12,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh, eigh_tridiagonal
 
-GOLDEN = (1 + 5**0.5) / 2
-MOSAIC_PERIOD = 2
+GOLDEN = (1 + 5**0.5) / 2  # the golden ratio, an irrational frequency of the potential
+MOSAIC_PERIOD = 2  # only every second site has a potential
 
 
 @dataclass(frozen=True)
 class Chain:
-    """columns: of the samples, the energy E first, then the parameters; ranges: (low, high) of the parameters.
+    """A quasiperiodic chain.
 
-    potential: (sites, cosine at every site, parameters) -> (sites,). hopping: (distances, parameters) -> amplitudes;
-    None for nearest neighbours with t = 1. edge: (E, parameters), positive where states are localised; text: it as a
-    formula. source: of the edge.
+    Parameters
+    ----------
+    columns : tuple of str
+        Columns of the samples: the energy E, then the parameters.
+    ranges : tuple of (float, float)
+        Lowest and highest value of each parameter.
+    potential : callable
+        Maps sites, the cosine at every site, and the parameters to the potential of every site.
+    edge : callable
+        Maps E and the parameters to a number that is positive where states are localised.
+    text : str
+        The same as a formula.
+    source : str
+        The publication of the edge.
+    hopping : callable or None
+        Maps distances and the parameters to amplitudes; None for nearest neighbours with t = 1.
     """
 
     columns: tuple[str, ...]
@@ -34,20 +47,27 @@ class Chain:
     hopping: Callable[..., np.ndarray] | None = None
 
     def states(self, size: int, parameters: tuple[float, ...], phase: float) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (size,) and the fractal dimension of each state, see `fractal_dimension`."""
+        """Return the energies (size,) and the fractal dimension of each state, see `fractal_dimension`."""
         sites = np.arange(1, size + 1)
         diagonal = self.potential(sites, np.cos(2 * np.pi * GOLDEN * sites + phase), *parameters)
         if self.hopping is None:
             energies, vectors = eigh_tridiagonal(diagonal, np.ones(size - 1))
         else:
-            apart = np.abs(sites[:, None] - sites[None, :])
-            matrix = np.where(apart > 0, self.hopping(np.maximum(apart, 1), *parameters), 0.0)
+            distance = np.abs(sites[:, None] - sites[None, :])
+            matrix = np.where(distance > 0, self.hopping(np.maximum(distance, 1), *parameters), 0.0)
             energies, vectors = eigh(matrix + np.diag(diagonal))
         return energies, fractal_dimension(vectors)
 
     def samples(self, size: int, draws: int, states: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Columns (draws * states, columns) and fractal dimensions: for each draw of parameters and phase some of the
-        states, at random."""
+        """Draw parameters and phases, and some random states of each chain.
+
+        Returns
+        -------
+        x : ndarray of shape (draws * states, columns)
+            Energies and parameters.
+        dimension : ndarray of shape (draws * states,)
+            Fractal dimensions of the states.
+        """
         generator = np.random.default_rng(seed)
         rows, dimensions = [], []
         for _ in range(draws):
@@ -60,13 +80,12 @@ class Chain:
 
 
 def fractal_dimension(vectors: np.ndarray) -> np.ndarray:
-    """-log IPR / log N of every column, IPR = sum |psi|^4 / (sum |psi|^2)^2: 0 localised, 1 spread over all sites."""
+    """Return -log IPR / log N of every column, 0 for a localised state and 1 for one spread over all sites.
+
+    The inverse participation ratio IPR is sum |psi|^4 / (sum |psi|^2)^2.
+    """
     weights = vectors**2
     return -np.log((weights**2).sum(0) / weights.sum(0) ** 2) / np.log(len(vectors))
-
-
-def _mosaic_edge(energy: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    return np.abs(strength * energy) - 2
 
 
 CHAINS: Mapping[str, Chain] = {
@@ -74,7 +93,7 @@ CHAINS: Mapping[str, Chain] = {
         ("E", "lambda"),
         ((0.5, 4.0),),
         lambda sites, cosine, strength: np.where(sites % MOSAIC_PERIOD == 0, strength * cosine, 0.0),
-        _mosaic_edge,
+        lambda energy, strength: np.abs(strength * energy) - 2,
         "lambda - 2/|E|",
         "Y. Wang et al., Phys. Rev. Lett. 125 (2020) 196604, period 2, with lambda for their 2 lambda",
     ),
@@ -93,6 +112,6 @@ CHAINS: Mapping[str, Chain] = {
         lambda energy, strength, decay: strength * np.cosh(decay) - energy - np.exp(decay),
         "lambda cosh p - E - exp(p)",
         "J. Biddle, S. Das Sarma, Phys. Rev. Lett. 104 (2010) 070601, with t exp(-p) = 1",
-        lambda apart, strength, decay: np.exp(-decay * (apart - 1.0)),
+        lambda distance, strength, decay: np.exp(-decay * (distance - 1.0)),
     ),
 }

@@ -1,4 +1,4 @@
-"""The 27 dimensionless Feynman equations of the KAN paper (Table 2), each on a box that is ours.
+"""The 27 dimensionless Feynman equations of the KAN paper (Table 2), each on a box of our choice.
 
 The paper prints the equations and not the ranges (but for one example, u and v in (-1, 1)), so errors on our boxes are
 not comparable with its errors point by point. Ours were fixed once, before any result. They follow the ranges that
@@ -29,18 +29,27 @@ _COLUMNS = ("human", "pruned", "unpruned", "mlp")
 def _equation(
     name: str,
     formula: str,
-    function: Callable,
+    function: Callable[..., np.ndarray],
     ranges: dict[str, tuple[float, float]],
     shape: tuple[int, ...],
     *paper: float,
 ) -> TargetFunction:
-    """shape: the one that the paper's authors constructed by hand. paper: its four columns of RMSE."""
+    """Make the target of an equation.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The widths that the authors of the paper constructed by hand.
+    *paper : float
+        The RMSE of the table's four columns.
+    """
     low, high = zip(*ranges.values(), strict=True)
     figures = dict(zip(_COLUMNS, paper, strict=True))
     return TargetFunction(name, formula, of_columns(function), tuple(ranges), low, high, shape, figures)
 
 
-def _gaussian(distance: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+def gaussian(distance: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return the normal density with standard deviation sigma."""
     return np.exp(-(distance**2) / (2 * sigma**2)) / np.sqrt(2 * np.pi * sigma**2)
 
 
@@ -48,7 +57,7 @@ FEYNMAN_EQUATIONS = by_name(
     _equation(
         "I.6.2",
         "exp(-theta**2/(2*sigma**2))/sqrt(2*pi*sigma**2)",
-        _gaussian,
+        gaussian,
         {"theta": _BOTH, "sigma": _RATIO},
         (2, 2, 1, 1),
         *(7.66e-5, 2.86e-5, 4.60e-5, 1.45e-4),
@@ -56,7 +65,7 @@ FEYNMAN_EQUATIONS = by_name(
     _equation(
         "I.6.2b",
         "exp(-(theta - theta1)**2/(2*sigma**2))/sqrt(2*pi*sigma**2)",
-        lambda theta, theta1, sigma: _gaussian(theta - theta1, sigma),
+        lambda theta, theta1, sigma: gaussian(theta - theta1, sigma),
         {"theta": (-1.5, 1.5), "theta1": (-1.5, 1.5), "sigma": _RATIO},
         (3, 2, 2, 1, 1),
         *(1.22e-3, 4.45e-4, 1.25e-3, 7.40e-4),

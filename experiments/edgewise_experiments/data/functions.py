@@ -1,10 +1,12 @@
-"""The toy functions of the KAN paper, and the door to its special functions and Feynman equations.
+"""The toy functions of the KAN paper, together with its special functions and Feynman equations.
 
 `TOY_FUNCTIONS`, `SPECIAL_FUNCTIONS`, `FEYNMAN_EQUATIONS`: mappings from name to `TargetFunction`, in the order of the
 tables of Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,8 +24,14 @@ from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
 __all__ = ["FEYNMAN_EQUATIONS", "SPECIAL_FUNCTIONS", "TOY_FUNCTIONS", "TargetFunction"]
 
 
-def _toy(name, formula, function, names, shape) -> TargetFunction:
-    """On [-1, 1]^n, as in the paper, which plots the errors and prints none."""
+def _toy(
+    name: str,
+    formula: str,
+    function: Callable[[np.ndarray], np.ndarray],
+    names: tuple[str, ...],
+    shape: tuple[int, ...],
+) -> TargetFunction:
+    """Make a toy function on [-1, 1]^n, as in the paper, which plots its errors without printing numbers."""
     return TargetFunction(name, formula, function, names, (-1.0,) * len(names), (1.0,) * len(names), shape)
 
 

@@ -6,19 +6,22 @@ import numpy as np
 
 from edgewise.errors import InputError, missing_extra
 
-CAMERA_SIDE = 512  # of the photograph as scikit-image has it
+CAMERA_SIDE = 512  # pixels of a side of scikit-image's photograph
 KOLMOGOROV = 5 / 3  # exponent of the energy spectrum E(k) ~ k^-5/3 in the inertial range
 
 
 def camera(size: int = 128) -> np.ndarray:
-    """The picture `camera` of scikit-image 0.18 and later, (size, size) float64 in [0, 1], row 0 at the top.
+    """Return the picture `camera` of scikit-image 0.18 and later, (size, size) float64 in [0, 1], row 0 at the top.
 
     A man with a camera on a tripod, by Lav Varshney, CC0; earlier versions had another photograph, MIT's "cameraman".
     Each value is the mean of a square block of its 512 x 512 pixels.
 
-    Raises:
-        InputError: size does not divide 512.
-        MissingExtraError: scikit-image, of 0.18 or later, isn't installed.
+    Raises
+    ------
+    InputError
+        If size does not divide 512.
+    MissingExtraError
+        If scikit-image is not installed.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1 or CAMERA_SIDE % size:
         raise InputError(f"size must be a whole number that divides {CAMERA_SIDE}, got {size!r}")
@@ -32,20 +35,27 @@ def camera(size: int = 128) -> np.ndarray:
 
 
 def turbulence(size: int = 128, *, band: tuple[float, float] = (2, 48), seed: int = 0) -> np.ndarray:
-    """A periodic random field whose energy E(k) falls as k^-5/3 within a band of wavenumbers and is zero outside.
+    """Return a periodic random field with energy E(k) ~ k^-5/3 within a band of wavenumbers and zero outside.
 
-    White noise, filtered in Fourier space; values are scaled to fill [0, 1]. It has the spectrum of turbulence in its
-    inertial range, but random phases, so none of its vortices.
+    White noise, filtered in Fourier space; values are scaled to fill [0, 1]. It has the spectrum of turbulence in the
+    inertial range but random phases, and therefore no vortices.
 
-    Args:
-        size: points along a side; the highest wavenumber is size / 2.
-        band: lowest and highest wavenumber, in waves along a side.
+    Parameters
+    ----------
+    size : int
+        Points along a side; the highest wavenumber is size / 2.
+    band : (float, float)
+        Lowest and highest wavenumber, in waves along a side.
 
-    Returns:
-        (size, size) float64.
+    Returns
+    -------
+    ndarray of shape (size, size)
+        The field, float64.
 
-    Raises:
-        InputError: the band is empty or reaches beyond size / 2.
+    Raises
+    ------
+    InputError
+        If the band is empty or exceeds size / 2.
     """
     low, high = band
     if not 0 < low <= high <= size / 2:
@@ -55,7 +65,7 @@ def turbulence(size: int = 128, *, band: tuple[float, float] = (2, 48), seed: in
     inside = (length >= low) & (length <= high)
     if not inside.any():
         raise InputError(f"band must hold a wavenumber of the grid, as (1, 2) does, got {band!r}")
-    # A ring of radius k has 2 pi k modes, so the energy of each is E(k) / k, and its amplitude the root of that.
+    # A ring of radius k has 2 pi k modes, so each has the energy E(k) / k and the square root of that as amplitude.
     amplitude = np.where(inside, np.where(inside, length, 1) ** (-(KOLMOGOROV + 1) / 2), 0)
     noise = np.random.default_rng(seed).standard_normal((size, size))
     field = np.fft.ifft2(amplitude * np.fft.fft2(noise)).real
@@ -63,6 +73,6 @@ def turbulence(size: int = 128, *, band: tuple[float, float] = (2, 48), seed: in
 
 
 def pixel_centres(size: int) -> np.ndarray:
-    """Coordinates of a picture's pixels in [-1, 1] squared, (size * size, 2): down the rows, then along them."""
+    """Return the coordinates of pixels in [-1, 1]^2, (size * size, 2): row by row, the row's coordinate first."""
     line = (np.arange(size) + 0.5) / size * 2 - 1
     return np.stack(np.meshgrid(line, line, indexing="ij"), -1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""A text to learn characters from: Milton's Paradise Lost, in the public domain."""
+"""The text of the experiment on language: Milton's Paradise Lost, in the public domain."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from importlib.resources import as_file, files
 
 
 def paradise_lost() -> str:
-    """John Milton, Paradise Lost, the ten books of the first edition: 454,471 characters of 65 kinds, all ASCII.
+    """Return John Milton's Paradise Lost, the ten books of the first edition.
 
-    See PROVENANCE.md beside the file.
+    454,471 characters of 65 kinds, all ASCII; PROVENANCE.md in the same folder states the source.
     """
     with as_file(files("edgewise_experiments.data") / "paradise_lost.txt.gz") as path:
         return gzip.decompress(path.read_bytes()).decode("ascii")
