@@ -1,5 +1,7 @@
 """The localisation experiment: a quick run, and its tables with the accuracies of the paper."""
 
+import pytest
+
 from edgewise_experiments import experiments
 from edgewise_experiments.anderson import anderson
 from edgewise_experiments.anderson.anderson import READINGS
@@ -11,6 +13,7 @@ def test_it_is_listed():
     assert experiments()["anderson"].startswith("Anderson localisation")
 
 
+@pytest.mark.slow
 def test_a_quick_run_learns_an_edge_and_reads_it():
     store = Store(None)
     outcome = anderson.run(quick=True, store=store, seeds=None, progress=lambda update: None)

@@ -47,6 +47,7 @@ def test_an_output_that_rises_with_the_strength_has_no_such_edge():
     assert len(rows) == 0
 
 
+@pytest.mark.slow
 def test_the_exact_edge_is_read_as_a_short_formula():
     read = read_edge(Margin(), 1.0, GAAM, states(800, 0), states(400, 1), seed=0, time_limit=10)
     x, extended = states(1000, 2)

@@ -59,6 +59,7 @@ def test_smooth_on_the_whole_box(name):
     assert (fine <= 0.2 * coarse + 1e-11 * np.abs(y).max()).all()  # 1/8 where smooth, 1/2 at a kink, 1 at a jump
 
 
+@pytest.mark.slow
 def test_without_scipy():
     program = (
         "import sys; sys.modules['scipy'] = None; import edgewise.datasets; import edgewise_experiments.data.functions"

@@ -17,6 +17,7 @@ def ring_energy(field, radius):
     return np.square(np.abs(np.fft.fft2(field)))[length == radius].sum()
 
 
+@pytest.mark.slow
 def test_the_spectrum_has_kolmogorovs_exponent():
     radii = np.arange(6, 40)
     energy = np.mean([[ring_energy(turbulence(128, seed=seed), k) for k in radii] for seed in range(8)], 0)

@@ -19,6 +19,7 @@ def small(monkeypatch):
         monkeypatch.setattr(imaging, name, {kind: getattr(imaging, name)[kind] for kind in ("KAN", "SIREN")})
 
 
+@pytest.mark.slow
 def test_quick(small):
     assert experiments()["imaging"].startswith("Imaging: a photograph and a turbulence-like field")
     store, lines = Store(None), []

@@ -52,6 +52,7 @@ def test_random_waves_are_not_trained():
     assert torch.allclose(features(X)[:, :7].square() + features(X)[:, 7:].square(), torch.ones(200, 7), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e-2, None])
 @pytest.mark.parametrize("kind", ["KAN", "SiLU MLP"])
 def test_training_lowers_the_error_within_its_time(kind, rate):
@@ -70,6 +71,7 @@ def test_training_lowers_the_error_within_its_time(kind, rate):
     assert events[-1].stage == "training" and events[-1].loss == found["evaluations"][-1][1]
 
 
+@pytest.mark.slow
 def test_a_penalty_makes_a_kan_smoother():
     rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
     noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
@@ -79,6 +81,7 @@ def test_a_penalty_makes_a_kan_smoother():
     assert errors[1] < 0.5 * errors[0]
 
 
+@pytest.mark.slow
 def test_the_best_evaluation_is_kept():
     model, number, kept = build("SiLU MLP", {}, 500, 0), iter(range(100)), {}
 

@@ -1,6 +1,7 @@
 """Formulas and relations of the knot table: the summary of stored rows, and a quick run of both parts."""
 
 import numpy as np
+import pytest
 
 from edgewise_experiments.knots import knot_relations
 from edgewise_experiments.runner.store import Store
@@ -69,6 +70,7 @@ def test_the_accuracy_is_that_of_a_line_rounded_to_even():
     assert knot_relations.line_accuracy(np.full(200, np.nan), y, rows[:150], rows) is None
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_both_parts():
     store = Store(None)
     outcome = knot_relations.run(quick=True, store=store, seeds=None, progress=lambda update: None)

@@ -1,5 +1,7 @@
 """The knot experiment: the rows of a quick run, resuming, and the summary of stored rows."""
 
+import pytest
+
 from edgewise_experiments import experiments
 from edgewise_experiments.knots import knots
 from edgewise_experiments.runner.store import Store
@@ -9,6 +11,7 @@ def test_it_is_listed():
     assert experiments()["knots"].startswith("The knot signature from geometry")
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_every_kind_of_row_and_resumes():
     store = Store(None)
     outcome = knots.run(quick=True, store=store, seeds=None, progress=lambda update: None)

@@ -44,6 +44,7 @@ def test_sizes_are_as_many_for_both_kinds():
         assert kinds.count("KAN") == kinds.count("MLP") > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plan",
     [
@@ -65,6 +66,7 @@ def test_training_is_seeded_and_reported(plan):
     assert ("scores" in rows[0]) == (plan.kind == "KAN")
 
 
+@pytest.mark.slow
 def test_constants_of_edges_into_one_sum_are_counted_once():
     """As many numbers as the outputs of one layer, linear in its coefficients, have directions."""
     model = KAN([3, 2], (2,), 2, base="zero", seed=1, dtype=torch.float64)

@@ -43,6 +43,7 @@ def test_a_table_without_a_column_gets_a_sentence(tmp_path, monkeypatch):
         read_knots(DEEPMIND)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_table(WHOLE) is None, reason="the whole table is part of a clone alone")
 def test_the_whole_table_has_the_packaged_rows():
     with knots_path() as path:

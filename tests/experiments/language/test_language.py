@@ -11,6 +11,7 @@ from edgewise_experiments.language.language import text_of, unigram_loss
 from edgewise_experiments.runner.store import Store
 
 
+@pytest.mark.slow
 def test_quick():
     assert experiments()["language"].startswith("Language: a small transformer that writes Paradise Lost")
     store, lines = Store(None), []

@@ -47,6 +47,7 @@ def test_batches_are_excerpts_of_the_text():
     assert excerpts.min() == 0 and excerpts.max() == 49
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "setting"), KINDS)
 def test_a_simple_text_is_learned_and_continued(kind, setting):
     model = build(kind, setting, 5, SHAPE, 6000, 0)
@@ -61,6 +62,7 @@ def test_a_simple_text_is_learned_and_continued(kind, setting):
     assert ((sample - torch.arange(12, 22) % 5) == 0).float().mean() > 0.8
 
 
+@pytest.mark.slow
 def test_training_by_seconds():
     model = build(*KINDS[1], 5, SHAPE, 6000, 0)
     held_out = batch_of(TEXT, 4, 12, torch.Generator())

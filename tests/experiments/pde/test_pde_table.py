@@ -13,6 +13,7 @@ def test_every_equation_has_a_row():
     assert {target.name for target in TARGETS} == {equation.name for equation in EQUATIONS}
 
 
+@pytest.mark.slow
 def test_quick():
     assert experiments()["pde-table"].startswith("Differential equations, solved with nothing to choose")
     store, lines = Store(None), []
@@ -31,6 +32,7 @@ def test_quick():
     assert len(store.rows) == 4
 
 
+@pytest.mark.slow
 def test_the_coefficient_is_judged_by_its_standard_error():
     problem = named_equation("inverse-diffusion").make()
     found = measured_errors("inverse-diffusion", problem, solve(problem, budget=0.005))

@@ -40,6 +40,7 @@ def test_the_meter_measures_means_over_the_domain():
     assert h1 == pytest.approx(l2 + float(slopes.square().sum(0).mean()), rel=0.01)
 
 
+@pytest.mark.slow
 def test_quick():
     assert experiments()["poisson"].startswith("The Poisson problem of the KAN paper's poster")
     store, lines = Store(None), []

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from edgewise_experiments.pde.reference_solutions import allen_cahn, cavity, lotka_volterra, pendulum, robertson
 
@@ -16,6 +17,7 @@ def test_oscillators_conserve_energy():
     assert np.ptp(kept) < 1e-10
 
 
+@pytest.mark.slow
 def test_robertson_conserves_mass_and_is_that_of_the_books():
     y = robertson(np.array([0.0, 0.4, 40.0]))
     assert np.allclose(y[:, 0] + y[:, 1] / 1e4 + y[:, 2], 1, atol=1e-11)
