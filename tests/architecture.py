@@ -22,7 +22,7 @@ RANKS = (
     {"compare", "storage"},
     {"report"},
     {"cli"},
-    {"__main__", "advise", "baselines"},  # the last two are deprecated names of modules in `compare`
+    {"__main__"},
 )
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {

@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE, TESTS = ROOT / "src" / "edgewise", ROOT / "tests"
 EXPERIMENTS = ROOT / "experiments" / "edgewise_experiments"
 ROOM_MODULES = 10
-DEPRECATED = {"advise", "baselines"}  # modules at the top that only forward to their new places
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 
 
@@ -40,7 +39,7 @@ def test_every_room_has_tests():
 @pytest.mark.parametrize("package", sorted({Path(module).parent.as_posix() for module in MODULES}))
 def test_a_room_has_few_modules_and_opens_with_a_paragraph(package):
     folder = SOURCE / package
-    assert len({path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", *DEPRECATED}) <= ROOM_MODULES
+    assert len({path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}) <= ROOM_MODULES
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
 
 

@@ -106,18 +106,6 @@ def test_a_moved_name_warns_once_and_is_the_same_object(name):
     assert name not in dir(edgewise)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "name"),
-    [("baselines", "compare.baselines", "BaselineResult"), ("advise", "compare.advice", "Advice")],
-)
-def test_a_moved_module_warns_once_and_has_the_same_objects(old, new, name):
-    sys.modules.pop(f"edgewise.{old}", None)
-    with pytest.warns(DeprecationWarning, match=f"edgewise.{old} is now edgewise.{new}") as caught:
-        module = importlib.import_module(f"edgewise.{old}")
-    assert len(caught) == 1
-    assert getattr(module, name) is getattr(importlib.import_module(f"edgewise.{new}"), name)
-
-
 def test_python_m_edgewise_is_the_command_line(tmp_path):
     program = "import runpy, sys; sys.argv[1:] = ['--version']; runpy.run_module('edgewise', run_name='__main__')"
     assert edgewise.__version__ in in_a_new_process(program, cwd=tmp_path)

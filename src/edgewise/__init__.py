@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from warnings import warn
 
+from edgewise import deprecations
 from edgewise.discovery import find_formula
 from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
 from edgewise.formulas import Formula
@@ -73,6 +74,8 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     from edgewise.estimator import KANClassifier, KANRegressor
 
 __version__ = "0.1.0"
+
+deprecations.find_old_modules()
 
 __all__ = [
     "KAN",
@@ -184,7 +187,7 @@ _MOVED = {
 
 def __getattr__(name: str) -> object:
     """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
-    if name in _ROOMS:
+    if name in _ROOMS or name in deprecations.OLD_MODULES:
         return import_module(f"edgewise.{name}")
     if name in _MOVED:
         message = f"edgewise.{name} is now {_MOVED[name]}.{name}; the old name will be removed in version 0.3"
