@@ -13,6 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_code_runs(number, tmp_path):
     done = subprocess.run(
@@ -23,6 +24,7 @@ def test_code_runs(number, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_tour_gains_from_second_order():
     """What the tour is there to show: after refinement, Levenberg-Marquardt is far below the first fit."""
     scope: dict = {}

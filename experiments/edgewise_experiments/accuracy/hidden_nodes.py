@@ -73,13 +73,13 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         Job(
             f"{problem}, {name}, start {seed}",
             {"problem": problem, "variant": name, "seed": seed, "quick": quick, **asdict(variant), **SETTINGS},
-            partial(_measure, problem, variant, seed, quick),
+            partial(measure, problem, variant, seed, quick),
         )
         for problem in (PROBLEMS[:1] if quick else PROBLEMS)
         for name, variant in VARIANTS.items()
         for seed in seeds
     ]
-    return summary(run_jobs(jobs, store, progress, _line))
+    return summary(run_jobs(jobs, store, progress, line))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -123,10 +123,13 @@ def summary(rows: list[dict]) -> Outcome:
         "cubic intervals of each edge": str(GRID),
     }
     columns = ("function", "variant", "good starts", "lowest", "median", "seconds")
-    return Outcome((ResultTable(columns, tuple(lines)), key_figures(figures)), NOTES, {"starts": partial(_draw, rows)})
+    return Outcome(
+        (ResultTable(columns, tuple(lines)), key_figures(figures)), NOTES, {"starts": partial(draw_starts, rows)}
+    )
 
 
-def _measure(problem: str, variant: Variant, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
+def measure(problem: str, variant: Variant, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
+    """Train the starts of a variant and return the lowest held-out error."""
     target = TOY_FUNCTIONS[problem]
     x, y = (torch.from_numpy(part) for part in target.sample(300 if quick else SAMPLES, seed=0))
     data = Regression(x, (y - y.mean()) / y.std(), validation=0.2)
@@ -156,11 +159,13 @@ def _fitted(model: KAN, data: Regression, steps: int) -> FitReport:
     return report
 
 
-def _line(row: dict) -> str:
+def line(row: dict) -> str:
+    """Describe a stored row in one line."""
     return f"{row['problem']}, {row['variant']}, start {row['seed']}: {row['relative']:.1e}, {row['seconds']:.1f} s"
 
 
-def _draw(rows: Sequence[dict]) -> Figure:
+def draw_starts(rows: Sequence[dict]) -> Figure:
+    """Draw the errors of all starts for each variant."""
     from edgewise.plot import Span, error_dots
 
     variants = list(dict.fromkeys(row["variant"] for row in rows))

@@ -149,7 +149,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Repeats:
+class FunctionRows:
     """All rows of one function, one for each seed."""
 
     name: str
@@ -179,10 +179,10 @@ class Repeats:
 CELLS = ("shape", "parameters", "RMSE", "worst", "seconds")
 
 
-def repeats(rows: Sequence[dict]) -> list[Repeats]:
+def by_function(rows: Sequence[dict]) -> list[FunctionRows]:
     """Group rows by function."""
     names = dict.fromkeys(row["problem"] for row in rows)
-    return [Repeats(name, tuple(row for row in rows if row["problem"] == name)) for name in names]
+    return [FunctionRows(name, tuple(row for row in rows if row["problem"] == name)) for name in names]
 
 
 def shape(width: Sequence[int]) -> str:
@@ -219,7 +219,7 @@ def beside_the_paper(
     """
     if not rows:
         return NO_ROWS
-    functions = repeats(rows)
+    functions = by_function(rows)
     kans = {name: min(v for k, v in target.paper.items() if k != "mlp") for name, target in targets.items()}
     lines, ratios = [], []
     for each in functions:
@@ -238,11 +238,12 @@ def beside_the_paper(
         "seeds": count_range(len(each.rows) for each in functions),
         "seconds of the longest run": f"{max(map(working_seconds, rows)):.0f}",
     }
-    draw = partial(_draw, functions, kans, {name: target.paper["mlp"] for name, target in targets.items()})
+    draw = partial(draw_errors, functions, kans, {name: target.paper["mlp"] for name, target in targets.items()})
     return Outcome((ResultTable(columns, tuple(lines)), key_figures(figures)), PAPER_NOTES, {"errors": draw})
 
 
-def _draw(functions: Sequence[Repeats], kans: Mapping[str, float], mlps: Mapping[str, float]) -> Figure:
+def draw_errors(functions: Sequence[FunctionRows], kans: Mapping[str, float], mlps: Mapping[str, float]) -> Figure:
+    """Draw our errors with the range of the seeds, and the paper's."""
     from edgewise.plot import Span, error_dots
 
     names = [each.name for each in functions]

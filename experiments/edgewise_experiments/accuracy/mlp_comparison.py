@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edgewise_experiments.accuracy import special_functions, toy_functions
-from edgewise_experiments.accuracy.known_functions import TEST, Effort, Repeats, accuracy_job, repeats, shape
+from edgewise_experiments.accuracy.known_functions import TEST, Effort, FunctionRows, accuracy_job, by_function, shape
 from edgewise_experiments.accuracy.mlp_baseline import (
     FINAL,
     FIRST,
@@ -27,7 +27,7 @@ from edgewise_experiments.accuracy.mlp_baseline import (
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times
 from edgewise_experiments.runner.store import Store
 
@@ -104,12 +104,14 @@ def summary(rows: list[dict]) -> Outcome:
         [row for row in rows if row.get("model") == "MLP"],
         *("problem", "seed", "hidden", "activation", "method", "stage"),
     )
-    kans = {each.name: each for each in repeats(_kans(rows))}
+    kans = {each.name: each for each in by_function(_kans(rows))}
     names = [name for name in PROBLEMS if any(row["problem"] == name for row in mlps)]
     lines, ratios = [], []
     for name in names:
         mine = [row for row in mlps if row["problem"] == name]
-        best, error = _best(mine)
+        # The best row of the first seed is shown, with the median over the seeds of the best rows' test errors.
+        by_seed = [best_mlp(alike) for alike in repeats(mine, "seed")]
+        best, error = by_seed[0], median(None if row is None else row["rmse"] for row in by_seed)
         kan = kans.get(name)
         ratio = error / kan.rmse if kan and kan.rmse and error else None
         ratios += [] if ratio is None else [ratio]
@@ -126,7 +128,7 @@ def summary(rows: list[dict]) -> Outcome:
         "largest width of an MLP": str(max((max(hidden) for hidden in shapes), default=0)),
         "test points": f"{TEST:,}",
     }
-    figures = {"errors": partial(_draw, names, mlps, kans)} if mlps else {}
+    figures = {"errors": partial(draw_errors, names, mlps, kans)} if mlps else {}
     return Outcome((ResultTable(columns, tuple(lines)), key_figures(values)), NOTES, figures)
 
 
@@ -139,14 +141,7 @@ def _kans(rows: Sequence[dict]) -> list[dict]:
     return latest(kans, "problem", "seed")
 
 
-def _best(mine: Sequence[dict]) -> tuple[dict | None, float | None]:
-    """Return the best row of the first seed, and the median over the seeds of the best rows' test errors."""
-    seeds = list(dict.fromkeys(row["seed"] for row in mine))
-    best = [best_mlp([row for row in mine if row["seed"] == seed]) for seed in seeds]
-    return best[0], median(None if row is None else row["rmse"] for row in best)
-
-
-def _kan_cells(kan: Repeats) -> tuple[str, ...]:
+def _kan_cells(kan: FunctionRows) -> tuple[str, ...]:
     middle = kan.middle
     return shape(middle["shape"]), f"{middle['parameters']:,}", f"{working_seconds(middle):.0f}", scientific(kan.rmse)
 
@@ -168,7 +163,8 @@ def _formula(name: str) -> str:
     return TOY_FUNCTIONS[name].formula if name in TOY_FUNCTIONS else SPECIAL_FUNCTIONS[name].formula
 
 
-def _draw(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Repeats]) -> Figure:
+def draw_errors(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, FunctionRows]) -> Figure:
+    """Draw the error of KANs and MLPs against the number of parameters, function by function."""
     from edgewise.plot import Curve, error_curves
 
     groups = {}
@@ -180,15 +176,11 @@ def _draw(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Repeats]) 
             curves += [Curve("KAN, its grids", *zip(*points, strict=True))] if points else []
         for activation in dict.fromkeys(row["activation"] for row in mlps):
             mine = [row for row in mlps if (row["problem"], row["activation"]) == (name, activation)]
-            best = [best_mlp([row for row in mine if row["hidden"] == hidden]) for hidden in _shapes(mine)]
+            best = [best_mlp(alike) for alike in repeats(mine, "hidden")]
             points = sorted((row["parameters"], row["rmse"]) for row in best if row is not None and row["rmse"])
             curves += [Curve(f"MLP, {activation}", *zip(*points, strict=True))] if points else []
         groups[_formula(name)] = curves
     return error_curves(groups, xlabel="parameters", ylabel="RMSE")
-
-
-def _shapes(rows: Sequence[dict]) -> list[list[int]]:
-    return list({tuple(row["hidden"]): row["hidden"] for row in rows}.values())
 
 
 def line(row: dict) -> str:

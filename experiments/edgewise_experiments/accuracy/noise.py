@@ -9,7 +9,7 @@ of its prediction intervals and of its confidence bands is measured too.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
@@ -69,8 +69,8 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     for name, seed, model in product(QUICK if quick else EQUATIONS, seeds, MODELS):
         key = {"problem": name, "seed": seed, "model": model, "samples": SAMPLES, "noise": NOISE, "quick": quick}
         key |= {"settings": SETTINGS[model]}
-        jobs.append(Job(f"{name}, {model}", key, partial(_measure, name, seed, model, quick)))
-    return summary(run_jobs(jobs, store, progress, _line))
+        jobs.append(Job(f"{name}, {model}", key, partial(measure, name, seed, model, quick)))
+    return summary(run_jobs(jobs, store, progress, line))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -111,26 +111,29 @@ def summary(rows: list[dict]) -> Outcome:
     }
     columns = ("equation", *MODELS, "parameters", "seconds")
     tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
-    return Outcome(tables, NOTES, {"errors": partial(_draw, names, shown)})
+    return Outcome(tables, NOTES, {"errors": partial(draw_errors, names, shown)})
 
 
 def _mean_and_range(shares: Sequence[float]) -> str:
     return f"{sum(shares) / len(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})" if shares else "-"
 
 
-def _draw(names: list[str], shown: Mapping[str, list[list[float]]]) -> Figure:
+def draw_errors(names: list[str], shown: Mapping[str, list[list[float]]]) -> Figure:
+    """Draw the errors of all models with the range of the seeds."""
     from edgewise.plot import Span, error_bar_chart
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
     return error_bar_chart(names, series, ylabel="RMSE in % of the standard deviation")
 
 
-def _line(row: dict) -> str:
+def line(row: dict) -> str:
+    """Describe a stored row in one line."""
     error = "no result" if row["relative"] is None else f"{100 * row['relative']:.2f} %"
     return f"{row['problem']}, seed {row['seed']}: {row['model']} {error}, {row['seconds']:.1f} s"
 
 
-def _measure(name: str, seed: int, model: str, quick: bool, report_progress: ProgressCallback) -> dict:
+def measure(name: str, seed: int, model: str, quick: bool, report_progress: ProgressCallback) -> dict:
+    """Fit a model to noisy samples and measure its error and the coverage of its error bars."""
     target = FEYNMAN_EQUATIONS[name]
     X, y, spread = noisy_samples(target, seed)
     X_test, y_test = target.sample(TEST, seed=1_000_000 + seed)
@@ -138,7 +141,7 @@ def _measure(name: str, seed: int, model: str, quick: bool, report_progress: Pro
     fitted, facts = MODELS[model](X, y, seed, quick, report_progress)
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
     error = float(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)))
-    if isinstance(fitted, KANRegressor) and fitted.error_bar_chart_ is not None:
+    if isinstance(fitted, KANRegressor) and fitted.error_bars_ is not None:
         noisy = y_test + NOISE * spread * np.random.default_rng([seed, 2]).normal(size=TEST)
         facts["interval_holds"] = _held(fitted.predict_interval(X_test, LEVEL), noisy)
         facts["band_holds"] = _held(fitted.predict_band(X_test, LEVEL), y_test)
@@ -156,9 +159,10 @@ def noisy_samples(target: TargetFunction, seed: int) -> tuple[np.ndarray, np.nda
     return X, y + NOISE * spread * np.random.default_rng([seed, 1]).normal(size=SAMPLES), spread
 
 
-def _kan(
+def fit_kan(
     X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
 ) -> tuple[KANRegressor, dict]:
+    """Fit a KAN with its defaults."""
     model = KANRegressor(
         budget=0.02 if quick else BUDGET,
         random_state=seed,
@@ -168,7 +172,7 @@ def _kan(
     return model, {"parameters": model.parameter_count_, "width": list(model.model_.config.width)}
 
 
-def _boosting(
+def fit_boosting(
     X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
 ) -> tuple[GradientBoostingRegressor, dict]:
     """Fit boosted trees; cross-validation chooses depth, share of the samples for each tree, and number of trees."""
@@ -177,19 +181,15 @@ def _boosting(
     losses = {}
     for done, (depth, share) in enumerate(grid):
         report_progress(Progress(f"depth {depth}", done / len(grid)))
-        losses[depth, share] = np.mean(list(_staged_losses(X, y, seed, trees, depth, share)), axis=0)
+        folds = []
+        for train, held_out in KFold(FOLDS, shuffle=True, random_state=seed).split(X):
+            model = _booster(trees, depth, share, seed).fit(X[train], y[train])
+            folds.append([float(np.mean((each - y[held_out]) ** 2)) for each in model.staged_predict(X[held_out])])
+        losses[depth, share] = np.mean(folds, axis=0)
     depth, share = min(losses, key=lambda key: losses[key].min())
     count = int(losses[depth, share].argmin()) + 1
     model = _booster(count, depth, share, seed).fit(X, y)
     return model, {"parameters": None, "trees": count, "depth": depth, "share": share}
-
-
-def _staged_losses(
-    X: np.ndarray, y: np.ndarray, seed: int, trees: int, depth: int, share: float
-) -> Iterator[list[float]]:
-    for fit, judge in KFold(FOLDS, shuffle=True, random_state=seed).split(X):
-        model = _booster(trees, depth, share, seed).fit(X[fit], y[fit])
-        yield [float(np.mean((each - y[judge]) ** 2)) for each in model.staged_predict(X[judge])]
 
 
 def _booster(trees: int, depth: int, share: float, seed: int) -> GradientBoostingRegressor:
@@ -198,7 +198,7 @@ def _booster(trees: int, depth: int, share: float, seed: int) -> GradientBoostin
     )
 
 
-def _mlp(
+def fit_mlp(
     X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
 ) -> tuple[GridSearchCV, dict]:
     """Fit an MLP by L-BFGS, the better optimiser for 500 samples; cross-validation chooses layers and weight decay."""
@@ -220,11 +220,12 @@ def _mlp(
     return search, {"parameters": sum(each.size for each in (*best.coefs_, *best.intercepts_)), **chosen}
 
 
-def _spline(
+def fit_spline(
     X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
 ) -> tuple[SmoothingSpline, dict]:
+    """Fit a smoothing spline."""
     spline = SmoothingSpline.fit(X, y)
     return spline, {"parameters": round(spline.parameters, 1)}
 
 
-MODELS = {"KAN": _kan, "boosting": _boosting, "MLP": _mlp, "smoothing spline": _spline}
+MODELS = {"KAN": fit_kan, "boosting": fit_boosting, "MLP": fit_mlp, "smoothing spline": fit_spline}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper, repeats, shape
+from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper, by_function, shape
 from edgewise_experiments.accuracy.mlp_baseline import best_mlp
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.formulas.special_fronts import FRONT_NOTES, draw_fronts, front_jobs, front_table, is_front
@@ -48,7 +48,7 @@ def summary(rows: list[dict]) -> Outcome:
     to_beat = {name: target.paper["kan"] for name, target in SPECIAL_FUNCTIONS.items()}
     reference = "the paper's best KAN"
     outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, reference=reference)
-    same, fronts = _same_domains(ours, pykan, mlps), front_table(known)
+    same, fronts = same_domains_table(ours, pykan, mlps), front_table(known)
     more = [table for table in (same, fronts) if table is not None and table.rows]
     figures = dict(outcome.figures)
     if fronts is not None:
@@ -60,10 +60,10 @@ def summary(rows: list[dict]) -> Outcome:
     )
 
 
-def _same_domains(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
+def same_domains_table(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
     """Compare each function with pykan's best model and the best MLP on the same domain, where they were trained."""
     lines = []
-    for each in repeats(ours):
+    for each in by_function(ours):
         theirs = min((r for r in pykan if r["function"] == each.name), key=lambda r: r["best_test_rmse"], default=None)
         mlp = best_mlp([row for row in mlps if row["problem"] == each.name])
         if each.rmse is None or (theirs is None and mlp is None):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewise_experiments.accuracy.halvings import halvings_job, seconds_to
-from edgewise_experiments.accuracy.known_functions import CELLS, TEST, Effort, accuracy_job, repeats
+from edgewise_experiments.accuracy.known_functions import CELLS, TEST, Effort, accuracy_job, by_function
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs
 from edgewise_experiments.runner.outcome import (
@@ -85,13 +85,17 @@ def summary(rows: list[dict]) -> Outcome:
     timed = latest([row for row in rows if row.get("kind") == "halvings"], "problem", "seed")
     ours = latest([row for row in rows if "problem" in row and "kind" not in row], "problem", "seed", "degree")
     pykan = [row for row in rows if row.get("function") in TOY_FUNCTIONS]
-    functions = repeats([row for row in ours if row["degree"] is None])
+    functions = by_function([row for row in ours if row["degree"] is None])
     if not functions:
         return NO_ROWS
     lines, ratios = [], []
     for each in functions:
         best = _pykan(each.name, pykan)
-        ratio = None if best is None else _faster([row for row in timed if row["problem"] == each.name], best)
+        ratio = None
+        if best is not None:
+            runs = (row for row in timed if row["problem"] == each.name)
+            seconds = median(seconds_to(row, best["best_test_rmse"]) for row in runs)
+            ratio = None if seconds is None else _pykan_seconds(best) / max(seconds, 1e-3)
         ratios += [] if ratio is None else [ratio]
         theirs = ("-", "-") if best is None else (scientific(best["best_test_rmse"]), f"{_pykan_seconds(best):.0f}")
         lines.append((TOY_FUNCTIONS[each.name].formula, *each.cells(), *theirs, times(ratio)))
@@ -110,7 +114,7 @@ def summary(rows: list[dict]) -> Outcome:
     }
     slopes = (_slope_table(fixed),) if fixed else ()
     tables = (ResultTable(columns, tuple(lines)), *slopes, key_figures(figures))
-    return Outcome(tables, NOTES, {"slopes": partial(_draw, fixed, pykan)} if fixed else {})
+    return Outcome(tables, NOTES, {"slopes": partial(draw_slopes, fixed, pykan)} if fixed else {})
 
 
 def _pykan(name: str, pykan: Sequence[dict]) -> dict | None:
@@ -122,12 +126,6 @@ def _pykan(name: str, pykan: Sequence[dict]) -> dict | None:
 def _pykan_seconds(row: dict) -> float:
     """Return the smaller of wall and CPU seconds, so that no pause by another program counts against pykan."""
     return min(row["seconds_to_best"], row["cpu_seconds_to_best"])
-
-
-def _faster(timed: Sequence[dict], best: dict) -> float | None:
-    """Return the ratio of pykan's seconds to the median of ours at the same error, None if we do not reach it."""
-    seconds = median(seconds_to(row, best["best_test_rmse"]) for row in timed)
-    return None if seconds is None else _pykan_seconds(best) / max(seconds, 1e-3)
 
 
 def slope(row: dict) -> float | None:
@@ -162,7 +160,8 @@ def _slope_table(rows: Sequence[dict]) -> ResultTable:
     return ResultTable(("function", "splines", "grids", "lowest RMSE", "slope", "theory"), tuple(lines), title)
 
 
-def _draw(slopes: Sequence[dict], pykan: Sequence[dict]) -> Figure:
+def draw_slopes(slopes: Sequence[dict], pykan: Sequence[dict]) -> Figure:
+    """Draw the error against the grid size for cubic and quintic splines, and for pykan."""
     from edgewise.plot import Curve, error_curves
 
     groups: dict[str, list[Curve]] = {}

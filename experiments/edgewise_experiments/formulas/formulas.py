@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from edgewise import find_formula
 from edgewise.formulas import Expression, complexity, fit_constants, parse_expression, simplify
@@ -51,12 +52,6 @@ NOTES = (
 ALSO = ("formulas_peers",)  # written by benchmarks/formulas_peers.py
 
 
-def _j0(u: np.ndarray) -> np.ndarray:
-    import torch
-
-    return bessel_j0(torch.as_tensor(u)).numpy()
-
-
 def _on_box(
     name: str, formula: str, function: Callable[..., np.ndarray], names: str, low: float, high: float
 ) -> TargetFunction:
@@ -67,7 +62,14 @@ def _on_box(
 # The interpretability toys of the KAN paper (section 4.2 and appendix), boxes as in it or, for x/y, away from the pole.
 INTERPRETABLE = by_name(
     _on_box("x/y", "x/y", lambda x, y: x / y, "x y", 0.5, 2.0),
-    _on_box("exp J0", "exp(besselj0(20*x) + y**2)", lambda x, y: np.exp(_j0(20 * x) + y**2), "x y", -1.0, 1.0),
+    _on_box(
+        "exp J0",
+        "exp(besselj0(20*x) + y**2)",
+        lambda x, y: np.exp(bessel_j0(torch.as_tensor(20 * x)).numpy() + y**2),
+        "x y",
+        -1.0,
+        1.0,
+    ),
     _on_box(
         "tanh",
         "tanh(5*(x1**4 + x2**4 + x3**4 - 1))",
@@ -111,14 +113,15 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         key = {"problem": name, "seed": seed, "noise": noise, "useless": useless, "samples": SAMPLES, "quick": quick}
         key["ahead"] = SIGNIFICANT_Z
         label = f"{name}{', noise' if noise else ''}{', useless inputs' if useless else ''}, seed {seed}"
-        jobs.append(Job(label, key, partial(_measure, name, seed, noise, useless)))
+        jobs.append(Job(label, key, partial(measure, name, seed, noise, useless)))
     limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED
     key = {"network": list(WIDTH), "seed": (seeds or (0,))[0], "samples": SAMPLES, "limit": limit, "quick": quick}
     jobs.append(Job("symbolify an unpruned network", key, lambda report_progress: measured(key["seed"], limit)))
-    return summary([*run_jobs(jobs, store, progress, _line), *store.beside(*ALSO)])
+    return summary([*run_jobs(jobs, store, progress, line), *store.beside(*ALSO)])
 
 
-def _measure(name: str, seed: int, noise: float, useless: int, report_progress: ProgressCallback) -> dict:
+def measure(name: str, seed: int, noise: float, useless: int, report_progress: ProgressCallback) -> dict:
+    """Search for a formula and judge the best of the front."""
     target = PROBLEMS[name]
     x, clean = target.sample(SAMPLES, seed)
     fresh_x, fresh_y = target.sample(FRESH, seed=1_000_000 + seed)
@@ -132,7 +135,7 @@ def _measure(name: str, seed: int, noise: float, useless: int, report_progress: 
     error = relative_error(best.formula.expression, fresh_x, fresh_y)
     symbols = complexity(truth(name))
     short = best.complexity <= LONGER * symbols
-    close = error < CLOSE if not noise else _same_form(best.formula.expression, x, y, clean, fresh_x, fresh_y)
+    close = error < CLOSE if not noise else has_same_form(best.formula.expression, x, y, clean, fresh_x, fresh_y)
     return {
         "formula": best.formula.text(12),
         "complexity": best.complexity,
@@ -143,7 +146,7 @@ def _measure(name: str, seed: int, noise: float, useless: int, report_progress: 
     }
 
 
-def _same_form(
+def has_same_form(
     node: Expression, x: np.ndarray, y: np.ndarray, clean: np.ndarray, fresh_x: np.ndarray, fresh_y: np.ndarray
 ) -> bool:
     """Return whether the formula becomes the truth when no constant moves by more than three standard errors."""
@@ -157,7 +160,8 @@ def _same_form(
     return all(abs(a - b) <= DEVIATIONS * error + 1e-12 for a, b, error in moves)
 
 
-def _line(row: dict) -> str:
+def line(row: dict) -> str:
+    """Describe a stored row in one line."""
     if "network" in row:
         return f"{row['network']}: symbolify took {row['seconds']:.1f} s"
     verdict = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
@@ -197,11 +201,11 @@ def summary(rows: list[dict]) -> Outcome:
         network = f"`symbolify` of [{','.join(map(str, row['network']))}] from {row['samples']:,} samples"
         figures[f"{network}, seconds of the {row['limit']:.0f} allowed"] = f"{row['seconds']:.0f}"
         figures[f"{network}, memory"] = f"{row['peak_bytes'] / 1e9:.2f} GB"
-    tables = (ResultTable(columns, tuple(lines)), *_peer_tables(pure, peers), key_figures(figures))
-    return Outcome(tables, NOTES, {"seconds": partial(_draw, rows)})
+    tables = (ResultTable(columns, tuple(lines)), *peer_tables(pure, peers), key_figures(figures))
+    return Outcome(tables, NOTES, {"seconds": partial(draw_seconds, rows)})
 
 
-def _peer_tables(pure: list[dict], peers: list[dict]) -> list[ResultTable]:
+def peer_tables(pure: list[dict], peers: list[dict]) -> list[ResultTable]:
     """Compare the ten problems with the other programs, on the same samples; no table without rows of either."""
     problems, seeds = {row["problem"] for row in peers}, {row["seed"] for row in peers}
     ours = [row for row in pure if row["problem"] in problems and row["seed"] in seeds]
@@ -216,7 +220,7 @@ def _peer_tables(pure: list[dict], peers: list[dict]) -> list[ResultTable]:
     return [ResultTable(columns, tuple(lines), "Ten problems, the same samples")]
 
 
-def _draw(rows: list[dict]) -> Figure:
+def draw_seconds(rows: list[dict]) -> Figure:
     """Draw the seconds of each problem, with and without noise, exact or not."""
     names = list(dict.fromkeys(row["problem"] for row in rows))
     kinds = {

@@ -10,7 +10,7 @@ from rich.text import Text
 from edgewise.cli.shared.console import Screen
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.jobs import RowProgress
-from edgewise_experiments.runner.outcome import Outcome, ResultTable
+from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
 
@@ -80,34 +80,24 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
             )
         raise
     for table in outcome.tables:
-        _show(table, screen)
+        grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+        for column, is_number in zip(table.columns, table.number_columns(), strict=True):
+            grid.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+        for row in table.rows:
+            grid.add_row(*(Text(cell) for cell in row))
+        screen.say()
+        if table.title:
+            screen.say(table.title, style="bold")
+        screen.table(grid)
     screen.say()
     screen.notes(outcome.notes)
     if store.path is not None:
         screen.say(f"Wrote {store.path}: every row with seed, commit, machine and seconds.")
-        _write_figures(outcome, store, screen)
+        for figure, draw in outcome.figures.items():
+            from edgewise.plot import save
+
+            drawn, path = draw(), store.path.with_name(f"{store.path.stem}-{figure}.svg")
+            save(drawn, path)
+            save(drawn, path.with_suffix(".pdf"))
+            screen.say(f"Wrote {path} and .pdf.")
     return outcome
-
-
-def _show(table: ResultTable, screen: Screen) -> None:
-    grid = Grid(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for column, is_number in zip(table.columns, table.number_columns(), strict=True):
-        grid.add_column(column, justify="right" if is_number else "left", no_wrap=True)
-    for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    screen.say()
-    if table.title:
-        screen.say(table.title, style="bold")
-    screen.table(grid)
-
-
-def _write_figures(outcome: Outcome, store: Store, screen: Screen) -> None:
-    """Write the figures as SVG and PDF, next to the file of rows."""
-    if outcome.figures:
-        from edgewise.plot import save
-    for name, draw in outcome.figures.items():
-        figure = draw()
-        path = store.path.with_name(f"{store.path.stem}-{name}.svg")
-        save(figure, path)
-        save(figure, path.with_suffix(".pdf"))
-        screen.say(f"Wrote {path} and .pdf.")

@@ -43,13 +43,14 @@ def additive_model(
     # Both packages warn about their own dependencies; pyGAM prints a line for each grid point that did not converge.
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")
-        fitted = _ebm(task, X, y, seed) if name == "EBM" else _gam(task, X, y)
+        fitted = fit_ebm(task, X, y, seed) if name == "EBM" else fit_gam(task, X, y)
     seconds = time.perf_counter() - start
     prediction, probabilities, classes, parameters = fitted(X_test)
     return measures(task, y_test, prediction, probabilities, classes), parameters, seconds
 
 
-def _ebm(task: str, X: np.ndarray, y: np.ndarray, seed: int) -> Predict:
+def fit_ebm(task: str, X: np.ndarray, y: np.ndarray, seed: int) -> Predict:
+    """Fit an explainable boosting machine."""
     from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
 
     kind = ExplainableBoostingRegressor if task == "regression" else ExplainableBoostingClassifier
@@ -64,7 +65,7 @@ def _ebm(task: str, X: np.ndarray, y: np.ndarray, seed: int) -> Predict:
     return predict
 
 
-def _gam(task: str, X: np.ndarray, y: np.ndarray) -> Predict:
+def fit_gam(task: str, X: np.ndarray, y: np.ndarray) -> Predict:
     """Fit a GAM with smoothness by grid search, as in its tour; one model for each class if there are several."""
     from pygam import LinearGAM, LogisticGAM
 

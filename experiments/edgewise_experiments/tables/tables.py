@@ -70,14 +70,14 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
             def report(at: Progress, label: str = label, before: int = before) -> None:
                 progress(RowProgress(f"{label}: {at.stage}", (before + len(fitted) * at.share) / planned))
 
-            for row in _fits(table, train, test, key, fitted, store, report):
-                progress(RowProgress(label, done / planned, line=_line(store.add(row))))
+            for row in measure_fold(table, train, test, key, fitted, store, report):
+                progress(RowProgress(label, done / planned, line=line(store.add(row))))
             done += len(fitted)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
     return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])
 
 
-def _fits(
+def measure_fold(
     table: Table,
     train: np.ndarray,
     test: np.ndarray,
@@ -92,7 +92,7 @@ def _fits(
         yield {
             **key,
             "model": "KAN",
-            **_kan(table, train, test, key, partial(_report_part, report_progress, "KAN", order)),
+            **measure_kan(table, train, test, key, partial(_report_part, report_progress, "KAN", order)),
         }
     if set(missing) & {"linear", "MLP", "boosting"}:
         split = table.X[train], table.y[train], table.X[test], table.y[test]
@@ -112,7 +112,8 @@ def _fits(
         yield {**key, "model": "slope rule", **_slope_rule(table, train, test)}
 
 
-def _kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, progress: ProgressCallback) -> dict:
+def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, progress: ProgressCallback) -> dict:
+    """Fit a KAN with its defaults and measure it on the test rows."""
     kind = KANRegressor if table.task == "regression" else KANClassifier
     start = time.perf_counter()
     model = kind(budget=key["budget"], random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
@@ -224,7 +225,8 @@ def _report_part(report_progress: ProgressCallback, model: str, order: Sequence[
     report_progress(Progress(model, (order.index(model) + at.share) / len(order), at.loss))
 
 
-def _line(row: dict) -> str:
+def line(row: dict) -> str:
+    """Describe a stored row in one line."""
     score = "no score" if row["score"] is None else f"{100 * row['score']:.1f} %"
     return f"{row['table']}, fold {row['fold'] + 1} of {row['folds']}: {row['model']} {score}, {row['seconds']:.1f} s"
 

@@ -72,7 +72,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         Job(
             f"best spline of degree {degree}",
             {"kind": "projection", "degree": degree, "seed": 0, "grids": list(plan.projected)},
-            partial(_project, degree, plan.projected),
+            partial(project, degree, plan.projected),
         )
         for degree in degrees
     ]
@@ -80,7 +80,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         Job(
             f"training, degree {degree}, seed {seed}",
             {"kind": "training", "degree": degree, "seed": seed, "grids": list(plan.trained), "samples": plan.samples},
-            partial(_train, degree, seed, plan),
+            partial(train, degree, seed, plan),
         )
         for seed in seeds
         for degree in degrees
@@ -116,7 +116,7 @@ def summary(rows: list[dict]) -> Outcome:
         figures["L2 error of the best spline over its bound, smallest"] = f"{min(shares):.2g}"
         figures["L2 error of the best spline over its bound, largest"] = f"{max(shares):.2g}"
     tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
-    return Outcome(tables, NOTES, {"slopes": partial(_draw, rows)})
+    return Outcome(tables, NOTES, {"slopes": partial(draw_slopes, rows)})
 
 
 def exponent(row: dict, order: int) -> float | None:
@@ -148,7 +148,7 @@ def derivatives(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tens
     return [each(x) for each in functions]
 
 
-def _project(degree: int, grids: Sequence[int], report_progress: ProgressCallback) -> dict:
+def project(degree: int, grids: Sequence[int], report_progress: ProgressCallback) -> dict:
     """Project on each grid; return the errors in C^0 .. C^degree, the L2 error, and its bound."""
     errors, l2, bounds = [], [], []
     one = torch.ones(1, dtype=torch.float64)
@@ -175,7 +175,7 @@ def _largest(errors: Sequence[float]) -> list[float]:
     return [max(errors[: order + 1]) for order in range(len(errors))]
 
 
-def _samples(count: int, seed: int) -> Tensor:
+def training_samples(count: int, seed: int) -> Tensor:
     """Draw uniform samples that are denser towards the faces, with some on the faces and all corners.
 
     The error in C^m is measured on the faces too. With a square grid of 71 x 71 samples the error rose beyond 32
@@ -187,9 +187,9 @@ def _samples(count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.concatenate([np.clip(BEYOND * x, -1, 1), corners]))
 
 
-def _train(degree: int, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+def train(degree: int, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
     """Train the best of a few starts grid by grid; return the errors in C^0 .. C^degree of each grid."""
-    x = _samples(plan.samples, seed)
+    x = training_samples(plan.samples, seed)
     y = _toy(x)[:, 0]
     problem = Regression(x, (y - y.mean()) / y.std())
     starts = []
@@ -233,7 +233,8 @@ def _fitted(model: KAN, problem: Regression, steps: int) -> float:
     return report.loss
 
 
-def _draw(rows: Sequence[dict]) -> Figure:
+def draw_slopes(rows: Sequence[dict]) -> Figure:
+    """Draw the errors in C^m against the grid size with the theory's slopes."""
     from edgewise_experiments.plots.orders import OrderCurve, order_panels
 
     panels = {}

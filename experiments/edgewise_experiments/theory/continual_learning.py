@@ -149,7 +149,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
                     "method": plan.method,
                     "quick": quick,
                 }
-                jobs.append(Job(f"{name}, {plan.kind} {plan}", key, partial(_measure, name, plan, seed, quick)))
+                jobs.append(Job(f"{name}, {plan.kind} {plan}", key, partial(measure, name, plan, seed, quick)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
@@ -159,8 +159,8 @@ def summary(rows: list[dict]) -> Outcome:
     lines, chosen, kept = [], {}, {}
     for case, kind in product(dict.fromkeys(row["case"] for row in rows), ("KAN", "MLP")):
         at_once = median(row["joint"] for row in best_rows(rows, case, kind, lambda row: row["joint"]))
-        for choice, measure in CHOICES.items():
-            best = best_rows(rows, case, kind, measure)
+        for choice, error in CHOICES.items():
+            best = best_rows(rows, case, kind, error)
             if not best or best[0] in chosen.values():
                 continue
             chosen[case, f"{kind}, {choice}"] = best[0]
@@ -170,10 +170,13 @@ def summary(rows: list[dict]) -> Outcome:
             cells = (scientific(value) for value in (*ends, final, at_once))
             ratio = times(final / at_once) if final and at_once else "-"
             model = (f"{kind}, {choice}", _plan_of(best[0]), f"{best[0]['parameters']:,}")
-            lines.append((case, *model, *cells, f"{_spread(case):.2f}", ratio))
+            spread = CASES[case](np.concatenate(CASES[case].groups(0))).std()
+            lines.append((case, *model, *cells, f"{spread:.2f}", ratio))
     columns = ("case", "chosen", "model", "parameters", "group 1, learned", "at the end", "all groups", "at once")
+    keeps_most = best_rows(rows, "1-D", "KAN", CHOICES["keeps most"])
+    learned = [errors[phase] for row in keeps_most for phase, errors in enumerate(row["errors"])]
     figures = {
-        "1-D: largest RMSE of a phase, KAN that keeps most": scientific(_largest_phase(rows)),
+        "1-D: largest RMSE of a phase, KAN that keeps most": scientific(worst(learned)),
         "1-D: RMSE of each phase in the paper": scientific(PAPER_PHASE),
     }
     for case in CASES:
@@ -181,29 +184,18 @@ def summary(rows: list[dict]) -> Outcome:
         figures[f"{case}: error of the MLP over that of the KAN, all groups"] = times(mlp / kan) if kan and mlp else "-"
     figures["seeds"] = str(len({row["seed"] for row in rows}))
     shown = {name: row["curves"] for (case, name), row in chosen.items() if case == "1-D" and "curves" in row}
-    drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(_draw_peaks, shown)} if shown else {}
+    drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(draw_peaks, shown)} if shown else {}
     table = ResultTable((*columns, "spread", "times"), tuple(lines))
-    return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(_draw_errors, chosen)})
+    return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(draw_forgetting, chosen)})
 
 
-def _largest_phase(rows: Sequence[dict]) -> float | None:
-    """Return the largest error of a group right after it was learned, for the best KAN in one dimension."""
-    best = best_rows(rows, "1-D", "KAN", CHOICES["keeps most"])
-    return worst(errors[phase] for row in best for phase, errors in enumerate(row["errors"]))
-
-
-def _learned(row: dict) -> float | None:
+def learning_error(row: dict) -> float | None:
     """Return the mean error of each group right after it was learned."""
     errors = [errors[group] for group, errors in enumerate(row["errors"])]
     return None if None in errors else sum(errors) / len(errors)
 
 
-CHOICES = {"keeps most": lambda row: row["final"], "learns best": _learned}
-
-
-def _spread(case: str) -> float:
-    """Return the standard deviation of the target on all groups of seed 0."""
-    return float(CASES[case](np.concatenate(CASES[case].groups(0))).std())
+CHOICES = {"keeps most": lambda row: row["final"], "learns best": learning_error}
 
 
 def forgets(row: dict) -> bool:
@@ -211,15 +203,15 @@ def forgets(row: dict) -> bool:
     return row["errors"][-1][0] > max(10 * row["errors"][0][0], 1e-3)
 
 
-def best_rows(rows: Sequence[dict], case: str, kind: str, measure: Callable[[dict], float | None]) -> list[dict]:
-    """Return the rows, one for each seed, of the plan with the lowest median of `measure`."""
+def best_rows(rows: Sequence[dict], case: str, kind: str, error: Callable[[dict], float | None]) -> list[dict]:
+    """Return the rows, one for each seed, of the plan with the lowest median of `error`."""
     groups: dict[tuple, list[dict]] = {}
     for row in rows:
         if (row["case"], row["kind"]) == (case, kind):
             groups.setdefault((tuple(row["hidden"]), row["detail"], row["method"]), []).append(row)
 
     def middle(group: list[dict]) -> float:
-        value = median(map(measure, group))
+        value = median(map(error, group))
         return math.inf if value is None else value
 
     return min(groups.values(), key=middle, default=[])
@@ -229,7 +221,7 @@ def _plan_of(row: dict) -> str:
     return str(Plan(row["kind"], tuple(row["hidden"]), row["detail"], row["method"]))
 
 
-def _measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
+def measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
     """Train group after group, and on all groups at once.
 
     Returns
@@ -283,14 +275,16 @@ def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:
         return float(np.sqrt(np.mean((model(x)[:, 0].numpy() - case(x.numpy())) ** 2)))
 
 
-def _draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+def draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+    """Draw the curves of the chosen models after each group, in one dimension."""
     from edgewise_experiments.plots.phases import phase_curves
 
     x, case = np.linspace(-1, 1, POINTS), CASES["1-D"]
     return phase_curves(x, case(x[:, None]), shown, centres=[centre[0] for centre in case.centres])
 
 
-def _draw_errors(chosen: Mapping[tuple[str, str], dict]) -> Figure:
+def draw_forgetting(chosen: Mapping[tuple[str, str], dict]) -> Figure:
+    """Draw the error on the first group after each group."""
     from edgewise_experiments.plots.phases import phase_errors
 
     panels: dict[str, dict[str, list[float]]] = {}

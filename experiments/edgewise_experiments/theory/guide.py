@@ -61,7 +61,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         rows = store.beside(f"{leaf.source}-quick" if quick else leaf.source)
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
         key = {"leaf": leaf.question, "source": leaf.source, "rows": len(rows), "digest": digest}
-        jobs.append(Job(leaf.question, key, partial(_verdict, leaf, rows)))
+        jobs.append(Job(leaf.question, key, partial(verdict_of, leaf, rows)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
@@ -77,10 +77,11 @@ def summary(rows: list[dict]) -> Outcome:
     figures[f"leaves, {UNKNOWN}"] = str(len(leaves) - sum(counts.values()))
     columns = ("question", "need", "the paper's advice", "here", "experiment", "measured")
     tables = (ResultTable(columns, lines), key_figures(figures))
-    return Outcome(tables, NOTES, {"tree": partial(_draw, leaves)} if leaves else {})
+    return Outcome(tables, NOTES, {"tree": partial(draw_tree, leaves)} if leaves else {})
 
 
-def _verdict(leaf: Leaf, rows: list[dict], report_progress: ProgressCallback) -> dict:
+def verdict_of(leaf: Leaf, rows: list[dict], report_progress: ProgressCallback) -> dict:
+    """Judge a leaf; without rows it is not measured."""
     finding = leaf.judge(rows) if rows else Finding(UNKNOWN, f"run edgewise reproduce {leaf.source} first")
     return {"verdict": finding.verdict, "measured": finding.measured}
 
@@ -91,7 +92,7 @@ def _by_share(ahead: int, total: int, measured: str) -> Finding:
     return Finding(HOLDS if share > 0.75 else PARTLY if share > 0.25 else FAILS, measured)
 
 
-def _compositions(rows: list[dict]) -> Finding:
+def judge_compositions(rows: list[dict]) -> Finding:
     """Compare KAN and tanh MLP with at most as many parameters as the largest MLP, function by function."""
     rows, ratios = latest(rows, "problem", "kind", "seed"), []
     for name in dict.fromkeys(row["problem"] for row in rows):
@@ -112,7 +113,7 @@ def _lowest(row: dict, most: float) -> float | None:
     return min(errors, default=None)
 
 
-def _complicated(rows: list[dict]) -> Finding:
+def judge_complicated_functions(rows: list[dict]) -> Finding:
     """Compare the best depth of either kind at equal parameters, on functions that are not smooth."""
     rows = [row for row in rows if "problem" in row and not representation.KINDS[row["problem"]].startswith("smooth")]
     names, ratios = list(dict.fromkeys(row["problem"] for row in rows)), []
@@ -129,7 +130,8 @@ def _complicated(rows: list[dict]) -> Finding:
     return _by_share(ahead, len(ratios), measured)
 
 
-def _continual(rows: list[dict]) -> Finding:
+def judge_continual_learning(rows: list[dict]) -> Finding:
+    """Count the cases in which a KAN that learns each group well keeps it."""
     rows = latest(rows, "case", "seed", "kind", "hidden", "detail", "method")
     cases = [case for case in CASES if any(row["case"] == case for row in rows)]
     lost = [case for case in cases if any(map(forgets, best_rows(rows, case, "KAN", CHOICES["learns best"])))]
@@ -152,7 +154,8 @@ def _exact(rows: list[dict]) -> Callable[[Callable[[int], bool]], tuple[int, int
     return count
 
 
-def _dimension(rows: list[dict]) -> Finding:
+def judge_dimension(rows: list[dict]) -> Finding:
+    """Compare the exact formulas of few and of many inputs."""
     low, high = (_exact(rows)(test) for test in (lambda n: n <= FEW_INPUTS, lambda n: n > FEW_INPUTS))
     text = f"formulas found exactly: {low[0]} of {low[1]} with at most {FEW_INPUTS} inputs"
     measured = f"{text}, {high[0]} of {high[1]} with more"
@@ -161,7 +164,8 @@ def _dimension(rows: list[dict]) -> Finding:
     return Finding(HOLDS if low[0] / low[1] > high[0] / high[1] else FAILS, measured)
 
 
-def _level(rows: list[dict]) -> Finding:
+def judge_level(rows: list[dict]) -> Finding:
+    """Count the exact formulas."""
     exact, total = _exact(rows)(lambda n: True)
     return _by_share(exact, total, f"formulas found exactly: {exact} of {total}")
 
@@ -180,7 +184,8 @@ def _tables(rows: list[dict]) -> list[tuple[dict[str, float], dict[str, float]]]
     return pairs
 
 
-def _small(rows: list[dict]) -> Finding:
+def judge_small_models(rows: list[dict]) -> Finding:
+    """Count the tables on which a KAN is as accurate as an MLP with fewer parameters."""
     pairs = _tables(rows)
     ahead = sum(k["parameters"] < m["parameters"] and k["score"] > m["score"] - SAME_SCORE for k, m in pairs)
     ratio = times(median(m["parameters"] / k["parameters"] for k, m in pairs))
@@ -188,7 +193,8 @@ def _small(rows: list[dict]) -> Finding:
     return _by_share(ahead, len(pairs), measured)
 
 
-def _fast(rows: list[dict]) -> Finding:
+def judge_fast_training(rows: list[dict]) -> Finding:
+    """Count the tables on which a KAN trains longer than an MLP."""
     pairs = _tables(rows)
     slower = sum(k["seconds"] > m["seconds"] for k, m in pairs)
     ratio = times(median(k["seconds"] / m["seconds"] for k, m in pairs))
@@ -198,17 +204,18 @@ def _fast(rows: list[dict]) -> Finding:
 
 
 LEAVES = (
-    Leaf("Accuracy", "Compositional structure?", "KANs", "scaling-exponents", _compositions),
-    Leaf("Accuracy", "Complicated function?", "KANs", "representation", _complicated),
-    Leaf("Accuracy", "Continual learning?", "KANs", "continual-learning", _continual),
-    Leaf("Interpretability", "Dimension?", "low: KANs; high: hard for both", "formulas", _dimension),
-    Leaf("Interpretability", "Level?", "quantitative: KANs; qualitative: either", "formulas", _level),
-    Leaf("Efficiency", "Want small models?", "KANs", "tables", _small),
-    Leaf("Efficiency", "Want fast training?", "MLPs", "tables", _fast),
+    Leaf("Accuracy", "Compositional structure?", "KANs", "scaling-exponents", judge_compositions),
+    Leaf("Accuracy", "Complicated function?", "KANs", "representation", judge_complicated_functions),
+    Leaf("Accuracy", "Continual learning?", "KANs", "continual-learning", judge_continual_learning),
+    Leaf("Interpretability", "Dimension?", "low: KANs; high: hard for both", "formulas", judge_dimension),
+    Leaf("Interpretability", "Level?", "quantitative: KANs; qualitative: either", "formulas", judge_level),
+    Leaf("Efficiency", "Want small models?", "KANs", "tables", judge_small_models),
+    Leaf("Efficiency", "Want fast training?", "MLPs", "tables", judge_fast_training),
 )
 
 
-def _draw(leaves: Sequence[tuple[Leaf, dict]]) -> Figure:
+def draw_tree(leaves: Sequence[tuple[Leaf, dict]]) -> Figure:
+    """Draw the guide as a tree with the verdicts."""
     from edgewise_experiments.plots.guide import GuideLeaf, guide_tree
 
     shown = [

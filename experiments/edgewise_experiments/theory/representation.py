@@ -96,18 +96,18 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     for kind, hidden in ((kind, hidden) for kind, networks in DRAWN.items() for hidden in networks):
         width = [2, *hidden, 1]
         key = {"drawn": kind, "width": width, "quick": quick}
-        jobs.append(Job(f"drawing of {kind} {shape(width)}", key, partial(_train_drawn, kind, width, quick)))
+        jobs.append(Job(f"drawing of {kind} {shape(width)}", key, partial(train_drawn, kind, width, quick)))
     for seed in seeds:
         for name in names:
             inputs = FUNCTIONS[name].inputs
             key = {"problem": name, "seed": seed, "samples": plan.samples, "quick": quick}
             for width in SHAPES[inputs]:
-                work = partial(_kan, name, width, seed, plan)
+                work = partial(measure_kan, name, width, seed, plan)
                 jobs.append(Job(f"{name}, {shape(width)}", {**key, "model": "KAN", "width": list(width)}, work))
             for hidden in (hidden for sizes in MLPS[inputs] for hidden in sizes[: plan.sizes]):
                 for activation in ("tanh", "silu"):
                     width = [inputs, *hidden, 1]
-                    work = partial(_mlp, name, width, activation, seed, plan)
+                    work = partial(measure_mlp, name, width, activation, seed, plan)
                     settings = {"model": "MLP", "width": width, "activation": activation}
                     jobs.append(Job(f"{name}, MLP {shape(width)} {activation}", {**key, **settings}, work))
     return summary(run_jobs(jobs, store, progress, line))
@@ -134,9 +134,9 @@ def summary(rows: list[dict]) -> Outcome:
         else "-",
         "seeds": str(len({row["seed"] for row in rows})),
     }
-    figures = {"errors": partial(_draw, rows)} if rows else {}
+    figures = {"errors": partial(draw_errors, rows)} if rows else {}
     if len(drawn) == 4:
-        figures["drawings"] = partial(_draw_networks, drawn)
+        figures["drawings"] = partial(draw_networks, drawn)
     table = ResultTable(("function", "kind", "parameters, at most", *heads), tuple(lines))
     return Outcome((table, _seconds_table(rows), key_figures(values)), NOTES, figures)
 
@@ -185,7 +185,8 @@ def _problem(name: str, seed: int, samples: int) -> tuple[Regression, float]:
     return Regression(torch.from_numpy(x), torch.from_numpy((y - mean) / spread), validation=held), float(spread)
 
 
-def _kan(name: str, width: Sequence[int], seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+def measure_kan(name: str, width: Sequence[int], seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+    """Train a KAN and return the number of parameters and the held-out error of each grid."""
     problem, spread = _problem(name, seed, plan.samples)
     settings = {"degree": DEGREE, "domain": (-1.0, 1.0), "budget": plan.budget, "starts": plan.starts, "seed": seed}
     settings["progress"] = lambda at: report_progress(replace(at, loss=math.sqrt(at.loss)))
@@ -195,9 +196,10 @@ def _kan(name: str, width: Sequence[int], seed: int, plan: Plan, report_progress
     return {"sizes": [phase.parameters for phase in result.phases], "errors": errors}
 
 
-def _mlp(
+def measure_mlp(
     name: str, width: Sequence[int], activation: str, seed: int, plan: Plan, report_progress: ProgressCallback
 ) -> dict:
+    """Train an MLP and return its number of parameters and its held-out error."""
     problem, spread = _problem(name, seed, plan.samples)
     model = MLP(width, activation=activation, seed=seed, dtype=torch.float64)
     loss = _trained(model, problem, plan.steps, report_progress).validation_loss
@@ -218,7 +220,7 @@ DRAWN = {"MLP": ((5,), (4, 4)), "KAN": ((5,), (2, 1))}
 DRAWN_STEPS, DRAWN_SAMPLES = 200, 500
 
 
-def _train_drawn(kind: str, width: Sequence[int], quick: bool, report_progress: ProgressCallback) -> dict:
+def train_drawn(kind: str, width: Sequence[int], quick: bool, report_progress: ProgressCallback) -> dict:
     """Train a model on the first function and return all its parameters, from which it is drawn."""
     problem, _ = _problem("toy 2", 0, DRAWN_SAMPLES)
     model = _fresh(kind, width)
@@ -233,7 +235,8 @@ def _fresh(kind: str, width: Sequence[int]) -> nn.Module:
     return KAN(width, 5, DEGREE, base="zero", domain=(-1.0, 1.0), dtype=torch.float64)
 
 
-def _draw_networks(drawn: Sequence[dict]) -> Figure:
+def draw_networks(drawn: Sequence[dict]) -> Figure:
+    """Draw the four networks with their trained functions or weights."""
     from edgewise_experiments.plots.four import Network, four_networks
 
     x = torch.from_numpy(FUNCTIONS["toy 2"].sample(DRAWN_SAMPLES, 0)[0])
@@ -249,7 +252,8 @@ def _draw_networks(drawn: Sequence[dict]) -> Figure:
     return four_networks(networks, names=("x", "y"))
 
 
-def _draw(rows: Sequence[dict]) -> Figure:
+def draw_errors(rows: Sequence[dict]) -> Figure:
+    """Draw the error against the number of parameters, function by function."""
     from edgewise.plot import Curve, error_curves
 
     seed, groups = min(row["seed"] for row in rows), {}

@@ -150,7 +150,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         Job(
             f"{name}, {kind}",
             {"problem": name, "kind": kind, "seed": seed, "samples": plan.samples, "budget": plan.budget},
-            partial(_measure, name, kind, seed, plan),
+            partial(measure, name, kind, seed, plan),
         )
         for seed in seeds  # outermost: the table is complete, if with one seed, after a third of the time
         for name in names
@@ -194,7 +194,7 @@ def summary(rows: list[dict]) -> Outcome:
         ResultTable(("model", "seconds"), tuple(seconds), "Seconds of training for a function"),
         key_figures(figures),
     )
-    return Outcome(tuple(table for table in tables if table.rows), NOTES, {"errors": partial(_draw, rows)})
+    return Outcome(tuple(table for table in tables if table.rows), NOTES, {"errors": partial(draw_errors, rows)})
 
 
 def _theories(traits: Traits, degree: int) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else "any" if math.isinf(value) else f"{value:.2f}"
 
 
-def _measure(name: str, kind: str, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+def measure(name: str, kind: str, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
     """Train the models of one kind; return their shape, sizes (parameters), grids of a KAN, and relative errors."""
     subject = SUBJECTS[name]
     x, y = subject.sample(plan.samples, seed, edges=0.5)
@@ -242,19 +242,22 @@ def _measure(name: str, kind: str, seed: int, plan: Plan, report_progress: Progr
     mean, spread = y.mean(), y.std()
     problem = Regression(x, (y - mean) / spread, validation=(held_x, (held_y - mean) / spread))
     if kind == "KAN":
-        return _kan(subject, problem, seed, plan, report_progress)
+        return measure_kan(subject, problem, seed, plan, report_progress)
     test_x, test_y = subject.sample(TEST, TEST_SEED + seed)
     sizes, errors = [], []
     for done, width in enumerate(plan.widths):
         report_progress(Progress(f"width {width}", done / len(plan.widths)))
-        model = _mlp(problem, (x.shape[1], width, width, 1), kind, seed, plan)
+        model = train_mlp(problem, (x.shape[1], width, width, 1), kind, seed, plan)
         with torch.no_grad():
             errors.append(float(((model(test_x)[:, 0] * spread + mean - test_y) / spread).square().mean().sqrt()))
         sizes.append(sum(p.numel() for p in model.parameters()))
     return {"shape": None, "sizes": sizes, "grids": None, "errors": errors}
 
 
-def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, report_progress: ProgressCallback) -> dict:
+def measure_kan(
+    subject: Subject, problem: Regression, seed: int, plan: Plan, report_progress: ProgressCallback
+) -> dict:
+    """Train a KAN of the function's shape and return sizes, grids and errors."""
     result = approximate(
         problem,
         width=subject.shape,
@@ -274,7 +277,7 @@ def _kan(subject: Subject, problem: Regression, seed: int, plan: Plan, report_pr
     }
 
 
-def _mlp(problem: Regression, width: Sequence[int], activation: str, seed: int, plan: Plan) -> MLP:
+def train_mlp(problem: Regression, width: Sequence[int], activation: str, seed: int, plan: Plan) -> MLP:
     """Return the start with the lowest held-out error."""
     starts = []
     for start in range(plan.starts if width[1] <= plan.repeated else 1):
@@ -286,7 +289,8 @@ def _mlp(problem: Regression, width: Sequence[int], activation: str, seed: int, 
     return min(starts)[2]
 
 
-def _draw(rows: Sequence[dict]) -> Figure:
+def draw_errors(rows: Sequence[dict]) -> Figure:
+    """Draw the error against the number of parameters, with the theory's slope for KANs."""
     from edgewise.plot import Curve, error_curves
 
     groups: dict[str, list[Curve]] = {}

@@ -1,5 +1,6 @@
 """The Feynman experiment: quick run, resuming, which figure is to be beaten."""
 
+import pytest
 from tests.experiments.made_rows import accuracy_row
 
 from edgewise_experiments import experiments
@@ -8,6 +9,7 @@ from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.runner.store import Store
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["feynman"].startswith("The 27 Feynman equations")
     monkeypatch.setattr(feynman, "QUICK", ("II.38.3",))

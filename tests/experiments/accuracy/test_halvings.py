@@ -8,6 +8,7 @@ from edgewise_experiments.accuracy.halvings import halvings_job, seconds_to
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 
 
+@pytest.mark.slow
 def test_errors_fall_from_grid_to_grid(monkeypatch):
     monkeypatch.setattr(halvings, "GRIDS", (4, 8, 16))
     monkeypatch.setattr(halvings, "TEST", 500)

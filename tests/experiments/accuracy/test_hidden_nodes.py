@@ -27,6 +27,7 @@ def test_the_basin_check_is_set_beside_where_starts_end():
     assert list(hidden_nodes.summary([row("a", 0, 1e-3)]).key_figures.values())[:3] == ["-"] * 3
 
 
+@pytest.mark.slow
 def test_quick_runs_every_variant_and_draws():
     store = Store(None)
     outcome = hidden_nodes.run(quick=True, store=store, seeds=(0,), progress=lambda update: None)

@@ -12,8 +12,8 @@ from edgewise_experiments.accuracy.known_functions import (
     Effort,
     accuracy_job,
     beside_the_paper,
+    by_function,
     measure,
-    repeats,
     shape,
 )
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
@@ -94,11 +94,11 @@ def test_an_interrupted_row_is_none(monkeypatch):
 
 def test_the_row_with_the_median_error_stands_for_all():
     rows = [accuracy_row("f", seed, error) for seed, error in enumerate((3e-6, 1e-6, 2e-6))]
-    (each,) = repeats(rows)
+    (each,) = by_function(rows)
     assert each.cells() == ("[2,5,1]", "102", "2.0e-06", "3.0e-06", "11.0")
-    (each,) = repeats([{**row, "cpu_seconds": 2.0 + row["seed"]} for row in rows])
+    (each,) = by_function([{**row, "cpu_seconds": 2.0 + row["seed"]} for row in rows])
     assert each.cells()[-1] == "3.0"  # of a machine that did other work too
-    (each,) = repeats([accuracy_row("f", 0, None), accuracy_row("f", 1, None)])
+    (each,) = by_function([accuracy_row("f", 0, None), accuracy_row("f", 1, None)])
     assert each.cells()[2:4] == ("-", "-")
     assert shape([4, 2, 1]) == "[4,2,1]"
 

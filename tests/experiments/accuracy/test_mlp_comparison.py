@@ -86,6 +86,7 @@ def test_it_is_an_experiment():
     assert len(PROBLEMS) == 10
 
 
+@pytest.mark.slow
 def test_a_quick_run_goes_on_where_it_was(tmp_path, monkeypatch):
     def job(target, seed, effort):  # as accuracy_job, in no time
         key = {"problem": target.name, "seed": seed, "degree": effort.degree, "budget": effort.budget}
@@ -109,6 +110,7 @@ def test_a_quick_run_goes_on_where_it_was(tmp_path, monkeypatch):
     assert not updates
 
 
+@pytest.mark.slow
 def test_kans_of_the_other_experiments_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PROBLEMS", ("kv",))
     monkeypatch.setattr(module, "FIRST", 1e8)

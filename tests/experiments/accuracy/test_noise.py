@@ -25,6 +25,7 @@ def test_the_noise_is_five_per_cent():
     assert not np.array_equal(noise.noisy_samples(target, 1)[1], y)
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
     store, lines = Store(None), []
@@ -61,6 +62,7 @@ def rows_of(errors):
     ]
 
 
+@pytest.mark.slow
 def test_rows_of_other_settings_are_not_taken_as_done(monkeypatch):
     monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
     monkeypatch.setattr(noise, "MODELS", {"smoothing spline": noise.MODELS["smoothing spline"]})

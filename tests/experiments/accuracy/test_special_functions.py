@@ -1,5 +1,6 @@
 """The experiment on special functions: quick run, the paper's best KAN, pykan on the same domains."""
 
+import pytest
 from tests.experiments.made_rows import accuracy_row, pykan_row
 
 from edgewise_experiments import experiments
@@ -8,6 +9,7 @@ from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.runner.store import Store
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["special-functions"].startswith("The 15 special functions")
     monkeypatch.setattr(special_functions, "QUICK", ("sph_harm 0 1",))

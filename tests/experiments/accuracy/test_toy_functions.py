@@ -9,6 +9,7 @@ from edgewise_experiments.accuracy.toy_functions import slope, summary
 from edgewise_experiments.runner.store import Store
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["toy-functions"].startswith("The toy functions of the KAN paper")
     monkeypatch.setattr(toy_functions, "QUICK", ("toy 2",))

@@ -1,6 +1,7 @@
 """The table of formulas: 36 problems with parsable truths, the test of exactness, a quick run that goes on."""
 
 import numpy as np
+import pytest
 
 from edgewise.formulas.expression import complexity, evaluate, parse_expression
 from edgewise_experiments.formulas import formulas
@@ -20,13 +21,14 @@ def test_the_same_form_with_noise():
     clean = 2 * np.sin(3 * x[:, 0])
     noisy = clean + 0.01 * np.random.default_rng(1).normal(size=500)
     right, wrong = parse_expression("1.9*sin(3.1*x)"), parse_expression("1.9*x + 0.1*x**2")
-    assert formulas._same_form(right, x, noisy, clean, x, clean)
-    assert not formulas._same_form(wrong, x, noisy, clean, x, clean)
-    assert not formulas._same_form(
+    assert formulas.has_same_form(right, x, noisy, clean, x, clean)
+    assert not formulas.has_same_form(wrong, x, noisy, clean, x, clean)
+    assert not formulas.has_same_form(
         parse_expression("1.9*sin(3*x + 0.1) + 0.1*sin(x)"), x, noisy, clean, x, 1.001 * clean
     )
 
 
+@pytest.mark.slow
 def test_a_quick_run_goes_on_where_it_stood(tmp_path):
     store = Store.open(tmp_path, "formulas-quick")
     outcome = formulas.run(quick=True, store=store, seeds=None, progress=lambda update: None)

@@ -6,6 +6,7 @@ from edgewise.errors import EdgewiseError
 from edgewise_experiments.formulas import symbolified
 
 
+@pytest.mark.slow
 def test_a_fresh_process_measures_itself():
     row = symbolified.measured(0, 0.5)
     assert 0 < row["seconds"] < 60 and 5e7 < row["peak_bytes"] < 2e9

@@ -25,6 +25,7 @@ def test_names(edgewise, refused):
     assert re.search("the experiment must be one of .*tables.*, got 'chairs'", refused("reproduce", "chairs"))
 
 
+@pytest.mark.slow
 def test_the_table_and_the_rows(edgewise, tmp_path):
     done = edgewise("reproduce", "tables", "--quick", "--out", tmp_path)
     assert done.code == 0, done

@@ -12,6 +12,7 @@ Y = np.sin(2 * X[:, 0]) + X[:, 1] ** 2
 CLASSES = np.digitize(Y, [0.5, 2.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKAGES)
 @pytest.mark.parametrize(("task", "y"), [("regression", Y), ("classification", CLASSES), ("classification", Y > 1)])
 def test_what_adds_up_is_learned(name, task, y, monkeypatch):

@@ -1,5 +1,6 @@
 """The experiment of five tables: data, folds, means, resuming."""
 
+import pytest
 from tests.experiments.small import one_small_table
 
 from edgewise_experiments import experiments, load_experiment
@@ -18,6 +19,7 @@ def test_a_quick_run_takes_a_few():
     assert tables.models(quick=True) == ("KAN", "linear", "MLP", "boosting")
 
 
+@pytest.mark.slow
 def test_run_and_resume(monkeypatch):
     one_small_table(monkeypatch)
     store, seen = Store(None), []

@@ -11,6 +11,7 @@ from edgewise_experiments.theory import approximation_theory
 from edgewise_experiments.theory.approximation_theory import FULL, ROUNDING, derivatives, exponent, summary
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["approximation-theory"].startswith("The KAN paper's error bound, measured")
     monkeypatch.setattr(approximation_theory, "QUICK_DEGREES", (1,))
@@ -26,16 +27,18 @@ def test_quick(monkeypatch):
     assert next(line for line in lines if line).startswith("best spline, degree 1: exponents for m = 0..1 2.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", approximation_theory.DEGREES)
 def test_the_best_spline_has_the_theory_s_exponents(degree):
     """The demand: every order within 0.2, and the explicit bound holds."""
     row = {"kind": "projection", "degree": degree, "grids": list(FULL.projected[:5])}
-    row |= approximation_theory._project(degree, row["grids"], lambda at: None)
+    row |= approximation_theory.project(degree, row["grids"], lambda at: None)
     found = [exponent(row, order) for order in range(degree + 1)]
     assert found == pytest.approx([degree + 1 - order for order in range(degree + 1)], abs=0.2)
     assert all(error <= bound for error, bound in zip(row["l2"], row["bound"], strict=True))
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_formula():
     x = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
     wave = math.exp(math.sin(0.3 * math.pi) + 0.04)
@@ -44,7 +47,7 @@ def test_derivatives_are_those_of_the_formula():
 
 
 def test_samples_lie_on_the_faces_and_in_the_corners():
-    x = approximation_theory._samples(200, 0)
+    x = approximation_theory.training_samples(200, 0)
     assert float(x.abs().max()) == 1 and ((x.abs() == 1).all(1)).sum() >= 4
     assert 4 < int((x.abs() == 1).any(1).sum()) < 100
 

@@ -9,6 +9,7 @@ from edgewise_experiments.theory import continual_learning
 from edgewise_experiments.theory.continual_learning import CASES, Plan, forgets, plans, summary
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["continual-learning"].startswith("Continual learning: peaks shown one after another")
     small = {name: CASES[name] for name in ("1-D", "2-D")}
@@ -44,7 +45,7 @@ def test_groups_are_disjoint_and_nearest_to_their_centres(name):
 
 
 def test_a_kan_in_one_dimension_keeps_what_it_learned():
-    row = continual_learning._measure("1-D", Plan("KAN", (), 200, "L-BFGS"), 0, True, lambda at: None)
+    row = continual_learning.measure("1-D", Plan("KAN", (), 200, "L-BFGS"), 0, True, lambda at: None)
     first = row["errors"][0]
     assert first[0] < 1e-3 and first[3] > 0.1  # what it has not seen is still zero
     assert row["final"] < 1e-3 and not forgets(row)

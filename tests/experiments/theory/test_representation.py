@@ -11,6 +11,7 @@ from edgewise_experiments.theory import representation
 from edgewise_experiments.theory.representation import FUNCTIONS, KINDS, MLPS, PARAMETERS, SHAPES, summary
 
 
+@pytest.mark.slow
 def test_quick(monkeypatch):
     assert experiments()["representation"].startswith("Two layers or more: KANs [n, 2n+1, 1]")
     monkeypatch.setitem(SHAPES, 2, ((2, 5, 1),))

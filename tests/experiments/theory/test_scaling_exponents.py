@@ -11,6 +11,7 @@ from edgewise_experiments.theory import scaling_exponents
 from edgewise_experiments.theory.scaling_exponents import SUBJECTS, alpha, summary
 
 
+@pytest.mark.slow
 def test_quick():
     assert experiments()["scaling-exponents"].startswith("Scaling exponents of KANs and MLPs, measured")
     store, lines = Store(None), []
