@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import Parameter, signature
 from numbers import Integral
 from typing import TypeGuard
 
@@ -20,10 +22,11 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def check_count(value: object, name: str, least: int = 1) -> None:
-    """Raise InputError unless `value` is an int of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def check_count(value: object, name: str, least: int = 1) -> int:
+    """Return `value` as an int; raise InputError unless it is an integer, of Python or numpy, of at least `least`."""
+    if not is_integer(value) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return int(value)
 
 
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
@@ -42,28 +45,45 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     return names
 
 
-def check_options(function: str, options: Mapping[str, object], known: type | Iterable[str]) -> None:
-    """Raise InputError if `options` contains a name that the function does not know.
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the known name that is most like it, or all known names.
+
+    Examples
+    --------
+    >>> unknown_name("gridsize", ["width", "grid_size"]), unknown_name("colour", ["width", "grid_size"])
+    ("did you mean 'grid_size'?", 'the known ones are width, grid_size')
+    """
+    names = list(known)
+    similar = get_close_matches(name, names, n=1)
+    return f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(names)}"
+
+
+def check_options(function: Callable[..., object], options: Mapping[str, object], known: type) -> None:
+    """Raise InputError if `options` contains a name that a function or class does not know.
 
     Parameters
     ----------
-    function : str
-        Name of the function, for the message.
+    function : callable
+        The function or class, whose parameters may be what the user meant.
     options : mapping
-        The keyword arguments that were given.
-    known : TypedDict class or iterable of str
-        The names that are allowed.
+        The keyword arguments that it received beside those parameters.
+    known : TypedDict class
+        The options that it takes.
 
     Examples
     --------
     >>> from typing import TypedDict
     >>> class FitOptions(TypedDict, total=False):
     ...     seed: int
-    >>> check_options("fit", {"sed": 1}, FitOptions)
+    >>> def fit(data, steps=100, **options): ...
+    >>> check_options(fit, {"step": 1}, FitOptions)
     Traceback (most recent call last):
-    edgewise.errors.InputError: fit has no option 'sed'; its further options are seed
+    edgewise.errors.InputError: fit has no option 'step'; did you mean 'steps'?
     """
-    names = list(known.__annotations__) if isinstance(known, type) else list(known)
-    unknown = next((name for name in options if name not in names), None)
+    unknown = next((name for name in options if name not in known.__annotations__), None)
     if unknown is not None:
-        raise InputError(f"{function} has no option {unknown!r}; its further options are {', '.join(names)}")
+        parameters = signature(function).parameters.values()
+        names = [one.name for one in parameters if one.kind is not Parameter.VAR_KEYWORD]
+        raise InputError(
+            f"{function.__name__} has no option {unknown!r}; {unknown_name(unknown, [*names, *known.__annotations__])}"
+        )

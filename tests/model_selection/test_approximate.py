@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_bits():
         ({"starts": 0}, "starts must be an integer of at least 1, got 0"),
         ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
         ({"degree": 6}, "degree must be"),
-        ({"start": 3}, "approximate has no option 'start'; its further options are starts, seed"),
+        ({"start": 3}, "approximate has no option 'start'; did you mean 'starts'\\?"),
     ],
 )
 def test_bad_arguments_get_a_sentence(changes, sentence):

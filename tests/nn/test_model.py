@@ -274,8 +274,10 @@ def test_autocast_gives_close_outputs_and_full_precision_gradients(kind):
 
 @pytest.mark.parametrize(("kind", "shape"), [(KAN, ([2, 1],)), (KANLayer, (2, 1))])
 def test_an_unknown_option_is_named_with_the_known_ones(kind, shape):
-    with pytest.raises(InputError, match=rf"^{kind.__name__} has no option 'grid'; its further options are .*device$"):
-        kind(*shape, grid=3)
+    with pytest.raises(InputError, match=rf"^{kind.__name__} has no option 'grids'; did you mean 'grid_size'\?$"):
+        kind(*shape, grids=3)
+    with pytest.raises(InputError, match=rf"^{kind.__name__} has no option 'zzz'; the known ones are .*device$"):
+        kind(*shape, zzz=3)
 
 
 @pytest.mark.parametrize("kind", [KAN, KANLayer])

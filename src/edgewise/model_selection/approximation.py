@@ -175,7 +175,7 @@ def approximate(
     >>> bool((result.model(x) - torch.sin(3 * x)).abs().max() < 1e-6)
     True
     """
-    check_options("approximate", options, StartOptions)
+    check_options(approximate, options, StartOptions)
     starts, seed = options.get("starts"), options.get("seed", 0)
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)

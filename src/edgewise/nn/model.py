@@ -103,7 +103,7 @@ class KAN(Chain):
         **options: Unpack[ModelOptions],
     ) -> None:
         super().__init__()
-        check_options("KAN", options, ModelOptions)
+        check_options(KAN, options, ModelOptions)
         config = KANConfig(width, grid_size, degree, base, options.get("products", ()), options.get("functions", ()))
         table, init = options.get("table", ELEMENTARY), options.get("init", "power")
         dtype, device = options.get("dtype"), options.get("device")

@@ -60,7 +60,7 @@ def test_bad_arguments_of_edge_curves():
     trace = model.trace(torch.zeros(5, 3))
     with pytest.raises(InputError, match="layer must be from 0 to 0, got 1"):
         edge_curves(model, trace, layer=1)
-    with pytest.raises(InputError, match="edge_curves has no option 'max_input'; its further options are max_inputs"):
+    with pytest.raises(InputError, match="edge_curves has no option 'max_input'; did you mean 'max_inputs'\\?"):
         edge_curves(model, trace, max_input=1)
     with pytest.raises(InputError, match="scaling must be"):
         edge_curves(model, trace, scaling=([1.0], [1.0]))

@@ -83,7 +83,7 @@ def test_the_choice():
     with pytest.raises(InputError, match="batch_size must be left to the DataLoader, got 3"):
         batches_of(Regression(shuffled()), 3, 0)
     for size in (0, -1, 2.0, True):
-        with pytest.raises(InputError, match="batch_size must be a positive integer"):
+        with pytest.raises(InputError, match="batch_size must be an integer of at least 1"):
             batches_of(PROBLEM, size, 0)
 
 

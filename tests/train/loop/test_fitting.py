@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -344,8 +345,15 @@ def test_a_second_fit_goes_on_from_the_present_parameters():
 
 
 def test_unknown_options_get_a_sentence():
-    with pytest.raises(InputError, match="fit has no option 'evalute_every'; its further options are patience"):
+    with pytest.raises(InputError, match="fit has no option 'evalute_every'; did you mean 'evaluate_every'\\?"):
         fit(kan(), Regression(*samples()), steps=2, evalute_every=3)
+
+
+def test_integers_of_numpy_are_as_good_as_those_of_python():
+    problem = Regression(*samples())
+    report = fit(kan(), problem, steps=np.int64(2), seed=np.int64(0), patience=np.int32(3), evaluate_every=np.int64(1))
+    assert report.to_json() and report.steps == 2
+    assert fit(kan(), problem, Adam(), steps=np.int64(2), batch_size=np.int64(20)).steps == 2
 
 
 def test_a_state_that_does_not_fit_is_refused():
@@ -404,10 +412,16 @@ def test_train_and_eval_mode_are_left_as_they_were():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"model": None}, "model must be a Module, got NoneType"),
-        ({"problem": 3}, "problem must be a Problem, got int"),
-        ({"method": "adam"}, "method must be a Method, got str"),
-        ({"penalty": 0.1}, "penalty must be a Penalty or None, got float"),
+        ({"model": None}, r"model must be a network, as KAN\(\[2, 5, 1\]\), got NoneType"),
+        (
+            {"problem": torch.ones(3, 2), "method": torch.ones(3, 1)},
+            r"must be a Problem, as Regression\(x, y\), got Tensor",
+        ),
+        ({"method": "adam"}, r"method must be a Method, as Adam\(\), got str"),
+        ({"method": Adam}, r"method must be a Method, as Adam\(\), got the class Adam; write Adam\(...\)"),
+        ({"penalty": 0.1}, r"penalty must be a Penalty, as Sparsity\(0.1\), or None, got float"),
+        ({"callbacks": print}, r"callbacks must be a list of functions of a StepEvent, as \[print\], got print"),
+        ({"callbacks": [3]}, "callbacks must be a list of functions of a StepEvent"),
         ({"steps": -1}, "steps must be an integer of at least 0, got -1"),
         ({"steps": 2.5}, "steps must be an integer of at least 0, got 2.5"),
         ({"seed": None}, "seed must be an integer of at least 0, got None"),
@@ -418,7 +432,7 @@ def test_train_and_eval_mode_are_left_as_they_were():
             {"batch_size": 8, "method": LBFGS()},
             "batch_size must be None for LBFGS, which needs all samples at once, got 8",
         ),
-        ({"batch_size": 0, "method": Adam()}, "batch_size must be a positive integer, got 0"),
+        ({"batch_size": 0, "method": Adam()}, "batch_size must be an integer of at least 1, got 0"),
     ],
 )
 def test_bad_arguments_get_a_sentence(arguments, words):

@@ -104,7 +104,7 @@ class KANLayer(EdgeLayer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__()
-        check_options("KANLayer", options, LayerOptions)
+        check_options(KANLayer, options, LayerOptions)
         config = KANConfig((in_features, out_features), grid_size, degree, base)  # for its checks
         (in_features, out_features), (grid_size,), degree = config.width, config.grid_size, config.degree
         dtype, device = float_dtype(options.get("dtype")), options.get("device")

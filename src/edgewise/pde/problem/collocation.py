@@ -469,7 +469,7 @@ class PDE(Collocation):
         solution: FieldValues | None = None,
         **sampling: Unpack[SamplingOptions],
     ):
-        check_options("PDE", sampling, SamplingOptions)
+        check_options(PDE, sampling, SamplingOptions)
         for name in ("points", "boundary_points"):
             if sampling.get(name) is not None:
                 check_count(sampling[name], name)

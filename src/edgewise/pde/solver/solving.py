@@ -144,7 +144,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     """The choices of a solve, checked, with defaults for those that are left out."""
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
-    check_options("solve", options, SolveOptions)
+    check_options(solve, options, SolveOptions)
     if problem.order > MAX_DEGREE - 1:
         raise InputError(f"the equation must be of order {MAX_DEGREE - 1} at most, got {problem.order}")
     degree = options.get("degree")

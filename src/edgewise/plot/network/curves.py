@@ -134,7 +134,7 @@ def edge_curves(
     >>> len(figure.axes), figure.get_supylabel()
     (1, 'contribution ($y$)')
     """
-    check_options("edge_curves", limits, EdgeCurveLimits)
+    check_options(edge_curves, limits, EdgeCurveLimits)
     max_curves = limits.get("max_curves", 3)
     check_trace(model, trace)
     depth = len(trace.edges)
@@ -245,7 +245,7 @@ def effect_curves(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['speed', 'mass']
     """
-    check_options("effect_curves", limits, EffectCurveLimits)
+    check_options(effect_curves, limits, EffectCurveLimits)
     X, max_inputs = as_numpy(X, "X"), limits.get("max_inputs", 9)
     if X.ndim != 2 or 0 in X.shape:
         raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {X.shape}")

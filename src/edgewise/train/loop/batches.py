@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.train.problems.base import Problem
@@ -210,9 +211,7 @@ def batches_of(problem: Problem, batch_size: int | None, seed: int) -> Batches:
         return FullBatch(problem.train)
     if problem.by_blocks:
         raise InputError(f"batch_size must be None for a problem of residual blocks, got {batch_size!r}")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size must be a positive integer, got {batch_size!r}")
-    return TensorBatches(problem.train, batch_size, seed)
+    return TensorBatches(problem.train, check_count(batch_size, "batch_size"), seed)
 
 
 def peek(problem: Problem, rows: int = 10_000) -> Data:

@@ -11,13 +11,13 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_options
+from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import StopReason
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
-from edgewise.train.loop.validation import check_kinds, check_settings, prepare
+from edgewise.train.loop.validation import check_callbacks, check_kinds, check_settings, prepare
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
 from edgewise.train.penalties import Penalty
@@ -143,29 +143,30 @@ def fit(
     >>> first.steps, second.steps, second.loss < 1e-2 * first.loss
     (5, 30, True)
     """
-    check_options("fit", options, FitOptions)
+    check_options(fit, options, FitOptions)
     chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
     reason = "It was given."
     if method is None:
         method, reason = default_method(model, problem, batch_size)
-    check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
+    numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
+    functions = check_callbacks(callbacks)
     settings: dict[str, Any] = {
         "method": method.settings(),
-        "steps": steps,
+        "steps": numbers["steps"],
         "penalty": None if penalty is None else penalty.settings(),
-        "batch_size": batch_size,
-        **{name: value for name, value in chosen.items() if name != "keep_state"},
+        "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
+        **{name: numbers.get(name, value) for name, value in chosen.items() if name != "keep_state"},
     }
     with torch.inference_mode(False), torch.enable_grad():
-        batches = batches_of(problem, batch_size, chosen["seed"])
+        batches = batches_of(problem, settings["batch_size"], settings["seed"])
         state = None if resume is None else _state_of(resume)
         if state is None:
             prepare(model, problem, chosen["adapt_domain"])
         else:
             _load_(state_tensors(unwrapped(model), problem), state["model"])
             prepare(model, problem, False)
-        training = _Training(Objective(model, problem, penalty), method, batches, settings, tuple(callbacks))
+        training = _Training(Objective(model, problem, penalty), method, batches, settings, functions)
         if state is not None:
             training.restore(state)
         return training.run(reason, keep_state=chosen["keep_state"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
+from edgewise.train.loop.reports import Callback
 from edgewise.train.methods.base import Method
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.base import Problem
@@ -30,16 +33,16 @@ def check_kinds(
     InputError
         An argument has a wrong type, or the method does not work with such a problem or batch size.
     """
-    for value, kind, name in (
-        (model, nn.Module, "model"),
-        (problem, Problem, "problem"),
-        (method, Method, "method"),
-        (penalty, Penalty | None, "penalty"),
+    for value, kind, form in (
+        (model, nn.Module, "model must be a network, as KAN([2, 5, 1])"),
+        (problem, Problem, "problem must be a Problem, as Regression(x, y)"),
+        (method, Method, "method must be a Method, as Adam()"),
+        (penalty, Penalty | None, "penalty must be a Penalty, as Sparsity(0.1), or None"),
     ):
+        if isinstance(value, type):
+            raise InputError(f"{form}, got the class {value.__name__}; write {value.__name__}(...)")
         if not isinstance(value, kind):
-            raise InputError(
-                f"{name} must be a {getattr(kind, '__name__', 'Penalty or None')}, got {type(value).__name__}"
-            )
+            raise InputError(f"{form}, got {type(value).__name__}")
     if not method.full_batch:
         return
     name = type(method).__name__
@@ -51,21 +54,34 @@ def check_kinds(
         raise InputError(f"{name} can't train a DistributedDataParallel model: use Adam()")
 
 
-def check_settings(steps: int, seed: int, patience: int | None, evaluate_every: int | None, tolerance: float) -> None:
-    """Check the numbers that `fit` takes.
+def check_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    """Return the callbacks as a tuple; raise InputError unless they are several functions."""
+    functions = tuple(callbacks) if isinstance(callbacks, Iterable) else (None,)
+    if not all(callable(function) for function in functions):
+        received = callbacks.__name__ if inspect.isroutine(callbacks) else type(callbacks).__name__
+        raise InputError(f"callbacks must be a list of functions of a StepEvent, as [print], got {received}")
+    return functions
+
+
+def check_settings(
+    steps: int, seed: int, patience: int | None, evaluate_every: int | None, tolerance: float
+) -> dict[str, int | float | None]:
+    """Check the numbers that `fit` takes, and return them by name; integers of numpy become those of Python.
 
     Raises
     ------
     InputError
         A number is out of its range or of a wrong type.
     """
-    check_count(steps, "steps", 0)
-    check_count(seed, "seed", 0)
-    for value, name in ((patience, "patience"), (evaluate_every, "evaluate_every")):
-        if value is not None:
-            check_count(value, name)
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    return {
+        "steps": check_count(steps, "steps", 0),
+        "seed": check_count(seed, "seed", 0),
+        "patience": None if patience is None else check_count(patience, "patience"),
+        "evaluate_every": None if evaluate_every is None else check_count(evaluate_every, "evaluate_every"),
+        "tolerance": tolerance,
+    }
 
 
 def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.data import DataLoader
 
+from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.train.problems.base import Problem, Validation
 from edgewise.train.problems.blocks import LikelihoodBlock, LocalModel, Unknowns
@@ -38,9 +39,7 @@ class LabelledProblem(Problem):
             if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.numel() == 0:
                 raise InputError("classes must be given where y is not a tensor of integer labels")
             classes = max(int(y.max()) + 1, 2)
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise InputError(f"classes must be an integer of at least 2, got {classes!r}")
-        self.classes = classes
+        self.classes = check_count(classes, "classes", 2)
         super().__init__(x, y, weight=weight, validation=validation, seed=seed)
 
     def classify(self, prediction: Tensor) -> Tensor:
