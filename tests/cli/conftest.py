@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgewise.cli.app import app
+from edgewise.cli.table import results
 
 SMALL = ("--budget", "0.001", "--hidden", "none", "--grid-size", "2", "--formulas", "2")
 
@@ -70,14 +71,27 @@ def kinds(tmp_path):
     return path
 
 
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """Folders of a regression and a classification, each with its table beside it; not to be changed."""
-    place = tmp_path_factory.mktemp("models")
+def fit_models(place, *options):
+    """Folders of a regression and a classification, each with its table beside it."""
     for name, text, target in (("numbers", numbers_csv(), "y"), ("kinds", kinds_csv(), "kind")):
         (place / f"{name}.csv").write_text(text)
-        words = ["fit", place / f"{name}.csv", "--target", target, "--out", place / name, "--no-baselines", *SMALL]
+        words = ["fit", place / f"{name}.csv", "--target", target, "--out", place / name, "--no-baselines", *options]
         words += ["--drop", "group"] if name == "numbers" else []
         done = CliRunner().invoke(app, [str(word) for word in words])
         assert done.exit_code == 0, done.output
     return place
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Two fitted models, not to be changed; their reports have no figures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "report_figures", lambda *_: [])
+        patch.setattr(results, "explain_rows", lambda *_: None)
+        return fit_models(tmp_path_factory.mktemp("models"), *SMALL, "--formulas", "0.3")
+
+
+@pytest.fixture(scope="session")
+def reported_models(tmp_path_factory):
+    """Two fitted models with complete reports, not to be changed."""
+    return fit_models(tmp_path_factory.mktemp("reported"), *SMALL)

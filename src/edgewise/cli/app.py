@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from edgewise.cli.shared import options
@@ -84,7 +82,7 @@ def _fit(
             grid_size=grid_size,
             budget=budget,
             time_limit=time_limit,
-            baselines=not no_baselines,
+            no_baselines=no_baselines,
             formulas=formulas,
         )
         run_fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
@@ -115,7 +113,7 @@ def _predict(
         from edgewise.cli.shared.console import Screen
         from edgewise.cli.table.predict import write_predictions
 
-        write_predictions(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), _write_stdout, std=std)
+        write_predictions(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), std=std)
 
 
 @app.command("info", epilog=_examples("edgewise info houses"))
@@ -339,8 +337,3 @@ def _reproduce(
             command.reproduce_all(Screen(), quick=quick, out=out or "reproduced", seeds=seeds, seed=seed)
         else:
             command.reproduce(name, Screen(), quick=quick, out=out, seeds=seeds, seed=seed)
-
-
-def _write_stdout(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -1,35 +1,18 @@
-"""What is shown: the table, sentences in a pipe and on a terminal, the progress bar."""
+"""Sentences in a pipe and on a terminal, the progress bar."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from edgewise.cli.shared.console import Screen, comparison_table, input_table
+from edgewise.cli.shared.console import Screen, input_table
 from edgewise.outcomes import Progress
-from edgewise.report import ModelResult, ReportContent
 
 
 def screen(terminal, **options):
     made = Screen(**options)
     made.console = Console(file=io.StringIO(), force_terminal=terminal, width=100, highlight=False, markup=False)
     return made, made.console.file.getvalue
-
-
-def test_the_best_is_bold_and_failures_are_shown():
-    rows = [
-        ModelResult("KAN", 0.9, 120, 3.21, 0.01),
-        ModelResult("Linear", 0.95, 12, 0.1),
-        ModelResult("MLP", None, None, None, None, "could not be fitted"),
-    ]
-    content = ReportContent("t", models=rows, score_name="accuracy", score_percent=True)
-    shown, text = screen(True)
-    shown.table(comparison_table(content))
-    lines = text().splitlines()
-    assert "accuracy (test)" in lines[0]
-    assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
-    assert "\x1b[1mLinear" in lines[2]
-    assert "could not be fitted" in lines[3]
 
 
 def test_a_pipe_has_whole_sentences_and_no_codes():

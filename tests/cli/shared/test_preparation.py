@@ -110,7 +110,7 @@ def test_the_command_repeats_the_job(monkeypatch):
     jobs = [
         FitJob("a b.csv", target="y"),
         FitJob("t", target="it's", task="regression", drop=("a", "b, c"), features=("d",), group="g", test=0.3),
-        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, budget=0.5, seed=3, baselines=False),
+        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, budget=0.5, seed=3, no_baselines=True),
         FitJob("t", target="y", hidden=(), time_limit=20),
     ]
     for job in jobs:

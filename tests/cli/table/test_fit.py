@@ -1,6 +1,7 @@
 """`edgewise fit` from end to end: what it prints and writes, bad input, full disks, Ctrl-C."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from rich.console import Console
 from tests.cli.conftest import SMALL
 
 from edgewise import checkpoint, files
@@ -16,6 +18,7 @@ from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
 from edgewise.estimator import load_estimator
+from edgewise.report import ModelResult, ReportContent
 from edgewise.tables import read_table
 
 
@@ -270,3 +273,19 @@ def test_a_real_sigint(tmp_path):
     assert process.returncode == 0, errors
     assert "The training was interrupted" in rest
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
+
+
+def test_the_best_is_bold_and_failures_are_shown():
+    rows = [
+        ModelResult("KAN", 0.9, 120, 3.21, 0.01),
+        ModelResult("Linear", 0.95, 12, 0.1),
+        ModelResult("MLP", None, None, None, None, "could not be fitted"),
+    ]
+    content = ReportContent("t", models=rows, score_name="accuracy", score_percent=True)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, markup=False)
+    terminal.print(fit_module.comparison_table(content))
+    lines = terminal.file.getvalue().splitlines()
+    assert "accuracy (test) ± standard error" in lines[0]
+    assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
+    assert "\x1b[1mLinear" in lines[2]
+    assert "could not be fitted" in lines[3]

@@ -3,20 +3,23 @@
 import html
 import json
 
+import pytest
+
 from edgewise.cli.shared.preparation import FitJob, prepare_table
 from edgewise.cli.table.training import find_formulas, train_model
 
 SETTINGS = {"budget": 0.001, "hidden": (), "grid_size": 2, "drop": ("group",)}
 
 
-def test_metrics_and_report(models):
-    found = json.loads((models / "numbers" / "metrics.json").read_text())["formulas"]
-    report = html.unescape((models / "numbers" / "report.html").read_text())
+@pytest.mark.slow
+def test_metrics_and_report(reported_models):
+    found = json.loads((reported_models / "numbers" / "metrics.json").read_text())["formulas"]
+    report = html.unescape((reported_models / "numbers" / "report.html").read_text())
     assert "a" in found["formula"] and found["test_r2"] > 0.9
     assert found["front"] and found["domain"] and found["seconds"] > 0
     assert "A formula" in report and "On the test rows the R² of this formula is" in report
-    assert json.loads((models / "kinds" / "metrics.json").read_text())["formulas"] is None
-    assert ". A formula<" not in (models / "kinds" / "report.html").read_text()
+    assert json.loads((reported_models / "kinds" / "metrics.json").read_text())["formulas"] is None
+    assert ". A formula<" not in (reported_models / "kinds" / "report.html").read_text()
 
 
 def test_none_are_looked_for_without_time(numbers):

@@ -79,7 +79,7 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
 def test_a_formula_for_each_class(edgewise, models, tmp_path):
     words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
     done = run(edgewise, models / "kinds", *words)
-    assert "is that of the model in " in done.out and "the target column of the table is not used" in done.out
+    assert "equals that of the model in " in done.out and "the target column of the table is not used" in done.out
     files = sorted(tmp_path.glob("kinds*.json"))
     assert files and all(f"Wrote {path}" in done.out for path in files)
     for path in files:

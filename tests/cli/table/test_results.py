@@ -39,19 +39,20 @@ def test_metrics_are_plain_json(models, name):
     def refuse(constant):
         raise AssertionError(constant)
 
-    found = json.loads(text, parse_constant=refuse)
-    assert found["score"]["value"] == found["comparison"][0]["score"]
-    assert found["comparison"][0]["parameters"] == found["model"]["parameters"]
-    scores = [one["score"] for one in found["inputs"]]
+    stored = json.loads(text, parse_constant=refuse)
+    assert stored["score"]["value"] == stored["comparison"][0]["score"]
+    assert stored["comparison"][0]["parameters"] == stored["model"]["parameters"]
+    scores = [one["score"] for one in stored["inputs"]]
     assert scores == sorted(scores, reverse=True)
-    assert found["inputs"][0]["name"] == "a"  # the only one that matters, by construction
-    assert found["versions"]["edgewise"] == found["edgewise"]
+    assert stored["inputs"][0]["name"] == "a"  # the only one that matters, by construction
+    assert stored["versions"]["edgewise"] == stored["edgewise"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "figures"), [("numbers", 7), ("kinds", 6)])
-def test_the_report_shows_what_was_done(models, name, figures):
-    found = json.loads((models / name / "metrics.json").read_text())
-    report = html.unescape((models / name / "report.html").read_text())
+def test_the_report_shows_what_was_done(reported_models, name, figures):
+    stored = json.loads((reported_models / name / "metrics.json").read_text())
+    report = html.unescape((reported_models / name / "report.html").read_text())
     assert report.count("<figure") == figures
-    for text in (found["command"], *found["notes"], found["training"]["message"]):
+    for text in (stored["command"], *stored["notes"], stored["training"]["message"]):
         assert text in report

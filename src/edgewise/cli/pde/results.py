@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import platform
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import edgewise
 from edgewise.checkpoint.solution import save_solution
 from edgewise.cli.pde.equation import Equation
 from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.shared.options import command_line
 from edgewise.files import write_bytes
 from edgewise.pde import Errors, Solution
 from edgewise.plot import animate, save, solution_figure, solution_history
@@ -41,14 +41,7 @@ class SolveJob:
     @property
     def command(self) -> str:
         """The command line that repeats this job."""
-        words = ["edgewise", "solve", self.equation]
-        if self.hidden is not None:
-            words += ["--hidden", ",".join(map(str, self.hidden)) or "none"]
-        words += ["--budget", f"{self.budget:g}"] if self.budget != SolveJob.budget else []
-        words += ["--time-limit", f"{self.time_limit:g}"] if self.time_limit is not None else []
-        words += ["--tolerance", f"{self.tolerance:g}"] if self.tolerance != SolveJob.tolerance else []
-        words += ["--seed", str(self.seed)] if self.seed != SolveJob.seed else []
-        return shlex.join(words)
+        return command_line("solve", self)
 
 
 @dataclass(frozen=True, eq=False)

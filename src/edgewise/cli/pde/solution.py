@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from edgewise.checkpoint.solution import load_solution
 from edgewise.cli.pde.results import MARK, MODEL
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.exit_codes import printable
-from edgewise.cli.shared.source import columns_csv, finite_columns, open_source
+from edgewise.cli.shared.source import columns_csv, finite_columns, open_source, write_csv
 from edgewise.errors import CheckpointError, InputError
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files import read_bytes
 from edgewise.pde import EQUATIONS, named_equation
 
 # Entries of solution.json that are shown, with their titles.
@@ -58,10 +57,8 @@ def show_solution(folder: Path, screen: Screen) -> None:
     screen.facts(facts)
 
 
-def write_fields(
-    folder: Path, data: str, out: str | None, delimiter: str | None, screen: Screen, emit: Callable[[str], None]
-) -> None:
-    """Evaluate the fields at every row of a table of coordinates; write the CSV to `out`, or pass it to `emit`.
+def write_fields(folder: Path, data: str, out: str | None, delimiter: str | None, screen: Screen) -> None:
+    """Evaluate the fields at every row of a table of coordinates; write the CSV to the file `out`, or to stdout.
 
     Raises
     ------
@@ -84,11 +81,9 @@ def write_fields(
     if outside:
         screen.notes([f"{outside:,} of {len(points):,} points lie outside the domain; values there have no meaning."])
     text = columns_csv(table.rows, dict(zip(fields, solution(points).T.tolist(), strict=True)))
-    if out is None:
-        emit(text)
-        return
-    write_bytes(out, text.encode())
-    screen.say(f"Wrote {out}: {', '.join(fields)} at {table.n_rows:,} points.")
+    write_csv(text, out)
+    if out is not None:
+        screen.say(f"Wrote {out}: {', '.join(fields)} at {table.n_rows:,} points.")
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.pde.equation import Equation, errors_with_line, open_equation
+from edgewise.cli.pde.equation import errors_with_line, open_equation
 from edgewise.cli.pde.results import ALL, MARK, NAMES, SolveJob, SolveResults
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.exit_codes import printable
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.outcomes import Progress, StopReason
-from edgewise.pde import EQUATIONS, Solution
+from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
 
 # Fields of `Errors`, with their titles and explanations.
@@ -49,7 +49,24 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
     with errors_with_line(equation.file):
         start = time.perf_counter()
-        solution = _solve(job, equation, screen)
+        with screen.progress("Solving") as bar:
+
+            def show(progress: Progress) -> None:
+                """Show the root mean square residual, and the share of the time limit if it is the larger one."""
+                share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
+                residual = None if progress.loss is None else math.sqrt(max(progress.loss, 0.0))
+                if bar is not None:
+                    bar.update(replace(progress, share=max(progress.share, share), loss=residual))
+
+            solution = solve_problem(
+                equation.problem,
+                hidden=job.hidden,
+                budget=job.budget,
+                time_limit=job.time_limit,
+                tolerance=job.tolerance,
+                seed=job.seed,
+                progress=None if bar is None else show,
+            )
         results = SolveResults.from_solution(job, equation, solution, time.perf_counter() - start)
         _show(results, screen)
         if folder is None:
@@ -63,28 +80,8 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
     return results
 
 
-def _solve(job: SolveJob, equation: Equation, screen: Screen) -> Solution:
-    with screen.progress("Solving") as bar:
-
-        def show(progress: Progress) -> None:
-            """Show the root mean square residual, and the share of the time limit if it is the larger one."""
-            share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
-            residual = None if progress.loss is None else math.sqrt(max(progress.loss, 0.0))
-            if bar is not None:
-                bar.update(replace(progress, share=max(progress.share, share), loss=residual))
-
-        return solve_problem(
-            equation.problem,
-            hidden=job.hidden,
-            budget=job.budget,
-            time_limit=job.time_limit,
-            tolerance=job.tolerance,
-            seed=job.seed,
-            progress=None if bar is None else show,
-        )
-
-
 def _show(results: SolveResults, screen: Screen) -> None:
+    """Print how the solve ended, then a table of errors, the solver's own estimates and estimated coefficients."""
     solution, errors = results.solution, results.errors
     ended = f"{solution.parameters:,} parameters, {results.seconds:.1f} seconds. {solution.message}"
     if solution.stopped is StopReason.INTERRUPTED:
@@ -96,14 +93,8 @@ def _show(results: SolveResults, screen: Screen) -> None:
         parts += [f"relative L2 error {_two_digits(errors[ALL].relative_l2)}"] if errors else []
         parts += [f"{name} {value:.6g}" for name, value in solution.unknowns.items()]
         screen.always(f"{results.equation.name}: {', '.join(parts)}")
-    screen.say()
-    screen.table(_error_table(results))
-    screen.say()
-
-
-def _error_table(results: SolveResults) -> Grid:
-    """Return a table with the errors of each field, the solver's own estimates, and the estimated coefficients."""
-    columns = list(results.errors) or [ALL]
+        return
+    columns = list(errors) or [ALL]
     grid = Grid(box=None, padding=(0, 2), pad_edge=False, show_header=len(columns) > 1)
     grid.add_column("")
     for name in columns:
@@ -114,17 +105,19 @@ def _error_table(results: SolveResults) -> Grid:
         blank = [""] * (len(columns) - len(numbers))
         grid.add_row(Text(printable(title)), *blank, *numbers, Text(explanation, style="dim"))
 
-    for key, (title, explanation) in ERROR_TITLES.items() if results.errors else ():
-        add_row(title, [_two_digits(getattr(errors, key)) for errors in results.errors.values()], explanation)
-    solution = results.solution
+    for key, (title, explanation) in ERROR_TITLES.items() if errors else ():
+        add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
     add_row(
         "estimated relative error", [_two_digits(solution.error_estimate)], "difference between the last two stages"
     )
     add_row("residual", [_two_digits(solution.residual)], "at new points, scaled to the unit of the solution")
     for name, value in solution.unknowns.items():
         error = solution.standard_errors.get(name, math.nan)
-        add_row(name, [f"{value:.6g}"], f"± {error:.2g}, from the data" if math.isfinite(error) else "from the data")
-    return grid
+        known = f"standard error {error:.2g}, " if math.isfinite(error) else ""
+        add_row(name, [f"{value:.6g}"], f"{known}estimated from the data")
+    screen.say()
+    screen.table(grid)
+    screen.say()
 
 
 def _two_digits(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Output of the commands: sentences, tables of facts and scores, and the progress bar."""
+"""Output of the commands: sentences, tables of facts and inputs, and the progress bar."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from rich.text import Text
 
 from edgewise.cli.shared.exit_codes import printable
 from edgewise.outcomes import Progress
-from edgewise.report import ModelResult, ReportContent
-from edgewise.report.comparison import score_text
 
 BAR_WIDTH = 24  # characters; a choice
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
@@ -54,7 +52,7 @@ class Screen:
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
         """Print sentences as a list: at most so many, and how many more there are."""
         hidden = len(sentences) - most
-        shown = [*sentences[:most], *([f"... and {hidden} more, in metrics.json."] if hidden > 0 else [])]
+        shown = [*sentences[:most], *([f"... and {hidden} more."] if hidden > 0 else [])]
         if self.quiet:
             return
         for sentence in shown:
@@ -129,35 +127,6 @@ class Bar:
             left=left.ljust(10),
             loss=f"loss {progress.loss:.4g}" if is_known else "",
         )
-
-
-def comparison_table(content: ReportContent) -> Grid:
-    """Return the table of models, the KAN first, with the best score in bold."""
-    grid = Grid(box=None, padding=(0, 2), pad_edge=False)
-    grid.add_column("")
-    for name in (f"{content.score_name} (test)", "parameters", "seconds"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    best = max((model.score for model in content.models if model.score is not None), default=None)
-    for model in content.models:
-        style = "bold" if best is not None and model.score == best else ""
-        seconds = "" if model.seconds is None else f"{model.seconds:,.{0 if model.seconds >= 100 else 1}f}"
-        grid.add_row(
-            Text(model.name, style=style),
-            Text(_score_with_error(content, model), style=style),
-            Text("" if model.parameters is None else f"{model.parameters:,}"),
-            Text(seconds),
-        )
-    return grid
-
-
-def _score_with_error(content: ReportContent, model: ModelResult) -> str:
-    """Return the score with its standard error, or the remark of a model without a score."""
-    if model.score is None:
-        return model.remark or "-"
-    text = score_text(content, model.score)
-    if model.error is None:
-        return text
-    return f"{text} ± {100 * model.error:.1f}" if content.score_percent else f"{text} ± {model.error:.2g}"
 
 
 def input_table(inputs: Sequence[tuple[str, float]], most: int = 8) -> Grid:

@@ -53,5 +53,11 @@ def print_error(sentence: str) -> None:
 
 
 def printable(text: object) -> str:
-    """Return a text from a file, such as a column name, as one line that cannot control the terminal."""
+    """Return a text from a file, such as a column name, as one line that cannot control the terminal.
+
+    Examples
+    --------
+    >>> printable("a\\tb")
+    'a\\\\tb'
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -1,8 +1,10 @@
-"""The options and arguments of the commands, each declared once with its name, type and help text."""
+"""The options and arguments of the commands: their names, types, help texts and parsers."""
 
 from __future__ import annotations
 
 import csv
+import shlex
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -37,7 +39,13 @@ class Widths(tuple[int, ...]):
 
 
 def parse_names(text: str) -> Names:
-    """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes."""
+    """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes.
+
+    Examples
+    --------
+    >>> parse_names('age, "height, cm"')
+    ('age', 'height, cm')
+    """
     try:
         names = next(csv.reader([text], strict=True, skipinitialspace=True), [])
     except csv.Error:
@@ -49,13 +57,38 @@ def parse_names(text: str) -> Names:
 
 
 def parse_widths(text: str) -> Widths:
-    """Return the numbers in a text like "5,3"; "none" means no hidden layer."""
+    """Return the numbers in a text like "5,3"; "none" means no hidden layer.
+
+    Examples
+    --------
+    >>> parse_widths("5,3"), parse_widths("none")
+    ((5, 3), ())
+    """
     if text.strip().lower() == "none":
         return Widths()
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= MOST_NODES for part in parts):
         raise typer.BadParameter(f'expected positive whole numbers as in "5,3", or "none", got {text!r:.60}')
     return Widths(map(int, parts))
+
+
+def command_line(command: str, job: Any) -> str:
+    """Return the command line of a job, a dataclass whose fields are named like the options of the command.
+
+    The field without a default is the argument; options that have their default are left out.
+    """
+    words = ["edgewise", command]
+    for field in fields(job):
+        value = getattr(job, field.name)
+        if field.default is MISSING:
+            words.append(value)
+        elif value != field.default:
+            words.append(f"--{field.name.replace('_', '-')}")
+            if isinstance(value, tuple):
+                words.append(",".join(f'"{one}"' if "," in str(one) else str(one) for one in value) or "none")
+            elif not isinstance(value, bool):
+                words.append(f"{value:g}" if isinstance(value, float) else str(value))
+    return shlex.join(words)
 
 
 def _without_default(*names: str, **settings: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.cli.shared.options import command_line
 from edgewise.cli.shared.source import Source, open_source, select_columns
 from edgewise.cli.shared.split import split_rows
 from edgewise.errors import EdgewiseWarning, InputError
@@ -47,7 +47,7 @@ class FitJob(TableJob):
     grid_size: int | None = None
     budget: float = 1.0
     time_limit: float | None = None
-    baselines: bool = True
+    no_baselines: bool = False
     formulas: float = 20.0
 
     def __post_init__(self) -> None:
@@ -61,22 +61,7 @@ class FitJob(TableJob):
     @property
     def command(self) -> str:
         """The command line that repeats this job."""
-        words = ["edgewise", "fit", self.data]
-        for option, value in (("--target", self.target), ("--task", self.task), ("--group", self.group)):
-            words += [option, value] if value is not None else []
-        for option, names in (("--drop", self.drop), ("--features", self.features)):
-            words += [option, ",".join(f'"{n}"' if "," in n else n for n in names)] if names else []
-        words += ["--delimiter", self.delimiter] if self.delimiter is not None else []
-        words += ["--test", f"{self.test:g}"] if self.test != FitJob.test else []
-        if self.hidden is not None:
-            words += ["--hidden", ",".join(map(str, self.hidden)) or "none"]
-        words += ["--grid-size", str(self.grid_size)] if self.grid_size is not None else []
-        words += ["--budget", f"{self.budget:g}"] if self.budget != FitJob.budget else []
-        words += ["--time-limit", f"{self.time_limit:g}"] if self.time_limit is not None else []
-        words += ["--seed", str(self.seed)] if self.seed != FitJob.seed else []
-        words += [] if self.baselines else ["--no-baselines"]
-        words += ["--formulas", f"{self.formulas:g}"] if self.formulas != FitJob.formulas else []
-        return shlex.join(words)
+        return command_line("fit", self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,10 @@
-"""DATA on the command line: a file, or the name of a table that comes with Edgewise."""
+"""DATA on the command line, a file or the name of a packaged table, and the columns of tables."""
 
 from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
+from edgewise.files import write_bytes
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
 
@@ -120,3 +122,12 @@ def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> st
     writer.writerow(["row", *columns])
     writer.writerows(zip(rows.tolist(), *columns.values(), strict=True))
     return text.getvalue()
+
+
+def write_csv(text: str, out: str | None) -> None:
+    """Write CSV to the file `out`, or to stdout."""
+    if out is not None:
+        write_bytes(out, text.encode())
+        return
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from edgewise.cli.shared.console import Screen, comparison_table, input_table
+from rich.table import Table as Grid
+from rich.text import Text
+
+from edgewise.cli.shared.console import Screen, input_table
 from edgewise.cli.shared.folder import NAMES, ResultFolder
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, prepare_table
 from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, report_content, split_sentence
-from edgewise.cli.table.training import FitFormulas, TrainedModel, compare_models, find_formulas, train_model
+from edgewise.cli.table.training import FitFormulas, compare_models, find_formulas, train_model
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress
-from edgewise.report.comparison import comparison_sentences
+from edgewise.report import ReportContent
+from edgewise.report.comparison import comparison_sentences, score_text
 
 BASELINE_ORDER = ("linear", "MLP", "boosting")  # the stages of `iterate_baselines`
 
@@ -30,20 +34,7 @@ def run_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> FitResu
     screen.say(f"Read {job.data}: {table.n_rows:,} rows, {len(table.names)} columns.", style="bold")
     screen.notes(prepared.notes)
     screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
-    trained = _train(job, prepared, screen)
-    baselines = [] if trained.interrupted or not job.baselines else _compare(job, prepared, screen)
-    formulas = None if trained.interrupted else _search_formulas(job, prepared, trained, screen)
-    results = FitResults(job, prepared, trained, baselines, formulas)
-    _show(results, screen)
-    if folder is None:
-        screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
-    else:
-        results.write(folder)
-        screen.always(f"Wrote {folder.path}: {', '.join(NAMES)}.")
-    return results
 
-
-def _train(job: FitJob, prepared: PreparedTable, screen: Screen) -> TrainedModel:
     with screen.progress("Training") as bar:
         trained = train_model(job, prepared, None if bar is None else bar.update)
     config = trained.estimator.model_.config
@@ -53,9 +44,30 @@ def _train(job: FitJob, prepared: PreparedTable, screen: Screen) -> TrainedModel
         style="bold",
     )
     screen.notes([*trained.estimator.search_.sentences, *trained.notes])
+
+    baselines: list[BaselineResult] = []
+    formulas: FitFormulas | None = None
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
-    return trained
+    else:
+        if not job.no_baselines:
+            baselines = _compare(job, prepared, screen)
+        try:
+            with screen.waiting(f"Searching for a formula, up to {job.formulas:g} seconds"):
+                formulas = find_formulas(job, prepared, trained)
+        except InputError as error:
+            screen.notes([f"No formula was searched for: {error}."])
+        except KeyboardInterrupt:
+            screen.always("The search for a formula was interrupted.", style="yellow")
+
+    results = FitResults(job, prepared, trained, baselines, formulas)
+    _show(results, screen)
+    if folder is None:
+        screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
+    else:
+        results.write(folder)
+        screen.always(f"Wrote {folder.path}: {', '.join(NAMES)}.")
+    return results
 
 
 def _compare(job: FitJob, prepared: PreparedTable, screen: Screen) -> list[BaselineResult]:
@@ -78,17 +90,6 @@ def _compare(job: FitJob, prepared: PreparedTable, screen: Screen) -> list[Basel
     return baselines
 
 
-def _search_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel, screen: Screen) -> FitFormulas | None:
-    try:
-        with screen.waiting(f"Searching for a formula, up to {job.formulas:g} seconds"):
-            return find_formulas(job, prepared, trained)
-    except InputError as error:
-        screen.notes([f"No formula was searched for: {error}."])
-    except KeyboardInterrupt:
-        screen.always("The search for a formula was interrupted.", style="yellow")
-    return None
-
-
 def _show(results: FitResults, screen: Screen) -> None:
     content = report_content(results)
     screen.say()
@@ -106,3 +107,27 @@ def _show(results: FitResults, screen: Screen) -> None:
         screen.say("Formula", style="bold")
         screen.say(f"{results.formulas.equation}   (R² {results.formulas.score:.4g} on the test rows)")
     screen.say()
+
+
+def comparison_table(content: ReportContent) -> Grid:
+    """Return the table of models, the KAN first, with the best score in bold."""
+    grid = Grid(box=None, padding=(0, 2), pad_edge=False)
+    grid.add_column("")
+    for name in (f"{content.score_name} (test) ± standard error", "parameters", "seconds"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    best = max((model.score for model in content.models if model.score is not None), default=None)
+    for model in content.models:
+        style = "bold" if best is not None and model.score == best else ""
+        score = score_text(content, model.score)
+        if model.score is None:
+            score = model.remark or "-"
+        elif model.error is not None:
+            score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
+        seconds = "" if model.seconds is None else f"{model.seconds:,.{0 if model.seconds >= 100 else 1}f}"
+        grid.add_row(
+            Text(model.name, style=style),
+            Text(score, style=style),
+            Text("" if model.parameters is None else f"{model.parameters:,}"),
+            Text(seconds),
+        )
+    return grid

@@ -221,9 +221,10 @@ def agreement(estimator: KANClassifier, X: np.ndarray, values: Sequence[np.ndarr
     """
     own = class_scores(estimator, X).argmax(1)
     if len(values) == 1:
-        chosen, rule = (values[0] > 0).astype(int), "the second one where the formula is positive"
+        chosen, rule = (values[0] > 0).astype(int), "the second class where the formula is positive"
     else:
-        chosen, rule = np.argmax(values, 0), "the one with the largest score"
+        chosen, rule = np.argmax(values, 0), "the class with the largest score"
     return (
-        f"The class by the formulas, {rule}, is that of the model in {np.mean(chosen == own):.1%} of {len(X):,} rows."
+        f"The class by the formulas ({rule}) equals that of the model in {np.mean(chosen == own):.1%} of "
+        f"{len(X):,} rows."
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-
-from torch import nn
 
 from edgewise import checkpoint
 from edgewise.cli.pde.solution import find_solution_folder, show_solution
 from edgewise.cli.shared.console import Screen, input_table
 from edgewise.cli.shared.model import Model, model_path, open_model
+from edgewise.nn.model import KAN
 from edgewise.tables.columns import CategoryInput, NumberInput
 
 
@@ -22,7 +20,15 @@ def show_info(path: str, screen: Screen) -> None:
         return
     file = model_path(path)
     stored = checkpoint.read(file)
-    facts = {"file": f"{file} ({os.path.getsize(file):,} bytes)", **_network_facts(stored.model)}
+    network = stored.model
+    facts: dict[str, object] = {
+        "file": f"{file} ({os.path.getsize(file):,} bytes)",
+        "network": f"{type(network).__name__} {list(network.config.width)}",
+    }
+    if isinstance(network, KAN):
+        grids = "/".join(map(str, sorted(set(network.config.grid_size))))
+        facts["splines"] = f"degree {network.config.degree}, {grids} knot intervals"
+    facts["parameters"] = f"{sum(p.numel() for p in network.parameters()):,}"
     if "estimator" not in stored.extra:
         screen.facts(facts)
         return
@@ -42,15 +48,6 @@ def show_info(path: str, screen: Screen) -> None:
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
         screen.notes([_column_sentence(one) for one in model.encoder.inputs], most=40)
-
-
-def _network_facts(network: nn.Module) -> dict[str, object]:
-    config: Any = network.config
-    facts: dict[str, object] = {"network": f"{type(network).__name__} {list(config.width)}"}
-    if hasattr(config, "grid_size"):
-        facts["splines"] = f"degree {config.degree}, {'/'.join(map(str, sorted(set(config.grid_size))))} knot intervals"
-    facts["parameters"] = f"{sum(p.numel() for p in network.parameters()):,}"
-    return facts
 
 
 def _training_facts(model: Model) -> dict[str, object]:

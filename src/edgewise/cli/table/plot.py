@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.model import Model, open_model
+from edgewise.cli.shared.model import open_model
 from edgewise.cli.shared.source import open_source
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -17,6 +17,9 @@ from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot import edge_curves, effect_curves, network_diagram, save
 from edgewise.plot.style import FORMATS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_ROWS = 2_000  # rows of the table that are used; a choice: more would not change the figure visibly
 SPREAD_POINTS = 1_000  # points without a table; a choice
@@ -27,17 +30,19 @@ def draw_model(model: str, data: str | None, out: str, kind: str, delimiter: str
     if Path(out).suffix.lower() not in FORMATS:
         raise InputError(f"--out must end in .svg, .pdf or .png, got {out!r}")
     opened = open_model(model)
+    estimator, outputs = opened.estimator, opened.output_names
     if data is None:
-        X, place = (
-            _spread_points(opened),
-            "points spread evenly over the model's domain; --data uses the rows of a table",
-        )
+        place = "points spread evenly over the model's domain; --data uses the rows of a table"
+        layer = estimator.model_.layers[0]
+        assert isinstance(layer, KANLayer)  # an estimator trains splines
+        low, high = layer.domain.detach().double().numpy().T
+        z = low + (high - low) * np.random.default_rng(0).random((SPREAD_POINTS, len(low)))
+        X = estimator.input_scaling_.inverse(z)
     else:
         X, notes = opened.inputs(open_source(data, delimiter).table)
         screen.notes(notes)
         place = f"{len(X):,} rows of {data}"
         X = X[np.linspace(0, len(X) - 1, min(MOST_ROWS, len(X))).astype(int)]
-    estimator, outputs = opened.estimator, opened.output_names
     if kind == "effects":
         names = opened.names or [f"x{i + 1}" for i in range(X.shape[1])]
         figure = effects_figure(estimator, X, names, opened.target)
@@ -47,16 +52,6 @@ def draw_model(model: str, data: str | None, out: str, kind: str, delimiter: str
         figure = first_layer_figure(estimator, X, opened.names, outputs)
     save(figure, out)
     screen.say(f"Wrote {out}: the functions of the model on {place}.")
-
-
-def _spread_points(model: Model) -> np.ndarray:
-    """Return points that fill the range of the training data, in the units of the table."""
-    generator = np.random.default_rng(0)
-    layer = model.estimator.model_.layers[0]
-    assert isinstance(layer, KANLayer)  # an estimator trains splines
-    low, high = layer.domain.detach().double().numpy().T
-    z = low + (high - low) * generator.random((SPREAD_POINTS, len(low)))
-    return model.estimator.input_scaling_.inverse(z)
 
 
 def effects_figure(estimator: KANRegressor | KANClassifier, X: np.ndarray, names: Sequence[str], target: str) -> Figure:

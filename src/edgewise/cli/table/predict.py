@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from edgewise.cli.pde.solution import find_solution_folder, write_fields
 from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.model import Model, open_model, predict_rows
-from edgewise.cli.shared.source import open_source
+from edgewise.cli.shared.source import open_source, write_csv
 from edgewise.cli.table.results import predictions_csv
 from edgewise.cli.table.training import LEVEL, has_intervals
 from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.files import write_bytes
 from edgewise.tables import Table
 
 
 def write_predictions(
-    model: str,
-    data: str,
-    out: str | None,
-    delimiter: str | None,
-    screen: Screen,
-    emit: Callable[[str], None],
-    *,
-    std: bool = False,
+    model: str, data: str, out: str | None, delimiter: str | None, screen: Screen, *, std: bool = False
 ) -> None:
-    """Predict every row and write the CSV to the file `out`, or pass it to `emit`; sentences go to the screen.
+    """Predict every row and write the CSV to the file `out`, or to stdout; sentences go to the screen.
 
     With `std` there are columns for the standard deviation and the 90 % interval of each prediction. For a folder of
     `edgewise solve` the CSV holds the fields of the solution at the points of the table.
@@ -39,7 +30,7 @@ def write_predictions(
     if folder is not None:
         if std:
             raise InputError("--std needs a model of a table, got a solution of a differential equation")
-        write_fields(folder, data, out, delimiter, screen, emit)
+        write_fields(folder, data, out, delimiter, screen)
         return
     opened = open_model(model)
     estimator = opened.estimator
@@ -59,11 +50,9 @@ def write_predictions(
             low, high = estimator.predict_interval(X, LEVEL)
             extra |= {f"low {100 * LEVEL:.0f} %": low, f"high {100 * LEVEL:.0f} %": high}
     text = predictions_csv(table.rows, prediction, probabilities, opened.labels, extra=extra)
-    if out is None:
-        emit(text)
-        return
-    write_bytes(out, text.encode())
-    screen.say(f"Wrote {out}: {table.n_rows:,} predictions of {opened.target!r}.")
+    write_csv(text, out)
+    if out is not None:
+        screen.say(f"Wrote {out}: {table.n_rows:,} predictions of {opened.target!r}.")
 
 
 def _score_sentence(model: Model, table: Table, prediction: np.ndarray) -> str:

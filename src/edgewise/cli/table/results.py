@@ -79,28 +79,21 @@ class FitResults:
 
     def write(self, folder: ResultFolder) -> None:
         """Write all four files or none; raise FileError."""
+        prepared, trained, test = self.prepared, self.trained, self.prepared.test
         content, summary = report_content(self, figures=True), metrics(self)
+        predictions = predictions_csv(
+            prepared.rows[test], trained.prediction, trained.probabilities, prepared.labels, truth=prepared.y[test]
+        )
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        extra = {"table": self.prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
+        extra = {"table": prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
         folder.write(
             {
-                "model.safetensors": lambda path: save_estimator(self.trained.estimator, path, extra=extra),
-                "predictions.csv": lambda path: write_bytes(path, self._predictions().encode()),
+                "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
+                "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
                 "report.html": lambda path: write_report(content, path),
                 # Last, since this file marks a folder with complete results.
                 "metrics.json": lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode()),
             }
-        )
-
-    def _predictions(self) -> str:
-        """Return the test rows as CSV: number in the file, truth, prediction and probabilities."""
-        prepared, test = self.prepared, self.prepared.test
-        return predictions_csv(
-            prepared.rows[test],
-            self.trained.prediction,
-            self.trained.probabilities,
-            prepared.labels,
-            truth=prepared.y[test],
         )
 
 
@@ -220,7 +213,7 @@ def versions() -> dict[str, str]:
 
 
 def report_content(results: FitResults, *, figures: bool = False) -> ReportContent:
-    """Return the content of the report, with its figures if asked for."""
+    """Return the content of the report, with or without its figures."""
     job, prepared, trained = results.job, results.prepared, results.trained
     estimator, target = trained.estimator, prepared.target
     config, count = estimator.model_.config, len(prepared.encoder.feature_names)

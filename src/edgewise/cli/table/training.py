@@ -61,7 +61,7 @@ class TrainedModel:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training early."""
+        """True if Ctrl-C ended the training early."""
         return StopReason.INTERRUPTED in (self.estimator.report_.stopped, self.estimator.search_.stopped)
 
 
@@ -102,7 +102,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
 
 
 def has_intervals(estimator: KANRegressor) -> bool:
-    """Whether enough rows were held out in training to calibrate the 90 % intervals."""
+    """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
     bars = getattr(estimator, "error_bars_", None)
     return bars is not None and float(bars.levels[-1].min()) >= LEVEL
 
