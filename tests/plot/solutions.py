@@ -1,4 +1,4 @@
-"""Solutions to draw, of every kind of domain: networks that were hardly trained, or not at all."""
+"""Solutions on every kind of domain for tests of figures, from untrained networks."""
 
 import math
 from dataclasses import replace
@@ -17,18 +17,18 @@ PI = math.pi
 
 
 def untrained(problem: PDE, stages: int = 1) -> Solution:
-    """The solution of a network as it is before any training, with figures that no training gave."""
+    """Return the solution of an untrained network with invented stages."""
     network = network_for(problem, (), 3, 5, seed=0)
     for parameter in network.parameters():
         parameter.data.normal_(generator=torch.Generator().manual_seed(1))
     first = Stage(grid_size=(3,), parameters=10, points=100, loss=1e-2, residual=0.2, change=math.nan, seconds=0.5)
-    told = [
+    later = [
         replace(
             first, parameters=10 * 2**k, loss=1e-2 / 100**k, residual=0.2 / 10**k, change=0.3 / 10**k, seconds=k + 0.5
         )
         for k in range(1, stages)
     ]
-    return Solution(network, problem, (first, *told), {}, math.nan, StopReason.BUDGET, "The budget is spent.")
+    return Solution(network, problem, (first, *later), {}, math.nan, StopReason.BUDGET, "The budget is spent.")
 
 
 def laplace(domain, **settings) -> PDE:

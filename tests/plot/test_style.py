@@ -1,4 +1,4 @@
-"""Tests of what all figures share: files, bytes, fonts, and leaving matplotlib as it was."""
+"""Common parts of all figures: files, reproducible bytes, fonts; matplotlib's settings stay unchanged."""
 
 import subprocess
 import sys
@@ -18,7 +18,10 @@ def figure():
     return parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
 
 
-@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [("svg", b"<?xml"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow), ("png", b"\x89PNG")],
+)
 def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suffix, start):
     for name in ("a", "b"):
         save(figure, tmp_path / f"{name}.{suffix}")
@@ -27,12 +30,13 @@ def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suff
     assert first == second
 
 
+@pytest.mark.slow
 def test_two_figures_of_the_same_data_have_the_same_bytes(figure):
     again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
     assert render(figure, ".svg") == render(again, ".svg")
 
 
-def test_the_layout_is_settled_once(figure):
+def test_the_layout_is_fixed_once(figure):
     assert not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
 
 
@@ -51,6 +55,7 @@ def test_save_refuses_other_names_and_leaves_nothing_behind(figure, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_settings_of_the_user_stay_and_do_not_show(figure):
     with mpl.rc_context({"font.size": 30.0, "axes.facecolor": "red"}):
         before = dict(mpl.rcParams)
@@ -63,11 +68,13 @@ def in_a_fresh_interpreter(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_imported():
     code = "import sys, edgewise.plot; print('matplotlib.pyplot' in sys.modules)"
     assert in_a_fresh_interpreter(code).stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_without_matplotlib_the_pip_line_is_given():
     run = in_a_fresh_interpreter("import sys; sys.modules['matplotlib'] = None; import edgewise.plot")
     assert run.stderr.strip().endswith("pip install 'edgewise[plot]'")

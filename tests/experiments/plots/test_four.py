@@ -10,8 +10,9 @@ from edgewise.errors import InputError
 from edgewise_experiments.plots.four import Network, four_networks
 
 
+@pytest.mark.slow
 def test_four_networks():
-    x = torch.rand(50, 2, dtype=torch.float64)
+    x = torch.rand(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     models = {
         "KAN, deep": KAN([2, 2, 1, 1], dtype=torch.float64),
         "KAN, shallow": KAN([2, 5, 1], dtype=torch.float64),

@@ -1,4 +1,4 @@
-"""The drawn guide: texts, marks, what is refused."""
+"""The drawn guide: texts, marks and refusals."""
 
 import pytest
 

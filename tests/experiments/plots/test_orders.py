@@ -25,7 +25,7 @@ def test_panels_and_guides():
     assert list(points.get_xdata()) == GRIDS
     x, y = np.log(guide.get_data())
     assert (y[1] - y[0]) / (x[1] - x[0]) == pytest.approx(-2)
-    said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["$m=0$", "$m=1$", "$m=2$", "slope $-(k+1-m)$"]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["$m=0$", "$m=1$", "$m=2$", "slope $-(k+1-m)$"]
     with pytest.raises(InputError, match="at least one panel"):
         order_panels({})

@@ -1,4 +1,4 @@
-"""Four panels: what is drawn where, and what can't be drawn."""
+"""Four panels of errors: positions, titles and refusals."""
 
 import pytest
 

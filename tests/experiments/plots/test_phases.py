@@ -1,4 +1,4 @@
-"""What a model knows while groups come one after another: curves and errors."""
+"""Continual learning: curves and errors after each group of samples."""
 
 import numpy as np
 import pytest

@@ -35,6 +35,7 @@ def test_the_function_of_an_additive_model_in_the_units_of_the_user():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), expected.detach().numpy(), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_hidden_nodes_are_in_standard_deviations_and_only_the_strongest_are_drawn():
     model = KAN([12, 5, 1], seed=1)
     figure = edge_curves(model, model.trace(torch.from_numpy(normal(200, 12)).float()), max_inputs=6, max_curves=2)
@@ -89,6 +90,7 @@ def test_effects_are_partial_dependence():
     assert band(figure.axes[1]) > 2 * np.ptp(figure.axes[1].lines[0].get_ydata())
 
 
+@pytest.mark.slow
 def test_several_outputs_share_a_legend_and_the_strongest_are_shown():
     figure = effect_curves(lambda x: x[:, :1] * np.arange(9.0), normal(60, 2), max_outputs=3)
     (legend,) = figure.legends
@@ -106,17 +108,18 @@ def test_an_input_with_few_values_is_shown_as_points():
     np.testing.assert_array_equal(figure.axes[0].get_xticks(), [0, 1])
 
 
-def test_scores_decide_what_is_tried():
-    asked = []
+def test_scores_decide_which_inputs_are_evaluated():
+    calls = []
 
     def predict(x):
-        asked.append(len(x))
+        calls.append(len(x))
         return x[:, 0]
 
     effect_curves(predict, normal(50, 20), scores=np.arange(20.0), max_inputs=2)
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_constant_columns_and_a_single_row():
     render(effect_curves(lambda x: x[:, 0] * 0, np.ones((1, 2))), ".png")
 

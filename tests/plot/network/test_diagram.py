@@ -1,4 +1,4 @@
-"""Tests of the network diagram: what is drawn, what is left out and said to be, and that nothing overlaps."""
+"""Network diagram: what is drawn, notes on what is left out, and no overlaps."""
 
 from itertools import combinations, pairwise
 
@@ -78,6 +78,7 @@ def test_masked_edges_are_absent():
     assert len(drawn(figure, "functions").get_segments()) == 3 + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [(2, 2, 1), (9, 9, 2)])
 def test_a_network_without_edges_can_still_be_drawn(width):
     model, _ = traced(width)
@@ -89,12 +90,13 @@ def test_a_network_without_edges_can_still_be_drawn(width):
     render(figure, ".svg")
 
 
-def test_what_is_left_out_is_said():
+@pytest.mark.slow
+def test_a_note_states_what_is_left_out():
     model, trace = traced((64, 16, 10))
     figure = network_diagram(model, trace, max_nodes=20, max_curves=100)
-    said = " ".join(texts(figure))
-    assert "the 20 strongest of 64 inputs (the others hold" in said
-    assert "the 100 strongest of 480 functions" in said
+    note = " ".join(texts(figure))
+    assert "the 20 strongest of 64 inputs (the others hold" in note
+    assert "the 100 strongest of 480 functions" in note
     assert len(drawn(figure, "functions").get_segments()) == 100
     small = network_diagram(*traced((2, 5, 1)))
     assert not any("strongest" in text for text in texts(small))
@@ -122,7 +124,7 @@ def test_an_mlp_is_drawn_too():
     assert len(drawn(figure, "functions").get_segments()) == 9
 
 
-def test_what_does_not_fit_is_refused():
+def test_bad_arguments_are_refused():
     model, trace = traced((2, 5, 1))
     with pytest.raises(InputError, match="names must hold 2 names"):
         network_diagram(model, trace, names=["x"])

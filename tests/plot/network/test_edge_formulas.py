@@ -1,4 +1,4 @@
-"""Texts on elementary edges: there, short, and within their slots."""
+"""Formulas on elementary edges are short and fit between the edges."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Moving pictures: as many frames as asked for, written whole or not at all."""
+"""Films: the requested number of frames, written whole or not at all."""
 
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ def frames(path):
             yield np.asarray(movie.convert("RGB"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", [lambda: heat(heat_solution), heat_on_a_disk], ids=["curves", "maps"])
 def test_every_moment_is_a_frame(problem, tmp_path):
     animate(untrained(problem()), tmp_path / "film.gif", frames=4, rate=10)
@@ -30,6 +31,7 @@ def test_every_moment_is_a_frame(problem, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]
 
 
+@pytest.mark.slow
 def test_the_same_solution_gives_the_same_bytes(tmp_path):
     for name in ("a.gif", "b.gif"):
         animate(untrained(heat()), tmp_path / name, frames=3)
@@ -47,7 +49,7 @@ def test_the_same_solution_gives_the_same_bytes(tmp_path):
         (heat, "film.gif", {"fields": ["w"]}, r"^fields must be names among u"),
     ],
 )
-def test_wrong_wishes_get_a_sentence(problem, name, settings, message, tmp_path):
+def test_bad_arguments_are_refused(problem, name, settings, message, tmp_path):
     with pytest.raises(InputError, match=message):
         animate(untrained(problem()), tmp_path / name, **settings)
     assert not list(tmp_path.iterdir())
@@ -65,6 +67,7 @@ def test_mp4(tmp_path):
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileError, match="there is no folder"):
         animate(untrained(heat()), tmp_path / "absent" / "film.gif", frames=2)

@@ -1,4 +1,4 @@
-"""Figures of solutions: a panel for each thing there is to show, drawn true to scale and named."""
+"""Figures of solutions: panels, their scale and their titles."""
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ def pictured(figure):
     return [panel for panel in figure.axes if panel.images]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANE)
 def test_the_plane_is_drawn_true_to_scale(name):
     solution = untrained(PLANE[name]())
@@ -30,6 +31,7 @@ def test_the_plane_is_drawn_true_to_scale(name):
     assert [bool(panel.patches) for panel in pictured(figure)] == [name != "square"] * len(pictured(figure))
 
 
+@pytest.mark.slow
 def test_the_map_shows_the_solution():
     solution = untrained(PLANE["square"]())
     panel, error, _ = pictured(solution_figure(solution))
@@ -39,6 +41,7 @@ def test_the_map_shows_the_solution():
     assert error.images[0].get_clim()[0] == -error.images[0].get_clim()[1]
 
 
+@pytest.mark.slow
 def test_units_and_fields():
     figure = solution_figure(untrained(flow()), units={"x": "m", "u": "m/s"})
     assert titles(figure) == [
@@ -49,6 +52,7 @@ def test_units_and_fields():
     assert titles(solution_figure(untrained(flow()), fields=["v"]))[0] == "$v$"
 
 
+@pytest.mark.slow
 def test_over_time_with_the_curves_at_some_moments():
     figure = solution_figure(untrained(heat(heat_solution)), times=[1.0, 2.5], units={"t": "s"})
     assert titles(figure) == ["$u$", "error of $u$", "residual", "$t$ = 1 s", "$t$ = 2.5 s"]
@@ -60,6 +64,7 @@ def test_over_time_with_the_curves_at_some_moments():
     assert len(solution_figure(untrained(heat())).axes[-1].lines) == 1
 
 
+@pytest.mark.slow
 def test_the_plane_over_time_is_a_row_of_moments():
     figure = solution_figure(untrained(heat_on_a_disk()), times=[0.0, 0.5, 1.0])
     assert titles(figure) == ["$t$ = 0", "$t$ = 0.5", "$t$ = 1"]
@@ -75,17 +80,20 @@ def test_one_coordinate_is_drawn_as_curves():
     assert {panel.get_xlabel() for panel in figure.axes} == {"$t$"}
 
 
+@pytest.mark.slow
 def test_many_coordinates_are_cut_through_the_middle():
     figure = solution_figure(untrained(cube()))
     assert figure.get_suptitle() == "at $x_{3}$ = 0.5, … $x_{4}$ = 0.5"
     assert titles(figure) == ["$u$", "error of $u$", "residual"]
 
 
+@pytest.mark.slow
 def test_a_reference_solution():
     figure = solution_figure(untrained(heat()), exact=lambda x: heat_solution(x[:, 0], x[:, 1])[:, None])
     assert "error of $u$" in titles(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
 def test_the_same_figure_gives_the_same_bytes(suffix):
     first, again = (render(solution_figure(untrained(PLANE["disk"]())), suffix) for _ in range(2))
@@ -101,6 +109,6 @@ def test_the_same_figure_gives_the_same_bytes(suffix):
         (oscillation, {"times": [0.5]}, "times must be left out for a problem without"),
     ],
 )
-def test_wrong_wishes_get_a_sentence(problem, settings, message):
+def test_bad_arguments_are_refused(problem, settings, message):
     with pytest.raises(InputError, match=message):
         solution_figure(untrained(problem()), **settings)

@@ -1,4 +1,4 @@
-"""Maps end where the domain does, and colours say what the bar says."""
+"""Maps end at the boundary of the domain, and their colours match the colour bar."""
 
 import math
 

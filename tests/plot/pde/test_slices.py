@@ -1,4 +1,4 @@
-"""What is drawn are the numbers of the solution, at points of the domain only."""
+"""The drawn values are those of the solution, at points of the domain only."""
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ def test_outside_there_is_nothing():
     assert shown.error is None and shown.exact is None
 
 
+@pytest.mark.slow
 def test_the_residuals_are_those_of_the_equation_in_one_unit():
     solution = untrained(flow())
     x = solution.problem.domain.interior(300, seed=4)

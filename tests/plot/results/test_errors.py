@@ -1,4 +1,4 @@
-"""Figures of errors: what is drawn where."""
+"""Figures that compare errors: positions, ticks, legends and refusals."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ def test_curves_and_guides():
     assert np.log(y1 / y0) / np.log(x1 / x0) == pytest.approx(-4)
     assert y0 > cubic.get_ydata()[0] and y1 >= 0.99 * min(cubic.get_ydata())
     assert quintic.get_color() == left.lines[2].get_color() != cubic.get_color()
-    said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["cubic", "slope −4", "quintic", "slope −6", "other"]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["cubic", "slope −4", "quintic", "slope −6", "other"]
     assert list(right.xaxis.get_majorticklocs()) == [3, 5, 10, 20, 40]
 
 
@@ -73,7 +73,7 @@ def test_dots():
     assert axes.collections[1].get_segments()[1].tolist() == [[1e-3, 1], [3e-3, 1]]
 
 
-def test_bars_that_are_too_high_say_so():
+def test_bars_that_are_cut_show_their_value():
     names = list("abcd")
     series = {"ours": [Span.of([1.0])] * 4, "other": [Span.of([2.0]), Span.of([500.0]), Span.of([2.0]), None]}
     (axes,) = error_bar_chart(names, series, ylabel="%").axes

@@ -29,6 +29,7 @@ def listed(figure):
     return [text.get_text() for text in figure.axes[1].texts] + [patch.get_label() for patch in figure.axes[1].patches]
 
 
+@pytest.mark.slow
 def test_dots_are_the_entries_and_the_best_is_marked():
     found = front("1.2", "0.3*a + 1", "a*exp(-b) + 1.01", "a*exp(-b) + 1 + 0*c", held=True)
     figure = formula_front(found, target="yield")
@@ -38,13 +39,14 @@ def test_dots_are_the_entries_and_the_best_is_marked():
     assert dots.get_offsets()[0, 1] == pytest.approx(share)
     assert rings.get_offsets()[0, 1] == pytest.approx(share * np.sqrt(2))
     assert mark.get_offsets()[0, 0] == found.best.complexity
-    said = listed(figure)
-    assert said.count("exact") == 1 and r"$\mathrm{yield} = 1.2$" in said
+    shown = listed(figure)
+    assert shown.count("exact") == 1 and r"$\mathrm{yield} = 1.2$" in shown
     marked = [text.get_text() for text in figure.axes[1].texts if text.get_color() == ORANGE]
     assert marked[1] == "exact" and len(marked) == 2
     assert render(formula_front(found), ".svg") == render(formula_front(found), ".svg")
 
 
+@pytest.mark.slow
 def test_formulas_fit_the_page_whatever_their_length_and_names():
     long = " + ".join(f"{k}.25*sin({k}*a + b)*c" for k in range(1, 12))
     found = front("c + 0.123")
@@ -65,8 +67,8 @@ def test_many_formulas_are_cut_to_the_best():
         for k in range(1, 9)
     ]
     found = Front(tuple(entries), 50, float(y.var()))
-    said = listed(formula_front(found, max_formulas=3))
-    assert "5 formulas are not written out." in said and len(said) == 3 * 3 + 1
+    shown = listed(formula_front(found, max_formulas=3))
+    assert "5 formulas are not written out." in shown and len(shown) == 3 * 3 + 1
 
 
 def test_bad_arguments_are_refused():

@@ -1,4 +1,4 @@
-"""Tests of predicted against observed, numbers and classes."""
+"""Figures of predictions against observations, for numbers and for classes."""
 
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ def test_many_rows_become_hexagons_that_hold_them_all():
     assert len(render(figure, ".svg")) < 200_000
 
 
+@pytest.mark.slow
 def test_each_output_has_a_panel():
     figure = parity(np.zeros((5, 3)), np.ones((5, 3)), names=["u", "v", "w"])
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["u", "v", "w"]
@@ -53,7 +54,7 @@ def test_counts_and_rates():
     assert figure.get_suptitle() == "60.0 % of 5 right"
 
 
-def test_ordinal_classes_tell_near_misses():
+def test_ordinal_classes_count_near_misses():
     figure = confusion(np.array([-2, 0, 2, 4]), np.array([-2, 2, 2, -2]), classes=[-2, 0, 2, 4])
     assert figure.get_suptitle() == "50.0 % of 4 right, 75.0 % at most one class off"
     assert figure.axes[0].get_yticklabels()[0].get_text() == "−2"
@@ -61,13 +62,14 @@ def test_ordinal_classes_tell_near_misses():
     assert "off" not in uneven.get_suptitle()
 
 
-def test_all_is_said_only_of_all():
+def test_100_percent_only_if_all_are_right():
     y = np.zeros(20_000, dtype=int)
     prediction = y.copy()
     prediction[0] = 1
     assert confusion(y, prediction).get_suptitle().startswith("99.9 %")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [14, 40, 90])
 def test_many_classes_stay_on_the_page(count):
     y = np.arange(count)

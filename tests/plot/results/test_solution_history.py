@@ -1,4 +1,4 @@
-"""The history of a solution: a mark for each stage, and gaps where there is no number."""
+"""History of a solution: a marker for each stage, and gaps where there is no number."""
 
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ def test_each_stage_is_a_mark():
     assert (left.get_xlabel(), right.get_xlabel()) == ("parameters", "seconds")
 
 
+@pytest.mark.slow
 def test_one_stage_can_be_drawn():
     render(solution_history(untrained(heat())), ".svg")
 

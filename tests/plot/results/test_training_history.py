@@ -55,7 +55,7 @@ def test_a_long_history_is_thinned_but_keeps_its_ends():
     assert line.get_xdata()[[0, -1]].tolist() == [0, 9999]
 
 
-@pytest.mark.parametrize("low", [1e-9, 0.3, 0.95, 1.0])
+@pytest.mark.parametrize("low", [1e-9, *(pytest.param(low, marks=pytest.mark.slow) for low in (0.3, 0.95, 1.0))])
 def test_ticks_are_labelled_over_any_range(low):
     figure = training_history(records(np.linspace(1, low, 50), [None] * 50))
     render(figure, ".png")
