@@ -25,12 +25,12 @@ from edgewise.formulas import complexity, parse_expression, shortest_form
 from edgewise_experiments.formulas import formulas
 from edgewise_experiments.runner.store import machine
 
-CLOSE = 1e-5
-BATCH = 5  # generations of gplearn between looks at the clock
+CLOSE = 1e-5  # relative error of an accurate formula; pyoperon computes in single precision
+BATCH = 5  # generations of gplearn between two checks of the time
 
 
 def operon(x, y, seconds: float, seed: int):
-    """(predict, symbols, text)"""
+    """Return (predict, symbols, text)."""
     from pyoperon.sklearn import SymbolicRegressor
 
     model = SymbolicRegressor(
@@ -52,7 +52,7 @@ def operon(x, y, seconds: float, seed: int):
 
 
 def gplearn(x, y, seconds: float, seed: int):
-    """(predict, symbols, text)"""
+    """Return (predict, symbols, text)."""
     from gplearn.genetic import SymbolicRegressor
 
     functions = ("add", "sub", "mul", "div", "sqrt", "log", "sin", "inv", "neg")
@@ -74,7 +74,7 @@ PEERS = {"pyoperon": operon, "gplearn": gplearn}
 
 
 def measured(peer: str, problem: str, seconds: float, seed: int) -> dict:
-    """One row of the file."""
+    """Run one peer on one problem and return its row of the file."""
     target = formulas.PROBLEMS[problem]
     x, y = target.sample(formulas.SAMPLES, seed)
     fresh_x, fresh_y = target.sample(formulas.FRESH, seed=1_000_000 + seed)

@@ -1,4 +1,4 @@
-"""The layers that are timed: each is made for one shape and gives a function per task, or None where it can't do it."""
+"""The layers that are timed: each is built for one shape and gives a function per task, None for tasks it cannot do."""
 
 import contextlib
 import importlib

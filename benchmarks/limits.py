@@ -1,13 +1,13 @@
-"""Sets the CPU kernel beside what one core can do: multiply-adds, reading and writing memory. float32, one thread.
+"""Compares the CPU kernel with the limits of one core: multiply-adds, reading and writing memory. float32, one thread.
 
 python benchmarks/limits.py [--out benchmarks/results]. The peaks come from a C program made for this processor
-(peak.c). Two measurements say where the time of a layer goes:
+(peak.c). Two measurements show where the time of a layer goes:
 
-    phases    time over the number of outputs is a straight line. Its value at no outputs is what every sample costs
-              for every input (find the interval, the spline values, the base function); its slope is what a
-              multiply-add costs, beside the least it could.
-    shapes    CPU milliseconds of forward + backward; what its multiply-adds would take at the peak; and what it takes
-              to read the coefficients and to write a gradient of that size into fresh memory, once each.
+    phases    the time is a linear function of the number of outputs. Its value at zero outputs is the cost of every
+              sample and input (knot interval, spline values, base function); its slope is the cost of a multiply-add,
+              which is compared with the least possible.
+    shapes    CPU milliseconds of forward + backward; of its multiply-adds at the peak; and of reading the coefficients
+              and writing a gradient of that size into fresh memory, once each.
 """
 
 import argparse
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from layers import TASKS, edgewise
 from speed import GRIDS, SHAPES, about, write_rows
 
-REPEATS = 15
+REPEATS = 15  # of every measurement, a choice
 ROWS = 3 + 2  # multiply-adds per sample, input and output: degree + 1 splines and the base function
 PHASES = {"batch": 1024, "inputs": 64, "outputs": (64, 128, 192, 256)}
 CONTRACTIONS = {TASKS[0]: 1, TASKS[1]: 3}  # forward; that, the gradient by x and that by the parameters
@@ -42,7 +42,7 @@ def median_ms(task) -> float:
 
 
 def best_ms(task) -> float:
-    """Of a task whose time is a limit of the machine."""
+    """Return the least milliseconds of a task whose time is a limit of the machine."""
     times = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -63,14 +63,14 @@ def peak_library(folder: str) -> ctypes.CDLL:
 
 
 def peak_per_ms(library: ctypes.CDLL) -> float:
-    """Multiply-adds of float32 per millisecond."""
+    """Return the largest number of float32 multiply-adds per millisecond."""
     repeats, sink = 1_000_000, ctypes.c_float()
     count = library.multiply_adds(1, 1.0, sink) * repeats
     return count / best_ms(lambda: library.multiply_adds(repeats, 1.0, sink))
 
 
 def phases(grid_size: int, peak: float) -> list[dict]:
-    """Least squares over outputs, for each task."""
+    """Fit the time as a linear function of the number of outputs, for each task."""
     batch, inputs, found = PHASES["batch"], PHASES["inputs"], []
     x = torch.rand(batch, inputs) * 1.98 - 0.99
     for task, contractions in CONTRACTIONS.items():

@@ -1,4 +1,4 @@
-"""Counts the memory of KAN layers side by side: the most bytes held during forward + backward, above those before it.
+"""Measures the memory of KAN layers: the most bytes held during forward + backward, above those held before.
 
 python benchmarks/memory.py [--out benchmarks/results]. Every allocation of the process is counted (allocations.c,
 which needs a C compiler and glibc), working arrays of all libraries included; the gradients of the parameters are
@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from layers import LAYERS, TASKS
 from speed import GRIDS, SHAPES, about, too_large, write_rows
 
-ATTEMPTS = 3
+ATTEMPTS = 3  # of which the least counts, a choice
 
 
 def counted(out: Path) -> None:
-    """Starts this file again with the counter before malloc."""
+    """Run this file again with the counter loaded before malloc."""
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "allocations.so"
         source = Path(__file__).with_name("allocations.c")
@@ -36,7 +36,7 @@ def counted(out: Path) -> None:
 
 
 def peak(counter: ctypes.CDLL, task) -> int:
-    """Bytes, the least of some runs: a library may fill a cache of its own in the first."""
+    """Return bytes, the least of some runs: a library may fill a cache of its own in the first one."""
     task()
     found = []
     for _ in range(ATTEMPTS):
@@ -47,7 +47,7 @@ def peak(counter: ctypes.CDLL, task) -> int:
 
 
 def gradients(name: str, shape: tuple[int, int, int], grid_size: int) -> int:
-    """Bytes of the gradients of all parameters, in float32."""
+    """Return the bytes of the gradients of all parameters, in float32."""
     _, inputs, outputs = shape
     functions = {"nn.Linear": 1, "inkan 0.5.2": grid_size + 3}.get(name, grid_size + 4)
     return 4 * inputs * outputs * functions

@@ -53,7 +53,7 @@ def processor() -> str:
 def too_large(
     name: str, shape: tuple[int, int, int], grid_size: int, task: str, dtype: torch.dtype, limit: float = LIMIT
 ) -> bool:
-    """Layers that hold batch x in x (grid + degree) would fill the memory, several times over for a Laplacian."""
+    """Return whether a layer that holds batch x in x (grid + degree) would fill the memory; a Laplacian needs more."""
     batch, inputs, outputs = shape
     times = HELD.get(name, 6.0 if "reference" in name else 0)
     wide = times * batch * inputs * (grid_size + 3) * dtype.itemsize
@@ -65,7 +65,7 @@ def too_large(
 
 
 def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
-    """Median milliseconds of tasks that have run before, the runs interleaved: one of slow tasks, 15 of fast ones."""
+    """Return median milliseconds of tasks, their runs interleaved: one run of slow tasks, 15 and more of fast ones."""
     clock = time.process_time if one_thread else time.perf_counter
     inner, times, length = {}, {name: [] for name in tasks}, {}
     for name, task in tasks.items():
@@ -77,10 +77,10 @@ def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
             times[name] = [length[name] * 1e3]
     end = time.perf_counter() + seconds
     for repeat in range(31):
-        late = time.perf_counter() > end
-        if late and repeat >= 15:
+        past_deadline = time.perf_counter() > end
+        if past_deadline and repeat >= 15:
             break
-        longest = FAST if late and repeat >= 3 else SLOW
+        longest = FAST if past_deadline and repeat >= 3 else SLOW
         for name in (name for name in tasks if length[name] <= longest):
             start = clock()
             for _ in range(inner[name]):
@@ -90,7 +90,7 @@ def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
 
 
 def run(settings: argparse.Namespace) -> None:
-    """One row per threads, dtype, shape, grid and layer; the file has them after each cell."""
+    """Measure all threads, dtypes, shapes, grids and layers; the file is written after each shape and grid."""
     path = settings.out / "speed.json"
     known = json.loads(path.read_text(encoding="utf-8"))["rows"] if settings.resume and path.exists() else []
     rows = {tuple(row["cell"]): [] for row in known}
@@ -169,7 +169,7 @@ def settings_of(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def plot(rows: list[dict], path: Path) -> None:
-    """Cost of forward + backward against grid size, one panel per shape, float32, one thread."""
+    """Draw the cost of forward + backward against grid size, one panel per shape, float32, one thread."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -202,7 +202,7 @@ def plot(rows: list[dict], path: Path) -> None:
 
 
 def about() -> dict:
-    """The machine, and what a number depends on besides."""
+    """Return the machine and everything else that the numbers depend on."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -224,7 +224,7 @@ def store(settings: argparse.Namespace, rows: list[dict]) -> None:
 
 
 def write_rows(path: Path, head: dict, rows: list[dict]) -> None:
-    """One row a line."""
+    """Write a JSON file with one row a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(row) for row in rows)
     path.write_text(f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")

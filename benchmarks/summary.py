@@ -1,4 +1,4 @@
-"""Writes what the stored measurements say, as Markdown for the README: python benchmarks/summary.py"""
+"""Prints the stored measurements as Markdown for docs/speed.md: python benchmarks/summary.py"""
 
 import json
 import statistics
@@ -9,6 +9,19 @@ RESULTS = Path(__file__).parent / "results"
 GRIDS = (5, 20, 50, 200)
 PEERS = ("inkan 0.5.2", "flashkan 0.2.0", "pykan 0.2.8", "jaxKAN 0.3.7")  # all of them with exact B-splines
 BACKWARD = "forward + backward"
+WIDE = 16  # outputs from which a layer counts as wide
+FACTOR_NOTE = (
+    "The largest factor over `nn.Linear` among layers of 16 outputs or more, for other number types and numbers of "
+    "threads:"
+)
+LIMIT_NOTE = (
+    "Where the time goes. Every sample and input needs some preparation, whatever the number of outputs: the knot "
+    "interval, the spline values and the base function. The multiply-adds then run at a large share of the limit of "
+    "the processor; the rest is spent on the rows of outputs, which every input reads and writes again. In narrow "
+    "layers most of the time is preparation, so that faster arithmetic would gain little there. Where the "
+    "coefficients outgrow the caches, reading and writing them adds to the time, page by page; the kernel requests "
+    "large pages. Times are those of forward + backward in float32 on one thread."
+)
 
 
 def read(name: str) -> dict:
@@ -63,58 +76,61 @@ def speed_table(found: dict[tuple, float], held: dict[tuple, int]) -> str:
     return table([*columns, *(["memory, × `nn.Linear`"] if held else [])], rows)
 
 
-def limit_sentences(limits: dict) -> str:
+def factor_table(speed: dict) -> str:
+    """Show the largest factor over `nn.Linear` of wide layers for other number types and numbers of threads."""
+    rows = []
+    for threads, dtype in sorted({(row["threads"], row["dtype"]) for row in speed["rows"]} - {(1, "float32")}):
+        measured = times(speed, threads, dtype)
+        shapes = dict.fromkeys(key[0] for key in measured if key[0][2] >= WIDE)
+        factors = [
+            max(measured[s, g, "Edgewise"] / linear(measured, s) for s in shapes if (s, g, "Edgewise") in measured)
+            for g in GRIDS
+        ]
+        rows.append([dtype, str(threads), " · ".join(f"{factor:.1f}" for factor in factors)])
+    return table(["number type", "threads", f"largest factor, grid {' · '.join(map(str, GRIDS))}"], rows)
+
+
+def limit_table(limits: dict) -> str:
+    """Compare the kernel with the limits of one core, and show the parts of its time."""
     phases = {(row["task"], row["grid_size"]): row for row in limits["phases"]}
     forward, both = phases["forward", GRIDS[0]], phases[BACKWARD, GRIDS[0]]
     large = max(limits["rows"], key=lambda row: row["coefficient_bytes"])
     small = next(row for row in limits["rows"] if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
-    narrow = next(row for row in limits["rows"] if row["shape"][2] == 16 and row["grid_size"] == GRIDS[0])
+    narrow = next(row for row in limits["rows"] if row["shape"][2] == WIDE and row["grid_size"] == GRIDS[0])
     prepared = both["nanoseconds_per_sample_and_input"] * narrow["shape"][0] * narrow["shape"][1] * 1e-6
-    shape = f"{large['shape'][1]} → {large['shape'][2]}"
-    return (
-        f"Where the time goes: one core of this processor does {limits['multiply_adds_per_second'] / 1e9:.0f} thousand "
-        "million float32 multiply-adds a second at most. A wide layer pays "
-        f"{forward['nanoseconds_per_sample_and_input']:.1f} ns forward "
-        f"({both['nanoseconds_per_sample_and_input']:.1f} ns with backward) for every sample and input, whatever the "
-        "number of outputs: the interval, the spline values, the base function. Its multiply-adds then run at "
-        f"{forward['share_of_peak']:.0%} of the limit forward, {both['share_of_peak']:.0%} with backward; the rest "
-        f"goes to the rows of outputs, which every input reads and writes anew. So {shape} at grid size {GRIDS[0]} "
-        f"takes {small['milliseconds']:.1f} ms where its multiply-adds alone would take "
-        f"{small['multiply_adds_at_peak']:.1f}, and of the {narrow['milliseconds']:.0f} ms of "
-        f"{narrow['shape'][1]} → {narrow['shape'][2]} about {prepared:.0f} are preparation: that, not arithmetic, is "
-        f"what is left to gain for narrow layers. Where coefficients outgrow the caches ({shape} at grid size "
-        f"{large['grid_size']}: {large['coefficient_bytes'] / 1e6:.0f} MB) their own traffic comes to that: "
-        f"{large['milliseconds']:.0f} ms; to read them once and write a fresh gradient takes "
-        f"{large['read_coefficients'] + large['write_gradient']:.0f} ms by itself, page by page, and the kernel asks "
-        "for large pages."
-    )
+    traffic = large["read_coefficients"] + large["write_gradient"]
+    wide, slim = (f"{row['shape'][1]} → {row['shape'][2]}, grid {row['grid_size']}" for row in (small, narrow))
+    fine = f"{large['shape'][1]} → {large['shape'][2]}, grid {large['grid_size']}"
+    values = {
+        "one core's limit, thousand million multiply-adds a second": f"{limits['multiply_adds_per_second'] / 1e9:.0f}",
+        "preparation of a sample and input, forward": f"{forward['nanoseconds_per_sample_and_input']:.1f} ns",
+        "preparation of a sample and input, with backward": f"{both['nanoseconds_per_sample_and_input']:.1f} ns",
+        "share of the limit for the multiply-adds, forward": f"{forward['share_of_peak']:.0%}",
+        "share of the limit for the multiply-adds, with backward": f"{both['share_of_peak']:.0%}",
+        f"{wide}: time": f"{small['milliseconds']:.1f} ms",
+        f"{wide}: its multiply-adds at the limit": f"{small['multiply_adds_at_peak']:.1f} ms",
+        f"{slim}: time": f"{narrow['milliseconds']:.0f} ms",
+        f"{slim}: its preparation": f"{prepared:.0f} ms",
+        f"{fine}: coefficients": f"{large['coefficient_bytes'] / 1e6:.0f} MB",
+        f"{fine}: time": f"{large['milliseconds']:.0f} ms",
+        f"{fine}: reading them once and writing a gradient": f"{traffic:.0f} ms",
+    }
+    return table(["quantity", "value"], [list(pair) for pair in values.items()])
 
 
 def markdown() -> str:
+    """Return the measured part of docs/speed.md: tables, and the paragraphs that explain them."""
     speed, limits = read("speed"), read("limits")
     held = {(tuple(row["shape"]), row["grid_size"], row["layer"]): row["bytes"] for row in read("memory")["rows"]}
-    sets = sorted({(row["threads"], row["dtype"]) for row in speed["rows"]})
-    parts = [f"float32, one thread, on {speed['processor']} ({speed['instruction_sets'][0]}, {speed['date']}):"]
-    parts.append(speed_table(times(speed, 1, "float32"), held))
-    others = []
-    for threads, dtype in sets:
-        if (threads, dtype) == (1, "float32"):
-            continue
-        found = times(speed, threads, dtype)
-        shapes = dict.fromkeys(key[0] for key in found if key[0][2] >= 16)  # wide ones
-        worst = [
-            max(found[s, g, "Edgewise"] / linear(found, s) for s in shapes if (s, g, "Edgewise") in found)
-            for g in GRIDS
-        ]
-        others.append(
-            f"{dtype}, {threads} thread{'s' * (threads > 1)}: {' · '.join(f'{value:.1f}' for value in worst)}"
-        )
-    parts.append(
-        "The largest factor over `nn.Linear` among layers of 16 outputs or more at those grid sizes: "
-        + "; ".join(others)
-        + "."
+    parts = (
+        f"float32, one thread, on {speed['processor']} ({speed['instruction_sets'][0]}, {speed['date']}):",
+        speed_table(times(speed, 1, "float32"), held),
+        FACTOR_NOTE,
+        factor_table(speed),
+        LIMIT_NOTE,
+        limit_table(limits),
     )
-    filled = [part if part.startswith("|") else textwrap.fill(part, 120) for part in [*parts, limit_sentences(limits)]]
+    filled = [part if part.startswith("|") else textwrap.fill(part, 120) for part in parts]
     return "\n\n".join(filled) + "\n"
 
 

@@ -1,8 +1,8 @@
 """Builds the knot table from the Hoste-Thistlethwaite table, with SnapPy: python -m tools.knots.build FOLDER
 
-Two long stages, each a file for every 5,000 knots, so that the command goes on where it was stopped; rows that failed
-are tried again at the end, with other diagrams and triangulations. One core: about an hour for 15 crossings, half a
-minute for `--max-crossings 11`. See README.md beside this file.
+Two long stages write a file for every 5,000 knots, so that an interrupted command continues with the next file; rows
+that failed are tried again at the end, with other diagrams and triangulations. On one core this takes about an hour for
+15 crossings, and half a minute for `--max-crossings 11`. See README.md in this folder.
 """
 
 import argparse
@@ -14,25 +14,26 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import snappy  # noqa: F401  # spherogram asks it for exteriors
+import snappy  # noqa: F401  # spherogram uses it for exteriors
 import snappy_15_knots.database
 import spherogram
 from tools.knots.diagrams import alexander_span, seifert_genus, signature
 from tools.knots.geometry import cusp, make_positive, short_geodesic
 from tools.knots.torsion import degrees
 
-CHUNK = 5000
+CHUNK = 5000  # knots in a file of a stage
 ODD = ("signature", "chern_simons", "meridinal_translation_real", "short_geodesic_imag_part")  # under mirror image
 SYMMETRIES = ("0", "D3", "D4", "D6", "D8", "Z/2 + Z/2")  # the columns of DeepMind's table
 ROUNDED = ("volume", "cusp_volume", "longitudinal_translation", "meridinal_translation_real")
-TRIES, SECONDS = 8, 20
+TRIES, SECONDS = 8, 20  # of a knot at which SnapPy's kernel stopped: attempts, and the time limit of each
 
 
 def knot_names(least: int, most: int) -> pd.DataFrame:
-    """name, crossings and alternating of the knots of the table, in its order."""
+    """Return name, crossings and alternation of the knots of the Hoste-Thistlethwaite table, in its order."""
     with sqlite3.connect(f"file:{snappy_15_knots.database.database_path}?mode=ro", uri=True) as connection:
         names = [row[0] for row in connection.execute("select name from HT_links where cusps=1 order by id")]
     crossings = [int(name[1:].split("a")[0].split("n")[0]) for name in names]
@@ -41,8 +42,13 @@ def knot_names(least: int, most: int) -> pd.DataFrame:
 
 
 def geometry_row(name: str, attempt: int = 0) -> dict:
-    """Invariants of a diagram and of its complement. attempt: 0 the table's diagram, 1 its mirror image, mirrored
-    back, 2 and on other diagrams of the knot."""
+    """Compute invariants of a diagram and of its complement.
+
+    Parameters
+    ----------
+    attempt : int
+        0 for the table's diagram, 1 for its mirror image (with the signs changed back), 2 and more for other diagrams.
+    """
     link = spherogram.Link(name)
     code = [list(crossing) for crossing in link.PD_code()]
     row: dict = dict(zip(("signature", "determinant"), signature(code), strict=True))
@@ -68,9 +74,9 @@ def geometry_row(name: str, attempt: int = 0) -> dict:
     return {**row, "ok": True, "error": ""}
 
 
-def torsion_row(knot) -> dict:
-    """Genus where the diagram settles it, and degrees of the torsion polynomials. knot: a row of the first stage."""
-    exact = settled(knot)
+def torsion_row(knot: Any) -> dict:
+    """Return the genus if the diagram determines it, and degrees of the torsion polynomials; knot: a geometry row."""
+    exact = has_known_genus(knot)
     row: dict = {"genus": int(knot.genus_diagram)} if exact else {}
     if knot.ok:
         exterior = spherogram.Link(knot.name).exterior()
@@ -79,41 +85,41 @@ def torsion_row(knot) -> dict:
     return row
 
 
-def torsion_again(knot) -> dict:
-    """With the genus from knot Floer homology, and other triangulations."""
+def torsion_again(knot: Any) -> dict:
+    """Compute the same with the genus from knot Floer homology, and other triangulations."""
     link = spherogram.Link(knot.name)
     row: dict = {"genus": int(link.knot_floer_homology()["seifert_genus"])}
     for _ in range(25):
         exterior = link.exterior()
         exterior.randomize()
         make_positive(exterior)
-        row |= degrees(exterior, row["genus"], exact=True, plain=not settled(knot), tries=12)
-        if "adjoint" in row and ("plain" in row or settled(knot)):
+        row |= degrees(exterior, row["genus"], exact=True, plain=not has_known_genus(knot), tries=12)
+        if "adjoint" in row and ("plain" in row or has_known_genus(knot)):
             break
     return row
 
 
-def settled(knot) -> bool:
-    """Whether the diagram gives the genus: it alternates, or Seifert's surface meets Alexander's bound."""
+def has_known_genus(knot: Any) -> bool:
+    """Return whether the diagram gives the genus: it alternates, or Seifert's surface attains Alexander's bound."""
     return bool(knot.alternating or knot.alexander_span == 2 * knot.genus_diagram)
 
 
-def staged(folder: Path, stage: str, rows: pd.DataFrame, work: Callable) -> pd.DataFrame:
-    """What `work` gives for every row, chunk by chunk; chunks that have a file are read."""
+def staged(folder: Path, stage: str, rows: pd.DataFrame, work: Callable[[Any], dict]) -> pd.DataFrame:
+    """Return the results of `work` for all rows, chunk by chunk; chunks that have a file are read."""
     started, parts = time.time(), []
     for start in range(0, len(rows), CHUNK):
         path = folder / f"{stage}_{start:06d}.parquet"
         if not path.exists():
-            made = pd.DataFrame([_guarded(work, row) for row in rows[start : start + CHUNK].itertuples()])
-            made.to_parquet(path.with_suffix(".part"), index=False)
+            chunk = pd.DataFrame([row_or_error(work, row) for row in rows[start : start + CHUNK].itertuples()])
+            chunk.to_parquet(path.with_suffix(".part"), index=False)
             path.with_suffix(".part").rename(path)
-            print(f"{stage}: {start + len(made):,} of {len(rows):,}, {time.time() - started:.0f} s", flush=True)
+            print(f"{stage}: {start + len(chunk):,} of {len(rows):,}, {time.time() - started:.0f} s", flush=True)
         parts.append(pd.read_parquet(path))
     return pd.concat(parts, ignore_index=True)
 
 
-def _guarded(work: Callable, row) -> dict:
-    """A knot that fails becomes a row with the error; it is tried again later."""
+def row_or_error(work: Callable[[Any], dict], row: Any) -> dict:
+    """Return the result for a knot, or a row with the error; such a knot is tried again later."""
     try:
         return {"name": row.name, **work(row)}
     except Exception as error:
@@ -121,26 +127,27 @@ def _guarded(work: Callable, row) -> dict:
 
 
 def retried(knots: Iterable) -> pd.DataFrame:
-    """Rows of knots at which SnapPy's kernel stopped, each try in a process of its own with a time limit."""
+    """Return rows of knots at which SnapPy's kernel stopped, each try in a process of its own with a time limit."""
     rows = []
     for knot in knots:
-        found = {"ok": False, "error": "time limit"}
+        row = {"ok": False, "error": "time limit"}
         for attempt in range(TRIES):
             answers: multiprocessing.Queue = multiprocessing.Queue()
-            child = multiprocessing.Process(target=_answer, args=(knot.name, attempt, answers))
+            child = multiprocessing.Process(target=put_geometry_row, args=(knot.name, attempt, answers))
             child.start()
             with suppress(Empty):
-                found = answers.get(timeout=SECONDS)
+                row = answers.get(timeout=SECONDS)
             child.kill()
             child.join()
-            if found["ok"]:
+            if row["ok"]:
                 break
-        rows.append({"name": knot.name, **found})
-        print(f"again: {knot.name} {'found' if found['ok'] else found['error']}", flush=True)
+        rows.append({"name": knot.name, **row})
+        print(f"again: {knot.name} {'computed' if row['ok'] else row['error']}", flush=True)
     return pd.DataFrame(rows)
 
 
-def _answer(name: str, attempt: int, answers) -> None:
+def put_geometry_row(name: str, attempt: int, answers: multiprocessing.Queue) -> None:
+    """Put the geometry row of a knot, or the error, into a queue."""
     try:
         answers.put(geometry_row(name, attempt))
     except Exception as error:
@@ -148,10 +155,10 @@ def _answer(name: str, attempt: int, answers) -> None:
 
 
 def table(knots: pd.DataFrame) -> pd.DataFrame:
-    """The columns of DeepMind's table under its names, and what else is known of each knot."""
+    """Return the columns of DeepMind's table under its names, and further invariants of each knot."""
     knots = knots[knots.ok].reset_index(drop=True)
     plain = knots.get("plain", pd.Series(np.nan, index=knots.index))
-    genus = knots.genus.where([settled(knot) for knot in knots.itertuples()], (plain + 2) / 4)
+    genus = knots.genus.where([has_known_genus(knot) for knot in knots.itertuples()], (plain + 2) / 4)
     turn = knots.short_geodesic_imag_part
     turn = np.where(turn <= -np.pi, turn + 2 * np.pi, np.where(turn > np.pi, turn - 2 * np.pi, turn))
     out = pd.DataFrame({"name": knots.name.astype("string"), "crossings": knots.crossings.astype("int8")})
@@ -179,7 +186,7 @@ def table(knots: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(out: pd.DataFrame, folder: Path) -> None:
-    """knots.parquet, and the sample of 8,000 rows as the package has it."""
+    """Write knots.parquet, and the sample of 8,000 rows as the package has it."""
     whole = out.dropna()
     whole = whole.astype({name: "int8" for name in whole.columns if str(whole[name].dtype) == "Int8"})
     floats = [name for name in whole.columns if whole[name].dtype == "float32"]
@@ -197,24 +204,24 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--min-crossings", type=int, default=3)
     parser.add_argument("--max-crossings", type=int, default=15)
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     random.seed(0)  # spherogram's random moves
-    names = knot_names(given.min_crossings, given.max_crossings)
-    found = staged(given.folder, "geometry", names, lambda knot: geometry_row(knot.name))
-    failed = found[~found.ok]
+    names = knot_names(options.min_crossings, options.max_crossings)
+    geometry = staged(options.folder, "geometry", names, lambda knot: geometry_row(knot.name))
+    failed = geometry[~geometry.ok]
     if len(failed):
-        found = pd.concat([found[found.ok], retried(failed.itertuples())], ignore_index=True)
-    knots = names.merge(found, on="name", how="left", validate="one_to_one")
-    torsion = staged(given.folder, "torsion", knots, torsion_row).drop(columns=["ok", "error"], errors="ignore")
+        geometry = pd.concat([geometry[geometry.ok], retried(failed.itertuples())], ignore_index=True)
+    knots = names.merge(geometry, on="name", how="left", validate="one_to_one")
+    torsion = staged(options.folder, "torsion", knots, torsion_row).drop(columns=["ok", "error"], errors="ignore")
     knots = knots.merge(torsion, on="name", validate="one_to_one")
     plain = knots.get("plain", pd.Series(np.nan, index=knots.index))
-    unclear = knots[knots.ok & (knots.adjoint.isna() | (~knots.apply(settled, axis=1) & plain.isna()))]
+    unclear = knots[knots.ok & (knots.adjoint.isna() | (~knots.apply(has_known_genus, axis=1) & plain.isna()))]
     if len(unclear):
-        again = pd.DataFrame([_guarded(torsion_again, knot) for knot in unclear.itertuples()]).set_index("name")
+        again = pd.DataFrame([row_or_error(torsion_again, knot) for knot in unclear.itertuples()]).set_index("name")
         again = again.drop(columns=["ok", "error"], errors="ignore")
         knots = again.combine_first(knots.set_index("name")).loc[knots.name].reset_index()
-    write(table(knots), given.folder)
+    write(table(knots), options.folder)
 
 
 if __name__ == "__main__":

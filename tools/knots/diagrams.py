@@ -14,7 +14,7 @@ Code = Sequence[Sequence[int]]
 
 @dataclass(frozen=True)
 class Diagram:
-    """signs: of the crossings. face: of each corner, 4 crossing + k between slots k and k + 1. colour: of each face."""
+    """Sign of each crossing, face of each corner (4 crossing + k is between slots k and k + 1), colour of each face."""
 
     signs: list[int]
     face: list[int]
@@ -22,7 +22,7 @@ class Diagram:
 
 
 def crossing_signs(code: Code) -> list[int]:
-    """1 where the over-strand goes from d to b, -1 where it goes from b to d. Raises ValueError where neither fits."""
+    """Return 1 where the over-strand goes from d to b, -1 where from b to d. Raises ValueError if neither fits."""
     edges, signs = 2 * len(code), []
     for _, b, _, d in code:
         forward, backward = (b - d) % edges == 1, (d - b) % edges == 1
@@ -33,8 +33,8 @@ def crossing_signs(code: Code) -> list[int]:
 
 
 def analysed(code: Code) -> Diagram:
-    """Signs, faces and their checkerboard colours. Raises ValueError where the code is no planar connected diagram."""
-    mate = _mates(code)
+    """Return signs, faces and checkerboard colours. Raises ValueError unless the diagram is planar and connected."""
+    mate = other_ends(code)
     face, count = [-1] * len(mate), 0
     for start in range(len(mate)):
         if face[start] >= 0:
@@ -47,11 +47,11 @@ def analysed(code: Code) -> Diagram:
         count += 1
     if count != len(code) + 2:
         raise ValueError(f"not a planar connected diagram: {count} faces, {len(code)} crossings")
-    return Diagram(crossing_signs(code), face, _checkerboard(face, count))
+    return Diagram(crossing_signs(code), face, checkerboard_colours(face, count))
 
 
-def _mates(code: Code) -> list[int]:
-    """The other end of the edge at each slot, 4 crossing + k."""
+def other_ends(code: Code) -> list[int]:
+    """Return the other end of the edge at each slot, 4 crossing + k."""
     lowest = min(min(crossing) for crossing in code)
     ends: list[list[int]] = [[] for _ in range(2 * len(code))]
     for number, crossing in enumerate(code):
@@ -63,7 +63,7 @@ def _mates(code: Code) -> list[int]:
     return mate
 
 
-def _checkerboard(face: list[int], count: int) -> list[int]:
+def checkerboard_colours(face: list[int], count: int) -> list[int]:
     colour: list[int] = [-1] * count
     beside: list[list[int]] = [[] for _ in range(count)]
     for corner, one in enumerate(face):
@@ -83,8 +83,10 @@ def _checkerboard(face: list[int], count: int) -> list[int]:
 
 
 def goeritz(diagram: Diagram, white: int) -> tuple[np.ndarray, int]:
-    """The Goeritz matrix of the faces of one colour, the first left out, and the correction of Gordon and Litherland
-    (Invent. Math. 47, 1978): signature = sign(matrix) - correction."""
+    """Return the Goeritz matrix of the faces of one colour, without the first, and its correction.
+
+    signature = sign(matrix) - correction (C. Gordon and R. Litherland, Invent. Math. 47, 1978).
+    """
     index = {face: i for i, face in enumerate(f for f, colour in enumerate(diagram.colour) if colour == white)}
     matrix, correction = np.zeros((len(index), len(index))), 0
     for number, sign in enumerate(diagram.signs):
@@ -103,7 +105,7 @@ def goeritz(diagram: Diagram, white: int) -> tuple[np.ndarray, int]:
 
 
 def signature(code: Code) -> tuple[int, int]:
-    """(signature, determinant); a right-handed trefoil has signature -2, as in KnotInfo.
+    """Return (signature, determinant); a right-handed trefoil has signature -2, as in KnotInfo.
 
     Raises ValueError where the two checkerboard surfaces disagree, or the code is no diagram of a knot.
     """
@@ -121,7 +123,7 @@ def signature(code: Code) -> tuple[int, int]:
 
 
 def seifert_genus(code: Code) -> int:
-    """The genus of Seifert's surface of this diagram: at least that of the knot."""
+    """Return the genus of Seifert's surface of this diagram, which is at least that of the knot."""
     lowest, edges = min(min(crossing) for crossing in code), 2 * len(code)
     after = {}
     for (a, b, c, d), sign in zip(code, crossing_signs(code), strict=True):
@@ -138,7 +140,7 @@ def seifert_genus(code: Code) -> int:
 
 
 def alexander_span(code: Code) -> int:
-    """Degree span of the Alexander polynomial, at most twice the genus: determinants at roots of unity.
+    """Return the degree span of the Alexander polynomial, at most twice the genus: determinants at roots of unity.
 
     Raises ValueError where rounding leaves its integer coefficients in doubt.
     """
@@ -164,7 +166,7 @@ def alexander_span(code: Code) -> int:
 
 
 def _arcs(code: Code) -> list[int]:
-    """The arc that each edge belongs to: arcs end where the knot goes under."""
+    """Return the arc of each edge; arcs end where the knot passes under another strand."""
     lowest = min(min(crossing) for crossing in code)
     first = list(range(2 * len(code)))
 

@@ -1,4 +1,4 @@
-"""Degrees of the hyperbolic torsion polynomials by numerical Fox calculus: numpy, and a SnapPy manifold to ask.
+"""Degrees of the hyperbolic torsion polynomials by numerical Fox calculus: with numpy and a SnapPy manifold.
 
 T(t) = det(Fox matrix without generator j) / det(Phi(x_j) - 1), Phi = representation x t^h, sampled at N points of the
 unit circle and Fourier-transformed. N exceeds the known bound of the span, so the coefficients appear cyclically
@@ -7,6 +7,7 @@ shifted and the degree is N - 1 less the longest run of zeros. N. Dunfield, S. F
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tools.knots.geometry import make_positive
@@ -15,8 +16,8 @@ Words = Sequence[Sequence[int]]
 ZEROS = 6  # coefficients beyond the bound, which must vanish
 
 
-def presentation(manifold) -> tuple[list[np.ndarray], Words, np.ndarray]:
-    """Generators in SL(2, C), relators, and the abelianisation of the generators. ValueError where it isn't one."""
+def presentation(manifold: Any) -> tuple[list[np.ndarray], Words, np.ndarray]:
+    """Return generators in SL(2, C), relators and abelianised generators. Raises ValueError if there are none."""
     group = manifold.fundamental_group(False, True, False, False)  # not simplified: short words, well conditioned
     generators, relators = group.generators(), group.relators(as_int_list=True)
     if len(relators) != len(generators) - 1:
@@ -35,14 +36,14 @@ def presentation(manifold) -> tuple[list[np.ndarray], Words, np.ndarray]:
 
 
 def letters(word: str) -> list[int]:
-    """A word of SnapPy, as "aB" or "x1 X12", as signed numbers of generators."""
+    """Translate a word of SnapPy, as "aB" or "x1 X12", to signed numbers of generators."""
     if " " in word or any(c.isdigit() for c in word):
         return [int(part[1:]) * (1 if part[0].islower() else -1) for part in word.split()]
     return [ord(c) - 96 if c.islower() else 64 - ord(c) for c in word]
 
 
 def lifted(matrices: Sequence[np.ndarray], relators: Words) -> list[np.ndarray]:
-    """With signs that make every relator +1 in SL(2, C), found over GF(2). ValueError where there are none."""
+    """Choose signs that make every relator +1 in SL(2, C), over GF(2). Raises ValueError if none do."""
     rows = []
     for relator in relators:
         row = np.zeros(len(matrices) + 1, dtype=int)
@@ -71,7 +72,7 @@ def lifted(matrices: Sequence[np.ndarray], relators: Words) -> list[np.ndarray]:
 
 
 def word_value(matrices: Sequence[np.ndarray], word: Sequence[int]) -> np.ndarray:
-    """The product of the generators of a word."""
+    """Return the product of the generators of a word."""
     value = np.eye(len(matrices[0]), dtype=complex)
     for x in word:
         value = value @ (matrices[x - 1] if x > 0 else np.linalg.inv(matrices[-x - 1]))
@@ -79,7 +80,7 @@ def word_value(matrices: Sequence[np.ndarray], word: Sequence[int]) -> np.ndarra
 
 
 def adjoint(matrix: np.ndarray) -> np.ndarray:
-    """The action on the symmetric square, basis x^2, xy, y^2."""
+    """Return the action on the symmetric square, in the basis x^2, xy, y^2."""
     (p, q), (r, s) = matrix
     return np.array([[p * p, 2 * p * q, q * q], [p * r, p * s + q * r, q * s], [r * r, 2 * r * s, s * s]])
 
@@ -87,9 +88,9 @@ def adjoint(matrix: np.ndarray) -> np.ndarray:
 def coefficient_sizes(
     matrices: Sequence[np.ndarray], relators: Words, powers: np.ndarray, count: int
 ) -> tuple[np.ndarray, float]:
-    """Sizes of the torsion's coefficients (count,), cyclically shifted, and the largest error of a relator."""
+    """Return sizes of the torsion's coefficients (count,), cyclically shifted, and the largest error of a relator."""
     size, number = len(matrices[0]), len(matrices)
-    blocks, worst = _fox(matrices, relators, powers)
+    blocks, worst = fox_matrix(matrices, relators, powers)
     left_out = min((j for j in range(number) if powers[j]), key=lambda j: (abs(powers[j]), -abs(np.trace(matrices[j]))))
     t = np.exp(2j * np.pi * (np.arange(count) + 0.37) / count)  # t^power is never 1
     columns = np.r_[0 : size * left_out, size * left_out + size : size * number]
@@ -106,8 +107,10 @@ def coefficient_sizes(
     return sizes, worst
 
 
-def _fox(matrices, relators: Words, powers: np.ndarray) -> tuple[dict[int, np.ndarray], float]:
-    """The Fox matrix by powers of t, and how far a relator is from the identity at most."""
+def fox_matrix(
+    matrices: Sequence[np.ndarray], relators: Words, powers: np.ndarray
+) -> tuple[dict[int, np.ndarray], float]:
+    """Return the Fox matrix by powers of t, and the largest difference of a relator from the identity."""
     size, number = len(matrices[0]), len(matrices)
     inverses = list(np.linalg.inv(np.array(matrices)))
     identity = np.eye(size, dtype=complex)
@@ -133,10 +136,10 @@ def _fox(matrices, relators: Words, powers: np.ndarray) -> tuple[dict[int, np.nd
 
 
 def degree(sizes: np.ndarray, zeros: int = ZEROS) -> tuple[int, float, float, float]:
-    """Degree, smaller and larger end coefficient and noise, relative to the largest coefficient.
+    """Return degree, smaller and larger end coefficient and noise, relative to the largest coefficient.
 
     sizes: cyclic, with at least `zeros` true zeros in a row: the quietest such window gives the noise. The polynomial
-    is symmetric up to sign, so the two ends must agree in size. Raises ValueError where all is noise.
+    is symmetric up to sign, so the two ends must agree in size. Raises ValueError if all coefficients are noise.
     """
     count, sizes = len(sizes), sizes / sizes.max()
     loudest = [max(sizes[(k + i) % count] for i in range(zeros)) for k in range(count)]
@@ -150,34 +153,40 @@ def degree(sizes: np.ndarray, zeros: int = ZEROS) -> tuple[int, float, float, fl
     return int(places[-1] - places[0]), float(ends[0]), float(ends[1]), float(noise)
 
 
-def degrees(manifold, genus: int, *, exact: bool, plain: bool, tries: int = 8) -> dict[str, int]:
-    """{"plain": ..., "adjoint": ...}, degrees of the SL(2) and the SL(3) torsion; a key is missing without a clean try.
+def degrees(manifold: Any, genus: int, *, exact: bool, plain: bool, tries: int = 8) -> dict[str, int]:
+    """Return {"plain": ..., "adjoint": ...}, the degrees of the SL(2) and the SL(3) torsion.
 
-    genus: that of the knot where `exact`, else an upper bound; plain: whether the first is asked for. Always
-    plain <= 4 genus - 2 and adjoint <= 3 (2 genus - 1); for knots of at most 15 crossings the first is an equality, so
-    it sharpens the bound for the second.
+    A key is missing if no try has a clear result. Always plain <= 4 genus - 2 and adjoint <= 3 (2 genus - 1); for knots
+    of at most 15 crossings the first is an equality and sharpens the bound for the second.
+
+    Parameters
+    ----------
+    genus : int
+        The genus of the knot if `exact`, else an upper bound.
+    plain : bool
+        Whether to compute the first degree.
     """
-    found: dict[str, int] = {}
+    results: dict[str, int] = {}
     for _ in range(tries):
         try:
             matrices, relators, powers = presentation(manifold)
-            if plain and "plain" not in found:
+            if plain and "plain" not in results:
                 sizes, error = coefficient_sizes(lifted(matrices, relators), relators, powers, 4 * genus - 1 + ZEROS)
                 value, low, high, noise = degree(sizes)
                 if high < 1.5 * low and low > 1e4 * noise and error < 1e-3 and value % 4 == 2:
-                    found["plain"], genus = value, (value + 2) // 4
-            if exact or "plain" in found:
+                    results["plain"], genus = value, (value + 2) // 4
+            if exact or "plain" in results:
                 top = 3 * (2 * genus - 1)
                 sizes, error = coefficient_sizes([adjoint(m) for m in matrices], relators, powers, top + 1 + ZEROS)
                 value, low, high, noise = degree(sizes)
                 # Below the bound only with a wide margin: further coefficients must not hide in the noise.
                 clear = (value == top and low > 8 * noise) or (value < top and noise < 1e-11 and low > 1e4 * noise)
                 if high < 1.5 * low and error < 1e-3 and clear:
-                    found["adjoint"] = value
+                    results["adjoint"] = value
         except (ValueError, np.linalg.LinAlgError):
             pass
-        if "adjoint" in found and ("plain" in found or not plain):
+        if "adjoint" in results and ("plain" in results or not plain):
             break
         manifold.randomize()
         make_positive(manifold)
-    return found
+    return results

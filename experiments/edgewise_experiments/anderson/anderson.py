@@ -181,7 +181,7 @@ def measure_kan(reading: Reading, seed: int, effort: Effort, report: ProgressCal
     model, threshold = train_best_start(reading.model, samples, seed, report)
     chain, limit = CHAINS[reading.chain], effort.time_limit
     if reading.functions:
-        edge = _assisted_edge(model, threshold, samples.train[0], chain.columns, limit)
+        edge = assisted_edge(model, threshold, samples.train[0], chain.columns, limit)
     else:
         edge = read_edge(model, threshold, chain, samples.train, samples.validation, seed=seed, time_limit=limit)
     return {
@@ -192,7 +192,7 @@ def measure_kan(reading: Reading, seed: int, effort: Effort, report: ProgressCal
     }
 
 
-def _assisted_edge(model: KAN, threshold: float, x: Tensor, columns: Sequence[str], limit: float) -> ReadEdge:
+def assisted_edge(model: KAN, threshold: float, x: Tensor, columns: Sequence[str], limit: float) -> ReadEdge:
     """Return the network's own formula: `symbolify` chooses the functions of all edges that are not fixed."""
     with torch.no_grad():
         output = model(x)
@@ -304,7 +304,7 @@ def summary(rows: list[dict]) -> Outcome:
         ResultTable(columns, tuple(learned_lines), "Learned"),
         key_figures(extent),
     )
-    return Outcome(tables, NOTES, {"sizes": partial(_draw, exact)})
+    return Outcome(tables, NOTES, {"sizes": partial(draw_sizes, exact)})
 
 
 def line(row: dict) -> str:
@@ -324,7 +324,7 @@ def _shares_by_size(rows: Sequence[dict], chain: str) -> dict[int, np.ndarray]:
     return {size: np.mean([row["accuracy"] for row in own if row["size"] == size], 0) for size in sizes}
 
 
-def _draw(rows: Sequence[dict]) -> Figure:
+def draw_sizes(rows: Sequence[dict]) -> Figure:
     """Draw the share of states on the wrong side of the exact edge against the size, a panel for each chain."""
     from edgewise.plot import Curve, error_curves
 

@@ -46,15 +46,15 @@ def summary(rows: list[dict]) -> Outcome:
     if not fits and not tasks:
         return NO_ROWS
     columns = ("picture", "parameters", "model", "setting", "steps", "seconds", *QUALITY)
-    task_lines = tuple((seeds[0]["task"], *_cells(seeds)) for seeds in _repeats(tasks))
-    leads = _leads(fits)
+    task_lines = tuple((seeds[0]["task"], *model_cells(seeds)) for seeds in _repeats(tasks))
+    leads = leads_of(fits)
     tables = (
-        key_figures(_main_numbers(rows, tasks, leads)),
-        ResultTable(columns, tuple(_cells(seeds) for seeds in _repeats(fits)), "Fits"),
-        _lead_table(leads),
+        key_figures(main_numbers(rows, tasks, leads)),
+        ResultTable(columns, tuple(model_cells(seeds) for seeds in _repeats(fits)), "Fits"),
+        lead_table(leads),
         ResultTable(("task", *columns), task_lines, "From part of the pixels, or noise"),
     )
-    return Outcome(tuple(table for table in tables if table.rows), NOTES, _figures(fits, tasks))
+    return Outcome(tuple(table for table in tables if table.rows), NOTES, picture_figures(fits, tasks))
 
 
 def best_row(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) -> dict:
@@ -81,7 +81,7 @@ def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
     return repeats(rows, "task", "field", "kind", "size", "given")
 
 
-def _cells(seeds: Sequence[dict]) -> tuple[str, ...]:
+def model_cells(seeds: Sequence[dict]) -> tuple[str, ...]:
     """Return the cells of one model: means of the seeds, and the standard deviation of the PSNR."""
     row = seeds[0]
     if row["kind"] == "none":
@@ -119,7 +119,7 @@ def _decibels(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _leads(fits: Sequence[dict]) -> list[tuple[dict, float, float]]:
+def leads_of(fits: Sequence[dict]) -> list[tuple[dict, float, float]]:
     """List the KAN's rows with its leads in PSNR over SIREN and over the best of all other kinds in the same fit."""
     leads = []
     for fit in repeats(fits, "task", "field", "size", "given", "seed"):
@@ -131,7 +131,7 @@ def _leads(fits: Sequence[dict]) -> list[tuple[dict, float, float]]:
     return leads
 
 
-def _lead_table(leads: Sequence[tuple[dict, float, float]]) -> ResultTable:
+def lead_table(leads: Sequence[tuple[dict, float, float]]) -> ResultTable:
     """Show the mean of the KAN's lead over SIREN for each picture, size and time."""
     groups: dict[tuple, list[float]] = {}
     for row, lead, _ in leads:
@@ -143,7 +143,7 @@ def _lead_table(leads: Sequence[tuple[dict, float, float]]) -> ResultTable:
     return ResultTable(("picture", "parameters up to", "seconds", "lead in dB"), lines, f"The KAN's lead over {RIVAL}")
 
 
-def _main_numbers(
+def main_numbers(
     rows: Sequence[dict], tasks: Sequence[dict], leads: Sequence[tuple[dict, float, float]]
 ) -> dict[str, str]:
     """Count the fits and the pictures in which the KAN is ahead."""
@@ -173,7 +173,7 @@ def _main_numbers(
     return numbers | {"seeds": str(len({row["seed"] for row in rows})), "threads": " or ".join(map(str, threads))}
 
 
-def _figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict[str, Callable[[], Figure]]:
+def picture_figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict[str, Callable[[], Figure]]:
     """Return the figures: the pictures of each fit and task, and the PSNR against the time."""
     # The first seed's row of every model, if it has its picture.
     fits, tasks = ([seeds[0] for seeds in _repeats(rows) if "picture" in seeds[0]] for rows in (fits, tasks))

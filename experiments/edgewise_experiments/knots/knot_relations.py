@@ -169,11 +169,11 @@ def summary(rows: list[dict]) -> Outcome:
         numbers["folds"] = str(len(folds))
     for row in rows:
         if row["part"] == "relations":
-            tables.append(_relation_table(row))
-            numbers |= _relation_numbers(row)
+            tables.append(relation_table(row))
+            numbers |= relation_numbers(row)
     tables.insert(0, key_figures(numbers))
     with_relations = [row for row in rows if row["part"] == "relations" and row["relations"]]
-    figures = {"looseness": partial(_draw, with_relations[-1])} if with_relations else {}
+    figures = {"looseness": partial(draw_looseness, with_relations[-1])} if with_relations else {}
     return Outcome(tuple(table for table in tables if table.rows), NOTES if rows else NO_ROWS.notes, figures)
 
 
@@ -187,7 +187,8 @@ def line(row: dict) -> str:
     )
 
 
-def _relation_table(row: dict) -> ResultTable:
+def relation_table(row: dict) -> ResultTable:
+    """List the relations of a row."""
     lines = tuple(
         (
             _names(relation["columns"]),
@@ -202,7 +203,7 @@ def _relation_table(row: dict) -> ResultTable:
     return ResultTable(("columns", "looseness", "z", "p", "networks", "p of these"), lines, "Relations, unsupervised")
 
 
-def _relation_numbers(row: dict) -> dict[str, str]:
+def relation_numbers(row: dict) -> dict[str, str]:
     """Return the key figures of the relations: the known ones, and those of the signature."""
     by_columns = {frozenset(relation["columns"]): relation for relation in row["relations"]}
     numbers = {}
@@ -228,7 +229,7 @@ def _relation_numbers(row: dict) -> dict[str, str]:
     return numbers | {quantity: scientific(row[name]) for quantity, name in differences.items()}
 
 
-def _draw(row: dict) -> Figure:
+def draw_looseness(row: dict) -> Figure:
     """Draw the looseness of every relation, with the relations that networks found marked."""
     from edgewise.plot import Span, error_dots
 

@@ -36,11 +36,11 @@ def summary(rows: list[dict]) -> Outcome:
         return NO_ROWS
     models = repeats(shown, "task", "kind", "given", "device")  # whatever their settings
     columns = ("at", "blocks", "setting", "parameters", "in blocks", "characters", "seconds", "a second", "loss")
-    samples = tuple(
-        (seeds[0]["kind"], seeds[0]["task"], _in_one_line(seeds[0]["said"]))
-        for seeds in models
-        if seeds[0]["task"] == TASKS[0]
-    )
+    samples = []
+    for row in (seeds[0] for seeds in models):
+        if row["task"] == TASKS[0]:
+            lines = [text.strip() for text in row["said"].strip()[:SHOWN].split("\n") if text.strip()]
+            samples.append((row["kind"], row["task"], " / ".join(lines)))
     devices = sorted({row["device"] for row in shown})
     numbers = {
         "unigram loss": _nats(shown[0]["unigram"]),
@@ -52,12 +52,12 @@ def summary(rows: list[dict]) -> Outcome:
     for device in dict.fromkeys(row["device"] for row in shown):
         for task in TASKS:
             own = [row for row in shown if (row["task"], row["device"]) == (task, device)]
-            numbers |= _comparison(f"{task}, {device}", own)
+            numbers |= comparison(f"{task}, {device}", own)
     title = "Held-out loss in nats a character, characters read in training"
     tables = (
         key_figures(numbers),
-        ResultTable(columns, tuple(_cells(seeds) for seeds in models), title),
-        ResultTable(("blocks", "at", "what it writes"), samples, "Samples"),
+        ResultTable(columns, tuple(model_cells(seeds) for seeds in models), title),
+        ResultTable(("blocks", "at", "what it writes"), tuple(samples), "Samples"),
     )
     first_device = [row for row in shown if row["device"] == shown[0]["device"]]
     return Outcome(tuple(table for table in tables if table.rows), NOTES, {"loss": partial(draw_loss, first_device)})
@@ -77,7 +77,7 @@ def line(row: dict) -> str:
     )
 
 
-def _cells(seeds: Sequence[dict]) -> tuple[str, ...]:
+def model_cells(seeds: Sequence[dict]) -> tuple[str, ...]:
     """Return the cells of one model: means of the seeds, and the standard deviation of the loss."""
     row = seeds[0]
     settings = dict.fromkeys(_setting_text(each["setting"]) for each in seeds)
@@ -100,7 +100,7 @@ def _cells(seeds: Sequence[dict]) -> tuple[str, ...]:
     )
 
 
-def _comparison(label: str, rows: Sequence[dict]) -> dict[str, str]:
+def comparison(label: str, rows: Sequence[dict]) -> dict[str, str]:
     """Compare the KANs with the MLPs of the same seeds, at one task and on one device; empty without such pairs."""
     by_kind = {(row["kind"], row["seed"], str(row["given"])): row for row in rows if row["loss"] is not None}
     pairs = [
@@ -146,7 +146,3 @@ def _setting_text(setting: Mapping[str, float | str]) -> str:
 
 def _nats(loss: float | None) -> str:
     return "-" if loss is None else f"{loss:.3f}"
-
-
-def _in_one_line(text: str) -> str:
-    return " / ".join(part.strip() for part in text.strip()[:SHOWN].split("\n") if part.strip())
