@@ -71,6 +71,29 @@ def test_no_module_shares_its_name_with_a_function():
     assert found <= SHARED_NAMES
 
 
+# Constants of the command line and of plots that still share a name; the list only ever gets shorter.
+SHARED_CONSTANTS = {"ENDINGS", "INTERRUPTED", "NAMES", "ROUNDING", "TITLES"}
+
+
+def test_a_constant_has_one_value():
+    """A constant at the top of a module means the same wherever its name is used; private ones (_NAME) are exempt."""
+    values = {}
+    for module in MODULES:
+        for node in ast.parse((SOURCE / module).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign):
+                pairs = [(target, node.value) for target in node.targets]
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                pairs = [(node.target, node.value)]
+            else:
+                continue
+            for target, value in pairs:
+                several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                for name, each in zip(target.elts, value.elts, strict=True) if several else [(target, value)]:
+                    if isinstance(name, ast.Name) and name.id.isupper() and not name.id.startswith("_"):
+                        values.setdefault(name.id, set()).add(ast.unparse(each))
+    assert {name for name, given in values.items() if len(given) > 1} <= SHARED_CONSTANTS
+
+
 def test_experiments_build_and_train_with_public_names():
     """A reader can build whatever an experiment builds: of nn/ and train/ it uses only public names."""
     public, found = set(edgewise.__all__) | set(public_names("nn")) | set(public_names("train")), []

@@ -16,8 +16,8 @@ from edgewise.errors import InputError
 def short(monkeypatch):
     """Less training, for tests that are not about how good the models are."""
     monkeypatch.setattr(baselines, "EPOCHS", 10)
-    monkeypatch.setattr(baselines, "ROUNDS", 10)
-    monkeypatch.setattr(baselines, "ROUNDS_OF_MANY", 10)
+    monkeypatch.setattr(baselines, "BOOSTING_ROUNDS", 10)
+    monkeypatch.setattr(baselines, "BOOSTING_ROUNDS_OF_MANY", 10)
 
 
 def run_baselines(*split, **settings):
@@ -36,7 +36,7 @@ def split(X, y, seed=0):
 )
 def test_they_are_good_on_real_tables(load, task, least, monkeypatch):
     monkeypatch.setattr(baselines, "EPOCHS", 60)
-    monkeypatch.setattr(baselines, "ROUNDS", 60)
+    monkeypatch.setattr(baselines, "BOOSTING_ROUNDS", 60)
     found = run_baselines(*split(*load(return_X_y=True)), task=task)
     assert [one.name for one in found] == ["linear", "MLP", "boosting"]
     for one in found:
@@ -100,7 +100,7 @@ def test_paired_error_against_resampling(task):
 
 
 def test_large_tables_are_drawn_from_and_a_note_says_so(short, monkeypatch):
-    monkeypatch.setattr(baselines, "MOST_ROWS", 60)
+    monkeypatch.setattr(baselines, "MOST_TUNING_ROWS", 60)
     generator = np.random.default_rng(0)
     X = generator.normal(size=(200, 2))
     y = np.where(X[:, 0] > 0, "yes", "no").astype(object)

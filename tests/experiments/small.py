@@ -15,4 +15,4 @@ def one_small_table(monkeypatch):
     monkeypatch.setattr(tables, "is_installed", lambda name: True)
     monkeypatch.setattr(tables, "additive_model", lambda *_: ({"r2": 0.5}, 3, 0.1))
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
-    monkeypatch.setattr("edgewise.compare.baselines.ROUNDS", 10)
+    monkeypatch.setattr("edgewise.compare.baselines.BOOSTING_ROUNDS", 10)

@@ -22,13 +22,13 @@ from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
-ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
+MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
 TEST = 0.25  # share of them that is held out; a choice
 BUDGET = 0.15  # of the KANs, see `KANRegressor`; a choice
-STARTS, STEPS, PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
+MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
 MOST_INPUTS = 10  # inputs whose effects can be read one by one; a choice
 INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have; a choice
-NOTABLE = 0.02  # smallest difference of two scores that matters, whatever its standard error; a choice
+NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error; a choice
 SOURCE = "Liu et al., KAN: Kolmogorov-Arnold Networks (arXiv 2404.19756), figure 'Should I use KANs or MLPs?'"
 
 # Later results that weaken single branches of the guide.
@@ -36,7 +36,9 @@ FORGETS = (
     "KANbeFair (arXiv 2407.16674) found that KANs forget more than MLPs when classes are learned one after another."
 )
 SMALL_MLP = "CompactNet (SHI-Labs) reached the paper's accuracy on the knot table with MLPs of 78 to 122 parameters."
-EQUAL = "KANbeFair (arXiv 2407.16674): at equal parameters MLPs were ahead on all tasks but symbolic formulas."
+EQUAL_PARAMETERS = (
+    "KANbeFair (arXiv 2407.16674): at equal parameters MLPs were ahead on all tasks but symbolic formulas."
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def advise(
         )
     if task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
-    order = np.random.default_rng(seed).permutation(len(X))[:ROWS]
+    order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
     evidence = Measurement(rows, task, seed, progress).evidence()
@@ -264,9 +266,9 @@ class Measurement:
         else:
             problem = Classification(x, torch.from_numpy(labels), classes=outputs, validation=0.2, seed=self.seed)
         trained = []
-        for seed in range(self.seed, self.seed + STARTS):
+        for seed in range(self.seed, self.seed + MLP_STARTS):
             model = MLP([inputs, nodes, outputs], activation="tanh", seed=seed, dtype=torch.float64)
-            report = fit(model, problem, steps=STEPS, patience=PATIENCE)
+            report = fit(model, problem, steps=MLP_STEPS, patience=MLP_PATIENCE)
             trained.append((report.validation_loss, seed, model))
         model = min(trained, key=lambda one: one[:2])[2]
         with torch.no_grad():
@@ -321,7 +323,9 @@ class Evidence:
     def is_ahead(self, first: str, second: str) -> bool:
         """Return whether the first score is higher by more than its standard error and by a notable amount."""
         a, b = self.models[first], self.models[second]
-        return math.isnan(b.score) or a.score - b.score > max(NOTABLE, 0.0 if math.isnan(a.error) else a.error)
+        return math.isnan(b.score) or a.score - b.score > max(
+            NOTABLE_DIFFERENCE, 0.0 if math.isnan(a.error) else a.error
+        )
 
     def branches(self, needs: Sequence[str]) -> tuple[Branch, ...]:
         """Answer the questions on the data, then those on each of the needs."""
@@ -380,7 +384,7 @@ class Evidence:
 
     def _accuracy(self) -> list[Branch]:
         best = max(score for score in (self.kan.score, self.mlp.score) if not math.isnan(score))
-        sums = self.models["additive KAN"].score >= best - max(NOTABLE, self.kan.error)
+        sums = self.models["additive KAN"].score >= best - max(NOTABLE_DIFFERENCE, self.kan.error)
         network = not sums and not self.is_ahead("MLP", "KAN")
         if sums:
             answer, reason = "yes, a sum of functions of one input each", "nothing is gained by mixing inputs"
@@ -403,7 +407,7 @@ class Evidence:
             "yes" if curved else "no, nearly linear",
             "KAN" if curved else "either",
             f"{self.metric}: {self._scores('linear', 'KAN', 'MLP')}.",
-            EQUAL if curved else "",
+            EQUAL_PARAMETERS if curved else "",
         )
         continual = Branch(
             "accuracy",

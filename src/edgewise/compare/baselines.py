@@ -27,7 +27,7 @@ except ImportError as error:  # pragma: no cover - the environment of the tests 
 # is certain enough and costs less. A choice.
 FOLDS, CHEAP, HELD_BACK = 5, 2_000, 7
 FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken; a choice
-RIDGE = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression; a choice: where scores change
+RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression; a choice: where scores change
 LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression; a choice: where scores change
 MLP_SETTINGS = ({"alpha": 1e-4}, {"alpha": 1.0}, {"alpha": 10.0})  # weight decay: scikit-learn's default, and more
 # Without the l2 term the trees of rare classes diverge: on the knot table accuracy fell from 0.89 to 0.36 within 60
@@ -40,9 +40,9 @@ BOOSTING_SETTINGS = (
 # training of a setting. A choice.
 EPOCHS, STRIDE, PATIENCE = 300, 5, 6
 # Most rows that the MLP and boosting are tuned and fitted on: at 200,000 rows they took six minutes each.
-MOST_ROWS = 40_000
+MOST_TUNING_ROWS = 40_000
 # Most rounds of boosting with one output, and with several, where each round adds a tree per class. A choice.
-ROUNDS, ROUNDS_OF_MANY = 300, 150
+BOOSTING_ROUNDS, BOOSTING_ROUNDS_OF_MANY = 300, 150
 
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
@@ -145,10 +145,10 @@ def iterate_baselines(
                 progress(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
-        if name != "linear" and len(data.X) > MOST_ROWS:
-            rows = f"{MOST_ROWS:,} of the {len(data.X):,} training rows"
+        if name != "linear" and len(data.X) > MOST_TUNING_ROWS:
+            rows = f"{MOST_TUNING_ROWS:,} of the {len(data.X):,} training rows"
             notes.append(f"{name}: fitted to {rows}, to bound its time.")
-            data = data.drawn(MOST_ROWS)
+            data = data.drawn(MOST_TUNING_ROWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -375,7 +375,7 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
     Returns the model, the number of its parameters and its settings, as do `fit_mlp` and `fit_boosting`.
     """
     if data.task == "regression":
-        candidates = [{"alpha": alpha} for alpha in RIDGE[4:] + RIDGE[:4]]
+        candidates = [{"alpha": alpha} for alpha in RIDGE_STRENGTHS[4:] + RIDGE_STRENGTHS[:4]]
     else:
         candidates = [{"C": C} for C in sorted(LOGISTIC, key=lambda C: abs(math.log(C)))]
 
@@ -428,7 +428,7 @@ def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Set
         model.set_params(max_iter=getattr(model, "n_iter_", 0) + count)
         model.fit(data.X[rows], data.y[rows])
 
-    most = ROUNDS if data.outputs == 1 else ROUNDS_OF_MANY
+    most = BOOSTING_ROUNDS if data.outputs == 1 else BOOSTING_ROUNDS_OF_MANY
     model, settings = _tuned(data, BOOSTING_SETTINGS, start, train, (most, "rounds"), progress)
     return model, tree_numbers(model), settings
 

@@ -21,13 +21,13 @@ from edgewise.discovery.features import Feature, Link, candidate_features, possi
 
 # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples
 # get a finite coefficient. A choice: far below any effect on the curves.
-RIDGE = 1e-9
+NORMAL_MATRIX_RIDGE = 1e-9
 HELD_OUT_SHARE = 0.25  # Share of the rows on which models are compared. A choice: the usual quarter.
 # Relative error that splines make without noise, and coefficients of a curve, over which noise averages. Choices: 1 %
 # is the error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
 SPLINE_ERROR, CURVE_COEFFICIENTS = 0.01, 20
 SIZE_PRICE = 0.15  # Price of a unit of size in units of the log error: 16 % of the error. A choice.
-SMALLEST_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors. A choice.
+SMALLEST_SPLINE_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors. A choice.
 BEAM = 3  # Models that are extended side by side. A choice between time and completeness.
 MOST_PARTITIONED = 6  # Inputs, at most, for which all partitions into features are tried: there are a few hundred.
 MANY_INPUTS = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search. A choice.
@@ -101,7 +101,7 @@ class CurveModel:
     @property
     def criterion(self) -> float:
         """Log error plus a price for size; models with the lowest value are tried first."""
-        return math.log(max(self.error, SMALLEST_ERROR)) + SIZE_PRICE * self.size
+        return math.log(max(self.error, SMALLEST_SPLINE_ERROR)) + SIZE_PRICE * self.size
 
     def values(self) -> np.ndarray:
         """Predictions (N,) of y over the factor."""
@@ -442,7 +442,7 @@ def product_models(fitter: CurveModelFitter, link: Link, coarse: int = TENSOR_IN
         if start is not None:
             error, p, q = start
             size = 2 * (len(first) + len(second) + len(fitter.inputs))
-            starts.append((math.log(max(error, SMALLEST_ERROR)) + SIZE_PRICE * size, f, g, p, q))
+            starts.append((math.log(max(error, SMALLEST_SPLINE_ERROR)) + SIZE_PRICE * size, f, g, p, q))
     starts.sort(key=lambda start: start[0])
     models = []
     for _, f, g, p, q in starts[: 2 * KEPT_PRODUCTS]:
@@ -490,7 +490,7 @@ def _product_start(
 def _ridge_solution(matrix: np.ndarray, target: np.ndarray, root: np.ndarray) -> np.ndarray:
     rows = matrix * root[:, None]
     gram = rows.T @ rows
-    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += NORMAL_MATRIX_RIDGE * np.trace(gram) / len(gram)
     return np.linalg.solve(gram, rows.T @ (target * root))
 
 
@@ -559,7 +559,7 @@ class _NormalEquations:
         """The places of the columns of some blocks, and their coefficients."""
         places = np.concatenate([self._places[k] for k in blocks])
         gram = self._gram[np.ix_(places, places)]
-        gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
+        gram[np.diag_indices_from(gram)] += NORMAL_MATRIX_RIDGE * np.trace(gram) / len(gram)
         return places, np.linalg.solve(gram, self._right[places])
 
 

@@ -20,8 +20,9 @@ from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
 
-DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
-MOST_PAIRED = 7  # Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
+FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
+# Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
+MOST_PAIRED_FEATURES = 7
 # Smallest absolute value, relative to the largest, that a denominator has. A choice: below, a ratio is almost singular.
 SMALLEST_DENOMINATOR = 1e-2
 
@@ -31,7 +32,8 @@ MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
 LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight. A choice that limits single rows.
 
 ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast. A choice.
-COLUMN_SHARE = 0.35  # Columns of a linear model, at most, as a share of the rows. A choice that leaves residuals.
+# Columns of a linear model, at most, as a share of the rows. A choice that leaves residuals.
+LINEAR_COLUMN_SHARE = 0.35
 # F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as few
 # degrees of freedom as here, stays below 3.
 RELEVANT_F = 4.0
@@ -73,7 +75,7 @@ class Feature:
         return True
 
 
-def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED) -> list[Feature]:
+def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED_FEATURES) -> list[Feature]:
     """List the features of some inputs.
 
     Parameters
@@ -149,8 +151,8 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     ends = 0.5 * ends + 0.5 * even
     if spread <= 0 or float(np.diff(ends).min()) <= 1e-9 * spread:
         ends = even if spread > 0 else values.min() + np.linspace(-1, 1, size + 1)
-    knots = extend(torch.as_tensor(ends)[None], DEGREE)
-    columns = basis(torch.as_tensor(values)[:, None], knots, DEGREE)[:, 0].numpy()[:, :-1]
+    knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
+    columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
 
 
@@ -345,7 +347,7 @@ def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
     statistic = _f_statistic(model.gram, model.right, residuals)
     if x.shape[1] <= ALWAYS_RELEVANT:
         features = candidate_features(x, range(x.shape[1]))
-        size = int(np.clip(COLUMN_SHARE * len(residuals) / len(features) - 2, 1, RESIDUAL_INTERVALS))
+        size = int(np.clip(LINEAR_COLUMN_SHARE * len(residuals) / len(features) - 2, 1, RESIDUAL_INTERVALS))
         matrix = np.concatenate([spline_columns(feature.values, size) for feature in features], 1)
         gram = matrix.T @ matrix
         gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
@@ -406,7 +408,7 @@ class _LinearModel:
     """
 
     def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):
-        most = COLUMN_SHARE * len(y)
+        most = LINEAR_COLUMN_SHARE * len(y)
         inputs = list(inputs)
         size = int(np.clip(most / (2 * len(inputs)) - 2, 1, most_intervals))
         blocks: list[tuple[frozenset[int], np.ndarray]] = [

@@ -41,7 +41,7 @@ from edgewise.outcomes import StopReason
 # The numbers of this search are choices between time and completeness, made on the functions of
 # `edgewise reproduce formulas`, unless a comment gives another reason.
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
-MOST_ROWS = 2000  # Rows in which models are looked for; constants are fitted to all rows.
+MOST_SEARCHED_ROWS = 2000  # Rows in which models are looked for; constants are fitted to all rows.
 COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
 MIDDLE_INTERVALS = 20  # Knot intervals of a second look at ratios and products of two inputs.
 FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
@@ -127,11 +127,13 @@ def find_formula(
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     start = time.monotonic()
-    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS])
+    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_SEARCHED_ROWS])
     search = _Search(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit)
     candidates, messages = search.run()
-    if len(y) > MOST_ROWS:
-        messages.append(f"Models were looked for in {MOST_ROWS:,} of {len(y):,} rows, constants fitted to all.")
+    if len(y) > MOST_SEARCHED_ROWS:
+        messages.append(
+            f"Models were looked for in {MOST_SEARCHED_ROWS:,} of {len(y):,} rows, constants fitted to all."
+        )
         refits = (fit_constants(each.expression, x, y, steps=10) for each in _cheapest(candidates, y[rows]))
         candidates = [candidates[0], *(fitted for fitted in refits if fitted is not None)]
     end = start + time_limit

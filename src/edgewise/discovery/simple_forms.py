@@ -23,8 +23,9 @@ from edgewise.formulas.expression import (
     exact_number,
 )
 
-MOST_TERMS = 8  # Terms of a sum, at most. A choice: longer formulas are hardly read.
-MOST_PAIRED = 10  # Inputs, the best correlated ones, whose products and ratios are terms. A choice: 135 more terms.
+MOST_SUM_TERMS = 8  # Terms of a sum, at most. A choice: longer formulas are hardly read.
+# Inputs, the best correlated ones, whose products and ratios are terms. A choice: 135 more terms.
+MOST_PAIRED_TERMS = 10
 # Share of a term that is not explained by the chosen ones, below which it is linearly dependent. A choice.
 DEPENDENT_SHARE = 1e-10
 # Functions up to which all pairs are compared; with more, the first factor is one of the best alone. Choices: 1500^2
@@ -32,10 +33,10 @@ DEPENDENT_SHARE = 1e-10
 MOST_FOR_ALL_PAIRS, BEST_ALONE = 1500, 60
 # Smallest absolute value of a denominator relative to its largest, and largest exponent. Choices that avoid terms which
 # one row decides.
-SMALLEST_DENOMINATOR, LARGEST_EXPONENT = 1e-2, 20.0
+SMALLEST_DENOMINATOR, LARGEST_EXPONENTIAL = 1e-2, 20.0
 
 
-def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_TERMS) -> Iterator[Expression]:
+def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
     """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, exponentials, products and ratios.
 
     The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers the
@@ -72,7 +73,7 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_TERMS) -> I
     centred = x - x.mean(0)
     size = np.sqrt(np.square(centred).sum(0))
     correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
-    strongest = [Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[:MOST_PAIRED]]
+    strongest = [Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[:MOST_PAIRED_TERMS]]
     candidates: list[Expression] = [*singles]
     for one in singles:
         candidates += [Power(one, exponent) for exponent in (2.0, 3.0, 0.5, -1.0)]
@@ -195,7 +196,7 @@ def _simple_functions(features: Sequence[Feature]) -> Iterator[tuple[Expression,
         if values.min() > 0:
             yield Power(node, 0.5), np.sqrt(values)
             yield Call("log", node), np.log(values)
-        if size.max() < LARGEST_EXPONENT:
+        if size.max() < LARGEST_EXPONENTIAL:
             yield Call("exp", node), np.exp(values)
         yield Call("sin", node), np.sin(values)
         yield Call("cos", node), np.cos(values)

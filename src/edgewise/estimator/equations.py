@@ -29,13 +29,13 @@ from edgewise.train.problems.regression import Regression
 if TYPE_CHECKING:
     from edgewise.estimator.kan import KANRegressor
 
-HELD_OUT = 0.2  # share of the rows that is held out; a choice
+EQUATION_HELD_OUT = 0.2  # share of the rows that is held out; a choice
 FEWEST = 20  # rows that a search needs, and that are held out at least; a choice
 MOST = 2000  # rows that formulas are searched on, and that are held out at most: the time grows with them
 EXTREME = 1e60  # largest number, and inverse of the smallest, in a table: squares of products must stay finite
-LONGEST = 120  # symbols of a formula on the front; a choice: longer ones are not readable
+MOST_SYMBOLS = 120  # symbols of a formula on the front; a choice: longer ones are not readable
 SHORT = 20  # symbols of a sum that is pruned and whose constants are recognised; a choice
-SUMS_SHARE, SEARCH_SHARE = 0.2, 0.5  # shares of the time for pruning sums, and for the search by structure; a choice
+SUMS_SHARE, STRUCTURE_SHARE = 0.2, 0.5  # shares of the time for pruning sums, and for the search by structure; a choice
 NETWORK_SHARE = 0.25  # share of the time that must be left for the network; a choice
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
 
@@ -78,10 +78,12 @@ def table_front(
     with np.errstate(all="ignore"):
         started = time.monotonic()
         order = np.random.default_rng(0).permutation(len(X))
-        count = round(HELD_OUT * len(X)) if HELD_OUT * len(X) >= FEWEST else 0
+        count = round(EQUATION_HELD_OUT * len(X)) if EQUATION_HELD_OUT * len(X) >= FEWEST else 0
         held, kept = order[: min(count, MOST)], order[count:][:MOST]
         entries, messages = _candidates(X[kept], y[kept], names, started, time_limit, estimator)
-        entries = [entry for entry in entries if not entry.formula.domain_violations(X) and entry.complexity <= LONGEST]
+        entries = [
+            entry for entry in entries if not entry.formula.domain_violations(X) and entry.complexity <= MOST_SYMBOLS
+        ]
         if len(held):
             entries = _not_worse_than_shorter(entries, X[held], y[held])
             messages.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
@@ -121,7 +123,7 @@ def _candidates(
             entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
             rounded = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
             entries.append(FrontEntry.from_data(Formula(rounded.expression, names), x, y))
-    structured = find_formula(x, y, names=names, time_limit=SEARCH_SHARE * time_limit)
+    structured = find_formula(x, y, names=names, time_limit=STRUCTURE_SHARE * time_limit)
     entries += structured
     messages = list(structured.messages)
     if structured.best.loss > ROUNDING_FLOOR * structured.variance and estimator is not None:
@@ -154,7 +156,7 @@ def _network_formulas(
     for snapped in front:
         node = simplify(_in_units(snapped.formula.expression, scaling, target))
         entries.append(FrontEntry.from_data(Formula(node, names), x, y))
-        if complexity(node) <= LONGEST and time.monotonic() < deadline:
+        if complexity(node) <= MOST_SYMBOLS and time.monotonic() < deadline:
             fitted = fit_constants(node, x, y, steps=20)
             if fitted is not None:
                 entries.append(FrontEntry.from_data(Formula(simplify(fitted.expression), names), x, y))

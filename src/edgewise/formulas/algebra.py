@@ -31,7 +31,8 @@ from edgewise.formulas.expression import (
     rebuilt,
 )
 
-EVEN, ODD = {"cos", "cosh", "abs", "besselj0"}, {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
+EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
+ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 # Pairs (f, g) with f(g(u)) = u wherever g(u) is defined.
 INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
 INVERSE_PAIRS |= {("log", "exp")}
@@ -39,9 +40,10 @@ ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
 # Largest constant in an exponent that becomes a factor. A choice: larger ones may only balance another large term, and
 # exp(50) = 5e21 is far from overflow.
 LARGEST_EXPONENT = 50.0
-MOST_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
+MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
 VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest. A choice.
-ROUNDS = 4  # Passes of `shortest_form` and of `_fully_expanded`, at most. A choice: most formulas settle after two.
+# Passes of `shortest_form` and of `_fully_expanded`, at most. A choice: most formulas settle after two.
+MOST_PASSES = 4
 
 
 def simplify(node: Expression) -> Expression:
@@ -206,9 +208,9 @@ def _reduced_call(name: str, argument: Expression) -> Expression:
                     quarters = (2 // shift.exact[1] * shift.exact[0] + (name == "cos")) % 4  # Both as a sine.
                     call = _reduced_call("cos" if quarters % 2 else "sin", _collected_sum(rest_terms))
                     return _collected_product((MINUS_ONE, call)) if quarters >= 2 else call
-    if name in EVEN | ODD and split_number(_terms(argument)[0])[0].value < 0:
+    if name in EVEN_FUNCTIONS | ODD_FUNCTIONS and split_number(_terms(argument)[0])[0].value < 0:
         opposite = _collected_sum([_collected_product((MINUS_ONE, term)) for term in _terms(argument)])
-        return Call(name, opposite) if name in EVEN else _collected_product((MINUS_ONE, Call(name, opposite)))
+        return Call(name, opposite) if name in EVEN_FUNCTIONS else _collected_product((MINUS_ONE, Call(name, opposite)))
     return Call(name, argument)
 
 
@@ -267,7 +269,7 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
         lambda form: factored(_fully_expanded(form)),
     )
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), 1e-300)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:
             if time.monotonic() > deadline:
@@ -284,7 +286,7 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
 
 def _fully_expanded(node: Expression) -> Expression:
     """The formula multiplied out repeatedly: sums within sums become one sum only in `simplify`."""
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PASSES):
         former, node = node, simplify(expanded(node))
         if node == former:
             break
@@ -292,17 +294,17 @@ def _fully_expanded(node: Expression) -> Expression:
 
 
 def expanded(node: Expression) -> Expression:
-    """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `MOST_TERMS` terms."""
+    """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `MOST_EXPANDED_TERMS` terms."""
     node = rebuilt(node, [expanded(part) for part in children(node)])
     if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent in (2.0, 3.0, 4.0):
-        if len(node.base.terms) ** node.exponent > MOST_TERMS:
+        if len(node.base.terms) ** node.exponent > MOST_EXPANDED_TERMS:
             return node
         return expanded(Multiply((node.base,) * int(node.exponent)))
     if not isinstance(node, Multiply):
         return node
     products: list[tuple[Expression, ...]] = [()]
     for factor in node.factors:
-        if len(products) * len(_terms(factor)) > MOST_TERMS:
+        if len(products) * len(_terms(factor)) > MOST_EXPANDED_TERMS:
             return node
         products = [(*product, term) for product in products for term in _terms(factor)]
     return Add(tuple(Multiply(product) for product in products)) if len(products) > 1 else node

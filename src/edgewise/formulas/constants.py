@@ -37,7 +37,7 @@ CHI_SQUARE_99 = 6.6
 # Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
 MOST_TRIALS = 40
 # Nielsen's rule with bounds for constants of any size. A choice, kept so that formulas found before stay the same.
-DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
+CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def fit_constants(
         return (residuals, jacobian) if root is None else (residuals * root, jacobian * root[:, None])
 
     limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
-    fit = least_squares(residuals_and_jacobian, values[places], rule=DAMPING, limits=limits)
+    fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
     values[places] = fit.x

@@ -47,11 +47,11 @@ WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 # Price of a symbol in units of the logarithm of the relative error: one symbol more has to lower the error by 30 %.
 # A choice, kept so that formulas found before stay the same.
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
-SMALLEST_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
+SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
 SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most. A choice: most fits need about ten.
 # Constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step should
 # lower the damping at once. A choice, kept so that stored formulas stay as they are.
-DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
+CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
 
 
 def ranking_criterion(error: float, symbols: int, floor: float) -> float:
@@ -393,7 +393,7 @@ def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | N
         return (c * value + d - curve.s) * root, columns[:, free] * root[:, None]
 
     limits = LeastSquaresLimits(steps=EDGE_STEPS, trials=EDGE_STEPS, evaluations=EDGE_STEPS, tolerance=1e-9)
-    fit = least_squares(residuals_and_jacobian, start[free], rule=DAMPING, limits=limits, minimum_norm=True)
+    fit = least_squares(residuals_and_jacobian, start[free], rule=CURVE_DAMPING, limits=limits, minimum_norm=True)
     if fit is None:
         return None
     start[free] = fit.x
@@ -450,7 +450,7 @@ def curve_shapes(
     for shape in shapes:
         if math.isfinite(shape.error):
             unique.setdefault(shape.expression, shape)
-    floor = max(tolerance, SMALLEST_ERROR)
+    floor = max(tolerance, SMALLEST_FIT_ERROR)
     return sorted(unique.values(), key=lambda shape: ranking_criterion(shape.error, shape.complexity, floor))
 
 

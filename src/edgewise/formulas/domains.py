@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from edgewise.formulas.formula import Formula
 
 EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that counts as near the data. A choice.
-POINTS = 2000  # Random points of each check. A choice: a share of 0.1 % of the box is then seen in 86 % of the cases.
+# Random points of each check. A choice: a share of 0.1 % of the box is then seen in 86 % of the cases.
+CHECKED_POINTS = 2000
 # Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
 # step of a tenth of the box is 3e-9 of the box.
-ROUNDS, KEPT_POINTS, STEP_FACTOR = 60, 20, 0.75
+ZERO_SEARCH_ROUNDS, KEPT_POINTS, STEP_FACTOR = 60, 20, 0.75
 # Share of the median absolute value below which a value counts as zero. A choice: what the last steps above resolve.
 ZERO_SHARE = 1e-7
 # Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding errors; a
@@ -215,7 +216,7 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
     low, high = x.min(0), x.max(0)
     random, step = np.random.default_rng(0), (high - low) / 10
     points, typical = x, float(np.median(np.abs(evaluate(node, x))))
-    for _ in range(ROUNDS):
+    for _ in range(ZERO_SEARCH_ROUNDS):
         size = np.abs(evaluate(node, points))
         points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:KEPT_POINTS]]
         trials = points[:, None] + step * random.normal(size=(len(points), KEPT_POINTS, x.shape[1]))
@@ -226,15 +227,15 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
 
 
 def _points_around(point: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Points (POINTS, inputs) in the box of the rows x at smaller and smaller distances from a point of it."""
+    """Points (CHECKED_POINTS, inputs) in the box of the rows x at smaller and smaller distances from a point of it."""
     random = np.random.default_rng(1)
-    distance = np.geomspace(1e-1, 1e-10, POINTS)[:, None] * np.ptp(x, axis=0)
-    return np.clip(point + distance * random.normal(size=(POINTS, x.shape[1])), x.min(0), x.max(0))
+    distance = np.geomspace(1e-1, 1e-10, CHECKED_POINTS)[:, None] * np.ptp(x, axis=0)
+    return np.clip(point + distance * random.normal(size=(CHECKED_POINTS, x.shape[1])), x.min(0), x.max(0))
 
 
 def undefined_share(formula: Formula, x: np.ndarray, seed: int = 0) -> float:
     """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite."""
     low, high = x.min(0), x.max(0)
     margin = EXTRAPOLATED_SHARE * (high - low)
-    points = np.random.default_rng(seed).uniform(low - margin, high + margin, (POINTS, x.shape[1]))
+    points = np.random.default_rng(seed).uniform(low - margin, high + margin, (CHECKED_POINTS, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))

@@ -18,7 +18,8 @@ from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 
-POINTS = 2000  # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+# Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
+FIDELITY_POINTS = 2000
 # Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
 # the rounding errors of a few operations (1e-16) and far below any noise.
 EXACT_SHARE = 1e-18
@@ -342,18 +343,18 @@ def with_fidelity(
 
 
 def fresh_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Points (POINTS, inputs), each at random on the line between two random rows of x (N, inputs)."""
+    """Points (FIDELITY_POINTS, inputs), each at random on the line between two random rows of x (N, inputs)."""
     random = np.random.default_rng([seed, 0])
-    a, b = x[random.integers(0, len(x), (2, POINTS))]
-    return a + random.uniform(0, 1, (POINTS, 1)) * (b - a)
+    a, b = x[random.integers(0, len(x), (2, FIDELITY_POINTS))]
+    return a + random.uniform(0, 1, (FIDELITY_POINTS, 1)) * (b - a)
 
 
 def outside_inputs(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Rows (POINTS, inputs) of x, one input of each moved beyond its range by up to `EXTRAPOLATED_SHARE` of it."""
+    """Rows (FIDELITY_POINTS, inputs) of x, one input of each moved beyond its range by `EXTRAPOLATED_SHARE` at most."""
     random = np.random.default_rng([seed, 1])
-    points = x[random.integers(0, len(x), POINTS)]
+    points = x[random.integers(0, len(x), FIDELITY_POINTS)]
     low, high = x.min(0), x.max(0)
-    moved, upwards = random.integers(0, x.shape[1], POINTS), random.integers(0, 2, POINTS) > 0
-    step = EXTRAPOLATED_SHARE * random.uniform(0, 1, POINTS) * (high - low)[moved]
-    points[np.arange(POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
+    moved, upwards = random.integers(0, x.shape[1], FIDELITY_POINTS), random.integers(0, 2, FIDELITY_POINTS) > 0
+    step = EXTRAPOLATED_SHARE * random.uniform(0, 1, FIDELITY_POINTS) * (high - low)[moved]
+    points[np.arange(FIDELITY_POINTS), moved] = np.where(upwards, high[moved] + step, low[moved] - step)
     return points

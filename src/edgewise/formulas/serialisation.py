@@ -26,7 +26,7 @@ from edgewise.outcomes import StopReason
 
 VERSION = 1  # Of the format; a reader refuses any other.
 # Tokens of a formula, at most. A choice: far more than a reader can use, and little enough to read without delay.
-LONGEST = 10_000
+MOST_TOKENS = 10_000
 
 
 def front_fields(front: Front) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _tokens(node: Expression) -> list[list[Any]]:
 
 def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
     """The formula of a list of tokens; refuses everything that `_tokens` does not write."""
-    _expect(0 < len(tokens) <= LONGEST, f"{len(tokens)} tokens")
+    _expect(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
     stack: list[Expression] = []
     for kind, *words in tokens:
         count = 0 if kind in ("number", "input") else words[0] if kind in ("+", "*") else 1

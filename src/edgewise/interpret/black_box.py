@@ -15,7 +15,7 @@ from edgewise.errors import InputError
 
 # Step of the finite differences, in standard deviations of the input. A choice: at fourth order, the rounding and the
 # truncation error of a smooth float64 function are then both near 1e-12.
-STEP = 1e-3
+GRADIENT_STEP = 1e-3
 
 
 class HasPredict(Protocol):
@@ -167,7 +167,7 @@ def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
             return torch.zeros_like(x) if slopes is None else slopes
     scale = x.std(0, correction=0)
     columns = []
-    for i, width in enumerate((STEP * torch.where(scale > 0, scale, 1.0)).tolist()):
+    for i, width in enumerate((GRADIENT_STEP * torch.where(scale > 0, scale, 1.0)).tolist()):
         move = torch.zeros_like(x[0])
         move[i] = width
         near = function(x + move)[:, 0] - function(x - move)[:, 0]

@@ -30,16 +30,17 @@ from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
 
-HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data; a choice
+APPROXIMATION_HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data; a choice
 # The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a
 # function with a kink.
-LEAST_GAIN = 1.4
-ROUNDING = 2e-15  # held-out error in float64, relative to the standard deviation of the target
+LEAST_HALVING_GAIN = 1.4
+ROUNDING_ERROR = 2e-15  # held-out error in float64, relative to the standard deviation of the target
 FINE_STEPS = 100  # steps on each grid; a choice
 # Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where the
 # next grid gains far more. A choice.
 LAST_TOLERANCE, PASSING_TOLERANCE = 1e-3, 0.1
-TAIL = 1e-3  # change of the model by wider hidden grids that is accepted, relative to the target's deviation; a choice
+# Change of the model by wider hidden grids that is accepted, relative to the target's deviation; a choice.
+LARGEST_TAIL_CHANGE = 1e-3
 # Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case. A choice.
 UNRESOLVED = 0.05
 COVER = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined; a choice
@@ -213,7 +214,7 @@ def _checked(
     if problem.validation is None:
         if len(data) < 20:
             raise InputError(f"problem must have at least 20 samples, got {len(data)}")
-        problem = Regression(data.x, data.y, weight=data.weight, validation=HELD_OUT, seed=seed)
+        problem = Regression(data.x, data.y, weight=data.weight, validation=APPROXIMATION_HELD_OUT, seed=seed)
     return problem
 
 
@@ -262,11 +263,11 @@ class _Refinement:
         """Return the reason why the grids should not be halved once more, with a sentence, or None."""
         if best.last_report.stopped == StopReason.NONFINITE:
             return StopReason.NONFINITE, best.last_report.message
-        if best.loss <= self.scale * ROUNDING**2:
+        if best.loss <= self.scale * ROUNDING_ERROR**2:
             return StopReason.CONVERGED, "The held-out error is at rounding."
         if len(phases) > 1:
             gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, 1e-300))
-            if gain < LEAST_GAIN and best.loss < self.scale * UNRESOLVED**2:
+            if gain < LEAST_HALVING_GAIN and best.loss < self.scale * UNRESOLVED**2:
                 sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
                 return StopReason.CONVERGED, sentence
         return self._limit_of_size(best.model)
@@ -280,7 +281,7 @@ class _Refinement:
         evaluated = x if self.points is None else torch.cat([x, self.points])
         with torch.no_grad():
             change = float((enclosed(evaluated) - model(evaluated)).abs().max())
-        if change <= max(TAIL * math.sqrt(self.scale), 3 * math.sqrt(start.loss)):
+        if change <= max(LARGEST_TAIL_CHANGE * math.sqrt(self.scale), 3 * math.sqrt(start.loss)):
             model = enclosed
         self.work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
         tolerance = PASSING_TOLERANCE if self._limit_of_size(model) is None else LAST_TOLERANCE

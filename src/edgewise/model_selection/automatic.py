@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from edgewise.model_selection.approximation import HELD_OUT, ApproximateResult, approximate
+from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, ApproximateResult, approximate
 from edgewise.model_selection.candidates import Candidate, TrainedModel, score_of, train_candidate, work_of
 from edgewise.model_selection.cross_validation import clipped_losses
 from edgewise.model_selection.search import Search, SearchReport
@@ -119,7 +119,7 @@ def _approximation(problem: Regression, report: SearchReport, search: Search) ->
     count = max(1, round(policy.unseen * len(data)))
     unseen, seen = data.select(order[:count].sort().values), data.select(order[count:].sort().values)
     result: ApproximateResult = approximate(
-        Regression(seen.x, seen.y, weight=seen.weight, validation=HELD_OUT, seed=seed),
+        Regression(seen.x, seen.y, weight=seen.weight, validation=APPROXIMATION_HELD_OUT, seed=seed),
         degree=report.chosen.degree,
         budget=remaining / APPROXIMATION_BUDGET_WORK,
         time_limit=search.time_left,

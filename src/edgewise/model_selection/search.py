@@ -26,7 +26,7 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
 
-INTERRUPTED = "Interrupted; the model is the best so far, trained on a part of the data."
+INTERRUPTED_SEARCH = "Interrupted; the model is the best so far, trained on a part of the data."
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Search:
         best = self._first if self._best is None else self._best.first
         if best is None:
             return None
-        return best._replace(report=replace(best.report, stopped=StopReason.INTERRUPTED, message=INTERRUPTED))
+        return best._replace(report=replace(best.report, stopped=StopReason.INTERRUPTED, message=INTERRUPTED_SEARCH))
 
     @property
     def is_noise_free(self) -> bool:

@@ -23,7 +23,7 @@ from edgewise.train.problems.regression import Regression
 
 # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
 # [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
-FIRST_GRID = 4
+RACE_GRID = 4
 # Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while
 # the activations still move. A choice.
 STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
@@ -35,7 +35,8 @@ MOST_STARTS, LEAST_STARTS = 8, 3  # starts of each shape; a choice
 # Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
 # round, before the choice. A choice.
 FINALISTS = (2, 1)
-DEGREE = 5  # for smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones
+# For smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones.
+SMOOTH_DEGREE = 5
 # A slope of the error below this means that the shape is wrong (the right one has slope degree + 1). A choice.
 LEAST_SLOPE = 1.5
 RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative; a choice
@@ -44,7 +45,7 @@ RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slo
 # among which the exact one is hard to find, the error was still 1e-5 after 400.
 LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05
 # Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
-EXACT, NEARLY_EXACT = 1e-26, 1e-12
+EXACT_ERROR, NEARLY_EXACT_ERROR = 1e-26, 1e-12
 # First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
 # converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
@@ -206,11 +207,11 @@ def best_start(
     """
     sentences = []
     if plan.degree is None:
-        sentences.append(f"Splines have degree {DEGREE}, which needs half the coefficients of cubic ones.")
-    degree = DEGREE if plan.degree is None else plan.degree
+        sentences.append(f"Splines have degree {SMOOTH_DEGREE}, which needs half the coefficients of cubic ones.")
+    degree = SMOOTH_DEGREE if plan.degree is None else plan.degree
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _subsample(problem, shape, FIRST_GRID, plan.degree or DEGREE, plan.seed)
+        few = _subsample(problem, shape, RACE_GRID, plan.degree or SMOOTH_DEGREE, plan.seed)
         cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * budget.limit
         if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
             exact = _exact_start(problem, few, shape, plan, budget)
@@ -256,7 +257,7 @@ def best_start(
 def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
     """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
     seed = plan.seed + (number << 32)  # far apart, so that neighbouring seeds share no start
-    grid = FIRST_GRID // 2 if number % 2 else FIRST_GRID
+    grid = RACE_GRID // 2 if number % 2 else RACE_GRID
     dtype = problem.train.x.dtype
     return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
 
@@ -270,9 +271,9 @@ def _exact_start(
         start = _initial_start(shape, LOW_DEGREE, plan, 2 * number, few)
         for steps, margin in STAGES:
             start = _train_stage(start, few, steps, margin, budget)
-        if start.loss <= NEARLY_EXACT * scale:
+        if start.loss <= NEARLY_EXACT_ERROR * scale:
             start = _train_stage(start, problem, COARSE_STEPS, None, budget)
-        if start.loss <= EXACT * scale:
+        if start.loss <= EXACT_ERROR * scale:
             return start
     return None
 
@@ -322,7 +323,7 @@ def _refine_to_theory(problem: Regression, start: Start, budget: WorkBudget) -> 
         slopes.append(slope)
         if slope < LEAST_SLOPE:
             break
-        if finer.loss <= EXACT * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+        if finer.loss <= EXACT_ERROR * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
             return finer, min(slopes[-2:])
     return start, None
 
@@ -414,7 +415,7 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
     """Estimate the work of a race: about 60 steps a start, as half of the starts see the first two stages only."""
     edges, rows = edge_count(shape), problem.train.y.numel()
     return (
-        starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (FIRST_GRID + degree), edges * (degree + 1))
+        starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (RACE_GRID + degree), edges * (degree + 1))
     )
 
 

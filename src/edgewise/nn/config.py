@@ -12,8 +12,8 @@ from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_DEGREE
 
-BASES = ("silu", "identity", "zero")
-ACTIVATIONS = ("silu", "tanh", "relu")
+BASE_NAMES = ("silu", "identity", "zero")
+ACTIVATION_NAMES = ("silu", "tanh", "relu")
 MAX_ARITY = (1 << 16) - 1  # a choice: far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
@@ -84,8 +84,8 @@ class KANConfig:
             )
         if not is_integer(degree) or degree not in range(MAX_DEGREE + 1):
             raise InputError(f"degree must be an integer from 0 to {MAX_DEGREE}, got {degree!r}")
-        if base not in BASES:
-            raise InputError(f"base must be one of {', '.join(BASES)}, got {base!r}")
+        if base not in BASE_NAMES:
+            raise InputError(f"base must be one of {', '.join(BASE_NAMES)}, got {base!r}")
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(degree), "base": base, "products": arities}
         for name, value in {**fields, "functions": names}.items():
@@ -123,8 +123,8 @@ class MLPConfig:
     activation: str
 
     def __init__(self, width: Sequence[int], activation: str = "silu") -> None:
-        if activation not in ACTIVATIONS:
-            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        if activation not in ACTIVATION_NAMES:
+            raise InputError(f"activation must be one of {', '.join(ACTIVATION_NAMES)}, got {activation!r}")
         object.__setattr__(self, "width", check_width(width))
         object.__setattr__(self, "activation", activation)
 

@@ -16,7 +16,7 @@ from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
 
 
@@ -220,7 +220,9 @@ def config_of(layers: Iterable[Layer], degree: int, base: str) -> KANConfig:
         elif isinstance(layer, SymbolicLayer):
             functions.append(layer.functions)
         else:  # the edges of a mixed layer without a function are splines, masked or not
-            functions.append(tuple(tuple("" if name == ZERO else name for name in row) for row in layer.functions))
+            functions.append(
+                tuple(tuple("" if name == NO_FUNCTION else name for name in row) for row in layer.functions)
+            )
         if spline is not None:
             degree, base = spline.degree, spline.base_function
     return KANConfig(width, sizes, degree, base, products, functions)

@@ -12,7 +12,7 @@ from edgewise.settings import FORWARD_CHUNK_NUMBERS
 
 # Rows of a batch where the layers of the model are unknown. A choice: some hundred numbers for each of them take a few
 # MiB, and a torch call on so many rows still takes far longer than its overhead.
-ROWS = 8192
+BATCH_ROWS = 8192
 
 
 def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: int | None = None) -> Tensor:
@@ -39,7 +39,7 @@ def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: in
     [[1.0], [5.0], [9.0]]
     """
     if rows is None:
-        rows = rows_in_memory(model) if isinstance(model, nn.Module) else ROWS
+        rows = rows_in_memory(model) if isinstance(model, nn.Module) else BATCH_ROWS
     with torch.no_grad():
         if len(x) <= rows:
             return model(x)

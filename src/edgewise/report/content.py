@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # For each kind of figure: its section, its caption, and a description for readers who cannot see it.
-FIGURES: dict[str, tuple[str, str, str]] = {
+FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "parity": (
         "result",
         "Predicted against observed values on the test rows. On the diagonal both are equal; the distance from it is "
@@ -164,8 +164,8 @@ class ReportFigure:
     alt: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in FIGURES:
-            raise InputError(f"kind must be one of {', '.join(FIGURES)}, got {self.kind!r}")
+        if self.kind not in FIGURE_TEXTS:
+            raise InputError(f"kind must be one of {', '.join(FIGURE_TEXTS)}, got {self.kind!r}")
 
 
 @dataclass(frozen=True)

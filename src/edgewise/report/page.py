@@ -8,7 +8,7 @@ from string import Template
 
 from edgewise.files import object_then_path, write_bytes
 from edgewise.report.comparison import comparison_sentences, score_text
-from edgewise.report.content import FIGURES, ReportContent
+from edgewise.report.content import FIGURE_TEXTS, ReportContent
 from edgewise.report.vector import inline_svg
 
 
@@ -87,10 +87,10 @@ def _text(value: object) -> str:
 
 def _figures(content: ReportContent) -> dict[str, list[str]]:
     """Return the figures of each section, numbered in the order of the page."""
-    placed: dict[str, list[str]] = {section: [] for section, _, _ in FIGURES.values()}
-    ordered = sorted(content.figures, key=lambda figure: list(placed).index(FIGURES[figure.kind][0]))
+    placed: dict[str, list[str]] = {section: [] for section, _, _ in FIGURE_TEXTS.values()}
+    ordered = sorted(content.figures, key=lambda figure: list(placed).index(FIGURE_TEXTS[figure.kind][0]))
     for number, figure in enumerate(ordered, start=1):
-        section, caption, alt = FIGURES[figure.kind]
+        section, caption, alt = FIGURE_TEXTS[figure.kind]
         caption = f"<figcaption><b>Figure {number}.</b> {_text(figure.caption or caption)}</figcaption>"
         drawing = inline_svg(figure.figure, f"f{number}", figure.alt or alt)
         placed[section].append(f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{caption}\n</figure>')

@@ -12,11 +12,11 @@ from edgewise.errors import CheckpointError, InputError
 
 # A choice: the middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere
 # on each side.
-TAIL = 0.05
+TAIL_SHARE = 0.05
 # A choice: the range then grows to the true end of the data, by no more than this share of its width. Uniform data end
 # at exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
-LARGEST = 1e300  # differences of larger numbers could overflow
+LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class AffineScaling:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or len(x) == 0:
             raise InputError(f"x must have shape (N, d) with at least one row, got {x.shape}")
-        bad = ~(np.abs(x) <= LARGEST)  # written so that NaN counts as bad
+        bad = ~(np.abs(x) <= LARGEST_NUMBER)  # written so that NaN counts as bad
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
@@ -129,14 +129,14 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     column, weight = column[order], weight[order]
     starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
     values, mass = column[starts] + 0.0, np.add.reduceat(weight, starts)  # + 0.0 turns -0.0 into 0.0
-    low, high = _quantile(values, mass, TAIL), _quantile(values, mass, 1 - TAIL)
+    low, high = _quantile(values, mass, TAIL_SHARE), _quantile(values, mass, 1 - TAIL_SHARE)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
         # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.
         others = np.arange(len(values)) != common
         rest = values[others], mass[others]
-        low = min(_quantile(*rest, TAIL), values[common])
-        high = max(_quantile(*rest, 1 - TAIL), values[common])
+        low = min(_quantile(*rest, TAIL_SHARE), values[common])
+        high = max(_quantile(*rest, 1 - TAIL_SHARE), values[common])
     width = REACH * high - REACH * low
     return max(values[0], low - width), min(values[-1], high + width)
 

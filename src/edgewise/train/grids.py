@@ -36,7 +36,7 @@ FENCE = 3.0
 # choice.
 FARTHEST = 6
 # Largest relative difference of the intervals of a grid that counts as even. A choice, far above rounding.
-EVEN = 1e-6
+EVEN_DIFFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -400,7 +400,7 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
     breakpoints = knot_vectors.breakpoints_of(knots, degree)
     low, size = breakpoints[:, 0], breakpoints.shape[1] - 1
     step = (breakpoints[:, -1] - low) / size
-    if bool(((breakpoints.diff(dim=1) - step[:, None]).abs() > EVEN * step[:, None]).any()):
+    if bool(((breakpoints.diff(dim=1) - step[:, None]).abs() > EVEN_DIFFERENCE * step[:, None]).any()):
         return
     # In intervals of the old grid: the first and last that samples fill, and where the new grid must begin and end.
     first = torch.ceil((samples.double().amin(0) - low) / step).clamp(min=0)

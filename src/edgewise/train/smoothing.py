@@ -37,7 +37,7 @@ FACTORS = (4.0, 4.0)
 INFLATION = 1.4
 # First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
 # parameters. Choices: a linear model needs hardly any damping, one near its minimum little.
-FAR_DAMPING, NEAR_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
+FAR_DAMPING, SETTLED_DAMPING, LINEAR_DAMPING = 1e-2, 1e-5, 1e-9
 # Updates of the strengths after which hidden domains move once more. A choice.
 ADAPT_AFTER = (2, 5)
 # Tolerance of `short_fit`. A choice: it compares starts, which need few digits.
@@ -169,7 +169,7 @@ class _SuccessiveFits:
     def run(self, penalty: EdgePenalty, steps: int) -> FitReport:
         """Fit with a penalty for at most that many steps."""
         is_settled = self.steps_before >= self.plan.first + self.plan.settle
-        damping = NEAR_DAMPING if is_settled else FAR_DAMPING
+        damping = SETTLED_DAMPING if is_settled else FAR_DAMPING
         report = fit(
             self.model,
             self.problem,

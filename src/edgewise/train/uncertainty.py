@@ -27,7 +27,7 @@ MOST_CALIBRATION_ROWS = 4000
 # Most levels of the scores that are kept. A choice: 1,000 levels are a tenth of a percentage point apart.
 MOST_SCORES = 1000
 # Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
-ROUNDING = 1e-14
+ROUNDING_DEVIATION = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ class ErrorBars:
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool) -> Tensor:
         spread = _lengths(model, x, self.factor) * self.spread
-        return (spread.square() + self.noise.square()).sqrt() + ROUNDING if noise else spread
+        return (spread.square() + self.noise.square()).sqrt() + ROUNDING_DEVIATION if noise else spread
 
     def fields(self) -> dict[str, Any]:
         """Tensors and numbers for a file; of the triangular factor only the numbers that aren't zero."""
@@ -281,7 +281,7 @@ def prediction_uncertainty(
     else:
         residuals = seen.y
     variance = (spread * lengths).square() / (1 - share) + noise.square()
-    size = residuals.abs() / (variance.sqrt() + ROUNDING)
+    size = residuals.abs() / (variance.sqrt() + ROUNDING_DEVIATION)
     weight = weight * (max(samples * len(seen) / len(data), len(seen)) / weight.sum())
     stretch = (weight @ size.square() / weight.sum()).sqrt()
     levels, scores = score_quantiles(size, weight)

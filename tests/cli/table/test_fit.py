@@ -29,7 +29,7 @@ def content(folder):
 @pytest.mark.slow
 def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatch):
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
-    monkeypatch.setattr("edgewise.compare.baselines.ROUNDS", 10)
+    monkeypatch.setattr("edgewise.compare.baselines.BOOSTING_ROUNDS", 10)
     out = tmp_path / "out"
     done = edgewise("fit", numbers, "--target", "y", "--out", out, *SMALL)
     assert done.code == 0, done
@@ -67,7 +67,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
 @pytest.mark.slow
 def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch):
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
-    monkeypatch.setattr("edgewise.compare.baselines.ROUNDS_OF_MANY", 10)
+    monkeypatch.setattr("edgewise.compare.baselines.BOOSTING_ROUNDS_OF_MANY", 10)
     done = edgewise("fit", kinds, "--target", "kind", "--out", tmp_path / "out", *SMALL)
     assert done.code == 0, done
     assert "Class 'odd' of target 'kind' occurs in one row only" in done.out

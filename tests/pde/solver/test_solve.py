@@ -70,7 +70,7 @@ def test_a_system():
 
 
 def test_hidden_layers_and_periodic_coordinates(monkeypatch):
-    for name, value in (("STEPS", 30), ("ROUNDS", 1), ("RACE_STEPS", 8)):
+    for name, value in (("STEPS", 30), ("MOST_GRID_MOVES", 1), ("RACE_STEPS", 8)):
         monkeypatch.setattr(f"edgewise.pde.solver.refinement.{name}", value)
     problem = PDE(
         lambda u, x, y: u.xx + u.yy + 2 * PI**2 * torch.sin(PI * x) * torch.sin(PI * y),

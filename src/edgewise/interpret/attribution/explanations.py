@@ -21,7 +21,7 @@ FLAT = 0.05  # turns of a curve below this share of its range are not mentioned 
 SHARE_ROWS = 200  # rows whose shares a global explanation averages (a choice)
 MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
 MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
-NOTABLE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
+NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
 FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
 
 
@@ -504,7 +504,7 @@ def _sentences(
         if importance[effect.input] < 0.01 * top:
             break
         curve, at = effect.mean[:, output], effect.points
-        shape = effect.shape(output) if np.ptp(curve) > NOTABLE * spread else "hardly moves on average"
+        shape = effect.shape(output) if np.ptp(curve) > NOTABLE_SHARE * spread else "hardly moves on average"
         extent = f"from {curve[0]:.4g} to {curve[-1]:.4g}" if shape in ("rises", "falls") else ""
         extent = extent or f"between {curve.min():.4g} and {curve.max():.4g}"
         yield (
@@ -518,10 +518,10 @@ def _sentences(
     upper = np.triu(pairs, 1)
     for place in np.argsort(-upper, axis=None, kind="stable")[:3]:
         i, j = np.unravel_index(place, upper.shape)
-        if upper[i, j] >= NOTABLE:
+        if upper[i, j] >= NOTABLE_SHARE:
             yield (
                 f"{local.names[i]} and {local.names[j]} interact: {upper[i, j]:.0%} of the variation is a joint effect "
                 "beyond the sum of their single effects."
             )
-    if upper.max(initial=0) < NOTABLE:
+    if upper.max(initial=0) < NOTABLE_SHARE:
         yield "The inputs act nearly one by one: no two of them interact by more than 5 % of the variation."

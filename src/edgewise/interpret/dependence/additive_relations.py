@@ -27,18 +27,18 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
 # Of the networks. Choices, unless a source is named.
-LEARNING_RATE, MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
+LEARNING_RATE, ADAM_MOMENTS = 0.02, (0.9, 0.99)  # of Adam; the rate falls to 0 along a cosine
 START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
-SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
-COLUMN_SHARE = 0.6  # share of the columns that each network sees, so that different seeds find different relations
+RELATION_SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
+SEEN_COLUMN_SHARE = 0.6  # share of the columns that each network sees, so that different seeds find different relations
 ACTIVE = 0.1  # a column takes part from this share of the largest function's deviation on
 MOST_ACTIVE = 8  # columns of a network whose subsets are examined: 2^8 subsets
 LOOSEST_SUBSET = 0.5  # largest looseness at which a subset counts as a relation at all
 AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole network is a relation of its own
 
 # Of the search for functions and of the tests. Choices, unless a source is named.
-DEGREE = 3  # of the splines
-MOST_ROWS = 4000  # rows that are used: half to find relations, half to test them
+RELATION_DEGREE = 3  # of the splines
+MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
 EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
 BRANCHES = 3  # independent relations that are sought in one subset
 SUBSETS_AT_ONCE = 2000  # eigenvalue problems that are solved together; bounds the memory
@@ -91,7 +91,7 @@ def train_networks(
     coef = torch.randn(seeds, d, n, generator=generator) * usable
     coef *= START_DEVIATION / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
     coef.requires_grad_()
-    optimiser = torch.optim.Adam([coef], lr=LEARNING_RATE, betas=MOMENTS)
+    optimiser = torch.optim.Adam([coef], lr=LEARNING_RATE, betas=ADAM_MOMENTS)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
         parts = torch.bmm(basis_values, (coef * usable).permute(1, 2, 0))  # (d, N, seeds)
@@ -384,15 +384,17 @@ class _Search:
 
     def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
         self.loosest, self.generator = loosest, generator
-        x = x[torch.randperm(len(x), generator=generator)[:MOST_ROWS]]
+        x = x[torch.randperm(len(x), generator=generator)[:MOST_RELATION_ROWS]]
         self.used = [i for i in range(x.shape[1]) if bool((x[:, i] != x[0, i]).any())]
         # Knots lie only where a few rows do: beyond the last one a function is a straight line, not a free end that a
         # single row decides. Values beyond Tukey's fences are moved to the fences.
         ordered, few = x.sort(0).values, max(1, len(x) // 200)
         ends = torch.stack([ordered[few - 1], ordered[-few]], 1)
         fences = data_domain(x)
-        self.knots = knot_vectors.uniform(torch.where(ends[:, :1] < ends[:, 1:], ends, fences), grid_size, DEGREE)
-        values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, DEGREE)
+        self.knots = knot_vectors.uniform(
+            torch.where(ends[:, :1] < ends[:, 1:], ends, fences), grid_size, RELATION_DEGREE
+        )
+        values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, RELATION_DEGREE)
         half = len(x) // 2
         self.centre = values[:half].mean(0)
         fit, test = values[:half] - self.centre, values[half:] - self.centre
@@ -409,7 +411,12 @@ class _Search:
             return
         values = self.fit[:, self.used]
         coef = train_networks(
-            values, seeds=seeds, steps=steps, sparsity=SPARSITY, columns=COLUMN_SHARE, generator=self.generator
+            values,
+            seeds=seeds,
+            steps=steps,
+            sparsity=RELATION_SPARSITY,
+            columns=SEEN_COLUMN_SHARE,
+            generator=self.generator,
         )
         for own in coef:
             parts = torch.einsum("bim,im->bi", values, own)
@@ -491,7 +498,7 @@ class _Search:
         """The sum as a KAN of the columns in their units, with mean 0 on the rows it was found on."""
         columns = list(candidate.subset)
         n = self.turn.shape[1]
-        model = KAN([len(columns), 1], n - DEGREE, DEGREE, base="zero", dtype=torch.float64)
+        model = KAN([len(columns), 1], n - RELATION_DEGREE, RELATION_DEGREE, base="zero", dtype=torch.float64)
         layer = model.layers[0]
         assert isinstance(layer, KANLayer)
         coef = torch.einsum("inm,im->in", self.turn[columns], candidate.coef)

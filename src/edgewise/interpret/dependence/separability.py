@@ -16,11 +16,11 @@ from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
 
 # Thresholds are this many times the score that the stated noise gives. A choice: three standard errors.
-SAFETY = 3.0
+STANDARD_ERRORS = 3.0
 # A test whose threshold is higher decides nothing. Scores of functions without structure start at 0.2.
 HIGHEST_THRESHOLD = 0.12
 # A score below it counts as zero whatever the function is: it is the size of differences of float64 numbers.
-ROUNDING = 1e-8
+LEAST_SCORE = 1e-8
 # Up to so many inputs every subset is tested, beyond it single inputs and pairs only (a choice: 2^8 subsets).
 EXHAUSTIVE_INPUTS = 8
 # Largest offset of a product, relative to the size of the function. A choice: a sum looks like a product whose offset
@@ -215,7 +215,7 @@ def structure(
     if len(names) != pairs.inputs:
         raise InputError(f"names must hold {pairs.inputs} names, got {len(names)}")
     scores = pairs.interactions(range(pairs.inputs))
-    threshold = max(SAFETY * noise / pairs.spread, ROUNDING) if pairs.spread > 0 else ROUNDING
+    threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE) if pairs.spread > 0 else LEAST_SCORE
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
@@ -251,7 +251,7 @@ class _RowPairs:
     @property
     def is_constant(self) -> bool:
         """True if the function varies by no more than rounding."""
-        return self.spread <= ROUNDING * self.size
+        return self.spread <= LEAST_SCORE * self.size
 
     def mixed(self, *inputs: int) -> Tensor:
         """The rows a with these inputs from b, (rows, d)."""
@@ -294,7 +294,7 @@ class _Slopes:
         self.size = self.a.square().mean(0).sqrt()
         # The variation that an input causes decides whether it matters at all.
         self._share = self.size * width / max(pairs.spread, 1e-300)
-        self._least = max(SAFETY * noise / max(pairs.spread, 1e-300), ROUNDING)
+        self._least = max(STANDARD_ERRORS * noise / max(pairs.spread, 1e-300), LEAST_SCORE)
 
     def matters(self, i: int) -> bool:
         """Return whether an input causes more variation than the noise explains."""
@@ -307,7 +307,7 @@ class _Slopes:
     def threshold(self, *inputs: int, factor: float = 1.0) -> float:
         """Threshold for the comparison of products of slopes by these inputs."""
         relative = [float(self.error[i] / self.size[i]) if float(self.size[i]) > 0 else 1.0 for i in inputs]
-        return max(SAFETY * factor * sum(share**2 for share in relative) ** 0.5, 1e2 * ROUNDING)
+        return max(STANDARD_ERRORS * factor * sum(share**2 for share in relative) ** 0.5, 1e2 * LEAST_SCORE)
 
 
 def _multiplicative_groups(pairs: _RowPairs, noise: float) -> tuple[Groups, float]:
@@ -329,7 +329,7 @@ def _multiplicative_groups(pairs: _RowPairs, noise: float) -> tuple[Groups, floa
     for offset in (0.0, fitted) if abs(fitted) < LARGEST_OFFSET * pairs.size else (0.0,):
         linked = torch.zeros(d, d, dtype=torch.bool)
         shifted = float((pairs.value() - offset).square().mean().sqrt())
-        threshold = max(SAFETY * 2 * noise / max(shifted, 1e-300), ROUNDING)
+        threshold = max(STANDARD_ERRORS * 2 * noise / max(shifted, 1e-300), LEAST_SCORE)
         for i, j in both:
             size = _rms((pairs.value() - offset) * (pairs.value(i, j) - offset))
             size += _rms((pairs.value(i) - offset) * (pairs.value(j) - offset))

@@ -20,9 +20,10 @@ from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.ordinal import OrdinalClassification
 
 CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order (a choice)
-MOST_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (a choice: seconds on one core)
-SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1 (a choice)
-GRID_SIZE, STEPS = 3, 100  # of the network and its training (a choice: coarse, it only has to rank the inputs)
+MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (a choice: seconds on one core)
+SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1 (a choice)
+# Of the network and its training (a choice: coarse, it only has to rank the inputs).
+SELECTION_GRID_SIZE, SELECTION_STEPS = 3, 100
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     judging_data(problem)
     check_count(most, "most")
     check_count(hidden, "hidden")
-    data, sparsity = problem.train, SPARSITY
+    data, sparsity = problem.train, SELECTION_SPARSITY
     if isinstance(problem, OrdinalClassification):
         y, outputs = _normal_scores(data.y[:, None].double()), 1
     elif isinstance(problem, Classification):
@@ -137,8 +138,8 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     part = problem.with_inputs(passed)
     if isinstance(part, OrdinalClassification):
         part = part.to(data.x.dtype)  # a copy with thresholds of its own
-    model = KAN([len(passed), hidden, outputs], grid_size=GRID_SIZE, seed=seed, dtype=data.x.dtype)
-    fit(model, part, LBFGS(), steps=STEPS, penalty=Sparsity(sparsity))
+    model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
+    fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))
     pruned, report = prune_with_report(model, part, drop_inputs=True)
     kept = tuple(passed[list(report.kept_inputs)].tolist())
     sentences.append(f"A KAN of {len(passed)} of them was pruned to {len(kept)}: {', '.join(map(str, kept))}.")
@@ -182,7 +183,7 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
     pairs = _product_effects(both, both, residual)
     pairs = torch.maximum(pairs[:d], pairs[d:]).view(d, 2, d).amax(1).fill_diagonal_(0)
     orders = [(alone, count), (pairs.amax(1), 4 * d * (d - 1) // 2 * y.shape[1])]
-    if d >= 3 and rows * d**3 * y.shape[1] <= MOST_WORK:
+    if d >= 3 and rows * d**3 * y.shape[1] <= MOST_TRIPLE_WORK:
         triples = torch.zeros(d, dtype=x.dtype)
         for i in range(d):
             z = _product_effects(x * x[:, i : i + 1], x, residual).fill_diagonal_(0)

@@ -36,7 +36,7 @@ from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
 
 # Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. A choice that is hardly reached.
-ROUNDS = 20
+MOST_PRUNING_PASSES = 20
 # Single edges that are tried after the weakest by attribution could not be removed. A choice: attribution may rank
 # edges wrongly, and each try costs a refit.
 TRIES = 4
@@ -273,7 +273,7 @@ def prune_with_report(
     if isinstance(problem, OrdinalClassification):
         problem = problem.with_fixed_thresholds()  # a trial that fails must not move them
     pruning = _Pruning(model, problem, tolerance, precision, refit, penalty)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PRUNING_PASSES):
         if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
             break
     pruned = pruning.model if drop_inputs else with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])

@@ -25,7 +25,7 @@ from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import basis
@@ -45,9 +45,10 @@ FINAL_STEPS = 60  # Levenberg-Marquardt steps of each final network
 # without which a network is of no use.
 SNAPPING, FREEING = 0.6, 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
-EXACT = 1e-16  # share of the variance of y below which a fit is exact to rounding
+EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
 SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
-SYMBOL_PRICE = 0.05  # rise of the logarithm of the loss that is accepted for one symbol less while edges are chosen
+# Rise of the logarithm of the loss that is accepted for one symbol less while edges are chosen.
+SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
 @renamed_argument("data", "problem")
@@ -198,7 +199,7 @@ class _Snapping:
         self.problem = Regression(self.x, self.y, weight=problem.train.weight)
         variance = float(self.y.var(correction=0))
         self.smallest_loss = SMALLEST_LOSS * variance + 1e-300
-        self.exact_loss = max(self.smallest_loss, EXACT * variance)
+        self.exact_loss = max(self.smallest_loss, EXACT_FIT_SHARE * variance)
 
     @torch.no_grad()
     def state(self, model: KAN, symbols: Mapping[Place, int]) -> _State:
@@ -209,7 +210,7 @@ class _Snapping:
     def rank(self, state: _State, floor: float | None = None) -> float:
         """Criterion by which states are compared: log loss, with a price for each symbol."""
         floor = self.smallest_loss if floor is None else floor
-        return math.log(max(state.loss, floor)) + SYMBOL_PRICE * sum(state.symbols.values())
+        return math.log(max(state.loss, floor)) + SYMBOL_PRICE_PER_LOG_LOSS * sum(state.symbols.values())
 
     def edges_by_strength(self) -> list[Place]:
         """Every spline edge, the strongest first."""
@@ -232,7 +233,7 @@ class _Snapping:
         u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), 1e-300)
-        fits = [EdgeFit(ZERO, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
+        fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
         fits += edge_fits(u, s, table=self.table, most=None if tried > 1 else FEW)[:tried]
         for fitted in fits[:tried]:
             grown = with_edge(state.model, place, fitted, self.table)
@@ -278,8 +279,8 @@ class _Snapping:
             fitted = fit_constants(simplify(whole.expression), x, y, steps=40, deadline=deadline)
             if fitted is None:
                 continue
-            shorter = pruned(fitted, x, y, floor=EXACT, deadline=deadline)
-            known = recognise(shorter, x, y, floor=EXACT, deadline=deadline)
+            shorter = pruned(fitted, x, y, floor=EXACT_FIT_SHARE, deadline=deadline)
+            known = recognise(shorter, x, y, floor=EXACT_FIT_SHARE, deadline=deadline)
             known = fit_constants(simplify(known.expression), x, y, steps=30, deadline=deadline) or known
             for one in (fitted, shorter, known):
                 entries.append(FrontEntry.from_data(Formula(one.expression, whole.names), x, y))
@@ -312,13 +313,13 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
     spline = spline_part(layer)
     assert spline is not None, "only a spline edge can be replaced"
     old = layer.symbolic if isinstance(layer, MixedLayer) else None
-    rows = [list(row) for row in (old.functions if old else [[ZERO] * spline.out_features] * spline.in_features)]
+    rows = [list(row) for row in (old.functions if old else [[NO_FUNCTION] * spline.out_features] * spline.in_features)]
     affine = old.affine.detach().clone() if old else spline.coef.new_zeros(4, spline.in_features, spline.out_features)
     spline.mask[i, o] = 0
     rows[i][o] = fitted.name
     affine[:, i, o] = affine.new_tensor([fitted.a, fitted.b, fitted.c, fitted.d])
-    if fitted.name == ZERO:
-        elementary = next((k for k, row in enumerate(rows) if row[o] != ZERO), None)
+    if fitted.name == NO_FUNCTION:
+        elementary = next((k for k, row in enumerate(rows) if row[o] != NO_FUNCTION), None)
         splines = spline.mask[:, o].nonzero()
         if elementary is not None:
             affine[3, elementary, o] += fitted.d
@@ -374,7 +375,7 @@ def with_spline(
     columns = basis(inputs, spline.knots, degree)[:, i]
     spline.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
     rows = [list(row) for row in layer.functions]
-    rows[i][o] = ZERO
+    rows[i][o] = NO_FUNCTION
     symbolic = SymbolicLayer(rows, layer.affine.detach().clone(), table=table, dtype=x.dtype)
     model.layers[number] = MixedLayer(spline, symbolic)
     return model

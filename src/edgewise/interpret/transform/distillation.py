@@ -23,9 +23,10 @@ from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.problems.regression import Regression
 
 # Training steps at each grid size, before and after the hidden domains are moved (a choice).
-FIRST_STEPS, STEPS = 25, 60
+FIRST_STEPS, LAST_STEPS = 25, 60
 ENOUGH = 1e-6  # relative error at which no finer grid is tried (a choice)
-WORTHWHILE = 2.0  # a finer grid is tried as long as the last one divided the error by at least this factor (a choice)
+# A finer grid is tried as long as the last one divided the error by at least this factor (a choice).
+WORTHWHILE_GAIN = 2.0
 # Share of the mean squared error that is added to the error of each point when points are drawn by their error (a
 # choice), so that no part of the domain is neglected.
 SPREAD = 0.1
@@ -227,7 +228,7 @@ class _Distillation:
             first = copy.deepcopy(self.model.layers[0])
             adapt_domain_(self.model, x)
             self.model.layers[0] = first
-        fit(self.model, problem, method, steps=STEPS, tolerance=1e-5)
+        fit(self.model, problem, method, steps=LAST_STEPS, tolerance=1e-5)
         pool, values = self._new_points()
         with torch.no_grad():
             errors = (self.model(self._inside(pool)) - (values - self.mean) / self.scale).square().mean(1)
@@ -240,7 +241,7 @@ class _Distillation:
         generator = torch.Generator().manual_seed(len(self.rounds))
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)
         self.x, self.y = torch.cat([self.x, pool[chosen]]), torch.cat([self.y, values[chosen]])
-        return gain > WORTHWHILE and error > ENOUGH
+        return gain > WORTHWHILE_GAIN and error > ENOUGH
 
     @torch.no_grad()
     def result(self) -> tuple[KAN, DistilReport]:

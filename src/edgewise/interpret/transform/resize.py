@@ -15,11 +15,11 @@ from edgewise.nn.layers.base import EdgeLayer, LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import ZERO, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.train.grids import HIDDEN_MARGIN
 
-GRID_SIZE, DEGREE = 5, 3  # of new splines in a network that has none (a choice: the defaults of `KAN`)
+NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (a choice: the defaults of `KAN`)
 
 SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)
 
@@ -188,8 +188,8 @@ def _blank_splines(layer: EdgeLayer, outputs: int, domain: Tensor | None, like: 
     blank = KANLayer(
         layer.in_features,
         outputs,
-        grid_size=GRID_SIZE if like is None else like.grid_size,
-        degree=DEGREE if like is None else like.degree,
+        grid_size=NEW_GRID_SIZE if like is None else like.grid_size,
+        degree=NEW_DEGREE if like is None else like.degree,
         domain=domain,
         base="zero" if like is None else like.base_function,
         generator=seeded_generator(0),
@@ -224,7 +224,7 @@ def _with_more_outputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor 
         spline.base = _inserted(spline.base, base.to(spline.base), 1, place)
     if symbolic is None:
         return spline
-    rows = [[*row[:place], *[ZERO] * nodes, *row[place:]] for row in symbolic.functions]
+    rows = [[*row[:place], *[NO_FUNCTION] * nodes, *row[place:]] for row in symbolic.functions]
     return MixedLayer(spline, _with_absent_edges(symbolic, rows, nodes, 2, place))
 
 
@@ -242,7 +242,7 @@ def _with_more_inputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor |
     spline.knots = _inserted(spline.knots, low[:, None] + (high - low)[:, None] * steps, 0, place)
     if symbolic is None:
         return spline
-    absent = [ZERO] * spline.out_features
+    absent = [NO_FUNCTION] * spline.out_features
     rows = [*map(list, symbolic.functions[:place]), *[absent] * nodes, *map(list, symbolic.functions[place:])]
     return MixedLayer(spline, _with_absent_edges(symbolic, rows, nodes, 1, place))
 

@@ -17,7 +17,7 @@ from edgewise.nn.layers.segments import Segments, one_run
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.jet import check_jet, compose
 
-ZERO = "0"  # name of the function of an absent edge
+NO_FUNCTION = "0"  # name of the function of an absent edge
 
 
 class SymbolicLayer(EdgeLayer):
@@ -67,10 +67,12 @@ class SymbolicLayer(EdgeLayer):
         super().__init__()
         if not isinstance(functions, list | tuple) or not all(isinstance(row, list | tuple) for row in functions):
             raise InputError(f"functions must be rows of names, one row for each input, got {functions!r}")
-        self.functions: Names = tuple(tuple(ZERO if name == "" else name for name in row) for row in functions)
+        self.functions: Names = tuple(tuple(NO_FUNCTION if name == "" else name for name in row) for row in functions)
         if not self.functions or len({len(row) for row in self.functions}) != 1 or not self.functions[0]:
             raise InputError(f"functions must be rows of one length, at least 1 of at least 1, got {functions!r}")
-        unknown = next((name for row in self.functions for name in row if name != ZERO and name not in table), None)
+        unknown = next(
+            (name for row in self.functions for name in row if name != NO_FUNCTION and name not in table), None
+        )
         if unknown is not None:
             raise InputError(f"functions must be named in the table, got {unknown!r}; it has {', '.join(table)}")
         shape = len(self.functions), len(self.functions[0])
@@ -81,7 +83,7 @@ class SymbolicLayer(EdgeLayer):
             raise InputError(f"affine must have shape (4, {shape[0]}, {shape[1]}), got {came}")
         self.affine = nn.Parameter(affine.detach().to(dtype=float_dtype(dtype), device=device).clone())
         flat = [name for row in self.functions for name in row]
-        self._rows = tuple(table[name] for name in dict.fromkeys(flat) if name != ZERO)
+        self._rows = tuple(table[name] for name in dict.fromkeys(flat) if name != NO_FUNCTION)
         for number, row in enumerate(self._rows):
             places = torch.tensor([k for k, name in enumerate(flat) if name == row.name], device=device)
             self.register_buffer(f"_places_{number}", places, persistent=False)
@@ -99,7 +101,7 @@ class SymbolicLayer(EdgeLayer):
     @property
     def mask(self) -> Tensor:
         """1 for the edges that exist and 0 for the others, (in, out)."""
-        return self.affine.new_tensor([[float(name != ZERO) for name in row] for row in self.functions])
+        return self.affine.new_tensor([[float(name != NO_FUNCTION) for name in row] for row in self.functions])
 
     def elementary(self, i: int, o: int) -> Elementary | None:
         """Return the function of an edge, or None for an absent edge."""

@@ -23,7 +23,7 @@ from torch import Tensor
 from edgewise.errors import EdgewiseError, EdgewiseWarning
 from edgewise.ops.splines.bspline import MAX_DEGREE
 
-BASES = {"zero": 0, "identity": 1, "silu": 2}
+BASE_CODES = {"zero": 0, "identity": 1, "silu": 2}
 
 # The struct of csrc/problem.h, field by field, in the platform's own layout.
 _PROBLEM = struct.Struct("@5q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
@@ -291,7 +291,7 @@ def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, va
         0,
         degree,
         order,
-        BASES[base_function],
+        BASE_CODES[base_function],
         x.data_ptr(),
         x.stride(0),
         x.stride(1),

@@ -25,7 +25,7 @@ TIME_PANELS = 4  # of time, for domains over time
 PRODUCT_POINTS = 2**17  # largest number of points of a product rule over time
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
 # lies. A choice: far above rounding (1e-16) and far below the details of any domain.
-STEP = 1e-7
+OFF_BOUNDARY_STEP = 1e-7
 # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
 LEAST_SHARE = 1e-3
 TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
@@ -452,7 +452,7 @@ class _Composite(Domain):
 
     def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
         """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
-        step = STEP * float(self.size.max())
+        step = OFF_BOUNDARY_STEP * float(self.size.max())
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:
             real = (self.level(x + step * normal) > 0) & (self.level(x - step * normal) < 0)

@@ -27,9 +27,9 @@ SINGULAR = 30.0
 LEAST_LOAD = 0.1
 # Largest factor by which halving is expected to lower the error of an interval with a singular place. A choice: with
 # factors nearer to 1 the refinement would spend all intervals on one place.
-LEAST_GAIN = 0.75
+LEAST_SINGULAR_GAIN = 0.75
 # Breakpoints of a joined pair must have intervals of equal length up to this relative difference: rounding of halving.
-EQUAL = 1e-6
+EQUAL_LENGTHS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +275,7 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
         halvings = (old.diff()[parent] / new.diff()).log2()
         gain = (errors[axis] / before[parent].clamp(min=1e-300)) ** (1 / halvings.clamp(min=1))
         is_sharp = (halvings > 0.5) & (errors[axis] > SINGULAR * errors[axis].median())
-        gains[axis] = torch.where(is_sharp, gain.clamp(smooth, LEAST_GAIN), gains[axis])
+        gains[axis] = torch.where(is_sharp, gain.clamp(smooth, LEAST_SINGULAR_GAIN), gains[axis])
     return gains
 
 
@@ -295,7 +295,7 @@ def with_joined_intervals(points: Tensor, errors: Tensor, degree: int, tolerance
     while number < len(kept) - 1 and len(kept) - 1 > fewest:
         left, right = kept[number] - kept[number - 1], kept[number + 1] - kept[number]
         together = max(error[number - 1], error[number]) * 2 ** (degree + 1)
-        if math.isclose(left, right, rel_tol=EQUAL) and together < tolerance:
+        if math.isclose(left, right, rel_tol=EQUAL_LENGTHS) and together < tolerance:
             del kept[number]
             error[number - 1 : number + 1] = [together]
         number += 1

@@ -23,7 +23,7 @@ from edgewise.train.problems.blocks import BlockRole
 
 # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
 # the numbers that are summed).
-RIDGE = 1e-13
+ROUNDING_RIDGE = 1e-13
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
@@ -181,7 +181,7 @@ def standard_errors(network: nn.Module, problem: Collocation) -> Mapping[str, fl
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT
-    matrix.diagonal().add_(RIDGE * float(matrix.diagonal().max()))
+    matrix.diagonal().add_(ROUNDING_RIDGE * float(matrix.diagonal().max()))
     factor, info = torch.linalg.cholesky_ex(matrix)
     if int(info):
         return dict.fromkeys(problem.unknowns, math.nan)

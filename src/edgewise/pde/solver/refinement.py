@@ -28,12 +28,13 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 TENSOR, SEPARABLE = "tensor", "separable"
 FIRST_RANK = 2  # terms of a separable network at the start. A choice: one term more than functions of one product need
 RACE_STEPS = 15  # steps after which candidates are compared. A choice: losses differ by factors of ten by then
-ROUNDS = 8  # largest number of times that hidden grids are moved. A choice: activations settle after two or three
+# Largest number of times that hidden grids are moved. A choice: activations settle after two or three.
+MOST_GRID_MOVES = 8
 ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the network oscillate between the points
 LEAST_POINTS = 1000  # points inside the domain, at least. A choice
 # Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
-BOUNDARY_SHARE = 0.5
-ROUNDING = 1e-26  # loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2
+BOUNDARY_PER_INTERIOR_POINT = 0.5
+ROUNDING_LOSS = 1e-26  # loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2
 # Refinement ends when three stages in a row lower the loss by less than this factor each. A choice: doubling the
 # coefficients of a smooth solution in two dimensions lowers it by 2^6 at degree 5.
 WORTHWHILE, STALLS = 1.3, 3
@@ -151,13 +152,13 @@ class Refinement:
             mesh = Mesh(problem.domain, network.tensor_layer.breakpoints)
             return problem.resampled(1, seed=seed, mesh=mesh, own_unknowns=True)
         points = max(LEAST_POINTS, ROWS_PER_PARAMETER * count_parameters(network))
-        boundary = round(BOUNDARY_SHARE * points) if problem.domain.dimension > 2 else None
+        boundary = round(BOUNDARY_PER_INTERIOR_POINT * points) if problem.domain.dimension > 2 else None
         return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
 
     def _first_stage(self, start: TrainedNetwork) -> TrainedNetwork:
         """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
         assert isinstance(start.network, Chain)
-        for _ in range(ROUNDS):
+        for _ in range(MOST_GRID_MOVES):
             if not fit_hidden_grids_(start.network, start.problem.train.x):
                 break
             start = self._trained(start, RACE_STEPS)
@@ -178,7 +179,7 @@ class Refinement:
             if history.error_estimate <= self.tolerance:
                 message = f"Two stages agree to {history.error_estimate:.1g}, within the tolerance."
                 return StopReason.CONVERGED, message
-            if best.loss < ROUNDING:
+            if best.loss < ROUNDING_LOSS:
                 return StopReason.CONVERGED, "The loss is at rounding."
             if not math.isfinite(best.loss):
                 message = "The loss is no number: the equation or a condition gives none there."

@@ -22,10 +22,10 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one. A choice: coarse enough that the first stage
 # takes less than a second.
-FIRST_GRID, FIRST_GRID_OF_LINE = 5, 20
+FIRST_GRID_OF_BOX, FIRST_GRID_OF_LINE = 5, 20
 # Time windows: tolerance of the first pass, factor by which each pass is sharper, and factor by which the second one
 # costs more, until two passes have shown it. A choice: estimates need two passes that differ by more than a digit.
-FIRST_TOLERANCE, SHARPER, DEARER = 1e-3, 30.0, 5.0
+FIRST_PASS_TOLERANCE, SHARPER, DEARER = 1e-3, 30.0, 5.0
 # Dimensions up to which products of B-splines of all coordinates are used. A choice: their number grows like that of
 # the intervals to the power of the dimension.
 MOST_TENSOR = 2
@@ -160,7 +160,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
     if grid_size is None:
-        grid_size = FIRST_GRID if dimension > 1 else FIRST_GRID_OF_LINE
+        grid_size = FIRST_GRID_OF_BOX if dimension > 1 else FIRST_GRID_OF_LINE
     check_count(grid_size, "grid_size")
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.periodic:
@@ -183,7 +183,7 @@ def _solve_in_time_windows(
 
     Returns the reason of the end and a sentence, or None if not even the first pass reached the last moment.
     """
-    allowed, costs = FIRST_TOLERANCE, list[float]()
+    allowed, costs = FIRST_PASS_TOLERANCE, list[float]()
     while True:
         before = history.work
         if history.best is not None:

@@ -24,7 +24,8 @@ from edgewise.pde.solver.training import linear_method, train_network
 # Intervals of a window in time, by the dimension of the domain. A choice: in one dimension of space most coefficients
 # are spent on space.
 INTERVALS = {1: 8, 2: 4}
-ROUNDS = 8  # largest number of new grids in a window. A choice: each round halves the intervals that are too long
+# Largest number of new grids in a window. A choice: each round halves the intervals that are too long.
+MOST_NEW_GRIDS = 8
 # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
 # length of a window (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
 SAFETY, SHRINK, GROW = 0.8, 0.2, 2.0
@@ -135,7 +136,7 @@ class TimeWindows:
         for axis in self.space:
             points.insert(axis, self._space_points(axis, begin, before))
         layer = self._extrapolated(points, begin, before)
-        for _ in range(ROUNDS):
+        for _ in range(MOST_NEW_GRIDS):
             network = TensorNetwork(layer)
             problem = Collocation(form, Sampling(mesh=Mesh(form.domain, layer.breakpoints)))
             outcome = train_network(network, problem, linear_method(self.most))
@@ -176,7 +177,7 @@ class TimeWindows:
             return with_joined_intervals(layer.breakpoints[axis], errors, self.degree, self.allowed, self.grid_size)
         low, high = self.domain.bounds[axis].tolist()
         points = torch.linspace(low, high, self.grid_size + 1, dtype=torch.float64)
-        for _ in range(ROUNDS):
+        for _ in range(MOST_NEW_GRIDS):
             layer = self._state([points], begin, None)[0]
             line = Box(x=(float(points[0]), float(points[-1])))
             finer = with_halved_intervals(points, left_out(layer, line)[0], self.allowed)

@@ -18,12 +18,12 @@ from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
 # Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used. A choice.
-MOST_WORK = 1e11
+MOST_PRODUCT_WORK = 1e11
 
 # Share of the mean of the diagonal that is added to the normal matrix. Directions that neither data nor penalty decide
 # (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them. A choice:
 # small against every direction that the data decide.
-FLOOR = 1e-10
+DIAGONAL_SHARE = 1e-10
 
 
 @torch.inference_mode(False)
@@ -98,7 +98,7 @@ class Linearised:
     def factor(self) -> Tensor:
         """Upper triangular C with C C' = (gram + curvature)^-1, (P, P)."""
         matrix = self.gram + self.curvature
-        floor = FLOOR * float(matrix.diagonal().mean()) or 1.0
+        floor = DIAGONAL_SHARE * float(matrix.diagonal().mean()) or 1.0
         for _ in range(20):
             lifted = matrix.clone()
             lifted.diagonal().add_(floor)
@@ -175,7 +175,7 @@ def linearise(
     if penalty is not None and penalty.needs_trace:
         raise InputError(f"penalty must be quadratic, as Ridge and Roughness, got {penalty.settings()['name']}")
     size, outputs = sum(p.numel() for p in model.parameters() if p.requires_grad), data.y.shape[1]
-    picked = evenly_spaced(data, max(int(MOST_WORK / size**2), 4 * size))
+    picked = evenly_spaced(data, max(int(MOST_PRODUCT_WORK / size**2), 4 * size))
     gram, losses = data.x.new_zeros(size, size), data.x.new_zeros(outputs)
     for part, share in picked.chunks(max(1, ROW_CHUNK_NUMBERS // (size * outputs))):
         weight = part.x.new_ones(len(part)) if part.weight is None else part.weight

@@ -37,7 +37,7 @@ from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective
 
 # A smaller relative gain of a step cannot be seen in the loss.
-ROUNDING = torch.finfo(torch.float64).eps
+LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps
 # Rows per parameter below which the system is solved in the space of samples: it saves the cube of the parameters, at
 # the price of J in full. A choice: at equality both factorise the same matrix, and J in full costs memory.
 SAMPLES = 0.7
@@ -174,7 +174,7 @@ class LevenbergMarquardtRun:
             solution = system.solve(self._damping.value)
             if solution is not None:
                 point = self._rounded(origin + solution.move)
-                if torch.equal(point, origin) or solution.predicted <= ROUNDING * start.total:
+                if torch.equal(point, origin) or solution.predicted <= LEAST_VISIBLE_GAIN * start.total:
                     message = "The predicted gain of a step is below rounding."
                     return StepResult(start, StopReason.CONVERGED, message)
                 for move in self._moves(origin, solution, system):

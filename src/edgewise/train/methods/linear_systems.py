@@ -28,7 +28,7 @@ from edgewise.train.penalties import Curvature
 
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.
-FLOOR = 0.05
+MEAN_DAMPING_SHARE = 0.05
 # Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal. A choice.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
@@ -52,8 +52,8 @@ def damping_scale(diagonal: Tensor, mean: float) -> Tensor:
     mean : float
         Mean of the diagonal of the part of H that comes from the data.
     """
-    floor = FLOOR * mean
-    return diagonal + (floor if floor > 0 else FLOOR * float(diagonal.mean()) or 1.0)
+    floor = MEAN_DAMPING_SHARE * mean
+    return diagonal + (floor if floor > 0 else MEAN_DAMPING_SHARE * float(diagonal.mean()) or 1.0)
 
 
 @dataclass(frozen=True, eq=False)
