@@ -19,7 +19,7 @@ CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where i
 FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary. A choice: one more than inside
 # Places along a curve between which it counts as straight when its crossings with lines of the grid are sought, and
 # bisections by which each is found: 2^-50 of the distance of two places is rounding.
-PLACES, BISECTIONS = 2048, 50
+LOAD_PLACES, BISECTIONS = 2048, 50
 APART = 1e-9  # crossings closer than this share of the length of a curve are one: far above rounding. A choice
 # An interval whose error is this many times the median of its coordinate has a singular place in it. A choice.
 SINGULAR = 30.0
@@ -335,7 +335,7 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
 
 def _crossings(at: Callable[[Tensor], tuple[Tensor, Tensor]], breakpoints: Sequence[Tensor]) -> Tensor:
     """Shares of the length of a curve (see `Piece.at`) at which it crosses lines of the grid, and its ends."""
-    share = torch.linspace(0, 1, PLACES + 1, dtype=torch.float64)
+    share = torch.linspace(0, 1, LOAD_PLACES + 1, dtype=torch.float64)
     x, crossings = at(share)[0], [share[[0, -1]]]
     for axis, points in enumerate(breakpoints):
         above = x[:, axis, None] > points
