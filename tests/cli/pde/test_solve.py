@@ -74,6 +74,7 @@ def test_a_named_equation_with_its_files(edgewise, tmp_path):
     assert again.errors().relative_l2 == facts["errors"]["all"]["relative_l2"]
 
 
+@pytest.mark.slow
 def test_several_fields_and_coefficients(edgewise, tmp_path):
     path = tmp_path / "pair.py"
     path.write_text(

@@ -16,6 +16,7 @@ from edgewise.datasets import KNOT_FEATURES, load_knots
 from edgewise.errors import EdgewiseWarning, InputError
 
 
+@pytest.mark.slow
 def test_the_knot_table_brings_target_inputs_and_groups(monkeypatch):
     monkeypatch.setattr(training, "iterate_baselines", lambda *a, **k: iter(()))
     job = FitJob("knots")
@@ -32,6 +33,7 @@ def test_the_knot_table_brings_target_inputs_and_groups(monkeypatch):
     assert rule.score == pytest.approx(0.852, abs=0.02)  # 85.2 % on all 313,209 knots
 
 
+@pytest.mark.slow
 def test_other_targets_of_the_knot_table_have_no_slope_rule(monkeypatch):
     monkeypatch.setattr(training, "iterate_baselines", lambda *a, **k: iter(()))
     job = FitJob("knots", target="genus")
@@ -80,6 +82,7 @@ def test_features_and_drop(tmp_path):
     assert prepare_table(FitJob(str(path), target="y", drop=("t",))).encoder.feature_names == ("a",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [("low", "mid", "high"), (1, 5, 9), (0.5, 1.5, 2.5)])
 def test_classes_of_every_kind(tmp_path, labels):
     path = tmp_path / "t.csv"

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 
+@pytest.mark.slow
 def test_the_strongest_input_and_a_figure(edgewise, models, tmp_path):
     out = tmp_path / "shares.svg"
     done = edgewise("explain", models / "numbers", "--data", models / "numbers.csv", "--out", out)
@@ -13,6 +14,7 @@ def test_the_strongest_input_and_a_figure(edgewise, models, tmp_path):
     assert out.read_bytes().startswith(b"<?xml") and f"Wrote {out}." in done.out
 
 
+@pytest.mark.slow
 def test_one_row(edgewise, models, tmp_path):
     out = tmp_path / "row.png"
     done = edgewise("explain", models / "kinds", "-d", models / "kinds.csv", "--row", 3, "-o", out, "--quiet")

@@ -24,6 +24,7 @@ def test_figures(edgewise, models, tmp_path, name, kind, suffix, start):
     assert f"Wrote {out}" in done.out
 
 
+@pytest.mark.slow
 def test_without_data(edgewise, models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = edgewise("plot", models / "numbers")
@@ -40,6 +41,7 @@ def test_a_model_without_names(edgewise, models, tmp_path):
         assert edgewise("plot", tmp_path / "m", "--kind", kind, "--out", tmp_path / f"{kind}.svg").code == 0
 
 
+@pytest.mark.slow
 def test_bad_names(refused, edgewise, models, tmp_path):
     out = tmp_path / "figure.bmp"
     assert "--out must end in .svg, .pdf or .png" in refused("plot", models / "numbers", "--out", out)
