@@ -101,10 +101,11 @@ def summary(rows: list[dict]) -> Outcome:
         lines.append((TOY_FUNCTIONS[each.name].formula, *each.cells(), *theirs, times(ratio)))
     columns = ("function", *CELLS, "pykan RMSE", "pykan seconds", "times faster there")
     fixed = [row for row in ours if row["degree"] in DEGREES]
-    cubic = [f"{each:.1f}" for row in fixed if row["degree"] == 3 and (each := slope(row)) is not None]
+    cubic = [slope(row) for row in fixed if row["degree"] == 3]
     reached = [row["rmse"] for each in functions for row in each.rows if row["rmse"] is not None]
     figures = {
-        "slopes of cubic splines in the grid size": ", ".join(cubic) or "-",
+        "slopes of cubic splines in the grid size": ", ".join(f"{each:.1f}" for each in cubic if each is not None)
+        or "-",
         "lowest RMSE, degree and grids chosen": scientific(min(reached, default=None)),
         "largest RMSE, degree and grids chosen": scientific(max(reached, default=None)),
         "median of times faster there": times(median(ratios)),

@@ -35,7 +35,7 @@ from edgewise import (
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
-from edgewise_experiments.runner.jobs import Job, Progress, latest, repeats, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
 
@@ -138,7 +138,7 @@ class Effort:
 QUICK = Effort(89, 80, 10, 0.5)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Measure three seeds of samples by default."""
     effort, jobs = QUICK if quick else Effort(), []
     for seed in seeds or ((0,) if quick else (0, 1, 2)):

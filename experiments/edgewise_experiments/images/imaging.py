@@ -24,7 +24,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.images.networks import Schedule, build, parameters_of, train
 from edgewise_experiments.images.reporting import best_row, line, summary
 from edgewise_experiments.images.tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim
-from edgewise_experiments.runner.jobs import Job, Progress, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
@@ -77,7 +77,7 @@ EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, task=4.0, long=40.0)
 QUICK = Effort({500: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Try the settings and train the best, with three seeds of weights, noise and held-out pixels by default."""
     effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
     first_size = next(iter(effort.sizes))

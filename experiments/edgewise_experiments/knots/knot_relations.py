@@ -25,7 +25,7 @@ from edgewise.formulas.front import SIGNIFICANT_Z
 from edgewise.interpret import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.real_tables import Table
@@ -61,7 +61,7 @@ NOTES = (
 )
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Search formulas in five folds of the translations and one of all columns, then relations, with one seed."""
     seed = (seeds or (0,))[0]
     key = {"seed": seed, "quick": quick}

@@ -18,7 +18,7 @@ from edgewise_experiments.knots.baselines import ROUNDS, baseline
 from edgewise_experiments.knots.networks import QUICK, Effort, Plan, our_plans, stated_plans, train
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
 from edgewise_experiments.knots.table import DEEPMIND, SAMPLE, WHOLE, KnotSplit, find_table, read_knots
-from edgewise_experiments.runner.jobs import Job, Progress, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, key_figures
 from edgewise_experiments.runner.store import Store
 
@@ -38,7 +38,7 @@ NOTES = (
 RULES: dict[str, Callable[[KnotSplit], dict]] = {"slope / 2": half_slope, "line through the slope": slope_line}
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Measure all models with three seeds by default, all models of one seed before those of the next."""
     tables = (SAMPLE,) if quick else (WHOLE, *([DEEPMIND] if find_table(DEEPMIND) is not None else []))
     seeds = seeds or ((0,) if quick else (0, 1, 2))

@@ -21,7 +21,7 @@ from edgewise_experiments.data.texts import paradise_lost
 from edgewise_experiments.images.networks import parameters_of
 from edgewise_experiments.language.reporting import best_row, line, summary
 from edgewise_experiments.language.transformer import Schedule, Shape, build, continue_text, train
-from edgewise_experiments.runner.jobs import Job, Progress, run_jobs
+from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
@@ -96,7 +96,7 @@ QUICK = Effort(
 )
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Try the settings and train the best, with three seeds of weights and batches by default."""
     effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
     trials = [

@@ -70,16 +70,6 @@ def _quoted(summary: Callable[[list[dict]], Outcome], *quantities: str) -> Calla
     return ours
 
 
-def _saying(summary: Callable[[list[dict]], Outcome], *phrases: str) -> Callable[[list[dict]], str]:
-    """Former way to quote an experiment: the notes of its summary that contain one of these phrases."""
-
-    def ours(rows: list[dict]) -> str:
-        found = [each for each in summary(rows).notes if any(phrase in each for phrase in phrases)]
-        return " ".join(found) or FEW
-
-    return ours
-
-
 def _paper_edges() -> str:
     """Return the paper's accuracies of formulas without help, and of the exact edges."""
     accuracies = [

@@ -21,7 +21,7 @@ from edgewise.pde import PDE, Solution, named_equation, solve
 from edgewise.pde.library import NOISE, TRUE_DIFFUSION
 from edgewise_experiments.pde import reference_solutions
 from edgewise_experiments.pde.networks import listed_networks, network_job, network_numbers, network_tables
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
 from edgewise_experiments.runner.store import Store
 
@@ -94,7 +94,7 @@ TARGETS = (
 BY_NAME = {target.name: target for target in TARGETS}
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Solve all equations, by default with three seeds of points, or one where a run takes more than two minutes."""
     targets = [BY_NAME[name] for name in QUICK] if quick else TARGETS
     jobs = [_job(target.name, (seeds or (0,))[0], quick) for target in targets]

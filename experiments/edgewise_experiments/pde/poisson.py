@@ -22,7 +22,7 @@ from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import function_jet
 from edgewise.train import StepEvent
 from edgewise_experiments.pde.networks import train_kan, train_mlp
-from edgewise_experiments.runner.jobs import Job, Progress, latest, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
 from edgewise_experiments.runner.store import Store
 
@@ -51,7 +51,7 @@ NOTES = (
 )
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: Progress) -> Outcome:
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Measure all models with one seed of points and weights, and by default quick ones with three."""
     models = [("KAN", (2,)), ("MLP", (4,))] if quick else [("KAN", shape) for shape in KANS]
     models += [] if quick else [("MLP", shape) for shape in MLPS]

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edgewise import outcomes
-from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise_experiments.runner.store import Store
 
 
 @dataclass(frozen=True)
-class RowProgress(outcomes.Progress):
+class RowProgress(Progress):
     """Progress of an experiment.
 
     Parameters
@@ -36,10 +35,6 @@ class Report(Protocol):
 
 RowCallback = Callable[[RowProgress], None]
 """Function that receives the progress of an experiment."""
-Progress = RowCallback
-"""Former name of `RowCallback`."""
-Tell = Callable[..., object]
-"""Former type of the argument of a job's work; now an `edgewise.outcomes.ProgressCallback`."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,11 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
         job = jobs[number]
         label = f"{done + 1}/{len(missing)} {job.label}"
 
-        def report(stage: outcomes.Progress | str, share=0.0, loss=None, label: str = label, done: int = done) -> None:
-            # A stage, a share and a loss are accepted too, until no job passes them separately.
-            at = stage if isinstance(stage, outcomes.Progress) else outcomes.Progress(stage, share, loss)
+        def report(at: Progress, label: str = label, done: int = done) -> None:
             stage = f"{label}: {at.stage}" if at.stage else label
             progress(RowProgress(stage, (done + min(at.share, 1)) / len(missing), at.loss))
 
-        report(outcomes.Progress("", 0.0))
+        report(Progress("", 0.0))
         start, start_cpu = time.perf_counter(), time.process_time()
         measured = job.work(report)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu

@@ -71,11 +71,6 @@ class Outcome:
     figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """Former name of `notes`."""
-        return self.notes
-
-    @property
     def key_figures(self) -> dict[str, str]:
         """Value by quantity, from the table that `key_figures` made; empty without one."""
         return {row[0]: row[1] for table in self.tables if table.title == KEY_FIGURES for row in table.rows}
@@ -100,14 +95,6 @@ def count_range(counts: Iterable[int]) -> str:
     """Format numbers that may all be equal, as "3" or "1 to 3"."""
     low, high = min(counts := list(counts)), max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def seeds_said(counts: Iterable[int]) -> str:
-    """What the figures of a table are, from the number of seeds of each of its lines."""
-    low, high = min(counts := set(counts)), max(counts)
-    if high == 1:
-        return "one seed"
-    return f"median and worst of {high} seeds" if low == high else f"median and worst of {low} to {high} seeds"
 
 
 def median(values: Iterable[float | None]) -> float | None:

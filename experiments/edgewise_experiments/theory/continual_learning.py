@@ -1,4 +1,4 @@
-"""Continual learning: peaks shown one after another in one, two and five dimensions, to KANs and to tuned MLPs.
+"""Continual learning: KANs and tuned MLPs trained on peaks one after another, in one, two and five dimensions.
 
 In one dimension as in the KAN paper (arXiv 2404.19756, section 3.4): five peaks, 100 samples each, KAN [1, 1] with 200
 intervals, no base function, 100 steps of L-BFGS a peak. In two and five dimensions five bumps, each with the samples

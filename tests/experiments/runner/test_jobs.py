@@ -1,4 +1,4 @@
-"""Jobs are done once, told about, and never stored by halves."""
+"""Jobs: each is done once, reports progress, and is never stored in part."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_rows_and_resuming(tmp_path):
     assert json.loads((tmp_path / "x.json").read_text())["rows"] == rows
 
 
-def test_what_is_told():
+def test_progress_reports():
     updates = []
     store = Store(None)
     run_jobs(jobs([], 1), store, lambda update: None, say)
@@ -54,7 +54,7 @@ def test_what_is_told():
 
 
 def test_an_interrupted_row_is_not_stored(tmp_path):
-    def interrupted(tell):
+    def interrupted(report):
         raise KeyboardInterrupt
 
     first, second, third = jobs([], 3)
@@ -65,7 +65,8 @@ def test_an_interrupted_row_is_not_stored(tmp_path):
 
 
 def test_numbers_that_are_none(tmp_path):
-    job = Job("bad", {"problem": "p"}, lambda tell: {"error": float("nan"), "all": [1.0, float("inf")], "seconds": 3.0})
+    measured = {"error": float("nan"), "all": [1.0, float("inf")], "seconds": 3.0}
+    job = Job("bad", {"problem": "p"}, lambda report: measured)
     (row,) = run_jobs([job], Store.open(tmp_path, "x"), lambda update: None, lambda row: "")
     assert (row["error"], row["all"], row["seconds"]) == (None, [1.0, None], 3.0)
     assert Store.open(tmp_path, "x").rows == [row]

@@ -1,10 +1,19 @@
-"""What an experiment shows: tables that fit their heads, numbers as texts."""
+"""Outcomes: tables that fit their columns, key figures, numbers as texts."""
 
 import math
 
 import pytest
 
-from edgewise_experiments.runner.outcome import ResultTable, median, scientific, seeds_said, times, worst
+from edgewise_experiments.runner.outcome import (
+    Outcome,
+    ResultTable,
+    count_range,
+    key_figures,
+    median,
+    scientific,
+    times,
+    worst,
+)
 
 
 def test_rows_fit_the_columns():
@@ -15,8 +24,17 @@ def test_rows_fit_the_columns():
 def test_numbers_as_texts():
     assert [scientific(value) for value in (3.14e-8, 1.0, None, math.inf)] == ["3.1e-08", "1.0e+00", "-", "-"]
     assert [times(value) for value in (0.0264, 9.94, 31.4, 12345.0, None)] == ["0.026", "9.9", "31", "12,000", "-"]
-    said = [seeds_said(counts) for counts in ([1, 1], [3, 3], [1, 3, 2])]
-    assert said == ["one seed", "median and worst of 3 seeds", "median and worst of 1 to 3 seeds"]
+    assert [count_range(counts) for counts in ([1, 1], [3, 3], [1, 3, 2])] == ["1", "3", "1 to 3"]
+
+
+def test_key_figures_are_a_table_that_is_read_by_quantity():
+    outcome = Outcome((ResultTable(("a",), (("1",),)), key_figures({"slope": "-4.0"})), ("A note.",))
+    assert outcome.key_figures == {"slope": "-4.0"} and Outcome(()).key_figures == {}
+
+
+def test_columns_of_numbers():
+    rows = (("1", "3.1e-08", "tanh", "-", "< 1e-300"), ("2", "-", "5, tanh", "any", "+0.3 (max 4)"))
+    assert ResultTable(tuple("abcde"), rows).number_columns() == [False, True, False, True, True]
 
 
 def test_a_failure_is_the_worst():

@@ -11,7 +11,7 @@ from edgewise_experiments.theory.continual_learning import CASES, Plan, forgets,
 
 @pytest.mark.slow
 def test_quick(monkeypatch):
-    assert experiments()["continual-learning"].startswith("Continual learning: peaks shown one after another")
+    assert experiments()["continual-learning"].startswith("Continual learning: KANs and tuned MLPs")
     small = {name: CASES[name] for name in ("1-D", "2-D")}
     monkeypatch.setattr(continual_learning, "CASES", small)
     store, lines = Store(None), []
