@@ -14,7 +14,7 @@ from edgewise.plot.style import render
 def test_each_stage_is_a_mark():
     left, right = solution_history(untrained(heat(), stages=3)).axes
     drawn = {line.get_label(): line for line in left.lines}
-    np.testing.assert_allclose(drawn["loss, root"].get_ydata(), [0.1, 0.01, 0.001])
+    np.testing.assert_allclose(drawn["root of the loss"].get_ydata(), [0.1, 0.01, 0.001])
     np.testing.assert_allclose(drawn["residual on fresh points"].get_ydata(), [0.2, 0.02, 0.002])
     change = drawn["change from the stage before"].get_ydata()
     assert np.isnan(change[0]) and np.isfinite(change[1:]).all()

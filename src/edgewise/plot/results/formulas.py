@@ -133,7 +133,7 @@ def _draw_errors(
             edgecolors=GREY,
             linewidths=0.9,
             zorder=2,
-            label="rows held out",
+            label="held-out rows",
         )
     at = complexity[chosen], shown[chosen]
     axes.scatter(*at, s=110, facecolors="none", edgecolors=ORANGE, linewidths=1.4, zorder=4, label="chosen")

@@ -33,7 +33,7 @@ _FEW_STEPS = 30  # below this number each step has a marker
 _FEW_DECADES, _WITHIN_A_DECADE = 500, 5
 # The curves of `solution_history`: label and value of a stage.
 _STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
-    "loss, root": lambda stage: stage.loss**0.5,
+    "root of the loss": lambda stage: stage.loss**0.5,
     "residual on fresh points": lambda stage: stage.residual,
     "change from the stage before": lambda stage: stage.change,
 }
