@@ -184,13 +184,17 @@ _MOVED = {
     "to_scipy": "edgewise.export",
 }
 
+# What the functions for one kind of object became.
+_CALLS = {"load_estimator": "edgewise.load(path)", "save_estimator": "edgewise.save(estimator, path)"}
+
 
 def __getattr__(name: str) -> object:
     """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
     if name in _ROOMS or name in deprecations.OLD_MODULES:
         return import_module(f"edgewise.{name}")
     if name in _MOVED:
-        message = f"edgewise.{name} is now {_MOVED[name]}.{name}; the old name will be removed in version 0.3"
+        new = _CALLS.get(name, f"{_MOVED[name]}.{name}")
+        message = f"edgewise.{name} is now {new}; the old name will be removed in version 0.3"
         warn(message, DeprecationWarning, stacklevel=2)
     elif name not in _LAZY:
         raise AttributeError(f"module 'edgewise' has no attribute {name!r}")

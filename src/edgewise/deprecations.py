@@ -231,6 +231,39 @@ def renamed_argument(old: str, new: str) -> Callable[[Callable[P, R]], Callable[
     return decorate
 
 
+def renamed_method(old: str, method: Callable[P, R]) -> Callable[P, R]:
+    """Make the former name of a method, which calls it with a DeprecationWarning.
+
+    Parameters
+    ----------
+    old : str
+        Former name, with its class.
+    method : callable
+        The method under its present name.
+
+    Examples
+    --------
+    >>> class Circle:
+    ...     def area(self):
+    ...         return 3
+    ...     surface = renamed_method("Circle.surface", area)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     Circle().surface()
+    3
+    >>> str(caught[0].message)
+    'Circle.surface is now called area'
+    """
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        warnings.warn(f"{old} is now called {method.__name__}", DeprecationWarning, stacklevel=2)
+        return method(*args, **kwargs)
+
+    wrapper.__doc__ = f"Deprecated name of `{method.__name__}`."
+    return wrapper
+
+
 class _OldModule(ModuleType):
     """Module of version 0.1 that hands each of its names over from the module that has it now."""
 

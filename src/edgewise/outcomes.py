@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from edgewise.errors import InputError
 
 
 class StopReason(StrEnum):
@@ -108,3 +113,60 @@ class Progress:
 
 ProgressCallback = Callable[[Progress], object]
 """Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
+
+
+def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]) -> ProgressCallback | None:
+    """Check a progress callback, and adapt one that takes the arguments of version 0.1.
+
+    Parameters
+    ----------
+    progress : callable or None
+        The callback as the user gave it.
+    former : sequence of str
+        Arguments that callbacks of the calling function took in version 0.1: "stage", "share" and perhaps "error", the
+        root of the loss.
+
+    Returns
+    -------
+    callable or None
+        Function of one `Progress`.
+
+    Raises
+    ------
+    InputError
+        The callback takes neither one `Progress` nor the former arguments.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     adapted = progress_callback(lambda stage, share, error: error, ["stage", "share", "error"])
+    >>> adapted(Progress("grid 10", share=0.5, loss=0.25)), str(caught[0].message)[:46]
+    (0.5, 'progress must now be a function of one Progres')
+    """
+    if progress is None:
+        return None
+    if not callable(progress):
+        raise InputError(f"progress must be a function of one Progress or None, got {progress!r}")
+    try:
+        signature = inspect.signature(progress)
+    except ValueError:  # some functions written in C have none
+        return progress
+    for count in (1, len(former)):
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            continue
+        if count == 1:
+            return progress
+        message = (
+            f"progress must now be a function of one Progress; functions of {', '.join(former)} end with version 0.3"
+        )
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+
+        def adapted(at: Progress) -> object:
+            values = {"stage": at.stage, "share": at.share, "error": math.sqrt(max(at.loss or 0.0, 0.0))}
+            return progress(*[values[name] for name in former])
+
+        return adapted
+    raise InputError(f"progress must be a function of one Progress, got one with the arguments {signature}")

@@ -15,7 +15,7 @@ from edgewise.compare.baselines import iterate_baselines, measures, standard_err
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.outcomes import Progress, ProgressCallback, progress_callback
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.classification import Classification
@@ -175,6 +175,7 @@ def advise(
         )
     if task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
+    progress = progress_callback(progress, ("stage", "share"))
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])

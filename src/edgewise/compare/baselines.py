@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.outcomes import Progress, ProgressCallback, progress_callback
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -136,13 +136,14 @@ def iterate_baselines(
     >>> linear.name, linear.parameters, round(linear.score, 3)
     ('linear', 3, 1.0)
     """
+    callback = progress_callback(progress, ("stage", "share"))
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
     for name, learner in (("linear", fit_linear), ("MLP", fit_mlp), ("boosting", fit_boosting)):
         start, data, notes = time.perf_counter(), whole, []
 
         def report(share: float, name: str = name, start: float = start) -> None:
-            if progress is not None:
-                progress(Progress(name, share, seconds=time.perf_counter() - start))
+            if callback is not None:
+                callback(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
         if name != "linear" and len(data.X) > MOST_TUNING_ROWS:

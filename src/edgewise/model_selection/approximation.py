@@ -24,7 +24,7 @@ from edgewise.model_selection.starts import (
 )
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
 from edgewise.settings import APPROXIMATION_BUDGET_WORK
 from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
@@ -178,6 +178,7 @@ def approximate(
     """
     check_options(approximate, options, StartOptions)
     starts, seed = options.get("starts"), options.get("seed", 0)
+    progress = progress_callback(progress, ("stage", "share", "error"))
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train

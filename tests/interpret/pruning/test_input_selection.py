@@ -40,7 +40,7 @@ def test_three_of_a_hundred(function):
 def test_no_input_is_selected_where_none_matters():
     x = inputs()
     result = select_inputs(Regression(x, noise(len(x), 1.0)))
-    assert result.kept == () and result.model is None
+    assert result.kept == result.screened == () and result.model is None
     assert "0 have an effect" in result.sentences[0]
 
 
@@ -50,5 +50,5 @@ def test_classes_and_constant_columns():
     x[:, 3] = 5.0
     y = (x[:, 1] * x[:, 7] > 0).long()
     result = select_inputs(Classification(x, y))
-    assert result.kept == (1, 7)
+    assert result.kept == (1, 7) and set(result.kept) <= set(result.screened)
     assert result.z[3] == 0

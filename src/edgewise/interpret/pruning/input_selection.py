@@ -39,6 +39,8 @@ class InputSelection:
         two or three.
     threshold : tuple of float
         Effects of useless inputs hardly exceed this z, per order (1, 2, 3).
+    screened : tuple of int
+        Columns that pass the comparison with useless inputs, on which the network was trained.
     model : KAN or None
         The pruned network of the columns `kept`; None if there are none. For ordered classes it was trained with
         thresholds of its own, so fit it to the problem again before it classifies.
@@ -60,6 +62,7 @@ class InputSelection:
     kept: tuple[int, ...]
     z: Tensor
     threshold: tuple[float, ...]
+    screened: tuple[int, ...]
     model: KAN | None
     report: PruneReport | None
     sentences: tuple[str, ...]
@@ -134,7 +137,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     if len(orders) < 3:
         sentences.append("Products of three inputs were not tested: there are too few or too many.")
     if len(passed) == 0:
-        return InputSelection((), z, thresholds, None, None, tuple(sentences))
+        return InputSelection((), z, thresholds, (), None, None, tuple(sentences))
     part = problem.with_inputs(passed)
     if isinstance(part, OrdinalClassification):
         part = part.to(data.x.dtype)  # a copy with thresholds of its own
@@ -143,7 +146,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     pruned, report = prune_with_report(model, part, drop_inputs=True)
     kept = tuple(passed[list(report.kept_inputs)].tolist())
     sentences.append(f"A KAN of {len(passed)} of them was pruned to {len(kept)}: {', '.join(map(str, kept))}.")
-    return InputSelection(kept, z, thresholds, pruned, report, tuple(sentences))
+    return InputSelection(kept, z, thresholds, tuple(passed.tolist()), pruned, report, tuple(sentences))
 
 
 def _normal_scores(values: Tensor) -> Tensor:

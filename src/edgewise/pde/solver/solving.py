@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.history import History, TrainedNetwork
@@ -133,6 +133,7 @@ def solve(
             raise InputError(f"{name} must be a positive number, got {value!r}")
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
+    progress = progress_callback(progress, ("stage", "share", "error"))
     history = History(problem, seed, budget, time_limit, progress)
     ended = None
     if plan.shape == TENSOR and options.get("method") is None and plan.resample and suits_time_windows(problem.form):
