@@ -167,7 +167,7 @@ class CurveModelFitter:
         self.columns = [spline_columns(feature.values, size) for feature in self.features]
 
     def target(self, link: Link) -> tuple[np.ndarray, np.ndarray]:
-        """U and weights of mean 1, with which squared errors of u are those of y to first order."""
+        """Return u and weights of mean 1 that make squared errors of u those of y to first order."""
         u, weight = link.target(self.y)
         weight = weight * self.scale**2
         return u, weight / weight.mean()

@@ -190,7 +190,7 @@ class Link:
     inside: np.ndarray = field(repr=False)
 
     def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """U and weights of mean 1, with which squared errors of u are those of y to first order; 0 for rows outside."""
+        """Return u and weights of mean 1, 0 outside, that make squared errors of u those of y to first order."""
         safe = np.where(self.inside, y, y[np.argmax(self.inside)])
         weight = 1 / np.maximum(np.abs(self.slope(safe)), 1e-12) ** 2
         weight = np.where(self.inside, np.minimum(weight, LARGEST_WEIGHT * np.median(weight[self.inside])), 0.0)

@@ -130,7 +130,7 @@ def _with_edge_functions(value: Expression) -> Expression:
 
 
 def _power(base: Expression, exponent: float) -> Expression:
-    """Base ** exponent, composed of powers that are functions of edges."""
+    """Return base ** exponent, composed of powers that are functions of edges."""
     if exponent in POWERS:
         return Power(base, exponent)
     if exponent < 0:
