@@ -1,4 +1,4 @@
-"""How long work reports its progress and how it ends, in one vocabulary for every fit, search and solve."""
+"""Progress and outcomes of long work, in one vocabulary for every fit, search and solve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StopReason(StrEnum):
     """Why a fit, a search or a solve ended.
 
     A member is a string, so that `report.stopped == "converged"` holds and JSON stores the plain word. `sentence`
-    says the same in words.
+    explains it.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def print_error(sentence: str) -> None:
 
 
 def printable(text: object) -> str:
-    """Return a text from a file, such as a column name, as one line that cannot control the terminal.
+    r"""Return a text from a file, such as a column name, as one line that cannot control the terminal.
 
     Examples
     --------
