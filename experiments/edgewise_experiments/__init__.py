@@ -44,7 +44,7 @@ from edgewise.errors import InputError
 
 
 def _modules() -> dict[str, str]:
-    """Return the dotted path of every module of the rooms, by its last name; these names are unique."""
+    """Return the dotted path of every module of the rooms, by its last name; the names of experiments are unique."""
     rooms = [room.name for room in pkgutil.iter_modules(__path__) if room.ispkg]
     return {
         module.name: f"{__name__}.{room}.{module.name}"

@@ -209,7 +209,7 @@ def draw_time(rows: Sequence[dict]) -> Figure:
     """Draw the PSNR of every kind against the CPU seconds, a panel for each picture."""
     from edgewise_experiments.plots.pictures import quality_curves
 
-    panels: dict[str, dict[str, list]] = {}
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         points = [(seconds, quality) for seconds, quality in row["looks"] if quality is not None]
         panels.setdefault(row["field"], {})[row["kind"]] = points

@@ -19,7 +19,7 @@ from edgewise_experiments.knots.networks import QUICK, Effort, Plan, our_plans, 
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
 from edgewise_experiments.knots.table import DEEPMIND, SAMPLE, WHOLE, KnotSplit, find_table, read_knots
 from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, key_figures
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
 
 PARTS = ("rule", "formula", "bound", "baseline", "network")
@@ -90,7 +90,8 @@ def summary(rows: list[dict]) -> Outcome:
     own_rows = [row for row in rows if "table" in row and row.get("part") in PARTS]
     if not own_rows:
         return NO_ROWS
-    tables, figures = [], {}
+    tables: list[ResultTable] = []
+    figures = {}
     for name in dict.fromkeys(row["table"] for row in own_rows):
         table_rows = [row for row in own_rows if row["table"] == name]
         models = reporting.models_of(table_rows)

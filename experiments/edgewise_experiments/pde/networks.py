@@ -11,7 +11,7 @@ from torch import nn
 
 from edgewise import MLP, LevenbergMarquardt, fit
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import PDE, named_equation
+from edgewise.pde import Collocation, named_equation
 from edgewise.pde.solver.network import fit_hidden_grids_, network_for, refined
 from edgewise.pde.solver.solution import errors_of
 from edgewise.train import StepEvent
@@ -57,7 +57,7 @@ def measure_network(name: str, kind: str, hidden: tuple[int, ...], quick: bool, 
 
 
 def train_mlp(
-    problem: PDE, hidden: Sequence[int], steps: int, callbacks: Sequence[StepCallback] = (), seed: int = 0
+    problem: Collocation, hidden: Sequence[int], steps: int, callbacks: Sequence[StepCallback] = (), seed: int = 0
 ) -> MLP:
     """Train an MLP with tanh; its first layer, trained like all others, starts by scaling coordinates to [-1, 1]."""
     width = [problem.domain.dimension, *hidden, len(problem.fields)]
@@ -72,7 +72,7 @@ def train_mlp(
 
 
 def train_kan(
-    problem: PDE,
+    problem: Collocation,
     hidden: Sequence[int],
     grids: Sequence[int],
     steps: int,

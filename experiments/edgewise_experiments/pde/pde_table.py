@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ def _job(name: str, seed: int, quick: bool) -> Job:
 def measure(name: str, seed: int, quick: bool, report: ProgressCallback) -> dict:
     """Solve an equation of the library and measure the error against an exact or independent solution."""
     problem = named_equation(name).make()
-    settings = {"tolerance": 1e-4, "budget": 0.01} if quick else {}
+    settings: dict[str, Any] = {"tolerance": 1e-4, "budget": 0.01} if quick else {}
     solution = solve(problem, seed=seed, progress=report, **settings)
     if solution.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt  # an interrupted solve is no result

@@ -17,7 +17,7 @@ import torch
 
 from edgewise import StopReason
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import PDE, named_equation, solve
+from edgewise.pde import Collocation, named_equation, solve
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import function_jet
 from edgewise.train import StepEvent
@@ -33,8 +33,8 @@ ALPHA, INTERIOR, BOUNDARY = 0.01, 10_000, 800  # weight of the residual and numb
 PANELS = 12  # of the quadrature, with 8 Gauss-Legendre points each, for every axis; a choice
 EVERY = 10  # steps between two measurements of the errors, a choice
 STARTS = 3  # of a KAN on its coarsest grid; the one with the lowest loss counts
-KANS = {(5,): (5, 10, 20), (10,): (5, 10)}  # hidden layers, and grids in turn
-MLPS = ((10,), (10, 10), (15, 15), (20, 20))
+KANS: dict[tuple[int, ...], tuple[int, ...]] = {(5,): (5, 10, 20), (10,): (5, 10)}  # hidden layers, and grids in turn
+MLPS: tuple[tuple[int, ...], ...] = ((10,), (10, 10), (15, 15), (20, 20))
 STEPS = 120  # of the last grid and of an MLP, a third for each grid before; a choice
 OURS, PYKAN = "solve", "pykan"
 ALSO = ("poisson_pykan",)
@@ -66,12 +66,12 @@ def _job(model: str, hidden: tuple[int, ...], seed: int, quick: bool) -> Job:
     return Job(f"{model} {list(hidden)}, seed {seed}", key, partial(measure, model, hidden, seed, quick))
 
 
-def paper_problem(seed: int, *, interior: int = INTERIOR, boundary: int = BOUNDARY) -> PDE:
+def paper_problem(seed: int, *, interior: int = INTERIOR, boundary: int = BOUNDARY) -> Collocation:
     """Return the problem with the loss of the paper and uniform points."""
-    problem = named_equation("poisson").make()
+    equation = named_equation("poisson").make()
     # Residuals are divided by their typical size; the weight reverts that.
-    problem = problem.with_weight(ALPHA * float(problem.sizes.square()))
-    return problem.resampled(interior, boundary, how="uniform", seed=seed)
+    weighted = equation.with_weight(ALPHA * float(equation.sizes.square()))
+    return weighted.resampled(interior, boundary, how="uniform", seed=seed)
 
 
 class Meter:
@@ -80,7 +80,7 @@ class Meter:
     They are the means over the domain of the squared error, and of that plus the squared error of the gradient.
     """
 
-    def __init__(self, problem: PDE) -> None:
+    def __init__(self, problem: Collocation) -> None:
         rules = [gauss_legendre(8, low, high, PANELS) for low, high in problem.domain.bounds.tolist()]
         self.x = torch.cartesian_prod(*[nodes for nodes, _ in rules])
         weights = torch.cartesian_prod(*[weights for _, weights in rules]).prod(1)
@@ -124,7 +124,7 @@ def measure(model: str, hidden: tuple[int, ...], seed: int, quick: bool, report:
     meter = Meter(problem)
     dynamics = Dynamics(meter, every)
     if model == OURS:
-        settings = {"budget": 1e-3} if quick else {}
+        settings: dict[str, Any] = {"budget": 1e-3} if quick else {}
         solution = solve(named_equation("poisson").make(), seed=seed, progress=report, **settings)
         if solution.stopped == StopReason.INTERRUPTED:
             raise KeyboardInterrupt  # an interrupted solve is no result
@@ -141,7 +141,7 @@ def measure(model: str, hidden: tuple[int, ...], seed: int, quick: bool, report:
     return {"l2_squared": l2, "h1_squared": h1, "parameters": size, "dynamics": dynamics.rows}
 
 
-def loss_of_start(problem: PDE, hidden: tuple[int, ...], grid: int, steps: int, seed: int) -> float:
+def loss_of_start(problem: Collocation, hidden: tuple[int, ...], grid: int, steps: int, seed: int) -> float:
     """Return the loss of a start of a KAN after its training on the coarsest grid."""
     network = train_kan(problem, hidden, (grid,), max(steps // 3, 1), (), seed)
     with torch.no_grad():
