@@ -17,6 +17,7 @@ from edgewise_experiments.accuracy.known_functions import TEST, Effort, Function
 from edgewise_experiments.accuracy.mlp_baseline import (
     FINAL,
     FIRST,
+    TRAINING,
     MLPPlan,
     best_mlp,
     final_plans,
@@ -126,6 +127,7 @@ def summary(rows: list[dict]) -> Outcome:
         "median of times lower": times(median(ratios)),
         "MLP shapes": str(len(shapes)),
         "largest width of an MLP": str(max((max(hidden) for hidden in shapes), default=0)),
+        "training samples of the MLPs, one or two inputs": f"{TRAINING[2]:,}",
         "test points": f"{TEST:,}",
     }
     figures = {"errors": partial(draw_errors, names, mlps, kans)} if mlps else {}

@@ -110,6 +110,8 @@ def summary(rows: list[dict]) -> Outcome:
         "largest RMSE, degree and grids chosen": scientific(max(reached, default=None)),
         "median of times faster there": times(median(ratios)),
         "smallest of times faster there": times(min(ratios, default=None)),
+        "grid sizes in the slopes": f"{SLOPE_GRIDS[0]} to {SLOPE_GRIDS[1]}",
+        "smallest error in the slopes": f"{SLOPE_FLOOR:g}",
         "seeds": count_range(len(each.rows) for each in functions),
         "test points": f"{TEST:,}",
     }

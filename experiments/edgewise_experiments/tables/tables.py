@@ -24,7 +24,7 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
-from edgewise_experiments.tables.additive_models import PACKAGES, additive_model, is_installed, is_too_large
+from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
 MODELS = ("KAN", "linear", "MLP", "boosting", "EBM", "pyGAM")
@@ -176,7 +176,10 @@ def summary(rows: list[dict]) -> Outcome:
                 f"{_mean(row['seconds'] for row in kan):.1f} (max {max(row['seconds'] for row in kan):.1f})",
             )
         )
-    figures = {"folds": str(len({(row["fold"], row["seed"]) for row in rows}))}
+    figures = {
+        "folds": str(len({(row["fold"], row["seed"]) for row in rows})),
+        "bags and rounds of the EBM": f"{EBM['outer_bags']}, {EBM['max_rounds']:,}",
+    }
     rule = [row for row in rows if row["model"] == "slope rule"]
     if rule:
         figures[f"accuracy of the slope rule, two parameters, for {rule[0]['table']}"] = (

@@ -186,7 +186,13 @@ def summary(rows: list[dict]) -> Outcome:
     seconds = [(LABELS[kind], f"{value:.1f}") for kind, value in spent.items() if value is not None]
     without = _without_rate(rows, names)
     figures = {f"exponent of the KAN agrees with {THEORIES[each]}": f"{near[each]} of {len(names)}" for each in near}
-    figures |= {"models without a rate": str(len(without)), "seeds": str(len({row["seed"] for row in rows}))}
+    figures |= {
+        "models without a rate": str(len(without)),
+        "relative errors in the fits": f"{FLOOR:g} to {RESOLVED:g}",
+        "smallest grid size in the fits": str(COARSE),
+        "widths of the MLPs": ", ".join(map(str, FULL.widths)),
+        "seeds": str(len({row["seed"] for row in rows})),
+    }
     tables = (
         ResultTable((*heads, "KAN, in G", "KAN, in N", "MLP tanh, in N"), tuple(cubic), "Cubic splines, smooth MLPs"),
         ResultTable(("function", *THEORY_HEADS, "MLP ReLU, in N"), tuple(linear), "Piecewise linear: ReLU"),

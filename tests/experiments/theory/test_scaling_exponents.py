@@ -73,7 +73,7 @@ def test_summary():
     assert linear.rows[0][1:] == ("1.00", "1.00", "1.00", "any", "2.00", "1.25")
     assert seconds.rows == (("KAN, cubic", "3.0"), ("MLP, tanh", "2.0"), ("MLP, ReLU", "2.0"))
     figures = summary(rows).key_figures
-    assert list(figures.values()) == ["1 of 1", "0 of 1", "0 of 1", "1 of 1", "0", "3"]
+    assert list(figures.values())[:5] == ["1 of 1", "0 of 1", "0 of 1", "1 of 1", "0"] and figures["seeds"] == "3"
     assert figures["exponent of the KAN agrees with the KAN paper"] == "1 of 1"
 
 
