@@ -37,6 +37,11 @@ def test_a_model_with_functions_of_its_own(tmp_path):
     assert load(tmp_path / "m", table=mine).config == model.config
 
 
+def test_other_paths_are_refused():
+    with pytest.raises(InputError, match=r"^path must be the name of a file, got 5$"):
+        load(5)
+
+
 @pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
 def test_an_estimator_comes_back_as_an_estimator(kind, tmp_path):
     x = np.random.default_rng(0).uniform(-1, 1, (60, 2))

@@ -1,5 +1,7 @@
 """Edgewise: Kolmogorov-Arnold networks that are accurate, fast, and can be read edge by edge.
 
+The first call for a table is `KANRegressor().fit(X, y)`, and `edgewise.pde.solve` for a differential equation.
+
 Estimators of scikit-learn: `KANRegressor`, `KANClassifier`. Networks and their training: `KAN`, `fit`. Reading a
 trained network: `explain_global`, `prune`, `symbolify`, `formula`. Formulas from data: `find_formula`. Differential
 equations: `edgewise.pde`. Figures: `edgewise.plot`. Files: `save`, `load`. Sub-packages are loaded when first used.

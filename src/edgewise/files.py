@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgewise.errors import FileError
+from edgewise.errors import FileError, InputError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -64,7 +64,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     ------
     FileError
         The file is missing, a folder, a device or pipe, or not readable.
+    InputError
+        `path` is not the name of a file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path must be the name of a file, got {path!r}")
     try:
         kind = os.stat(path).st_mode
         if stat.S_ISDIR(kind):

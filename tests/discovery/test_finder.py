@@ -79,7 +79,9 @@ def test_nothing_outside_its_domain_is_returned():
         (np.zeros(30), np.zeros(30), r"x must have shape \(N, inputs\)"),
         (np.zeros((30, 1)), np.zeros(29), r"y must have shape \(N,\)"),
         (np.zeros((9, 1)), np.zeros(9), "at least 20 rows"),
-        ([["a"]] * 30, np.zeros(30), "x and y must be arrays of numbers"),
+        ([["a"]] * 30, np.zeros(30), "x must be an array of numbers, got list"),
+        ("x", np.zeros(30), "x must be an array of numbers, got 'x'"),
+        (np.zeros((30, 1)), "y", "y must be an array of numbers, got 'y'"),
         (np.full((30, 1), np.nan), np.zeros(30), "x and y must be finite"),
     ],
 )

@@ -208,7 +208,7 @@ class TestWarmStart:
         fitted.fit(X, -Y)
         done = [event.share for event in events]
         assert done == sorted(done) and done[0] > 0 and done[-1] <= 1
-        assert events[0].stage == "warm start: 1 hidden layer of 2 nodes, grid 4, strength 1e-03"
+        assert events[0].stage == "warm start: 1 hidden layer of 2 nodes, grid 4, regularisation 1e-03"
 
     def test_other_shapes_start_anew(self):
         fitted = KANRegressor(**FIXED, warm_start=True).fit(X, Y).fit(X[:, :1], Y)

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import random
+from dataclasses import asdict, is_dataclass
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def there_and_back(estimator, tmp_path, **extra):
 
 def same(one, other):
     """Equal with equal types, NaN included."""
+    one, other = (asdict(each) if is_dataclass(each) else each for each in (one, other))
     return repr(one) == repr(other) and type(one) is type(other)
 
 

@@ -30,9 +30,9 @@ def classification(rows=60, inputs=2, classes=2):
 @pytest.mark.parametrize(
     ("candidate", "words"),
     [
-        (Candidate(), "additive, grid 4, strength 1e-04"),
-        (Candidate((5,), 8, 0.01), "1 hidden layer of 5 nodes, grid 8, strength 1e-02"),
-        (Candidate((1,)), "1 hidden layer of 1 node, grid 4, strength 1e-04"),
+        (Candidate(), "additive, grid 4, regularisation 1e-04"),
+        (Candidate((5,), 8, 0.01), "1 hidden layer of 5 nodes, grid 8, regularisation 1e-02"),
+        (Candidate((1,)), "1 hidden layer of 1 node, grid 4, regularisation 1e-04"),
         (Candidate((2,), smooth=True), "1 hidden layer of 2 nodes, grid 4, smoothness by edge"),
         (
             Candidate((1,), smooth=True, product=True),

@@ -74,7 +74,8 @@ class TestChoice:
     def test_nothing_to_search(self):
         report = searched(ADDITIVE, hidden=(), grid_size=4, strength=1e-4)[1]
         assert (report.chosen, report.trials, report.work, report.stopped) == (Candidate(), (), 0.0, "converged")
-        assert report.sentences == ("Shape, grid and strength were given.",)
+        assert report.sentences == ("Shape, grid and regularisation were given.",)
+        assert repr(report) == f"<SearchReport: {report.chosen.describe()}, chosen of 0 candidates, converged>"
 
     def test_the_hopeless_are_not_trained_on_every_fold(self):
         report = searched(NOISE)[1]
@@ -108,14 +109,17 @@ class TestBudget:
         assert len(trials[0]) == 1
         assert trials[0] == trials[1][:1] and trials[1] == trials[2][: len(trials[1])]
         assert reports[0].stopped == "budget"
-        assert reports[0].sentences == ("The budget of work ends the search before: additive, grid 4, strength 1e-05.",)
+        assert reports[0].sentences == (
+            "The search stopped because its budget was used up; "
+            "the next candidate would have been: additive, grid 4, regularisation 1e-05.",
+        )
 
     def test_a_product_that_costs_too_much_is_no_end(self):
         """Of many inputs it costs more than hidden layers do."""
         x = 2 * torch.rand(600, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
         noise = torch.randn(600, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
         report = searched(Regression(x, (x[:, :1] + x[:, 1:2]) ** 2 + 0.1 * noise), budget=0.5)[1]
-        assert any(said.startswith("The budget of work has no room for: a product") for said in report.sentences)
+        assert any(each.startswith("The budget is too small for this candidate: ") for each in report.sentences)
         assert report.chosen.hidden and not report.chosen.product
 
     def test_the_work_stays_within_it(self):
@@ -135,7 +139,7 @@ class TestBudget:
     def test_a_time_limit_ends_it_between_trials(self):
         report = searched(PRODUCT, time_limit=1e-9)[1]
         assert report.stopped == "time_limit" and len(report.trials) == 1
-        assert report.sentences[0].startswith("The time limit of 1e-09 s ends the search before: additive")
+        assert report.sentences[0].startswith("The search stopped because of the time limit of 1e-09 s; the next ")
 
     def test_a_time_limit_that_is_not_hit_changes_nothing(self):
         assert searched(ADDITIVE, time_limit=1e6)[1] == searched(ADDITIVE)[1]
@@ -172,7 +176,7 @@ class TestInterrupt:
         model, fit, _ = search.fallback
         assert report.stopped == fit.stopped == "interrupted" and report.chosen == Candidate()
         assert model(PRODUCT.train.x).isfinite().all()
-        assert report.sentences == ("Interrupted at: additive, grid 4, strength 1e-04.",)
+        assert report.sentences == ("Interrupted at: additive, grid 4, regularisation 1e-04.",)
 
     def test_in_a_later_trial_model_and_choice_agree(self):
         stages = []

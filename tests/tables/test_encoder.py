@@ -69,7 +69,7 @@ def test_missing_numbers():
     assert names == ("a", "a is missing")
     assert x[:, 0].tolist() == [1, 2.5, 3, 100, 2.5, 2]
     assert x[:, 1].tolist() == [0, 1, 0, 0, 1, 0]
-    assert "Column 'a': 2 of 6 values are missing; the median replaces them, 2.5, and the input" in encoder.notes[-1]
+    assert "Column 'a': 2 of 6 training rows have no value; the median replaces it, 2.5" in encoder.notes[-1]
 
 
 def test_numbers_missing_only_at_predict():

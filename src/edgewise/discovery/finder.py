@@ -152,11 +152,16 @@ def find_formula(
     return choose_by_significance(front, x, y)
 
 
-def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(values: object, name: str) -> np.ndarray:
     try:
-        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError("x and y must be arrays of numbers, they are not") from error
+        received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
+        raise InputError(f"{name} must be an array of numbers, got {received}") from error
+
+
+def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = _numbers(x, "x"), _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
     if y.shape != x.shape[:1] or len(y) < LEAST_ROWS:

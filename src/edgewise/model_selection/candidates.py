@@ -75,7 +75,7 @@ class Candidate:
     --------
     >>> candidate = Candidate((5,), grid_size=8)
     >>> candidate.describe()
-    '1 hidden layer of 5 nodes, grid 8, strength 1e-04'
+    '1 hidden layer of 5 nodes, grid 8, regularisation 1e-04'
     >>> candidate.width(inputs=3, outputs=1), candidate.parameters(inputs=3, outputs=1), candidate.grids()
     ((3, 5, 1), 240, (4, 8))
     """
@@ -122,7 +122,7 @@ class Candidate:
             layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
             nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
-        strength = f"strength {self.strength:.0e}" if self.strength else "no penalty"
+        strength = f"regularisation {self.strength:.0e}" if self.strength else "no penalty"
         return f"{shape}, grid {self.grid_size}, {'smoothness by edge' if self.smooth else strength}"
 
     def says(self) -> str:

@@ -79,6 +79,10 @@ class SearchReport:
     work: float
     stopped: StopReason
 
+    def __repr__(self) -> str:
+        tried = "1 candidate" if len(self.trials) == 1 else f"{len(self.trials)} candidates"
+        return f"<SearchReport: {self.chosen.describe()}, chosen of {tried}, {self.stopped}>"
+
 
 @dataclass
 class _TrainedTrial:
@@ -132,7 +136,9 @@ class Search:
         """Search: penalty strength, then smoothness by edge, then hidden layers, then finer grids."""
         settings = self.settings
         if not (settings.searches_hidden or settings.searches_grid or settings.searches_strength):
-            return SearchReport(self.start, (), ("Shape, grid and strength were given.",), 0, 0.0, StopReason.CONVERGED)
+            return SearchReport(
+                self.start, (), ("Shape, grid and regularisation were given.",), 0, 0.0, StopReason.CONVERGED
+            )
         if not self.folds:
             only = "There is only one distinct sample, so nothing was held out and nothing searched."
             return SearchReport(self.start, (), (only,), 0, 0.0, StopReason.CONVERGED)
@@ -297,7 +303,7 @@ class Search:
             current = self.best.trial.candidate
             self._try_richer(self.best, replace(product, strength=current.strength))
         else:  # of many inputs it costs much more than the shapes that come next
-            self.sentences.append(f"The budget of work has no room for: {product.describe()}.")
+            self.sentences.append(f"The budget is too small for this candidate: {product.describe()}.")
 
     def _try_hidden(self, hidden: tuple[int, ...], smooth: bool) -> bool:
         """Try hidden layers; return whether larger ones are worth a trial."""
@@ -432,12 +438,13 @@ class Search:
     def _check_affordable(self, candidate: Candidate, expected: float) -> None:
         """End the search if the next trial and the final fit would exceed the budget or the time limit."""
         if not self._fits_budget(candidate, expected):
-            reason = f"The budget of work ends the search before: {candidate.describe()}."
-            self._end(reason, StopReason.BUDGET)
+            next_one = f"the next candidate would have been: {candidate.describe()}."
+            self._end(f"The search stopped because its budget was used up; {next_one}", StopReason.BUDGET)
         # The final fit sees more samples only where there is time for them, so its cost here is that of the search.
         if expected + self._work_of(candidate, final=True) > self.remaining_work:
-            limit = f"The time limit of {self.settings.time_limit:g} s"
-            self._end(f"{limit} ends the search before: {candidate.describe()}.", StopReason.TIME_LIMIT)
+            limit = f"the time limit of {self.settings.time_limit:g} s"
+            next_one = f"the next candidate would have been: {candidate.describe()}."
+            self._end(f"The search stopped because of {limit}; {next_one}", StopReason.TIME_LIMIT)
 
     def _fits_budget(self, candidate: Candidate, expected: float) -> bool:
         return self.work + expected + self._work_of(candidate, final=True) <= self.limit

@@ -108,7 +108,7 @@ class SearchSettings:
     >>> settings.searches_hidden, settings.searches_grid
     (False, True)
     >>> settings.start.describe()
-    '1 hidden layer of 5 nodes, grid 4, strength 1e-04'
+    '1 hidden layer of 5 nodes, grid 4, regularisation 1e-04'
     """
 
     outputs: int

@@ -1,7 +1,8 @@
 """Tables from files to arrays: types, categories, missing values, scaling, all stored with the model.
 
 `read_table` reads CSV or Parquet into a `Table` of named columns. `TableEncoder.fit` decides once how each column
-becomes inputs of a model and repeats that for every later table. `AffineScaling` brings columns to the range of a
+becomes inputs of a model and repeats that for every later table; its sentences about columns are in `columns`.
+`AffineScaling` brings columns to the range of a
 network.
 """
 

@@ -182,7 +182,7 @@ def _learn_number(table: Table, name: str) -> tuple[NumberInput | None, str]:
         )
     if missing:
         return spec, (
-            f"Column {quoted(name)}: {missing} of {len(column)} values are missing; the median replaces them, "
+            f"Column {quoted(name)}: {missing} of {len(column)} training rows have no value; the median replaces it, "
             f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows."
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.

@@ -147,3 +147,9 @@ def test_bad_arguments_of_explanations_are_refused():
         explain_local(mixed, table()[:1])
     with pytest.raises(InputError, match="names must hold 4 names"):
         explain_local(mixed, table(), names=["a"])
+
+
+def test_a_global_explanation_is_shown_by_its_main_sentence():
+    x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    explanation = explain_global(lambda x: x[:, 0], x, names=["a", "b"])
+    assert repr(explanation) == f"<GlobalExplanation of 2 inputs: {explanation.sentences[0]}>"

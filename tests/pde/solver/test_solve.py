@@ -152,3 +152,8 @@ def test_orders_above_four_are_refused():
 def test_only_problems_can_be_solved():
     with pytest.raises(InputError, match=r"^problem must be a PDE, got NamedEquation$"):
         solve(named_equation("heat"))
+
+
+def test_a_solution_is_shown_by_its_main_sentence():
+    solution = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4)
+    assert repr(solution) == f"<Solution for u: {solution.message}>"

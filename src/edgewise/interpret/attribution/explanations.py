@@ -368,6 +368,9 @@ class GlobalExplanation:
     local: LocalExplanation
     sentences: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<GlobalExplanation of {len(self.names)} inputs: {self.sentences[0]}>"
+
 
 @renamed_argument("predict", "model")
 def explain_local(

@@ -125,6 +125,9 @@ class Solution:
     message: str
     standard_errors: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"
+
     @property
     def parameters(self) -> int:
         """Number of trainable parameters, unknown coefficients included."""
