@@ -280,6 +280,11 @@ def test_an_unknown_option_is_named_with_the_known_ones(kind, shape):
         kind(*shape, zzz=3)
 
 
+def test_an_unknown_device_is_refused():
+    with pytest.raises(InputError, match=r"^device must be a device of torch, as 'cpu' or 'cuda', got 'gpu'$"):
+        KAN([2, 1], device="gpu")
+
+
 @pytest.mark.parametrize("kind", [KAN, KANLayer])
 def test_signatures_are_short(kind):
     assert len(str(inspect.signature(kind))) < 400

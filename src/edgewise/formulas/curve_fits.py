@@ -174,7 +174,21 @@ def scaled_function(
         return node
 
     a, b, c, d = constants
-    return scaled(replaced(parse_expression(function.text), Variable(0), scaled(argument, a, b)), c, d)
+    return scaled(replaced(expression_of(function), Variable(0), scaled(argument, a, b)), c, d)
+
+
+def expression_of(function: Elementary) -> Expression:
+    """Read the text of an elementary function as an expression of variable 0.
+
+    Raises
+    ------
+    InputError
+        The text contains something that formulas do not know; the message names the function.
+    """
+    try:
+        return parse_expression(function.text)
+    except InputError as error:
+        raise InputError(f"elementary function {function.name!r} cannot be written in formulas: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -478,7 +492,7 @@ def _elementary_shapes(
                 argument = Multiply((Number(a), argument))
             if b != 0.0:
                 argument = Add((argument, Number(b)))
-        value = replaced(parse_expression(row.text), Variable(0), argument)
+        value = replaced(expression_of(row), Variable(0), argument)
         values = evaluate(value, curve.u[:, None])
         if np.isfinite(values).all():
             c, d = curve.best_line(values)

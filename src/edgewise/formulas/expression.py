@@ -484,4 +484,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                 return Power(inner(part), 0.5)
             if name in FUNCTIONS:
                 return Call(name, inner(part))
+            raise InputError(
+                f"text must be a formula of the functions sqrt, {', '.join(FUNCTIONS)}, got the function {name!r}"
+            )
     raise InputError(f"text must be a formula of {', '.join(names)} and known functions, got {text[:80]!r}")

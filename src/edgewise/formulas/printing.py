@@ -317,7 +317,10 @@ class _Latex(_Text):
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
     def call(self, name: str, argument: str) -> str:
-        return rf"\left|{argument}\right|" if name == "abs" else rf"{_LATEX_NAMES[name]}\left({argument}\right)"
+        if name == "abs":
+            return rf"\left|{argument}\right|"
+        shown = _LATEX_NAMES.get(name) or rf"\operatorname{{{name}}}"
+        return rf"{shown}\left({argument}\right)"
 
 
 class _Python(_Text):

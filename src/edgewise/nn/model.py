@@ -13,7 +13,7 @@ from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
-from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.initial import checked_device, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
@@ -106,7 +106,7 @@ class KAN(Chain):
         check_options(KAN, options, ModelOptions)
         config = KANConfig(width, grid_size, degree, base, options.get("products", ()), options.get("functions", ()))
         table, init = options.get("table", ELEMENTARY), options.get("init", "power")
-        dtype, device = options.get("dtype"), options.get("device")
+        dtype, device = options.get("dtype"), checked_device(options.get("device"))
         generator = seeded_generator(seed)
         layers: list[EdgeLayer | ProductLayer] = []
         for number, (inputs, size) in enumerate(zip(config.width, config.grid_size, strict=False)):

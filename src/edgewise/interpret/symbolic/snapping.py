@@ -18,7 +18,7 @@ from edgewise.discovery.assembly import pruned
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, recognise
-from edgewise.formulas.curve_fits import EdgeFit, edge_fits
+from edgewise.formulas.curve_fits import EdgeFit, edge_fits, expression_of
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
@@ -122,6 +122,8 @@ def symbolify(
     check_count(beam, "beam")
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
+    for row in table.values():
+        expression_of(row)  # raises before the search if a function cannot be written in formulas
     began = time.monotonic()
     snapping = _Snapping(model, problem, table)
     messages: list[str] = []

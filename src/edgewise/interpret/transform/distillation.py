@@ -119,10 +119,10 @@ def distil(
 ) -> tuple[KAN, DistilReport]:
     """Train a KAN to reproduce a model where its data lie.
 
-    Points are drawn like the data (rows plus a part of the difference of two other rows, so that columns stay related
-    as they are), or evenly over a box. At every grid size the KAN is trained and compared with the model on fresh
-    points, and half as many points again are added where the error is large. Finer grids are tried as long as they
-    halve the error; the best KAN is kept.
+    Training points are drawn evenly from a box, or from the data: a row, plus a part of the difference of two other
+    rows. Such points keep the relations between the columns. The grid sizes are tried in order. At each one the KAN is
+    trained and compared with the model on fresh points. Then more points are added where the error is large, half as
+    many as there were. The search ends when a finer grid does not halve the error, and the best KAN is returned.
 
     Parameters
     ----------

@@ -46,6 +46,14 @@ def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
     return dtype
 
 
+def checked_device(device: torch.device | str | None) -> torch.device | None:
+    """Return `device` as torch's device; raise InputError if there is no such kind of device."""
+    try:
+        return None if device is None else torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"device must be a device of torch, as 'cpu' or 'cuda', got {device!r}") from error
+
+
 def initial_weights(
     in_features: int, basis_count: int, out_features: int, *, init: str, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:

@@ -55,14 +55,16 @@ class LevenbergMarquardt(Method):
 
         (H + mu D) d = -g,   H = 2 J'J + P'',   g = 2 J'r + P',   D = diag(H) + 0.05 mean(diag(2 J'J)).
 
-    It is taken only if it lowers the objective; mu follows Nielsen's rule, see `DampingRule`. Quadratic penalties
-    enter exactly, others by their gradient and a positive curvature (see `Sparsity`). For cross-entropy and ordinal
-    likelihoods the generalised Gauss-Newton matrix stands for 2 J'J.
+    The step is taken only if it lowers the objective. After each trial mu is changed by Nielsen's rule, see
+    `DampingRule`. Quadratic penalties enter the system exactly; other penalties enter by their gradient and a positive
+    approximation of their curvature, see `Sparsity`. For cross-entropy and ordinal likelihoods the generalised
+    Gauss-Newton matrix replaces 2 J'J.
 
-    All in float64 on a copy of the model; a trial is rounded to the model's dtype before it is judged. J'J is summed
-    over chunks of samples and factorised; with fewer residuals than parameters, J D^-1 J' is. Beyond `factorised`
-    parameters neither is formed: d comes from conjugate gradients, preconditioned edge by edge, no more exactly than
-    the step is worth (see `MatrixFreeSystem`). That needs a chain of layers, as KAN and MLP are.
+    The method computes in float64 on a copy of the model. The parameters of a trial are rounded to the model's dtype
+    before the objective is evaluated. J'J is summed over chunks of samples and factorised. If there are fewer residuals
+    than parameters, the smaller matrix J D^-1 J' is factorised instead. If the matrix would have more than `factorised`
+    rows, it is not formed: conjugate gradients compute d, with a preconditioner for each edge, see `MatrixFreeSystem`.
+    This needs a chain of layers, such as a KAN or an MLP.
 
     Parameters
     ----------
