@@ -74,7 +74,11 @@ class MissingExtraError(EdgewiseError, ImportError):
 
     Examples
     --------
-    See `missing_extra`.
+    >>> try:
+    ...     raise missing_extra("matplotlib", "plot", "Drawing a figure")
+    ... except MissingExtraError as error:
+    ...     print(error)
+    Drawing a figure needs matplotlib, which is not installed: pip install 'edgewise[plot]'
     """
 
 

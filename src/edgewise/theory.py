@@ -301,7 +301,8 @@ class FittedExponent:
 
     Examples
     --------
-    See `fitted_exponent`.
+    >>> FittedExponent(alpha=4.0, error=0.1, points=5).alpha
+    4.0
     """
 
     alpha: float

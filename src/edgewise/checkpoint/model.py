@@ -55,7 +55,10 @@ class Checkpoint:
 
     Examples
     --------
-    See `read`.
+    >>> from edgewise import KAN
+    >>> checkpoint = from_bytes(to_bytes(KAN([2, 1]), extra={"unit": "mm"}))
+    >>> checkpoint.model.config.width, checkpoint.extra, checkpoint.state
+    ((2, 1), {'unit': 'mm'}, None)
     """
 
     model: Network

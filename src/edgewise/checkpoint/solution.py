@@ -132,7 +132,15 @@ def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solutio
 
     Examples
     --------
-    See `save_solution`.
+    >>> import os, tempfile
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "decay.safetensors")
+    ...     save_solution(solve(problem), path)
+    ...     solution = load_solution(path, problem)
+    >>> abs(float(solution(torch.tensor([[1.0]], dtype=torch.float64))) - 0.36787944) < 1e-6
+    True
     """
     with container.errors_of_file("solution", path):
         return solution_of(container.unpack(files.read_bytes(path)), problem)

@@ -57,6 +57,12 @@ class Branch:
         The reason, in numbers.
     later : str
         Later results on this branch; empty if there are none.
+
+    Examples
+    --------
+    >>> branch = Branch("data", "Are there many samples?", "few", "KAN", "50 rows")
+    >>> branch.advice, branch.later
+    ('KAN', '')
     """
 
     need: str
@@ -158,6 +164,23 @@ def advise(
     Notes
     -----
     The guide is the figure "Should I use KANs or MLPs?" of Liu et al., arXiv 2404.19756.
+
+    Examples
+    --------
+    Small models of both kinds are trained on a table, which takes some seconds:
+
+    >>> advice = advise(X, y, needs="interpretability")  # doctest: +SKIP
+    >>> advice.recommendation  # doctest: +SKIP
+    'KAN'
+
+    A table that is too small is refused:
+
+    >>> from edgewise import InputError
+    >>> try:
+    ...     advise(np.ones((3, 2)), np.ones(3))
+    ... except InputError as error:
+    ...     print(error)
+    X and y must have shapes (N, d) and (N,) with N at least 20, got (3, 2) and (3,)
     """
     try:
         X, y = np.asarray(X, dtype=np.float64), np.asarray(y)

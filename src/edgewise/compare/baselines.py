@@ -74,6 +74,12 @@ class BaselineResult:
         Sentences on problems of the fit.
     prediction : ndarray of shape (N_test,), optional
         Predictions for the test rows.
+
+    Examples
+    --------
+    >>> result = BaselineResult("linear", 0.9, {"R²": 0.9}, parameters=3, seconds=0.01, settings={}, error=0.02)
+    >>> result.score, result.notes
+    (0.9, ())
     """
 
     name: str

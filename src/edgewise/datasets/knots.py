@@ -67,7 +67,9 @@ class Knots:
 
     Examples
     --------
-    See `load_knots`.
+    >>> knots = load_knots()
+    >>> int(knots.y[0]), len(np.unique(knots.group)) < len(knots.y)
+    (-2, True)
     """
 
     X: np.ndarray

@@ -145,7 +145,15 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str
 
     Examples
     --------
-    See `save_estimator`.
+    >>> import os, tempfile
+    >>> x = np.linspace(-1, 1, 40)[:, None]
+    >>> estimator = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, x[:, 0] ** 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     save_estimator(estimator, path, extra={"unit": "mm"})
+    ...     again, extra = load_estimator(path)
+    >>> again.get_params()["grid_size"], extra
+    (3, {'unit': 'mm'})
     """
     file = checkpoint.read(path)
     return estimator_of(file, path), file.extra["extra"]

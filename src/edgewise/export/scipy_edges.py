@@ -38,7 +38,10 @@ class EdgeFunction:
 
     Examples
     --------
-    See `to_scipy`.
+    >>> from edgewise.formulas import parse_expression
+    >>> square = EdgeFunction(None, expression=parse_expression("x**2"))
+    >>> square([1.0, 2.0]).tolist()
+    [1.0, 4.0]
     """
 
     spline: "PPoly | None"

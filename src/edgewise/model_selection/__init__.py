@@ -10,7 +10,7 @@ from edgewise.model_selection.approximation import ApproximateResult, Phase, app
 from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import Search, SearchReport, Trial
-from edgewise.model_selection.settings import SearchSettings
+from edgewise.model_selection.settings import SearchPolicy, SearchSettings
 
 __all__ = [
     "ApproximateResult",
@@ -18,6 +18,7 @@ __all__ = [
     "Candidate",
     "Phase",
     "Search",
+    "SearchPolicy",
     "SearchReport",
     "SearchSettings",
     "Trial",

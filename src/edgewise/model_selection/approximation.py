@@ -60,6 +60,11 @@ class Phase:
         Mean squared error of the training and of the held-out samples.
     seconds : float
         Wall seconds since the start of the approximation.
+
+    Examples
+    --------
+    >>> Phase((8, 8), parameters=140, loss=1e-9, validation_loss=2e-9, seconds=1.5).grid_size
+    (8, 8)
     """
 
     grid_size: tuple[int, ...]
@@ -87,6 +92,13 @@ class ApproximateResult:
         CONVERGED, BUDGET, TIME_LIMIT, INTERRUPTED or NONFINITE.
     work : float
         Multiply-adds that were spent, about.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 100, dtype=torch.float64)[:, None]
+    >>> result = approximate(Regression(x, x**3), width=[1, 1], budget=0.01)
+    >>> isinstance(result.stopped, StopReason), result.phases[-1].validation_loss < 1e-12
+    (True, True)
     """
 
     model: KAN

@@ -40,6 +40,15 @@ class AutoResult:
         Penalty of the last fit.
     held_out : Data, optional
         Samples with the residuals (as y) of models that did not see them; None where there are none.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> settings = SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1)
+    >>> result = auto_fit(Regression(x, x**2 + noise), settings)
+    >>> len(result.search.sentences) > 0, len(result.held_out)
+    (True, 60)
     """
 
     model: KAN

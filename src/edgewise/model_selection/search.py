@@ -44,6 +44,11 @@ class Trial:
         Number of trainable parameters.
     folds : int
         Folds that the candidate was trained on; not all, if it was clearly worse on the first ones.
+
+    Examples
+    --------
+    >>> Trial(Candidate((), 4, 1e-3), loss=0.12, error=0.01, parameters=8, folds=5).loss
+    0.12
     """
 
     candidate: Candidate
@@ -70,6 +75,15 @@ class SearchReport:
         Multiply-adds that were spent, about.
     stopped : StopReason
         CONVERGED, BUDGET, TIME_LIMIT or INTERRUPTED.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> settings = SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1)
+    >>> report = Search(Regression(x, x**2 + noise), settings).run()
+    >>> report.chosen.hidden, report.chosen.grid_size, report.folds
+    ((), 4, 5)
     """
 
     chosen: Candidate
@@ -115,6 +129,15 @@ class Search:
     progress : callable, optional
         Receives a `Progress` after every step: latest training loss, and smallest held-out loss so far (NaN before
         the first trial is complete).
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> search = Search(Regression(x, x**2 + noise), SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1))
+    >>> report = search.run()
+    >>> len(report.trials) > 1, min(trial.loss for trial in report.trials) < 0.1
+    (True, True)
     """
 
     def __init__(self, problem: Problem, settings: SearchSettings, progress: ProgressCallback | None = None):

@@ -56,6 +56,12 @@ class SearchPolicy:
         Most samples of a search: more cost more and lead to the same choice; the final fit uses all of them.
     final_starts : int
         Most starts of a final model with hidden layers; the one with the lowest objective is kept. A choice.
+
+    Examples
+    --------
+    >>> policy = SearchPolicy(hidden_sizes=(3, 6))
+    >>> policy.hidden_sizes, policy.margin
+    ((3, 6), 1.0)
     """
 
     hidden_sizes: tuple[int, ...] = (5, 10, 20)

@@ -21,7 +21,14 @@ from edgewise.nn.trace import Trace, trace_layers
 
 
 class ModelOptions(TypedDict, total=False):
-    """Further keyword arguments of `KAN`."""
+    """Further keyword arguments of `KAN`.
+
+    Examples
+    --------
+    >>> options: ModelOptions = {"init": "paper", "dtype": torch.float64}
+    >>> KAN([2, 1], **options).dtype
+    torch.float64
+    """
 
     products: Sequence[Sequence[int]]
     functions: Sequence[Sequence[Sequence[str]] | None]

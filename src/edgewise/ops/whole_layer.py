@@ -120,6 +120,15 @@ def layer_sum(
     Tensor or None
         (batch, out). None where the kernel does not take the tensors, and while torch compiles, exports or transforms:
         then the layer is computed in plain torch and by `spline_sum`.
+
+    Examples
+    --------
+    >>> from edgewise.nn import KANLayer
+    >>> layer, x = KANLayer(2, 3, generator=torch.Generator().manual_seed(0)), torch.rand(5, 2)
+    >>> with torch.no_grad():
+    ...     y = layer_sum(x, layer.coef, layer.base, layer.mask, layer.knots, layer.degree, "silu")
+    >>> y is None or torch.allclose(y, layer(x), atol=1e-6)
+    True
     """
     if torch.compiler.is_compiling() or transforms_active() or mask.requires_grad:
         return None

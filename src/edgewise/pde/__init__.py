@@ -6,12 +6,12 @@ combinations) with conditions (`Dirichlet`, `Neumann`, `Robin`, `Initial`, `Peri
 network of one's own on a `PDE` as on any other problem. `named_equation` gives well-known equations.
 """
 
-from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.domain import Box, Domain, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.library import EQUATIONS, burgers_solution, named_equation
 from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
-from edgewise.pde.problem.fields import curl, divergence, gradient, hessian, laplacian
+from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.solution import Errors, Solution
 from edgewise.pde.solver.solving import SolveOptions, solve
@@ -25,7 +25,9 @@ __all__ = [
     "Condition",
     "Dirichlet",
     "Disk",
+    "Domain",
     "Errors",
+    "Field",
     "Initial",
     "Interval",
     "LShape",

@@ -20,28 +20,35 @@ from edgewise.train.grids import (
 )
 from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
 from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
-from edgewise.train.penalties import Ridge, Roughness, Sparsity
+from edgewise.train.penalties import Penalty, Ridge, Roughness, Sparsity
 from edgewise.train.problems import (
     BlockProblem,
+    BlockRole,
     Classification,
     Data,
     OrdinalClassification,
+    Problem,
     Regression,
     ResidualBlock,
 )
+from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 __all__ = [
     "LBFGS",
     "Adam",
     "BlockProblem",
+    "BlockRole",
     "Classification",
     "Data",
+    "ErrorBars",
     "FitOptions",
     "FitReport",
     "LevenbergMarquardt",
     "Method",
     "MoveReport",
     "OrdinalClassification",
+    "Penalty",
+    "Problem",
     "RefineReport",
     "Regression",
     "ResidualBlock",
@@ -60,6 +67,7 @@ __all__ = [
     "fit",
     "move_hidden_domains_",
     "normal_form",
+    "prediction_uncertainty",
     "refine",
     "refine_with_report",
 ]

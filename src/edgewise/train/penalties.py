@@ -56,6 +56,13 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
         Values of the edges at the samples.
     weight : Tensor, optional
         Weights of the samples, (b,), with the mean 1.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> model = KAN([2, 3, 1], seed=0)
+    >>> [tuple(layer.shape) for layer in edge_magnitudes(model.trace(torch.rand(10, 2)))]
+    [(2, 3), (3, 1)]
     """
     if weight is None:
         return tuple(edges.abs().mean(0) for edges in trace.edges)
@@ -68,6 +75,13 @@ class Penalty:
 
     A penalty holds settings. `bind(model)` gives the `Term` that computes it for one model, with whatever does not
     change in training (knots) computed once.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, Ridge, Sparsity
+    >>> penalty = Ridge(1e-3) + Sparsity(1e-2)
+    >>> isinstance(penalty, Penalty), penalty.needs_trace, Ridge(1e-3).value(KAN([1, 1])).shape
+    (True, True, torch.Size([]))
     """
 
     @property

@@ -69,6 +69,13 @@ class ErrorBars:
     .. [4] H. Papadopoulos, A. Gammerman and V. Vovk, AIA 2008.
     .. [5] J. Lei et al., J. Am. Stat. Assoc. 113 (2018) 1094.
     .. [6] R. Barber et al., Annals of Statistics 49 (2021) 486.
+
+    Examples
+    --------
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> bars = ErrorBars(one[None], 0.1 * one, one, one, one[None], one[None], rows=20, folds=False)
+    >>> bars.rows, float(bars.noise)
+    (20, 0.1)
     """
 
     factor: Tensor

@@ -27,6 +27,13 @@ class Layer(nn.Module):
     ----------
     in_features, out_features : int
         Number of inputs and of outputs.
+
+    Examples
+    --------
+    >>> from edgewise.nn.layers import KANLayer
+    >>> layer = KANLayer(2, 3)
+    >>> isinstance(layer, Layer), layer.in_features, layer.out_features
+    (True, 2, 3)
     """
 
     if TYPE_CHECKING:  # attributes in some layers, properties in others
@@ -96,6 +103,13 @@ class EdgeLayer(Layer):
     ----------
     mask : Tensor
         (in, out), 1 for the edges that exist and 0 for the others.
+
+    Examples
+    --------
+    >>> from edgewise.nn.layers import KANLayer
+    >>> layer = KANLayer(2, 3)
+    >>> isinstance(layer, EdgeLayer), layer.mask.shape
+    (True, torch.Size([2, 3]))
     """
 
     if TYPE_CHECKING:  # a buffer in some layers, a property in others
@@ -120,7 +134,14 @@ class EdgeLayer(Layer):
 
 
 class LayerList(nn.ModuleList, Generic[LayerType]):
-    """`torch.nn.ModuleList` that declares the type of its layers to type checkers."""
+    """`torch.nn.ModuleList` that declares the type of its layers to type checkers.
+
+    Examples
+    --------
+    >>> from edgewise.nn import KAN
+    >>> isinstance(KAN([2, 3, 1]).layers, LayerList)
+    True
+    """
 
     if TYPE_CHECKING:
 
@@ -130,7 +151,19 @@ class LayerList(nn.ModuleList, Generic[LayerType]):
 
 
 class Chain(nn.Module):
-    """Base class of networks: `layers`, set by the derived class, are applied one after another."""
+    """Base class of networks: `layers`, set by the derived class, are applied one after another.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from edgewise.nn.layers import KANLayer
+    >>> class TwoLayers(Chain):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layers = LayerList([KANLayer(2, 3), KANLayer(3, 1)])
+    >>> TwoLayers()(torch.rand(5, 2)).shape
+    torch.Size([5, 1])
+    """
 
     layers: LayerList[Layer]
 

@@ -31,6 +31,12 @@ class PeriodicLayer(Layer):
     ------
     InputError
         If there is no periodic input, or a number or a period is not valid.
+
+    Examples
+    --------
+    >>> layer = PeriodicLayer(2, {1: (0.0, 4.0)})
+    >>> layer(torch.tensor([[5.0, 0.0]])).tolist(), layer.out_features
+    ([[5.0, 1.0, 0.0]], 3)
     """
 
     in_features: int

@@ -23,6 +23,12 @@ class Segments:
         (batch, s), int64: where each run starts in the flattened parameter.
     values : Tensor
         (batch, s, length), the numbers of each run. The runs of a row do not overlap.
+
+    Examples
+    --------
+    >>> run = Segments("bias", torch.tensor([[1]]), torch.tensor([[[2.0, 3.0]]]))
+    >>> dense_rows(run, 4).tolist()
+    [[0.0, 2.0, 3.0, 0.0]]
     """
 
     parameter: str

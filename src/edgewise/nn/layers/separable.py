@@ -44,6 +44,12 @@ class SeparableLayer(Layer):
     References
     ----------
     G. Beylkin and M. Mohlenkamp, SIAM J. Sci. Comput. 26 (2005), 2133.
+
+    Examples
+    --------
+    >>> layer = SeparableLayer(2, 3, domain=(0, 1), generator=torch.Generator().manual_seed(0))
+    >>> layer(torch.rand(4, 2)).shape
+    torch.Size([4, 3])
     """
 
     knots: Tensor

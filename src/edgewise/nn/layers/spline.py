@@ -23,7 +23,14 @@ from edgewise.ops.whole_layer import base_values, layer_sum
 
 
 class LayerOptions(TypedDict, total=False):
-    """Further keyword arguments of `KANLayer`."""
+    """Further keyword arguments of `KANLayer`.
+
+    Examples
+    --------
+    >>> options: LayerOptions = {"dtype": torch.float64}
+    >>> KANLayer(2, 3, **options).coef.dtype
+    torch.float64
+    """
 
     init: str
     generator: torch.Generator | None

@@ -47,6 +47,12 @@ class TensorLayer(Layer):
     ------
     InputError
         If an argument is not as above, or a periodic input has fewer than degree + 1 intervals.
+
+    Examples
+    --------
+    >>> layer = TensorLayer([torch.linspace(0, 1, 5), torch.linspace(0, 1, 3)], 1)
+    >>> layer.coef.shape, layer(torch.rand(4, 2)).shape
+    (torch.Size([7, 5, 1]), torch.Size([4, 1]))
     """
 
     def __init__(

@@ -124,6 +124,13 @@ class SamplingOptions(TypedDict, total=False):
         Kind of points, see `edgewise.pde.domains.sampling.unit_points`.
     seed : int
         Seed of the points.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time
+    >>> options: SamplingOptions = {"points": 50, "how": "grid"}
+    >>> PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], **options).points
+    50
     """
 
     points: int

@@ -87,6 +87,13 @@ class Linearised:
         Mean squared error of each output, without penalty, (m,).
     samples : float
         Number of samples behind the means: the sum of weights where they stand for repeats.
+
+    Examples
+    --------
+    >>> eye = torch.eye(2, dtype=torch.float64)
+    >>> model = Linearised(gram=3 * eye, curvature=eye, losses=torch.ones(1, dtype=torch.float64), samples=10.0)
+    >>> round(model.effective, 6)
+    1.5
     """
 
     gram: Tensor

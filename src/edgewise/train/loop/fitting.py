@@ -53,6 +53,14 @@ class FitOptions(TypedDict, total=False):
     keep_state : bool, default False
         Keep the training state in the report, so that `fit(..., resume=report)` can go on from it. It has the size
         of two models and of the method's memory (L-BFGS: 40 vectors; self-scaled Broyden: a square matrix).
+
+    Examples
+    --------
+    >>> from edgewise import KAN, LBFGS, Regression
+    >>> options: FitOptions = {"tolerance": 1e-3, "adapt_domain": False}
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> fit(KAN([1, 1]), Regression(x, x**2), LBFGS(), steps=5, **options).steps
+    5
     """
 
     patience: int | None

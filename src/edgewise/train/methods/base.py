@@ -47,6 +47,17 @@ class Run(Protocol):
 
     `state()` holds tensors, numbers, strings, None, and dicts and lists of them. A run that is restored from it
     continues with the same bits.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, Regression
+    >>> from edgewise.train.problems.objective import Objective
+    >>> x = torch.linspace(0, 1, 20)[:, None]
+    >>> problem = Regression(x, x**2)
+    >>> run = Adam().start(Objective(KAN([1, 1]), problem), steps=2)
+    >>> result = run.step(problem.train)
+    >>> result.stopped is None, "step" in run.state()
+    (True, False)
     """
 
     def step(self, data: Data) -> StepResult:
