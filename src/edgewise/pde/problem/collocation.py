@@ -15,7 +15,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, by_field
-from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value
+from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of
@@ -46,6 +46,8 @@ class BlockResiduals:
 
     Parameters
     ----------
+    name : str
+        Name of the block, for errors of the function.
     function : callable
         See `Residuals`.
     coordinates : tuple of str
@@ -60,6 +62,7 @@ class BlockResiduals:
         Values of the unknown coefficients where only the places of integrals are wanted.
     """
 
+    name: str
     function: Residuals
     coordinates: tuple[str, ...]
     hard: HardConditions
@@ -79,7 +82,8 @@ class BlockResiduals:
         fields = dict(zip(self.hard.fields, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
-        residuals = torch.stack(self.function(context), 1)
+        with errors_named(self.name):
+            residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
         return residuals / self.requirements.sizes.to(part.x.dtype)
 
@@ -92,7 +96,8 @@ class BlockResiduals:
             for name in self.hard.fields
         }
         numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
-        self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
+        with errors_named(self.name):
+            self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
         calls.check(self.requirements.integrals)
         return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
 
@@ -422,7 +427,7 @@ def _block(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> Resid
     requirements = term.requirements
     plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
     residuals = BlockResiduals(
-        term.residuals, form.domain.coordinates, form.hard, plan, requirements, form.coefficients
+        name, term.residuals, form.domain.coordinates, form.hard, plan, requirements, form.coefficients
     )
     auxiliary = dict(data.auxiliary)
     hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
@@ -447,7 +452,9 @@ class PDE(Collocation):
 
     The equation is a function whose arguments are chosen by their names: the coordinates of the domain (or `points`,
     (b, n), for all of them) and the unknown coefficients; all other arguments are fields, in the order of the model's
-    outputs. It returns the residual, which is zero for the solution, (b,), or several of these.
+    outputs. It returns the residual, which is zero for the solution, (b,), or several of these. It must be the same at
+    every call, and at each point depend on the values there alone (and on integrals). An error that it raises reaches
+    the caller with a note that names the equation or the condition.
 
     Each residual is divided by its size for a wave of one period along the domain, so that a residual is about as large
     as the error of the solution that it stands for: "in units of an error".

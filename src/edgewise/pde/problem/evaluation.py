@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from edgewise.pde.problem.integrals import IntegralCalls, IntegralKey, at_places
 # Largest defect of linearity that rounding may leave, relative to the terms. A choice: far above the rounding of
 # fourth derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
 LINEAR = 1e-9
+# Largest distance of quadrature points from the domain, relative to its size. A choice: far above rounding.
+OUTSIDE = 1e-9
 POINTS, NORMAL = "points", "normal"  # argument names for all coordinates (b, n) and for outward normals (b, n)
 
 Value = float | Callable[..., Tensor]
@@ -64,6 +67,18 @@ class EvaluationContext:
 
 Residuals = Callable[[EvaluationContext], list[Tensor]]
 """Function that returns the residuals of an equation or a condition at the points of a context, (b,) each."""
+
+
+@contextmanager
+def errors_named(name: str) -> Iterator[None]:
+    """Add a note with the name of the residuals to every error of the user's function that leaves the block."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        error.add_note(f"This error was raised in the evaluation of {name}.")
+        raise
 
 
 def argument_names(function: Callable, name: str) -> tuple[str, ...]:
@@ -117,6 +132,8 @@ def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
     for part in parts:
         part = part.value if isinstance(part, Field) else part
         shape = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
+        if isinstance(part, Tensor) and part.is_complex():
+            raise InputError(f"{name} must return real residuals, got {part.dtype}: return real and imaginary part")
         if shape == (count,):
             residuals.append(part)
         elif isinstance(part, Tensor) and part.ndim == 2 and len(part) == count:
@@ -190,28 +207,28 @@ def dry_run(
     InputError
         The residuals have wrong shapes or arguments, or an integral has limits that depend on fields or coefficients.
     """
-    wave = 2 * math.pi / domain.size
     derivatives: dict[tuple[str, Index], Tensor] = {}
     integrated: list[Tensor] = []
-
-    def scale(index: Index) -> float:
-        return math.prod(float(k) ** times for k, times in zip(wave, index, strict=True))
 
     def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
         if places.requires_grad:
             raise InputError("the limits of an integral must not depend on fields or unknown coefficients")
-        value = (at_places(x, key[1], places) @ wave + 1.3 * fields.index(key[0]) + 0.4).cos().requires_grad_()
-        integrated.append(value)
-        return value
+        points = at_places(x, key[1], places)
+        outside = domain.level(points.flatten(0, 1)).amax() / domain.size.max()
+        if outside > OUTSIDE:
+            raise InputError(
+                f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
+                f"{domain.coordinates[key[1]]}"
+            )
+        integrated.append(_wave(domain, points, fields.index(key[0])).requires_grad_())
+        return integrated[-1]
 
     calls = IntegralCalls(values_elsewhere)
 
     def wave_field(number: int, name: str) -> Field:
         def derivative(index: Index) -> Tensor:
             if (name, index) not in derivatives:
-                # A phase of its own for each field: waves in step would cancel in some equations.
-                phase = x @ wave + 1.3 * number + 0.4 + sum(index) * math.pi / 2
-                derivatives[name, index] = (scale(index) * phase.cos()).requires_grad_()
+                derivatives[name, index] = _wave(domain, x, number, index).requires_grad_()
             return derivatives[name, index]
 
         return Field(derivative, domain.coordinates, calls.of(name))
@@ -229,10 +246,68 @@ def dry_run(
             for slope in slopes[len(derivatives) :]:
                 total = total + slope.abs().sum(1).square().mean()
             for (_, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
-                total = total + scale(index) ** 2 * slope.square().mean()
+                total = total + _wave_scale(domain, index) ** 2 * slope.square().mean()
         sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
     indices = {name: frozenset(index for other, index in derivatives if other == name) for name in fields}
     return Requirements(indices, torch.stack(sizes), calls.points)
+
+
+def _wave_scale(domain: Domain, index: Index) -> float:
+    """Size of a derivative of a wave of amplitude 1 with one period along each side of the domain."""
+    return math.prod(float(k) ** times for k, times in zip(2 * math.pi / domain.size, index, strict=True))
+
+
+def _wave(domain: Domain, x: Tensor, number: int, index: Index | None = None) -> Tensor:
+    """Values of the wave of a field at points x (..., n), or of one of its derivatives.
+
+    Each field has a phase of its own: waves in step would cancel in some equations.
+    """
+    index = (0,) * domain.dimension if index is None else index
+    phase = x @ (2 * math.pi / domain.size) + 1.3 * number + 0.4 + sum(index) * math.pi / 2
+    return _wave_scale(domain, index) * phase.cos()
+
+
+def check_pointwise(
+    residuals: Residuals,
+    fields: Sequence[str],
+    domain: Domain,
+    x: Tensor,
+    coefficients: Mapping[str, float],
+    normal: Tensor | None = None,
+) -> None:
+    """Check that residuals are the same at each call and that those of a point depend on that point alone.
+
+    The arguments are those of `dry_run`.
+
+    Raises
+    ------
+    InputError
+        The residuals at every other point differ from those at the same points among all.
+    """
+
+    def evaluate(part: slice) -> Tensor:
+        points = x[part]
+        calls = IntegralCalls(
+            lambda key, places: _wave(domain, at_places(points, key[1], places), fields.index(key[0]))
+        )
+
+        def wave_field(number: int, name: str) -> Field:
+            return Field(lambda index: _wave(domain, points, number, index), domain.coordinates, calls.of(name))
+
+        waves = {name: wave_field(number, name) for number, name in enumerate(fields)}
+        numbers = {name: points.new_full((len(points),), value) for name, value in coefficients.items()}
+        normals = None if normal is None else normal[part]
+        return torch.stack(residuals(EvaluationContext(domain.coordinates, points, waves, numbers, normals)), 1)
+
+    every_other = slice(None, None, 2)
+    whole, part = evaluate(slice(None)), evaluate(every_other)
+    rounding = torch.finfo(whole.dtype).eps ** 0.5 * float(whole.nan_to_num().abs().amax())
+    same = whole.shape[1] == part.shape[1] and torch.allclose(whole[every_other], part, 0.0, rounding, equal_nan=True)
+    if not same:
+        raise InputError(
+            "residuals must be the same at every call and depend at each point on the values there alone, without "
+            "random numbers or means over the points; got other values for half of the points"
+        )
 
 
 def is_linear_in_fields(

@@ -96,6 +96,9 @@ class Field:
     ) -> Any:
         return function(*_values(arguments), **{name: _values(option) for name, option in (options or {}).items()})
 
+    def __bool__(self) -> bool:
+        raise InputError("a field has no truth value, for it has many values: use torch.where(u.value > 0, ...)")
+
     def __neg__(self) -> Tensor:
         return -self.value
 
@@ -156,6 +159,11 @@ def gradient(u: Field) -> Tensor:
     Tensor
         Shape (b, d) for d coordinates of space.
 
+    Raises
+    ------
+    InputError
+        u is no field.
+
     Examples
     --------
     The eikonal equation, whose solution is the distance from one end.
@@ -165,6 +173,7 @@ def gradient(u: Field) -> Tensor:
     >>> problem.order, problem.is_linear
     (1, False)
     """
+    _check_fields("gradient", (u,))
     return torch.stack([u.derivative(name) for name in u.space], -1)
 
 
@@ -181,12 +190,18 @@ def laplacian(u: Field) -> Tensor:
     Tensor
         Shape (b,).
 
+    Raises
+    ------
+    InputError
+        u is no field.
+
     Examples
     --------
     >>> from edgewise.pde import PDE, Dirichlet, Disk
     >>> PDE(lambda u: laplacian(u) + 4, Disk(), [Dirichlet(0.0)]).order
     2
     """
+    _check_fields("laplacian", (u,))
     return _sum(u.derivative(name, name) for name in u.space)
 
 
@@ -203,6 +218,11 @@ def hessian(u: Field) -> Tensor:
     Tensor
         Shape (b, d, d) for d coordinates of space.
 
+    Raises
+    ------
+    InputError
+        u is no field.
+
     Examples
     --------
     >>> from edgewise.pde import PDE, Dirichlet, Disk
@@ -210,6 +230,7 @@ def hessian(u: Field) -> Tensor:
     >>> problem.order, problem.is_linear
     (2, False)
     """
+    _check_fields("hessian", (u,))
     return torch.stack([torch.stack([u.derivative(a, b) for b in u.space], -1) for a in u.space], -2)
 
 
@@ -238,7 +259,10 @@ def divergence(*fields: Field) -> Tensor:
     >>> divergence(u).tolist()
     [2.0, 4.0]
     """
-    _check_components("divergence", fields, (len(fields[0].space) if fields else 0,))
+    _check_fields("divergence", fields)
+    if not fields:
+        raise InputError("divergence takes one field per coordinate of space, got none")
+    _check_components("divergence", fields, (len(fields[0].space),))
     return _sum(field.derivative(name) for field, name in zip(fields, fields[0].space, strict=True))
 
 
@@ -286,7 +310,14 @@ def _sum(terms: Iterable[Tensor]) -> Tensor:
     return first
 
 
+def _check_fields(name: str, fields: Sequence[Field]) -> None:
+    for field in fields:
+        if not isinstance(field, Field):
+            raise InputError(f"{name} must be of fields of an equation or a condition, got {type(field).__name__}")
+
+
 def _check_components(name: str, fields: Sequence[Field], expected: tuple[int, ...]) -> None:
+    _check_fields(name, fields)
     if len(fields) not in expected:
         counts = " or ".join(map(str, expected))
         raise InputError(f"{name} takes {counts} fields, one per coordinate of space, got {len(fields)}")

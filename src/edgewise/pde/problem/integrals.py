@@ -13,6 +13,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Elsewhere, Field
@@ -60,7 +61,8 @@ def integral(
     Raises
     ------
     InputError
-        u is no field of an equation, along is none of its coordinates, or the integrand has another shape.
+        u is no field of an equation, along is none of its coordinates, the limits are no numbers of this shape or lie
+        outside the domain, or the integrand has another shape.
 
     Examples
     --------
@@ -80,6 +82,13 @@ def integral(
         along = lines[0]
     if along not in u.coordinates:
         raise InputError(f"along must be one of {', '.join(u.coordinates)}, got {along!r}")
+    check_count(points, "points")
+    if not (integrand is None or callable(integrand)):
+        raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
+    for name, limit in (("low", low), ("high", high)):
+        if not isinstance(limit, int | float | Tensor | Field):
+            raise InputError(f"{name} must be a number or a tensor of shape (b,), got {type(limit).__name__}")
+    low, high = (limit.value if isinstance(limit, Field) else limit for limit in (low, high))
     nodes, weights = gauss_legendre(points, 0.0, 1.0)
     start, length = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high - low))
     places = start + length * nodes
@@ -94,6 +103,8 @@ def integral(
 
 def at_places(x: Tensor, axis: int, places: Tensor) -> Tensor:
     """The points x (b, n) with other values of one coordinate, (b, q) or (1, q): shape (b, q, n)."""
+    if len(places) not in (1, len(x)):
+        raise InputError(f"low and high must be numbers or of shape (b,) = ({len(x)},), got ({len(places)},)")
     at = x[:, None].repeat(1, places.shape[1], 1)
     at[..., axis] = places.to(at.dtype)
     return at

@@ -30,7 +30,9 @@ from edgewise.pde.problem.evaluation import (
     Residuals,
     Value,
     argument_names,
+    check_pointwise,
     dry_run,
+    errors_named,
     is_linear_in_fields,
     residual_columns,
     value_at,
@@ -152,7 +154,8 @@ class StrongForm:
         """The known solution at points x (b, n): (b, fields)."""
         if self.solution is None or not self.has_exact_solution:
             raise InputError("solution must be given for every field to know errors")
-        values = [value_at(self.solution[name], self.domain.coordinates, x, "solution") for name in self.fields]
+        with errors_named("the known solution"):
+            values = [value_at(self.solution[name], self.domain.coordinates, x, "solution") for name in self.fields]
         return torch.stack(values, 1)
 
 
@@ -206,7 +209,8 @@ def strong_form_of(
         return residual_columns(context.call(equation, "equation"), len(context.x), "equation")
 
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
-    requirements = dry_run(residuals, fields, domain, inside, numbers)
+    with errors_named("the equation"):
+        requirements = dry_run(residuals, fields, domain, inside, numbers)
     for name in fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
@@ -214,6 +218,8 @@ def strong_form_of(
         raise InputError("equation must be finite for a smooth solution, got nan or infinity")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
+    with errors_named("the equation"):
+        check_pointwise(residuals, fields, domain, inside, numbers)
     equation_term = ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, float(weight))
     terms = []
     samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
@@ -273,9 +279,13 @@ def _condition_term(
         raise InputError(f"conditions must be Dirichlet, Neumann ..., got {type(condition).__name__}")
     pieces = condition.pieces(domain)
     x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
-    requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
+    name = f"{type(condition).__name__} on {', '.join(pieces)}"
+    with errors_named(name):
+        requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
     if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
         raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution and be finite")
+    with errors_named(name):
+        check_pointwise(condition.residuals, fields, domain, x, coefficients, normal)
     term = ResidualTerm(
         role=BlockRole.CONDITION,
         label=type(condition).__name__,

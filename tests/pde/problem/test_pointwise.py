@@ -1,0 +1,117 @@
+"""Functions of the user: they are the same at every call, depend on one point at a time, and keep their own errors."""
+
+import copy
+import random
+
+import pytest
+import torch
+
+from edgewise import KAN, LevenbergMarquardt, fit
+from edgewise.errors import InputError
+from edgewise.pde import PDE, Condition, Dirichlet, Interval, curl, divergence, gradient, hessian, integral, laplacian
+
+LINE, ENDS = Interval(0, 1), [Dirichlet(0.0)]
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        lambda u, x: u.xx + random.random(),
+        lambda u, x: u.xx + torch.randn_like(x),
+        lambda u, x: u.xx - u.value.mean(),
+        lambda u, x: (u.xx - x / x.norm(), u.x - 1),
+        lambda u, x: u.xx + integral(u, 0.0, x * random.random()),
+    ],
+    ids=["random", "randn", "mean", "norm", "limit"],
+)
+def test_random_or_coupled_residuals_are_an_error(equation):
+    with pytest.raises(InputError, match="residuals must be the same at every call and depend at each point"):
+        PDE(equation, LINE, ENDS)
+    with pytest.raises(InputError, match="residuals must be the same at every call and depend at each point"):
+        PDE(lambda u: u.xx, Interval(0, 1) * Interval(0, 1, "t"), [Condition(lambda u, x: equation(u, x), on="t=0")])
+
+
+def test_residuals_of_each_point_alone_are_accepted():
+    PDE(lambda u, x: torch.where(u.value > 0, u.xx, u.xx + u * x.sin()) - torch.exp(u), LINE, ENDS)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (lambda: PDE(lambda u, x: {}["a"], LINE, ENDS), "the equation"),
+        (lambda: PDE(lambda u: u.xx, LINE, [Condition(lambda u: {}["a"])]), "Condition on x=0, x=1"),
+        (lambda: PDE(lambda u: u.xx, LINE, [Dirichlet(lambda x: {}["a"], on="x=1")]), "Dirichlet on x=1"),
+        (lambda: PDE(lambda u: u.xx, LINE, ENDS, solution=lambda x: {}["a"]).exact(torch.zeros(1, 1)), "the known sol"),
+    ],
+)
+def test_an_error_of_the_user_is_kept_with_the_name_of_the_residual(make, where):
+    with pytest.raises(KeyError, match="'a'") as caught:
+        make()
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"This error was raised in the evaluation of {where}")
+
+
+def test_an_error_during_training_names_the_block():
+    broken = False
+
+    def end(u):
+        if broken:
+            raise ZeroDivisionError("mine")
+        return u
+
+    problem = PDE(lambda u: u.xx + 1, LINE, [Condition(end)], points=20)
+    broken = True
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        fit(KAN([1, 1], 3, 5, domain=(0, 1), dtype=torch.float64), problem, LevenbergMarquardt(), steps=2)
+    assert caught.value.__notes__ == ["This error was raised in the evaluation of Condition 1 on x=0, x=1."]
+
+
+def test_a_copy_has_coefficients_of_its_own():
+    problem = PDE(lambda u, k: u.xx + k, LINE, ENDS, coefficients={"k": 1.0}, points=20)
+    twin = copy.deepcopy(problem)
+    with torch.no_grad():
+        twin.unknowns["k"].fill_(3.0)
+    assert float(problem.unknowns["k"].detach()) == 1.0
+    first, second = (
+        fit(KAN([1, 1], 3, 5, domain=(0, 1), dtype=torch.float64), each, LevenbergMarquardt(), steps=3).loss
+        for each in (problem, twin)
+    )
+    assert first < 1e-6 and second < 1e-6
+
+
+def test_two_fits_of_one_problem_are_equal():
+    problem = PDE(lambda u: u.xx + 1, LINE, ENDS, points=20)
+    losses = []
+    for _ in range(2):
+        losses.append(
+            fit(
+                KAN([1, 1], 3, 5, domain=(0, 1), seed=0, dtype=torch.float64), problem, LevenbergMarquardt(), steps=3
+            ).loss
+        )
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        (lambda u: u.xx if u else u.x, "a field has no truth value"),
+        (lambda u: u.xx * 1j, "equation must return real residuals, got torch.complex128"),
+        (lambda u: divergence(), "divergence takes one field per coordinate of space, got none"),
+        (lambda u: divergence(u.value), "divergence must be of fields of an equation or a condition, got Tensor"),
+        (lambda u: curl(u, 3), "curl must be of fields of an equation or a condition, got int"),
+        (lambda u: gradient(3), "gradient must be of fields of an equation or a condition, got int"),
+        (lambda u: laplacian(u.x), "laplacian must be of fields of an equation or a condition, got Tensor"),
+        (lambda u: hessian(None), "hessian must be of fields of an equation or a condition, got NoneType"),
+        (lambda u: u.x + integral(u, "a", 1), r"low must be a number or a tensor of shape \(b,\), got str"),
+        (lambda u: u.x + integral(u, 0, None), r"high must be a number or a tensor of shape \(b,\), got NoneType"),
+        (lambda u: u.x + integral(u, u, 1), "limits of an integral must not depend on fields"),
+        (lambda u: u.x + integral(u, 0, torch.ones(5)), r"low and high must be numbers or of shape \(b,\) = \(64,\)"),
+        (lambda u: u.x + integral(u, 0, 5), "limits of an integral of u must lie in the domain, got points outside"),
+        (lambda u: u.x + integral(u, 0, float("nan")), "equation must be finite"),
+        (lambda u: u.x + integral(u, 0, 1, 3), r"integrand must be a function of u and s, \(b, points\) each, got int"),
+        (lambda u: u.x + integral(u, 0, 1, points=0), "points must be an integer of at least 1, got 0"),
+    ],
+)
+def test_mistakes_in_an_equation_get_one_sentence(equation, message):
+    with pytest.raises(InputError, match=message):
+        PDE(equation, LINE, ENDS)
