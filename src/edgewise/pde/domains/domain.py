@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 
@@ -29,6 +31,30 @@ OFF_BOUNDARY_STEP = 1e-7
 # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty. A choice.
 LEAST_SHARE = 1e-3
 TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
+
+
+def finite_number(value: object, name: str) -> float:
+    """The value as a float; an InputError unless it is a finite number."""
+    try:
+        number = math.nan if isinstance(value, str | bytes) else float(value)  # type: ignore[arg-type]  # or TypeError
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be a finite number, got {value!r:.60}")
+    return number
+
+
+def check_coordinates(names: object, dimension: int | None = None) -> tuple[str, ...]:
+    """The names of coordinates as a tuple; an InputError unless they are so many different ones of the right form."""
+    if not isinstance(names, Iterable) or isinstance(names, Mapping):
+        raise InputError(f"coordinates must be names, as ('x', 'y'), got {names!r:.60}")
+    names = tuple(names)
+    for name in names:
+        if not (isinstance(name, str) and re.fullmatch(r"[a-zA-Z]\d*", name, re.ASCII)):
+            raise InputError(f"a coordinate must be a letter, perhaps with a number, as x or x10, got {name!r}")
+    if len(set(names)) < len(names) or len(names) != (dimension or len(names)):
+        raise InputError(f"coordinates must be {dimension or 'all'} different names, got {names!r}")
+    return names
 
 
 @dataclass(frozen=True)
@@ -179,7 +205,7 @@ class Domain:
     def named(self, names: Sequence[str]) -> list[Piece]:
         """The pieces of these names; an InputError for a name that is none, or for no name."""
         pieces = {piece.name: piece for piece in self.pieces}
-        wrong = [name for name in names if name not in pieces]
+        wrong = [name for name in names if name not in tuple(pieces)]
         if wrong or not names:
             known = ", ".join(f'"{name}"' for name in pieces)
             raise InputError(f"on must name pieces of the boundary, {known}, got {wrong[0] if wrong else 'none'!r}")
@@ -237,9 +263,10 @@ class Box(Domain):
         if not ends:
             raise InputError("a box must have a coordinate, as Box(x=(0, 1)), got none")
         for name, pair in ends.items():
-            if not (name[0].isalpha() and len(name[0].encode()) == 1 and (len(name) == 1 or name[1:].isdigit())):
-                raise InputError(f"a coordinate must be a letter, perhaps with a number, as x or x10, got {name!r}")
-            if not (isinstance(pair, tuple | list) and len(pair) == 2 and -math.inf < pair[0] < pair[1] < math.inf):
+            check_coordinates([name])
+            if not (isinstance(pair, tuple | list) and len(pair) == 2):
+                raise InputError(f"{name} must be (low, high) with low < high, got {pair!r}")
+            if not finite_number(pair[0], f"low end of {name}") < finite_number(pair[1], f"high end of {name}"):
                 raise InputError(f"{name} must be (low, high) with low < high, got {pair!r}")
         self.coordinates = tuple(ends)
         self.bounds = torch.tensor([list(map(float, pair)) for pair in ends.values()], dtype=torch.float64)
@@ -249,6 +276,7 @@ class Box(Domain):
     @classmethod
     def cube(cls, dimension: int, low: float = 0.0, high: float = 1.0) -> Box:
         """The cube of these ends with the coordinates x1 .. xn."""
+        check_count(dimension, "dimension")
         return cls(**{f"x{number}": (low, high) for number in range(1, dimension + 1)})
 
     def level(self, x: Tensor) -> Tensor:
@@ -323,6 +351,7 @@ def Interval(low: float, high: float, name: str = "x") -> Box:
     >>> Interval(0, 2).boundary_names
     ('x=0', 'x=2')
     """
+    check_coordinates([name])
     return Box(**{name: (low, high)})
 
 

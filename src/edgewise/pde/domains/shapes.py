@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain, Piece
+from edgewise.pde.domains.domain import Domain, Piece, check_coordinates, finite_number
 from edgewise.pde.domains.sampling import gauss_legendre
 
 # Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
@@ -46,16 +47,16 @@ class Annulus(Domain):
         center: Sequence[float] = (0.0, 0.0),
         coordinates: Sequence[str] = ("x", "y"),
     ):
-        if not 0 < inner < outer < math.inf:
+        if not 0 < finite_number(inner, "inner") < finite_number(outer, "outer"):
             raise InputError(f"an annulus must have radii 0 < inner < outer, got {inner!r} and {outer!r}")
         self._place(inner, outer, center, coordinates)
         self.pieces = (self._circle("outer", outer, 1), self._circle("inner", inner, -1))
 
     def _place(self, inner: float, outer: float, center: Sequence[float], coordinates: Sequence[str]) -> None:
-        if len(center) != 2 or len(coordinates) != 2:
-            raise InputError(f"center must have two numbers and coordinates two names, got {center!r}, {coordinates!r}")
-        self.inner, self.outer, self.coordinates = float(inner), float(outer), tuple(coordinates)
-        self.center = torch.tensor(list(map(float, center)), dtype=torch.float64)
+        if not isinstance(center, Sequence | Tensor | np.ndarray) or len(center) != 2:
+            raise InputError(f"center must be two numbers, as (0, 0), got {center!r:.60}")
+        self.inner, self.outer, self.coordinates = float(inner), float(outer), check_coordinates(coordinates, 2)
+        self.center = torch.tensor([finite_number(each, "center") for each in center], dtype=torch.float64)
         self.bounds = self.center[:, None] + torch.tensor([-self.outer, self.outer], dtype=torch.float64)
         self.volume = math.pi * (self.outer**2 - self.inner**2)
 
@@ -118,7 +119,7 @@ class Disk(Annulus):
         center: Sequence[float] = (0.0, 0.0),
         coordinates: Sequence[str] = ("x", "y"),
     ):
-        if not 0 < radius < math.inf:
+        if not finite_number(radius, "radius") > 0:
             raise InputError(f"radius must be a positive number, got {radius!r}")
         self._place(0.0, radius, center, coordinates)
         self.pieces = (self._circle("circle", radius, 1),)
@@ -148,14 +149,19 @@ class Polygon(Domain):
     """
 
     def __init__(self, corners: Sequence[Sequence[float]], coordinates: Sequence[str] = ("x", "y")):
-        points = torch.tensor([list(map(float, corner)) for corner in corners], dtype=torch.float64)
-        if points.ndim != 2 or len(points) < 3 or points.shape[1] != 2 or len(coordinates) != 2:
+        try:
+            points = torch.tensor([list(map(float, corner)) for corner in corners], dtype=torch.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"corners must be pairs of numbers, as [(0, 0), (1, 0), (0, 1)]; {error}") from error
+        if points.ndim != 2 or len(points) < 3 or points.shape[1] != 2:
             raise InputError(f"corners must have shape (m, 2) with m of at least 3, got {tuple(points.shape)}")
+        if not bool(points.isfinite().all()):
+            raise InputError("corners must be finite numbers, got one that is not")
         following = points.roll(-1, 0)
         area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
         if area == 0 or bool((points == following).all(1).any()):
             raise InputError("corners must enclose an area, and neighbours differ")
-        self.coordinates, self.volume = tuple(coordinates), abs(area)
+        self.coordinates, self.volume = check_coordinates(coordinates, 2), abs(area)
         self.corners, self._sense = points, math.copysign(1.0, area)
         self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
         self.pieces = tuple(self._edge(number) for number in range(len(points)))
@@ -197,10 +203,17 @@ def LShape(low: float = -1.0, high: float = 1.0) -> Polygon:
     -------
     Polygon
 
+    Raises
+    ------
+    InputError
+        The ends are not finite numbers with low < high.
+
     Examples
     --------
     >>> LShape().volume
     3.0
     """
+    if not finite_number(low, "low") < finite_number(high, "high"):
+        raise InputError(f"low must be less than high, got {low!r} and {high!r}")
     middle = (low + high) / 2
     return Polygon([(low, low), (middle, low), (middle, middle), (high, middle), (high, high), (low, high)])

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain
+from edgewise.pde.domains.domain import Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
-from edgewise.pde.problem.conditions import FieldValues, HardConditions, by_field
+from edgewise.pde.domains.sampling import HOW
+from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
@@ -165,12 +166,26 @@ class Sampling:
     interior: Tensor | None = None
     mesh: Mesh | None = None
 
+    def __post_init__(self) -> None:
+        check_count(self.points, "points")
+        if self.boundary_points is not None:
+            check_count(self.boundary_points, "boundary_points")
+        check_count(self.seed, "seed", 0)
+        if self.how not in HOW:
+            raise InputError(f"how must be one of {', '.join(HOW)}, got {self.how!r}")
+        if not isinstance(self.interior, Tensor | None):
+            raise InputError(f"interior must be a tensor of shape (N, n), got {type(self.interior).__name__}")
+        if not isinstance(self.mesh, Mesh | None):
+            raise InputError(f"mesh must be a Mesh, got {type(self.mesh).__name__}")
+
     def inside(self, domain: Domain) -> Data:
         """Points inside a domain."""
         if self.mesh is not None:
             return points_with(*self.mesh.interior())
         drawn = domain.interior(self.points, self.how, self.seed) if self.interior is None else self.interior
-        return points_with(drawn)
+        if drawn.ndim != 2 or drawn.shape[1] != domain.dimension:
+            raise InputError(f"interior must have shape (N, {domain.dimension}), got {tuple(drawn.shape)}")
+        return points_with(drawn.double())
 
     def on_boundary(self, domain: Domain, terms: Sequence[ResidualTerm]) -> list[Data]:
         """Points on the pieces of each of these conditions, in numbers that follow the measures of the pieces."""
@@ -217,6 +232,13 @@ class Collocation(BlockProblem):
     """
 
     def __init__(self, form: StrongForm, sampling: Sampling | None = None, unknowns: Unknowns | None = None):
+        if not isinstance(form, StrongForm):
+            raise InputError(f"form must be a StrongForm, as that of a PDE, got {type(form).__name__}")
+        if not isinstance(sampling, Sampling | None):
+            raise InputError(f"sampling must be a Sampling, got {type(sampling).__name__}")
+        if unknowns is not None and set(unknowns) != set(form.coefficients):
+            wanted = ", ".join(form.coefficients) or "no coefficient"
+            raise InputError(f"unknowns must have a value for each of {wanted}, got {', '.join(unknowns) or 'none'}")
         self.form, self.sampling = form, sampling or Sampling()
         if unknowns is None:
             unknowns = {
@@ -370,12 +392,13 @@ class Collocation(BlockProblem):
 
     def with_weight(self, weight: float) -> Collocation:
         """The same problem at the same points, with another weight of the equation against the conditions."""
+        check_weight(weight)
         form = replace(self.form, equation_term=replace(self.form.equation_term, weight=float(weight)))
         return Collocation(form, self.sampling, self.unknowns)
 
     def with_solution(self, solution: FieldValues) -> Collocation:
         """The same problem at the same points, with a known solution (see `PDE`), for errors only."""
-        form = replace(self.form, solution=by_field(solution, self.fields))
+        form = replace(self.form, solution=known_solution(solution, self.fields, self.domain))
         return Collocation(form, self.sampling, self.unknowns)
 
     def equation_block(self, data: Data) -> ResidualBlock:
@@ -414,8 +437,12 @@ class Collocation(BlockProblem):
 
 def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     """New parameters that start at these values and are fixed where the given ones are."""
+    if not isinstance(unknowns, Mapping):
+        raise InputError(f'unknowns must be numbers by name, as {{"k": 1.0}}, got {type(unknowns).__name__}')
     copies = {}
     for name, value in unknowns.items():
+        if not isinstance(value, Tensor):
+            finite_number(value, f"unknown {name}")
         start = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
         is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
         copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
@@ -505,8 +532,6 @@ class PDE(Collocation):
         **sampling: Unpack[SamplingOptions],
     ):
         check_options(PDE, sampling, SamplingOptions)
-        for name in ("points", "boundary_points"):
-            if sampling.get(name) is not None:
-                check_count(sampling[name], name)
+        chosen = Sampling(**sampling)
         form = strong_form_of(equation, domain, conditions, coefficients=coefficients, weight=weight, solution=solution)
-        super().__init__(form, Sampling(**sampling))
+        super().__init__(form, chosen)

@@ -1,17 +1,21 @@
 """Conditions of an equation: on the boundary, at the first moment, periodicity, and measured values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.ops.jet import multiply
 from edgewise.pde.domains.domain import TIME, Domain
 from edgewise.pde.problem.evaluation import EvaluationContext, Value, residual_columns, value_at
 from edgewise.pde.problem.fields import Field, function_jet
+
+# Largest distance of observations from the domain, relative to its size. A choice: above the rounding of float32.
+OBSERVED_OUTSIDE = 1e-6
 
 FieldValues = Value | Mapping[str, Value]
 """A value, see `Value`, or one for each of several fields by their names."""
@@ -69,6 +73,9 @@ class Condition:
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
         return _pieces_named(domain, self.on)
@@ -119,6 +126,11 @@ class Dirichlet:
     weight: float = 1.0
     hard: bool = False
 
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+        if not isinstance(self.hard, bool):
+            raise InputError(f"hard must be True or False, got {self.hard!r}")
+
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
         return _pieces_named(domain, self.on)
@@ -162,6 +174,9 @@ class Robin:
     value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
@@ -210,6 +225,9 @@ class Neumann:
     on: str | Sequence[str] | None = None
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
         return _pieces_named(domain, self.on)
@@ -255,6 +273,9 @@ class Initial:
     rate: FieldValues | None = None
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Name of the piece of the boundary that is the first moment."""
         names = tuple(piece.name for piece in domain.pieces if piece.is_initial)
@@ -271,7 +292,7 @@ class Initial:
         if self.rate is not None:
             residuals += [
                 context.fields[name].derivative(TIME) - context.value(rate, "rate")
-                for name, rate in by_field(self.rate, names).items()
+                for name, rate in by_field(self.rate, names, "rate").items()
             ]
         return residuals
 
@@ -303,6 +324,8 @@ class Periodic:
     coordinates: tuple[str, ...]
 
     def __init__(self, *coordinates: str):
+        if not coordinates:
+            raise InputError("Periodic must name a coordinate, as Periodic('x'), got none")
         object.__setattr__(self, "coordinates", coordinates)
 
 
@@ -340,10 +363,13 @@ class Observations:
     weight: float = 1e-3
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         if not (isinstance(self.x, Tensor) and self.x.ndim == 2 and isinstance(self.values, Tensor)):
             raise InputError("observations must be tensors x of shape (N, n) and values of shape (N,)")
         if tuple(self.values.shape) != (len(self.x),) or len(self.x) == 0:
             raise InputError(f"values must have shape ({len(self.x)},) like x, got {tuple(self.values.shape)}")
+        if self.x.is_complex() or self.values.is_complex():
+            raise InputError("observations must be real numbers, got complex ones")
         if not bool(self.x.isfinite().all() and self.values.isfinite().all()):
             raise InputError("observations must be finite, got a value that is not")
 
@@ -351,6 +377,8 @@ class Observations:
         """Raise an InputError unless the points and the field are those of a problem."""
         if self.x.shape[1] != domain.dimension:
             raise InputError(f"observations must have x of shape (N, {domain.dimension}), got {tuple(self.x.shape)}")
+        if float((domain.level(self.x.double()) / domain.size.max()).amax()) > OBSERVED_OUTSIDE:
+            raise InputError("observations must have x in the domain of the equation, got points outside it")
         if (self.field is None and len(fields) > 1) or self.field not in (None, *fields):
             raise InputError(f"observations must name a field of {', '.join(fields)}, got {self.field!r}")
 
@@ -423,7 +451,13 @@ class HardConditions:
         return torch.stack(outputs, 2)
 
 
-def by_field(value: FieldValues, fields: Sequence[str]) -> dict[str, Value]:
+def check_weight(weight: object) -> None:
+    """Raise an InputError unless the weight of a loss is a number of at least 0."""
+    if not (is_number(weight) and weight >= 0):
+        raise InputError(f"weight must be a number of at least 0, got {weight!r}")
+
+
+def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") -> dict[str, Value]:
     """The value of each field that has one: a mapping as it is, and a single value for the only field.
 
     Raises
@@ -434,11 +468,11 @@ def by_field(value: FieldValues, fields: Sequence[str]) -> dict[str, Value]:
     if isinstance(value, Mapping):
         unknown = [name for name in value if name not in fields]
         if unknown or not value:
-            raise InputError(f"value must be given for fields among {', '.join(fields)}, got {list(value)}")
+            raise InputError(f"{label} must be given for fields among {', '.join(fields)}, got {list(value)}")
         return dict(value)
     if len(fields) > 1:
         example = "{" + f"{fields[0]!r}: 0.0" + "}"
-        raise InputError(f"value must say for which of the fields {', '.join(fields)}, as {example}, got {value!r}")
+        raise InputError(f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r}")
     return {fields[0]: value}
 
 
@@ -452,5 +486,5 @@ def _normal_derivative(u: Field, context: EvaluationContext) -> Tensor:
 
 
 def _pieces_named(domain: Domain, on: str | Sequence[str] | None) -> tuple[str, ...]:
-    names = (on,) if isinstance(on, str) else on
+    names = (on,) if isinstance(on, str) or not isinstance(on, Iterable | None) else on
     return tuple(piece.name for piece in domain.named(domain.boundary_names if names is None else names))

@@ -6,14 +6,14 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
     FieldValues,
@@ -21,6 +21,7 @@ from edgewise.pde.problem.conditions import (
     Observations,
     Periodic,
     by_field,
+    check_weight,
 )
 from edgewise.pde.problem.evaluation import (
     NORMAL,
@@ -196,9 +197,21 @@ def strong_form_of(
     """
     if not isinstance(domain, Domain):
         raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
-    numbers = {name: float(value) for name, value in (coefficients or {}).items()}
+    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
+        raise InputError(
+            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
+            f"got {type(conditions).__name__}"
+        )
+    conditions = tuple(conditions)
+    check_weight(weight)
+    if not isinstance(coefficients, Mapping | None):
+        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
+    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
+    if wrong:
+        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
+    numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
     fields = _field_names(equation, domain, numbers)
-    known = None if solution is None else by_field(solution, fields)
+    known = None if solution is None else known_solution(solution, fields, domain)
     periodic = tuple(name for c in conditions if isinstance(c, Periodic) for name in c.coordinates)
     unknown = [name for name in periodic if name not in domain.coordinates]
     if unknown:
@@ -257,6 +270,15 @@ def strong_form_of(
     return form
 
 
+def known_solution(solution: FieldValues, fields: Sequence[str], domain: Domain) -> dict[str, Value]:
+    """The known solution of each field that has one, as `PDE` takes it; an InputError where it has no values."""
+    known = by_field(solution, fields, "solution")
+    with errors_named("the known solution"):
+        for value in known.values():
+            value_at(value, domain.coordinates, domain.interior(PROBES, "sobol", PROBE_SEEDS[0]), "solution")
+    return known
+
+
 def _field_names(equation: Callable, domain: Domain, coefficients: Mapping[str, float]) -> tuple[str, ...]:
     """Names of those arguments of the equation that are neither coordinates nor coefficients."""
     taken = {*domain.coordinates, *coefficients, POINTS, NORMAL}
@@ -275,8 +297,9 @@ def _condition_term(
     condition: BoundaryCondition, domain: Domain, fields: tuple[str, ...], coefficients: Mapping[str, float]
 ) -> tuple[ResidualTerm, Tensor, Tensor]:
     """Residuals of a condition on the boundary, and the points and normals of its dry run."""
-    if not callable(getattr(condition, "residuals", None)):
-        raise InputError(f"conditions must be Dirichlet, Neumann ..., got {type(condition).__name__}")
+    if isinstance(condition, type) or not callable(getattr(condition, "residuals", None)):
+        given = f"the class {condition.__name__}" if isinstance(condition, type) else type(condition).__name__
+        raise InputError(f"conditions must be Dirichlet, Neumann ..., got {given}")
     pieces = condition.pieces(domain)
     x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     name = f"{type(condition).__name__} on {', '.join(pieces)}"

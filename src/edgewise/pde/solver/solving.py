@@ -168,6 +168,8 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         shape = (5 + dimension,)  # a choice: separable networks are not periodic
     hidden = options.get("hidden")
     if hidden is not None:
+        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
+            raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
     most = MOST_FACTORISED_WITH_INTEGRALS if problem.has_integrals else MOST_FACTORISED_IN_EQUATIONS
     method = options.get("method")

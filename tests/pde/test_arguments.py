@@ -1,0 +1,133 @@
+"""Wrong arguments of the public constructors: a sentence that names the argument, the expected and the given value."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.pde import (
+    PDE,
+    Annulus,
+    Box,
+    Collocation,
+    Condition,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interval,
+    LShape,
+    Neumann,
+    Observations,
+    Periodic,
+    Polygon,
+    Robin,
+    Time,
+    solve,
+)
+
+LINE, ENDS, NAN = Interval(0, 1), [Dirichlet(0.0)], float("nan")
+
+
+def pde(conditions=ENDS, **options):
+    return PDE(lambda u: u.xx + 1, LINE, conditions, **{"points": 20, **options})
+
+
+def inverse(value=1.0, **options):
+    return PDE(lambda u, k: u.xx + k, LINE, ENDS, points=20, **{"coefficients": {"k": value}, **options})
+
+
+def observed(x, **options):
+    return pde([*ENDS, Observations(x, torch.zeros(len(x)), **options)])
+
+
+MISTAKES = [
+    (lambda: pde(Dirichlet(0.0)), "conditions must be a sequence of Dirichlet, .* got Dirichlet"),
+    (lambda: pde(None), "conditions must be a sequence of .* got NoneType"),
+    (lambda: pde([Dirichlet]), "conditions must be Dirichlet, Neumann ..., got the class Dirichlet"),
+    (lambda: inverse(coefficients=["k"]), "coefficients must be numbers by name, .* got list"),
+    (lambda: inverse("a"), "coefficient k must be a finite number, got 'a'"),
+    (lambda: inverse(NAN), "coefficient k must be a finite number, got nan"),
+    (lambda: pde(coefficients={3: 1.0}), "coefficients must be named like arguments of a function, got 3"),
+    (lambda: pde(weight="a"), "weight must be a number of at least 0, got 'a'"),
+    (lambda: pde(weight=-1), "weight must be a number of at least 0, got -1"),
+    (lambda: pde(weight=NAN), "weight must be a number of at least 0, got nan"),
+    (lambda: pde(solution="a"), r"solution must be a number or a function that returns shape \(b,\), got str"),
+    (lambda: pde(solution=lambda z: z), "solution may take x, points, got an argument named 'z'"),
+    (lambda: pde(solution={"v": 1.0}), r"solution must be given for fields among u, got \['v'\]"),
+    (lambda: pde(points=None), "points must be an integer of at least 1, got None"),
+    (lambda: pde(boundary_points=0), "boundary_points must be an integer of at least 1, got 0"),
+    (lambda: pde(seed="x"), "seed must be an integer of at least 0, got 'x'"),
+    (lambda: pde(how=None), "how must be one of sobol, uniform, grid, got None"),
+    (lambda: pde().resampled(0), "points must be an integer of at least 1, got 0"),
+    (lambda: pde().resampled(10, 0), "boundary_points must be an integer of at least 1, got 0"),
+    (lambda: pde().resampled(10, seed="a"), "seed must be an integer of at least 0, got 'a'"),
+    (lambda: pde().resampled(10, interior=[1]), r"interior must be a tensor of shape \(N, n\), got list"),
+    (lambda: pde().resampled(10, interior=torch.zeros(3, 2)), r"interior must have shape \(N, 1\), got \(3, 2\)"),
+    (lambda: pde().resampled(10, mesh=3), "mesh must be a Mesh, got int"),
+    (lambda: inverse().with_unknowns({"z": 1.0}), "unknowns must have a value for each of k, got z"),
+    (lambda: inverse().with_unknowns({}), "unknowns must have a value for each of k, got none"),
+    (lambda: inverse().with_unknowns({"k": "a"}), "unknown k must be a finite number, got 'a'"),
+    (lambda: inverse().with_unknowns(3), "unknowns must be numbers by name, .* got int"),
+    (lambda: pde().with_weight(-1), "weight must be a number of at least 0, got -1"),
+    (lambda: pde().with_solution("a"), "solution must be a number or a function .* got str"),
+    (lambda: Collocation(3), "form must be a StrongForm, .* got int"),
+    (lambda: Collocation(pde().form, 3), "sampling must be a Sampling, got int"),
+    (lambda: Dirichlet(0.0, hard="yes"), "hard must be True or False, got 'yes'"),
+    (lambda: pde([Dirichlet(0.0, on=3)]), 'on must name pieces of the boundary, "x=0", "x=1", got 3'),
+    (lambda: pde([Dirichlet(0.0, on=[["x=0"]])]), r"on must name pieces of the boundary, .* got \['x=0'\]"),
+    (lambda: Periodic(), "Periodic must name a coordinate, as .* got none"),
+    (lambda: observed(torch.full((2, 1), 7.0)), "observations must have x in the domain of the equation"),
+    (lambda: observed(torch.zeros(2, 1, dtype=torch.complex64)), "observations must be real numbers"),
+    (lambda: Interval("a", 1), "low end of x must be a finite number, got 'a'"),
+    (lambda: Time(0, None), "high end of t must be a finite number, got None"),
+    (lambda: Interval(0, 1, 3), "a coordinate must be a letter, perhaps with a number, as x or x10, got 3"),
+    (lambda: Interval(0, 1, ""), "a coordinate must be a letter, .* got ''"),
+    (lambda: Box.cube("a"), "dimension must be an integer of at least 1, got 'a'"),
+    (lambda: Disk("a"), "radius must be a finite number, got 'a'"),
+    (lambda: Disk(1, 3), r"center must be two numbers, as \(0, 0\), got 3"),
+    (lambda: Disk(1, (0, NAN)), "center must be a finite number, got nan"),
+    (lambda: Disk(1, (0, 0), ("x", "x")), r"coordinates must be 2 different names, got \('x', 'x'\)"),
+    (lambda: Disk(1, (0, 0), ("xx", "y")), "a coordinate must be a letter, .* got 'xx'"),
+    (lambda: Disk(1, (0, 0), 3), r"coordinates must be names, as \('x', 'y'\), got 3"),
+    (lambda: Annulus(None, 1), "inner must be a finite number, got None"),
+    (lambda: Annulus(0.5, "a"), "outer must be a finite number, got 'a'"),
+    (lambda: Polygon(3), "corners must be pairs of numbers"),
+    (lambda: Polygon([(0, 0), (1, 0), (0, 1, 2)]), "corners must be pairs of numbers"),
+    (lambda: Polygon([(0, 0), (1, 0), (0, NAN)]), "corners must be finite numbers"),
+    (lambda: Polygon([(0, 0), (1, 0), (0, 1)], ("x",)), r"coordinates must be 2 different names, got \('x',\)"),
+    (lambda: LShape("a", 1), "low must be a finite number, got 'a'"),
+    (lambda: LShape(1, 0), "low must be less than high, got 1 and 0"),
+    (lambda: solve(pde(), hidden=3), r"hidden must be the nodes of the hidden layers, as \(5,\), got 3"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), MISTAKES)
+def test_mistakes_get_one_sentence(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("kind", [Dirichlet, Neumann, Initial])
+@pytest.mark.parametrize("weight", ["a", -1, NAN, None, True])
+def test_weights_of_conditions(kind, weight):
+    message = f"weight must be a number of at least 0, got {weight!r}"
+    points = torch.zeros(2, 1)
+    makers = (
+        lambda: kind(0.0, weight=weight),
+        lambda: Robin(1.0, 1.0, weight=weight),
+        lambda: Condition(lambda u: u, weight=weight),
+        lambda: Observations(points, points[:, 0], weight=weight),
+    )
+    for make in makers:
+        with pytest.raises(InputError, match=message):
+            make()
+
+
+def test_numbers_of_other_libraries_and_generators_are_accepted():
+    domain = Interval(np.float32(0), torch.tensor(1.0))
+    assert domain.bounds.tolist() == [[0.0, 1.0]]
+    assert float(Disk(np.float32(2.0), torch.zeros(2)).outer) == 2.0
+    problem = PDE(lambda u, k: u.xx + k, domain, (c for c in ENDS), coefficients={"k": torch.tensor(2.0)}, points=20)
+    assert problem.coefficients == {"k": 2.0} and len(problem.blocks()) == 2
+    points = torch.full((3, 1), 0.5)
+    assert problem.resampled(5, interior=points).blocks()[0].data.x.dtype == torch.float64
