@@ -76,7 +76,7 @@ def test_integrals_may_change_their_order_but_not_their_set():
         return u.x - (one if first is v else other), v.x + (one if first is u else other)
 
     condition = Condition(lambda u, v: (u, v - 1), on="x=0")
-    known = {"u": torch.sin, "v": torch.cos}
+    known = {"u": lambda x: torch.sin(x), "v": lambda x: torch.cos(x)}
     problem = PDE(lambda u, v, x: (u.x - 1 + integral(u, 0.0, x), v.x + integral(v, 0.0, x)), LINE, [condition])
     assert problem.is_linear
     problem = PDE(swapped, LINE, [condition], points=9, solution=known)

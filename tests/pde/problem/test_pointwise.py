@@ -1,14 +1,32 @@
 """Functions of the user: they are the same at every call, depend on one point at a time, and keep their own errors."""
 
 import copy
+import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from edgewise import KAN, LevenbergMarquardt, fit
 from edgewise.errors import InputError
-from edgewise.pde import PDE, Condition, Dirichlet, Interval, curl, divergence, gradient, hessian, integral, laplacian
+from edgewise.pde import (
+    PDE,
+    Annulus,
+    Condition,
+    Dirichlet,
+    Disk,
+    Interval,
+    LShape,
+    Time,
+    curl,
+    divergence,
+    gradient,
+    hessian,
+    integral,
+    laplacian,
+    solve,
+)
 
 LINE, ENDS = Interval(0, 1), [Dirichlet(0.0)]
 
@@ -89,6 +107,48 @@ def test_two_fits_of_one_problem_are_equal():
             ).loss
         )
     assert losses[0] == losses[1]
+
+
+def volterra(u, x, k):
+    return u.x - k * integral(u, 0.0, x)
+
+
+def at_start(u):
+    return u - 1
+
+
+def test_a_problem_of_named_functions_can_be_pickled():
+    problem = PDE(volterra, LINE, [Condition(at_start, on="x=0")], coefficients={"k": 1.0}, points=20)
+    twin = pickle.loads(pickle.dumps(problem))
+    assert isinstance(twin, PDE) and twin.unknowns.keys() == {"k"}
+    for block, other in zip(problem.blocks(), twin.blocks(), strict=True):
+        assert torch.equal(block.data.x, other.data.x)
+    first, second = (
+        fit(KAN([1, 1], 3, 5, domain=(0, 1), dtype=torch.float64), each, LevenbergMarquardt(), steps=3).loss
+        for each in (problem, twin)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "domain", [LINE * Time(0, 2), Disk(2.0) * Time(0, 1), Annulus(0.5, 1), LShape(), LShape() - Disk(0.1, (-0.5, 0))]
+)
+def test_copies_of_a_domain_draw_the_same_points(domain):
+    for twin in (pickle.loads(pickle.dumps(domain)), copy.deepcopy(domain)):
+        assert type(twin) is type(domain) and twin.boundary_names == domain.boundary_names
+        assert torch.equal(twin.interior(9), domain.interior(9))
+        assert all(torch.equal(one, other) for one, other in zip(twin.boundary(9), domain.boundary(9), strict=True))
+
+
+def test_threads_solve_independently():
+    def solved(power):
+        problem = PDE(lambda u, x: u.x - power * integral(u, 0.0, x) - 1, LINE, [Dirichlet(0.0, on="x=0")])
+        return solve(problem, budget=1e-3)(torch.linspace(0, 1, 7).double()[:, None])
+
+    alone = [solved(power) for power in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(solved, (1, 2)))
+    assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize(

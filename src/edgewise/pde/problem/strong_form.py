@@ -46,6 +46,22 @@ PROBES = 64
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 
 
+@dataclass(frozen=True)
+class EquationResiduals:
+    """Residuals of an equation as a function of a context; a class, so that a problem can be pickled.
+
+    Parameters
+    ----------
+    equation : callable
+        The user's function, see `PDE`.
+    """
+
+    equation: Callable
+
+    def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        return residual_columns(context.call(self.equation, "equation"), len(context.x), "equation")
+
+
 @dataclass(frozen=True, eq=False)
 class ResidualTerm:
     """Residuals of the equation or of one condition, with all that is needed to sample and evaluate them.
@@ -218,9 +234,7 @@ def strong_form_of(
         raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
     hard = HardConditions.among(conditions, domain, fields)
 
-    def residuals(context: EvaluationContext) -> list[Tensor]:
-        return residual_columns(context.call(equation, "equation"), len(context.x), "equation")
-
+    residuals = EquationResiduals(equation)
     inside = domain.interior(PROBES, "sobol", seed=PROBE_SEEDS[0])
     with errors_named("the equation"):
         requirements = dry_run(residuals, fields, domain, inside, numbers)
