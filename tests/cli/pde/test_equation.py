@@ -67,7 +67,7 @@ def test_a_file_may_import_its_neighbours(written, tmp_path):
         ),
         (START + "problem = PDE(lambda u: u.t, Time(0, 1), [])\n", r"^mine\.py, line 3: conditions at the start must"),
         (DECAY + "exact = lambda t: t[:3]\n", r"^`exact` must fit the problem: solution must be a number"),
-        (DECAY + "exact = {'v': 1.0}\n", r"^`exact` must fit the problem: value must be given for fields among u"),
+        (DECAY + "exact = {'v': 1.0}\n", r"^`exact` must fit the problem: solution must be given for fields among u"),
         (DECAY + "exact = lambda t: exp(-t)\n", r"^mine\.py, line 4: NameError: name 'exp' is not defined$"),
     ],
 )
