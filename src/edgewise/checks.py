@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from numbers import Integral
-from typing import TypeGuard
+from typing import Self, TypeGuard
 
 from edgewise.errors import InputError
 
@@ -87,3 +87,29 @@ def check_options(function: Callable[..., object], options: Mapping[str, object]
         raise InputError(
             f"{function.__name__} has no option {unknown!r}; {unknown_name(unknown, [*names, *known.__annotations__])}"
         )
+
+
+class KnownKeywords:
+    """Base of classes that refuse an unknown keyword argument by the name of the class that was called.
+
+    Python names the class whose `__init__` is inherited instead, which a user may never have heard of.
+
+    Examples
+    --------
+    >>> class Base(KnownKeywords):
+    ...     def __init__(self, grid_size=5): ...
+    >>> class Network(Base): ...
+    >>> Network(gridsize=3)
+    Traceback (most recent call last):
+    edgewise.errors.InputError: Network has no argument 'gridsize'; did you mean 'grid_size'?
+    """
+
+    def __new__(cls, *arguments: object, **keywords: object) -> Self:
+        """Make the object if `__init__` takes all keyword arguments."""
+        parameters = signature(cls.__init__).parameters.values()
+        names = [one.name for one in parameters if one.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)]
+        if not any(one.kind is Parameter.VAR_KEYWORD for one in parameters):
+            for name in keywords:
+                if name not in names:
+                    raise InputError(f"{cls.__name__} has no argument {name!r}; {unknown_name(name, names[1:])}")
+        return super().__new__(cls)

@@ -297,3 +297,28 @@ def test_the_trace_and_the_parameters_are_those_of_the_model():
     np.testing.assert_allclose(trace.output.numpy()[:, 0], z, atol=1e-12)
     assert fitted.parameter_count_ == (2 * 2 + 2 * 1) * 8
     assert fitted.n_iter_ == fitted.report_.steps
+
+
+@pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
+def test_an_unknown_parameter_is_refused_by_the_class_that_was_called(kind):
+    with pytest.raises(InputError, match=rf"^{kind.__name__} has no argument 'gridsize'; did you mean 'grid_size'\?$"):
+        kind(gridsize=3)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.array([[1, "red"]] * 9, dtype=object), np.zeros(9), "X must hold numbers, got 'red' in column 1"),
+        (np.zeros((9, 1)), ["a"] * 9, "y must hold numbers, got .*'a'"),
+        (np.zeros((9, 1)), np.array(["a"] * 9, dtype=object), "y must hold numbers, got 'a'"),
+    ],
+)
+def test_text_where_numbers_belong_is_shown_with_its_column(X, y, message):
+    with pytest.raises(InputError, match=message):
+        KANRegressor().fit(X, y)
+
+
+def test_the_column_of_a_text_is_named():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match=r"^X must hold numbers, got 'red' in column 'colour'$"):
+        KANRegressor().fit(pandas.DataFrame({"a": [1.0] * 9, "colour": ["red"] * 9}), np.zeros(9))

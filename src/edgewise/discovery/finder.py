@@ -112,6 +112,8 @@ def find_formula(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from edgewise import find_formula
     >>> x = np.random.default_rng(0).uniform(1, 2, (100, 2))
     >>> front = find_formula(x, 3 * np.sin(x[:, 0]) / x[:, 1], names=["angle", "length"])
     >>> print(front.best.formula)

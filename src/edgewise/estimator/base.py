@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import Tensor
 
-from edgewise.checks import is_integer
+from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
 from edgewise.interpret.attribution.explanations import (
@@ -46,7 +46,7 @@ CLIP = 8.0
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
-class KANEstimator(BaseEstimator):
+class KANEstimator(BaseEstimator, KnownKeywords):
     """Base class of `KANRegressor` and `KANClassifier`, where the parameters and attributes are described."""
 
     model_: KAN
@@ -185,7 +185,20 @@ class KANEstimator(BaseEstimator):
 
     def _checked_rows(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        return self._validated(X, reset=False)
+
+    def _validated(self, X: ArrayLike, y: Any = "no_validation", **settings: Any) -> Any:
+        """Check data by scikit-learn; text where numbers belong gets a sentence that names the column."""
+        if settings.get("y_numeric") and np.asarray(y).dtype.kind == "U":
+            raise InputError(f"y must hold numbers, got {_text_in(y)}")
+        try:
+            return validate_data(self, X, y, dtype=np.float64, **settings)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            text_in_X = _text_in(X)
+            place = f"X must hold numbers, got {text_in_X}" if text_in_X else f"y must hold numbers, got {_text_in(y)}"
+            raise InputError(place) from error
 
     def _to_network(self, X: np.ndarray) -> Tensor:
         """Scale checked rows (N, d) to the inputs of the network."""
@@ -363,6 +376,20 @@ def canonical_rows(
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
+
+
+def _text_in(values: Any) -> str:
+    """Return the first text among values that should be numbers, with the name or number of its column; "" if none."""
+    names = [repr(str(name)) for name in getattr(values, "columns", ())]
+    cells = np.asarray(values, dtype=object)
+    cells = cells.reshape(len(cells), -1)
+    for number in range(cells.shape[1]):
+        for cell in cells[:, number]:
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                return f"{cell!r}" + (f" in column {names[number] if names else number}" if cells.shape[1] > 1 else "")
+    return ""
 
 
 def _is_auto(value: object) -> bool:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from edgewise.checks import is_number
@@ -129,9 +129,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             If X or y is invalid; the message is that of scikit-learn.
         """
         settings = self._checked_settings()
-        rows, targets = validate_data(
-            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
-        )
+        rows, targets = self._validated(X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         rows, targets, weight = canonical_rows(rows, targets, self._checked_weight(sample_weight, rows))
@@ -478,7 +476,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             If X or y is invalid; the message is that of scikit-learn.
         """
         settings = self._checked_settings()
-        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        rows, labels = self._validated(X, y, ensure_min_samples=2)
         labels = column_or_1d(labels, warn=True)
         # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.
         if labels.dtype == object and not all(isinstance(label, Number) for label in labels):

@@ -33,6 +33,7 @@ class Formula:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from edgewise.formulas import Formula, parse_expression
     >>> formula = Formula(parse_expression("m*v**2/2", ["m", "v"]), ("m", "v"))
     >>> formula(np.array([[2.0, 3.0]]))

@@ -125,6 +125,8 @@ class MLP(Chain):
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import MLP
     >>> MLP([2, 100, 1])(torch.zeros(4, 2)).shape
     torch.Size([4, 1])
     """

@@ -88,6 +88,8 @@ class KAN(Chain):
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import KAN
     >>> model = KAN([2, 5, 1], grid_size=8, seed=1)
     >>> model(torch.zeros(4, 2)).shape
     torch.Size([4, 1])
@@ -157,6 +159,8 @@ class KAN(Chain):
 
         Examples
         --------
+        >>> from edgewise import KAN
+        >>> from edgewise.nn import KANConfig
         >>> KAN.from_config(KANConfig([2, 1]), seed=3).config
         KANConfig(width=(2, 1), grid_size=(5,), degree=3, base='silu', products=(), functions=())
         """

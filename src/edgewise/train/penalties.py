@@ -214,6 +214,7 @@ class Sparsity(Penalty):
 
     Examples
     --------
+    >>> from edgewise import Ridge, Sparsity
     >>> penalty = Sparsity(1e-3) + Ridge(1e-6)
     >>> penalty.needs_trace
     True
@@ -297,7 +298,8 @@ class Roughness(Penalty):
 
     Examples
     --------
-    >>> from edgewise import KAN
+    >>> import torch
+    >>> from edgewise import KAN, Roughness
     >>> model = KAN([1, 1], base="zero", dtype=torch.float64)
     >>> _ = torch.nn.init.constant_(model.layers[0].coef, 1.0)  # the splines add up to 1: a constant function
     >>> round(abs(float(Roughness(0.1).value(model).detach())), 6)
@@ -362,7 +364,8 @@ class Ridge(Penalty):
 
     Examples
     --------
-    >>> from edgewise import KAN
+    >>> import torch
+    >>> from edgewise import KAN, Ridge
     >>> model = KAN([1, 1], grid_size=5, degree=3, base="zero")
     >>> _ = torch.nn.init.constant_(model.layers[0].coef, 0.5)
     >>> round(float(Ridge(0.1).value(model).detach()), 4)  # 8 coefficients

@@ -211,3 +211,8 @@ def test_samples_of_a_loader_are_no_tensors():
     assert problem.train_tensors is None
     with pytest.raises(InputError, match="must hold its training samples as tensors here, got a DataLoader"):
         len(problem.train)
+
+
+def test_an_unknown_argument_is_refused_by_the_class_that_was_called():
+    with pytest.raises(InputError, match=r"^Regression has no argument 'validations'; did you mean 'validation'\?$"):
+        Regression(torch.ones(3, 1), torch.ones(3, 1), validations=0.2)

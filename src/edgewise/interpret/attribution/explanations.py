@@ -415,6 +415,8 @@ def explain_local(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from edgewise import explain_local
     >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> explain_local(lambda X: X[:, 0] + 10 * X[:, 1], X, names=["a", "b"], outputs=["y"]).sentence(0)
     'y 21: 32 on average, -10 for b = 2, -1 for a = 1.'
@@ -463,6 +465,8 @@ def explain_global(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from edgewise import explain_global
     >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 3))
     >>> explanation = explain_global(lambda X: 3 * X[:, 0] + X[:, 1], X)
     >>> explanation.importance.argsort()[::-1].tolist()

@@ -197,7 +197,8 @@ def prune(
 
     Examples
     --------
-    >>> from edgewise import fit
+    >>> import torch
+    >>> from edgewise import KAN, Regression, fit, prune
     >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem = Regression(x, x[:, 0] ** 2)
     >>> model = KAN([2, 1], seed=0, dtype=torch.float64)

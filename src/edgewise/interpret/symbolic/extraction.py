@@ -50,6 +50,7 @@ def formula(
 
     Examples
     --------
+    >>> from edgewise import KAN, formula
     >>> model = KAN([2, 1], 0, functions=[[["sin"], ["x^2"]]])
     >>> str(formula(model, names=["a", "b"]))
     'sin(a) + b**2'

@@ -81,6 +81,8 @@ def from_formula(formula: str | Expression | Sequence[str | Expression], names: 
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import from_formula
     >>> model = from_formula("exp(x) * y")
     >>> model(torch.tensor([[0.0, 3.0]], dtype=torch.float64)).item()
     3.0

@@ -103,7 +103,8 @@ def symbolify(
 
     Examples
     --------
-    >>> from edgewise import fit
+    >>> import torch
+    >>> from edgewise import KAN, Regression, fit, symbolify
     >>> x = torch.linspace(-1, 1, 30, dtype=torch.float64)[:, None]
     >>> problem = Regression(x, 3 * torch.sin(2 * x))
     >>> model = KAN([1, 1], seed=0, dtype=torch.float64)

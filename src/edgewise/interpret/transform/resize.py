@@ -57,6 +57,8 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import KAN, deepen
     >>> model = KAN([2, 3, 1], seed=0, dtype=torch.float64)
     >>> deeper = deepen(model)
     >>> deeper.config.width
@@ -123,6 +125,8 @@ def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, se
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import KAN, widen
     >>> model = KAN([2, 3, 1], seed=0, dtype=torch.float64)
     >>> wider = widen(model, 2)
     >>> wider.config.width

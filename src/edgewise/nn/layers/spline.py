@@ -89,6 +89,8 @@ class KANLayer(EdgeLayer):
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import KANLayer
     >>> layer = KANLayer(2, 3, grid_size=8, domain=(0.0, 1.0))
     >>> layer(torch.rand(10, 2)).shape
     torch.Size([10, 3])

@@ -50,6 +50,8 @@ class SymbolicLayer(EdgeLayer):
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import SymbolicLayer
     >>> layer = SymbolicLayer([["sin", "0"], ["x^2", "exp"]])
     >>> layer(torch.tensor([[0.0, 2.0]])).tolist()
     [[4.0, 7.389056205749512]]

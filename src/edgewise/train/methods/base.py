@@ -167,6 +167,7 @@ class Adam(Method):
 
     Examples
     --------
+    >>> from edgewise import Adam
     >>> Adam(lr=1e-3).settings()["schedule"]
     'cosine'
     """

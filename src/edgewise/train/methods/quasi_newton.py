@@ -64,7 +64,8 @@ class LBFGS(Method):
 
     Examples
     --------
-    >>> from edgewise import MLP, Regression, fit
+    >>> import torch
+    >>> from edgewise import LBFGS, MLP, Regression, fit
     >>> x = torch.linspace(-1, 1, 100, dtype=torch.float64)[:, None]
     >>> report = fit(MLP([1, 10, 1], dtype=torch.float64), Regression(x, x.abs()), LBFGS(), steps=50)
     >>> report.loss < 0.01 * report.history[0].loss
@@ -128,6 +129,7 @@ class SSBroyden(Method):
 
     Examples
     --------
+    >>> from edgewise import SSBroyden
     >>> SSBroyden("ssbfgs").settings()["variant"]
     'ssbfgs'
     """

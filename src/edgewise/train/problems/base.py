@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from edgewise.checks import KnownKeywords
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.train.problems.blocks import Block, ResidualBlock, Unknowns, copied_unknowns
@@ -21,7 +22,7 @@ Validation = float | Sequence[Tensor | None] | DataLoader[Any] | None
 """Held-out samples: a share of the training samples, (x, y), (x, y, weight), a DataLoader, or None."""
 
 
-class Problem:
+class Problem(KnownKeywords):
     """Base of all problems: samples for training and validation, and a loss.
 
     A subclass gives the losses of the samples (`prediction_losses`), the form of y (`check_targets`), the form of the

@@ -41,6 +41,10 @@ class BlockProblem(Problem):
     --------
     u' = u on [0, 1] with u(0) = 1:
 
+    >>> import torch
+    >>> from edgewise import BlockProblem
+    >>> from edgewise.train import Data, ResidualBlock
+    >>> from edgewise.train.problems.blocks import BlockRole
     >>> x, start = torch.linspace(0, 1, 20)[:, None], torch.zeros(1, 1)
     >>> equation = ResidualBlock("equation", Data(x, x), lambda jet, part: jet[1] - jet[0], 1.0, torch.ones(1, 1), 1)
     >>> initial = ResidualBlock("start", Data(start, start), lambda jet, part: jet[0] - 1, role=BlockRole.CONDITION)

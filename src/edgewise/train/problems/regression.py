@@ -36,6 +36,8 @@ class Regression(Problem):
 
     Examples
     --------
+    >>> import torch
+    >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 50)[:, None]
     >>> problem = Regression(x, x**2, validation=0.2)
     >>> len(problem.train), len(problem.validation)
