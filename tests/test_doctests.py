@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import pydoc
 import re
 from importlib.util import find_spec
 
@@ -25,7 +26,6 @@ NEEDS = {
 LONG_SIGNATURES = {
     "edgewise.model_selection.SearchPolicy",
     "edgewise.model_selection.SearchSettings",
-    "edgewise.report.ReportContent",
 }
 
 
@@ -72,3 +72,11 @@ def test_signatures_are_short(name):
     except ValueError:  # an enumeration
         return
     assert len(signature) < 400 or name in LONG_SIGNATURES
+
+
+@pytest.mark.parametrize("network", [edgewise.KAN, edgewise.MLP])
+def test_the_help_of_a_network_begins_with_one_screen_of_its_own(network):
+    """Signature and docstring come first; what torch's modules add follows."""
+    lines = pydoc.plain(pydoc.render_doc(network)).splitlines()
+    own = next(number for number, line in enumerate(lines) if "Method resolution order" in line)
+    assert own <= 50

@@ -23,6 +23,17 @@ from edgewise.nn.trace import Trace, trace_layers
 class ModelOptions(TypedDict, total=False):
     """Further keyword arguments of `KAN`.
 
+    Parameters
+    ----------
+    products, functions
+        Product nodes of any arity and elementary functions on edges, see `KANConfig`.
+    table : mapping of str to Elementary
+        The elementary functions that `functions` may name; `ELEMENTARY` by default.
+    init : {"power", "paper"}
+        Distribution of the initial weights, see `initial_weights`; "power" by default.
+    dtype, device
+        Of the weights; torch's default dtype and the CPU by default.
+
     Examples
     --------
     >>> options: ModelOptions = {"init": "paper", "dtype": torch.float64}
@@ -62,14 +73,7 @@ class KAN(Chain):
     seed : int
         Seed of the initial weights.
     **options : ModelOptions
-        products, functions
-            Product nodes of any arity and elementary functions on edges, see `KANConfig`.
-        table : mapping of str to Elementary
-            The elementary functions that `functions` may name; `ELEMENTARY` by default.
-        init : {"power", "paper"}
-            Distribution of the initial weights, see `initial_weights`; "power" by default.
-        dtype, device
-            Of the weights; torch's default dtype and the CPU by default.
+        Product nodes, elementary functions on edges, distribution, dtype and device of the weights.
 
     Attributes
     ----------
@@ -83,8 +87,7 @@ class KAN(Chain):
 
     References
     ----------
-    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756; product nodes: Liu et al., "KAN 2.0", arXiv
-    2408.10205.
+    Liu et al., "KAN", arXiv 2404.19756; for product nodes "KAN 2.0", arXiv 2408.10205.
 
     Examples
     --------
@@ -93,8 +96,6 @@ class KAN(Chain):
     >>> model = KAN([2, 5, 1], grid_size=8, seed=1)
     >>> model(torch.zeros(4, 2)).shape
     torch.Size([4, 1])
-    >>> model.config.width
-    (2, 5, 1)
     """
 
     layers: LayerList[EdgeLayer | ProductLayer]

@@ -10,7 +10,7 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Writing a report")
 
-from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure
+from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, ReportParts
 from edgewise.report.page import write_report
 
-__all__ = ["ClassResult", "ModelResult", "ReportContent", "ReportFigure", "write_report"]
+__all__ = ["ClassResult", "ModelResult", "ReportContent", "ReportFigure", "ReportParts", "write_report"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from edgewise.checks import check_options
 from edgewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -168,20 +169,11 @@ class ReportFigure:
             raise InputError(f"kind must be one of {', '.join(FIGURE_TEXTS)}, got {self.kind!r}")
 
 
-@dataclass(frozen=True)
-class ReportContent:
-    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out.
+class ReportParts(TypedDict, total=False):
+    """Parts of a `ReportContent` after the models; a part that is left out is empty.
 
     Parameters
     ----------
-    title : str
-        Heading of the page.
-    summary : sequence of str
-        Sentences about the fit; the comparison with the baselines is added automatically.
-    background : sequence of str
-        Paragraphs about the subject, after the summary.
-    models : sequence of ModelResult
-        The KAN first, then the baselines, all on the same test rows.
     score_name : str
         For example "accuracy" or "R²".
     score_percent : bool
@@ -215,6 +207,52 @@ class ReportContent:
 
     Examples
     --------
+    >>> parts: ReportParts = {"score_name": "R²", "seed": 7}
+    >>> ReportContent("House prices", **parts).seed
+    7
+    """
+
+    score_name: str
+    score_percent: bool
+    higher_is_better: bool
+    classes: Sequence[ClassResult]
+    inputs: Sequence[tuple[str, float]]
+    findings: Sequence[str]
+    formulas: Sequence[str]
+    figures: Sequence[ReportFigure]
+    data: Mapping[str, object]
+    split: Mapping[str, int]
+    notes: Sequence[str]
+    training: Mapping[str, object]
+    versions: Mapping[str, str]
+    command: str
+    seed: int | None
+
+
+@dataclass(frozen=True, init=False)
+class ReportContent:
+    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    summary : sequence of str
+        Sentences about the fit; the comparison with the baselines is added automatically.
+    background : sequence of str
+        Paragraphs about the subject, after the summary.
+    models : sequence of ModelResult
+        The KAN first, then the baselines, all on the same test rows.
+    **parts
+        Scores, inputs, figures, facts and the command, see `ReportParts`.
+
+    Raises
+    ------
+    InputError
+        A part has an unknown name.
+
+    Examples
+    --------
     >>> ReportContent("House prices", models=[ModelResult("KAN", 0.91)], score_name="R²").title
     'House prices'
     """
@@ -238,3 +276,17 @@ class ReportContent:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     seed: int | None = None
+
+    def __init__(
+        self,
+        title: str,
+        summary: Sequence[str] = (),
+        background: Sequence[str] = (),
+        models: Sequence[ModelResult] = (),
+        **parts: Unpack[ReportParts],
+    ) -> None:
+        check_options(ReportContent, parts, ReportParts)
+        given = {"title": title, "summary": summary, "background": background, "models": models, **parts}
+        for part in fields(self):
+            default = part.default if part.default_factory is MISSING else part.default_factory()
+            object.__setattr__(self, part.name, given.get(part.name, default))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -179,7 +180,9 @@ class TableEncoder:
         return self.target.encode(table)
 
     def decode_target(self, codes: np.ndarray) -> np.ndarray:
-        """Return the labels of class codes, both of shape (N,), of the type they had in the table."""
+        """Deprecated name of `target.decode`."""
+        message = "TableEncoder.decode_target(codes) is now encoder.target.decode(codes)"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
         return self.target.decode(codes)
 
     def to_json(self) -> dict:

@@ -346,7 +346,7 @@ def enclose(model: KAN, x: Tensor, cover: Tensor | None = None) -> tuple[KAN, Mo
     Whole intervals are added or dropped, and beyond the last interval that samples fill the spline becomes the
     polynomial of that interval: its coefficients there were left over from coarser grids. Elsewhere the function stays
     the same to rounding. Every input of a layer gets as many intervals as the one that needs most. An uneven grid
-    stays.
+    stays. Unlike `refine`, which returns the model alone, this returns a pair of the model and a report.
 
     Parameters
     ----------

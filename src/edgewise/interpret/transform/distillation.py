@@ -122,7 +122,8 @@ def distil(
     Training points are drawn evenly from a box, or from the data: a row, plus a part of the difference of two other
     rows. Such points keep the relations between the columns. The grid sizes are tried in order. At each one the KAN is
     trained and compared with the model on fresh points. Then more points are added where the error is large, half as
-    many as there were. The search ends when a finer grid does not halve the error, and the best KAN is returned.
+    many as there were. The search ends when a finer grid does not halve the error, and the best KAN is returned,
+    with a report (a pair, unlike `prune` and `widen`, which return the model alone).
 
     Parameters
     ----------
