@@ -183,6 +183,7 @@ RENAMED = {
     "interpret.rank_one": {"products": "product_models"},
     "interpret.shapes": {"Shape": "CurveShape", "shapes": "curve_shapes"},
     "interpret.shorten": {"shortest": "shortest_form"},
+    "pde.account": {"step_work": "solve_step_work"},
     "plot.errors": {"error_bars": "error_bar_chart"},
     "train.error_bars": {"error_bars": "prediction_uncertainty"},
     "train.search_report": {"ProgressEvent": "Progress"},

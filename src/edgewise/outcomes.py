@@ -44,7 +44,7 @@ class StopReason(StrEnum):
 
     @property
     def is_user_request(self) -> bool:
-        """Whether a person ended the work, by Ctrl-C or through a callback."""
+        """Whether the user ended the work, by Ctrl-C or through a callback."""
         return self in (StopReason.INTERRUPTED, StopReason.CALLBACK)
 
     @classmethod

@@ -1,8 +1,12 @@
 """Numerical limits that several rooms share, each with its source.
 
-The limits bound memory. They also fix into how many parts a sum over samples is split, so changing one changes results
-by rounding.
+The chunk sizes bound memory. They also fix into how many parts a sum over samples is split, so changing one changes
+results by rounding.
 """
+
+# Smallest divisor, and smallest argument of a logarithm, where a number may be zero. A choice: far below every number
+# that is computed from data, and far enough above the smallest float64 (2e-308) that its inverse is finite.
+ABOVE_ZERO = 1e-300
 
 # Numbers in the Jacobian rows of one chunk of samples: 32 MiB in float64. A choice: the rows and a few tensors of their
 # size fit into memory on any machine, and chunks stay long enough for full speed of the matrix products.
@@ -11,6 +15,10 @@ ROW_CHUNK_NUMBERS = 2**22
 # Numbers that the widest layer may hold for one chunk of samples in a forward and backward pass: 64 MiB in float64. A
 # choice: a pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
 FORWARD_CHUNK_NUMBERS = 2**23
+
+# Rows that pass through a model together when attributions replace inputs or edges one by one. A choice: single numbers
+# pass, so more rows than in other batches fit into memory.
+ATTRIBUTION_BATCH_ROWS = 2**18
 
 # Parameters up to which a square matrix of them is formed and factorised: the normal equations of Levenberg-Marquardt
 # and the inverse Hessian of self-scaled Broyden. A choice: at 5,000 such a matrix takes 200 MB, and its Cholesky
@@ -34,6 +42,7 @@ MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 
 # Work that `budget=1` allows, in multiply-adds as `edgewise.train.cost` counts them, of which one core does about 3e9
 # a second. A budget counts work and not seconds so that the same data and budget give the same model on every machine.
+# Each kind of task has a unit of its own. A choice: the times below are what a user waits for a task of usual size.
 #
 # Choosing and training a model of a table (`KANRegressor`, `KANClassifier`, `select_model`): up to about a minute on
 # two cores. Small tables get less, see `model_selection`.

@@ -16,6 +16,7 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Progress, ProgressCallback, progress_callback
+from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.problems.classification import Classification
@@ -444,7 +445,7 @@ class Evidence:
         return [compositional, complicated, continual]
 
     def _interpretability(self) -> list[Branch]:
-        share = np.sort(self.importance)[::-1].cumsum() / max(float(self.importance.sum()), 1e-300)
+        share = np.sort(self.importance)[::-1].cumsum() / max(float(self.importance.sum()), ABOVE_ZERO)
         needed = int(np.searchsorted(share, INFLUENCE_SHARE) + 1)
         low = needed <= MOST_INPUTS
         dimension = Branch(

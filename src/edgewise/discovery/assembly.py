@@ -42,6 +42,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.front import SYMBOL_PRICE
 from edgewise.nn.elementary import Elementary
+from edgewise.settings import ABOVE_ZERO
 
 KEPT_SHAPES = 7  # Functions of each curve. A choice between time and completeness.
 MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model. A choice: each takes about 20 ms.
@@ -187,7 +188,7 @@ class _Assembly:
         s, t, *others, p, q = model.curves
         shift_q, left_of_s = self.regression(s, p)
         shift_p, left_of_t = self.regression(t, q)
-        limit = max(3 * model.curve_error, 1e-3) * max(self.deviation, 1e-300)
+        limit = max(3 * model.curve_error, 1e-3) * max(self.deviation, ABOVE_ZERO)
         ways = []
         for take_s, take_t in product((True, False), repeat=2):
             shifted_p, shifted_q = p + (shift_p if take_t else 0.0), q + (shift_q if take_s else 0.0)
@@ -200,7 +201,7 @@ class _Assembly:
             ways.append((shifted_p, shifted_q, extra))
         ways.sort(key=lambda way: len(way[2]))
         for left, right, extra in ways[:3]:
-            tolerances = (limit / max(float(np.std(right)), 1e-300), limit / max(float(np.std(left)), 1e-300))
+            tolerances = (limit / max(float(np.std(right)), ABOVE_ZERO), limit / max(float(np.std(left)), ABOVE_ZERO))
             options = [
                 self.factor_formulas(pair[0], left, tolerances[0]),
                 self.factor_formulas(pair[1], right, tolerances[1]),
@@ -214,13 +215,13 @@ class _Assembly:
     def regression(self, curve: np.ndarray, by: np.ndarray) -> tuple[float, np.ndarray]:
         """Least-squares factor of `by` in a curve, and the centred residuals."""
         curve, by = curve - self.share @ curve, by - self.share @ by
-        factor = float((self.share * by) @ curve / max(float(self.share @ by**2), 1e-300))
+        factor = float((self.share * by) @ curve / max(float(self.share @ by**2), ABOVE_ZERO))
         return factor, curve - factor * by
 
     def curve_formulas(self, feature: Feature, curve: np.ndarray, *, wrapped: bool) -> list[_CurveFormula]:
         """Functions of a curve; with the link exp also functions of its exponential, as a factor of exp(...)."""
         model = self.model
-        spread = max(float(np.std(curve)), 1e-300)
+        spread = max(float(np.std(curve)), ABOVE_ZERO)
         tolerance = min(LARGEST_TOLERANCE, max(SMALLEST_TOLERANCE, model.curve_error * self.deviation / spread))
         formulas = self.ranked(feature, curve, model.weight, tolerance, wrapped=wrapped)
         if model.link.name == "exp" and float(np.ptp(curve)) < 50 and not model.shared_factors:
@@ -230,7 +231,7 @@ class _Assembly:
 
     def factor_formulas(self, feature: Feature, curve: np.ndarray, limit: float) -> list[_CurveFormula]:
         """Functions of a factor of a product, which is known up to an absolute error `limit`."""
-        relative = limit / max(float(np.std(curve)), 1e-300)
+        relative = limit / max(float(np.std(curve)), ABOVE_ZERO)
         tolerance = min(LARGEST_TOLERANCE, max(SMALLEST_PRODUCT_TOLERANCE, relative))
         return self.ranked(feature, curve, self.model.weight, tolerance)
 

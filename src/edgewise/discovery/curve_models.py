@@ -18,6 +18,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from edgewise.discovery.features import Feature, Link, candidate_features, possible_links, spline_columns
+from edgewise.settings import ABOVE_ZERO
 
 # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples
 # get a finite coefficient. A choice: far below any effect on the curves.
@@ -159,7 +160,7 @@ class CurveModelFitter:
         self.factor, self.inputs = factor, list(inputs)
         self.scale = np.ones_like(y) if factor is None else factor.values
         self.y = y / self.scale
-        self.deviation = max(float(np.std(y)), 1e-300)
+        self.deviation = max(float(np.std(y)), ABOVE_ZERO)
         order = np.random.default_rng(seed).permutation(len(y))
         held_out = round(HELD_OUT_SHARE * len(y))
         self.test, self.train = order[:held_out], order[held_out:]
@@ -484,7 +485,7 @@ def _product_start(
     rows, values, cols = np.linalg.svd(left_r @ mixed @ right_r.T)
     p, q = left_q @ rows[:, 0] * math.sqrt(values[0]), right_q @ cols[0] * math.sqrt(values[0])
     residuals = (matrix @ coefficients - tensor @ mixed.ravel() + p * q - u)[fitter.test]
-    return float(np.sqrt(np.mean(residuals**2)) / max(float(np.std(u[fitter.test])), 1e-300)), p, q
+    return float(np.sqrt(np.mean(residuals**2)) / max(float(np.std(u[fitter.test])), ABOVE_ZERO)), p, q
 
 
 def _ridge_solution(matrix: np.ndarray, target: np.ndarray, root: np.ndarray) -> np.ndarray:
@@ -518,7 +519,7 @@ def _alternated(
         coefficients = _ridge_solution(matrix[train], u[train], np.sqrt(weight[train]))
         *curves, new = _curves(coefficients[1:], [*columns, moving])
         p, q = (new, q) if turn == 0 else (p, new)
-        balance = math.sqrt(max(float(np.std(q)), 1e-300) / max(float(np.std(p)), 1e-300))
+        balance = math.sqrt(max(float(np.std(q)), ABOVE_ZERO) / max(float(np.std(p)), ABOVE_ZERO))
         p, q = p * balance, q / balance
         offset = float(coefficients[0])
         model = CurveModel(link, features, (), pair, (*curves, p, q), weight, 0.0, offset, fitter.factor)
@@ -528,7 +529,7 @@ def _alternated(
         if link.name and turn:
             u, weight = link.linearised(offset + np.asarray(sum(curves)) + p * q, fitter.y)
             weight = weight * fitter.scale**2
-            weight = weight / max(float(weight.mean()), 1e-300)
+            weight = weight / max(float(weight.mean()), ABOVE_ZERO)
     return best
 
 

@@ -19,6 +19,7 @@ from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
+from edgewise.settings import ABOVE_ZERO
 
 FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
 # Inputs, at most, whose pairs are features. A choice: beyond, the pairs are too many to fit together.
@@ -203,10 +204,10 @@ class Link:
             slope = self.slope(now)
             weight = 1 / np.maximum(np.abs(slope), 1e-12) ** 2
         weight = np.where(np.isfinite(slope) & np.isfinite(now), weight, 0.0)
-        weight = np.minimum(weight, LARGEST_WEIGHT * max(float(np.median(weight)), 1e-300))
+        weight = np.minimum(weight, LARGEST_WEIGHT * max(float(np.median(weight)), ABOVE_ZERO))
         with np.errstate(all="ignore"):
             target = np.where(weight > 0, u + (y - now) * slope, u)
-        return target, weight / max(float(weight.mean()), 1e-300)
+        return target, weight / max(float(weight.mean()), ABOVE_ZERO)
 
 
 def possible_links(y: np.ndarray) -> Iterator[Link]:
@@ -357,13 +358,13 @@ def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
 
 def _scaled(x: np.ndarray) -> np.ndarray:
     """The columns, scaled to [-1, 1]."""
-    return 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), 1e-300) - 1
+    return 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
 
 
 def _f_statistic(gram: np.ndarray, right: np.ndarray, target: np.ndarray) -> float:
     """F statistic of a linear model with the normal equations `gram` c = `right`."""
     total, explained = float(target @ target), float(right @ np.linalg.solve(gram, right))
-    return explained / len(gram) / max((total - explained) / max(len(target) - len(gram), 1), 1e-300)
+    return explained / len(gram) / max((total - explained) / max(len(target) - len(gram), 1), ABOVE_ZERO)
 
 
 def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:

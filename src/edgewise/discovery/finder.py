@@ -37,6 +37,7 @@ from edgewise.formulas.front import (
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
 
 # The numbers of this search are choices between time and completeness, made on the functions of
 # `edgewise reproduce formulas`, unless a comment gives another reason.
@@ -130,7 +131,7 @@ def find_formula(
     names = check_names(names, x.shape[1])
     start = time.monotonic()
     rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_SEARCHED_ROWS])
-    search = _Search(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit)
+    search = _FormulaSearch(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit)
     candidates, messages = search.run()
     if len(y) > MOST_SEARCHED_ROWS:
         messages.append(
@@ -175,7 +176,7 @@ def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-class _Search:
+class _FormulaSearch:
     """The search for curve models and their formulas, in the order in which they are tried."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, table: Mapping[str, Elementary], seed: int, deadline: float):
@@ -312,7 +313,7 @@ def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
 def _price(fitted: FittedExpression, y: np.ndarray) -> float:
     """The criterion of `Front.best`: N log(loss) plus a price for symbols."""
     floor = EXACT_SHARE * float(np.var(y))
-    return len(y) * math.log(max(fitted.loss, floor, 1e-300)) + SYMBOL_PRICE * complexity(fitted.expression)
+    return len(y) * math.log(max(fitted.loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * complexity(fitted.expression)
 
 
 def _cheapest(candidates: list[FittedExpression], y: np.ndarray) -> list[FittedExpression]:

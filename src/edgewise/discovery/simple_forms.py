@@ -22,6 +22,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
 )
+from edgewise.settings import ABOVE_ZERO
 
 MOST_SUM_TERMS = 8  # Terms of a sum, at most. A choice: longer formulas are hardly read.
 # Inputs, the best correlated ones, whose products and ratios are terms. A choice: 135 more terms.
@@ -152,9 +153,9 @@ def simple_products(
     u, weight = link.target(y)
     share = weight / weight.sum()
     # Columns are scaled so that no square overflows; correlations do not depend on it.
-    columns = np.stack([values / max(float(np.abs(values).max()), 1e-300) for _, values in parts], 1)
+    columns = np.stack([values / max(float(np.abs(values).max()), ABOVE_ZERO) for _, values in parts], 1)
     centred = u - share @ u
-    variance_of_u = max(float(share @ centred**2), 1e-300)
+    variance_of_u = max(float(share @ centred**2), ABOVE_ZERO)
     symbols = np.array([complexity(node) for node, _ in parts])
 
     def criterion(heads: np.ndarray) -> np.ndarray:
@@ -162,7 +163,7 @@ def simple_products(
         left = columns[:, heads]
         covariance = (left * (share * centred)[:, None]).T @ columns
         variance = (left**2 * share[:, None]).T @ columns**2 - ((left * share[:, None]).T @ columns) ** 2
-        explained = np.where(variance > 1e-12, covariance**2 / np.maximum(variance, 1e-300) / variance_of_u, 0.0)
+        explained = np.where(variance > 1e-12, covariance**2 / np.maximum(variance, ABOVE_ZERO) / variance_of_u, 0.0)
         return len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (symbols[heads, None] + symbols[None, :])
 
     heads = np.arange(len(parts))
@@ -175,7 +176,7 @@ def simple_products(
         (first, first_values), (second, second_values) = parts[i], parts[j]
         product = first_values * second_values
         centred_product = product - share @ product
-        squares = max(float(share @ centred_product**2), 1e-300)
+        squares = max(float(share @ centred_product**2), ABOVE_ZERO)
         factor = float(share @ (centred_product * u)) / squares
         offset = float(share @ u - factor * (share @ product))
         formulas.append(simplify(link.build(Add((Multiply((Number(factor), first, second)), Number(offset))))))

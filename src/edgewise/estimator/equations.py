@@ -23,6 +23,7 @@ from edgewise.formulas.front import EXACT_SHARE, Front, FrontEntry, choose_by_si
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
+from edgewise.outcomes import StopReason
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 
@@ -80,14 +81,14 @@ def table_front(
         order = np.random.default_rng(0).permutation(len(X))
         count = round(EQUATION_HELD_OUT * len(X)) if EQUATION_HELD_OUT * len(X) >= FEWEST else 0
         held, kept = order[: min(count, MOST)], order[count:][:MOST]
-        entries, messages = _candidates(X[kept], y[kept], names, started, time_limit, estimator)
+        entries, messages, stopped = _candidates(X[kept], y[kept], names, started, time_limit, estimator)
         entries = [
             entry for entry in entries if not entry.formula.domain_violations(X) and entry.complexity <= MOST_SYMBOLS
         ]
         if len(held):
             entries = _not_worse_than_shorter(entries, X[held], y[held])
             messages.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-        front = replace(pareto_front(entries, y[kept], dict.fromkeys(messages)), held_out=len(held))
+        front = replace(pareto_front(entries, y[kept], dict.fromkeys(messages)), held_out=len(held), stopped=stopped)
         rows = np.concatenate([kept, held])
         best = choose_by_significance(front, X[rows], y[rows]).best
         floor = EXACT_SHARE * front.variance
@@ -109,8 +110,11 @@ def _candidates(
     started: float,
     time_limit: float,
     estimator: KANRegressor | None,
-) -> tuple[list[FrontEntry], list[str]]:
-    """Formulas from sums of simple terms, from the search by structure, and from the network; with messages."""
+) -> tuple[list[FrontEntry], list[str], StopReason]:
+    """Formulas from sums of simple terms, from the search by structure, and from the network.
+
+    Returns them with messages and the reason why the search ended.
+    """
     entries = []
     for node in stepwise_sums(x, y):
         entries.append(FrontEntry.from_data(Formula(node, names), x, y))
@@ -125,32 +129,36 @@ def _candidates(
             entries.append(FrontEntry.from_data(Formula(rounded.expression, names), x, y))
     structured = find_formula(x, y, names=names, time_limit=STRUCTURE_SHARE * time_limit)
     entries += structured
-    messages = list(structured.messages)
+    messages, stopped = list(structured.messages), structured.stopped or StopReason.CONVERGED
     if structured.best.loss > ROUNDING_FLOOR * structured.variance and estimator is not None:
         left = time_limit - (time.monotonic() - started)
         if left > NETWORK_SHARE * time_limit:
-            of_network, message = _network_formulas(estimator, x, y, names, left)
+            of_network, message, of_network_stopped = _network_formulas(estimator, x, y, names, left)
             entries += of_network
             messages.append(message)
+            if stopped == StopReason.CONVERGED:
+                stopped = of_network_stopped
         else:
             messages.append("No time was left to turn the network itself into a formula.")
-    return entries, messages
+            stopped = StopReason.TIME_LIMIT
+    return entries, messages, stopped
 
 
 def _network_formulas(
     estimator: KANRegressor, x: np.ndarray, y: np.ndarray, names: tuple[str, ...], left: float
-) -> tuple[list[FrontEntry], str]:
-    """Formulas made from the network edge by edge within `left` seconds, with a message."""
+) -> tuple[list[FrontEntry], str, StopReason]:
+    """Formulas made from the network edge by edge within `left` seconds, with a message and the reason of the end."""
     deadline = time.monotonic() + left
     scaling, target = estimator.input_scaling_, estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
-        return [], f"The network has {edges} edges, too many to be read one by one as a formula."
+        return [], f"The network has {edges} edges, too many to be read one by one as a formula.", StopReason.CONVERGED
     smaller = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
     if edges > MOST_EDGES or deadline - time.monotonic() < left / 2:
-        return [], f"The network, pruned to {edges} edges, has too many to be read one by one in the time given."
+        message = f"The network, pruned to {edges} edges, has too many to be read one by one in the time given."
+        return [], message, StopReason.CONVERGED if edges > MOST_EDGES else StopReason.TIME_LIMIT
     front = symbolify(smaller, problem, time_limit=left / 4)
     entries = []
     for snapped in front:
@@ -161,7 +169,8 @@ def _network_formulas(
             if fitted is not None:
                 entries.append(FrontEntry.from_data(Formula(simplify(fitted.expression), names), x, y))
     edge, formula = "edge" if edges == 1 else "edges", "formula" if len(front) == 1 else "formulas"
-    return entries, f"The network, pruned to {edges} {edge}, was turned into {len(front)} {formula}."
+    message = f"The network, pruned to {edges} {edge}, was turned into {len(front)} {formula}."
+    return entries, message, front.stopped or StopReason.CONVERGED
 
 
 def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) -> Expression:

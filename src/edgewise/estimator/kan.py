@@ -48,8 +48,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
     budget : float, default=1.0
-        Work allowed for choosing and training; 1 is at most about a minute on two cores, and seconds for small tables.
-        Work is counted, not timed, so the same data give the same model.
+        Work allowed for choosing and training; 1 (`edgewise.settings.TABLE_BUDGET_WORK`) is at most about a minute on
+        two cores, and seconds for small tables. Work is counted, not timed, so the same data give the same model.
     time_limit : float, optional
         Seconds. The limit only decides whether another candidate is tried.
     random_state : int, Generator, RandomState or None, default=0
@@ -403,8 +403,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
     budget : float, default=1.0
-        Work allowed for choosing and training; 1 is at most about a minute on two cores, and seconds for small tables.
-        Work is counted, not timed, so the same data give the same model.
+        Work allowed for choosing and training; 1 (`edgewise.settings.TABLE_BUDGET_WORK`) is at most about a minute on
+        two cores, and seconds for small tables. Work is counted, not timed, so the same data give the same model.
     time_limit : float, optional
         Seconds. The limit only decides whether another candidate is tried.
     random_state : int, Generator, RandomState or None, default=0

@@ -179,25 +179,25 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     fields = file.extra["estimator"]
     estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
     model = file.model
-    _expect(isinstance(model, KAN), "a network that is no KAN")
+    _check_search(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)
     config = model.config
     inputs, outputs = config.width[0], config.width[-1]
     estimator.model_ = model
     estimator.n_features_in_ = inputs
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
-    _expect(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
+    _check_search(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
     if fields["feature_names"] is not None:
         names = [_of_kind(n, str, "a feature name") for n in _of_kind(fields["feature_names"], list, "feature names")]
-        _expect(len(names) == inputs, "another number of feature names")
+        _check_search(len(names) == inputs, "another number of feature names")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
     elif isinstance(estimator, KANRegressor):
         estimator.target_scaling_ = AffineScaling.from_json(fields["target_scaling"])
-        _expect(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
+        _check_search(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
         estimator._single = _of_kind(fields["single"], bool, "single")
-        _expect(outputs == 1 or not estimator._single, "several outputs for a single target")
+        _check_search(outputs == 1 or not estimator._single, "several outputs for a single target")
         message = fields.get("error_bars", NO_ERROR_BARS)
         estimator.error_bars_message_ = _of_kind(message, str, "a sentence on error bars")
         estimator.error_bars_ = None
@@ -208,7 +208,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
             estimator.equations_ = front_from_fields(fields["equations"], inputs)
     estimator.report_ = FitReport.from_json(fields["report"])
     steps = estimator.report_.steps
-    _expect(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
+    _check_search(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
     search = fields["search"]
     trials = [
@@ -231,22 +231,24 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         work=_of_kind(search["work"], float, "the work"),
         stopped=StopReason(_of_kind(search["stopped"], str, "the end of the search")),
     )
-    _expect(chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network")
+    _check_search(
+        chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network"
+    )
     return estimator
 
 
 def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
     values = _of_kind(stored["values"], list, "the classes")
     dtype = np.dtype(_of_kind(stored["dtype"], str, "a dtype"))
-    _expect(len(values) == count, "another number of classes")
-    _expect(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
+    _check_search(len(values) == count, "another number of classes")
+    _check_search(dtype.kind in CLASS_KINDS, f"classes of dtype {dtype}")
     kinds: dict[str, type | tuple[type, ...]] = {"U": str, "O": (str, bool, int, float), "b": bool, "f": float}
     for value in values:
         _of_kind(value, kinds.get(dtype.kind, int), "a class")
     if dtype.kind == "U":  # the dtype determines how many bytes numpy takes for each
-        _expect(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
+        _check_search(dtype.itemsize <= 4 * max(LONGEST_CLASS, *map(len, values)), "text of unreasonable length")
     classes = np.array(values, dtype=dtype)
-    _expect(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
+    _check_search(classes.ndim == 1 and len(np.unique(classes)) == count, "classes that are not distinct")
     return classes
 
 
@@ -260,9 +262,9 @@ def _candidate(stored: Mapping[str, Any]) -> Candidate:
         _of_kind(stored.get("smooth", False), bool, "smooth"),
         _of_kind(stored.get("product", False), bool, "product"),
     )
-    _expect(all(0 < number < 2**31 for number in (*candidate.hidden, candidate.grid_size)), "sizes out of range")
+    _check_search(all(0 < number < 2**31 for number in (*candidate.hidden, candidate.grid_size)), "sizes out of range")
     in_range = 0 <= candidate.degree <= 5 and 0 <= candidate.strength < math.inf
-    _expect(in_range, "a degree or strength out of range")
+    _check_search(in_range, "a degree or strength out of range")
     return candidate
 
 
@@ -273,6 +275,6 @@ def _of_kind(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
     return value
 
 
-def _expect(holds: bool, got: str) -> None:
+def _check_search(holds: bool, got: str) -> None:
     if not holds:
         raise ValueError(got)

@@ -30,6 +30,7 @@ from edgewise.formulas.expression import (
     product_of,
     rebuilt,
 )
+from edgewise.settings import ABOVE_ZERO
 
 EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
 ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
@@ -268,7 +269,7 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
         factored,
         lambda form: factored(_fully_expanded(form)),
     )
-    tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), 1e-300)
+    tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
     for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:

@@ -22,6 +22,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.settings import ABOVE_ZERO
 
 # Fractions p / q that count as closed forms: denominators, and the largest numerator. A choice: the fractions in
 # formulas of textbooks. Whole numbers may be a hundred times as large.
@@ -283,7 +284,7 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
 def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     """Root mean squared error over the standard deviation of y; infinite if the formula is undefined at a row."""
     error = mean_squared_error(node, x, y)
-    return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), 1e-300))
+    return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
 
 
 def mean_squared_error(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:

@@ -35,6 +35,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.settings import ABOVE_ZERO
 
 # Points of a curve that are used, at most. A choice: enough to see 40 periods, and few enough that a fit takes 1 ms.
 MOST_POINTS = 160
@@ -49,8 +50,9 @@ WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 SYMBOL_PRICE_PER_LOG_ERROR = 0.35
 SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit. A choice.
 SHAPE_STEPS, EDGE_STEPS = 25, 30  # Steps of Levenberg-Marquardt, at most. A choice: most fits need about ten.
-# Constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step should
-# lower the damping at once. A choice, kept so that stored formulas stay as they are.
+# Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
+# should lower the damping at once. A choice, kept because other factors lead to other constants where a curve leaves
+# them nearly undetermined, so that formulas which were found before would change.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
 
 
@@ -314,7 +316,7 @@ class _Curve:
         centred = values - (values @ self.share)[:, None]
         variance = (centred**2) @ self.share
         covariance = centred @ (self.share * target)
-        score = np.where(usable & (variance > 1e-20), covariance**2 / np.maximum(variance, 1e-300), 0.0) / total
+        score = np.where(usable & (variance > 1e-20), covariance**2 / np.maximum(variance, ABOVE_ZERO), 0.0) / total
         chosen: list[int] = []
         for k in np.argsort(-score, kind="stable"):
             if score[k] <= 0 or len(chosen) == 2:
@@ -329,7 +331,9 @@ class _Curve:
     def fitted(self, node: Expression) -> CurveShape | None:
         """The formula with its constants fitted to the curve; None if it is undefined at a point."""
         fit = fit_constants(node, self.u[:, None], self.s, steps=SHAPE_STEPS, weight=self.weight)
-        return None if fit is None else CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, 1e-300))
+        return (
+            None if fit is None else CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
+        )
 
 
 def edge_fits(
@@ -368,7 +372,7 @@ def edge_fits(
     """
     curve = _Curve.from_points(u, s, weight)
     curve = replace(curve, weight=curve.share)
-    if curve.deviation <= 1e-12 * max(abs(curve.mean), 1e-300):
+    if curve.deviation <= 1e-12 * max(abs(curve.mean), ABOVE_ZERO):
         return [EdgeFit("0", 0.0, 0.0, 0.0, curve.mean, 0.0, 0)]
 
     def criterion(fit: EdgeFit) -> float:
@@ -472,7 +476,7 @@ def _elementary_shapes(
     curve: _Curve, table: Mapping[str, Elementary], tolerance: float, most: int
 ) -> Iterator[CurveShape]:
     """Fits c f(a u + b) + d of the functions with the best starts, each with and without the shift b."""
-    if float(np.ptp(curve.s)) <= 1e-12 * float(np.abs(curve.s).max() + 1e-300):
+    if float(np.ptp(curve.s)) <= 1e-12 * float(np.abs(curve.s).max() + ABOVE_ZERO):
         yield CurveShape(Number(float(curve.s.mean())), 0.0)
         return
     starts = [(*start, row) for name, row in table.items() if name != "0" for start in curve.best_starts(row)]

@@ -17,6 +17,7 @@ from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
 FIDELITY_POINTS = 2000
@@ -26,6 +27,9 @@ EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
 # chosen among dozens of candidates costs more. A choice.
 SYMBOL_PRICE = 4.0
+# Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
+# rounded constants.
+LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 
@@ -116,7 +120,7 @@ class Front:
     chosen : int, optional
         Place of the best entry if `choose_by_significance` determined it.
     stopped : StopReason, optional
-        Reason why the search ended, where one search made the front.
+        Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
 
     Examples
     --------
@@ -162,7 +166,7 @@ class Front:
                 if self.held_out:  # Few held-out rows alone give a noisy estimate.
                     rows += self.held_out
                     loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
-            return rows * math.log(max(loss, floor, 1e-300)) + SYMBOL_PRICE * entry.complexity
+            return rows * math.log(max(loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * entry.complexity
 
         return min(self.entries, key=price)
 
@@ -250,8 +254,8 @@ def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iter
             continue
         if not kept:
             kept.append(replace(entry, score=0.0))
-        elif max(entry.loss, floor) < 0.999 * max(kept[-1].loss, floor):
-            decrease = math.log(max(kept[-1].loss, floor, 1e-300)) - math.log(max(entry.loss, floor, 1e-300))
+        elif max(entry.loss, floor) < LEAST_DECREASE * max(kept[-1].loss, floor):
+            decrease = math.log(max(kept[-1].loss, floor, ABOVE_ZERO)) - math.log(max(entry.loss, floor, ABOVE_ZERO))
             kept.append(replace(entry, score=decrease / max(entry.complexity - kept[-1].complexity, 1)))
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")

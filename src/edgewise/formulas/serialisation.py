@@ -101,8 +101,8 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         for entry in fields["entries"]
     )
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
-    _expect(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
-    _expect(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
+    _check_stored(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
+    _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
     stopped = fields.get("stopped")  # Files written before this field was added do not have it.
     return Front(
         entries,
@@ -138,11 +138,11 @@ def _tokens(node: Expression) -> list[list[Any]]:
 
 def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
     """The formula of a list of tokens; refuses everything that `_tokens` does not write."""
-    _expect(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
+    _check_stored(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
     stack: list[Expression] = []
     for kind, *words in tokens:
         count = 0 if kind in ("number", "input") else words[0] if kind in ("+", "*") else 1
-        _expect(type(count) is int and count <= len(stack), "a part that is not there")
+        _check_stored(type(count) is int and count <= len(stack), "a part that is not there")
         parts = tuple(stack[len(stack) - count :])
         del stack[len(stack) - count :]
         node: Expression
@@ -150,27 +150,27 @@ def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
             value, *exact = words
             if exact:
                 p, q, unit = exact
-                _expect(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "an unknown closed form")
+                _check_stored(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "an unknown closed form")
             node = Number(float(value), (p, q, unit) if exact else None)
         elif kind == "input":
             (index,) = words
-            _expect(type(index) is int and 0 <= index < inputs, "an input that is not there")
+            _check_stored(type(index) is int and 0 <= index < inputs, "an input that is not there")
             node = Variable(index)
         elif kind in ("+", "*"):
-            _expect(len(parts) > 1, "a sum or product of one part")
+            _check_stored(len(parts) > 1, "a sum or product of one part")
             node = Add(parts) if kind == "+" else Multiply(parts)
         elif kind == "power":
             (exponent,) = words
             node = Power(parts[0], float(exponent))
         else:
             (name,) = words
-            _expect(kind == "call" and name in FUNCTIONS, f"an unknown function {name!r}"[:60])
+            _check_stored(kind == "call" and name in FUNCTIONS, f"an unknown function {name!r}"[:60])
             node = Call(name, parts[0])
         stack.append(node)
-    _expect(len(stack) == 1, "loose parts")
+    _check_stored(len(stack) == 1, "loose parts")
     return stack[0]
 
 
-def _expect(holds: bool, got: str) -> None:
+def _check_stored(holds: bool, got: str) -> None:
     if not holds:
         raise CheckpointError(f"formulas must be as they were written, got {got}")

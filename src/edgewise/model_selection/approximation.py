@@ -25,7 +25,7 @@ from edgewise.model_selection.starts import (
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
-from edgewise.settings import APPROXIMATION_BUDGET_WORK
+from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
@@ -152,7 +152,8 @@ def approximate(
     domain : (low, high) or Tensor of shape (in, 2), optional
         Domain where the model will be evaluated; the first grids cover it. If left out, they cover the samples.
     budget : float
-        Work that may be spent; 1 is up to about 35 seconds of one core.
+        Work that may be spent, in units of `edgewise.settings.APPROXIMATION_BUDGET_WORK`: 1 is up to about 35 seconds
+        of one core.
     time_limit : float, optional
         Seconds. The limit only decides between stages.
     progress : callable, optional
@@ -280,7 +281,7 @@ class _Refinement:
         if best.loss <= self.scale * ROUNDING_ERROR**2:
             return StopReason.CONVERGED, "The held-out error is at rounding."
         if len(phases) > 1:
-            gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, 1e-300))
+            gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, ABOVE_ZERO))
             if gain < LEAST_HALVING_GAIN and best.loss < self.scale * UNRESOLVED**2:
                 sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
                 return StopReason.CONVERGED, sentence

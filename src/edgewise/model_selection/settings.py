@@ -100,7 +100,8 @@ class SearchSettings:
     degree : int
         Polynomial degree of the splines.
     budget : float
-        Work that may be spent, relative to that of an ordinary search. The work is counted, not timed.
+        Work that may be spent: 1 is `edgewise.settings.TABLE_BUDGET_WORK`, and less for small tables
+        (`candidates.reasonable_work`). The work is counted, not timed.
     time_limit : float, optional
         Seconds. The limit only decides between stages, so a limit that is not reached changes nothing.
     seed : int

@@ -14,6 +14,7 @@ from torch import Tensor
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.grids import move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
@@ -211,7 +212,7 @@ def best_start(
     degree = SMOOTH_DEGREE if plan.degree is None else plan.degree
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _subsample(problem, shape, RACE_GRID, plan.degree or SMOOTH_DEGREE, plan.seed)
+        few = _samples_of_race(problem, shape, RACE_GRID, plan.degree or SMOOTH_DEGREE, plan.seed)
         cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * budget.limit
         if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
             exact = _exact_start(problem, few, shape, plan, budget)
@@ -370,7 +371,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
 def _halve_grid(problem: Regression, start: Start, budget: WorkBudget) -> tuple[Start, float]:
     """Train a start on grids of half the width; return it with the slope with which its error fell."""
     model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
-    few = _subsample(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
+    few = _samples_of_race(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
     finer = train_start(replace(start, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near_minimum=True)
     budget.spend(finer.last_report.steps * step_work(few, model))
     budget.report_progress(f"choice between shapes: {list(start.width)}", finer.loss)
@@ -378,7 +379,7 @@ def _halve_grid(problem: Regression, start: Start, budget: WorkBudget) -> tuple[
         raise KeyboardInterrupt
     if not finer.loss < start.loss:
         return start, 0.0
-    slope = math.log2(start.loss / max(finer.loss, 1e-300)) / 2
+    slope = math.log2(start.loss / max(finer.loss, ABOVE_ZERO)) / 2
     return finer, min(slope, model.config.degree + 1)
 
 
@@ -419,7 +420,7 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
     )
 
 
-def _subsample(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
+def _samples_of_race(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
     """Draw as many training samples as a model of this shape and grid needs; all held-out samples are kept."""
     data, held = problem.train, problem.validation
     enough = max(START_SAMPLES, 3 * edge_count(shape) * (grid + degree))

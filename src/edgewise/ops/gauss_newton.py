@@ -17,6 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
 
 # Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
 # which no residual depends on keeps a finite step. A choice: far below what is visible in a solution in float64.
@@ -67,7 +68,8 @@ class DampingRule:
     growth_factor : float
         Factor on `growth` after each rejection: 2 in Nielsen's rule, 1 for a constant growth.
     shrink : float, optional
-        Constant factor of an accepted step, as in Marquardt's rule; None for Nielsen's factor above.
+        Constant factor of an accepted step, as in Marquardt's rule; None for Nielsen's factor above. Only the curve
+        fits of formulas use it: Nielsen's factor leads to other constants where a curve leaves them undetermined.
 
     References
     ----------
@@ -110,7 +112,7 @@ class DampingRule:
         return Damping(damping.value * damping.growth, damping.growth * self.growth_factor)
 
     def is_exhausted(self, damping: Damping) -> bool:
-        """Whether more damping would leave no step worth trying."""
+        """Whether the damping has reached its upper bound, where steps are too short to lower the objective."""
         return damping.value >= self.highest
 
 
@@ -240,7 +242,7 @@ def least_squares(
             if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
                 return LeastSquaresFit(x, loss, jacobian, StopReason.CONVERGED)
             diagonal = np.diag(gram)
-            scale = diagonal + SCALE_FLOOR * max(float(diagonal.max()), 1e-300)
+            scale = diagonal + SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO)
             before = loss
             for _ in range(limits.trials):
                 if time.monotonic() > limits.deadline:
@@ -254,7 +256,7 @@ def least_squares(
                 trial_loss = float(trial_residuals @ trial_residuals)
                 # A comparison with NaN is false, so a residual that is not a number is a rejection.
                 if trial_loss < loss and np.isfinite(trial_jacobian).all():
-                    predicted = max(float(move @ (damping.value * scale * move - gradient)), 1e-300)
+                    predicted = max(float(move @ (damping.value * scale * move - gradient)), ABOVE_ZERO)
                     damping = rule.accepted(damping, (loss - trial_loss) / predicted)
                     x, residuals, jacobian, loss = trial, trial_residuals, trial_jacobian, trial_loss
                     break

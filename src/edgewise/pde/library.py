@@ -14,6 +14,7 @@ from edgewise.pde.domains.shapes import Annulus, Disk, LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Observations, Periodic
 from edgewise.pde.problem.fields import Field, laplacian
+from edgewise.settings import ABOVE_ZERO
 
 PI = math.pi
 SQUARE = Box(x=(-1, 1), y=(-1, 1))
@@ -102,7 +103,7 @@ def poisson_corner() -> PDE:
 
     def corner(x: Tensor, y: Tensor) -> Tensor:
         """r^(2/3) sin(2 angle / 3), harmonic, zero on both sides of the reentrant corner at 0."""
-        radius = (x**2 + y**2).clamp(min=1e-300)
+        radius = (x**2 + y**2).clamp(min=ABOVE_ZERO)
         angle = torch.atan2(y, x) % (2 * PI)
         return radius ** (1 / 3) * torch.sin(2 / 3 * angle)
 

@@ -206,14 +206,14 @@ class TableEncoder:
         try:
             target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
             labels = target.classes
-            _expect(isinstance(target.name, str) and target.task in TASKS)
-            _expect((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
-            _expect(_strings(labels) or all(_is_number(label) for label in labels))
-            _expect(len(set(labels)) == len(labels))
+            _check_field(isinstance(target.name, str) and target.task in TASKS)
+            _check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
+            _check_field(_strings(labels) or all(_is_number(label) for label in labels))
+            _check_field(len(set(labels)) == len(labels))
             inputs = tuple(_input_from(one) for one in data["inputs"])
             notes = tuple(data["notes"])
-            _expect(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
-            _expect(len({one.name for one in inputs}) == len(inputs) and _strings(notes))
+            _check_field(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
+            _check_field(len({one.name for one in inputs}) == len(inputs) and _strings(notes))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise CheckpointError("a table encoder (target, inputs, notes) was expected, got other data") from error
         return cls(target, inputs, notes)
@@ -235,7 +235,7 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
     return f"; its columns are {shown}"
 
 
-def _expect(condition: bool) -> None:
+def _check_field(condition: bool) -> None:
     if not condition:
         raise ValueError
 
@@ -252,15 +252,15 @@ def _is_number(value: object) -> bool:
 def _input_from(data: Mapping) -> NumberInput | CategoryInput:
     fields = dict(data)
     kind = fields.pop("kind")
-    _expect(isinstance(fields["name"], str))
+    _check_field(isinstance(fields["name"], str))
     if kind == "number":
         one = NumberInput(**fields)
-        _expect(_is_number(one.median))
-        _expect(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
+        _check_field(_is_number(one.median))
+        _check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
         return one
-    _expect(kind == "category")
+    _check_field(kind == "category")
     category = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
     levels = category.levels
-    _expect(_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
-    _expect(len(category.states) >= 2 and category.usual in category.states)
+    _check_field(_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
+    _check_field(len(category.states) >= 2 and category.usual in category.states)
     return category

@@ -109,7 +109,7 @@ def data_domain(x: Tensor) -> Tensor:
     [[0.0, 9.0], [0.0, 2.0]]
     """
     low, high = x.amin(0), x.amax(0)
-    first, third = _quantile(x, 0.25), _quantile(x, 0.75)
+    first, third = _quantile_of_rows(x, 0.25), _quantile_of_rows(x, 0.75)
     reach = FENCE * (third - first)
     spread = reach > 0
     low = torch.where(spread, torch.maximum(low, first - reach), low)
@@ -172,7 +172,7 @@ def adapt_domain_(
             x = part(x)
 
 
-def _quantile(x: Tensor, share: float) -> Tensor:
+def _quantile_of_rows(x: Tensor, share: float) -> Tensor:
     """`torch.quantile` over the batch, without its limit of 2**24 rows."""
     ordered = x.sort(0).values
     position = share * (len(x) - 1)

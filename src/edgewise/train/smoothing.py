@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport, StepEvent
@@ -248,7 +249,7 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
     linearised = linearise(model, data, penalty)
     inverse = linearised.factor @ linearised.factor.mT
     numbers = linearised.samples * len(linearised.losses)
-    noise = float(linearised.losses.mean()) / max(1 - linearised.effective / numbers, 0.1) + 1e-300
+    noise = float(linearised.losses.mean()) / max(1 - linearised.effective / numbers, 0.1) + ABOVE_ZERO
     updated: tuple[list[Tensor], list[Tensor]] = ([], [])
     start = 0
     strengths = penalty.roughness, penalty.ridge
@@ -267,6 +268,6 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
             start += layer.base.numel()
             degrees[1] = degrees[1] + 1 - 2 * ridge * inverse[own, own]
         for new, strength, degree, measure in zip(updated, old, degrees, edge_measures(layer, gram), strict=True):
-            change = noise / numbers * degree.clamp(min=1e-12) / (strength * measure + 1e-300)
+            change = noise / numbers * degree.clamp(min=1e-12) / (strength * measure + ABOVE_ZERO)
             new.append((strength * change.clamp(1 / LARGEST_CHANGE, LARGEST_CHANGE)).clamp(WEAKEST, STRONGEST))
     return EdgePenalty(tuple(updated[0]), tuple(updated[1])), linearised

@@ -9,7 +9,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
-from edgewise.pde.solver.history import History, TrainedNetwork, residual_at, step_work
+from edgewise.pde.solver.history import History, TrainedNetwork, residual_at, solve_step_work
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.settings import EQUATION_BUDGET_WORK
 
@@ -59,10 +59,10 @@ def test_the_residual_of_nothing_is_the_source():
 
 def test_work_grows_with_parameters_and_points_and_is_limited():
     problem = poisson()
-    small, large = (step_work(tensor_network(problem, size, 5), problem) for size in (5, 40))
+    small, large = (solve_step_work(tensor_network(problem, size, 5), problem) for size in (5, 40))
     assert large > 10 * small
-    assert step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
-    assert step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
+    assert solve_step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
+    assert solve_step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
     history = History(problem, 0, 0.5, 1e-9)
     history.add_work(tensor_network(problem, 5, 5), problem, 3)
     assert history.work == 3 * small and history.limit == 0.5 * EQUATION_BUDGET_WORK and history.past_deadline

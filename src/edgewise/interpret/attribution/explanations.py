@@ -12,11 +12,11 @@ from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.interpret.dependence.separability import interactions
+from edgewise.settings import ABOVE_ZERO, ATTRIBUTION_BATCH_ROWS
 
 # Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
 # error of a sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
-ROWS_AT_ONCE = 2**18  # rows that are predicted together (a choice: bounds the memory)
 FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
 SHARE_ROWS = 200  # rows whose shares a global explanation averages (a choice)
 MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
@@ -195,7 +195,7 @@ def shapley_shares(
     base, final = predict(starts), predict(X)
     d, outputs = X.shape[1], base.shape[1]
     total = np.zeros((len(X), d, outputs))
-    blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ROWS_AT_ONCE)))
+    blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ATTRIBUTION_BATCH_ROWS)))
     for start, start_value in zip(starts, base, strict=True):
         order = rng.permutation(d)
         for path in (order, order[::-1]):
@@ -506,7 +506,7 @@ def _sentences(
     """Describe effects, unused inputs and interactions, of the output with this number."""
     target = local.outputs[output] if len(local.outputs) == 1 else f"the probability of {local.outputs[output]}"
     spread = np.ptp(local.prediction[:, output])
-    top, moved = max(float(importance.max()), 1e-300), np.abs(local.shares[..., output]).mean(0)
+    top, moved = max(float(importance.max()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
     for effect in effects[:5]:
         if importance[effect.input] < 0.01 * top:
             break

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.product import ProductLayer
+from edgewise.settings import ATTRIBUTION_BATCH_ROWS
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
-
-ROWS_AT_ONCE = 2**18  # rows that pass through the later layers together (a choice: bounds the memory)
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _losses_without(
     layers after it.
     """
     remaining, losses = iter(removals), []
-    while group := list(islice(remaining, max(1, ROWS_AT_ONCE // len(y)))):
+    while group := list(islice(remaining, max(1, ATTRIBUTION_BATCH_ROWS // len(y)))):
         moved = y.repeat(len(group), 1, 1)
         for place, (i, outputs) in enumerate(group):
             moved[place][:, outputs] -= deviation[:, i, outputs]

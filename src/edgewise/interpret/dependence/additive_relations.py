@@ -96,7 +96,7 @@ def train_networks(
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
         parts = torch.bmm(basis_values, (coef * usable).permute(1, 2, 0))  # (d, N, seeds)
         shuffled = torch.stack([part[torch.randperm(rows, generator=generator)] for part in parts]).sum(0)
-        loss = (1 - _gaussian(parts.sum(0))).square().mean(0) + _gaussian(shuffled).square().mean(0)
+        loss = (1 - _gaussian_value(parts.sum(0))).square().mean(0) + _gaussian_value(shuffled).square().mean(0)
         size = ((coef * usable).square().sum(2) + 1e-12).sqrt()
         share = size / size.sum(1, keepdim=True)
         penalty = size.sum(1) - (share * (share + 1e-12).log()).sum(1)  # L1 + entropy
@@ -106,7 +106,7 @@ def train_networks(
     return (coef * usable).detach().to(values.dtype)
 
 
-def _gaussian(z: Tensor) -> Tensor:
+def _gaussian_value(z: Tensor) -> Tensor:
     return torch.exp(-z.square() / 2)
 
 
@@ -289,7 +289,7 @@ def relations(
     names = [f"x{i + 1}" for i in range(x.shape[1])] if names is None else list(map(str, names))
     if len(names) != x.shape[1]:
         raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
-    search = _Search(x, grid_size, loosest, torch.Generator().manual_seed(seed))
+    search = _RelationSearch(x, grid_size, loosest, torch.Generator().manual_seed(seed))
     search.train_networks(seeds, steps)
     result = search.relations()
     sentences = [] if result else [f"No relation stands out from chance among {search.tests:,} tests."]
@@ -342,7 +342,7 @@ def bound_together(
     inputs = tuple(sorted(inputs))
     if len(set(inputs)) < max(len(inputs), 2) or not set(inputs) <= set(range(x.shape[1])):
         raise InputError(f"inputs must be two or more different columns of {x.shape[1]}, got {inputs}")
-    search = _Search(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
+    search = _RelationSearch(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
     candidates = sorted(search.candidates([inputs]), key=lambda candidate: candidate.looseness)
     search.tests = 1
     return search.tested(candidates[0]) if candidates else None
@@ -371,7 +371,7 @@ class _Candidate:
         return set(self.subset) < set(other.subset) and self.looseness > SHADOW * other.looseness
 
 
-class _Search:
+class _RelationSearch:
     """The basis functions of every column on both halves of the rows, and the search for relations among them.
 
     Attributes

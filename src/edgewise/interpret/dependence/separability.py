@@ -14,6 +14,7 @@ from edgewise.checks import check_count, is_number
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
+from edgewise.settings import ABOVE_ZERO
 
 # Thresholds are this many times the score that the stated noise gives. A choice: three standard errors.
 STANDARD_ERRORS = 3.0
@@ -295,8 +296,8 @@ class _Slopes:
         self.error = noise / torch.where(width > 0, ERROR_LENGTH * width, torch.inf)
         self.size = self.a.square().mean(0).sqrt()
         # The variation that an input causes decides whether it matters at all.
-        self._share = self.size * width / max(pairs.spread, 1e-300)
-        self._least = max(STANDARD_ERRORS * noise / max(pairs.spread, 1e-300), LEAST_SCORE)
+        self._share = self.size * width / max(pairs.spread, ABOVE_ZERO)
+        self._least = max(STANDARD_ERRORS * noise / max(pairs.spread, ABOVE_ZERO), LEAST_SCORE)
 
     def matters(self, i: int) -> bool:
         """Return whether an input causes more variation than the noise explains."""
@@ -331,7 +332,7 @@ def _multiplicative_groups(pairs: _RowPairs, noise: float) -> tuple[Groups, floa
     for offset in (0.0, fitted) if abs(fitted) < LARGEST_OFFSET * pairs.size else (0.0,):
         linked = torch.zeros(d, d, dtype=torch.bool)
         shifted = float((pairs.value() - offset).square().mean().sqrt())
-        threshold = max(STANDARD_ERRORS * 2 * noise / max(shifted, 1e-300), LEAST_SCORE)
+        threshold = max(STANDARD_ERRORS * 2 * noise / max(shifted, ABOVE_ZERO), LEAST_SCORE)
         for i, j in both:
             size = _rms((pairs.value() - offset) * (pairs.value(i, j) - offset))
             size += _rms((pairs.value(i) - offset) * (pairs.value(j) - offset))

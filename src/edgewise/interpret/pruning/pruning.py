@@ -16,11 +16,11 @@ from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.interpret.transform.subnetworks import (
     Kept,
+    checked_spline_layers,
     connected_edges,
     has_path,
     live_edges,
     product_groups,
-    spline_layers,
     with_inputs,
     without_dead_nodes,
     without_edges,
@@ -40,6 +40,12 @@ MOST_PRUNING_PASSES = 20
 # Single edges that are tried after the weakest by attribution could not be removed. A choice: attribution may rank
 # edges wrongly, and each try costs a refit.
 TRIES = 4
+# Relative decrease of the loss over ten steps below which a refit ends. A choice: losses are compared to within their
+# standard errors, which are larger.
+REFIT_TOLERANCE = 1e-3
+# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the
+# loss counts as zero and the edge as constant. A choice: outputs and edges are sums of a few dozen terms.
+PREDICTION_ROUNDINGS, EDGE_ROUNDINGS = 8, 64
 
 Edge = tuple[int, int, int]  # layer, in, out
 Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node or an input
@@ -262,7 +268,7 @@ def prune_with_report(
     >>> report.kept_inputs, report.edges
     ((0,), (2, 1))
     """
-    layers = spline_layers(model)
+    layers = checked_spline_layers(model)
     product_groups(model)
     for name, value in (("tolerance", tolerance), ("precision", precision)):
         if not (is_number(value) and value >= 0):
@@ -306,7 +312,7 @@ class _Pruning:
         self.problem, self.model = problem, copy.deepcopy(given)
         self.kept = Kept(
             tuple(torch.arange(width) for width in given.config.width),
-            tuple(torch.arange(layer.out_features) for layer in spline_layers(given)),
+            tuple(torch.arange(layer.out_features) for layer in checked_spline_layers(given)),
         )
         self.removals: list[Removal] = []
         before = self._losses(given, problem)
@@ -315,7 +321,7 @@ class _Pruning:
         self.floor = precision**2
         if isinstance(problem, Regression):
             y = judging_data(problem).y
-            rounding = (8 * torch.finfo(y.dtype).eps) ** 2 * float(y.square().mean())
+            rounding = (PREDICTION_ROUNDINGS * torch.finfo(y.dtype).eps) ** 2 * float(y.square().mean())
             self.floor = precision**2 * float((y - y.mean(0)).square().mean()) + rounding
         self._remove_parts_without_effect()
         full = self._losses(self._refitted(copy.deepcopy(self.model), self.problem), self.problem)
@@ -352,13 +358,13 @@ class _Pruning:
         for layer in self.given.layers:
             if not isinstance(layer, ProductLayer):
                 values = layer.edges(values_in)
-                rounding = 64 * torch.finfo(x.dtype).eps * values.abs().amax(0)
+                rounding = EDGE_ROUNDINGS * torch.finfo(x.dtype).eps * values.abs().amax(0)
                 varying.append(live[len(varying)] & ((values - values[:1]).abs().amax(0) > rounding))
             values_in = layer(values_in)
         keep = connected_edges(varying, groups)
         if not has_path(keep, groups):
             keep = live  # the whole network is a constant, which its edges hold
-        masks = [layer.mask != 0 for layer in spline_layers(self.given)]
+        masks = [layer.mask != 0 for layer in checked_spline_layers(self.given)]
         removed = self._original_names(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
         if not removed:
             return
@@ -477,7 +483,15 @@ class _Pruning:
         if self.refit:
             parameters = sum(p.numel() for p in model.parameters())
             method, _ = method_for(problem, parameters, is_linear=len(model.layers) == 1, limits=SEARCH_LIMITS)
-            fit(model, problem, method, steps=self.refit, penalty=self.penalty, tolerance=1e-3, adapt_domain=False)
+            fit(
+                model,
+                problem,
+                method,
+                steps=self.refit,
+                penalty=self.penalty,
+                tolerance=REFIT_TOLERANCE,
+                adapt_domain=False,
+            )
         return model
 
     def _losses(self, model: KAN, problem: Problem) -> Tensor:

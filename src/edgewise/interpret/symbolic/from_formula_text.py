@@ -128,25 +128,25 @@ def _with_edge_functions(value: Expression) -> Expression:
             raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
     value = rebuilt(value, [_with_edge_functions(part) for part in children(value)])
-    return _power(value.base, value.exponent) if isinstance(value, Power) else value
+    return _power_of(value.base, value.exponent) if isinstance(value, Power) else value
 
 
-def _power(base: Expression, exponent: float) -> Expression:
+def _power_of(base: Expression, exponent: float) -> Expression:
     """Return base ** exponent, composed of powers that are functions of edges."""
     if exponent in POWERS:
         return Power(base, exponent)
     if exponent < 0:
-        return Power(_power(base, -exponent), -1.0)
+        return Power(_power_of(base, -exponent), -1.0)
     if exponent > LARGEST_POWER:
         raise InputError(f"formula must have powers of at most {LARGEST_POWER}, got {exponent}")
     if exponent % 0.5:
         return Call("exp", Multiply((Number(exponent), Call("log", base))))
     if exponent % 1:
-        return Multiply((_power(base, exponent - 0.5), Power(base, 0.5)))
+        return Multiply((_power_of(base, exponent - 0.5), Power(base, 0.5)))
     whole = next((k for k in (5, 4, 3, 2) if exponent % k == 0), None)
     if whole is None:
-        return Multiply((_power(base, exponent - 1.0), base))
-    return Power(_power(base, exponent / whole), whole)
+        return Multiply((_power_of(base, exponent - 1.0), base))
+    return Power(_power_of(base, exponent / whole), whole)
 
 
 @dataclass
@@ -238,7 +238,7 @@ class _Plan:
         edges: list[_Edge] = []
         offset = 0.0
         used: dict[Expression, int] = {}
-        for scale, term in _terms(value):
+        for scale, term in _weighted_terms(value):
             if term is None:
                 offset += scale
                 continue
@@ -251,11 +251,11 @@ class _Plan:
         return edges
 
 
-def _terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
+def _weighted_terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
     """The terms of a sum, as (factor, term); the term of a number is None."""
     if isinstance(value, Add):
         for term in value.terms:
-            yield from _terms(term)
+            yield from _weighted_terms(term)
         return
     scale = 1.0
     rest: list[Expression] = []
@@ -265,7 +265,7 @@ def _terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
         else:
             rest.append(part)
     if len(rest) == 1 and isinstance(rest[0], Add):
-        yield from ((scale * factor, term) for factor, term in _terms(rest[0]))
+        yield from ((scale * factor, term) for factor, term in _weighted_terms(rest[0]))
     else:
         yield scale, None if not rest else rest[0] if len(rest) == 1 else Multiply(tuple(rest))
 
@@ -281,7 +281,7 @@ def _flat(value: Expression) -> Iterator[Expression]:
 
 def _scale_and_factors(value: Expression) -> tuple[float, tuple[Expression, ...]]:
     """The number and the factors of a product of two factors or more; (1, ()) for anything else."""
-    terms = list(_terms(value))
+    terms = list(_weighted_terms(value))
     if len(terms) == 1 and isinstance(terms[0][1], Multiply):
         return terms[0][0], terms[0][1].factors
     return 1.0, ()
@@ -295,7 +295,7 @@ def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
         name, inner = POWERS[term.exponent], term.base
     else:
         return "x", 1.0, 0.0, term
-    terms = list(_terms(inner))
+    terms = list(_weighted_terms(inner))
     moving = [(scale, part) for scale, part in terms if part is not None]
     if len(moving) == 1:
         return name, moving[0][0], sum(scale for scale, part in terms if part is None), moving[0][1]
@@ -312,6 +312,6 @@ def _level(value: Expression) -> int:
 
 def _sum_level(value: Expression) -> int:
     """The first level at which a value can be a sum of edges."""
-    sources = [_edge_of(term)[3] for _, term in _terms(value) if term is not None]
+    sources = [_edge_of(term)[3] for _, term in _weighted_terms(value) if term is not None]
     twice = any(isinstance(one, Variable) and sources.count(one) > 1 for one in sources)
     return max([2 if twice else 1, *(1 + _level(one) for one in sources)])

@@ -29,6 +29,8 @@ from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import basis
+from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import data_domain
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -36,13 +38,12 @@ from edgewise.train.problems.regression import Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
-# Choices, unless a source is named.
-TRIED = 3  # functions that are tried on each edge
-FEW = 4  # functions that are fitted to an edge when time has run out
-REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap
-FINAL_STEPS = 60  # Levenberg-Marquardt steps of each final network
-# Shares of the time limit after which edges are no longer snapped, and no longer freed; the rest is for the constants,
-# without which a network is of no use.
+TRIED = 3  # functions that are tried on each edge; a choice: the time of the search is proportional to it
+FEW = 4  # functions that are fitted to an edge when time has run out; a choice: each fit takes about a millisecond
+REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap; a choice: enough to rank the functions of an edge
+FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network; a choice that bounds the time of each
+# Shares of the time limit after which edges are no longer snapped, and no longer freed. A choice: the rest is for the
+# constants, without which a network is of no use.
 SNAPPING, FREEING = 0.6, 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
 EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
@@ -130,7 +131,7 @@ def symbolify(
     messages: list[str] = []
     states = [snapping.state(snapping.start, {})]
     order = snapping.edges_by_strength()
-    deadline = began + SNAPPING * time_limit
+    deadline, past_deadline = began + SNAPPING * time_limit, False
     for place in order:
         past_deadline = time.monotonic() > deadline
         tried = 1 if past_deadline else TRIED
@@ -143,6 +144,7 @@ def symbolify(
     deadline = began + FREEING * time_limit
     if time.monotonic() <= deadline:
         states[0] = snapping.with_edges_freed(states[0], order, deadline)
+    past_deadline = past_deadline or time.monotonic() > deadline
     entries = snapping.formulas([state.model for state in states], names, began + time_limit)
     x, y = snapping.x.numpy(), snapping.y.numpy()[:, 0]
     leaking = [entry for entry in entries if entry.formula.domain_violations(x)]
@@ -160,7 +162,9 @@ def symbolify(
     def network_values(rows: np.ndarray) -> np.ndarray:
         return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
 
-    return replace(front, entries=tuple(with_fidelity(front, network_values, x)))
+    past_deadline = past_deadline or time.monotonic() > began + time_limit
+    stopped = StopReason.TIME_LIMIT if past_deadline else StopReason.CONVERGED
+    return replace(front, entries=tuple(with_fidelity(front, network_values, x)), stopped=stopped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +205,7 @@ class _Snapping:
         self.x, self.y = problem.train.x.double(), problem.train.y.double()
         self.problem = Regression(self.x, self.y, weight=problem.train.weight)
         variance = float(self.y.var(correction=0))
-        self.smallest_loss = SMALLEST_LOSS * variance + 1e-300
+        self.smallest_loss = SMALLEST_LOSS * variance + ABOVE_ZERO
         self.exact_loss = max(self.smallest_loss, EXACT_FIT_SHARE * variance)
 
     @torch.no_grad()
@@ -223,7 +227,7 @@ class _Snapping:
         for number, layer in enumerate(self.start.layers):
             spline = spline_part(layer)
             if spline is not None:
-                size = max(float(scores[number].max()), 1e-300)
+                size = max(float(scores[number].max()), ABOVE_ZERO)
                 edges = spline.mask.nonzero().tolist()
                 ranked += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
         return [(number, i, o) for _, number, i, o in sorted(ranked)]
@@ -235,7 +239,7 @@ class _Snapping:
             trace = state.model.trace(self.x)
         u, s = trace.inputs[number][:, i].numpy(), trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
-        score = float(scores[i, o]) / max(float(scores.max()), 1e-300)
+        score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
         fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)] if score < WEAK else []
         fits += edge_fits(u, s, table=self.table, most=None if tried > 1 else FEW)[:tried]
         for fitted in fits[:tried]:

@@ -15,8 +15,9 @@ from edgewise.checks import check_count
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
-from edgewise.interpret.transform.subnetworks import spline_layers
+from edgewise.interpret.transform.subnetworks import checked_spline_layers
 from edgewise.nn.model import KAN
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
@@ -31,7 +32,7 @@ WORTHWHILE_GAIN = 2.0
 # choice), so that no part of the domain is neglected.
 SPREAD = 0.1
 FEW_LEVELS = 12  # a column of data with at most so many different values keeps to these values (a choice)
-FEWEST_SAMPLES = 10
+FEWEST_SAMPLES = 10  # a choice: fewer determine no spline
 
 
 @dataclass(frozen=True)
@@ -236,10 +237,10 @@ class _Distillation:
             errors = (self.model(self._inside(pool)) - (values - self.mean) / self.scale).square().mean(1)
         error = float(errors.mean().sqrt())
         self.rounds.append(DistilRound(grid_size, len(self.x), parameters, error))
-        gain = self.best_error / max(error, 1e-300)
+        gain = self.best_error / max(error, ABOVE_ZERO)
         if error < self.best_error:
             self.best, self.best_error = copy.deepcopy(self.model), error
-        weights = errors + SPREAD * errors.mean() + 1e-300
+        weights = errors + SPREAD * errors.mean() + ABOVE_ZERO
         generator = torch.Generator().manual_seed(len(self.rounds))
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)
         self.x, self.y = torch.cat([self.x, pool[chosen]]), torch.cat([self.y, values[chosen]])
@@ -249,7 +250,7 @@ class _Distillation:
     def result(self) -> tuple[KAN, DistilReport]:
         """The best model in the units of the function, and its error on fresh points."""
         model = copy.deepcopy(self.best)
-        layers = spline_layers(model)
+        layers = checked_spline_layers(model)
         layers[0].knots.copy_(self.shift[:, None] + self.width[:, None] * layers[0].knots)
         layers[-1].coef.mul_(self.deviation)
         layers[-1].coef[0] += self.mean  # B-splines sum to one: a constant is the same addition to all coefficients

@@ -19,7 +19,7 @@ from edgewise.nn.model import KAN
 Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
 
 
-def spline_layers(model: KAN) -> list[KANLayer]:
+def checked_spline_layers(model: KAN) -> list[KANLayer]:
     """List the layers of edges of a network of spline edges and products, in order.
 
     Raises
@@ -65,7 +65,7 @@ def live_edges(model: KAN) -> tuple[Tensor, ...]:
     tuple of Tensor
         bool (in, out), one per layer of edges.
     """
-    return connected_edges([layer.mask != 0 for layer in spline_layers(model)], product_groups(model))
+    return connected_edges([layer.mask != 0 for layer in checked_spline_layers(model)], product_groups(model))
 
 
 def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
@@ -128,7 +128,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
         Of the same shape, except that products may lose factors.
     """
     pruned = copy.deepcopy(model)
-    layers, groups = spline_layers(pruned), product_groups(pruned)
+    layers, groups = checked_spline_layers(pruned), product_groups(pruned)
     keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
     alive = keep[0].new_ones(len(keep[0]))
     for number, (layer, nodes) in enumerate(zip(layers, groups, strict=True)):
@@ -233,7 +233,7 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
         for n in wanted:
             starts.append(starts[-1] + len(group[n]))
         shapes.append(tuple(tuple(range(a, b)) for a, b in pairwise(starts)))
-    for layer, inputs, outputs in zip(spline_layers(smaller), nodes[:-1], sums, strict=True):
+    for layer, inputs, outputs in zip(checked_spline_layers(smaller), nodes[:-1], sums, strict=True):
         layer.coef = _replaced(layer.coef, layer.coef[inputs][:, :, outputs])
         if layer.base is not None:
             layer.base = _replaced(layer.base, layer.base[inputs][:, outputs])
@@ -261,7 +261,7 @@ def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
         The wider network.
     """
     wider = copy.deepcopy(model)
-    first, count = spline_layers(wider)[0], like.in_features
+    first, count = checked_spline_layers(wider)[0], like.in_features
 
     def spread(values: Tensor, filler: Tensor) -> Tensor:
         filler[columns] = values
@@ -278,7 +278,7 @@ def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
 def _with_groups(model: KAN, groups: Sequence[Groups]) -> KAN:
     """Put layers of products where nodes are not simply the sums; changes the model and returns it."""
     layers: list[EdgeLayer | ProductLayer] = []
-    for layer, nodes in zip(spline_layers(model), groups, strict=True):
+    for layer, nodes in zip(checked_spline_layers(model), groups, strict=True):
         layers.append(layer)
         if nodes != tuple((o,) for o in range(layer.out_features)):
             layers.append(ProductLayer(layer.out_features, nodes))

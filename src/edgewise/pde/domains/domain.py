@@ -24,8 +24,9 @@ QUADRATURE_POINTS = 2**14
 # functions of a few periods, and at most 2e4 points.
 GAUSS = 8
 PANELS = {1: 32, 2: 16, 3: 3}
-TIME_PANELS = 4  # of time, for domains over time
-PRODUCT_POINTS = 2**17  # largest number of points of a product rule over time
+# Panels of time for domains over time, and largest number of points of a product rule over space and time. A choice:
+# 32 points in time resolve a few periods, and so many points are evaluated within seconds.
+TIME_PANELS, PRODUCT_POINTS = 4, 2**17
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
 # lies. A choice: far above rounding (1e-16) and far below the details of any domain.
 OFF_BOUNDARY_STEP = 1e-7

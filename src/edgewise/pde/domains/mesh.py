@@ -11,6 +11,7 @@ from torch import Tensor
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.settings import ABOVE_ZERO
 
 # A field that is smaller than the largest one by this factor is not resolved for its own sake. A choice.
 SMALL_FIELD = 1e-6
@@ -152,7 +153,7 @@ def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:
     """
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
-    coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), 1e-300))
+    coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), ABOVE_ZERO))
     estimates = []
     for axis, points in enumerate(layer.breakpoints):
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
@@ -273,7 +274,7 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
         old, new = coarser.breakpoints[axis], layer.breakpoints[axis]
         parent = torch.searchsorted(old[1:-1].contiguous(), new[:-1].contiguous(), right=True)
         halvings = (old.diff()[parent] / new.diff()).log2()
-        gain = (errors[axis] / before[parent].clamp(min=1e-300)) ** (1 / halvings.clamp(min=1))
+        gain = (errors[axis] / before[parent].clamp(min=ABOVE_ZERO)) ** (1 / halvings.clamp(min=1))
         is_sharp = (halvings > 0.5) & (errors[axis] > SINGULAR * errors[axis].median())
         gains[axis] = torch.where(is_sharp, gain.clamp(smooth, LEAST_SINGULAR_GAIN), gains[axis])
     return gains

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.base import Chain
+from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
-from edgewise.pde.solver.solution import CHUNK, Solution, Stage, field_values
-from edgewise.settings import EQUATION_BUDGET_WORK
+from edgewise.pde.solver.solution import Solution, Stage, field_values
+from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, active_parameters
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
@@ -89,7 +90,7 @@ class History:
 
     def add_work(self, network: nn.Module, problem: Collocation, steps: int) -> None:
         """Count the work of some steps."""
-        self.work += steps * step_work(network, problem)
+        self.work += steps * solve_step_work(network, problem)
 
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""
@@ -107,7 +108,7 @@ class History:
         if before is not None:
             new = field_values(result.network, result.problem, self.fresh_points)
             old = field_values(before.network, before.problem, self.fresh_points)
-            change = float((new - old).norm() / new.norm().clamp(min=1e-300))
+            change = float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO))
         stage = Stage(
             grid_size=grid_sizes(result.network),
             parameters=count_parameters(result.network) + len(result.problem.unknowns),
@@ -147,7 +148,9 @@ class History:
         losses = {}
         with torch.no_grad():
             for block in problem.blocks():
-                value = sum(s * float(block.loss(network, p, problem.unknowns)) for p, s in block.data.chunks(CHUNK))
+                value = sum(
+                    s * float(block.loss(network, p, problem.unknowns)) for p, s in block.data.chunks(BATCH_ROWS)
+                )
                 losses[block.name] = math.sqrt(value)
         worst = max(losses, key=lambda name: losses[name])
         return f"{reason}; the largest residual is that of {worst!r}, {losses[worst]:.1g} in units of an error."
@@ -157,7 +160,7 @@ def residual_at(network: nn.Module, problem: Collocation, x: Tensor) -> float:
     """Root mean square of the equation's residual at other points x (N, n) of the domain, in units of an error."""
     block = replace(problem.equation_block(points_with(x)), weight=1.0)
     with torch.no_grad():
-        parts = block.data.chunks(CHUNK)
+        parts = block.data.chunks(BATCH_ROWS)
         return math.sqrt(sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts))
 
 
@@ -200,7 +203,7 @@ def standard_errors(network: nn.Module, problem: Collocation) -> Mapping[str, fl
     return {name: math.sqrt(variance) for name, variance in variances.items()}
 
 
-def step_work(network: nn.Module, problem: Collocation) -> float:
+def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     """Work of one Levenberg-Marquardt step of a chain of layers, see `edgewise.train.cost`."""
     assert isinstance(network, Chain)
     size = count_parameters(network)

@@ -9,7 +9,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh, grown, respaced
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.history import History, TrainedNetwork, step_work
+from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
     TensorNetwork,
@@ -191,7 +191,7 @@ class Refinement:
                 return StopReason.BUDGET, history.message_with_residual(reason)
             steps = LINEAR_STEPS if self._all_linear else NONLINEAR_STEPS
             likely_steps = steps if self.plan.shape == TENSOR else STEPS * STEPS_SHARE
-            cost = sum(likely_steps * step_work(each.network, each.problem) for each in candidates)
+            cost = sum(likely_steps * solve_step_work(each.network, each.problem) for each in candidates)
             if history.work + cost > history.limit:
                 return StopReason.BUDGET, history.message_with_residual("The budget is spent")
             if history.past_deadline:

@@ -7,13 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.prediction import predict_in_batches
+from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.fields import Field, Index, function_jet, stencil
-
-# Points of one forward pass. A choice: some 10 MB for the widest networks, and long enough for full speed.
-CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -227,7 +224,7 @@ def errors_of(network: nn.Module, problem: Collocation, fields: Sequence[str] | 
     points, weights = problem.domain.quadrature()
     axes = torch.eye(problem.domain.dimension, dtype=torch.float64)
     sums, largest = torch.zeros(4, dtype=torch.float64), 0.0
-    for x, weight in zip(points.split(CHUNK), weights.split(CHUNK), strict=True):
+    for x, weight in zip(points.split(BATCH_ROWS), weights.split(BATCH_ROWS), strict=True):
         exact = function_jet(problem.exact, x, axes, 1)[..., slots]
         difference = field_jet_at(network, problem, x, axes, 1)[..., slots] - exact
         for number, jet in enumerate((difference, exact)):

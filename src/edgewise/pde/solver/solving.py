@@ -83,7 +83,7 @@ def solve(
     problem : PDE
         The equation with its conditions; its own points are not used.
     budget : float
-        Work allowed; 1 is a few minutes at most on one core.
+        Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
         Wall seconds allowed; decides between stages only.
     tolerance : float

@@ -20,6 +20,7 @@ from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import TensorNetwork, WindowNetwork
 from edgewise.pde.solver.solution import field_jet_at
 from edgewise.pde.solver.training import linear_method, train_network
+from edgewise.settings import ABOVE_ZERO
 
 # Intervals of a window in time, by the dimension of the domain. A choice: in one dimension of space most coefficients
 # are spent on space.
@@ -115,7 +116,7 @@ class TimeWindows:
             if length < LEAST_WINDOW * (end - begin) or self.history.work > self.history.limit:
                 return None
             window = self._window(moment, moment + length, before)
-            factor = SAFETY * (self.allowed / max(window.time_error, 1e-300)) ** (1 / (self.degree + 1))
+            factor = SAFETY * (self.allowed / max(window.time_error, ABOVE_ZERO)) ** (1 / (self.degree + 1))
             if factor < SAFETY or not window.loss < (self.allowed / SHARE) ** 2:
                 length *= max(SHRINK, min(factor, SAFETY))
                 continue

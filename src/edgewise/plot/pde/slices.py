@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.solver.solution import CHUNK, Solution
+from edgewise.pde.solver.solution import Solution
 
 ExactSolution = Callable[[Tensor], Tensor]
 """From points x (b, n) to the fields (b, fields)."""
@@ -129,7 +130,7 @@ def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -
     if exact is None:
         if not problem.has_exact_solution:
             return None
-        return torch.cat([problem.exact(part) for part in x.split(CHUNK)])
+        return torch.cat([problem.exact(part) for part in x.split(BATCH_ROWS)])
     values = torch.as_tensor(exact(x)).detach().double()
     if values.shape != (len(x), len(problem.fields)):
         raise InputError(
@@ -144,7 +145,7 @@ def residuals_at(solution: Solution, x: Tensor) -> Tensor:
     """Return the residual of every equation at points x (b, n) of the domain, (b, equations), in units of an error."""
     problem = solution.problem
     parts = []
-    for part in x.split(CHUNK):
+    for part in x.split(BATCH_ROWS):
         block = problem.equation_block(points_with(part))
         unknowns = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
         jet = block.jet(solution.model, block.data.x)

@@ -369,7 +369,7 @@ class _Training:
         train, validation = self.problem.train_tensors, self.problem.validation
         count = sum(p.numel() for p in self.objective.parameters.values())
         numbers = 0 if train is None else train.y.numel()
-        completed = stopped not in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.NONFINITE)
+        completed = not stopped.is_user_request and stopped != StopReason.NONFINITE
         if completed and 0 < numbers <= count and self.settings["penalty"] is None:
             message += (
                 f" It has {count} parameters for {numbers} numbers in the samples and no penalty, so it may pass "

@@ -1,7 +1,8 @@
 """Quasi-Newton methods with a strong Wolfe line search: L-BFGS, self-scaled Broyden, self-scaled BFGS and BFGS.
 
-`LineSearchRun` is the run of all of them: a direction from what is known of the curvature, a line search along it, and
-an update of that knowledge. They differ in their memory: some pairs of vectors, or a whole inverse Hessian in float64.
+`LineSearchRun` runs all of them: in each step it computes a direction from an approximation of the inverse Hessian,
+searches along it, and updates the approximation. The methods differ in that approximation: L-BFGS represents it by the
+last few moves and gradient changes, the others store the whole matrix in float64.
 """
 
 from __future__ import annotations
@@ -252,7 +253,7 @@ class LineSearchRun:
             return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
         accepted = self._search(data, origin, start, gradient)
         if accepted is None and not self._memory.is_empty:
-            # What is known may mislead near rounding: once more by steepest descent.
+            # Near rounding the approximation of the Hessian may be wrong, so steepest descent is tried as well.
             self._memory.forget()
             accepted = self._search(data, origin, start, gradient)
         if accepted is None:
@@ -473,7 +474,7 @@ def update_(
     variant : str
         One of `VARIANTS`.
     is_first : bool
-        Whether H is the identity, which knows no scale.
+        Whether H is still the identity, which is then scaled to the curvature of the first move.
 
     Returns
     -------
