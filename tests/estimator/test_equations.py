@@ -34,6 +34,7 @@ def test_the_law_in_the_units_of_the_table(fitted):
     state = {name: value.clone() for name, value in fitted.model_.state_dict().items()}
     before = fitted.predict(X)
     assert fitted.fit_equations(X, y, names=["mass", "volume"], time_limit=5) is fitted
+    assert fitted.equations_.stopped in ("converged", "time_limit")
     best = fitted.equations_.best
     fresh = np.random.default_rng(1).uniform([10, 1], [40, 3], (50, 2))
     assert np.abs(best.formula(fresh) - 3 * fresh[:, 0] / fresh[:, 1]).max() < 0.5
@@ -72,8 +73,9 @@ def test_the_network_itself_becomes_a_formula():
     X, _ = law()
     y = np.exp(X[:, 0] / 20)
     model = KANRegressor(**SMALL).fit(X, y)
-    found, sentence = module._network_formulas(model, X[:150], y[:150], ("a", "b"), 60.0)
+    found, sentence, stopped = module._network_formulas(model, X[:150], y[:150], ("a", "b"), 60.0)
     assert sentence.startswith("The network, pruned to ") and " was turned into " in sentence
+    assert stopped == "converged"
     error = min(float(np.std(entry.formula(X) - y)) for entry in found)
     assert error < 1e-2 * y.std()
 

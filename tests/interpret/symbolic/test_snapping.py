@@ -34,6 +34,7 @@ def test_a_trained_network_becomes_its_formula(trained):
     model, data = trained
     state = copy.deepcopy(model.state_dict())
     front = symbolify(model, data, names=["x", "y"], time_limit=60)
+    assert front.stopped == "converged"
     best = front.best
     fresh = np.random.default_rng(5).uniform(-1, 1, (200, 2))
     truth = np.exp(np.sin(np.pi * fresh[:, 0]) + fresh[:, 1] ** 2)
@@ -69,6 +70,7 @@ def test_the_time_limit_bounds_all_of_it():
     fit(model, data, LevenbergMarquardt(), steps=3)
     start = time.process_time()
     front = symbolify(model, data, time_limit=2)
+    assert front.stopped == "time_limit"
     assert time.process_time() - start < 5
     assert "was reached" in front.messages[0]
 
