@@ -57,7 +57,7 @@ def printable(text: object) -> str:
 
     Examples
     --------
-    >>> printable("a\\tb")
-    'a\\\\tb'
+    >>> printable("a\tb")
+    'a\\tb'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
