@@ -75,7 +75,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     )
     from edgewise.estimator import KANClassifier, KANRegressor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 deprecations.find_old_modules()
 
