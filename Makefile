@@ -43,7 +43,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(BIN)/mypy > $(VENV)/mypy.log 2>&1 & types=$$!; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"; tests=$$?; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"; tests=$$?; \
 	wait $$types; typed=$$?; tail -n 30 $(VENV)/mypy.log; \
 	exit $$((tests + typed))
 

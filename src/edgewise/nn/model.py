@@ -91,10 +91,8 @@ class KAN(Chain):
 
     Examples
     --------
-    >>> import torch
-    >>> from edgewise import KAN
-    >>> model = KAN([2, 5, 1], grid_size=8, seed=1)
-    >>> model(torch.zeros(4, 2)).shape
+    >>> import edgewise, torch
+    >>> edgewise.KAN([2, 5, 1], grid_size=8, seed=1)(torch.zeros(4, 2)).shape
     torch.Size([4, 1])
     """
 
