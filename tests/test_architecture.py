@@ -57,6 +57,7 @@ SHARED_NAMES = {
 }
 
 
+@pytest.mark.slow
 def test_no_module_shares_its_name_with_a_function():
     """`from edgewise.train import fit` gives the function, because nothing else in the room is called `fit`."""
     found = set()
@@ -75,6 +76,7 @@ def test_no_module_shares_its_name_with_a_function():
 SHARED_CONSTANTS = {"ENDINGS", "INTERRUPTED", "NAMES", "ROUNDING", "TITLES"}
 
 
+@pytest.mark.slow
 def test_a_constant_has_one_value():
     """A constant at the top of a module means the same wherever its name is used; private ones (_NAME) are exempt."""
     values = {}

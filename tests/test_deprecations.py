@@ -208,6 +208,7 @@ def test_a_renamed_name_of_an_old_module_warns_with_the_new_name(old, name):
     assert value.__name__ == new
 
 
+@pytest.mark.slow
 def test_a_function_keeps_its_name_when_the_old_module_of_that_name_is_imported(tmp_path):
     program = """
 import warnings

@@ -46,6 +46,7 @@ def documented_objects():
 DOCUMENTED = documented_objects()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_examples_run(name):
     thing = DOCUMENTED[name]

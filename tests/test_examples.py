@@ -39,30 +39,35 @@ def test_each_has_its_test():
         assert f"python examples/{path.name} --quick" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_table_becomes_its_formula(tmp_path):
     printed = run("table_to_formula", "--quick", cwd=tmp_path)
     assert "period = 2*pi*sqrt(length/gravity)" in printed
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_poisson(tmp_path):
     printed = run("poisson", "--quick", "--out", "figures", cwd=tmp_path)
     assert number(r"relative L2 error (\S+),", printed) < 1e-3
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["history.png", "solution.png"]
 
 
+@pytest.mark.slow
 def test_burgers(tmp_path):
     printed = run("burgers", "--quick", "--out", "film", cwd=tmp_path)
     assert number(r"relative L2 error (\S+),", printed) < 0.1
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["burgers.gif", "solution.png"]
 
 
+@pytest.mark.slow
 def test_the_coefficient_is_found(tmp_path):
     printed = run("inverse_diffusion", "--quick", cwd=tmp_path)
     assert number(r"k = (\S+),", printed) == pytest.approx(0.3, abs=0.01)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_finer_grids_go_on_from_coarser_ones(tmp_path):
     printed = run("torch_loop", "--quick", cwd=tmp_path)
     errors = [float(value) for value in re.findall(r"error (\S+) on fresh", printed)]
@@ -70,12 +75,14 @@ def test_finer_grids_go_on_from_coarser_ones(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @NO_DEEPXDE
 def test_a_kan_is_a_net_of_deepxde(tmp_path):
     printed = run("deepxde_net", "--quick", cwd=tmp_path, warnings="ignore")  # of its dependencies, not ours to mend
     assert number(r"relative L2 error (\S+)\n", printed) < 0.3
 
 
+@pytest.mark.slow
 @NO_DEEPXDE
 def test_deepxde_takes_the_derivatives_that_a_kan_gives():
     program = """

@@ -40,6 +40,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
+@pytest.mark.slow
 def test_import_loads_nothing_heavy_and_changes_nothing(tmp_path):
     run = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:edgewise", "-c", PROGRAM],
@@ -70,6 +71,7 @@ def in_a_new_process(program, *, cwd):
     return run.stdout
 
 
+@pytest.mark.slow
 def test_rooms_are_loaded_when_they_are_first_used(tmp_path):
     rooms = "plot pde datasets tables report theory estimator export train nn interpret compare checkpoint errors"
     program = f"""
@@ -108,6 +110,7 @@ def test_a_moved_name_warns_once_and_is_the_same_object(name):
     assert name not in dir(edgewise)
 
 
+@pytest.mark.slow
 def test_python_m_edgewise_is_the_command_line(tmp_path):
     program = "import runpy, sys; sys.argv[1:] = ['--version']; runpy.run_module('edgewise', run_name='__main__')"
     assert edgewise.__version__ in in_a_new_process(program, cwd=tmp_path)

@@ -28,6 +28,7 @@ def run(program, *, without=()):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_core_works_without_any_optional_package(tmp_path):
     program = f"""
 import torch, edgewise
@@ -48,6 +49,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = edgewise.absent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "program", "extra"),
     [
@@ -75,6 +77,7 @@ except edgewise.errors.MissingExtraError as error:
     assert message.endswith(f"which is not installed: pip install 'edgewise[{extra}]'\n"), message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["typer", "rich"])
 def test_the_command_without_its_extra_shows_the_pip_line(package):
     program = """

@@ -112,6 +112,7 @@ def test_the_path_first_still_works_and_warns(tmp_path):
     assert read(path).model.config.width == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_model_is_saved_and_loaded_without_scikit_learn(tmp_path):
     program = f"""
 import sys

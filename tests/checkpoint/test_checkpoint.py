@@ -52,6 +52,7 @@ def uneven(model, seed=0):
     return model
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     width=st.lists(st.integers(1, 4), min_size=2, max_size=4),
@@ -152,6 +153,7 @@ def test_tensors_are_aligned_so_that_a_file_can_be_mapped():
         assert (start + entry.start) % entry.dtype.itemsize == 0
 
 
+@pytest.mark.slow
 def test_equal_contents_give_equal_bytes_in_every_process():
     program = (
         "import hashlib; from edgewise.nn.model import KAN; from edgewise.checkpoint import to_bytes;"

@@ -160,6 +160,7 @@ def outcome(data):
     return None
 
 
+@pytest.mark.slow
 def test_mutated_files_give_an_error_or_a_sound_network(monkeypatch):
     def refuse(*_, **__):
         pytest.fail("a file was unpickled")

@@ -54,6 +54,7 @@ def test_an_mlp_of_the_size_of_the_kan_is_the_witness_of_small_models():
     assert better.advice == "either" and better.answer == "then a small MLP"
 
 
+@pytest.mark.slow
 def test_a_small_mlp_is_trained():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
@@ -83,6 +84,7 @@ def test_many_inputs_are_hard_to_interpret():
     assert branches_of(wide, ("interpretability",))["Dimension?"].answer == "high"
 
 
+@pytest.mark.slow
 def test_a_real_table():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (160, 2))

@@ -30,6 +30,7 @@ def split(X, y, seed=0):
     return X[order[:cut]], y[order[:cut]], X[order[cut:]], y[order[cut:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "task", "least"),
     [(load_diabetes, "regression", 0.32), (load_breast_cancer, "classification", 0.93)],
@@ -99,6 +100,7 @@ def test_paired_error_against_resampling(task):
     assert paired_error(task, y, one, one) == 0
 
 
+@pytest.mark.slow
 def test_large_tables_are_drawn_from_and_a_note_says_so(short, monkeypatch):
     monkeypatch.setattr(baselines, "MOST_TUNING_ROWS", 60)
     generator = np.random.default_rng(0)
@@ -112,6 +114,7 @@ def test_large_tables_are_drawn_from_and_a_note_says_so(short, monkeypatch):
         assert found[name].prediction.shape == (50,) and found[name].score > 0.7
 
 
+@pytest.mark.slow
 def test_classes_with_one_row_and_labels_of_text(short):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(80, 3))
@@ -134,6 +137,7 @@ def test_rows_held_back_never_hold_all_of_a_class(rows):
         assert set(data.y[fit]) == set(data.y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 5, 12])
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_few_rows(short, rows, task):
@@ -157,6 +161,7 @@ def test_a_model_that_cannot_be_fitted_is_told_not_raised(short):
     assert math.isnan(found[0].score) and "linear could not be fitted" in found[0].notes[0]
 
 
+@pytest.mark.slow
 def test_parameters_are_counted(short):
     X = np.random.default_rng(0).normal(size=(50, 3))
     y = np.arange(50) % 4
@@ -168,6 +173,7 @@ def test_parameters_are_counted(short):
     assert 4 * rounds * (2 + 2) <= boosting.parameters <= 4 * rounds * (leaves + 2 * (leaves - 1))
 
 
+@pytest.mark.slow
 def test_the_test_rows_change_no_choice(short):
     X, y, X_test, y_test = split(*load_diabetes(return_X_y=True))
     one = run_baselines(X, y, X_test, y_test, task="regression")
@@ -175,6 +181,7 @@ def test_the_test_rows_change_no_choice(short):
     assert [a.settings for a in one] == [b.settings for b in two]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same(short):
     parts = split(*load_diabetes(return_X_y=True))
     one, two, other = (run_baselines(*parts, task="regression", seed=seed) for seed in (3, 3, 4))
@@ -182,6 +189,7 @@ def test_the_same_seed_gives_the_same(short):
     assert one[1].metrics != other[1].metrics
 
 
+@pytest.mark.slow
 def test_progress_and_one_at_a_time(short):
     seen = []
     parts = split(*load_diabetes(return_X_y=True))

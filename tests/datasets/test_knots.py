@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from edgewise.datasets import KNOT_FEATURES, knots_path, load_knots
 from edgewise.tables import read_table
@@ -55,6 +56,7 @@ def test_rows_are_different_knots():
     assert len(set(names)) == 8000
 
 
+@pytest.mark.slow
 def test_loading_needs_numpy_only():
     code = (
         "import sys; sys.modules.update(pandas=None, pyarrow=None);"

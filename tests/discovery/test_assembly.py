@@ -43,6 +43,7 @@ def test_terms_that_matter_stay():
     assert relative_error(found.expression, x, y) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_curve_model_gives_its_formula():
     x = points()
     y = np.exp(np.sin(3 * x[:, 0]) + x[:, 1] ** 2)

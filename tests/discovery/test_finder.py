@@ -22,6 +22,7 @@ def sample(name, rows=600, seed=0):
     return x, function(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_known_formulas_exactly(name):
     x, y = sample(name)
@@ -34,6 +35,7 @@ def test_known_formulas_exactly(name):
     assert [e.complexity for e in front] == sorted(e.complexity for e in front)
 
 
+@pytest.mark.slow
 def test_with_noise_the_same_form_and_constants():
     x, y = sample("a*sin(t) + 1", rows=1000)
     noisy = y + 0.01 * y.std() * np.random.default_rng(2).normal(size=1000)
@@ -47,6 +49,7 @@ def test_a_constant_target():
     assert str(front.best.formula) == "3.5"
 
 
+@pytest.mark.slow
 def test_the_time_limit_bounds_every_phase():
     rng = np.random.default_rng(0)
     x = rng.uniform(0.1, 0.8, (1000, 3))
@@ -67,6 +70,7 @@ def test_a_time_limit_of_zero_still_gives_a_formula():
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.slow
 def test_nothing_outside_its_domain_is_returned():
     x, y = sample("exp(sin(pi*x) + y**2)")
     for entry in find_formula(x, y, time_limit=60):

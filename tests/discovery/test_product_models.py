@@ -1,6 +1,7 @@
 """Products of two curves: found among all pairs, exact after alternating fits, also where both share an input."""
 
 import numpy as np
+import pytest
 
 from edgewise.discovery.curve_models import CurveModelFitter, product_models
 from edgewise.discovery.features import possible_links
@@ -10,6 +11,7 @@ def points(count, low=0.5, high=1.5, rows=600):
     return np.random.default_rng(0).uniform(low, high, (rows, count))
 
 
+@pytest.mark.slow
 def test_a_product_beside_a_sum():
     x = points(3)
     y = x[:, 0] + np.sqrt(x[:, 1]) * np.cos(2 * x[:, 2])
@@ -35,6 +37,7 @@ def test_factors_may_share_an_input():
     assert any(each.error < 0.02 and {len(f.inputs) for f in each.product} == {1, 2} for each in found)
 
 
+@pytest.mark.slow
 def test_under_a_link_with_noise():
     x = points(2, -1, 1, rows=1500)
     clean = np.sqrt(2 + x[:, 0] * np.cos(3 * x[:, 1]))

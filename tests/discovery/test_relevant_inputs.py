@@ -1,6 +1,7 @@
 """Relevant inputs stay, alone, in products and with weak effects; irrelevant ones are removed, few or many."""
 
 import numpy as np
+import pytest
 
 from edgewise.discovery.features import relevant_inputs, residual_f_statistic
 
@@ -22,6 +23,7 @@ def test_a_weak_input_stays_without_noise():
     assert relevant_inputs(x, y) == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_hundred_inputs_of_which_all_or_five_matter():
     x = points(100)
     assert len(relevant_inputs(x, np.exp((np.sin(np.pi * x / 2) ** 2).mean(1)))) >= 98

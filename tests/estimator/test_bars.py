@@ -27,6 +27,7 @@ def covered(ends, y) -> float:
     return float(np.mean((ends[0] <= y) & (y <= ends[1])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_intervals_cover_fresh_points(name):
     """Calibrated by cross-validation (the search) and, shape given, by leaving rows out of the linearised model."""
@@ -45,6 +46,7 @@ def test_intervals_cover_fresh_points(name):
         assert 0.8 < np.sqrt(np.mean(((yt - prediction) / deviation) ** 2)) < 1.2
 
 
+@pytest.mark.slow
 def test_intervals_cover_rows_of_the_diabetes_table():
     X, y = load_diabetes(return_X_y=True)
     held = np.arange(len(y)) % 3 == 0

@@ -49,6 +49,7 @@ def test_a_bad_parameter_is_named_before_any_work(kind, name, value):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
 def test_numbers_of_numpy_are_numbers(kind):
     settings = {"hidden": [np.int64(2)], "grid_size": np.int32(3), "regularization": np.float32(0.01)}
@@ -58,10 +59,12 @@ def test_numbers_of_numpy_are_numbers(kind):
 
 
 class TestRandomState:
+    @pytest.mark.slow
     def test_an_integer_gives_the_same_bits(self):
         assert same(KANRegressor(**DEEP, random_state=3).fit(X, Y), KANRegressor(**DEEP, random_state=3).fit(X, Y))
         assert not same(KANRegressor(**DEEP, random_state=3).fit(X, Y), KANRegressor(**DEEP, random_state=4).fit(X, Y))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
     def test_a_generator_gives_a_new_seed_each_time(self, make):
         shared = KANRegressor(**DEEP, random_state=make(5))
@@ -69,6 +72,7 @@ class TestRandomState:
         assert not same(first, second)
         assert same(first, KANRegressor(**DEEP, random_state=make(5)).fit(X, Y))
 
+    @pytest.mark.slow
     def test_none_draws_a_seed(self):
         fits = [KANRegressor(**DEEP, random_state=None).fit(X, Y) for _ in range(2)]
         assert not same(*fits)
@@ -89,6 +93,7 @@ class TestNothingElseChanges:
             torch.is_grad_enabled(),
         )
 
+    @pytest.mark.slow
     def test_another_default_dtype_makes_no_difference(self):
         expected = KANRegressor(**DEEP).fit(X, Y)
         torch.set_default_dtype(torch.float16)
@@ -107,6 +112,7 @@ class TestNothingElseChanges:
 
 
 class TestScaling:
+    @pytest.mark.slow
     def test_one_far_input_does_no_harm(self):
         """One cell of 1e3 .. 1e12 among 300 rows once turned 0.99 into 0.05."""
         rng = np.random.default_rng(0)
@@ -127,6 +133,7 @@ class TestScaling:
         inputs[7, 0] = 1e12  # beyond the end of the scale it makes no difference how far
         assert same(KANRegressor(**FIXED).fit(inputs, y), before, fresh)
 
+    @pytest.mark.slow
     def test_a_far_input_gets_a_finite_prediction(self):
         fitted = KANRegressor(**DEEP).fit(X * 1e-200, Y)
         far = np.array([[1e300, -1e300], [0, 1e-100]])
@@ -140,6 +147,7 @@ class TestScaling:
         scaled = KANRegressor(**FIXED).fit((X + shift) * size, Y)
         np.testing.assert_allclose(scaled.predict((X + shift) * size), plain, rtol=0, atol=1e-9)
 
+    @pytest.mark.slow
     def test_powers_of_two_make_no_difference_at_all(self):
         fitted = KANRegressor(budget=0.1).fit(X, Y)
         scaled = KANRegressor(budget=0.1).fit(X * 2.0**40, Y * 2.0**-30)
@@ -154,6 +162,7 @@ class TestScaling:
 
 
 class TestWeights:
+    @pytest.mark.slow
     def test_a_weight_is_a_repetition_in_any_order_bit_for_bit(self):
         rng = np.random.default_rng(1)
         weight = rng.integers(0, 4, size=60)
@@ -164,6 +173,7 @@ class TestWeights:
             assert same(weighted, repeated)
             assert weighted.search_.trials == repeated.search_.trials
 
+    @pytest.mark.slow
     def test_a_row_without_weight_is_not_seen(self):
         weight = np.ones(62)
         weight[:2] = 0
@@ -183,6 +193,7 @@ class TestWeights:
 
 
 class TestWarmStart:
+    @pytest.mark.slow
     def test_it_goes_on_from_the_model(self):
         fitted = KANRegressor(**DEEP, warm_start=True).fit(X, Y)
         before = fitted.report_
@@ -191,6 +202,7 @@ class TestWarmStart:
         assert fitted.report_.history[0].loss < 2 * before.loss
         assert fitted.input_scaling_ is scaling
 
+    @pytest.mark.slow
     def test_it_is_the_old_model_when_interrupted_at_once(self):
         fitted = KANRegressor(**DEEP, warm_start=True).fit(X, Y)
         before = fitted.predict(X)
@@ -202,6 +214,7 @@ class TestWarmStart:
         assert fitted.report_.stopped == "interrupted"
         np.testing.assert_allclose(fitted.predict(X), before, atol=1e-3)
 
+    @pytest.mark.slow
     def test_progress_is_told(self):
         events = []
         fitted = KANRegressor(**DEEP, warm_start=True).fit(X, Y).set_params(progress=events.append)
@@ -216,6 +229,7 @@ class TestWarmStart:
         fitted = KANClassifier(**FIXED, warm_start=True).fit(X, Y > 0).fit(X, np.where(Y > 0, "a", "b"))
         assert fitted.classes_.tolist() == ["a", "b"]
 
+    @pytest.mark.slow
     def test_without_it_every_fit_starts_anew(self):
         fitted = KANRegressor(**DEEP).fit(X, -Y).fit(X, Y)
         assert same(fitted, KANRegressor(**DEEP).fit(X, Y))
@@ -260,6 +274,7 @@ def test_what_is_not_finite_is_refused(bad):
 class TestCompany:
     """The estimators among scikit-learn's tools."""
 
+    @pytest.mark.slow
     def test_copies(self):
         fitted = KANClassifier(**DEEP).fit(X, Y > 0)
         for twin in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
@@ -290,6 +305,7 @@ class TestCompany:
             pyplot.close("all")
 
 
+@pytest.mark.slow
 def test_the_trace_and_the_parameters_are_those_of_the_model():
     fitted = KANRegressor(**DEEP).fit(X, Y)
     trace = fitted.trace(X)

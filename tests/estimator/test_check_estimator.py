@@ -1,10 +1,12 @@
 """scikit-learn's own checks of an estimator, all of them, with default parameters."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edgewise.estimator import KANClassifier, KANRegressor
 
 
+@pytest.mark.slow
 @parametrize_with_checks([KANRegressor(), KANClassifier()])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -29,6 +29,7 @@ def fitted():
     return KANRegressor(**SMALL).fit(X, y)
 
 
+@pytest.mark.slow
 def test_the_law_in_the_units_of_the_table(fitted):
     X, y = law(noise=0.5)
     state = {name: value.clone() for name, value in fitted.model_.state_dict().items()}
@@ -61,6 +62,7 @@ def test_sympy_and_places(fitted):
         model.latex(99)
 
 
+@pytest.mark.slow
 def test_without_y_the_predictions_are_imitated(fitted):
     X, _ = law()
     model = copy.copy(fitted).fit_equations(X, time_limit=3)
@@ -69,6 +71,7 @@ def test_without_y_the_predictions_are_imitated(fitted):
     assert model.equations_.best.fresh < 0.01 * model.predict(X).var()
 
 
+@pytest.mark.slow
 def test_the_network_itself_becomes_a_formula():
     X, _ = law()
     y = np.exp(X[:, 0] / 20)

@@ -21,6 +21,7 @@ def run(path, X):
     return space["predict"](X), space
 
 
+@pytest.mark.slow
 def test_a_regressor(tmp_path):
     X, y = table()
     model = KANRegressor(**SMALL).fit(X, y)
@@ -36,6 +37,7 @@ def test_a_regressor(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_classifier_gives_probabilities(tmp_path):
     X, y = table()
     model = KANClassifier(**SMALL).fit(X, np.where(y > 0, "yes", "no"))
@@ -45,6 +47,7 @@ def test_a_classifier_gives_probabilities(tmp_path):
     assert space["OUTPUTS"] == ["probability of no", "probability of yes"]
 
 
+@pytest.mark.slow
 def test_bad_arguments_are_refused(tmp_path):
     X, y = table()
     with pytest.raises(InputError, match=r"path must end in \.py, \.c, \.onnx, \.pt2"):

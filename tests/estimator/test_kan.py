@@ -14,10 +14,12 @@ FIXED = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
 
 
 class TestRegressor:
+    @pytest.mark.slow
     def test_one_input(self):
         x = np.linspace(0, 6, 80)[:, None]
         assert KANRegressor(budget=0.3).fit(x, np.sin(x[:, 0])).score(x, np.sin(x[:, 0])) > 0.9999
 
+    @pytest.mark.slow
     def test_two_rows_lie_on_the_model(self):
         fitted = KANRegressor().fit(X[:2], Y[:2])
         assert np.isfinite(fitted.predict(X)).all()
@@ -28,6 +30,7 @@ class TestRegressor:
         np.testing.assert_allclose(fitted.predict(X), Y[0], rtol=1e-12)
         assert "only one distinct sample" in fitted.search_.sentences[0]
 
+    @pytest.mark.slow
     def test_equal_inputs_get_the_mean(self):
         fitted = KANRegressor(budget=0.1).fit(np.ones((50, 2)), Y[:50])
         np.testing.assert_allclose(fitted.predict(np.ones((1, 2))), Y[:50].mean(), atol=1e-3)
@@ -38,6 +41,7 @@ class TestRegressor:
         fitted = KANRegressor(budget=0.1).fit(X[few], Y[few])
         assert fitted.predict(X).tobytes() == KANRegressor(budget=0.1).fit(X[:10], Y[:10]).predict(X).tobytes()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("value", [0.0, 3.7, -1e150, 1e-300])
     def test_a_constant_target(self, value):
         predicted = KANRegressor(budget=0.1).fit(X, np.full(100, value)).predict(X)
@@ -71,6 +75,7 @@ class TestRegressor:
         assert fitted.predict(X).shape == (100, 1)
         assert fitted.predict(X)[:, 0].tobytes() == KANRegressor(**FIXED).fit(X, Y).predict(X).tobytes()
 
+    @pytest.mark.slow
     def test_more_columns_than_rows(self):
         rng = np.random.default_rng(1)
         wide = rng.normal(size=(60, 500))
@@ -127,6 +132,7 @@ class TestClassifier:
         shares = fitted.predict_proba(X)
         np.testing.assert_allclose(fitted.decision_function(X), np.log(shares[:, 1] / shares[:, 0]), atol=1e-8)
 
+    @pytest.mark.slow
     def test_rare_classes(self):
         """One row, and a handful among hundreds: there, ordered, and no more likely than they are."""
         y = np.where(np.arange(100) < 5, "rare", "usual").astype("<U6")
@@ -135,6 +141,7 @@ class TestClassifier:
         assert fitted.classes_.tolist() == ["rare", "single", "usual"]
         np.testing.assert_allclose(fitted.predict_proba(X).mean(0), [0.05, 0.01, 0.94], atol=0.02)
 
+    @pytest.mark.slow
     def test_thirty_classes(self):
         rng = np.random.default_rng(3)
         y = np.arange(300) % 30
@@ -151,6 +158,7 @@ class TestClassifier:
         fitted = KANClassifier(**{**FIXED, "regularization": 0.0}).fit(X, y)
         assert fitted.score(X, y) == 1 and np.isfinite(fitted.decision_function(X * 1e6)).all()
 
+    @pytest.mark.slow
     def test_more_columns_than_rows(self):
         wide = np.random.default_rng(1).normal(size=(60, 500))
         y = wide[:, 0] > 0

@@ -54,6 +54,7 @@ def same(one, other):
     return repr(one) == repr(other) and type(one) is type(other)
 
 
+@pytest.mark.slow
 def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
     loaded, extra = there_and_back(regressor, tmp_path, extra={"note": [1, "two", None]})
     assert extra == {"note": [1, "two", None]}
@@ -69,6 +70,7 @@ def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
         assert same(getattr(loaded, name).to_json(), getattr(regressor, name).to_json()), name
 
 
+@pytest.mark.slow
 def test_formulas_come_back(read, regressor, tmp_path):
     loaded, _ = there_and_back(read, tmp_path)
     assert str(loaded.equations_) == str(read.equations_) and loaded.latex() == read.latex()
@@ -106,6 +108,7 @@ def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
         load_estimator(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, LABELS[kind])
@@ -131,6 +134,7 @@ def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
         loaded.predict(frame[["b", "a", "c"]])
 
 
+@pytest.mark.slow
 def test_parameters_of_numpy_types_are_stored(tmp_path):
     fitted = KANRegressor(
         hidden=(np.int64(2),),
@@ -245,6 +249,7 @@ def stored_fields(estimator, tmp_path):
     return file.model, file.extra["estimator"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["regressor", "classifier", "read"])
 def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
     estimator = request.getfixturevalue(which)

@@ -45,6 +45,7 @@ def assert_equal_to_rounding(path, model, x):
     assert (run(path, x) - expected)[small].abs().max() <= 1000 * EPS[x.dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "degree", "base", "dtype"),
     [
@@ -69,6 +70,7 @@ def test_a_kan_in_onnxruntime(tmp_path, width, degree, base, dtype):
     onnx.checker.check_model(onnx.load(path), full_check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
 def test_an_mlp_in_onnxruntime(tmp_path, activation):
     model = MLP([3, 5, 2], activation=activation, dtype=torch.float64)
@@ -76,6 +78,7 @@ def test_an_mlp_in_onnxruntime(tmp_path, activation):
     assert_equal_to_rounding(tmp_path / "m.onnx", model, points(3, torch.float64))
 
 
+@pytest.mark.slow
 def test_uneven_knots_one_input_and_another_dtype(tmp_path):
     model = KAN([1, 2], 4, 3, dtype=torch.float64)
     knots = torch.tensor([[-2, -1.7, -1.2, -1, -0.9, 0.3, 0.5, 1, 1.5, 1.6, 3]], dtype=torch.float64)
@@ -87,6 +90,7 @@ def test_uneven_knots_one_input_and_another_dtype(tmp_path):
     assert model.training
 
 
+@pytest.mark.slow
 def test_files_run_where_neither_edgewise_nor_torch_is_known(tmp_path):
     model = KAN([2, 1], dtype=torch.float64)
     to_onnx(model, tmp_path / "m.onnx")
@@ -103,6 +107,7 @@ def test_files_run_where_neither_edgewise_nor_torch_is_known(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_library_stays_quiet_and_leaves_filters_alone(tmp_path, capfd):
     filters, level = list(warnings.filters), logging.getLogger("torch.onnx").level
     to_onnx(MLP([2, 1]), tmp_path / "a.onnx")
@@ -111,6 +116,7 @@ def test_the_library_stays_quiet_and_leaves_filters_alone(tmp_path, capfd):
     assert logging.getLogger("torch.onnx").level == level
 
 
+@pytest.mark.slow
 def test_files_are_equal_and_do_not_tell_where_they_were_made(tmp_path):
     for name in "ab":
         to_onnx(KAN([2, 1], 3, 2), tmp_path / name)
@@ -119,6 +125,7 @@ def test_files_are_equal_and_do_not_tell_where_they_were_made(tmp_path):
     assert not re.search(rb"/[a-z]+/|\.py|edgewise", data)
 
 
+@pytest.mark.slow
 def test_bad_arguments(tmp_path):
     with pytest.raises(InputError, match=r"^model must be a KAN or MLP, got torch.nn.modules.linear.Linear$"):
         to_onnx(torch.nn.Linear(1, 1), tmp_path / "m")
@@ -137,6 +144,7 @@ def test_a_missing_package_is_answered_with_the_pip_line(tmp_path, monkeypatch, 
         to_onnx(MLP([1, 1]), tmp_path / "m")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_products_and_elementary_functions(tmp_path, dtype):
     names = [["x", "x^2", "1/x", "exp", "log", "sin", "tanh", "gaussian"], ["sqrt", "x^1.5", "abs", "cos"] + [""] * 4]
@@ -146,6 +154,7 @@ def test_products_and_elementary_functions(tmp_path, dtype):
     assert_equal_to_rounding(tmp_path / "m.onnx", model, x)
 
 
+@pytest.mark.slow
 def test_every_elementary_function_exports(tmp_path):
     model = KAN([1, len(ELEMENTARY)], functions=[[list(ELEMENTARY)]], dtype=torch.float32)
     to_onnx(model, tmp_path / "m.onnx")

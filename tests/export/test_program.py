@@ -13,6 +13,7 @@ from edgewise.export import to_c, to_onnx, to_program, to_python
 from edgewise.export.steps import InUnits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["degree 0", "degree 5", "mixed", "formula", "silu"])
 def test_the_program_is_the_network(tmp_path, name):
     model, x, expected = case(name)
@@ -24,6 +25,7 @@ def test_the_program_is_the_network(tmp_path, name):
     assert model.training
 
 
+@pytest.mark.slow
 def test_in_the_units_of_a_table_without_edgewise(tmp_path):
     model, x, _ = case("degree 5")
     own = units(2, 2)
@@ -38,6 +40,7 @@ def test_in_the_units_of_a_table_without_edgewise(tmp_path):
     torch.testing.assert_close(torch.load(tmp_path / "y.pt"), InUnits(model, own)(x).detach(), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(InputError, match="model must be a KAN or MLP"):
         to_program(torch.nn.Linear(1, 1), tmp_path / "m")
@@ -45,6 +48,7 @@ def test_bad_arguments_are_refused(tmp_path):
         to_program(case("degree 1")[0], tmp_path / "absent" / "m")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [to_program, to_onnx, to_python, to_c])
 def test_the_path_first_still_works_and_warns(tmp_path, function):
     model, old, new = case("degree 1")[0], tmp_path / "old", tmp_path / "new"

@@ -83,6 +83,7 @@ def test_known_numbers(value, form):
     assert next(closed_forms(value + 1e-9, 1e-7)) == form
 
 
+@pytest.mark.slow
 @given(st.floats(-5, 5), st.floats(1e-9, 0.1))
 def test_known_numbers_are_within_reach(value, reach):
     assert all(abs(value_of(form) - value) <= reach for form in closed_forms(value, reach))

@@ -18,6 +18,7 @@ CURVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CURVES)
 def test_the_function_that_made_a_curve_comes_first(name):
     function, low, high = CURVES[name]

@@ -11,6 +11,7 @@ from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sin", "exp", "x^2", "log", "tanh", "sqrt", "J0", "1/x", "arcsin"])
 def test_finds_every_kind_and_its_numbers(name):
     u = np.random.default_rng(0).uniform(0.1, 0.8, 300)
@@ -22,6 +23,7 @@ def test_finds_every_kind_and_its_numbers(name):
     np.testing.assert_allclose(again, 0.7 * value - 2, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_scale_and_offset_change_nothing():
     u = np.random.default_rng(0).uniform(-1, 1, 300)
     plain, tiny = edge_fits(u, np.sin(3 * u)), edge_fits(u, 1e-6 * np.sin(3 * u) + 5)
@@ -64,6 +66,7 @@ def test_the_expression_leaves_out_factors_of_one_and_shifts_of_zero(fit, text):
     assert as_text(fit.expression(), ["x"]) == text
 
 
+@pytest.mark.slow
 def test_a_fit_becomes_its_formula():
     u = np.random.default_rng(0).uniform(0.2, 1, 200)
     best = edge_fits(u, 2 * np.exp(-3 * u) + 0.5)[0]

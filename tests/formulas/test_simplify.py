@@ -38,6 +38,7 @@ NODES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(NODES)
 def test_values_stay_and_nothing_grows(node):

@@ -31,6 +31,7 @@ def rmse(result, function, features=2):
         return float((result.model(x)[:, 0] - y).square().mean().sqrt())
 
 
+@pytest.mark.slow
 def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
     heard = []
     result = approximate(
@@ -51,6 +52,7 @@ def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
     assert len({at.stage for at in heard}) > 2
 
 
+@pytest.mark.slow
 def test_a_product_is_learned_to_rounding():
     product = lambda x: x[:, 0] * x[:, 1]  # noqa: E731
     result = approximate(Regression(*samples(product, 500)), width=[2, 2, 1], degree=2, domain=(-1, 1), starts=4)
@@ -58,6 +60,7 @@ def test_a_product_is_learned_to_rounding():
     assert result.stopped == "converged"
 
 
+@pytest.mark.slow
 def test_too_few_samples_end_the_refinement_with_the_reason():
     result = approximate(Regression(*samples(exp_sin, 120)), width=[2, 1, 1], starts=2)
     assert result.stopped == "converged"
@@ -67,6 +70,7 @@ def test_too_few_samples_end_the_refinement_with_the_reason():
     assert result.phases[-1].parameters * 2 <= 120 * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [[2, 1], None])
 def test_a_lattice_is_no_finer_than_its_points(width):
     x = torch.cartesian_prod(*[torch.arange(12.0, dtype=torch.float64)] * 2) / 6 - 1
@@ -76,6 +80,7 @@ def test_a_lattice_is_no_finer_than_its_points(width):
         assert any("12 different values" in sentence for sentence in result.sentences)
 
 
+@pytest.mark.slow
 def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.005)
     assert result.stopped == "budget"
@@ -89,6 +94,7 @@ def test_a_constant_target_ends_cleanly():
     assert rmse(result, lambda x: 0 * x[:, 0] + 2.0) < 1e-10
 
 
+@pytest.mark.slow
 def test_ctrl_c_returns_the_best_so_far():
     def stop(progress):
         if progress.stage.startswith("grid"):
@@ -99,6 +105,7 @@ def test_ctrl_c_returns_the_best_so_far():
     assert rmse(result, exp_sin) < 0.1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits():
     runs = [approximate(Regression(*samples(exp_sin, 200)), width=[2, 1, 1], starts=2, seed=3) for _ in range(2)]
     assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
@@ -129,6 +136,7 @@ def test_only_a_regression_with_enough_samples_is_taken():
         approximate(Regression(*samples(exp_sin, 10)))
 
 
+@pytest.mark.slow
 def test_a_fit_without_finite_loss_is_reported_as_one(monkeypatch):
     def failing(*arguments, **settings):
         start = train_start(*arguments, **settings)

@@ -34,10 +34,12 @@ def same(one, other):
     return all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_smooth_function_is_found_to_four_digits():
     assert r2(auto_fit(regression(300), SearchSettings(1)).model, regression(2000, seed=1)) > 0.9999
 
 
+@pytest.mark.slow
 def test_noise_is_predicted_by_its_mean():
     generator = torch.Generator().manual_seed(0)
     x, fresh = (torch.randn(200, 3, generator=generator, dtype=torch.float64) for _ in range(2))
@@ -47,6 +49,7 @@ def test_noise_is_predicted_by_its_mean():
         assert float(model(fresh).square().mean()) < 0.05
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_budget_give_the_same_bits():
     problem = regression(60, noise=0.1)
     runs = [(0, None), (0, 1e6), (1, None)]
@@ -61,6 +64,7 @@ def test_a_tiny_budget_still_fits():
     assert result.search.stopped == "budget" and result.report.stopped in ("converged", "max_steps", "no_progress")
 
 
+@pytest.mark.slow
 def test_the_best_of_several_starts_is_kept_as_far_as_the_budget_goes():
     problem = regression(60, noise=0.1)
     one, all_of_them = (auto_fit(problem, SearchSettings(1, budget=budget, **FIXED)) for budget in (1e-9, 1.0))
@@ -92,6 +96,7 @@ def test_only_so_many_samples_are_searched_and_all_are_fitted():
     assert sum(len(held) for _, held in search.folds) == 40
 
 
+@pytest.mark.slow
 def test_a_time_limit_bounds_the_final_fit():
     """With no time left it sees no more samples than the search did, and says so; without a limit all of them."""
     policy = SearchPolicy(search_samples=50)
@@ -136,6 +141,7 @@ def stages():
 
 
 class TestInterrupt:
+    @pytest.mark.slow
     @pytest.mark.parametrize("when", ["first", "first of final", "later in final", "last"])
     def test_a_usable_model_whenever_it_comes(self, when, stages):
         problem = regression(60)
@@ -155,6 +161,7 @@ class TestInterrupt:
         assert result.report.stopped == "interrupted" and result.search.stopped == "converged"
         assert "Interrupted after step" in result.report.message
 
+    @pytest.mark.slow
     def test_in_a_second_start_the_first_is_kept(self):
         problem = regression(60)
         count = len(stages_of(problem, **FIXED, budget=1e-9))
@@ -172,6 +179,7 @@ class TestInterrupt:
             auto_fit(regression(20), SearchSettings(1, **FIXED))
 
 
+@pytest.mark.slow
 def test_classes():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(90, 2, generator=generator, dtype=torch.float64)
@@ -190,6 +198,7 @@ def ordered_classes(rows=120, noise=0.3):
 class TestThresholds:
     """After the work the thresholds of ordered classes are those that were trained with the returned model."""
 
+    @pytest.mark.slow
     def test_those_of_the_best_start(self):
         problem = ordered_classes()
         result = auto_fit(problem, SearchSettings(1, hidden=(3,), grid_size=4, strength=1e-3))
@@ -215,6 +224,7 @@ class TestThresholds:
         assert not torch.equal(problem.thresholds, fresh.thresholds)
 
 
+@pytest.mark.slow
 def test_a_product_with_noise_is_taken_for_one():
     generator = torch.Generator().manual_seed(0)
     x = 2 * torch.rand(300, 3, generator=generator, dtype=torch.float64) - 1

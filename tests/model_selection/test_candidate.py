@@ -45,6 +45,7 @@ def test_it_describes_itself(candidate, words):
     assert candidate.describe() == words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "candidate",
     [
@@ -123,6 +124,7 @@ class TestTraining:
         report = train_candidate(regression(), Candidate(), outputs=1, seed=0)[1]
         assert report.history[1].loss + report.history[1].penalty <= 1.0001 * (report.loss + report.history[-1].penalty)
 
+    @pytest.mark.slow
     def test_the_seed_gives_the_bits(self):
         states = [
             train_candidate(regression(), Candidate((2,)), outputs=1, seed=seed)[0].state_dict() for seed in (0, 0, 1)
@@ -130,6 +132,7 @@ class TestTraining:
         assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
         assert not torch.equal(states[0]["layers.0.coef"], states[2]["layers.0.coef"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("candidate", [Candidate(), Candidate((2,), 8), Candidate((2,))])
     @pytest.mark.parametrize("problem", [regression(), classification()])
     def test_progress_rises_to_at_most_one(self, candidate, problem):
@@ -147,6 +150,7 @@ class TestTraining:
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         assert finer.config.grid_size == (8, 8) and report.history[0].loss < 0.1
 
+    @pytest.mark.slow
     def test_going_on_with_a_final_model_never_makes_it_worse(self):
         problem, candidate = regression(), Candidate((3,), strength=1e-3)
         model, first = train_candidate(problem, candidate, outputs=1, seed=0, final=True)
@@ -167,6 +171,7 @@ class TestTraining:
         assert model(regression().train.x).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_product_multiplies_a_function_of_each_input():
     """A product takes few numbers from noisy samples, fewer than sums of squares."""
     x = 2 * torch.rand(300, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1

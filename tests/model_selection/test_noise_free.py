@@ -26,6 +26,7 @@ def result():
     return auto_fit(additive(), SearchSettings(1))
 
 
+@pytest.mark.slow
 def test_samples_without_noise_are_approximated(result):
     chosen, config = result.search.chosen, result.model.config
     assert result.report.validation_loss < 1e-13
@@ -35,6 +36,7 @@ def test_samples_without_noise_are_approximated(result):
     assert result.search.sentences[-1].startswith("Chosen without noise: additive, grid ")
 
 
+@pytest.mark.slow
 def test_what_is_held_out_made_no_choice(result, monkeypatch):
     """Else error bars would be too narrow by as much as the choice among many models was lucky."""
     assert len(result.held_out) == 30
@@ -52,6 +54,7 @@ def test_what_is_held_out_made_no_choice(result, monkeypatch):
     assert float(error) < 1e-14
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(result):
     again = auto_fit(additive(), SearchSettings(1))
     for name, value in result.model.state_dict().items():
@@ -59,6 +62,7 @@ def test_the_same_seed_gives_the_same_bits(result):
     assert again.search == result.search
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "settings"),
     [
@@ -74,6 +78,7 @@ def test_only_where_there_is_no_noise_and_all_is_free(problem, settings, monkeyp
     assert auto_fit(problem, SearchSettings(1, budget=0.05, **settings)).search.chosen.strength > 0
 
 
+@pytest.mark.slow
 def test_what_is_no_closer_is_not_taken():
     settings = SearchSettings(1, policy=SearchPolicy(approximation_gain=0.0))
     assert auto_fit(additive(), settings).search.chosen.strength > 0
@@ -84,6 +89,7 @@ def test_without_work_left_the_search_decides(monkeypatch):
     assert auto_fit(additive(), SearchSettings(1, budget=1e-9)).search.chosen.strength > 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_model_of_the_search(monkeypatch):
     monkeypatch.setattr(noise_free, "approximate", interrupted)
     found = auto_fit(additive(), SearchSettings(1))

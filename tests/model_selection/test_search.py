@@ -35,13 +35,16 @@ def searched(problem, *, progress=None, **settings):
 
 
 class TestChoice:
+    @pytest.mark.slow
     def test_additive_data_get_an_additive_model(self):
         assert searched(ADDITIVE)[1].chosen.hidden == ()
 
+    @pytest.mark.slow
     def test_a_product_gets_a_hidden_layer(self):
         _, report = searched(PRODUCT)
         assert report.chosen.hidden and min(trial.loss for trial in report.trials) < 0.1
 
+    @pytest.mark.slow
     def test_a_product_is_found_though_the_best_additive_model_is_the_flattest(self):
         """The walk over strengths ends at the strongest there; hidden layers don't start from that."""
         report = searched(problem_of(lambda x: torch.sin(3 * x[:, 0] * x[:, 1]), rows=150))[1]
@@ -49,6 +52,7 @@ class TestChoice:
         assert max(additive) > SearchPolicy().strongest_hidden
         assert report.chosen.hidden
 
+    @pytest.mark.slow
     def test_products_and_two_hidden_layers_are_tried_where_they_may_pay(self):
         report = searched(problem_of(lambda x: torch.exp(-4 * (x[:, 0] - x[:, 1]) ** 2), rows=300, noise=0.02))[1]
         tried = [(trial.candidate.hidden, trial.candidate.product) for trial in report.trials]
@@ -57,10 +61,12 @@ class TestChoice:
         assert told and (SearchPolicy().two_layers, False) in tried
         assert report.chosen.hidden and not report.chosen.product
 
+    @pytest.mark.slow
     def test_noise_gets_the_simplest_and_strongest(self):
         _, report = searched(NOISE)
         assert report.chosen.hidden == () and report.chosen.grid_size == 4 and report.chosen.strength >= 0.1
 
+    @pytest.mark.slow
     def test_only_what_is_asked_for_is_searched(self):
         for name in ("hidden", "grid", "strength"):
             fixed = {"hidden": (2,), "grid_size": 3, "strength": 1e-3}
@@ -77,11 +83,13 @@ class TestChoice:
         assert report.sentences == ("Shape, grid and regularisation were given.",)
         assert repr(report) == f"<SearchReport: {report.chosen.describe()}, chosen of 0 candidates, converged>"
 
+    @pytest.mark.slow
     def test_the_hopeless_are_not_trained_on_every_fold(self):
         report = searched(NOISE)[1]
         assert {trial.folds for trial in report.trials} != {report.folds}
         assert all(1 <= trial.folds <= report.folds for trial in report.trials)
 
+    @pytest.mark.slow
     def test_an_exact_fit_ends_the_search(self):
         x = ADDITIVE.train.x
         report = searched(Regression(x, torch.zeros(len(x), 1, dtype=torch.float64)))[1]
@@ -90,6 +98,7 @@ class TestChoice:
 
 
 class TestSentences:
+    @pytest.mark.slow
     @pytest.mark.parametrize("problem", [ADDITIVE, PRODUCT, NOISE])
     def test_they_are_distinct_sentences_that_agree_with_the_choice(self, problem):
         report = searched(problem)[1]
@@ -103,6 +112,7 @@ class TestSentences:
 
 
 class TestBudget:
+    @pytest.mark.slow
     def test_a_larger_one_never_tries_less(self):
         reports = [searched(PRODUCT, budget=budget)[1] for budget in (1e-9, 0.3, 1.0)]
         trials = [[trial.candidate for trial in report.trials] for report in reports]
@@ -114,6 +124,7 @@ class TestBudget:
             "the next candidate would have been: additive, grid 4, regularisation 1e-05.",
         )
 
+    @pytest.mark.slow
     def test_a_product_that_costs_too_much_is_no_end(self):
         """Of many inputs it costs more than hidden layers do."""
         x = 2 * torch.rand(600, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
@@ -122,6 +133,7 @@ class TestBudget:
         assert any(each.startswith("The budget is too small for this candidate: ") for each in report.sentences)
         assert report.chosen.hidden and not report.chosen.product
 
+    @pytest.mark.slow
     def test_the_work_stays_within_it(self):
         for budget in (0.2, 1.0):
             search, report = searched(PRODUCT, budget=budget)
@@ -141,11 +153,13 @@ class TestBudget:
         assert report.stopped == "time_limit" and len(report.trials) == 1
         assert report.sentences[0].startswith("The search stopped because of the time limit of 1e-09 s; the next ")
 
+    @pytest.mark.slow
     def test_a_time_limit_that_is_not_hit_changes_nothing(self):
         assert searched(ADDITIVE, time_limit=1e6)[1] == searched(ADDITIVE)[1]
 
 
 class TestProgress:
+    @pytest.mark.slow
     def test_it_rises_from_zero_to_one_and_the_time_left_is_finite(self):
         events = []
         searched(PRODUCT, progress=events.append)
@@ -178,6 +192,7 @@ class TestInterrupt:
         assert model(PRODUCT.train.x).isfinite().all()
         assert report.sentences == ("Interrupted at: additive, grid 4, regularisation 1e-04.",)
 
+    @pytest.mark.slow
     def test_in_a_later_trial_model_and_choice_agree(self):
         stages = []
         searched(PRODUCT, progress=lambda event: stages.append(event.stage))
@@ -223,6 +238,7 @@ def test_losses_that_are_not_finite_lose():
     assert module.paired_gain(broken, good)[0] == math.inf
 
 
+@pytest.mark.slow
 def test_ordered_classes_are_judged_with_the_thresholds_of_their_fold():
     """With the thresholds that the whole problem started from the held-out loss would be 1.3."""
     generator = torch.Generator().manual_seed(0)

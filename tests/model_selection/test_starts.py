@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from edgewise.model_selection import starts as starts_module
@@ -31,6 +32,7 @@ def test_shapes_go_from_additive_to_two_hidden_layers():
         assert len(set(shapes)) == len(shapes)
 
 
+@pytest.mark.slow
 def test_the_shape_of_the_function_wins_over_an_additive_one():
     data = problem(lambda x: torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2))
     stages = []
@@ -44,12 +46,14 @@ def test_the_shape_of_the_function_wins_over_an_additive_one():
     assert stages
 
 
+@pytest.mark.slow
 def test_a_function_that_needs_no_hidden_layer_gets_none():
     data = problem(lambda x: torch.sin(2 * x[:, 0]) + x[:, 1] ** 3)
     start, _ = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(degree=5, starts=2), unlimited())
     assert start.width == (2, 1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_start_and_another_seed_another():
     data = problem(lambda x: x[:, 0] * x[:, 1], samples=200)
     first, second, third = (
@@ -66,6 +70,7 @@ def test_every_start_is_another_one():
     assert len(weights.flatten(1).unique(dim=0)) == 4
 
 
+@pytest.mark.slow
 def test_a_shape_that_was_given_is_not_proved():
     """No halving before there is anything to choose."""
     stages = []

@@ -38,6 +38,7 @@ def assert_close(found, expected):
     assert (found - expected).abs().max() <= 1e-10 * (expected.abs().max() + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", range(1, 6))
 def test_along_directions(network, kernel, order):
     x, directions = points(5, 2).tanh(), numbers(3, 2, seed=8)

@@ -241,6 +241,7 @@ def test_ensembles_by_stacked_state(kind):
         assert torch.allclose(stacked[k], model(x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_compiles_as_one_graph(kind):
     model = kind([2, 3, 1])
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
@@ -254,6 +255,7 @@ def test_compiles_as_one_graph(kind):
         assert torch.allclose(eager, fast, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_exports_with_a_dynamic_batch(kind):
     model = kind([2, 3, 1])
     program = torch.export.export(model, (points(4, 2),), dynamic_shapes=({0: torch.export.Dim("batch")},))

@@ -26,6 +26,7 @@ def test_no_batch_is_larger_than_asked_for():
     assert sizes == [8192, 8192, 3616]
 
 
+@pytest.mark.slow
 def test_wide_layers_get_few_rows():
     assert rows_in_memory(MLP([2, 5, 1])) == 2**16
     wide, wider = KAN([200, 200, 1]), KAN([2000, 2000, 1])

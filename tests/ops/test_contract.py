@@ -170,6 +170,7 @@ class _Sum(torch.nn.Module):
         return spline_sum(x, self.coef, self.knots, 3)
 
 
+@pytest.mark.slow
 def test_compiles_as_one_graph_with_backward_and_second_derivatives_inside():
     _, _, x, coef, knots = make_case(3)
     module = _Sum(coef, knots)
@@ -194,6 +195,7 @@ def test_compiles_as_one_graph_with_backward_and_second_derivatives_inside():
         assert torch.allclose(run(ends).diagonal(dim1=1, dim2=2), torch.from_numpy(expected), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_exports_with_a_dynamic_batch_to_plain_torch():
     _, _, x, coef, knots = make_case(3)
     module = _Sum(coef, knots)
@@ -225,6 +227,7 @@ def test_autocast_leaves_splines_in_their_own_dtype(weighted):
         assert torch.equal(plain, mixed)
 
 
+@pytest.mark.slow
 def test_compiled_autocast_too():
     _, _, x, coef, knots = (tensor.detach().float() for tensor in make_case(3))
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -70,6 +70,7 @@ def test_one_call_forward_and_one_backward(monkeypatch):
     assert layer.coef.grad[0, :, 1].count_nonzero() == 0  # masked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
 def test_gradcheck_and_gradgradcheck(base):
     layer, x = make_layer(base)
@@ -126,6 +127,7 @@ def test_copies_compute_the_same(copied):
     assert torch.equal(copied(layer)(x), layer(x))
 
 
+@pytest.mark.slow
 def test_compiled_layers_agree():
     layer, x = make_layer()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")

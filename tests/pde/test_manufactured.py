@@ -89,6 +89,7 @@ def _both(x, y):
     return torch.stack([3 * x**2 * y - 2 * y**2, x**3 - 4 * x * y + 1], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("domain", "condition"), PAIRS)
 def test_conditions_on_domains(domain, condition):
     problem = PDE(
@@ -112,6 +113,7 @@ OPERATORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATORS)
 def test_operators(name):
     """The right side is what the operator makes of the known solution, by nested autograd."""
@@ -157,6 +159,7 @@ def test_divergence_and_curl_in_the_plane():
     assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
 
 
+@pytest.mark.slow
 def test_curl_in_space():
     solution = {"u": lambda y, z: y * z, "v": lambda x, z: x * z**2, "w": lambda x, y: x * y}
 
@@ -216,6 +219,7 @@ def test_periodic():
     assert solve(problem, tolerance=1e-6, budget=0.01).errors().relative_l2 < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", [name for name in PLANE if name != "square"])
 def test_domains_over_time(domain):
     def lifted(x, y, t):

@@ -47,6 +47,7 @@ def test_text_in_svg_is_text_and_there_is_no_date(figure):
     assert "STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif" in svg
 
 
+@pytest.mark.slow
 def test_save_refuses_other_names_and_leaves_nothing_behind(figure, tmp_path):
     with pytest.raises(InputError, match=r"must end in \.svg, \.pdf or \.png"):
         save(figure, tmp_path / "figure.docx")

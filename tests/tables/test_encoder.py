@@ -344,6 +344,7 @@ def tables(draw):
     return table(steady=np.arange(rows) % 3, **{name: c for name, c in columns.items() if name != "steady"})
 
 
+@pytest.mark.slow
 @given(tables())
 @settings(max_examples=150, deadline=None)
 def test_any_table_gives_finite_inputs_and_round_trips(data):

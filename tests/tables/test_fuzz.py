@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from edgewise.errors import EdgewiseError, EdgewiseWarning
 from edgewise.tables import TableEncoder, read_table
@@ -69,6 +70,7 @@ def outcome(path, rng: random.Random) -> str:
     return "read"
 
 
+@pytest.mark.slow
 def test_damaged_csv(tmp_path):
     rng = random.Random(0)
     counts = Counter()
@@ -84,6 +86,7 @@ def test_damaged_csv(tmp_path):
     assert min(counts["read"], counts["FileError"], counts["InputError"]) > 200
 
 
+@pytest.mark.slow
 def test_fitted_on_one_damaged_table_applied_to_another(tmp_path):
     rng = random.Random(1)
     counts = Counter()
@@ -105,6 +108,7 @@ def test_fitted_on_one_damaged_table_applied_to_another(tmp_path):
     assert min(counts["read"], counts["refused"]) > 100
 
 
+@pytest.mark.slow
 def test_damaged_parquet(tmp_path):
     rng = random.Random(2)
     columns = {

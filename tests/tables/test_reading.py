@@ -100,6 +100,7 @@ def test_not_numbers(write, cell):
     assert read_table(write(f"a,b\n1,{cell}\n")).columns["b"].tolist() == [cell]
 
 
+@pytest.mark.slow
 def test_text_that_comes_late_keeps_its_spelling(write):
     rows = ["01,1"] * 300_000 + ["A1,2"]
     table = read_table(write("code,n\n" + "\n".join(rows)))
@@ -266,6 +267,7 @@ def test_broken_parquet(tmp_path, write):
     assert "damaged or cut short" in sentence(write(b"a,b\n1,2\n", "u.parquet"))
 
 
+@pytest.mark.slow
 def test_parquet_with_too_many_columns(tmp_path):
     path = parquet(tmp_path, **{f"c{i}": [1] for i in range(10_001)})
     assert "at most 10,000 columns were expected, got 10,001" in sentence(path)
@@ -277,6 +279,7 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     assert sentence(path, MissingExtraError).endswith("pip install 'edgewise[tables]'")
 
 
+@pytest.mark.slow
 def test_importing_tables_and_reading_csv_loads_neither_pandas_nor_pyarrow(write):
     code = (
         "import sys; from edgewise.tables import read_table; read_table(sys.argv[1]);"

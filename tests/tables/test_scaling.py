@@ -82,6 +82,7 @@ def test_subnormal_width_gives_finite_output():
     assert np.isfinite(AffineScaling.fit(x).transform(x)).all()
 
 
+@pytest.mark.slow
 @given(columns, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_weights_are_repeats_in_any_order(x, random):

@@ -62,6 +62,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(tmp_path):
     store, out = tmp_path / "store", tmp_path / "result"
     command = [sys.executable, "-c", WORKER]

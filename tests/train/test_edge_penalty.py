@@ -55,6 +55,7 @@ def test_curvature_is_the_second_derivative(degree, base):
     assert float(value.detach()) == pytest.approx(float(theta @ found @ theta) / 2, rel=1e-9)  # t'Ht / 2 the value
 
 
+@pytest.mark.slow
 def test_strengths_settle_where_the_marginal_likelihood_is_flat():
     """y = B c + noise with c ~ N(0, (s^2 / N) / (l R + m I / n)): its density by numpy, its slope by differences."""
     rng = np.random.default_rng(0)
@@ -83,6 +84,7 @@ def test_strengths_settle_where_the_marginal_likelihood_is_flat():
     assert likelihood(bend, size) > likelihood(bend / 30, size) + 0.2
 
 
+@pytest.mark.slow
 def test_an_input_that_does_nothing_is_shrunk_to_nothing():
     rng = np.random.default_rng(1)
     X = rng.uniform(-1, 1, (300, 2))

@@ -33,6 +33,7 @@ def kan(width, grid_size=4):
     return KAN(width, grid_size, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "width", "plan"), [(additive, (2, 1), ADDITIVE_PLAN), (product, (2, 2, 1), TRIAL_PLAN)]
 )
@@ -48,6 +49,7 @@ def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, wid
     assert report.plan["penalty"]["name"] == "EdgePenalty"
 
 
+@pytest.mark.slow
 def test_a_finer_grid_is_smoothed_as_well():
     problem, exact = noisy(additive)
     model = kan((2, 1), 32)
@@ -55,6 +57,7 @@ def test_a_finer_grid_is_smoothed_as_well():
     assert float((model(problem.train.x).detach() - exact).square().mean().sqrt()) < 0.04
 
 
+@pytest.mark.slow
 def test_the_factor_is_kept_only_where_gcv_falls(monkeypatch):
     problem, _ = noisy(additive, 100)
     found = {}
@@ -66,6 +69,7 @@ def test_the_factor_is_kept_only_where_gcv_falls(monkeypatch):
     assert found[()] == found[1e6,]
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one_and_an_interruption_ends_it():
     problem, _ = noisy(product, 60)
     seen = []
@@ -81,6 +85,7 @@ def test_progress_rises_to_one_and_an_interruption_ends_it():
     assert report.stopped == "interrupted"
 
 
+@pytest.mark.slow
 def test_domains_move_at_the_planned_updates():
     problem, _ = noisy(product, 60)
     calls = []

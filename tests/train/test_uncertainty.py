@@ -118,6 +118,7 @@ def covered(width: tuple[int, ...], seed: int) -> tuple[float, float]:
     return float(intervals), float((wrong <= 1.645 * bars.std(model, x, noise=False)).double().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [(2, 1), (2, 2, 1)])
 def test_intervals_cover_new_samples_and_bands_the_function(width):
     """On average: in one data set the errors of all points go together."""

@@ -6,6 +6,7 @@ from edgewise.cli.shared.model import model_path, open_model
 from edgewise.errors import FileError
 
 
+@pytest.mark.slow
 def test_file_and_folder(models):
     inside = models / "numbers" / "model.safetensors"
     assert model_path(str(models / "numbers")) == inside

@@ -47,6 +47,7 @@ def test_the_aubry_andre_model_localises_at_once():
         assert ((dimensions > 0.5) == extended).mean() > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAINS)
 def test_exact_edges_get_sharper_with_size(name):
     chain, shares = CHAINS[name], []

@@ -1,6 +1,7 @@
 """Result tables of the experiment on images: leads over SIREN at equal parameters and time, tasks, figures."""
 
 import numpy as np
+import pytest
 
 from edgewise_experiments.images.reporting import best_row, line, summary
 from edgewise_experiments.images.tasks import packed
@@ -18,6 +19,7 @@ def row_of(task, kind, psnr, field="camera", size=5000, given=10.0, held_out=Non
     }
 
 
+@pytest.mark.slow
 def test_leads_at_equal_parameters_and_time():
     rows = [
         *(row_of("fit", "KAN", 30.0), row_of("fit", "SIREN", 28.0), row_of("fit", "ReLU MLP", 31.0)),

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from matplotlib.figure import Figure
 from tests.experiments.made_rows import accuracy_row
 
@@ -27,6 +28,7 @@ SECTION = Section(
 )
 
 
+@pytest.mark.slow
 def test_the_page_has_everything_and_needs_nothing(tmp_path):
     write_page(tmp_path / "index.html", [SECTION, SECTION], {}, quick=True)
     text = (tmp_path / "index.html").read_text()

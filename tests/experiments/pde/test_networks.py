@@ -1,5 +1,6 @@
 """Networks with hidden layers: the scaled MLP, halved grids, the table of the best."""
 
+import pytest
 import torch
 
 from edgewise.pde import named_equation
@@ -15,6 +16,7 @@ def test_an_mlp_sees_scaled_coordinates():
     assert torch.allclose(network.layers[0](ends), scaled @ plain, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_kan_ends_on_the_last_grid_and_reports():
     problem, events = named_equation("heat").make().resampled(60), []
     network = train_kan(problem, (2,), (4, 8), 4, [events.append])

@@ -6,6 +6,7 @@ from edgewise.errors import InputError
 from edgewise_experiments.plots.pde_panels import Course, poisson_panels
 
 
+@pytest.mark.slow
 def test_courses_are_above_and_sizes_below():
     training = [
         Course("KAN", [10, 20], [1e-3, 1e-6], [1e-2, 1e-4]),

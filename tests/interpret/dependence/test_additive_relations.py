@@ -19,6 +19,7 @@ def toy(rows=1000):
     return x
 
 
+@pytest.mark.slow
 def test_both_relations_of_the_toy_and_nothing_else():
     x = toy()
     result = relations(x, seeds=12, steps=200)

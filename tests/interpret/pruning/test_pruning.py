@@ -32,6 +32,7 @@ def trained(function, inputs, *, hidden=4, rows=250, noise=0.0, steps=30):
     return model, data
 
 
+@pytest.mark.slow
 def test_a_product_keeps_two_nodes_and_its_inputs():
     model, data = trained(lambda x: x[:, 0] * x[:, 2], 4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -105,6 +106,7 @@ def test_a_constant_target_leaves_one_edge_per_layer():
     torch.testing.assert_close(pruned(x), data.train.y, atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_classes():
     x = sample(200, 4)
     data = Classification(x, (x[:, 0] + x[:, 1] > 0).long(), validation=0.3)
@@ -154,6 +156,7 @@ def ordered(rows=600):
     return model, data
 
 
+@pytest.mark.slow
 def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
     model, data = ordered()
     before = data.thresholds.clone()

@@ -75,6 +75,7 @@ def test_the_time_limit_bounds_all_of_it():
     assert "was reached" in front.messages[0]
 
 
+@pytest.mark.slow
 def test_bad_arguments(trained):
     data = trained[1]
     with pytest.raises(InputError, match="model must be a KAN with one output"):

@@ -34,6 +34,7 @@ def test_splines_start_around_a_number():
     assert torch.allclose(made(around=1.0).edges(x), made().edges(x) + 1, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 1, 2, 4])
 @pytest.mark.parametrize("inputs", [1, 3])
 def test_jets(order, inputs):

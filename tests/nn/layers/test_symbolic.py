@@ -67,6 +67,7 @@ def test_any_batch_shape_and_edges_that_sum_to_it(layer, batch):
     assert torch.allclose(edges.sum(1), y.reshape(-1, 3), rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_the_jet_is_the_derivative_along_a_line(layer, order):
     x, direction = points(5, 2), torch.tensor([0.7, -0.4], dtype=torch.float64)
@@ -109,6 +110,7 @@ def test_jacobian_rows_equal_functional_jacobians(layer, order, directions):
         assert torch.allclose(rows, expected[name].flatten(1), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients(layer):
     x = points(4, 2).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))

@@ -34,6 +34,7 @@ def test_it_is_scipys_tensor_product():
     assert "2 -> 2, grid_sizes=(6, 6)" in repr(layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 1, 2, 4])
 @pytest.mark.parametrize(
     ("inputs", "periodic"), [(1, None), (2, None), (2, (True, False)), (2, (True, True)), (3, None)]

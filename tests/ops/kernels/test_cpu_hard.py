@@ -261,6 +261,7 @@ class Computed(Dataset):
             return layer(torch.full((5, 2), 0.1 * index))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", multiprocessing.get_all_start_methods())
 def test_workers_of_a_data_loader(start):
     loader = DataLoader(Computed(), batch_size=2, num_workers=1, multiprocessing_context=start)

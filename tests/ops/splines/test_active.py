@@ -63,6 +63,7 @@ def test_differentiable_by_x():
     assert torch.allclose(slope, (values[2] * weights).sum(-1), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_forward_mode_compile_and_vmap():
     knots = make_knots(UNEVEN, 4, 3, inputs=2)
     x = points_inside(knots, 3, count=5)[:5].clone()

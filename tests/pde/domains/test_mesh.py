@@ -132,6 +132,7 @@ def test_respaced_intervals_miss_the_same():
     assert len(respaced(layer, domain, 2.0, most=40)[0]) == 36
 
 
+@pytest.mark.slow
 def test_respaced_coordinates_share():
     """Of a function that turns four times as fast along y, y gets about four times as many."""
     lines = [torch.linspace(0, 3, 13).double()] * 2

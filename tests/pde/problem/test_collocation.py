@@ -180,6 +180,7 @@ def test_residuals_are_divided_by_their_size_for_a_wave():
     assert float(problem.sizes) == pytest.approx(1000 * PI**2)
 
 
+@pytest.mark.slow
 def test_unknown_coefficients_are_trained_with_the_network():
     x = torch.linspace(0, 3, 30, dtype=torch.float64)[:, None]
     problem = PDE(

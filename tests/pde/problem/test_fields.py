@@ -32,6 +32,7 @@ def wave_derivative(x, index):
     return factor * (x[:, 0] + 2 * x[:, 1] - x[:, 2] + phase).sin()
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(st.tuples(*[st.integers(0, 3)] * 3).filter(lambda i: sum(i) <= 4), min_size=1, max_size=4))
 def test_any_set_of_derivatives(indices):

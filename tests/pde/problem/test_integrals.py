@@ -222,6 +222,7 @@ def test_fredholm():
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-10
 
 
+@pytest.mark.slow
 def test_memory_of_a_nonlinear_equation_in_time():
     """u' = -u^2 + (the integral of u from 0)^2 + f, with f such that u is e^t."""
 
@@ -238,6 +239,7 @@ def test_memory_of_a_nonlinear_equation_in_time():
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
 
 
+@pytest.mark.slow
 def test_a_mean_over_space():
     """u_t = u_xx + the integral of u over x, which e^t has and cos(pi x) has not."""
     problem = PDE(
@@ -249,6 +251,7 @@ def test_a_mean_over_space():
     assert solve(problem, budget=0.02, tolerance=1e-5).errors().relative_l2 < 1e-4
 
 
+@pytest.mark.slow
 def test_other_methods():
     assert solve(volterra(), method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 0.1
 

@@ -140,6 +140,7 @@ def test_copies_of_a_domain_draw_the_same_points(domain):
         assert all(torch.equal(one, other) for one, other in zip(twin.boundary(9), domain.boundary(9), strict=True))
 
 
+@pytest.mark.slow
 def test_threads_solve_independently():
     def solved(power):
         problem = PDE(lambda u, x: u.x - power * integral(u, 0.0, x) - 1, LINE, [Dirichlet(0.0, on="x=0")])

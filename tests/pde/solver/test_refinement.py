@@ -39,6 +39,7 @@ def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
     return history.solution(*ended)
 
 
+@pytest.mark.slow
 def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
     problem = cube(3, lambda points: torch.sin(points).sum(1), lambda points: -torch.sin(points).sum(1))
     solution = grown(problem, SEPARABLE)
@@ -50,6 +51,7 @@ def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
     assert solution.errors().relative_l2 < 1e-5
 
 
+@pytest.mark.slow
 def test_a_product_in_many_dimensions_is_found_beside_a_sum():
     problem = cube(8, lambda points: torch.cos(points).prod(1), lambda points: -8 * torch.cos(points).prod(1))
     solution = grown(problem, SEPARABLE, tolerance=1e-3, budget=0.01)
@@ -68,6 +70,7 @@ def test_a_tensor_network_grows_to_its_limit():
     assert solution.errors().relative_l2 < 1e-7
 
 
+@pytest.mark.slow
 def test_points_of_its_own_are_kept():
     problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
     solution = grown(problem, (2,), budget=1e-3, resample=False)
@@ -84,6 +87,7 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
     assert solution.message == "The loss is no number: the equation or a condition gives none there."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [TENSOR, SEPARABLE, (3,)])
 def test_larger_networks_hold_the_same_function(shape):
     problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])

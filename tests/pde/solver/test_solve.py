@@ -41,6 +41,7 @@ def test_heat_with_default_settings():
     assert events[-1].stage.startswith("grid") and 0 < events[-1].share <= 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits():
     problem = PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)])
     x = problem.domain.interior(20)
@@ -52,6 +53,7 @@ def _fresh(solution):
     return solution.problem.domain.interior(500, seed=5)
 
 
+@pytest.mark.slow
 def test_a_nonlinear_ordinary_equation_is_a_spline():
     problem = PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)], solution=lambda t: 1 / (1 + t))
     solution = solve(problem, tolerance=1e-9)
@@ -69,6 +71,7 @@ def test_a_system():
     assert solve(problem, tolerance=1e-8).errors().relative_l2 < 1e-7
 
 
+@pytest.mark.slow
 def test_hidden_layers_and_periodic_coordinates(monkeypatch):
     for name, value in (("STEPS", 30), ("MOST_GRID_MOVES", 1), ("RACE_STEPS", 8)):
         monkeypatch.setattr(f"edgewise.pde.solver.refinement.{name}", value)
@@ -110,6 +113,7 @@ def test_contradictory_conditions_end_with_a_sentence():
     assert "the largest residual is that of 'Dirichlet" in solution.message
 
 
+@pytest.mark.slow
 def test_a_disk_is_refined_inside():
     """B-splines that barely reach into it don't draw the grid to the boundary."""
     wave = named_equation("poisson-disk").make()

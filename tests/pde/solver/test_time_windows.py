@@ -21,6 +21,7 @@ def in_windows(problem, tolerance=1e-3, budget=1.0):
     return TimeWindows(problem.form, 10, 5, tolerance, 5000, History(problem, 0, budget)).run()
 
 
+@pytest.mark.slow
 def test_a_pendulum_is_that_of_scipy():
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(1, 6), [Initial(2.0, rate=0.5)], points=16)
     assert suits_time_windows(problem.form)
@@ -35,6 +36,7 @@ def test_a_pendulum_is_that_of_scipy():
     assert float(sharper.detach()) == pytest.approx(float(expected.y[0, 1]), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_moving_front():
     def front(x, t):
         """A travelling wave of Burgers' equation, viscosity 0.02, speed 1/2."""
@@ -55,6 +57,7 @@ def test_a_moving_front():
     assert network(x.reshape(5, 10, 2)).shape == (5, 10, 1)
 
 
+@pytest.mark.slow
 def test_a_periodic_reaction():
     def wave(x, t):
         """Where u starts as U, a point by itself goes as U / (1 + U t) when u_t = -u^2: here with a flow around."""
@@ -78,6 +81,7 @@ def test_where_work_is_spent_there_is_no_network():
     assert in_windows(problem, budget=5e-7) is None
 
 
+@pytest.mark.slow
 def test_an_explosion_has_no_network(monkeypatch):
     monkeypatch.setattr("edgewise.pde.solver.time_windows.LEAST_WINDOW", 1e-3)
     problem = PDE(lambda u: u.t - u * u, Time(0, 2), [Initial(1.0)], points=16)  # u = 1 / (1 - t)

@@ -64,6 +64,7 @@ def test_an_interrupt_goes_on(monkeypatch):
         train_network(network, problem, linear_method(100))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_points():
     """A step on a million points, in a process of its own, whose largest size counts."""
     script = (

@@ -16,6 +16,7 @@ def explanation(outputs=1):
     )
 
 
+@pytest.mark.slow
 def test_dots_are_the_shares_strongest_first():
     local = explanation()
     axes = share_dots(local).axes[0]

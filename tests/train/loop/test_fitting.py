@@ -94,6 +94,7 @@ def test_the_best_model_is_kept_not_the_last(settings):
     assert best.step == report.best_step
 
 
+@pytest.mark.slow
 def test_a_penalty_counts_when_models_are_compared():
     problem = Regression(*samples(), validation=0.2)
     report = fit(kan(), problem, steps=40, penalty=Sparsity(0.1))
@@ -110,6 +111,7 @@ def test_patience():
     assert f"that of step {report.best_step}." in report.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lbfgs", "lm"])
 def test_tolerance(name):
     report = fit(kan(), Regression(*samples()), METHODS[name], steps=1000, tolerance=0.05)
@@ -274,6 +276,7 @@ RESUMABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESUMABLE)
 @pytest.mark.parametrize("at", [2, 7])
 def test_resumed_equals_uninterrupted(name, at):

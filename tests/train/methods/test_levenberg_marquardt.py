@@ -83,6 +83,7 @@ def test_quadratic_penalties_are_exact(penalty):
     assert all(float(p.grad.abs().max()) < 1e-10 for p in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [None, Sparsity(1e-2), Sparsity(1e-3) + Roughness(1e-5) + Ridge(1e-5)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_no_step_raises_the_objective(penalty, dtype):
@@ -104,6 +105,7 @@ def test_the_reported_loss_is_that_of_the_rounded_parameters():
     assert report.loss == pytest.approx(exact, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_sparsity_is_minimised_as_far_as_lbfgs_gets():
     x = samples(40)
     problem = Regression(x, x[:, :1].sin())
@@ -137,6 +139,7 @@ def test_any_module_can_be_trained():
     assert report.loss < 1e-3 * report.history[0].loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [None, Ridge(1e-6) + Sparsity(1e-6)], ids=str)
 def test_conjugate_gradients_get_as_far_as_factors(penalty):
     x = samples(300)
@@ -160,6 +163,7 @@ def test_conjugate_gradients_resume_with_the_same_bits():
     assert torch.equal(flattened(first.parameters()), flattened(second.parameters()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [LevenbergMarquardt(), LevenbergMarquardt(factorised=10)], ids=["direct", "free"])
 def test_cross_entropy(method):
     """Rings that no line parts: nothing but certainty is left to learn."""
@@ -191,6 +195,7 @@ def test_few_samples_are_solved_in_their_own_space():
     assert torch.allclose(found.move, system.solve(1e-3).move, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_samples():
     x = samples(60_000)
     model = KAN([2, 5, 1], 5, dtype=torch.float64)
@@ -256,6 +261,7 @@ def test_refused_with_a_sentence():
         LevenbergMarquardt(damping=0)
 
 
+@pytest.mark.slow
 def test_refinement_brings_the_precision_that_cubic_splines_have():
     """exp(sin(pi x) + y^2) in its own shape: below 1e-6 on 1,500 samples, in seconds."""
     x = samples(1500)
@@ -285,6 +291,7 @@ print(json.dumps([sum(p.numel() for p in model.parameters()), losses, peak() - b
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
 def test_a_step_of_a_million_parameters_takes_no_matrix():
     """Where J'J would be 8 TB, some 400 MB: the blocks of edges, and vectors like the parameters."""

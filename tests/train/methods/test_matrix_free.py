@@ -41,6 +41,7 @@ def systems(network, problem, penalty=None, numbers=2**20):
     return free, ParameterSystem(gradient, matrix, free.scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("what", PROBLEMS)

@@ -190,6 +190,7 @@ def test_no_step_raises_the_objective(kind, penalty, dtype):
     assert {p.dtype for p in model.parameters()} == {dtype}
 
 
+@pytest.mark.slow
 def test_gets_deeper_than_lbfgs_in_as_many_steps():
     losses = []
     for method in (SSBroyden(), SSBroyden("ssbfgs"), LBFGS()):
@@ -199,6 +200,7 @@ def test_gets_deeper_than_lbfgs_in_as_many_steps():
     assert losses[0] < 0.4 * losses[2]
 
 
+@pytest.mark.slow
 def test_sparsity_is_lowered():
     x = samples(60)
     model, problem = KAN([2, 2, 1], 3, dtype=torch.float64), Regression(x, x[:, :1].sin())
@@ -287,6 +289,7 @@ def test_refused_with_a_sentence():
         SSBroyden(evaluations=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_unknowns_of_an_equation_are_found(dtype):
     """u' = k u with u = exp(2 t) measured at 40 points: k is 2; in float32 the work is done on a copy in float64."""

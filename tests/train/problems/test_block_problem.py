@@ -76,6 +76,7 @@ def test_penalties_join():
 METHODS = {"lbfgs": (LBFGS(), 300, 2e-3), "adam": (Adam(lr=0.05), 400, 0.1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_boundary_value_problem(kind):
     method, steps, error = METHODS[kind]
@@ -87,6 +88,7 @@ def test_a_boundary_value_problem(kind):
         assert float((network(x) - (2 * x).sin()).abs().max()) < error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", METHODS)
 def test_an_unknown_coefficient_is_found(kind):
     method, steps, _ = METHODS[kind]

@@ -84,6 +84,7 @@ def test_rows_are_the_second_derivative_and_slopes_the_first():
         assert torch.allclose(slopes[i], jacrev(loss)(point, label) @ chain * part.weight[i], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [False, True], ids=["layers", "any module"])
 def test_the_gauss_newton_matrix_is_pulled_back(wrapped):
     model = KAN([2, 2, 1], 3, dtype=torch.float64)
@@ -132,6 +133,7 @@ def staircase(count=300):
     return x, torch.bucketize(height, torch.tensor([-1.5, 0.0, 2.0], dtype=torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["KAN", "MLP"])
 @pytest.mark.parametrize(
     ("method", "steps"),
@@ -186,6 +188,7 @@ def test_two_classes_are_logistic_regression():
     assert torch.allclose(made.loss(z, made.train), expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_loader_brings_the_samples():
     x, y = staircase()
     loader = DataLoader(TensorDataset(x.float(), y), batch_size=50)
