@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 from edgewise.errors import InputError
 
@@ -111,6 +111,23 @@ class Progress:
         """Deprecated name of `best_loss`."""
         warnings.warn("Progress.best is now Progress.best_loss", DeprecationWarning, stacklevel=2)
         return self.best_loss
+
+
+OnInterrupt = Literal["raise", "keep"]
+"""What Ctrl-C does to long work: "raise" passes the KeyboardInterrupt on, "keep" returns the best result so far."""
+
+
+def check_on_interrupt(value: object) -> OnInterrupt:
+    """Return the argument `on_interrupt`; raise InputError unless it is "raise" or "keep".
+
+    Examples
+    --------
+    >>> check_on_interrupt("keep")
+    'keep'
+    """
+    if value not in get_args(OnInterrupt):
+        raise InputError(f"on_interrupt must be 'raise' or 'keep', got {value!r}")
+    return value  # type: ignore[return-value]
 
 
 ProgressCallback = Callable[[Progress], object]

@@ -1,6 +1,7 @@
 """Tests of edgewise.model_selection.candidates: what a candidate is, what it costs, how it is trained."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,12 +9,14 @@ import torch
 from edgewise.model_selection.candidates import Candidate, Schedule, schedule_for, train_candidate, work_of
 from edgewise.model_selection.search import Search
 from edgewise.model_selection.settings import SearchSettings
+from edgewise.outcomes import StopReason
 from edgewise.train.grids import refine
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.ordinal import OrdinalClassification
 from edgewise.train.problems.regression import Regression
+from edgewise.train.smoothing import short_fit
 
 
 def regression(rows=60, inputs=2, outputs=1, seed=0):
@@ -168,6 +171,19 @@ class TestTraining:
 
         model, report = train_candidate(regression(), Candidate((2,), 8), outputs=1, seed=0, progress=stop)
         assert report.stopped == "interrupted"
+        assert model(regression().train.x).isfinite().all()
+
+    def test_ctrl_c_in_a_short_start_ends_the_training(self, monkeypatch):
+        calls = itertools.count(1)
+
+        def interrupted(*arguments, **options):
+            report = short_fit(*arguments, **options)
+            return replace(report, stopped=StopReason.INTERRUPTED) if next(calls) == 2 else report
+
+        monkeypatch.setattr("edgewise.model_selection.candidates.short_fit", interrupted)
+        candidate = Candidate((2,), smooth=True)
+        model, report = train_candidate(regression(), candidate, outputs=1, seed=0)
+        assert report.stopped == "interrupted" and next(calls) == 3
         assert model(regression().train.x).isfinite().all()
 
 

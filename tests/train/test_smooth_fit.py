@@ -1,5 +1,6 @@
 """Tests of edgewise.train.smoothing.smooth_fit: noisy functions are smoothed without anybody saying how much."""
 
+import copy
 import itertools
 
 import pytest
@@ -81,8 +82,30 @@ def test_progress_rises_to_one_and_an_interruption_ends_it():
         if at.share > 0.4:
             raise KeyboardInterrupt
 
-    report = smooth_fit(kan((2, 2, 1)), problem, plan, progress=stop)
-    assert report.stopped == "interrupted"
+    kept, raised = kan((2, 2, 1)), kan((2, 2, 1))
+    assert smooth_fit(kept, problem, plan, progress=stop, on_interrupt="keep").stopped == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        smooth_fit(raised, problem, plan, progress=stop)
+    assert all(torch.equal(kept.state_dict()[name], value) for name, value in raised.state_dict().items())
+
+
+def test_an_interruption_while_domains_move_leaves_the_model_of_the_last_fit():
+    problem, _ = noisy(product, 60)
+    plan = SmoothPlan(first=2, settle=1, between=1, updates=2, last=2)
+    states = []
+
+    def move_half(model, problem):
+        states.append(copy.deepcopy(model.state_dict()))
+        with torch.no_grad():
+            model.layers[0].coef.zero_()
+        raise KeyboardInterrupt
+
+    model = kan((2, 2, 1))
+    report = smooth_fit(model, problem, plan, adapt=move_half, on_interrupt="keep")
+    assert report.stopped == "interrupted" and report.steps == 2
+    assert all(torch.equal(states[0][name], value) for name, value in model.state_dict().items())
+    with pytest.raises(KeyboardInterrupt):
+        smooth_fit(kan((2, 2, 1)), problem, plan, adapt=move_half)
 
 
 @pytest.mark.slow

@@ -28,7 +28,6 @@ from edgewise import (
     Regression,
     Roughness,
     Sparsity,
-    StopReason,
     fit,
     symbolify,
 )
@@ -246,8 +245,6 @@ def train_best_start(
 
     def trained(model: KAN | MLP, problem: OrdinalClassification, penalty: Any, steps: int) -> float:
         found = fit(model, problem, LevenbergMarquardt(), steps=steps, penalty=penalty, callbacks=[report])
-        if found.stopped == StopReason.INTERRUPTED:
-            raise KeyboardInterrupt  # an interrupted fit is no result
         return found.validation_loss
 
     penalties: list = [None]

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from edgewise import KAN, LBFGS, MLP, Regression, Roughness, StopReason, fit
+from edgewise import KAN, LBFGS, MLP, Regression, Roughness, fit
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
 
@@ -208,7 +208,7 @@ def train(
     warm_up()
     training = TimedTraining(schedule, evaluate, report)
     if schedule.rate is None:
-        fitted = fit(
+        fit(
             model,
             Regression(x, y),
             LBFGS(),
@@ -218,8 +218,6 @@ def train(
             adapt_domain=False,
             callbacks=[lambda event: training.after_step(event.model)],
         )
-        if fitted.stopped == StopReason.INTERRUPTED:
-            raise KeyboardInterrupt  # an interrupted fit is no result
     else:
         optimiser, is_over = torch.optim.Adam(model.parameters(), lr=schedule.rate), False
         while not is_over:

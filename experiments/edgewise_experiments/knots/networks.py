@@ -25,7 +25,6 @@ from edgewise import (
     LevenbergMarquardt,
     OrdinalClassification,
     ProductLayer,
-    StopReason,
     fit,
 )
 from edgewise.datasets import KNOT_FEATURES, SLOPE_COLUMNS
@@ -322,10 +321,7 @@ class Training:
     ) -> FitReport:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # outliers are outside the grids on purpose
-            report = fit(model, problem, method, seed=self.seed, callbacks=[self.report], **settings)
-        if report.stopped == StopReason.INTERRUPTED:
-            raise KeyboardInterrupt  # an interrupted fit is no result
-        return report
+            return fit(model, problem, method, seed=self.seed, callbacks=[self.report], **settings)
 
     def _problem(self, rows: np.ndarray, dtype: torch.dtype) -> KnotProblem:
         kind = OrdinalClassification if self.plan.head == "ordinal" else Classification

@@ -296,7 +296,9 @@ class _CandidateTraining:
         """Train on each grid in turn, from `warm` or from fresh weights."""
         if warm is None:
             sizes = self.candidate.grids()
-            model = self._initial_model(replace(self.candidate, grid_size=sizes[0]), level)
+            model, short = self._initial_model(replace(self.candidate, grid_size=sizes[0]), level)
+            if short is not None and short.stopped == StopReason.INTERRUPTED:
+                return model, short
         else:
             sizes = (self.candidate.grid_size,)
             # `approximate` gives hidden layers grids of other sizes; the candidate has that of the first layer.
@@ -312,8 +314,10 @@ class _CandidateTraining:
                 break
         return model, report
 
-    def _initial_model(self, candidate: Candidate, level: float | None) -> KAN:
+    def _initial_model(self, candidate: Candidate, level: float | None) -> tuple[KAN, FitReport | None]:
         """Return a fresh model; for a smooth candidate with hidden layers, the best of several short starts.
+
+        The report is that of the last short start, which Ctrl-C may have ended; None without short starts.
 
         `level` is the value around which the factors of a product start.
         """
@@ -333,18 +337,18 @@ class _CandidateTraining:
                     layer.coef.add_(level * layer.mask[:, None, :])
             return model
 
-        best = fresh(0)
+        best, report = fresh(0), None
         if not (candidate.smooth and candidate.hidden):
-            return best
+            return best, report
         lowest = math.inf
         for number in range(SHORT_STARTS):
             model = fresh(number) if number else best
-            report = short_fit(model, self.problem, SHORT_STEPS)
+            report = short_fit(model, self.problem, SHORT_STEPS, on_interrupt="keep")
             if report.loss < lowest:
                 best, lowest = model, report.loss
             if report.stopped == StopReason.INTERRUPTED:
                 break
-        return best
+        return best, report
 
     def _train_on_grid(self, model: KAN, size: int, *, move_domains: bool) -> FitReport:
         """Train at one grid size; hidden domains follow the activations after the first steps."""
@@ -359,6 +363,7 @@ class _CandidateTraining:
                 adapt=_adapt_hidden_ if move_domains else None,
                 tolerance=tolerance,
                 progress=lambda at: self._report_progress(at.loss, at.share),
+                on_interrupt="keep",
             )
         parameters = sum(p.numel() for p in model.parameters())
         method, _ = method_for(self.problem, parameters, is_linear=not stage.hidden, limits=SEARCH_LIMITS)
@@ -374,6 +379,7 @@ class _CandidateTraining:
                 tolerance=FIRST_TOLERANCE,
                 penalty=penalty,
                 callbacks=[lambda event: self._report_progress(event.loss, event.step / planned)],
+                on_interrupt="keep",
             )
             if report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE):
                 return report
@@ -386,6 +392,7 @@ class _CandidateTraining:
             tolerance=tolerance,
             penalty=penalty,
             callbacks=[lambda event: self._report_progress(event.loss, (first + event.step) / planned)],
+            on_interrupt="keep",
         )
 
     def _report_progress(self, loss: float | None, share: float) -> None:

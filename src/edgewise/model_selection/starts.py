@@ -179,7 +179,7 @@ def train_start(
     With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
     """
     method = LevenbergMarquardt(damping=NEAR_DAMPING) if near_minimum else LevenbergMarquardt()
-    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
+    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
     loss = report.validation_loss
     return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
 

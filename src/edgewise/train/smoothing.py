@@ -12,12 +12,13 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.model import KAN
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.outcomes import OnInterrupt, Progress, ProgressCallback, StopReason, check_on_interrupt
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
@@ -90,6 +91,7 @@ def smooth_fit(
     adapt: Callable[[KAN, Problem], None] | None = None,
     tolerance: float = 1e-6,
     progress: ProgressCallback | None = None,
+    on_interrupt: OnInterrupt = "raise",
 ) -> FitReport:
     """Train a KAN by least squares with smoothing strengths that the data determine.
 
@@ -107,6 +109,8 @@ def smooth_fit(
         Relative decrease of the loss over ten steps below which each fit ends.
     progress : callable, optional
         Called with a `Progress` after every step.
+    on_interrupt : {"raise", "keep"}
+        What Ctrl-C does, as for `fit`; the model has the best parameters so far in both cases.
 
     Returns
     -------
@@ -125,6 +129,22 @@ def smooth_fit(
     True
     """
     fits = _SuccessiveFits(model, problem, plan, tolerance, progress)
+    keep = check_on_interrupt(on_interrupt) == "keep"
+    try:
+        report = _smooth(fits, adapt)
+    except KeyboardInterrupt:  # between two fits, perhaps while a domain was being moved
+        last = fits.restore_last_()
+        if not keep or last is None:
+            raise
+        return replace(last, stopped=StopReason.INTERRUPTED, message="Interrupted; the model is the best so far.")
+    if report.stopped == StopReason.INTERRUPTED and not keep:
+        raise KeyboardInterrupt
+    return report
+
+
+def _smooth(fits: _SuccessiveFits, adapt: Callable[[KAN, Problem], None] | None) -> FitReport:
+    """Carry out the plan; an interrupted fit ends it, with the best parameters so far."""
+    model, problem, plan = fits.model, fits.problem, fits.plan
     penalty = EdgePenalty.uniform(model)
     report = fits.run(penalty, plan.first)
     if adapt is not None and not _has_failed(report):
@@ -166,6 +186,7 @@ class _SuccessiveFits:
         self.model, self.problem, self.plan = model, problem, plan
         self.tolerance, self.progress = tolerance, progress
         self.steps_before, self.start_time = 0, time.perf_counter()
+        self._last: tuple[FitReport, dict[str, Any]] | None = None  # the last report, and the model after it
 
     def run(self, penalty: EdgePenalty, steps: int) -> FitReport:
         """Fit with a penalty for at most that many steps."""
@@ -179,8 +200,18 @@ class _SuccessiveFits:
             penalty=penalty,
             tolerance=self.tolerance,
             callbacks=[self.report_progress],
+            on_interrupt="keep",
         )
         self.steps_before += steps
+        self._last = report, copy.deepcopy(self.model.state_dict())
+        return report
+
+    def restore_last_(self) -> FitReport | None:
+        """Give the model the parameters that it had after the last fit, and return the report of that fit."""
+        if self._last is None:
+            return None
+        report, state = self._last
+        self.model.load_state_dict(state)
         return report
 
     def report_progress(self, event: StepEvent) -> None:
@@ -195,10 +226,17 @@ def _has_failed(report: FitReport) -> bool:
     return report.stopped in (StopReason.INTERRUPTED, StopReason.NONFINITE)
 
 
-def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
+def short_fit(model: KAN, problem: Problem, steps: int, on_interrupt: OnInterrupt = "raise") -> FitReport:
     """Make the first steps of `smooth_fit`, to compare starts."""
-    penalty = EdgePenalty.uniform(model)
-    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=SHORT_TOLERANCE, penalty=penalty)
+    return fit(
+        model,
+        problem,
+        LevenbergMarquardt(),
+        steps=steps,
+        tolerance=SHORT_TOLERANCE,
+        penalty=EdgePenalty.uniform(model),
+        on_interrupt=on_interrupt,
+    )
 
 
 def penalty_of(report: FitReport) -> Penalty | None:

@@ -143,9 +143,13 @@ def test_a_loss_of_zero_has_converged():
 @pytest.mark.parametrize("name", METHODS)
 def test_ctrl_c_leaves_the_best_model(name):
     problem, model, other = Regression(*samples()), kan(), kan()
-    report = fit(model, problem, METHODS[name], steps=50, callbacks=[raise_at(5)])
+    report = fit(model, problem, METHODS[name], steps=50, callbacks=[raise_at(5)], on_interrupt="keep")
     assert (report.stopped, report.steps, report.best_step) == ("interrupted", 5, 5)
     assert report.message == "Interrupted after step 5; the model is the best so far."
+    raised = kan()
+    with pytest.raises(KeyboardInterrupt):
+        fit(raised, problem, METHODS[name], steps=50, callbacks=[raise_at(5)])
+    assert same(raised, model) and all(p.grad is None for p in raised.parameters())
     seen = {}
     fit(other, problem, METHODS[name], steps=50, callbacks=[lambda e: seen.update({e.step: copy.deepcopy(e.model)})])
     assert same(model, seen[5])
@@ -169,7 +173,7 @@ def test_ctrl_c_within_a_step_leaves_a_model_that_was_evaluated(name, when):
     InterruptedForward.left = 10**9
     model, problem = InterruptedForward((2, 2, 1), 4, dtype=torch.float64), Regression(*samples())
     InterruptedForward.left = when
-    report = fit(model, problem, METHODS[name], steps=50)
+    report = fit(model, problem, METHODS[name], steps=50, on_interrupt="keep")
     InterruptedForward.left = 10**9
     assert report.stopped == "interrupted"
     assert report.loss == pytest.approx(float(problem.loss(model(problem.train.x), problem.train).detach()), rel=1e-12)
@@ -178,7 +182,7 @@ def test_ctrl_c_within_a_step_leaves_a_model_that_was_evaluated(name, when):
 def test_ctrl_c_before_anything_was_evaluated():
     InterruptedForward.left = 2
     model = InterruptedForward((2, 2, 1), 4, dtype=torch.float64)
-    report = fit(model, Regression(*samples()), steps=50)
+    report = fit(model, Regression(*samples()), steps=50, on_interrupt="keep")
     InterruptedForward.left = 10**9
     assert report.stopped == "interrupted"
     assert math.isnan(report.loss)

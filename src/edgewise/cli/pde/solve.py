@@ -66,6 +66,7 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
                 tolerance=job.tolerance,
                 seed=job.seed,
                 progress=None if bar is None else show,
+                on_interrupt="keep",
             )
         results = SolveResults.from_solution(job, equation, solution, time.perf_counter() - start)
         _show(results, screen)

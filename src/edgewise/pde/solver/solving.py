@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
+from edgewise.outcomes import OnInterrupt, ProgressCallback, StopReason, check_on_interrupt, progress_callback
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.history import History, TrainedNetwork
@@ -32,7 +32,7 @@ MOST_TENSOR = 2
 
 
 class SolveOptions(TypedDict, total=False):
-    """Keyword options of `solve` for the network and the method.
+    """Keyword options of `solve` for the network, the method and Ctrl-C.
 
     Parameters
     ----------
@@ -49,6 +49,9 @@ class SolveOptions(TypedDict, total=False):
         Number of starts of networks that are not linear in their parameters; 2 if left out.
     resample : bool
         False keeps the problem's own points throughout.
+    on_interrupt : {"raise", "keep"}
+        What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
+        complete stage, once there is one.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class SolveOptions(TypedDict, total=False):
     method: Method | None
     starts: int
     resample: bool
+    on_interrupt: OnInterrupt
 
 
 def solve(
@@ -93,18 +97,19 @@ def solve(
     progress : callable, optional
         Receives a `Progress` after every part of the work: the stage, the share of the budget, and the loss.
     **options
-        Choice of the network and the method, see `SolveOptions`.
+        Choice of the network and the method, and what Ctrl-C does, see `SolveOptions`.
 
     Returns
     -------
     Solution
-        The fields anywhere, with an estimate of the error and the reason of the end. Ctrl-C ends the solve with the
-        last complete stage.
+        The fields anywhere, with an estimate of the error and the reason of the end.
 
     Raises
     ------
     InputError
         An argument is not as above, or the order of the equation is above four.
+    KeyboardInterrupt
+        The user pressed Ctrl-C, and `on_interrupt` is "raise" or no stage is complete.
 
     Notes
     -----
@@ -128,6 +133,7 @@ def solve(
     (<StopReason.CONVERGED: 'converged'>, True)
     """
     plan = _planned(problem, seed, **options)
+    keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
         if not (is_number(value) and value > 0):
             raise InputError(f"{name} must be a positive number, got {value!r}")
@@ -138,7 +144,10 @@ def solve(
     ended = None
     if plan.shape == TENSOR and options.get("method") is None and plan.resample and suits_time_windows(problem.form):
         ended = _solve_in_time_windows(problem, plan, history, tolerance)
-    return history.solution(*(ended or Refinement(problem, plan, history, tolerance).run()))
+    stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
+    if stopped is StopReason.INTERRUPTED and not keep_interrupted:
+        raise KeyboardInterrupt
+    return history.solution(stopped, message)
 
 
 def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -> Plan:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
@@ -81,8 +80,6 @@ def train_network(
     """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
     patience = Patience.patient() if patience is None else patience
     report = fit(network, problem, method, steps=steps, tolerance=TOLERANCE, callbacks=[patience])
-    if report.stopped is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
     return TrainingOutcome(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.validation import check_callbacks, check_kinds, check_settings, prepare
@@ -53,6 +53,9 @@ class FitOptions(TypedDict, total=False):
     keep_state : bool, default False
         Keep the training state in the report, so that `fit(..., resume=report)` can go on from it. It has the size
         of two models and of the method's memory (L-BFGS: 40 vectors; self-scaled Broyden: a square matrix).
+    on_interrupt : {"raise", "keep"}, default "raise"
+        What Ctrl-C does. In both cases the model gets the best parameters so far; then "raise" passes the
+        KeyboardInterrupt on to the caller, while "keep" returns the report as after any other end.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class FitOptions(TypedDict, total=False):
     seed: int
     adapt_domain: bool
     keep_state: bool
+    on_interrupt: OnInterrupt
 
 
 DEFAULTS: FitOptions = {
@@ -78,7 +82,11 @@ DEFAULTS: FitOptions = {
     "seed": 0,
     "adapt_domain": True,
     "keep_state": False,
+    "on_interrupt": "raise",
 }
+
+# Options that do not decide the steps, so that a fit can be resumed with others.
+NO_SETTINGS = ("keep_state", "on_interrupt")
 
 
 def fit(
@@ -96,9 +104,9 @@ def fit(
     """Train a model in place and leave it with the best parameters met.
 
     The best parameters have the smallest score: the loss on the validation data (on the training data if there are
-    none) plus the penalty. Ctrl-C ends the fit with the best model so far. The first fit of a KAN sets the domains of
-    its layers from the data, except a first-layer domain that was given. Gradients are enabled inside, whatever holds
-    around the call.
+    none) plus the penalty. After Ctrl-C, too, the model has the best parameters so far, and KeyboardInterrupt is raised
+    unless `on_interrupt="keep"` is given. The first fit of a KAN sets the domains of its layers from the data, except a
+    first-layer domain that was given. Gradients are enabled inside, whatever holds around the call.
 
     `fit` keeps shape and grid of a KAN. `refine` makes the grid finer between two fits; `approximate` chooses shape,
     grids and starts for samples without noise, `KANRegressor` and `KANClassifier` do so for tables.
@@ -127,7 +135,7 @@ def fit(
         step. Without `resume`, a second call goes on from the present parameters with a fresh method, which is what
         `warm_start=True` of the estimators does.
     **options : FitOptions
-        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state.
+        patience, tolerance, evaluate_every, seed, adapt_domain, keep_state, on_interrupt.
 
     Returns
     -------
@@ -138,6 +146,8 @@ def fit(
     ------
     InputError
         An argument is wrong, or model, problem and method do not go together.
+    KeyboardInterrupt
+        The user pressed Ctrl-C and `on_interrupt` is "raise".
 
     Examples
     --------
@@ -159,12 +169,13 @@ def fit(
         method, reason = default_method(model, problem, batch_size)
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
     functions = check_callbacks(callbacks)
+    keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
     settings: dict[str, Any] = {
         "method": method.settings(),
         "steps": numbers["steps"],
         "penalty": None if penalty is None else penalty.settings(),
         "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
-        **{name: numbers.get(name, value) for name, value in chosen.items() if name != "keep_state"},
+        **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
     }
     with torch.inference_mode(False), torch.enable_grad():
         batches = batches_of(problem, settings["batch_size"], settings["seed"])
@@ -177,7 +188,7 @@ def fit(
         training = _Training(Objective(model, problem, penalty), method, batches, settings, functions)
         if state is not None:
             training.restore(state)
-        return training.run(reason, keep_state=chosen["keep_state"])
+        return training.run(reason, keep_state=chosen["keep_state"], keep_interrupted=keep_interrupted)
 
 
 class _Training:
@@ -208,19 +219,21 @@ class _Training:
         self.since: list[Evaluation] = []  # of the minibatches since the last record
         self.start_time, self.seconds_before = time.perf_counter(), 0.0
 
-    def run(self, method_reason: str, *, keep_state: bool) -> FitReport:
+    def run(self, method_reason: str, *, keep_state: bool, keep_interrupted: bool) -> FitReport:
         """Make steps until a rule ends the fit; the model then has its best parameters.
 
         `method_reason` is the reason for the choice of the method, for the report.
         """
         stop: Stop | None = None
+        interrupt: KeyboardInterrupt | None = None
         try:
             if not self.history:
                 stop = self._record(self._present_evaluation())
             while stop is None and self.step < self.steps:
                 stop = self._advance()
             stop = stop or (StopReason.MAX_STEPS, f"The planned steps, {self.steps}, were made.")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            interrupt = error
             message = f"Interrupted after step {self.step}; the model is the best so far."
             stop = StopReason.INTERRUPTED, message
         state = self.state() if keep_state and self.best is not None else None
@@ -228,6 +241,8 @@ class _Training:
             _load_(state_tensors(self.network, self.problem), self.best)
         for parameter in self.objective.parameters.values():
             parameter.grad = None
+        if interrupt is not None and not keep_interrupted:
+            raise interrupt
         return self._report(*stop, method_reason, state)
 
     def state(self) -> TrainingState:
