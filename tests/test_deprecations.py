@@ -23,6 +23,7 @@ datasets.texts: paradise_lost
 estimator.bars:
 estimator.explained:
 estimator.exported:
+estimator.kan: KANClassifier KANRegressor
 estimator.rows: canonical_rows
 export.c_source: c_source to_c
 export.numpy_source: python_source to_python

@@ -32,6 +32,7 @@ OLD_MODULES = {
     "estimator.bars": "estimator.base",
     "estimator.explained": "estimator.base",
     "estimator.exported": "estimator.base",
+    "estimator.kan": "estimator.regressor estimator.classifier",
     "estimator.rows": "estimator.base",
     "export.c_source": "export.c_code",
     "export.numpy_source": "export.numpy_code",

@@ -12,7 +12,8 @@ try:
 except ImportError as error:
     raise missing_extra("scikit-learn", "sklearn", "KANRegressor and KANClassifier") from error
 
-from edgewise.estimator.kan import KANClassifier, KANRegressor
+from edgewise.estimator.classifier import KANClassifier
+from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.storage import load_estimator, save_estimator
 
 __all__ = ["KANClassifier", "KANRegressor", "load_estimator", "save_estimator"]

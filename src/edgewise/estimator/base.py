@@ -378,6 +378,11 @@ def canonical_rows(
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
 
 
+def problem_weight(weight: np.ndarray) -> Tensor | None:
+    """Weights in the form that problems take; None where all are equal."""
+    return None if (weight == weight[0]).all() else torch.from_numpy(weight)
+
+
 def _text_in(values: Any) -> str:
     """Return the first text among values that should be numbers, with the name or number of its column; "" if none."""
     names = [repr(str(name)) for name in getattr(values, "columns", ())]

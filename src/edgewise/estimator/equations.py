@@ -28,7 +28,7 @@ from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 
 if TYPE_CHECKING:
-    from edgewise.estimator.kan import KANRegressor
+    from edgewise.estimator.regressor import KANRegressor
 
 EQUATION_HELD_OUT = 0.2  # share of the rows that is held out; a choice
 FEWEST = 20  # rows that a search needs, and that are held out at least; a choice

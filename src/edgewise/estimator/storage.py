@@ -13,7 +13,8 @@ import numpy as np
 from edgewise import checkpoint, files
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
-from edgewise.estimator.kan import KANClassifier, KANRegressor
+from edgewise.estimator.classifier import KANClassifier
+from edgewise.estimator.regressor import KANRegressor
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial

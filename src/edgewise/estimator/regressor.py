@@ -1,30 +1,26 @@
-"""The scikit-learn estimators: a KAN for a table, without settings that have to be chosen."""
+"""The scikit-learn regressor: a KAN for a table, without settings that have to be chosen."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Number
 from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import Tensor
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.tables.scaling import AffineScaling
-from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
@@ -139,7 +135,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if not warm:
             self.target_scaling_ = _standardisation(targets, weight)
         scaled_targets = torch.from_numpy(self.target_scaling_.transform(targets))
-        problem = Regression(x, scaled_targets, weight=_problem_weight(weight))
+        problem = Regression(x, scaled_targets, weight=problem_weight(weight))
         result = self._train(problem, replace(settings, outputs=outputs), warm)
         repeats = float(weight.sum())
         try:
@@ -385,164 +381,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return y[:, 0] if self._single else y
 
 
-class KANClassifier(ClassifierMixin, KANEstimator):
-    """Kolmogorov-Arnold network that predicts the probabilities of classes.
-
-    Shape, grid and strength of regularisation are chosen by held-out loss. Inputs are scaled inside, robustly against
-    outliers. Duplicates and the order of rows make no difference, and a weight of 2 is the same as the row twice.
-    Ctrl-C during `fit` keeps the best model so far.
-
-    Parameters
-    ----------
-    hidden : "auto" or tuple of int, default="auto"
-        Nodes of the hidden layers, for example (5,); () is an additive model. "auto" chooses.
-    grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge. "auto" chooses.
-    degree : int, default=3
-        Polynomial degree of the splines, from 0 to 5.
-    regularization : "auto" or float, default="auto"
-        Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
-    budget : float, default=1.0
-        Work allowed for choosing and training; 1 (`edgewise.settings.TABLE_BUDGET_WORK`) is at most about a minute on
-        two cores, and seconds for small tables. Work is counted, not timed, so the same data give the same model.
-    time_limit : float, optional
-        Seconds. The limit only decides whether another candidate is tried.
-    random_state : int, Generator, RandomState or None, default=0
-        Source of the seed of folds and initial weights; None draws a new one for each fit.
-    warm_start : bool, default=False
-        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need: from
-        its parameters with a fresh method, as a second call of `edgewise.fit` does.
-    progress : callable, optional
-        Receives a `Progress` after every step.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (C,)
-        The classes in ascending order, numbers or strings.
-    model_ : KAN
-        Network in float64, from scaled inputs to logits.
-    input_scaling_ : AffineScaling
-        Map from the units of X to those of the network.
-    search_ : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    report_ : FitReport
-        Report of the last fit of the network.
-    n_iter_ : int
-        Steps of that fit.
-    parameter_count_ : int
-        Number of trainable parameters.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As in scikit-learn.
-
-    See Also
-    --------
-    KANRegressor : The same for numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from edgewise import KANClassifier
-    >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-    >>> y = np.where(X[:, 0] > 0, "right", "left")
-    >>> model = KANClassifier(hidden=(), grid_size=4, regularization=1e-3).fit(X, y)
-    >>> model.predict([[-0.9, 0.0], [0.9, 0.0]]).tolist()
-    ['left', 'right']
-    """
-
-    classes_: np.ndarray
-
-    @torch.inference_mode(False)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Choose and train a network.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-            Finite numbers.
-        y : array-like of shape (N,)
-            Labels of at least two classes.
-        sample_weight : array-like of shape (N,), optional
-            Nonnegative weights.
-
-        Returns
-        -------
-        self : KANClassifier
-
-        Raises
-        ------
-        InputError
-            If a parameter of the estimator or a weight is invalid, or there is only one class with positive weight.
-        ValueError
-            If X or y is invalid; the message is that of scikit-learn.
-        """
-        settings = self._checked_settings()
-        rows, labels = self._validated(X, y, ensure_min_samples=2)
-        labels = column_or_1d(labels, warn=True)
-        # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.
-        if labels.dtype == object and not all(isinstance(label, Number) for label in labels):
-            kinds = sorted({type(label).__name__ for label in labels})
-            if len(kinds) > 1:
-                raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
-        check_classification_targets(labels)
-        classes, codes = np.unique(labels, return_inverse=True)
-        rows, codes, weight = canonical_rows(rows, codes[:, None], self._checked_weight(sample_weight, rows))
-        kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
-        if len(kept) < 2:
-            raise InputError("y must hold at least two classes with positive weight, got one class")
-        warm = self._can_continue(rows, len(kept)) and np.array_equal(self.classes_, classes[kept.astype(int)])
-        self.classes_ = classes[kept.astype(int)]
-        x = self._scale_inputs(rows, weight, warm)
-        problem = Classification(x, torch.from_numpy(codes), classes=len(kept), weight=_problem_weight(weight))
-        self._train(problem, replace(settings, outputs=len(kept)), warm)
-        return self
-
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return the logits.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-
-        Returns
-        -------
-        ndarray of shape (N, C), or (N,) for two classes
-            For two classes the log-odds of the second one.
-        """
-        logits = self._network_output(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Predict the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-
-        Returns
-        -------
-        ndarray of shape (N, C)
-            Columns in the order of `classes_`.
-        """
-        return self._outputs(self._checked_rows(X))
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-
-        Returns
-        -------
-        ndarray of shape (N,)
-        """
-        best = self._network_output(X).argmax(1)
-        return self.classes_[best]
-
-    def _outputs(self, X: np.ndarray) -> np.ndarray:
-        return torch.softmax(predict_in_batches(self.model_, self._to_network(X)), 1).numpy()
-
-
 def _standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
     """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
     share = weight[:, None] / weight.sum()
@@ -553,8 +391,3 @@ def _standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
     # A smaller deviation is rounding, not signal.
     scale = np.where(deviation > 1e-14, deviation, 1.0) * size
     return AffineScaling(mean * size, scale)
-
-
-def _problem_weight(weight: np.ndarray) -> Tensor | None:
-    """Weights in the form that problems take; None where all are equal."""
-    return None if (weight == weight[0]).all() else torch.from_numpy(weight)

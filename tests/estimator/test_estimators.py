@@ -1,4 +1,4 @@
-"""Tests of edgewise.estimator.kan: regression and classification on tables of every awkward kind."""
+"""Tests of the estimators: regression and classification on tables of every awkward kind."""
 
 import numpy as np
 import pytest
