@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from edgewise.errors import InputError
-from edgewise.estimator import KANRegressor, kan
+from edgewise.estimator import KANRegressor, regressor
 from edgewise.train import uncertainty
 
 FUNCTIONS = {
@@ -108,7 +108,7 @@ def test_a_fit_that_ended_badly_has_none(monkeypatch):
     def fail(*_, **__):
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
-    monkeypatch.setattr(kan, "prediction_uncertainty", fail)
+    monkeypatch.setattr(regressor, "prediction_uncertainty", fail)
     X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
     said = KANRegressor(**FIXED).fit(X, y).error_bars_message_
     assert said.startswith("There are no error bars: model must have finite derivatives")
