@@ -76,7 +76,7 @@ def test_rooms_are_loaded_when_they_are_first_used(tmp_path):
     rooms = "plot pde datasets tables report theory estimator export train nn interpret compare checkpoint errors"
     program = f"""
 import sys, edgewise
-assert not {{"edgewise.plot", "edgewise.pde", "edgewise.estimator"}} & set(sys.modules)
+assert not {{"edgewise.plot", "edgewise.pde", "edgewise.estimator", "edgewise.nn", "torch"}} & set(sys.modules)
 print(*[getattr(edgewise, room).__name__ for room in {rooms!r}.split()])
 """
     assert in_a_new_process(program, cwd=tmp_path).split() == [f"edgewise.{room}" for room in rooms.split()]

@@ -12,44 +12,6 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 from edgewise import deprecations
-from edgewise.discovery import find_formula
-from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
-from edgewise.formulas import Formula
-from edgewise.interpret import (
-    deepen,
-    distil,
-    explain_global,
-    explain_local,
-    formula,
-    from_formula,
-    prune,
-    relations,
-    removal_costs,
-    select_inputs,
-    structure,
-    symbolify,
-    widen,
-)
-from edgewise.model_selection import approximate
-from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
-from edgewise.outcomes import Progress, StopReason
-from edgewise.storage import load, save
-from edgewise.train import (
-    LBFGS,
-    Adam,
-    BlockProblem,
-    Classification,
-    FitReport,
-    LevenbergMarquardt,
-    OrdinalClassification,
-    Regression,
-    Ridge,
-    Roughness,
-    Sparsity,
-    SSBroyden,
-    fit,
-    refine,
-)
 
 if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     from edgewise import (  # noqa: F401
@@ -73,7 +35,45 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         theory,
         train,
     )
+    from edgewise.discovery import find_formula
+    from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
     from edgewise.estimator import KANClassifier, KANRegressor
+    from edgewise.formulas import Formula
+    from edgewise.interpret import (
+        deepen,
+        distil,
+        explain_global,
+        explain_local,
+        formula,
+        from_formula,
+        prune,
+        relations,
+        removal_costs,
+        select_inputs,
+        structure,
+        symbolify,
+        widen,
+    )
+    from edgewise.model_selection import approximate
+    from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
+    from edgewise.outcomes import Progress, StopReason
+    from edgewise.storage import load, save
+    from edgewise.train import (
+        LBFGS,
+        Adam,
+        BlockProblem,
+        Classification,
+        FitReport,
+        LevenbergMarquardt,
+        OrdinalClassification,
+        Regression,
+        Ridge,
+        Roughness,
+        Sparsity,
+        SSBroyden,
+        fit,
+        refine,
+    )
 
 __version__ = "0.2.0"
 
@@ -149,9 +149,54 @@ _ROOMS = (
     "train",
 )
 
+# Public names and the modules that have them. All are loaded when they are first used, so that the command line can
+# answer before torch is imported.
 _LAZY = {
+    "Adam": "edgewise.train",
+    "BlockProblem": "edgewise.train",
+    "Classification": "edgewise.train",
+    "EdgewiseError": "edgewise.errors",
+    "EdgewiseWarning": "edgewise.errors",
+    "FitReport": "edgewise.train",
+    "Formula": "edgewise.formulas",
+    "InputError": "edgewise.errors",
+    "KAN": "edgewise.nn",
     "KANClassifier": "edgewise.estimator",
+    "KANLayer": "edgewise.nn",
     "KANRegressor": "edgewise.estimator",
+    "LBFGS": "edgewise.train",
+    "LevenbergMarquardt": "edgewise.train",
+    "MLP": "edgewise.nn",
+    "OrdinalClassification": "edgewise.train",
+    "ProductLayer": "edgewise.nn",
+    "Progress": "edgewise.outcomes",
+    "Regression": "edgewise.train",
+    "Ridge": "edgewise.train",
+    "Roughness": "edgewise.train",
+    "SSBroyden": "edgewise.train",
+    "Sparsity": "edgewise.train",
+    "StopReason": "edgewise.outcomes",
+    "SymbolicLayer": "edgewise.nn",
+    "Trace": "edgewise.nn",
+    "approximate": "edgewise.model_selection",
+    "deepen": "edgewise.interpret",
+    "distil": "edgewise.interpret",
+    "explain_global": "edgewise.interpret",
+    "explain_local": "edgewise.interpret",
+    "find_formula": "edgewise.discovery",
+    "fit": "edgewise.train",
+    "formula": "edgewise.interpret",
+    "from_formula": "edgewise.interpret",
+    "load": "edgewise.storage",
+    "prune": "edgewise.interpret",
+    "refine": "edgewise.train",
+    "relations": "edgewise.interpret",
+    "removal_costs": "edgewise.interpret",
+    "save": "edgewise.storage",
+    "select_inputs": "edgewise.interpret",
+    "structure": "edgewise.interpret",
+    "symbolify": "edgewise.interpret",
+    "widen": "edgewise.interpret",
 }
 
 # Names that version 0.1 had at the top, and the modules that have them now; the old places go with version 0.3.
@@ -192,14 +237,14 @@ _CALLS = {"load_estimator": "edgewise.load(path)", "save_estimator": "edgewise.s
 
 def __getattr__(name: str) -> object:
     """Load what is imported lazily, and names that moved; each access after the first one is a plain attribute."""
-    if name in _ROOMS or name in deprecations.OLD_MODULES:
-        return import_module(f"edgewise.{name}")
-    if name in _MOVED:
+    if name not in _LAZY:
+        if name in _ROOMS or name in deprecations.OLD_MODULES:
+            return import_module(f"edgewise.{name}")
+        if name not in _MOVED:
+            raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
         new = _CALLS.get(name, f"{_MOVED[name]}.{name}")
         message = f"edgewise.{name} is now {new}; the old name will be removed in version 0.3"
         warn(message, DeprecationWarning, stacklevel=2)
-    elif name not in _LAZY:
-        raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
     value = getattr(import_module(_LAZY.get(name) or _MOVED[name]), name)
     globals()[name] = value
     return value

@@ -28,6 +28,29 @@ def test_help_and_version(edgewise):
     assert edgewise("--version").out == f"edgewise {package.__version__}\n"
 
 
+def test_help_speaks_no_python(edgewise):
+    for words in ([], ["fit"], ["solve"], ["formula"]):
+        page = edgewise(*words, "--help").out
+        assert "<" not in page.replace("<=x<=", "") and "{" not in page and "str" not in page.split()
+    assert "--install-completion" in edgewise("--help").out
+
+
+PROGRAM = """
+import sys
+from edgewise.cli import main
+try:
+    main()
+finally:
+    assert not {"torch", "sklearn", "matplotlib", "scipy"} & set(sys.modules)
+"""
+
+
+def test_help_and_version_do_not_load_torch(tmp_path):
+    for words in (["--version"], ["fit", "--help"], ["--show-completion", "bash"]):
+        done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [

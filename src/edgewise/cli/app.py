@@ -6,11 +6,12 @@ import typer
 
 from edgewise.cli.shared import options
 from edgewise.cli.shared.exit_codes import guard
+from edgewise.cli.shared.help import Command, Group
 
 app = typer.Typer(
     name="edgewise",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,6 +34,7 @@ def _edgewise(context: typer.Context, version: options.Version = False, debug: o
 
 @app.command(
     "fit",
+    cls=Command,
     epilog=_examples(
         "edgewise fit knots --out knots",
         "edgewise fit houses.csv --target price --out houses",
@@ -90,6 +92,7 @@ def _fit(
 
 @app.command(
     "predict",
+    cls=Command,
     epilog=_examples(
         "edgewise predict houses new_houses.csv",
         "edgewise predict houses/model.safetensors new_houses.csv --out predictions.csv",
@@ -116,7 +119,7 @@ def _predict(
         write_predictions(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), std=std)
 
 
-@app.command("info", epilog=_examples("edgewise info houses"))
+@app.command("info", cls=Command, epilog=_examples("edgewise info houses"))
 def _info(context: typer.Context, model: options.ModelOrSolution) -> None:
     """Show the network, training, score and inputs in a model file, or the solution that `edgewise solve` wrote."""
     with guard(context):
@@ -128,6 +131,7 @@ def _info(context: typer.Context, model: options.ModelOrSolution) -> None:
 
 @app.command(
     "plot",
+    cls=Command,
     epilog=_examples(
         "edgewise plot houses --data houses.csv",
         "edgewise plot houses --data houses.csv --kind effects --out effects.pdf",
@@ -151,6 +155,7 @@ def _plot(
 
 @app.command(
     "explain",
+    cls=Command,
     epilog=_examples(
         "edgewise explain houses --data houses.csv",
         "edgewise explain houses --data houses.csv --out contributions.svg",
@@ -176,6 +181,7 @@ def _explain(
 
 @app.command(
     "formula",
+    cls=Command,
     epilog=_examples(
         "edgewise formula houses --data houses.csv",
         "edgewise formula houses --data houses.csv --out price.tex",
@@ -217,6 +223,7 @@ def _formula(
 
 @app.command(
     "export",
+    cls=Command,
     epilog=_examples("edgewise export houses --out houses.c", "edgewise export houses --out houses.onnx"),
 )
 def _export(context: typer.Context, model: options.Model, out: options.OutExport, quiet: options.Quiet = False) -> None:
@@ -230,6 +237,7 @@ def _export(context: typer.Context, model: options.Model, out: options.OutExport
 
 @app.command(
     "advise",
+    cls=Command,
     epilog=_examples(
         "edgewise advise houses.csv --target price",
         "edgewise advise patients.parquet --target outcome --need interpretability",
@@ -267,6 +275,7 @@ def _advise(
 
 @app.command(
     "solve",
+    cls=Command,
     epilog=_examples(
         "edgewise solve --list",
         "edgewise solve poisson",
@@ -305,6 +314,7 @@ def _solve(
 
 @app.command(
     "reproduce",
+    cls=Command,
     epilog=_examples(
         "edgewise reproduce --list",
         "edgewise reproduce tables --quick",

@@ -1,0 +1,37 @@
+"""The classes of the commands: help pages that a reader without knowledge of Python's types understands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+
+class Command(TyperCommand):
+    """A command whose help page shows a flag without a value, and an argument without its Python type."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, --help included."""
+        return _plain(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; some versions of typer put required arguments into braces."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class Group(TyperGroup):
+    """The command `edgewise` itself, with the same kind of help page."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, --help included."""
+        return _plain(super().get_params(ctx))
+
+
+def _plain(parameters: Any) -> Any:
+    for parameter in parameters:
+        if isinstance(parameter, TyperArgument):
+            # The column of types, which says "str" of every argument here.
+            setattr(parameter, "display_type_rich", lambda ctx: None)  # noqa: B010 - only some versions have it
+        elif getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    return parameters
