@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.formulas.constants import (
+    chance_of_a_name,
     closed_forms,
     fit_constants,
     mean_squared_error,
@@ -106,3 +107,17 @@ def test_recognition_with_noise_keeps_to_the_errors():
     first, second = constant_values(found.expression)
     assert first == 2.0
     assert second == pytest.approx(0.377, abs=0.003)
+
+
+def test_a_name_needs_digits():
+    """3/pi is no simpler than 0.955; a constant gets a name only if numbers without meaning hardly have one so near."""
+    random = np.random.default_rng(0)
+    draws = random.uniform(1, 4, 4000)  # numbers near 2 without any meaning, each known to 1 %
+    named = [next(closed_forms(value, 0.02), None) for value in draws]
+    shortest = [form for form in named if form is not None and chance_of_a_name(form, 0.02) <= 0.01]
+    assert len(shortest) < 0.01 * len(draws) < 0.9 * len(draws) < sum(form is not None for form in named)
+    assert chance_of_a_name((3, 1, "1/pi"), 0.01) > 0.5 and chance_of_a_name((3, 1, "1/pi"), 1e-6) < 1e-3
+    x = points(100)
+    y = 3 / np.pi * x[:, 0] + 0.05 * random.normal(size=100)
+    fitted = fit_constants(freed("1.0*x", [1.0]), x, y)
+    assert recognise(fitted, x, y, floor=1e-16) == fitted

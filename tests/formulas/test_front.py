@@ -92,6 +92,30 @@ def test_a_gain_that_few_rows_make_is_not_enough():
     assert choose_by_significance(clear, x, small).best is clear.best is clear[1]
 
 
+def test_the_print_marks_the_choice_and_says_why():
+    y = np.random.default_rng(0).normal(size=1000)
+    entries = [
+        FrontEntry(formula("x"), 0.5),
+        FrontEntry(formula("sin(x)"), 0.25),
+        FrontEntry(formula("sin(x) + x"), 0.249),
+    ]
+    front = Front(tuple(entries), 1000, 1.0)
+    lines = str(front).splitlines()
+    assert [line[0] for line in lines[1:4]] == [" ", ">", " "] and "75" not in lines[1]
+    assert "0.75" in lines[2] and "50 %" in lines[2] and "best balance of length and error" in lines[4]
+    assert "those of the 1,000 rows of the search" in lines[5]
+    assert [row["chosen"] for row in front.equations] == [False, True, False]
+    assert front.equations[1]["r2"] == 0.75 and front.equations[1]["relative_error"] == 0.5
+    assert front.best_place == 1 and front[front.best_place] is front.best
+    significant = Front(tuple(entries), 1000, 1.0, chosen=0)
+    assert "not significantly larger (5 % level) than those of the formula of 2 symbols" in significant.reason
+    exact = pareto_front([FrontEntry(formula("x"), 0.5), FrontEntry(formula("sin(x)"), 1e-30)], y)
+    assert exact.reason == "the shortest formula that is exact to rounding"
+    held_out = Front((FrontEntry(formula("x"), 0.5, validation=0.6),), 200, 1.0, held_out=50)
+    assert held_out.reason == "the only formula" and held_out.r_squared(0) == pytest.approx(0.4)
+    assert "those of the 50 held-out rows" in str(held_out)
+
+
 def test_the_former_names_warn_and_work():
     front = Front((FrontEntry(formula("log(x)"), 0.2),), 200, 1.0, ("A message.",))
     with pytest.warns(DeprecationWarning, match=r"Front\.messages"):

@@ -101,3 +101,12 @@ def test_names_in_latex():
 def test_function_names():
     with pytest.raises(InputError, match=r"^function must be a plain identifier, got 'f\(\)'$"):
         as_c(parse_expression("x"), ["x"], "f()")
+
+
+def test_indicators_of_categories_stand_in_their_brackets():
+    names = ["area", "[city is Köln]", "[city is Bad Ems]", "[x]y]"]
+    node = parse_expression("2*area*[city is Köln] - [city is Bad Ems] + `[x]y]`", names)
+    text = as_text(node, names)
+    assert text == "((2*area)*[city is Köln] - [city is Bad Ems]) + `[x]y]`"
+    assert parse_expression(text, names) == node
+    assert r"\left[\mathrm{city\ is\ Köln}\right]" in as_latex(node, names)

@@ -3,11 +3,13 @@
 `find_formula` is the function to use: it takes a table of inputs and a target, and returns a `Front` of formulas by
 complexity and error. The parts of the search are public for other searches: curve models of links, sums, ratios and
 products (`CurveModelFitter`, `product_models`), formulas of their curves (`candidate_formulas`), fast searches for
-simple forms (`simple_products`, `stepwise_sums`), and the removal of terms that the data do not require (`pruned`).
+simple forms (`simple_products`, `stepwise_sums`), and the removal of what the data do not require: terms (`pruned`),
+functions and digits (`decided`).
 """
 
 from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
 from edgewise.discovery.curve_models import CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.evidence import decided
 from edgewise.discovery.features import Feature, Link, candidate_features, possible_links, relevant_inputs
 from edgewise.discovery.finder import find_formula
 from edgewise.discovery.simple_forms import simple_products, stepwise_sums
@@ -19,6 +21,7 @@ __all__ = [
     "Link",
     "candidate_features",
     "candidate_formulas",
+    "decided",
     "find_formula",
     "possible_links",
     "product_models",

@@ -41,7 +41,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.front import SYMBOL_PRICE
-from edgewise.nn.elementary import Elementary
+from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.settings import ABOVE_ZERO
 
 KEPT_SHAPES = 7  # Functions of each curve. A choice between time and completeness.
@@ -245,9 +245,8 @@ class _Assembly:
         wrapped: bool = True,
         outside: bool = False,
     ) -> list[_CurveFormula]:
-        shapes = curve_shapes(
-            feature.values, curve, weight=weight, table=self.table, wrapped=wrapped, tolerance=tolerance
-        )
+        table = {"x": ELEMENTARY["x"]} if feature.has_two_values else self.table
+        shapes = curve_shapes(feature.values, curve, weight=weight, table=table, wrapped=wrapped, tolerance=tolerance)
         return [
             _CurveFormula(
                 replaced(shape.expression, Variable(0), feature.expression),

@@ -39,6 +39,8 @@ LINEAR_COLUMN_SHARE = 0.35
 # degrees of freedom as here, stays below 3.
 RELEVANT_F = 4.0
 RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance. A choice between resolution and power.
+# F statistic of residuals, at most, that look like noise: 1.25 is rarely exceeded by noise.
+NOISE_F = 1.25
 RESIDUAL_INTERVALS = 40  # Knot intervals of the curves that test residuals, which may oscillate. A choice.
 
 
@@ -66,6 +68,11 @@ class Feature:
     values: np.ndarray = field(repr=False)
 
     @property
+    def has_two_values(self) -> bool:
+        """True if no function of the quantity is more than a straight line, as for a column of 0 and 1."""
+        return has_two_values(self.values)
+
+    @property
     def is_linear(self) -> bool:
         """True for an input and for a sum or difference of inputs."""
         for part in walk(self.expression):
@@ -74,6 +81,17 @@ class Feature:
             if isinstance(part, Multiply) and sum(not isinstance(factor, Number) for factor in part.factors) > 1:
                 return False
         return True
+
+
+def has_two_values(values: np.ndarray) -> bool:
+    """True for at most two distinct values: every function of such a column is a straight line.
+
+    Examples
+    --------
+    >>> has_two_values(np.array([0.0, 1.0, 1.0])), has_two_values(np.array([0.0, 1.0, 2.0]))
+    (True, False)
+    """
+    return bool(((values == values.min()) | (values == values.max())).all())
 
 
 def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED_FEATURES) -> list[Feature]:
@@ -91,7 +109,8 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
     Returns
     -------
     list of Feature
-        The inputs, then their pairs; with three or four inputs also differences of two over a third.
+        The inputs, then their pairs; with three or four inputs also differences of two over a third. Inputs with two
+        values, such as the indicators of categories, are in no pair.
 
     Examples
     --------
@@ -103,6 +122,8 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > most_paired:
         return features
+
+    inputs = [i for i in inputs if not has_two_values(x[:, i])]
 
     def may_divide(k: int) -> bool:
         size = np.abs(x[:, k])
@@ -136,16 +157,18 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     Parameters
     ----------
     values : ndarray, shape (N,)
-        The argument.
+        The argument. If it has two values, the only column is a straight line.
     size : int
         Number of knot intervals. The knots are halfway between quantiles and equal spacing, so that there are neither
         empty intervals nor tails without a knot.
 
     Returns
     -------
-    ndarray, shape (N, size + 2)
+    ndarray, shape (N, size + 2) or (N, 1)
         The columns.
     """
+    if has_two_values(values) and float(np.ptp(values)) > 0:
+        return ((values - values.mean()) / np.ptp(values))[:, None]
     ends = np.quantile(values, np.linspace(0, 1, size + 1))
     spread = float(values.max() - values.min())
     even = np.linspace(values.min(), values.max(), size + 1)

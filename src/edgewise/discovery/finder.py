@@ -13,7 +13,9 @@ import numpy as np
 from edgewise.checks import check_count, check_names, is_number
 from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
 from edgewise.discovery.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.evidence import decided
 from edgewise.discovery.features import (
+    NOISE_F,
     Feature,
     candidate_features,
     possible_links,
@@ -54,9 +56,8 @@ SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each li
 # Models that are turned into formulas: in total, and of these by error alone instead of error and size.
 MOST_MODELS, MOST_BY_ERROR = 14, 4
 SEARCH_SHARE = 0.75  # Share of the time for models; the rest is for constants and shorter forms.
-# A formula ends the search if it leaves at most this share of the variance of y, with residuals whose F statistic is
-# below the second number: 1.25 is rarely exceeded by noise.
-NOISE_SHARE, NOISE_F = 0.05, 1.25
+# A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
+NOISE_SHARE = 0.05
 # Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
 # few terms have after a fit in float64.
 ROUNDING_FLOOR = 1e-16
@@ -144,6 +145,8 @@ def find_formula(
     candidates += [_finished(each, x, y, end) for each in _cheapest(candidates, y)]
     nodes = [each.expression for each in candidates if not domain_violations(each.expression, x)]
     front = pareto_front([FrontEntry.from_data(Formula(node, names), x, y) for node in nodes], y)
+    kept = (decided(entry.formula.expression, x, y, floor=ROUNDING_FLOOR, deadline=end) for entry in front)
+    front = pareto_front([FrontEntry.from_data(Formula(node, names), x, y) for node in kept if node is not None], y)
     if time.monotonic() > end:
         messages.append(TIME_LIMIT_MESSAGE)
     stopped = StopReason.TIME_LIMIT if TIME_LIMIT_MESSAGE in messages else StopReason.CONVERGED
@@ -274,7 +277,7 @@ class _FormulaSearch:
         one_sign = y.min() > 0 or y.max() < 0
         for single in singles:
             changes_sign = single.values.min() < 0 < single.values.max()
-            if np.abs(single.values).min() == 0 or changes_sign == one_sign:
+            if single.has_two_values or np.abs(single.values).min() == 0 or changes_sign == one_sign:
                 continue
             if not changes_sign or abs(np.mean(np.sign(single.values) * np.sign(y))) > 0.98:
                 yield single
@@ -323,10 +326,19 @@ def _cheapest(candidates: list[FittedExpression], y: np.ndarray) -> list[FittedE
 
 
 def _finished(fitted: FittedExpression, x: np.ndarray, y: np.ndarray, deadline: float) -> FittedExpression:
-    """A candidate after pruning, shortening and the recognition of constants, the last two done twice."""
+    """A candidate after pruning, shortening and the recognition of constants, the last two done twice.
+
+    Constants are recognised only where the formula explains the data up to noise: otherwise they make up for what it
+    leaves out, and a closed form would mean nothing.
+    """
     fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
+    residuals = y - evaluate(fitted.expression, x)
+    is_complete = _is_exact(fitted, y) or residual_f_statistic(x, residuals) < NOISE_F
     for _ in range(2):
-        short = fit_constants(shortest_form(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline)
-        fitted = recognise(short or fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
+        fitted = (
+            fit_constants(shortest_form(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline) or fitted
+        )
+        if is_complete:
+            fitted = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
     node = shortest_form(fitted.expression, x, deadline)
     return fit_constants(node, x, y, steps=30, deadline=deadline) or fitted

@@ -7,7 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from edgewise.discovery.features import Feature, Link
+from edgewise.discovery.evidence import from_origin, origins
+from edgewise.discovery.features import Feature, Link, has_two_values
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
@@ -38,10 +39,12 @@ SMALLEST_DENOMINATOR, LARGEST_EXPONENTIAL = 1e-2, 20.0
 
 
 def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
-    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, exponentials, products and ratios.
+    """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios.
 
     The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers the
-    squared error most. First only inputs are candidates, then, again from one term on, all terms.
+    squared error most. First only inputs are candidates, then, again from one term on, all terms. An input with two
+    values has no powers and no logarithm, and stands in no denominator; one that is far from zero, such as a year, has
+    powers of its distance from a round number in its middle.
 
     Parameters
     ----------
@@ -76,11 +79,16 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) 
     correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
     strongest = [Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[:MOST_PAIRED_TERMS]]
     candidates: list[Expression] = [*singles]
-    for one in singles:
+    origin = origins(x)
+    candidates += [Power(from_origin(k, origin), exponent) for k in origin for exponent in (2.0, 3.0)]
+    curved = [one for one in singles if one.index not in origin and not has_two_values(x[:, one.index])]
+    for one in curved:
         candidates += [Power(one, exponent) for exponent in (2.0, 3.0, 0.5, -1.0)]
-        candidates += [Call("log", one), Call("exp", one)]
+        candidates.append(Call("log", one))
     for one, other in combinations(strongest, 2):
-        candidates += [Multiply((one, other)), Multiply((one, Power(other, -1.0))), Multiply((other, Power(one, -1.0)))]
+        candidates.append(Multiply((from_origin(one.index, origin), from_origin(other.index, origin))))
+        candidates += [Multiply((one, Power(other, -1.0)))] if other in curved else []
+        candidates += [Multiply((other, Power(one, -1.0)))] if one in curved else []
     yield from _selected_sums([term for term in candidates if not domain_violations(term, x)], x, y, terms)
 
 
@@ -190,6 +198,8 @@ def _simple_functions(features: Sequence[Feature]) -> Iterator[tuple[Expression,
         node, values = feature.expression, feature.values
         size = np.abs(values)
         yield node, values
+        if feature.has_two_values:
+            continue
         yield Power(node, 2.0), values**2
         if size.min() > SMALLEST_DENOMINATOR * size.max():
             yield Power(node, -1.0), 1 / values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.discovery.assembly import pruned
+from edgewise.discovery.evidence import decided, origins
 from edgewise.discovery.finder import ROUNDING_FLOOR, find_formula
 from edgewise.discovery.simple_forms import stepwise_sums
 from edgewise.errors import InputError
@@ -35,7 +36,7 @@ FEWEST = 20  # rows that a search needs, and that are held out at least; a choic
 MOST = 2000  # rows that formulas are searched on, and that are held out at most: the time grows with them
 EXTREME = 1e60  # largest number, and inverse of the smallest, in a table: squares of products must stay finite
 MOST_SYMBOLS = 120  # symbols of a formula on the front; a choice: longer ones are not readable
-SHORT = 20  # symbols of a sum that is pruned and whose constants are recognised; a choice
+SHORT = 20  # symbols, at most, of a sum that is pruned; a choice
 SUMS_SHARE, STRUCTURE_SHARE = 0.2, 0.5  # shares of the time for pruning sums, and for the search by structure; a choice
 NETWORK_SHARE = 0.25  # share of the time that must be left for the network; a choice
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
@@ -83,7 +84,9 @@ def table_front(
         held, kept = order[: min(count, MOST)], order[count:][:MOST]
         entries, messages, stopped = _candidates(X[kept], y[kept], names, started, time_limit, estimator)
         entries = [
-            entry for entry in entries if not entry.formula.domain_violations(X) and entry.complexity <= MOST_SYMBOLS
+            entry
+            for entry in _decided(entries, X[kept], y[kept], started + 2 * time_limit)
+            if not entry.formula.domain_violations(X) and entry.complexity <= MOST_SYMBOLS
         ]
         if len(held):
             entries = _not_worse_than_shorter(entries, X[held], y[held])
@@ -103,6 +106,15 @@ def table_front(
         return choose_by_significance(replace(front, entries=tuple(useful)), X[rows], y[rows])
 
 
+def _decided(entries: Iterable[FrontEntry], x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[FrontEntry]:
+    """The entries without what the data do not decide, see `decided`."""
+    origin = origins(x)
+    for entry in entries:
+        node = decided(entry.formula.expression, x, y, floor=ROUNDING_FLOOR, origin=origin, deadline=deadline)
+        if node is not None:
+            yield FrontEntry.from_data(replace(entry.formula, expression=node), x, y)
+
+
 def _candidates(
     x: np.ndarray,
     y: np.ndarray,
@@ -118,15 +130,16 @@ def _candidates(
     entries = []
     for node in stepwise_sums(x, y):
         entries.append(FrontEntry.from_data(Formula(node, names), x, y))
-        # The short sums are also pruned to the terms that the data require, with constants in round numbers.
+        # The short sums are also pruned to the terms that the data require, exact ones with constants in closed form.
         deadline = started + SUMS_SHARE * time_limit
         if complexity(node) <= SHORT and time.monotonic() < deadline:
             fitted = fit_constants(node, x, y, steps=2)
             assert fitted is not None  # a sum of terms that were fitted already has finite values
             fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
             entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
-            rounded = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
-            entries.append(FrontEntry.from_data(Formula(rounded.expression, names), x, y))
+            if fitted.loss <= ROUNDING_FLOOR * float(np.var(y)):
+                fitted = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
+                entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
     structured = find_formula(x, y, names=names, time_limit=STRUCTURE_SHARE * time_limit)
     entries += structured
     messages, stopped = list(structured.messages), structured.stopped or StopReason.CONVERGED

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -33,6 +34,9 @@ LARGEST_NUMERATOR = 20
 ROUNDING_CHANGE = 1e-5
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
+# Probability, at most, that a number drawn at random near a constant has a closed form as short within the uncertainty
+# of the constant: the usual 1 % level. Below it the closed form is evidence of a law, above it of chance.
+CHANCE_OF_A_NAME = 0.01
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
 # Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
@@ -177,9 +181,60 @@ def closed_forms(value: float, reach: float) -> Iterator[Exact]:
             p = round(value / size * q)
             largest = LARGEST_NUMERATOR * (100 if q == 1 and not unit else 1)
             if p and math.gcd(p, q) == 1 and abs(p * size / q - value) <= reach and abs(p) <= largest:
-                cost = (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
-                forms.append((cost, (p, q, unit)))
+                forms.append((_length((p, q, unit)), (p, q, unit)))
     yield from (form for _, form in sorted(forms))
+
+
+def _length(form: Exact) -> float:
+    """Length of a closed form: a unit costs more than a fraction, a fraction more than a whole number."""
+    p, q, unit = form
+    return (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
+
+
+@cache
+def _all_closed_forms() -> tuple[np.ndarray, np.ndarray]:
+    """Values and lengths of all positive closed forms, in the order of their values."""
+    forms = [
+        (p, q, unit)
+        for unit in UNITS
+        for q in DENOMINATORS
+        for p in range(1, LARGEST_NUMERATOR * (100 if q == 1 and not unit else 1) + 1)
+        if math.gcd(p, q) == 1
+    ]
+    forms.sort(key=value_of)
+    return np.array([value_of(form) for form in forms]), np.array([_length(form) for form in forms])
+
+
+def chance_of_a_name(form: Exact, reach: float) -> float:
+    """Expected number of closed forms, as short as a given one, within a distance of a number drawn near it.
+
+    The number is drawn uniformly between half and twice the value of the form. Where this expectation is small it is
+    the probability that a constant without any meaning has so short a name, so it decides whether a name is evidence:
+    3/pi says nothing about a constant that is known to 1 %, pi says much about one that is known to eight digits.
+
+    Parameters
+    ----------
+    form : tuple (p, q, unit)
+        The closed form, other than 0.
+    reach : float
+        Distance up to which a form counts as equal to the number.
+
+    Returns
+    -------
+    float
+        The expected number, at least 0.
+
+    Examples
+    --------
+    >>> chance_of_a_name((3, 1, "1/pi"), 0.01) > 0.5
+    True
+    >>> chance_of_a_name((1, 1, "pi"), 1e-6) < 1e-4
+    True
+    """
+    size = abs(value_of(form))
+    values, lengths = _all_closed_forms()
+    low, high = np.searchsorted(values, [size / 2, 2 * size])
+    return float((lengths[low:high] <= _length(form)).sum() * 2 * reach / (1.5 * size))
 
 
 def value_of(form: Exact) -> float:
@@ -193,7 +248,8 @@ def recognise(
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
 
     First every constant near a closed form is replaced at once; if the loss rises too much, one constant after another.
-    A closed form has to lie within rounding errors or `STANDARD_ERRORS` standard errors of the constant.
+    A closed form has to lie within rounding errors or `STANDARD_ERRORS` standard errors of the constant, and so close
+    that a constant without meaning would hardly have so short a name there (`chance_of_a_name`).
 
     Parameters
     ----------
@@ -237,7 +293,7 @@ def recognise(
 
     values = constant_values(fitted.expression)
     nearest = {
-        place: next(closed_forms(values[place], _reach(values[place], fitted.errors[place])), None)
+        place: next(_convincing_forms(values[place], fitted.errors[place]), None)
         for place in free_places(fitted.expression)
     }
     fitted = with_forms({place: form for place, form in nearest.items() if form is not None}) or fitted
@@ -255,9 +311,12 @@ def recognise(
     return fitted
 
 
-def _reach(value: float, error: float) -> float:
-    """Distance of the closed forms that are tried for a constant with a standard error."""
-    return min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
+def _convincing_forms(value: float, error: float) -> Iterator[Exact]:
+    """Closed forms of a constant with a standard error that chance does not explain, the simplest first; 0 always."""
+    reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
+    for form in closed_forms(value, reach):
+        if form[0] == 0 or chance_of_a_name(form, reach) <= CHANCE_OF_A_NAME:
+            yield form
 
 
 def _uncertainty(value: float, error: float) -> float:
@@ -270,7 +329,7 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
     best, lowest = None, math.inf
     for place in free_places(fitted.expression):
         value, error = values[place], fitted.errors[place]
-        for rank, form in enumerate(closed_forms(value, _reach(value, error))):
+        for rank, form in enumerate(_convincing_forms(value, error)):
             if (round(value, 9), form) in refused:
                 continue
             distance = abs(value_of(form) - value) / _uncertainty(value, error)

@@ -406,7 +406,8 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     """Read a formula in Python's notation.
 
     The text may contain + - * / **, numbers, pi, e, the names of the inputs, sqrt and the functions of `FUNCTIONS`.
-    Names that are not identifiers stand in backticks. The text is parsed and never executed.
+    Names that are not identifiers stand in backticks, or in brackets of their own. The text is parsed and never
+    executed.
 
     Parameters
     ----------
@@ -435,8 +436,9 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     try:
         plain, known = text.strip(), {name: k for k, name in enumerate(names)}
         for k, name in enumerate(names):
-            if f"`{name}`" in plain:
-                plain, known[f"_column_{k}_"] = plain.replace(f"`{name}`", f"_column_{k}_"), k
+            for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
+                if quoted in plain:
+                    plain, known[f"_column_{k}_"] = plain.replace(quoted, f"_column_{k}_"), k
         return _read(ast.parse(plain, mode="eval").body, known, text)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):

@@ -27,6 +27,8 @@ EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
 # chosen among dozens of candidates costs more. A choice.
 SYMBOL_PRICE = 4.0
+# Share of the variance of y below which the choice is called exact: a relative error of 1e-8, rounding included.
+ROUNDING_SHARE = 1e-16
 # Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
 # rounded constants.
 LEAST_DECREASE = 0.999
@@ -127,6 +129,13 @@ class Front:
     >>> x = np.linspace(0.0, 1.0, 30)[:, None]
     >>> from edgewise import find_formula
     >>> front = find_formula(x, 2 * x[:, 0] + 1)
+    >>> print(front)
+      symbols        R²     error        loss  formula
+            1         0     100 %       0.356  2
+    >       5         1       0 %           0  2*x_1 + 1
+    > marks the choice, the shortest formula that is exact to rounding.
+    R² and error (root mean square, in standard deviations of the target) are those of the 30 rows of the search.
+    The best formula is exact to rounding.
     >>> str(front.best.formula)
     '2*x_1 + 1'
     """
@@ -171,6 +180,39 @@ class Front:
         return min(self.entries, key=price)
 
     @property
+    def best_place(self) -> int:
+        """The place of `best` among the entries, counted from 0."""
+        best = self.best
+        return next(place for place, entry in enumerate(self.entries) if entry is best)
+
+    @property
+    def reason(self) -> str:
+        """Why `best` was chosen, as a sentence without its subject: "the shortest formula that ..."."""
+        best, cheapest = self.best, replace(self, chosen=None)
+        if len(self) == 1:
+            return "the only formula"
+        if _error(best) <= ROUNDING_SHARE * self.variance:
+            return "the shortest formula that is exact to rounding"
+        if best is not cheapest.best:
+            return (
+                f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
+                f"formula of {cheapest.best.complexity} symbols, which balances length and error best"
+            )
+        return (
+            f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
+            "the number of symbols"
+        )
+
+    def r_squared(self, place: int) -> float:
+        """Share of the variance of the target that an entry explains, on held-out rows if there are any."""
+        error = _error(self.entries[place])
+        return 1 - error / self.variance if self.variance > 0 else float(error == 0)
+
+    def relative_error(self, place: int) -> float:
+        """Root mean squared error of an entry over the standard deviation of the target, on held-out rows if any."""
+        return math.sqrt(_error(self.entries[place]) / max(self.variance, ABOVE_ZERO))
+
+    @property
     def said(self) -> tuple[str, ...]:
         """Former name of `messages`, kept for one release."""
         warnings.warn("Front.said is now called Front.messages", DeprecationWarning, stacklevel=2)
@@ -180,27 +222,50 @@ class Front:
     def equations(self) -> list[dict[str, object]]:
         """A row for each entry, ready for a data frame.
 
-        The columns are complexity, loss, validation, fresh, outside, score, equation (text), sympy (a function that
-        makes the sympy expression) and callable (the formula).
+        The columns are complexity, r2 and relative_error (on held-out rows if there are any), loss, validation, fresh,
+        outside, score, chosen, equation (text), sympy (a function that makes the sympy expression) and callable (the
+        formula).
         """
         return [
             {
                 "complexity": entry.complexity,
+                "r2": self.r_squared(place),
+                "relative_error": self.relative_error(place),
                 "loss": entry.loss,
                 "validation": entry.validation,
                 "fresh": entry.fresh,
                 "outside": entry.outside,
                 "score": entry.score,
+                "chosen": place == self.best_place,
                 "equation": str(entry.formula),
                 "sympy": entry.formula.sympy,
                 "callable": entry.formula,
             }
-            for entry in self.entries
+            for place, entry in enumerate(self.entries)
         ]
 
     def __str__(self) -> str:
-        rows = [f"{e.complexity:>10}  {e.loss:>10.3g}  {e.score:>6.2f}  {e.formula}" for e in self.entries]
-        return "\n".join(["complexity        loss   score  equation", *rows, *self.messages])
+        best, rows = self.best_place, []
+        for k, e in enumerate(self.entries):
+            error = f"{100 * self.relative_error(k):.3g} %"
+            mark = ">" if k == best else " "
+            numbers = f"{e.complexity:>7}  {self.r_squared(k):>8.3g}  {error:>8}  {e.loss:>10.3g}"
+            rows.append(f"{mark} {numbers}  {e.formula}")
+        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
+        return "\n".join(
+            [
+                "  symbols        R²     error        loss  formula",
+                *rows,
+                f"> marks the choice, {self.reason}.",
+                f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}.",
+                *self.messages,
+            ]
+        )
+
+
+def _error(entry: FrontEntry) -> float:
+    """Mean squared error on held-out data if there are any, else on the data of the search."""
+    return entry.validation if math.isfinite(entry.validation) else entry.loss
 
 
 def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iterable[str] = ()) -> Front:

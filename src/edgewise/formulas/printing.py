@@ -55,7 +55,8 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
     node : Expression
         The formula.
     names : sequence of str
-        Names of the inputs. Those that are not Python identifiers are printed in backticks, as in a pandas query.
+        Names of the inputs. Those that are not Python identifiers are printed in backticks, as in a pandas query, but
+        indicators of a category, as [city is Bonn], in their own brackets.
     digits : int or None
         Significant digits of numbers without a closed form; None prints every digit.
 
@@ -70,8 +71,19 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
     >>> as_text(parse_expression("x - y/3", ["x", "y"]), ["mass", "charge of ion"])
     'mass - `charge of ion`/3'
     """
-    shown = tuple(name if name.isidentifier() and not iskeyword(name) else f"`{name}`" for name in names)
-    return _Text(shown, digits).write(node)[0]
+    return _Text(tuple(map(shown_name, names)), digits).write(node)[0]
+
+
+def shown_name(name: str) -> str:
+    """The name of an input in a printed formula, which `parse_expression` reads.
+
+    Examples
+    --------
+    >>> shown_name("mass"), shown_name("charge of ion"), shown_name("[city is Bonn]")
+    ('mass', '`charge of ion`', '[city is Bonn]')
+    """
+    bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
+    return name if bracketed or (name.isidentifier() and not iskeyword(name)) else f"`{name}`"
 
 
 def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> str:
@@ -201,6 +213,8 @@ def latex_name(name: str) -> str:
     if match and (len(match[1]) == 1 or match[1] in _GREEK):
         letter = rf"\{match[1]}" if match[1] in _GREEK else match[1]
         return f"{letter}_{{{match[2]}}}" if match[2] else letter
+    if re.fullmatch(r"\[[^\[\]]+\]", name):  # an indicator, in Iverson's brackets
+        return rf"\left[{latex_name(name[1:-1])}\right]"
     return r"\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name.replace("\\", "")).replace(" ", r"\ ") + "}"
 
 

@@ -1,0 +1,396 @@
+"""What the data decide about a formula: its functions, its digits, and the origin of inputs such as years.
+
+A fit gives every constant sixteen digits and every curve a function, whether the rows determine them or not. The steps
+here take back what they do not determine: a function of a column with two values is a straight line, a function that
+the rows cannot tell from a straight line becomes one, inputs far from zero are counted from a round number in their
+middle, and constants keep the digits that their standard errors allow.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgewise.discovery.assembly import with_one_factor
+from edgewise.discovery.features import has_two_values
+from edgewise.formulas.algebra import simplify, split_number
+from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    children,
+    constant_values,
+    evaluate,
+    exact_number,
+    rebuilt,
+    used_variables,
+    values_and_derivatives,
+    walk,
+    with_constants,
+)
+
+# A column is far from zero if its middle is at least this many times its range away. A choice: years of two centuries
+# are (1920 over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the
+# smallest by at most a fifth, so that logarithms and powers are nearly straight lines.
+FAR_FROM_ZERO = 5.0
+# Share of the variance of a function that a straight line of its argument leaves, at most, for the line to be tried.
+# A choice: such a curve is hardly seen in a plot.
+NEARLY_STRAIGHT = 0.01
+# Size of a term of a sum over the standard deviation of the sum, at most. A choice: with six printed digits the sum
+# keeps three.
+LARGEST_CANCELLATION = 1e3
+
+
+def origins(x: np.ndarray) -> dict[int, Number]:
+    """Round numbers in the middle of the columns that are far from zero, by column.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, inputs)
+        The rows.
+
+    Returns
+    -------
+    dict of int to Number
+        Exact numbers, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
+
+    Examples
+    --------
+    >>> origins(np.array([[1931.0, 0.5], [2012.0, 3.0]]))
+    {0: Number(value=1970.0, exact=(1970, 1, ''))}
+    """
+    found = {}
+    for column in range(x.shape[1]):
+        low, high = float(x[:, column].min()), float(x[:, column].max())
+        middle, spread = (low + high) / 2, high - low
+        if spread > 0 and abs(middle) > FAR_FROM_ZERO * spread:
+            unit = 10.0 ** math.floor(math.log10(spread))
+            found[column] = exact_number(float(f"{round(middle / unit) * unit:.12g}"))
+    return found
+
+
+def from_origin(column: int, origin: dict[int, Number]) -> Expression:
+    """An input, minus its origin if it has one, see `origins`.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> as_text(from_origin(0, {0: exact_number(1970)}), ["year"])
+    'year - 1970'
+    """
+    if column not in origin:
+        return Variable(column)
+    return Add((Variable(column), exact_number(-origin[column].value)))
+
+
+def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Expression:
+    """Write sums a x + b with a column x that is far from zero as a (x - origin) + c, with the same values.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    origin : dict of int to Number
+        The origins of columns, see `origins`.
+
+    Returns
+    -------
+    Expression
+        The formula; sums without a number stay as they are.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression, simplify
+    >>> node = simplify(parse_expression("2.5*year - 4900", ["year"]))
+    >>> as_text(counted_from_origins(node, {0: exact_number(1970)}), ["year"])
+    '2.5*(year - 1970) + 25'
+    """
+    node = rebuilt(node, [counted_from_origins(part, origin) for part in children(node)])
+    if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
+        return node
+    terms: list[Expression] = []
+    constant, moved = sum(term.value for term in node.terms if isinstance(term, Number)), False
+    for term in node.terms:
+        factor, rest = split_number(term)
+        if isinstance(term, Number):
+            continue
+        if isinstance(rest, Variable) and rest.index in origin and not _is_shift(node):
+            constant, moved = constant + factor.value * origin[rest.index].value, True
+            shifted = from_origin(rest.index, origin)
+            terms.append(shifted if factor.value == 1 else Multiply((factor, shifted)))
+        else:
+            terms.append(term)
+    return Add((*terms, Number(constant))) if moved else node
+
+
+def _is_shift(node: Add) -> bool:
+    """True for a sum of an input and a number: it has an origin already."""
+    return len(node.terms) == 2 and any(isinstance(term, Variable) for term in node.terms)
+
+
+def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
+    """Replace every function of a column with two values by the straight line through them, which is the same.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    x : ndarray, shape (N, inputs)
+        The rows.
+
+    Returns
+    -------
+    Expression
+        A formula with the same values at the rows; functions that are not finite at a value stay.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.array([[0.0, 2.0], [1.0, 3.0], [0.0, 5.0]])
+    >>> as_text(with_lines_for_two_values(parse_expression("exp(a)*b", "ab"), x), "ab", 3)
+    '(1.72*a + 1)*b'
+    """
+    columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
+
+    def replaced(part: Expression) -> Expression:
+        used = used_variables(part)
+        if isinstance(part, Call | Power) and len(used) == 1 and used[0] in columns:
+            ends = x[[x[:, used[0]].argmin(), x[:, used[0]].argmax()]]
+            low, high = evaluate(part, ends)
+            if np.isfinite([low, high]).all():
+                slope = (high - low) / (ends[1, used[0]] - ends[0, used[0]])
+                line = Multiply((Number(float(slope)), Variable(used[0])))
+                return Add((line, Number(float(low - slope * ends[0, used[0]]))))
+        return rebuilt(part, [replaced(below) for below in children(part)])
+
+    return replaced(node) if columns else node
+
+
+def with_decided_functions(
+    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, deadline: float = math.inf
+) -> FittedExpression:
+    """Replace functions by straight lines of their arguments where the rows cannot tell the two apart.
+
+    A function is replaced if a straight line leaves at most `NEARLY_STRAIGHT` of its variance over the rows and the
+    formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
+    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1.
+
+    Parameters
+    ----------
+    fitted : FittedExpression
+        The formula with its fitted constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The target.
+    deadline : float
+        Reading of `time.monotonic` after which no further form is tried.
+
+    Returns
+    -------
+    FittedExpression
+        The formula with straight lines, or the given one.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(1990, 2020, (200, 1))
+    >>> y = 3 * (x[:, 0] - 2000) + random.normal(size=200)
+    >>> fitted = fit_constants(parse_expression("6000.5*log(x) - 45600.5"), x, y)
+    >>> decided = with_decided_functions(fitted, x, y)
+    >>> [type(part).__name__ for part in walk(decided.expression)]
+    ['Add', 'Multiply', 'Number', 'Variable', 'Number']
+    """
+    for form in _with_one_line(fitted.expression, x):
+        if time.monotonic() > deadline:
+            break
+        trial = fit_constants(with_one_factor(form), x, y, steps=10, deadline=deadline)
+        if trial is not None and trial.loss <= fitted.loss * (1 + CHI_SQUARE_99 / len(y)):
+            return with_decided_functions(trial, x, y, deadline=deadline)
+    return fitted
+
+
+def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
+    """The formula with one function replaced by the straight line nearest to it over the rows, a form for each."""
+    if isinstance(node, Call | Power):
+        argument = node.base if isinstance(node, Power) else node.argument
+        with np.errstate(all="ignore"):
+            values, inner = evaluate(node, x), evaluate(argument, x)
+        spread = float(np.std(inner))
+        if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
+            slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
+            rest = values - values.mean() - slope * (inner - inner.mean())
+            if np.var(rest) <= NEARLY_STRAIGHT * np.var(values):
+                offset = float(values.mean() - slope * inner.mean())
+                yield Add((Multiply((Number(slope), argument)), Number(offset)))
+    parts = children(node)
+    for place, part in enumerate(parts):
+        for other in _with_one_line(part, x):
+            yield rebuilt(node, (*parts[:place], other, *parts[place + 1 :]))
+
+
+def largest_cancellation(node: Expression, x: np.ndarray) -> float:
+    """Size of the largest term of a sum in a formula over the standard deviation of the sum, over the rows.
+
+    The root mean square of a term is its size. A sum of an input and a number, such as year - 1970, does not count.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula.
+    x : ndarray, shape (N, inputs)
+        The rows.
+
+    Returns
+    -------
+    float
+        The ratio; 0 for a formula without sums.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> x = np.linspace(1990.0, 2020.0, 50)[:, None]
+    >>> largest_cancellation(parse_expression("1e9*log(x) - 7.6e9"), x) > 1000
+    True
+    """
+    largest = 0.0
+    for part in walk(node):
+        if isinstance(part, Add) and not _is_shift(part):
+            with np.errstate(all="ignore"):
+                size = max(float(np.sqrt(np.mean(evaluate(term, x) ** 2))) for term in part.terms)
+                spread = float(np.std(evaluate(part, x)))
+            if spread > 0:
+                largest = max(largest, size / spread)
+    return largest
+
+
+def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray) -> Expression:
+    """Round the free constants of a fitted formula to the digits that the data decide.
+
+    One constant after another is rounded to the decimal place of the leading digit of its standard error, given those
+    that are rounded already, and the others move along the valley of the least squares. Each rounding raises the sum
+    of squares by at most a quarter of the residual variance: less than the fit of one constant to noise lowers it.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula with its fitted constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The target.
+
+    Returns
+    -------
+    Expression
+        The formula with rounded constants; the given one if its derivatives are not finite or the rounded formula is
+        clearly worse, as it may be where the formula is far from linear in its constants.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(0, 1, (400, 1))
+    >>> y = 2 * x[:, 0] + 0.1 * random.normal(size=400)
+    >>> fitted = fit_constants(parse_expression("1.5*x + 0.1"), x, y)
+    >>> as_text(with_decided_digits(fitted.expression, x, y), ["x"])
+    '2*x'
+    """
+    places = free_places(node)
+    values = np.array(constant_values(node))
+    predicted, derivatives = values_and_derivatives(node, x)
+    jacobian = derivatives[:, places]
+    if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
+        return node
+    variance = float(np.sum((predicted - y) ** 2)) / (len(y) - len(places))
+    scale = np.maximum(np.sqrt(np.sum(jacobian**2, 0)), np.finfo(float).tiny)
+    gram = (jacobian / scale).T @ (jacobian / scale)
+    left = list(range(len(places)))
+    while left:
+        covariance = np.linalg.pinv(gram[np.ix_(left, left)], hermitian=True)
+        place = places[left[0]]
+        error = math.sqrt(variance * max(float(covariance[0, 0]), 0.0)) / scale[left[0]]
+        rounded = _rounded(values[place], error)
+        if covariance[0, 0] > 0:
+            move = (rounded - values[place]) * scale[left[0]] * covariance[:, 0] / covariance[0, 0]
+            for k, change in zip(left[1:], move[1:], strict=True):
+                values[places[k]] += change / scale[k]
+        values[place] = rounded
+        left = left[1:]
+    exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+    candidate = simplify(with_constants(node, values.tolist(), exact))
+    with np.errstate(all="ignore"):
+        worse = float(np.sum((evaluate(candidate, x) - y) ** 2)) - float(np.sum((predicted - y) ** 2))
+    return candidate if worse <= max(len(places), CHI_SQUARE_99) * variance else node
+
+
+def _rounded(value: float, error: float) -> float:
+    """A number rounded to the decimal place of the leading digit of its standard error."""
+    if not (0 < error < math.inf):
+        return float(value)
+    unit = 10.0 ** math.floor(math.log10(error))
+    return float(f"{round(value / unit) * unit:.15g}") if abs(value) < 1e15 * unit else float(value)
+
+
+def decided(
+    node: Expression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    floor: float,
+    origin: dict[int, Number] | None = None,
+    deadline: float = math.inf,
+) -> Expression | None:
+    """A formula without what the data do not decide, or None if its terms cancel each other beyond reading.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula with fitted constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The target.
+    floor : float
+        Share of the variance of y below which a loss is exact; an exact formula changes only where a column has two
+        values.
+    origin : dict of int to Number, optional
+        See `origins`; by default those of x.
+    deadline : float
+        Reading of `time.monotonic` after which functions are kept.
+
+    Returns
+    -------
+    Expression or None
+        The formula.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(1990, 2020, (200, 1))
+    >>> y = 3 * (x[:, 0] - 2000) + random.normal(size=200)
+    >>> fitted = fit_constants(parse_expression("6000.5*log(x) - 45600.5"), x, y)
+    >>> as_text(decided(fitted.expression, x, y, floor=1e-16), ["year"])
+    '2.992*(year - 2000) - 0.04'
+    """
+    node = with_lines_for_two_values(node, x)
+    fitted = fit_constants(node, x, y, steps=0)
+    if fitted is None:
+        return node
+    if fitted.loss <= floor * float(np.var(y)):
+        return node
+    fitted = with_decided_functions(fitted, x, y, deadline=deadline)
+    node = counted_from_origins(fitted.expression, origins(x) if origin is None else origin)
+    if largest_cancellation(node, x) > LARGEST_CANCELLATION:
+        return None
+    return with_decided_digits(node, x, y)
