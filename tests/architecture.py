@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors"},
-    {"files", "checks", "settings", "outcomes", "deprecations"},
+    {"files", "checks", "settings", "outcomes", "deprecations", "presentation"},
     {"ops"},
     {"nn"},
     {"formulas"},
@@ -36,7 +36,7 @@ INNER_RANKS = {
     ),
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
-    "plot": ({"style"}, {"network", "results", "pde"}),
+    "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself

@@ -71,6 +71,11 @@ class Formula:
     def __str__(self) -> str:
         return as_text(self.expression, self.names)
 
+    __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
     @property
     def complexity(self) -> int:
         """Number of symbols, see `edgewise.formulas.complexity`."""

@@ -17,6 +17,7 @@ from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
+from edgewise.presentation import html_table, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
@@ -81,6 +82,12 @@ class FrontEntry:
     def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> FrontEntry:
         """Entry whose loss is the mean squared error on x (N, inputs), y (N,)."""
         return cls(formula, mean_squared_error(formula.expression, x, y), model=model)
+
+    def __repr__(self) -> str:
+        return f"<FrontEntry of {self.complexity} symbols, loss {self.loss:.4g}: {self.formula}>"
+
+    def _repr_latex_(self) -> str:
+        return self.formula._repr_latex_()
 
     @property
     def complexity(self) -> int:
@@ -261,6 +268,28 @@ class Front:
                 *self.messages,
             ]
         )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                "→" if place == self.best_place else "",
+                entry.complexity,
+                r2_text(self.r_squared(place)),
+                percent_text(self.relative_error(place)),
+                entry.formula,
+            ]
+            for place, entry in enumerate(self.entries)
+        ]
+        judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
+        notes = [
+            f"Marked is {self.reason}. R² and error (root mean square, in standard deviations of the target) are those "
+            f"of the {judged}.",
+            *self.messages,
+        ]
+        head = ["", "symbols", "R²", "error", "formula"]
+        return html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
 
 
 def _error(entry: FrontEntry) -> float:

@@ -22,6 +22,7 @@ from edgewise.model_selection.cross_validation import clipped_losses, folds
 from edgewise.model_selection.settings import SearchSettings
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.presentation import html_table, number_text
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
@@ -96,6 +97,20 @@ class SearchReport:
     def __repr__(self) -> str:
         tried = "1 candidate" if len(self.trials) == 1 else f"{len(self.trials)} candidates"
         return f"<SearchReport: {self.chosen.describe()}, chosen of {tried}, {self.stopped}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                trial.candidate.describe(),
+                number_text(trial.parameters),
+                number_text(trial.loss, 3),
+                number_text(trial.error, 2),
+            ]
+            for trial in self.trials
+        ]
+        marked = next((n for n, trial in enumerate(self.trials) if trial.candidate == self.chosen), None)
+        head = ["candidate", "parameters", "held-out loss", "± standard error"]
+        return html_table(head, rows, caption="Search", marked=marked, notes=self.sentences)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +17,33 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import Formatter, LogLocator, NullLocator, ScalarFormatter
 
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
+from edgewise.plot.themes import (
+    COLORS,
+    FAINT,
+    GREY,
+    INK,
+    PAGES,
+    FileTheme,
+    Theme,
+    check_theme,
+    following_the_reader,
+    recoloured,
+)
+from edgewise.presentation import number_text, tick_texts
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-# Colours. Okabe and Ito, "Color Universal Design", 2002: a palette whose colours differ for readers with each common
-# colour vision deficiency; its black is replaced by INK, its yellow is left out as too light for lines on white.
-INK, GREY, FAINT = "#1d1d1f", "#6e6e73", "#d2d2d7"
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# Colours: themes.py has the palette.
 BLUE, ORANGE = COLORS[:2]
 MARKERS = ("o", "D", "s", "^", "v", "P")  # one for each colour, so that curves differ without colour too
 # White to blue: the lightness falls steadily, so that the order also shows in a print without colours.
@@ -99,6 +110,8 @@ _STYLE: dict[RcKeyType, Any] = {
     "path.simplify": False,
     "text.usetex": False,
 }
+NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
+LARGEST_VECTOR = 400_000  # bytes (a choice): a notebook holds larger drawings as pixels alone
 _NO_DATE: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
 
@@ -113,7 +126,71 @@ def styled() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+class Figure(MatplotlibFigure):
+    """A figure of matplotlib that appears in a notebook without a magic line, and says how to save it elsewhere.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `matplotlib.figure.Figure`.
+
+    Attributes
+    ----------
+    theme : {"light", "dark", "print"}
+        Colours in notebooks, and in files unless `edgewise.plot.save` is called with another theme.
+
+    Examples
+    --------
+    >>> figure = Figure(figsize=(1, 1))
+    >>> figure._repr_png_()[0][1:4], figure
+    (b'PNG', <Figure of 1 x 1 inches; edgewise.plot.save(figure, "figure.svg") writes it to a file>)
+    """
+
+    theme: Theme = "light"
+
+    def __repr__(self) -> str:
+        width, height = self.get_size_inches()
+        how = 'edgewise.plot.save(figure, "figure.svg") writes it to a file'
+        return f"<Figure of {width:.2g} x {height:.2g} inches; {how}>"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (round(size * NOTEBOOK_DPI / 2) for size in self.get_size_inches())
+        return render(self, ".png", theme=self.theme, dpi=NOTEBOOK_DPI), {"width": width, "height": height}
+
+    def _repr_svg_(self) -> str | None:
+        drawing = render(self, ".svg", theme=self.theme, page=True, text_as_paths=True)
+        return drawing.decode("utf-8") if len(drawing) <= LARGEST_VECTOR else None
+
+    def show(self, warn: bool = True) -> None:
+        """Show the figure below the cell of a notebook.
+
+        Parameters
+        ----------
+        warn : bool
+            Not used; matplotlib's figures have it.
+
+        Raises
+        ------
+        InputError
+            Outside a notebook, with the call that saves the figure.
+        """
+        display = sys.modules.get("IPython.display")
+        shell = sys.modules.get("IPython")
+        if shell is None or display is None or shell.get_ipython() is None:
+            raise InputError(
+                'show() needs a notebook, got a plain Python session; edgewise.plot.save(figure, "figure.svg") writes '
+                "the figure to a file"
+            )
+        display.display(self)
+
+
+def save(
+    figure: MatplotlibFigure,
+    path: str | os.PathLike[str],
+    *,
+    theme: FileTheme | None = None,
+    text_as_paths: bool = True,
+) -> None:
     """Write a figure to a file, whole or not at all; the same figure gives the same bytes.
 
     Parameters
@@ -121,12 +198,18 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     figure : matplotlib.figure.Figure
         From a function of this package; its size is in inches.
     path : path-like
-        Ends in .svg (text stays text), .pdf (fonts are embedded) or .png (200 pixels per inch on white).
+        Ends in .svg, .pdf (fonts are embedded) or .png (200 pixels per inch).
+    theme : {"light", "dark", "print", "auto"}, optional
+        Colours, page included; "auto" is for .svg, whose colours then follow the setting of the reader's system or
+        browser. That of the figure if left out, which is "light".
+    text_as_paths : bool
+        Whether the letters of an SVG file are outlines, which look the same for every reader, or text, which can be
+        searched and copied.
 
     Raises
     ------
     InputError
-        If the name ends in none of these.
+        If the name ends in none of these, or the theme is unknown.
     FileError
         If the file cannot be written.
 
@@ -135,29 +218,58 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     >>> import tempfile
     >>> from edgewise.plot import parity
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(parity([1.0, 2.0, 3.0], [1.1, 1.9, 3.2]), f"{folder}/parity.svg")
+    ...     save(parity([1.0, 2.0, 3.0], [1.1, 1.9, 3.2]), f"{folder}/parity.svg", theme="dark")
     ...     Path(f"{folder}/parity.svg").read_text()[:5]
     '<?xml'
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"path must end in .svg, .pdf or .png, got {os.fspath(path)!r}")
-    write_bytes(path, render(figure, suffix))
+    chosen: FileTheme = getattr(figure, "theme", "light") if theme is None else theme
+    check_theme(chosen, auto=suffix == ".svg")
+    drawn: Theme = "light" if chosen == "auto" else chosen
+    drawing = render(figure, suffix, theme=drawn, text_as_paths=text_as_paths, page=True)
+    if chosen == "auto":
+        drawing = following_the_reader(drawing.decode("utf-8")).encode("utf-8")
+    write_bytes(path, drawing)
 
 
-def render(figure: Figure, suffix: str) -> bytes:
+def render(
+    figure: MatplotlibFigure,
+    suffix: str,
+    *,
+    theme: Theme = "light",
+    page: bool = False,
+    text_as_paths: bool = False,
+    dpi: float | None = None,
+) -> bytes:
     """Return the file of a figure as bytes, without a date.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     suffix : {".svg", ".pdf", ".png"}
-        The format; PNG gets a white page, the others a transparent one.
+        The format.
+    theme : {"light", "dark", "print"}
+        Colours.
+    page : bool
+        Whether .svg and .pdf get a page in the colour of the theme; .png always has one.
+    text_as_paths : bool
+        Whether the letters of an SVG file are outlines.
+    dpi : float, optional
+        Pixels per inch of .png, 200 by default.
     """
     buffer = io.BytesIO()
-    page = "white" if suffix == ".png" else "none"
-    with styled():
-        figure.savefig(buffer, format=suffix[1:], metadata=_NO_DATE[suffix], facecolor=page)
+    color = PAGES[theme] if page or suffix == ".png" else "none"
+    with styled(), recoloured(figure, theme):
+        mpl.rcParams["svg.fonttype"] = "path" if text_as_paths else "none"
+        figure.savefig(
+            buffer,
+            format=suffix[1:],
+            metadata=_NO_DATE[suffix],
+            facecolor=color,
+            dpi=mpl.rcParams["savefig.dpi"] if dpi is None else dpi,
+        )
     return buffer.getvalue().replace(*_SVG_FONTS) if suffix == ".svg" else buffer.getvalue()
 
 
@@ -195,8 +307,25 @@ def text_width(text: str, size: float) -> float:
     return width / POINTS_PER_INCH
 
 
+class ReadableFormatter(Formatter):
+    """Labels of ticks as people write numbers: 300,000 and 0.25, with the same decimals on one axis."""
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        return tick_texts(values)
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return number_text(value)
+
+
 def fix_layout(figure: Figure) -> Figure:
-    """Compute the layout of a figure once and return it, so that later drawings in any format look the same."""
+    """Compute the layout of a figure once and return it, so that later drawings in any format look the same.
+
+    Numbers on axes that have matplotlib's own format get that of `ReadableFormatter`.
+    """
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if type(axis.get_major_formatter()) is ScalarFormatter:
+                axis.set_major_formatter(ReadableFormatter())
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure

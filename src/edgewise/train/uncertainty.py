@@ -87,6 +87,9 @@ class ErrorBars:
     rows: int
     folds: bool
 
+    def __repr__(self) -> str:
+        return f"<ErrorBars of {len(self.factor)} parameters: {self.message}>"
+
     @property
     def message(self) -> str:
         """Calibration as one sentence."""

@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import (
+from edgewise.interpret.attribution.effects import (
     central_range,
     evaluation_points,
-    explain_global,
-    explain_local,
     partial_dependence,
     shapley_shares,
 )
+from edgewise.interpret.attribution.explanations import explain_global, explain_local
 
 
 def rows(count=200, columns=3, seed=0):
@@ -149,7 +148,11 @@ def test_bad_arguments_of_explanations_are_refused():
         explain_local(mixed, table(), names=["a"])
 
 
-def test_a_global_explanation_is_shown_by_its_main_sentence():
+def test_a_global_explanation_is_shown_as_a_ranking_with_sentences():
     x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
     explanation = explain_global(lambda x: x[:, 0], x, names=["a", "b"])
-    assert repr(explanation) == f"<GlobalExplanation of 2 inputs: {explanation.sentences[0]}>"
+    lines = repr(explanation).splitlines()
+    assert lines[1].split()[:2] == ["a", "0.477"] and lines[-1] == explanation.sentences[-1]
+    assert [name for name, _, _ in explanation.ranking()] == ["a", "b"]
+    assert sum(share for _, _, share in explanation.ranking()) == pytest.approx(1.0)  # never above 100 %
+    assert "<td" in explanation._repr_html_() and len(repr(explanation.local)) < 400

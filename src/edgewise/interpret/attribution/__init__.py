@@ -6,14 +6,12 @@ predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the
 constants.
 """
 
+from edgewise.interpret.attribution.effects import Effect, partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import (
-    Effect,
     GlobalExplanation,
     LocalExplanation,
     explain_global,
     explain_local,
-    partial_dependence,
-    shapley_shares,
 )
 from edgewise.interpret.attribution.removal import RemovalCosts, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores

@@ -11,6 +11,7 @@ from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
 from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.fields import Field, Index, function_jet, stencil
+from edgewise.presentation import html_table, number_text
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,24 @@ class Solution:
 
     def __repr__(self) -> str:
         return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                " x ".join(map(str, stage.grid_size)),
+                number_text(stage.parameters),
+                number_text(stage.residual, 2),
+                number_text(stage.change, 2),
+                number_text(stage.seconds, 2),
+            ]
+            for stage in self.stages
+        ]
+        notes = [self.message]
+        for name, value in self.unknowns.items():
+            error = self.standard_errors.get(name)
+            notes.append(f"{name} = {number_text(value, 6)}" + ("" if error is None else f" ± {number_text(error, 2)}"))
+        head = ["grid", "parameters", "residual", "change", "seconds"]
+        return html_table(head, rows, caption=f"Solution for {', '.join(self.problem.fields)}", notes=notes)
 
     @property
     def parameters(self) -> int:

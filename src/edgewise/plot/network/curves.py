@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from edgewise.checks import check_options
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import evaluation_points, partial_dependence
+from edgewise.interpret.attribution.effects import evaluation_points, partial_dependence
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.interpret.black_box import BlackBox
 from edgewise.nn.layers.base import Chain
@@ -25,6 +24,7 @@ from edgewise.plot.style import (
     GREY,
     REMARK,
     TEXT,
+    Figure,
     as_numpy,
     display_text,
     draw_density,

@@ -9,17 +9,16 @@ import numpy as np
 import torch
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
-from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import central_range
+from edgewise.interpret.attribution.effects import central_range
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
-from edgewise.plot.style import BLUE, GREY, INK, SMALL, labels, styled, text_width
+from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from edgewise.errors import InputError
@@ -30,7 +29,7 @@ from edgewise.plot.pde.maps import (
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
-from edgewise.plot.style import BLUE, ORANGE, styled
+from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
 MOVIES = (".gif", ".mp4")
 _DPI = 110  # pixels per inch (a choice: about 500 pixels for one field)

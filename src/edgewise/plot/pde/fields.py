@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
@@ -25,7 +24,7 @@ from edgewise.plot.pde.maps import (
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of
-from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, SMALL, WIDTH, fix_layout, styled
+from edgewise.plot.style import BLUE, COLORS, FAINT, GREY, INK, ORANGE, SMALL, WIDTH, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
 INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -18,7 +17,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import ROUNDING, grid, middle
-from edgewise.plot.style import BLUE, GREY, TINY, display_text
+from edgewise.plot.style import BLUE, GREY, TINY, Figure, display_text
 
 # J. R. Nunez, C. R. Anderton, R. S. Renslow, "Optimizing colormaps with consideration for color vision deficiency",
 # PLOS ONE 13 (2018) e0199239: even steps of lightness, the same for all readers.

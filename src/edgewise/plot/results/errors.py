@@ -9,7 +9,6 @@ from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from edgewise.errors import InputError
@@ -19,6 +18,7 @@ from edgewise.plot.style import (
     INK,
     MARKERS,
     WIDTH,
+    Figure,
     decade_ticks,
     display_text,
     fitted_title,

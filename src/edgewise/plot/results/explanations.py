@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import InputError
@@ -19,11 +18,13 @@ from edgewise.plot.style import (
     REMARK,
     SHADES,
     WIDTH,
+    Figure,
     display_text,
     fix_layout,
     styled,
     text_width,
 )
+from edgewise.presentation import number_text, signed_text
 
 _ROW = 0.27  # inches of an input
 _SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
@@ -31,6 +32,7 @@ _DOTS = 300  # most rows that are drawn (a choice: more dots cover each other)
 _LANE = 0.36  # half the height that the dots of an input may take, in rows
 _BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one (choices)
 _LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
+_DOTS_REMARK = "one dot per row; the stronger its colour, the higher the input"
 _BAR = 0.62  # height of a bar, in rows
 
 
@@ -88,7 +90,9 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
                 edgecolors=GREY,
             )
         axes.set_xlabel(f"added to {label}")
-        axes.set_title("one dot per row; darker: the input is higher", loc="right", fontsize=REMARK, color=GREY)
+        axes.set_title(
+            "one dot per row; the stronger its colour, the higher the input", loc="right", fontsize=REMARK, color=GREY
+        )
         return fix_layout(figure)
 
 
@@ -133,10 +137,7 @@ def share_bars(
     label = _output_label(explanation, output)
     shares, base = explanation.shares[row, :, output], float(explanation.base[output])
     order = np.argsort(-np.abs(shares), kind="stable")[:max_inputs]
-    names = [
-        f"{display_text(explanation.names[i], 24)} = {_with_minus_sign(f'{explanation.values[row, i]:.4g}')}"
-        for i in order
-    ]
+    names = [f"{display_text(explanation.names[i], 24)} = {number_text(explanation.values[row, i])}" for i in order]
     steps = shares[order]
     if len(shares) > max_inputs:
         names, steps = [*names, f"{len(shares) - max_inputs} others"], np.append(steps, shares.sum() - steps.sum())
@@ -149,12 +150,14 @@ def share_bars(
             if place < len(steps) - 1:  # a line from this bar to the next
                 axes.plot([end, end], [place - _BAR / 2, place + 1 + _BAR / 2], color=GREY, linewidth=0.5, zorder=0)
             right = max(start, end) + 0.012 * extent
-            axes.text(right, place, _with_minus_sign(f"{step:+.3g}"), va="center", fontsize=REMARK, color=INK)
+            axes.text(right, place, signed_text(step), va="center", fontsize=REMARK, color=INK)
         axes.axvline(base, color=FAINT, linewidth=0.6, zorder=0)
-        number = text_width("+0.000", REMARK) / (WIDTH - 2) * extent  # a number beside the longest bar
+        number = (
+            max(text_width(signed_text(step), REMARK) + 0.05 for step in steps) / (WIDTH - 2) * extent
+        )  # a number beside the longest bar
         axes.set_xlim(ends.min() - 0.03 * extent, ends.max() + number)
         axes.set_xlabel(label)
-        remark = _with_minus_sign(f"mean {base:.4g}, this row {ends[-1]:.4g}")
+        remark = f"mean {number_text(base)}, this row {number_text(ends[-1])}"
         axes.set_title(remark, loc="right", fontsize=REMARK, color=GREY)
         return fix_layout(figure)
 
@@ -176,10 +179,6 @@ def _output_label(explanation: LocalExplanation, output: int) -> str:
         raise InputError(f"output must be from 0 to {len(explanation.outputs) - 1}, got {output!r}")
     name = display_text(explanation.outputs[output])
     return name if len(explanation.outputs) == 1 else f"the probability of {name}"
-
-
-def _with_minus_sign(number: str) -> str:
-    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def _stacked_offsets(x: np.ndarray) -> np.ndarray:

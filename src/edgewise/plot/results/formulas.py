@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
@@ -22,6 +21,7 @@ from edgewise.plot.style import (
     REMARK,
     TINY,
     WIDTH,
+    Figure,
     fix_layout,
     styled,
     text_width,

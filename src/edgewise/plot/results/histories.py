@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.errors import InputError
@@ -20,6 +19,7 @@ from edgewise.plot.style import (
     MARKERS,
     ORANGE,
     WIDTH,
+    Figure,
     decade_ticks,
     display_text,
     fix_layout,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
 from edgewise.plot.style import (
@@ -20,6 +19,7 @@ from edgewise.plot.style import (
     SMALL,
     TEXT,
     WIDTH,
+    Figure,
     as_numpy,
     display_text,
     fix_layout,
@@ -28,6 +28,7 @@ from edgewise.plot.style import (
     styled,
     text_width,
 )
+from edgewise.presentation import number_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -117,7 +118,7 @@ def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> No
     panel.locator_params(nbins=5)
     error, spread = ((observed - predicted) ** 2).sum(), ((observed - observed.mean()) ** 2).sum()
     score = f"$R^2$ = {1 - error / spread:.4f}\n" if spread > 0 else ""
-    text = f"{score}RMSE = {np.sqrt(error / rows):.4g}\n{rows:,} rows"
+    text = f"{score}RMSE = {number_text(np.sqrt(error / rows), 3)}\n{rows:,} rows"
     panel.text(0.04, 0.97, text, transform=panel.transAxes, ha="left", va="top", size=SMALL, linespacing=1.35)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress, StopReason
+from edgewise.presentation import html_table, number_text
 
 TrainingState = dict[str, Any]
 """State of an unfinished fit: tensors, numbers, strings, None, and dicts and lists of them."""
@@ -101,6 +102,22 @@ class FitReport:
     history: tuple[StepRecord, ...]
     plan: dict[str, Any]
     state: TrainingState | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name} {text}" for name, text in self._facts())
+        return f"<FitReport: {facts}. {self.message}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(["training", ""], self._facts(), notes=[self.message])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return the names and texts of the numbers that a short table shows."""
+        facts = [("steps", number_text(self.steps)), ("loss", number_text(self.loss))]
+        if self.validation_loss is not None:
+            facts.append(("validation loss", number_text(self.validation_loss)))
+        if self.metric is not None:
+            facts.append((self.metric[0], number_text(self.metric[1])))
+        return [*facts, ("seconds", number_text(self.seconds, 2)), ("stopped", self.stopped.value)]
 
     def to_json(self) -> str:
         """Write the report as JSON text.

@@ -1,0 +1,266 @@
+"""Partial dependence of predictions on one input, and Shapley shares of the inputs in each prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.deprecations import renamed_argument
+from edgewise.errors import InputError
+from edgewise.interpret.black_box import BlackBox, array_function
+from edgewise.settings import ATTRIBUTION_BATCH_ROWS
+
+# Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
+# error of a sampled share falls with the root of this number, the time grows with it).
+PATHS = 32
+FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
+FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Partial dependence of the prediction on one input, from `partial_dependence`.
+
+    Attributes
+    ----------
+    input : int
+        Column of the input.
+    points : ndarray
+        (p,), values of the input.
+    discrete : bool
+        Whether `points` are all the values that the input takes.
+    mean : ndarray
+        (p, outputs), the prediction averaged over the data with the input at each point.
+    low, high : ndarray
+        (p, outputs), the 10 % and 90 % quantiles over the rows of each row's own curve, shifted to the same mean.
+    strength : ndarray
+        (outputs,), standard deviation of the curve over the data.
+
+    Examples
+    --------
+    >>> X = np.linspace(0, 1, 50)[:, None]
+    >>> effect = partial_dependence(lambda X: X[:, 0] ** 2, X, 0, points=3)
+    >>> effect.points.round(2).tolist(), effect.shape()
+    ([0.0, 0.5, 1.0], 'rises')
+    """
+
+    input: int
+    points: np.ndarray
+    discrete: bool
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    strength: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Effect of input {self.input}: {self.shape()}, {len(self.points)} points>"
+
+    def shape(self, output: int = 0) -> str:
+        """Describe the curve in a few words: "rises", "falls", "rises, then falls", "varies" or "is flat"."""
+        curve = self.mean[:, output]
+        span, low, high = FLAT * np.ptp(curve), curve[0], curve[0]
+        turns: list[int] = []
+        for value in curve[1:]:
+            low, high = min(low, value), max(high, value)
+            before = turns[-1] if turns else 0
+            if before <= 0 and value > low + span:
+                turns.append(1)
+            elif before >= 0 and value < high - span:
+                turns.append(-1)
+            else:
+                continue
+            low = high = value
+        words = {1: "rises", -1: "falls"}
+        if not turns:
+            return "is flat"
+        return ", then ".join(words[turn] for turn in turns) if len(turns) <= 3 else "varies"
+
+
+@renamed_argument("predict", "model")
+def partial_dependence(model: BlackBox, X: np.ndarray, column: int, *, points: int = 41, rows: int = 300) -> Effect:
+    """Compute Friedman's partial dependence of the predictions on one input.
+
+    The input takes its values over the data while the other inputs stay as they are, in each of at most `rows` rows
+    that are picked evenly.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
+    X : ndarray
+        Data, (N, d).
+    column : int
+        Column of the input.
+    points : int
+        Number of values of the input, unless it takes few.
+    rows : int
+        Largest number of rows that are averaged.
+
+    Returns
+    -------
+    Effect
+        The mean curve and the spread of the curves of single rows.
+
+    Raises
+    ------
+    InputError
+        The model does not return one row for each row.
+
+    Notes
+    -----
+    `sklearn.inspection.partial_dependence` computes the same mean for its own estimators, without the quantiles.
+
+    References
+    ----------
+    J. Friedman, "Greedy function approximation", Annals of Statistics 29, 2001, p. 1189, section 8.2.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    >>> partial_dependence(lambda X: X[:, 0] ** 2 + X[:, 1], X, 0).shape()
+    'falls, then rises'
+    """
+    check_table(X, "X")
+    predict = array_function(model)
+    few = evenly_picked(X, rows)
+    at, discrete = evaluation_points(X[:, column], points)
+    moved = np.repeat(few[None], len(at), 0)
+    moved[:, :, column] = at[:, None]
+    curves = predict(moved.reshape(-1, few.shape[1])).reshape(len(at), len(few), -1)
+    mean = curves.mean(1)
+    own = curves - curves.mean(0) + mean.mean(0)
+    low, high = np.quantile(own, [0.1, 0.9], axis=1)
+    strength = np.array([np.interp(X[:, column], at, one) for one in mean.T]).std(1)
+    return Effect(column, at, discrete, mean, low, high, strength)
+
+
+def shapley_shares(
+    model: BlackBox, X: np.ndarray, background: np.ndarray, *, paths: int = PATHS, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split each prediction into one share per input, relative to the mean prediction of a background.
+
+    Shapley values by sampling: along a path from a row of the background to the explained row, the inputs change one
+    after another, in a random order and in its reverse, and each input receives the change of the prediction. The
+    changes along a path add up to the whole difference, and so do the shares, exactly; for an additive model the
+    shares themselves are exact.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
+    X : ndarray
+        Rows to explain, (N, d).
+    background : ndarray
+        Rows to compare with, (B, d), of which at most `paths` are used, evenly picked.
+    paths : int
+        Number of paths to each explained row, each followed forwards and backwards.
+    seed : int
+        Seed of the orders in which the inputs change.
+
+    Returns
+    -------
+    shares : ndarray
+        (N, d, outputs).
+    base : ndarray
+        (outputs,); the prediction is base + sum of the shares over the inputs.
+
+    Raises
+    ------
+    InputError
+        The background has no rows, or another number of columns than X.
+
+    References
+    ----------
+    E. Strumbelj and I. Kononenko, "Explaining prediction models and individual predictions with feature
+    contributions", Knowledge and Information Systems 41, 2014.
+
+    Examples
+    --------
+    >>> shares, base = shapley_shares(lambda X: X[:, 0] * X[:, 1], np.array([[2.0, 3.0]]), np.zeros((1, 2)))
+    >>> shares[0, :, 0], base
+    (array([3., 3.]), array([0.]))
+    """
+    check_table(X, "X")
+    check_table(background, "background")
+    if len(background) == 0 or background.shape[1] != X.shape[1]:
+        raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
+    predict = array_function(model)
+    rng = np.random.default_rng(seed)
+    starts = evenly_picked(background, paths)
+    base, final = predict(starts), predict(X)
+    d, outputs = X.shape[1], base.shape[1]
+    total = np.zeros((len(X), d, outputs))
+    blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ATTRIBUTION_BATCH_ROWS)))
+    for start, start_value in zip(starts, base, strict=True):
+        order = rng.permutation(d)
+        for path in (order, order[::-1]):
+            for rows in blocks:
+                # The rows at all points between the start and X: at point k the first k inputs of the path are X's.
+                between = np.repeat(np.broadcast_to(start, (len(rows), d))[None], d - 1, 0)
+                for k, column in enumerate(path[:-1]):
+                    between[k:, :, column] = X[rows, column]
+                values = np.empty((d + 1, len(rows), outputs))
+                values[0], values[-1] = start_value, final[rows]
+                if d > 1:
+                    values[1:-1] = predict(between.reshape(-1, d)).reshape(d - 1, len(rows), outputs)
+                changes = np.empty((len(rows), d, outputs))
+                changes[:, path] = np.diff(values, axis=0).transpose(1, 0, 2)
+                total[rows] += changes
+    return total / (2 * len(starts)), base.mean(0)
+
+
+def check_table(X: np.ndarray, name: str) -> None:
+    """Raise InputError unless X is an array of two dimensions."""
+    if not isinstance(X, np.ndarray) or X.ndim != 2:
+        got = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise InputError(f"{name} must be an array of shape (rows, inputs), got {got}")
+
+
+def evenly_picked(X: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many rows of X, evenly spaced."""
+    return X[np.linspace(0, len(X) - 1, min(most, len(X))).astype(int)]
+
+
+def central_range(values: np.ndarray) -> tuple[float, float]:
+    """Compute the range over which a function of data is drawn.
+
+    It leaves out the outermost half per cent at each end, so that one far outlier does not compress the curve of
+    everything else; a range without extent is widened to all values, then by 0.5 to each side.
+
+    Parameters
+    ----------
+    values : ndarray
+        (N,).
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
+    """
+    low, high = np.quantile(values, [0.005, 0.995])
+    low, high = (low, high) if high > low else (values.min(), values.max())
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(high) + 0.5)
+
+
+def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:
+    """Choose the points at which a function of data is drawn.
+
+    Parameters
+    ----------
+    values : ndarray
+        (N,), the data.
+    points : int
+        Number of points for data with many values.
+
+    Returns
+    -------
+    points : ndarray
+        The values themselves if there are 2 to 12 different ones, otherwise evenly spaced points over `central_range`.
+    discrete : bool
+        Whether they are the values themselves.
+    """
+    levels = np.unique(values)
+    if 1 < len(levels) <= FEW_LEVELS:
+        return levels, True
+    return np.linspace(*central_range(values), points), False

@@ -1,0 +1,258 @@
+"""How results appear to readers: numbers as people write them, and short tables for notebooks."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
+
+MINUS = "\N{MINUS SIGN}"
+# From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
+# scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
+SEPARATED_FROM = 10_000
+# Outside these sizes a number is written with a power of ten (a choice: nobody counts so many zeros).
+LARGEST_PLAIN, SMALLEST_PLAIN = 1e13, 1e-4
+WHOLE = 1e7  # whole numbers below this are written in full, not rounded (a choice: counts and years are exact)
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+# Colours are inherited and lines translucent, so that one table reads on light and on dark pages.
+_TABLE = "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;margin:.4em 0"
+_HEAD = "padding:.15em .7em;border-bottom:1px solid rgba(128,128,128,.7);font-weight:600;background:transparent"
+_CELL = "padding:.15em .7em;border:0;background:transparent;vertical-align:baseline"
+_MARKED = "background:rgba(0,114,178,.16);font-weight:600"
+_NOTE = "margin:.2em 0;color:inherit;opacity:.8"
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """Write a number as people write it, rounded to significant digits.
+
+    Parameters
+    ----------
+    value : float
+        The number. Whole numbers below ten million are written in full.
+    digits : int
+        Significant digits of all other numbers.
+
+    Returns
+    -------
+    str
+        With thousands separated from 10,000 on, a true minus sign, and a power of ten only for very large and very
+        small numbers.
+
+    Examples
+    --------
+    >>> number_text(78263.4, 3), number_text(1987), number_text(0.0451234), number_text(2.5e-7)
+    ('78,300', '1987', '0.04512', '2.5·10⁻⁷')
+    """
+    value = float(value)
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if value == 0:
+        return "0"
+    if abs(value) < WHOLE and value == round(value):
+        return _plain(value, 0)
+    place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return _plain(value, digits - 1 - place)
+
+
+def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
+    """Write numbers of one quantity with the same decimals, so that their differences can be read.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The numbers.
+    digits : int
+        Significant digits of the difference between the largest and the smallest.
+
+    Examples
+    --------
+    >>> number_texts([41.19, 202.2]), number_texts([1013.21, 1013.94]), number_texts([78263.0, 311123.0])
+    (['41', '202'], ['1013.210', '1013.940'], ['78,000', '311,000'])
+    """
+    values = [float(value) for value in values]
+    finite = [value for value in values if math.isfinite(value)]
+    span = max(finite, default=0.0) - min(finite, default=0.0)
+    extreme = max(map(abs, finite), default=0.0)
+    if not (span > 0 and math.isfinite(span)) or not SMALLEST_PLAIN <= extreme < LARGEST_PLAIN or span < 1e-9 * extreme:
+        return [number_text(value, digits) for value in values]
+    if all(value == round(value) and abs(value) < SEPARATED_FROM for value in finite):
+        return [number_text(value) for value in values]
+    decimals = digits - 1 - math.floor(math.log10(span))
+    return [_plain(value, decimals, strip=False) if math.isfinite(value) else number_text(value) for value in values]
+
+
+def tick_texts(values: Sequence[float]) -> list[str]:
+    """Write the numbers at the ticks of an axis, with just the decimals that their distances need.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The numbers in ascending order.
+
+    Examples
+    --------
+    >>> tick_texts([-0.25, 0.0, 0.25]), tick_texts([0.0, 200000.0, 400000.0])
+    (['−0.25', '0.00', '0.25'], ['0', '200,000', '400,000'])
+    """
+    values = [float(value) for value in values]
+    steps = [abs(b - a) for a, b in pairwise(values)]
+    extreme = max(map(abs, values), default=0.0)
+    if not steps or not SMALLEST_PLAIN <= extreme < LARGEST_PLAIN or min(steps) < 1e-9 * extreme:
+        return [number_text(value) for value in values]
+    for decimals in range(16):
+        scaled = [step * 10**decimals for step in steps]
+        if all(abs(one - round(one)) <= 1e-6 * one for one in scaled):
+            break
+    return [_plain(value, decimals, strip=False) for value in values]
+
+
+def signed_text(value: float, digits: int = 3) -> str:
+    """Write a change with its sign.
+
+    Examples
+    --------
+    >>> signed_text(27.96), signed_text(-118934.2)
+    ('+28', '−119,000')
+    """
+    text = number_text(value, digits)
+    return text if text.startswith((MINUS, "–")) or value == 0 else f"+{text}"
+
+
+def percent_text(share: float, digits: int = 2) -> str:
+    """Write a share in per cent, rounded to 100 % only if it is exactly that.
+
+    Examples
+    --------
+    >>> percent_text(0.0456), percent_text(0.99996), percent_text(1.0), percent_text(3e-7)
+    ('4.6 %', '99.99 %', '100 %', '0.00003 %')
+    """
+    if not math.isfinite(share):
+        return "–"
+    if 0.99 <= share < 1:
+        left = 1 - share
+        places = max(1 - math.floor(math.log10(100 * left)), 0)
+        return f"{min(100 * share, 99.99):.{min(places, 2)}f} %"
+    text = f"{Decimal(f'{100 * share:.{digits - 1}e}'):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text and abs(share) < 1e-3 else text
+    return text.replace("-", MINUS) + " %"
+
+
+def r2_text(r2: float) -> str:
+    """Write a coefficient of determination with three decimals, and more where it is near 1.
+
+    Examples
+    --------
+    >>> r2_text(0.8423), r2_text(0.9997249), r2_text(-0.2)
+    ('0.842', '0.99972', '−0.200')
+    """
+    if not math.isfinite(r2) or r2 >= 1:
+        return number_text(r2)
+    decimals = max(3, min(1 - math.floor(math.log10(1 - r2)), 12))
+    return _plain(math.floor(r2 * 10**decimals) / 10**decimals if r2 > 0.999 else r2, decimals, strip=False)
+
+
+def _plain(value: float, decimals: int, *, strip: bool = True) -> str:
+    """Round to so many decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
+    step = Decimal(1).scaleb(-decimals)
+    rounded = Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_EVEN)
+    rounded = abs(rounded) if rounded == 0 else rounded  # no −0.00
+    large = abs(rounded) >= SEPARATED_FROM
+    text = f"{rounded:,f}" if large else f"{rounded:f}"
+    if strip and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if decimals < 0:  # a quantised Decimal keeps its exponent; "f" writes the zeros
+        text = f"{int(rounded):,}" if large else f"{int(rounded)}"
+    return "0" if float(rounded) == 0 and strip else text.replace("-", MINUS)
+
+
+def html_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    marked: int | None = None,
+    notes: Iterable[str] = (),
+    text_columns: Sequence[int] = (0,),
+) -> str:
+    """Return a short HTML table that takes its colours from the page around it.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Titles of the columns.
+    rows : iterable of sequences
+        Cells; everything is escaped.
+    caption : str
+        A line above the table.
+    marked : int, optional
+        Number of a row that is highlighted.
+    notes : iterable of str
+        Lines below the table.
+    text_columns : sequence of int
+        Columns of text, which are aligned at the left; the others at the right.
+
+    Examples
+    --------
+    >>> page = html_table(["input", "effect"], [["age <years>", "+3"]], caption="Model")
+    >>> "age &lt;years&gt;" in page and "<script" not in page
+    True
+    """
+
+    def cell(tag: str, column: int, text: object, style: str) -> str:
+        side = "left" if column in text_columns else "right"
+        scope = ' scope="col"' if tag == "th" else ""
+        return f'<{tag}{scope} style="{style};text-align:{side}">{html.escape(str(text))}</{tag}>'
+
+    lines = []
+    for number, row in enumerate(rows):
+        style = f"{_CELL};{_MARKED}" if number == marked else _CELL
+        lines.append(f"<tr>{''.join(cell('td', k, text, style) for k, text in enumerate(row))}</tr>")
+    titles = "".join(cell("th", k, text, _HEAD) for k, text in enumerate(head))
+    top = f'<p style="{_NOTE}"><b>{html.escape(caption)}</b></p>' if caption else ""
+    table = f'<table style="{_TABLE}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    foot = "".join(f'<p style="{_NOTE}">{html.escape(note)}</p>' for note in notes)
+    return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'
+
+
+def text_table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: Sequence[int] = (0,), indent: str = ""
+) -> str:
+    """Return a table as lines of plain text, with text at the left and numbers at the right of their columns.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Titles of the columns.
+    rows : iterable of sequences
+        Cells.
+    text_columns : sequence of int
+        Columns of text.
+    indent : str
+        Start of each line.
+
+    Examples
+    --------
+    >>> print(text_table(["input", "effect"], [["age", "+3.5"], ["height", "-1"]]))
+    input   effect
+    age       +3.5
+    height      -1
+    """
+    cells = [list(map(str, head)), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        parts = [
+            text.ljust(width) if k in text_columns else text.rjust(width)
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((indent + "  ".join(parts)).rstrip())
+    return "\n".join(lines)
