@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import CheckpointError, EdgewiseWarning, InputError
-from edgewise.tables import Table, TableEncoder
+from edgewise.tables import InputEncoder, Table, TableEncoder
+from edgewise.tables.cells import parse_dates
 
 
 def table(**columns):
@@ -83,7 +84,7 @@ def test_category_with_levels():
     data = table(colour=["red", "blue", "green", "red", "blue", "red"], y=Y)
     encoder = TableEncoder.fit(data, "y")
     x, names = encoder.transform(data)
-    assert names == ("colour=blue", "colour=green", "colour=red")
+    assert names == ("colour is blue", "colour is green", "colour is red")
     assert x.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 0, 1]]
     with pytest.warns(EdgewiseWarning, match="values such as 'pink' in 1 rows .* count as 'red'"):
         assert encoder.transform(table(colour=["pink"]))[0].tolist() == [[0, 0, 1]]
@@ -104,7 +105,7 @@ def test_category_with_missing_values():
     data = table(colour=["red", None, "green", "red", "green", "red"], y=Y)
     encoder = TableEncoder.fit(data, "y")
     x, names = encoder.transform(data)
-    assert names == ("colour=green", "colour=red", "colour is missing")
+    assert names == ("colour is green", "colour is red", "colour is missing")
     assert x[1].tolist() == [0, 0, 1]
     assert "2 levels and 1 missing values, which count as a level of their own" in encoder.notes[-1]
 
@@ -112,14 +113,14 @@ def test_category_with_missing_values():
 def test_two_levels_give_one_input():
     data = table(flag=["True", "False", "True", "True", "False", "False"], y=Y)
     x, names = TableEncoder.fit(data, "y").transform(data)
-    assert names == ("flag=True",)
+    assert names == ("flag is True",)
     assert x[:, 0].tolist() == [1, 0, 1, 1, 0, 0]
 
 
 def test_level_that_reads_as_a_number():
     data = table(group=["0", "D3", "0", "0", "0", "Z/2"], y=Y)
     encoder = TableEncoder.fit(data, "y")
-    assert encoder.feature_names == ("group=0", "group=D3", "group=Z/2")
+    assert encoder.feature_names == ("group is 0", "group is D3", "group is Z/2")
     assert encoder.transform(table(group=[0.0]))[0].tolist() == [[1, 0, 0]]
 
 
@@ -155,36 +156,97 @@ def test_row_counter_is_pointed_out():
 
 
 def test_names_are_made_different():
-    data = table(**{"c=b": X, "c": list("abcabc"), "c=c": X}, y=Y)
-    assert TableEncoder.fit(data, "y").feature_names == ("c=b", "c=a", "c=b'", "c=c", "c=c'")
+    data = table(**{"c is b": X, "c": list("abcabc"), "c is c": X}, y=Y)
+    assert TableEncoder.fit(data, "y").feature_names == ("c is b", "c is a", "c is b'", "c is c", "c is c'")
+
+
+@pytest.mark.parametrize(
+    "cells, first, days",
+    [
+        (["2024-05-01", "2024-05-02", "2024-5-3", None, "2024-12-31", "2024-01-01"], "2024-01-01", [121, 122, 123]),
+        (
+            ["2024-05-01T10:00:00Z", "2024-05-02 10:00", "2024-05-02T12:00:00+02:00"] * 2,
+            "2024-05-01",
+            [5 / 12, 17 / 12],
+        ),
+        (["01.02.2024", "31.12.2024", "5.6.2024"] * 2, "2024-02-01", [0, 334, 125]),
+        (["5/31/2024", "05/30/2024 5:15 PM", "1/1/2024 00:00:00"] * 2, "2024-01-01", [151, 150 + 17.25 / 24, 0]),
+        (["31/5/2024", "30/05/2024", "1/1/2024"] * 2, "2024-01-01", [151, 150, 0]),
+        (["31 May 2024", "1-May-2024", "May 2, 2024"] * 2, "2024-05-01", [30, 0, 1]),
+        (["2024-05", "2024-06"] * 3, "2024-05-01", [0, 31]),
+    ],
+)
+def test_dates_count_as_days(cells, first, days):
+    data = table(a=X, when=cells, y=Y)
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.inputs[1].first_day == first
+    assert encoder.transform(data)[0][: len(days), 1] == pytest.approx(days, rel=1e-12)
+    assert f"Column 'when' holds dates from {first} to" in encoder.notes[-1]
+    assert "it counts as days since the first" in encoder.notes[-1]
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    as_dates = Table(data.names, {**data.columns, "when": parse_dates(data.columns["when"])})
+    assert np.array_equal(again.transform(as_dates)[0], encoder.transform(data)[0])
+    assert "must hold dates as in training, got 'x' in row 2" in sentence(
+        encoder.transform, table(a=X[:2], when=[cells[0], "x"])
+    )
+    assert "holds dates" in refused(target="when", a=X, when=cells)
 
 
 @pytest.mark.parametrize(
     "cells",
     [
-        ["2024-05-01", "2024-05-02", "2024-5-3", None, "2024-12-31", "2024-01-01"],
-        ["2024-05-01T10:00:00Z", "2024-05-02 10:00", "2024-05-02T10:00:00.123+02:00"] * 2,
-        ["01.02.2024", "31.12.99", "5.6.2024"] * 2,
-        ["5/31/2024", "05/30/24 5:15 PM", "1/1/2024 00:00:00"] * 2,
-        ["31 May 2024", "31-May-24", "May 31, 2024"] * 2,
+        ["3/4/2024", "5/6/2024"] * 3,  # day or month first?
+        ["31.12.99", "01.02.24"] * 3,
         ["10:15", "10:15:30", "9:05 am"] * 2,
-        ["2024-05", "2024-06"] * 3,
+        ["2024-02-31", "2024-02-01"] * 3,
     ],
 )
-def test_dates(cells):
-    message = refused(a=X, when=cells, y=Y)
-    assert f"column 'when' holds dates or times ({cells[0]!r} in row 1), expected numbers or categories: " in message
-    assert message.endswith("leave it out (--drop) or convert it to a number")
-    assert TableEncoder.fit(table(a=X, when=cells, y=Y), "y", drop=["when"]).columns == ("a",)
-    assert "holds dates" in refused(target="when", a=X, when=cells)
+def test_dates_that_need_a_guess_are_left_out(cells):
+    encoder = TableEncoder.fit(table(a=X, when=cells, y=Y), "y")
+    assert encoder.columns == ("a",)
+    assert f"'when' was left out: its dates ('{cells[0]}') cannot be read without a guess" in encoder.notes[-1]
 
 
 def test_refused_columns_of_parquet():
-    data = Table(("a", "day", "y"), {"a": np.array(X), "y": np.array(Y)}, refused={"day": "dates or times"})
-    assert "column 'day' holds dates or times, expected" in sentence(TableEncoder.fit, data, "y")
-    assert "column 'day' holds dates or times, expected" in sentence(TableEncoder.fit, data, "day")
-    encoder = TableEncoder.fit(data, "y", drop="day")
+    data = Table(("a", "times", "y"), {"a": np.array(X), "y": np.array(Y)}, refused={"times": "times of day"})
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.notes[-1] == "Column 'times' was left out: it holds times of day."
+    assert "column 'times' holds times of day, expected" in sentence(TableEncoder.fit, data, "times")
     assert encoder.transform(data)[0].shape == (6, 1)
+
+
+def test_rare_levels_are_grouped():
+    words = ["x", "y", "z"] * 60 + [f"w{i}" for i in range(9_820)]
+    data = table(a=np.arange(10_000) % 7, words=words, y=np.arange(10_000) * 0.5)
+    assert "'words' was left out: it has 9,823 different texts in 10,000 rows" in TableEncoder.fit(data, "y").notes[-1]
+    data = data.take(np.arange(300))
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.feature_names == ("a", "words is x", "words is y", "words is z", "words is other")
+    assert "with 3 levels, the frequent ones; its 120 rarer texts count as one more" in encoder.notes[-1]
+    later = encoder.transform(table(a=[1], words=["never seen"]))[0]  # without a warning
+    assert later.tolist() == [[1, 0, 0, 0, 1]]
+
+
+def test_codes_inputs_and_what_is_unknown():
+    data = table(a=[1, None, 3, 4, 5, 6], c=list("uvwuvw"), b=X)
+    encoder = InputEncoder.fit(data)
+    assert InputEncoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+    assert encoder.groups == ((0, 1), (2, 3, 4), (5,))
+    assert encoder.formula_names == ("a", "[a is missing]", "[c is u]", "[c is v]", "[c is w]", "b")
+    codes = encoder.codes(data)
+    assert codes[:2].tolist()[0] == [1, 0, 1] and np.isnan(codes[1, 0])
+    later = encoder.codes(table(a=[None, 7, None], c=["u", "q", None], b=[None, 50, None]))
+    assert encoder.unknown(later).tolist() == [[True, False, True], [False, True, False], [True, True, True]]
+    assert encoder.mostly_missing(later).tolist() == [True, False, True]
+    assert encoder.outside(later).tolist() == [[False] * 3, [True] * 3, [False] * 3]
+    assert np.isfinite(encoder.inputs_of(later)).all()
+
+
+def test_rows_like_many_training_rows_are_not_mostly_missing():
+    rows = [None] * 12 + list(range(12))
+    encoder = InputEncoder.fit(table(a=rows, b=rows, c=[1, 2] * 12))
+    assert encoder.most_missing == 2
+    assert not encoder.mostly_missing(encoder.codes(table(a=[None], b=[None], c=[1]))).any()
 
 
 @pytest.mark.parametrize("version", ["1.2.3-beta", "10.20.30.40", "3/4", "a-b-c", "99-99-9999"])

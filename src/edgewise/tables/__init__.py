@@ -1,14 +1,16 @@
 """Tables from files to arrays: types, categories, missing values, scaling, all stored with the model.
 
-`read_table` reads CSV or Parquet into a `Table` of named columns. `TableEncoder.fit` decides once how each column
-becomes inputs of a model and repeats that for every later table; its sentences about columns are in `columns`.
-`AffineScaling` brings columns to the range of a
-network.
+`read_table` reads CSV or Parquet into a `Table` of named columns, `frame_table` a frame of pandas, polars or pyarrow.
+`InputEncoder.fit` decides once how each column becomes inputs of a model and repeats that for every later table; its
+sentences about columns are in `columns`. `TableEncoder` adds the target. `AffineScaling` brings columns to the range of
+a network.
 """
 
 from edgewise.tables.encoder import TableEncoder
+from edgewise.tables.frames import frame_table, is_frame
+from edgewise.tables.input_encoder import InputEncoder
 from edgewise.tables.reading import read_table
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import Table
 
-__all__ = ["AffineScaling", "Table", "TableEncoder", "read_table"]
+__all__ = ["AffineScaling", "InputEncoder", "Table", "TableEncoder", "frame_table", "is_frame", "read_table"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -21,6 +22,14 @@ _DATE = re.compile(
     rf"|{_CLOCK}",
     re.IGNORECASE,
 )
+
+_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
+_MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
+_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[tT ]\s*(.+))?")
+_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[tT ]\s*(.+))?")
+_NAMED_MONTH = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*\.?[- ,]+(\d{4})")
+_MONTH_FIRST = re.compile(r"([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+(\d{4})")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:\s*([ap])m)?(?:\s*(z|utc|[+-]\d{2}:?\d{2}))?", re.I)
 
 
 def quoted(text: object) -> str:
@@ -79,3 +88,75 @@ def texts(cells: Sequence[str | None]) -> np.ndarray:
         if cell is not None and (cell.lower() not in MISSING or (cell == "-" and not minus_is_missing)):
             out[i] = shared.setdefault(cell, cell)
     return out
+
+
+def parse_dates(cells: np.ndarray) -> np.ndarray | None:
+    """Return the dates in the cells of a text column, or None where they cannot be read without a guess.
+
+    The order of day and month in 3/4/2024 follows from the cells with a number above 12; where there is none, and for
+    years of two digits and times without a day, the answer is None. A date with dots is day.month.year. Times with an
+    offset are converted to UTC; a month without a day is its first.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_rows,)
+        Objects: text, and None for missing.
+
+    Returns
+    -------
+    ndarray of datetime64[us], shape (n_rows,), or None
+        NaT for missing cells.
+
+    Examples
+    --------
+    >>> parse_dates(np.array(["31.05.2024", None], dtype=object)).astype("datetime64[D]").tolist()
+    [datetime.date(2024, 5, 31), None]
+    >>> parse_dates(np.array(["3/4/2024", "5/6/2024"], dtype=object)) is None
+    True
+    """
+    known = {cell for cell in cells if cell is not None}
+    slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
+    day_first = any(int(match[1]) > 12 for match in slashed)
+    if slashed and day_first == any(int(match[3]) > 12 for match in slashed):
+        return None
+    parsed = {cell: _parse_date(cell, day_first) for cell in known}
+    if any(date is None for date in parsed.values()):
+        return None
+    return np.array([np.datetime64("NaT") if cell is None else parsed[cell] for cell in cells], dtype="datetime64[us]")
+
+
+def _parse_date(text: str, day_first: bool) -> datetime | None:
+    """Return the date and time of one cell without its time zone, None if it is none."""
+    clock: str | None = None
+    if match := _YEAR_FIRST.fullmatch(text):
+        year, month, day, clock = int(match[1]), int(match[2]), int(match[3] or 1), match[4]
+    elif match := _YEAR_LAST.fullmatch(text):
+        first, second, year, clock = int(match[1]), int(match[3]), int(match[4]), match[5]
+        day, month = (first, second) if day_first or match[2] == "." else (second, first)
+    elif match := _NAMED_MONTH.fullmatch(text):
+        day, month, year = int(match[1]), _MONTHS.get(match[2].lower(), 0), int(match[3])
+    elif match := _MONTH_FIRST.fullmatch(text):
+        month, day, year = _MONTHS.get(match[1].lower(), 0), int(match[2]), int(match[3])
+    else:
+        return None
+    hour = minute = second = micro = 0
+    zone = None
+    if clock is not None:
+        time = _TIME.fullmatch(clock.strip())
+        if time is None:
+            return None
+        hour, minute, second = int(time[1]), int(time[2]), int(time[3] or 0)
+        micro, zone = int((time[4] or "0")[:6].ljust(6, "0")), time[6]
+        if time[5]:
+            hour = hour % 12 + 12 * (time[5].lower() == "p")
+    try:
+        date = datetime(year, month, day, hour, minute, second, micro)
+    except ValueError:
+        return None
+    if zone is None or zone.lower() in ("z", "utc"):
+        return date
+    offset = datetime.strptime(zone.replace(":", ""), "%z").tzinfo
+    try:
+        return date.replace(tzinfo=offset).astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # the first or last day of the calendar
+        return date

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.tables.cells import is_date, number, quoted
+from edgewise.tables.cells import is_date, number, parse_dates, quoted
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
 MAX_LEVELS = 50  # a choice
+MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels; a choice: fewer say nothing
+MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used; a choice
+UNSEEN = -1.0  # code of a level that has none
+# A choice: a new row from the same distribution often lies a little beyond the extremes of the training rows; by more
+# than a twentieth of their range it is extrapolation.
+RANGE_SLACK = 0.05
 _ADVICE = "leave it out (--drop) or convert it to a number"
 
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A numeric column.
+    """A numeric column, or one of dates, which count as days.
 
     Parameters
     ----------
@@ -30,29 +36,75 @@ class NumberInput:
         Whether there is one more input, 1 where the value is missing and 0 elsewhere.
     value : bool
         Whether the number itself is an input; it is not where all known values are equal.
+    low, high : float, optional
+        Least and largest training value; None in models of an earlier version.
+    first_day : str
+        For dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for
+        numbers.
+
+    Examples
+    --------
+    >>> NumberInput("sold", 10.0, flag=False, first_day="2024-05-01").text(30.0)
+    '2024-05-31'
     """
 
     name: str
     median: float
     flag: bool
     value: bool = True
+    low: float | None = None
+    high: float | None = None
+    first_day: str = ""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the inputs that this column gives."""
         return (self.name,) * self.value + (f"{self.name} is missing",) * self.flag
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """No levels: the values are numbers."""
+        return ()
+
+    def codes(self, table: Table) -> np.ndarray:
+        """Return the numbers or days, (n_rows,), NaN where missing."""
+        return known_days(table, self.name, self.first_day) if self.first_day else known_numbers(table, self.name)
+
+    def unknown(self, codes: np.ndarray) -> np.ndarray:
+        """Return where a value is missing though none was in training, (n_rows,)."""
+        return np.isnan(codes) & (not self.flag)
+
+    def outside(self, codes: np.ndarray) -> np.ndarray:
+        """Return where a number lies notably outside the training range, (n_rows,)."""
+        if self.low is None or self.high is None or not self.value:
+            return np.zeros(len(codes), dtype=bool)
+        slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
+        return (codes < self.low - slack) | (codes > self.high + slack)
+
+    def inputs_of(self, codes: np.ndarray) -> np.ndarray:
+        """Return the inputs of the model, (n_rows, number of inputs), for the numbers that `codes` returns."""
+        missing = np.isnan(codes)
+        parts = [np.where(missing, self.median, codes)] * self.value + [missing.astype(np.float64)] * self.flag
+        return np.stack(parts, axis=1)
+
+    def text(self, code: float) -> str:
+        """Return one value as people write it."""
+        if np.isnan(code):
+            return "missing"
+        if self.first_day:
+            return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
+        return f"{code:.4g}"
+
     def encode(self, table: Table) -> np.ndarray:
         """Return the inputs, float64 of shape (n_rows, number of inputs)."""
-        column = known_numbers(table, self.name)
-        missing = np.isnan(column)
-        if missing.any() and not self.flag:
+        codes = self.codes(table)
+        unknown = self.unknown(codes)
+        if unknown.any():
             _warn(
-                f"column {quoted(self.name)} had no missing value in training and has {missing.sum()} here; "
-                f"its median {self.median:.6g} is used"
+                f"column {quoted(self.name)} had no missing value in training and has {unknown.sum()} here; "
+                f"its median {self.text(self.median)} is used"
             )
-        parts = [np.where(missing, self.median, column)] * self.value + [missing.astype(np.float64)] * self.flag
-        return np.stack(parts, axis=1)
+        return self.inputs_of(codes)
 
 
 @dataclass(frozen=True)
@@ -69,44 +121,89 @@ class CategoryInput:
         Whether a missing value counts as one more level.
     usual : str or None
         The most frequent level (None: missing), which replaces levels that did not occur in training.
+    other : bool
+        Whether `levels` are the frequent ones only, and all further texts count as one more level.
+
+    Examples
+    --------
+    >>> CategoryInput("city", ("Bonn", "Ulm"), missing=True, usual="Bonn").feature_names
+    ('city is Bonn', 'city is Ulm', 'city is missing')
     """
 
     name: str
     levels: tuple[str, ...]
     missing: bool
     usual: str | None
+    other: bool = False
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """All levels in the order of the inputs, with "other" and "missing" where they count as levels."""
+        return self.levels + ("other",) * self.other + ("missing",) * self.missing
 
     @property
     def states(self) -> tuple[str | None, ...]:
-        """All levels, None for missing."""
+        """The levels that have a text, and None for missing."""
         return self.levels + (None,) * self.missing
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the inputs that this column gives."""
-        shown = self.states[1:] if len(self.states) == 2 else self.states
-        return tuple(f"{self.name} is missing" if s is None else f"{self.name}={s}" for s in shown)
+        shown = self.state_names[1:] if len(self.state_names) == 2 else self.state_names
+        return tuple(f"{self.name} is {state}" for state in shown)
 
-    def encode(self, table: Table) -> np.ndarray:
-        """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
+    def codes(self, table: Table) -> np.ndarray:
+        """Return the position of each level, (n_rows,), NaN where missing and -1 for a level without a code."""
         column = present(table, self.name)
+        if column.dtype.kind == "M":
+            column = np.array([None if np.isnat(day) else str(day) for day in column], dtype=object)
         if column.dtype != object:  # here the levels happen to be numbers only
             column = np.array(
                 [None if np.isnan(v) else repr(float(v)).removesuffix(".0") for v in column], dtype=object
             )
-        position = {state: i for i, state in enumerate(self.states)}
-        usual = position[self.usual]
-        codes = np.array([position.get(cell, -1) for cell in column], dtype=np.int64)
-        if (codes < 0).any():
-            example = column[int((codes < 0).argmax())]
-            examples = "missing values" if example is None else f"values such as {quoted(example)}"
+        position: dict[str | None, float] = {level: float(i) for i, level in enumerate(self.levels)}
+        position[None] = np.nan
+        rest = float(len(self.levels)) if self.other else UNSEEN
+        return np.array([position.get(cell, rest) for cell in column], dtype=np.float64)
+
+    def unknown(self, codes: np.ndarray) -> np.ndarray:
+        """Return where a value is missing or a level unseen though none was in training, (n_rows,)."""
+        return (codes == UNSEEN) | (np.isnan(codes) & (not self.missing))
+
+    def outside(self, codes: np.ndarray) -> np.ndarray:
+        """Return where a level did not occur in training, (n_rows,)."""
+        return codes == UNSEEN
+
+    def inputs_of(self, codes: np.ndarray) -> np.ndarray:
+        """Return the inputs of the model, (n_rows, number of inputs), for the codes that `codes` returns."""
+        count = len(self.state_names)
+        usual = count - 1 if self.usual is None else self.levels.index(self.usual)
+        missing = np.isnan(codes)
+        place = np.where(self.unknown(codes), usual, np.where(missing, count - 1, codes)).astype(np.int64)
+        table_of_states = np.eye(count)
+        return table_of_states[:, 1:][place] if count == 2 else table_of_states[place]
+
+    def text(self, code: float) -> str:
+        """Return one level as people write it."""
+        if np.isnan(code):
+            return "missing"
+        named = self.levels + ("other",) * self.other
+        return named[int(code)] if 0 <= code < len(named) else "an unseen level"
+
+    def encode(self, table: Table) -> np.ndarray:
+        """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
+        codes = self.codes(table)
+        unknown = self.unknown(codes)
+        if unknown.any():
+            column = present(table, self.name)
+            example = column[int(unknown.argmax())]
+            is_missing = bool(np.isnan(codes[unknown.argmax()]))
+            examples = "missing values" if is_missing else f"values such as {quoted(example)}"
             _warn(
-                f"column {quoted(self.name)} has {examples} in {(codes < 0).sum()} rows that training did not have; "
+                f"column {quoted(self.name)} has {examples} in {unknown.sum()} rows that training did not have; "
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
             )
-        codes[codes < 0] = usual
-        table_of_states = np.eye(len(self.states))
-        return table_of_states[:, 1:][codes] if len(self.states) == 2 else table_of_states[codes]
+        return self.inputs_of(codes)
 
 
 def present(table: Table, name: str) -> np.ndarray:
@@ -119,6 +216,8 @@ def present(table: Table, name: str) -> np.ndarray:
 def known_numbers(table: Table, name: str) -> np.ndarray:
     """Return a column that has to be numeric, NaN for missing; InputError for text or an infinity, with its row."""
     column = present(table, name)
+    if column.dtype.kind == "M":
+        raise InputError(f"column {quoted(name)} must hold numbers, got dates")
     if column.dtype == object:
         for row, cell in zip(table.rows, column, strict=True):
             if cell is not None and number(cell, table.decimal) is None:
@@ -137,45 +236,118 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
     return column
 
 
+def known_days(table: Table, name: str, first_day: str) -> np.ndarray:
+    """Return a column of dates as days since the first one, NaN for missing; InputError for what is no date."""
+    column = present(table, name)
+    if column.dtype == object:
+        dates = parse_dates(column)
+        if dates is None:
+            bad = next((i for i, c in enumerate(column) if c is not None and not is_date(c)), None)
+            cell, row = (column[bad], table.rows[bad]) if bad is not None else (_first_known(column), table.rows[0])
+            raise InputError(
+                f"column {quoted(name)} must hold dates as in training, got {quoted(cell)} in row {row}; "
+                "write them as 2024-05-31"
+            )
+        column = dates
+    elif column.dtype.kind != "M":
+        if np.isnan(column).all():
+            return column
+        raise InputError(f"column {quoted(name)} must hold dates as in training, got numbers")
+    days = (column - np.datetime64(first_day, "us")) / np.timedelta64(86_400_000_000, "us")
+    return np.asarray(days, dtype=np.float64)
+
+
+def _first_known(column: np.ndarray) -> object:
+    return next(cell for cell in column if cell is not None)
+
+
+def holds_dates(table: Table, name: str) -> bool:
+    """Return whether most of the texts of a column are dates or times."""
+    known = [cell for cell in table.columns[name] if cell is not None]
+    date = {cell: is_date(cell) for cell in set(known)}
+    return sum(date[cell] for cell in known) > len(known) / 2
+
+
 def check_text(table: Table, name: str) -> None:
     """Raise InputError where a text column is a column of dates, or of numbers with some text in between."""
-    cells = [(row, cell) for row, cell in zip(table.rows, table.columns[name], strict=True) if cell is not None]
-    numeric = {cell: number(cell, table.decimal) is not None for _, cell in cells}
-    # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
-    if sum(numeric.values()) > len(numeric) / 2 and sum(numeric[cell] for _, cell in cells) > len(cells) / 2:
-        known_numbers(table, name)
-    date = {cell: is_date(cell) for cell in numeric}
-    if sum(date[cell] for _, cell in cells) > len(cells) / 2:
-        row, cell = next((row, cell) for row, cell in cells if date[cell])
+    _check_numbers_in_text(table, name)
+    if holds_dates(table, name):
+        cells = zip(table.rows, table.columns[name], strict=True)
+        row, cell = next((row, cell) for row, cell in cells if cell is not None and is_date(cell))
         raise InputError(
             f"column {quoted(name)} holds dates or times ({quoted(cell)} in row {row}), "
             f"expected numbers or categories: {_ADVICE}"
         )
 
 
-def learn_input(table: Table, name: str) -> tuple[NumberInput | CategoryInput | None, str]:
+def _check_numbers_in_text(table: Table, name: str) -> None:
+    cells = [cell for cell in table.columns[name] if cell is not None]
+    numeric = {cell: number(cell, table.decimal) is not None for cell in set(cells)}
+    # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
+    if sum(numeric.values()) > len(numeric) / 2 and sum(numeric[cell] for cell in cells) > len(cells) / 2:
+        known_numbers(table, name)
+
+
+def learn_input(
+    table: Table, name: str, *, keep_constant: bool = False
+) -> tuple[NumberInput | CategoryInput | None, str]:
     """Decide how a column becomes inputs.
 
     Returns the inputs, or None to leave the column out, and a sentence for the report, "" where nothing was decided.
+    With `keep_constant` a number that is the same in every row stays an input.
     """
+    if name in table.refused:
+        return None, f"Column {quoted(name)} was left out: it holds {table.refused[name]}."
     column = present(table, name)
-    return _learn_category(table, name) if column.dtype == object else _learn_number(table, name)
+    if column.dtype.kind == "M":
+        return _learn_dates(table, name, column)
+    if column.dtype != object:
+        return _learn_number(table, name, known_numbers(table, name), keep_constant=keep_constant)
+    if holds_dates(table, name):
+        dates = parse_dates(column)
+        if dates is None and all(is_date(cell) for cell in column if cell is not None):
+            return None, (
+                f"Column {quoted(name)} was left out: its dates ({quoted(_first_known(column))}) cannot be read "
+                "without a guess; 2024-05-31 can."
+            )
+        if dates is None:
+            known_days(table, name, "1970-01-01")
+        assert dates is not None
+        return _learn_dates(table, name, dates)
+    return _learn_category(table, name)
 
 
-def _learn_number(table: Table, name: str) -> tuple[NumberInput | None, str]:
-    column = known_numbers(table, name)
+def _learn_dates(table: Table, name: str, dates: np.ndarray) -> tuple[NumberInput | None, str]:
+    if np.isnat(dates).all():
+        return None, f"Column {quoted(name)} was left out: it has no value in any row."
+    first, last = np.nanmin(dates).astype("datetime64[D]"), np.nanmax(dates).astype("datetime64[D]")
+    days = np.asarray((dates - first.astype("datetime64[us]")) / np.timedelta64(86_400_000_000, "us"))
+    spec, _ = _learn_number(table, name, days)
+    if spec is None:
+        return None, f"Column {quoted(name)} was left out: it is {first} in every row."
+    sentence = f"Column {quoted(name)} holds dates from {first} to {last}; it counts as days since the first."
+    missing = int(np.isnan(days).sum())
+    if missing:
+        sentence += f" {missing} of {len(days)} training rows have none, and {quoted(name + ' is missing')} marks them."
+    return replace(spec, first_day=str(first)), sentence
+
+
+def _learn_number(
+    table: Table, name: str, column: np.ndarray, *, keep_constant: bool = False
+) -> tuple[NumberInput | None, str]:
     known = column[~np.isnan(column)]
     missing = len(column) - len(known)
     if len(known) == 0:
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     constant = bool((known == known[0]).all())
-    if constant and not missing:
+    if constant and not missing and not keep_constant:
         return None, f"Column {quoted(name)} was left out: it is {known[0]:.6g} in every row."
     # Halves are added: the sum of two large numbers could overflow.
     middle = np.sort(known)[[(len(known) - 1) // 2, len(known) // 2]]
     median = float(middle[0] / 2 + middle[1] / 2)
-    spec = NumberInput(name, median, flag=missing > 0, value=not constant)
-    if constant:
+    low, high = float(known.min()), float(known.max())
+    spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
+    if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "
             f"({missing} of {len(column)} rows) is an input."
@@ -205,21 +377,29 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
         what = f"{quoted(levels[0])} in every row" if levels else "missing in every row"
         return None, f"Column {quoted(name)} was left out: it is {what}."
     if len(levels) > 1:
-        check_text(table, name)
+        _check_numbers_in_text(table, name)
     if len(levels) == len(cells) > 1:
         return (
             None,
             f"Column {quoted(name)} was left out: its text is different in every row, like a name or identifier.",
         )
+    rare = 0
     if len(levels) > MAX_LEVELS or len(levels) > max(2, len(cells) / 2):
-        return None, (
-            f"Column {quoted(name)} was left out: it has {len(levels)} different texts in {len(cells)} rows, more than "
-            f"a category may have (at most {MAX_LEVELS}, and two rows for each on average)."
-        )
+        frequent = sorted(levels, key=lambda level: (-counts[level], level))[: MAX_LEVELS - 1]
+        frequent = [level for level in frequent if counts[level] >= MIN_LEVEL_ROWS]
+        covered = sum(counts[level] for level in frequent)
+        if covered < MIN_COVERED * len(cells):
+            return None, (
+                f"Column {quoted(name)} was left out: it has {len(levels):,} different texts in {len(cells):,} rows, "
+                f"more than a category may have (at most {MAX_LEVELS}, and two rows for each on average)."
+            )
+        levels, rare = tuple(sorted(frequent)), len(levels) - len(frequent)
     # Of equally frequent levels the first in the alphabet counts, so that the order of the rows does not matter.
-    usual = max(sorted(counts, key=lambda level: (level is None, level)), key=lambda level: counts[level])
-    spec = CategoryInput(name, levels, missing=missing > 0, usual=usual)
+    usual = max((*levels, *((None,) if missing else ())), key=lambda level: counts[level])
+    spec = CategoryInput(name, levels, missing=missing > 0, usual=usual, other=rare > 0)
     note = f"Column {quoted(name)} is a category with {len(levels)} levels"
+    if rare:
+        note += f", the frequent ones; its {rare:,} rarer texts count as one more"
     note += f" and {missing} missing values, which count as a level of their own" if missing else ""
     inputs = len(spec.feature_names)
     return spec, f"{note}; it gives {inputs} input{'s' if inputs > 1 else ''} of 0 and 1."

@@ -1,18 +1,21 @@
-"""Encodes a Table as arrays for a model; the encoder is stored with the model and repeated for every prediction."""
+"""Encodes a Table with its target as arrays for a model; stored with the model and repeated for every prediction."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from edgewise.errors import CheckpointError, InputError
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import CategoryInput, NumberInput, learn_input
-from edgewise.tables.table import MAX_COLUMNS, Table
+from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.tables.input_encoder import InputEncoder, inputs_from, nearest_names
+from edgewise.tables.input_encoder import all_strings as _strings
+from edgewise.tables.input_encoder import check_field as _check_field
+from edgewise.tables.input_encoder import is_plain_number as _is_number
+from edgewise.tables.table import Table
 from edgewise.tables.target import TASKS, Target, learn_target, rows_with_target
 
 
@@ -37,7 +40,7 @@ class TableEncoder:
     >>> table = Table(("a", "colour", "y"), {"a": np.arange(4.0), "colour": colour, "y": np.arange(4.0) ** 2 / 2})
     >>> encoder = TableEncoder.fit(table, "y")
     >>> encoder.task, encoder.feature_names
-    ('regression', ('a', 'colour=red'))
+    ('regression', ('a', 'colour is red'))
     """
 
     target: Target
@@ -87,24 +90,13 @@ class TableEncoder:
         table = table.take(known)
         learned, target_notes = learn_target(table, target, task)
         notes = target_notes + notes
-        inputs = []
-        for name in table.names:
-            if name == target:
-                continue
-            one, note = learn_input(table, name)
-            inputs += [] if one is None else [one]
-            notes += [note] if note else []
-        count = sum(len(one.feature_names) for one in inputs)
-        if count == 0:
-            raise InputError(
-                f"at least one usable column beside the target {quoted(target)} was expected, got none"
-                + (f" ({notes[-1].rstrip('.')})" if len(notes) > len(target_notes) else "")
-            )
-        if count > MAX_COLUMNS:
-            raise InputError(
-                f"at most {MAX_COLUMNS:,} inputs were expected, got {count:,} with those of the categories"
-            )
-        return cls(learned, tuple(inputs), tuple(notes))
+        columns = InputEncoder.fit(table.drop([target]), beside=f" beside the target {quoted(target)}")
+        return cls(learned, columns.inputs, (*notes, *columns.notes))
+
+    @property
+    def columns_only(self) -> InputEncoder:
+        """The rules for the columns without the target."""
+        return InputEncoder(self.inputs)
 
     @property
     def task(self) -> str:
@@ -119,19 +111,12 @@ class TableEncoder:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a table must have for `transform`."""
-        return tuple(one.name for one in self.inputs)
+        return self.columns_only.columns
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of X, all different."""
-        names: list[str] = []
-        taken: set[str] = set()
-        for name in (name for one in self.inputs for name in one.feature_names):
-            while name in taken:  # a column may be called like a level of another: "colour=red"
-                name += "'"
-            taken.add(name)
-            names.append(name)
-        return tuple(names)
+        return self.columns_only.feature_names
 
     def transform(self, table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
         """Encode the inputs of a table; further columns are ignored.
@@ -153,14 +138,7 @@ class TableEncoder:
         EdgewiseWarning
             There are missing values or levels that did not occur in training.
         """
-        lacking = [name for name in self.columns if name not in table.names]
-        if lacking:
-            shown = ", ".join(quoted(name) for name in lacking[:5])
-            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-            raise InputError(
-                f"{table.source} must have the {len(self.columns)} columns of the training table, "
-                f"got none called {shown}{more}{_nearest(lacking[0], table.names)}"
-            )
+        self.columns_only.check_columns(table)
         return np.concatenate([one.encode(table) for one in self.inputs], axis=1), self.feature_names
 
     def rows_with_target(self, table: Table) -> np.ndarray:
@@ -187,16 +165,9 @@ class TableEncoder:
 
     def to_json(self) -> dict:
         """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
-        kinds = {NumberInput: "number", CategoryInput: "category"}
         return {
             "target": {**asdict(self.target), "classes": list(self.classes)},
-            "inputs": [
-                {
-                    "kind": kinds[type(one)],
-                    **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(one).items()},
-                }
-                for one in self.inputs
-            ],
+            "inputs": self.columns_only.to_json()["inputs"],
             "notes": list(self.notes),
         }
 
@@ -210,10 +181,9 @@ class TableEncoder:
             _check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
             _check_field(_strings(labels) or all(_is_number(label) for label in labels))
             _check_field(len(set(labels)) == len(labels))
-            inputs = tuple(_input_from(one) for one in data["inputs"])
+            inputs = inputs_from(data["inputs"])
             notes = tuple(data["notes"])
-            _check_field(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
-            _check_field(len({one.name for one in inputs}) == len(inputs) and _strings(notes))
+            _check_field(_strings(notes))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise CheckpointError("a table encoder (target, inputs, notes) was expected, got other data") from error
         return cls(target, inputs, notes)
@@ -222,45 +192,5 @@ class TableEncoder:
 def _check_column(table: Table, name: str, argument: str) -> None:
     if name not in table.names:
         raise InputError(
-            f"{argument} must name a column of {table.source}, got {quoted(name)}{_nearest(name, table.names)}"
+            f"{argument} must name a column of {table.source}, got {quoted(name)}{nearest_names(name, table.names)}"
         )
-
-
-def _nearest(name: str, names: tuple[str, ...]) -> str:
-    folded = {other.lower(): other for other in reversed(names)}
-    close = [folded[other] for other in get_close_matches(str(name).lower(), folded, n=3)]
-    if close:
-        return f"; the nearest names are {', '.join(quoted(other) for other in close)}"
-    shown = ", ".join(quoted(other) for other in names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"; its columns are {shown}"
-
-
-def _check_field(condition: bool) -> None:
-    if not condition:
-        raise ValueError
-
-
-def _strings(values: tuple) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _is_number(value: object) -> bool:
-    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
-    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
-
-
-def _input_from(data: Mapping) -> NumberInput | CategoryInput:
-    fields = dict(data)
-    kind = fields.pop("kind")
-    _check_field(isinstance(fields["name"], str))
-    if kind == "number":
-        one = NumberInput(**fields)
-        _check_field(_is_number(one.median))
-        _check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
-        return one
-    _check_field(kind == "category")
-    category = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
-    levels = category.levels
-    _check_field(_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
-    _check_field(len(category.states) >= 2 and category.usual in category.states)
-    return category

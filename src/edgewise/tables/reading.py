@@ -16,8 +16,8 @@ import numpy as np
 
 from edgewise.errors import EdgewiseError, FileError, InputError, missing_extra
 from edgewise.files import reason
-from edgewise.tables.cells import numbers, texts
 from edgewise.tables.delimited import WHITESPACE, read_delimited
+from edgewise.tables.frames import arrow_cells
 from edgewise.tables.table import Table, check_column_names
 
 _GZIP = b"\x1f\x8b"
@@ -131,7 +131,6 @@ def _read_parquet(path: Path) -> Table:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
-        import pyarrow.types as is_
     except ImportError as error:
         raise missing_extra("pyarrow", "tables", "Reading Parquet") from error
     try:
@@ -141,27 +140,14 @@ def _read_parquet(path: Path) -> Table:
             check_column_names(path, names)
             table = file.read(columns=names)
             table.validate(full=True)
-            columns, refused = {}, {}
+            columns: dict[str, np.ndarray] = {}
+            refused: dict[str, str] = {}
             for name, column in zip(table.column_names, table.columns, strict=True):
-                kind = column.type
-                if is_.is_dictionary(kind):
-                    column = column.cast(kind.value_type)
-                    kind = kind.value_type
-                if is_.is_temporal(kind):
-                    refused[name] = "dates or times"
-                elif is_.is_boolean(kind):
-                    columns[name] = np.array(
-                        [None if cell is None else str(cell) for cell in column.to_pylist()], dtype=object
-                    )
-                elif is_.is_integer(kind) or is_.is_floating(kind) or is_.is_decimal(kind) or is_.is_null(kind):
-                    columns[name] = column.cast("float64", safe=False).to_numpy()
-                elif str(kind) in ("string", "large_string", "string_view"):
-                    # The same rules as for CSV, so that a model fitted to one kind of file predicts from the other.
-                    cells = column.to_pylist()
-                    values = numbers(["" if cell is None else cell for cell in cells])
-                    columns[name] = texts(cells) if values is None else values
+                cells = arrow_cells(column)
+                if isinstance(cells, str):
+                    refused[name] = cells
                 else:
-                    refused[name] = f"values of type {kind}"
+                    columns[name] = cells
     except FileError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:

@@ -25,7 +25,8 @@ class Table:
     names : tuple of str
         All columns in the order of the file.
     columns : dict
-        Name to array of shape (n_rows,): float64 with NaN for missing values, or object array of str with None.
+        Name to array of shape (n_rows,): float64 with NaN for missing values, object array of str with None, or
+        datetime64[us] with NaT.
     refused : dict
         Name to a description of the content ("dates or times") of columns that are neither numbers nor text. Such a
         column is in `names` but not in `columns`.

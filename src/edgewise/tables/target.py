@@ -75,6 +75,8 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
     Returns the target and sentences for the report.
     """
     column = table.columns[name]
+    if column.dtype.kind == "M":
+        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
     if column.dtype == object and task != "classification":
@@ -126,7 +128,7 @@ def _class_notes(table: Table, name: str, task: str | None, labels: list) -> lis
 def _missing(column: np.ndarray) -> np.ndarray:
     if column.dtype == object:
         return np.array([cell is None for cell in column], dtype=bool)
-    return np.isnan(column)
+    return np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:

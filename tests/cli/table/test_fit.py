@@ -115,7 +115,7 @@ ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
         ("a,a,y\n" + ROWS, "y", "'a' for columns 1 and 2"),
         ("a,b,y\n1,inf,3\n" + ROWS, "y", "column 'b' must hold finite numbers, got inf in row 1"),
         ("a,b,y\n1,2,inf\n" + ROWS, "y", "finite"),
-        ("a,b,y\n" + "".join(f"2024-05-{i + 1:02},{i % 4},{i % 5}.5\n" for i in range(25)), "y", "holds dates"),
+        ("a,b,y\n" + "".join(f"2024-05-{i + 1:02},{i % 4},{i % 5}.5\n" for i in range(25)), "a", "holds dates"),
         (",".join(f"c{i}" for i in range(100_000)) + "\n", "c1", "at most 10,000 columns"),
         (b"a,b,y\n\xff\xfe,2,3\n" + ROWS.encode(), "y", "UTF-8"),
     ],

@@ -30,7 +30,7 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     done = edgewise("plot", models / "numbers")
     assert done.code == 0 and "points spread evenly over the model's domain" in done.out
     text = (tmp_path / "network.svg").read_text()
-    assert "colour=red" in text and ">y<" in text
+    assert "colour is red" in text and ">y<" in text
 
 
 @pytest.mark.slow

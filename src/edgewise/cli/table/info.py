@@ -79,6 +79,7 @@ def _training_facts(model: Model) -> dict[str, object]:
 
 def _column_sentence(column: NumberInput | CategoryInput) -> str:
     if isinstance(column, NumberInput):
-        return f"{column.name}: a number{', or missing' if column.flag else ''}"
+        kind = "a date" if column.first_day else "a number"
+        return f"{column.name}: {kind}{', or missing' if column.flag else ''}"
     levels = ", ".join(column.levels[:8]) + (f" and {len(column.levels) - 8} more" if len(column.levels) > 8 else "")
     return f"{column.name}: one of {levels}{', or missing' if column.missing else ''}"

@@ -1,0 +1,218 @@
+"""Frames of pandas, polars and pyarrow, and arrays with text, as a Table; none of these packages is imported for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.tables.cells import numbers, quoted, texts
+from edgewise.tables.table import MAX_COLUMNS, Table
+
+_DAY = np.timedelta64(86_400_000_000, "us")
+
+
+def is_frame(data: object) -> bool:
+    """Return whether the object is a Table or a frame of pandas, polars or pyarrow.
+
+    Examples
+    --------
+    >>> is_frame([[1, 2]])
+    False
+    """
+    return isinstance(data, Table) or (
+        type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+        and type(data).__name__ in ("DataFrame", "LazyFrame", "Table", "RecordBatch")
+    )
+
+
+def frame_table(data: Any, argument: str = "X") -> Table:
+    """Return a frame as a Table.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, polars.DataFrame, pyarrow.Table, pyarrow.RecordBatch or Table
+        The frame; it is not changed.
+    argument : str
+        The name that error messages give it.
+
+    Returns
+    -------
+    Table
+        Numbers as float64, text, categories and booleans as text, dates as datetime64; columns of other kinds are
+        listed as refused.
+
+    Raises
+    ------
+    InputError
+        It has no columns, no rows, or two columns of one name.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> table = frame_table(pandas.DataFrame({"a": [1, 2], "city": ["Bonn", None]}))
+    >>> table.names, table.columns["city"].tolist()
+    (('a', 'city'), ['Bonn', None])
+    """
+    if isinstance(data, Table):
+        return data
+    package = type(data).__module__.partition(".")[0]
+    if type(data).__name__ == "LazyFrame":
+        data = data.collect()
+    names = [str(name) for name in (data.schema.names if package == "pyarrow" else data.columns)]
+    _check_shape(names, len(data) if package != "pyarrow" else data.num_rows, argument)
+    if package == "pandas":
+        cells = [_pandas_cells(data.iloc[:, i]) for i in range(len(names))]
+    elif package == "polars":
+        cells = [_polars_cells(data[name]) for name in data.columns]
+    else:
+        cells = [arrow_cells(data.column(i)) for i in range(len(names))]
+    return _table(names, cells, argument)
+
+
+def array_table(data: Any, names: Sequence[str] | None = None, argument: str = "X") -> Table:
+    """Return an array of shape (N, d) with text or objects as a Table; columns without names are x1, x2, ...
+
+    Raises
+    ------
+    InputError
+        It is not two-dimensional, or has no rows or columns.
+
+    Examples
+    --------
+    >>> array_table(np.array([["Bonn", 1.5], ["Ulm", 2.0]], dtype=object)).columns["x2"].tolist()
+    [1.5, 2.0]
+    """
+    data = np.asarray(data, dtype=object)
+    if data.ndim != 2:
+        raise InputError(f"{argument} must have two dimensions, rows and columns, got shape {data.shape}")
+    shown = [f"x{i + 1}" for i in range(data.shape[1])] if names is None else list(names)
+    _check_shape(shown, len(data), argument)
+    return _table(shown, [object_cells(column) for column in data.T], argument)
+
+
+def arrow_cells(column: Any) -> np.ndarray | str:
+    """Return the cells of a column of pyarrow, or a description of what it holds if that cannot be used."""
+    import pyarrow.types as is_
+
+    kind = column.type
+    if is_.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = kind.value_type
+    if is_.is_date(kind) or is_.is_timestamp(kind):
+        times = column.cast("timestamp[us]").cast("int64").to_pylist()
+        return np.array(
+            [np.datetime64("NaT") if t is None else np.datetime64(t, "us") for t in times], dtype="datetime64[us]"
+        )
+    if is_.is_duration(kind):
+        return np.array([np.nan if c is None else c.total_seconds() / 86_400 for c in column.to_pylist()])
+    if is_.is_time(kind):
+        return "times of day"
+    if is_.is_boolean(kind):
+        return np.array([None if cell is None else str(cell) for cell in column.to_pylist()], dtype=object)
+    if is_.is_integer(kind) or is_.is_floating(kind) or is_.is_decimal(kind) or is_.is_null(kind):
+        return np.asarray(column.cast("float64", safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if str(kind) in ("string", "large_string", "string_view"):
+        return _text_or_numbers(column.to_pylist())
+    return f"values of type {kind}"
+
+
+def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
+    """Return cells of mixed Python objects as numbers, dates or text, whichever all of them are."""
+    known = [None if _is_missing(cell) else cell for cell in cells]
+    kinds = {type(cell) for cell in known if cell is not None}
+    if all(issubclass(kind, Real | Decimal | np.number) and kind is not bool for kind in kinds):
+        return np.array([np.nan if cell is None else float(cell) for cell in known])
+    if all(issubclass(kind, date | np.datetime64) for kind in kinds):
+        plain = [_without_zone(cell) if isinstance(cell, datetime) else cell for cell in known]
+        return np.array(["NaT" if cell is None else cell for cell in plain], dtype="datetime64[us]")
+    if any(issubclass(kind, list | dict | set | tuple | bytes | np.ndarray) for kind in kinds):
+        return f"values of type {sorted(kind.__name__ for kind in kinds)[0]}"
+    return _text_or_numbers([None if cell is None else str(cell) for cell in known])
+
+
+def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:
+    """Return text, or the numbers that all cells are: the same rules as for CSV."""
+    values = numbers(["" if cell is None else cell for cell in cells])
+    return texts(cells) if values is None else values
+
+
+def _pandas_cells(column: Any) -> np.ndarray | str:
+    kind = str(column.dtype)
+    if kind == "category":
+        # A category of numbers stays one: the user said so.
+        return texts([None if _is_missing(cell) else _level(cell) for cell in column.tolist()])
+    if kind in ("bool", "boolean", "bool[pyarrow]"):
+        return np.array([None if _is_missing(cell) else str(cell) for cell in column.tolist()], dtype=object)
+    if kind.startswith("datetime64") or kind.startswith("timestamp"):
+        times = column if getattr(column.dt, "tz", None) is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(times.to_numpy(dtype="datetime64[us]"))
+    if kind.startswith("timedelta64"):
+        return np.asarray(column.to_numpy(dtype="timedelta64[us]") / _DAY, dtype=np.float64)
+    if kind.startswith("period"):
+        return np.asarray(column.dt.to_timestamp().to_numpy(dtype="datetime64[us]"))
+    if kind.startswith("complex"):
+        return "complex numbers"
+    if getattr(column.dtype, "kind", "O") in "iuf":
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return object_cells(column.tolist())
+
+
+def _polars_cells(column: Any) -> np.ndarray | str:
+    kind = str(column.dtype)
+    if column.dtype.is_numeric() or kind == "Null":
+        return np.array([np.nan if cell is None else float(cell) for cell in column.to_list()], dtype=np.float64)
+    if kind.startswith(("Date", "Datetime")):
+        if getattr(column.dtype, "time_zone", None) is not None:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return np.asarray(column.to_numpy().astype("datetime64[us]"))
+    if kind.startswith("Duration"):
+        return np.asarray(column.to_numpy().astype("timedelta64[us]") / _DAY, dtype=np.float64)
+    if kind.startswith("Time"):
+        return "times of day"
+    if kind.startswith(("List", "Struct", "Array", "Binary", "Object")):
+        return f"values of type {kind.partition('(')[0]}"
+    cells = [None if cell is None else str(cell) for cell in column.to_list()]
+    return _text_or_numbers(cells) if kind == "String" else texts(cells)
+
+
+def _level(cell: object) -> str:
+    """Return the name of a level: 3.0 and 3 are one."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _is_missing(cell: object) -> bool:
+    # NaN and NaT differ from themselves; pandas.NA answers that question with itself, so its name has to do.
+    return (
+        cell is None
+        or type(cell).__name__ in ("NAType", "NaTType")
+        or (isinstance(cell, float | np.floating | np.datetime64 | Decimal) and bool(cell != cell))
+    )
+
+
+def _without_zone(time: datetime) -> datetime:
+    return time if time.tzinfo is None else (time - time.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
+
+
+def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:
+    if not names:
+        raise InputError(f"{argument} must have at least one column, got none")
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{argument} must have at most {MAX_COLUMNS:,} columns, got {len(names):,}")
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InputError(f"{argument} must have columns of different names, got {quoted(name)} twice")
+    if rows == 0:
+        raise InputError(f"{argument} must have at least one row, got none")
+
+
+def _table(names: Sequence[str], cells: Sequence[np.ndarray | str], argument: str) -> Table:
+    columns = {name: column for name, column in zip(names, cells, strict=True) if not isinstance(column, str)}
+    refused = {name: column for name, column in zip(names, cells, strict=True) if isinstance(column, str)}
+    rows = len(next(iter(columns.values()))) if columns else 1
+    return Table(tuple(names), columns, refused, rows=np.arange(1, rows + 1), source=argument)

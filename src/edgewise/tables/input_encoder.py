@@ -1,0 +1,275 @@
+"""Encodes the columns of a Table as inputs of a model; the encoder is stored with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from edgewise.errors import CheckpointError, InputError
+from edgewise.tables.cells import quoted
+from edgewise.tables.columns import CategoryInput, NumberInput, learn_input
+from edgewise.tables.table import MAX_COLUMNS, Table
+
+# A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
+# many: the effect of a missing value is learned from rows that know the rest, and says little where nothing is known.
+FAMILIAR_ROWS = 10  # a choice
+
+
+@dataclass(frozen=True)
+class InputEncoder:
+    """Rules that turn the columns of a table into inputs of a network; made by `fit`, the same for every later table.
+
+    There are two forms in between. The **codes** of a table are one number a column: a number itself, the days since
+    the first date, the position of a level; NaN is missing and -1 a level that did not occur in training. The
+    **inputs** of the network are made of the codes: one column for a number, one of 0 and 1 for each level of a
+    category, and one that marks missing numbers.
+
+    Parameters
+    ----------
+    inputs : tuple of NumberInput or CategoryInput
+        One entry for each column that is used.
+    notes : tuple of str
+        Sentences on the decisions about columns, missing values and categories.
+    names : tuple of str
+        All columns of the training table, in its order; those without an entry in `inputs` were left out.
+    most_missing : int
+        A number of missing columns that at least ten training rows reach.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise.tables import Table
+    >>> colour = np.array(["red", "blue", None, "blue"], dtype=object)
+    >>> encoder = InputEncoder.fit(Table(("a", "colour"), {"a": np.arange(4.0), "colour": colour}))
+    >>> encoder.feature_names
+    ('a', 'colour is blue', 'colour is red', 'colour is missing')
+    >>> encoder.groups
+    ((0,), (1, 2, 3))
+    """
+
+    inputs: tuple[NumberInput | CategoryInput, ...]
+    notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    most_missing: int = 0
+
+    @classmethod
+    def fit(cls, table: Table, *, keep_constant: bool = False, beside: str = "") -> InputEncoder:
+        """Decide how each column becomes inputs.
+
+        Numbers stay numbers, dates count as days since the first one, text becomes a level of a category; a column
+        without information (constant, empty, different text in every row) is left out, with a sentence in `notes`.
+
+        Parameters
+        ----------
+        table : Table
+            The training rows, without the target.
+        keep_constant : bool
+            Keep numbers that are the same in every row.
+        beside : str
+            Words for the message that no column can be used.
+
+        Raises
+        ------
+        InputError
+            A column has infinities or text among numbers, or no column can be used.
+        """
+        inputs, notes = [], []
+        for name in table.names:
+            one, note = learn_input(table, name, keep_constant=keep_constant)
+            inputs += [] if one is None else [one]
+            notes += [note] if note else []
+        count = sum(len(one.feature_names) for one in inputs)
+        if count == 0:
+            raise InputError(
+                f"at least one usable column{beside} was expected, got none"
+                + (f" ({notes[-1].rstrip('.')})" if notes else "")
+            )
+        if count > MAX_COLUMNS:
+            raise InputError(
+                f"at most {MAX_COLUMNS:,} inputs were expected, got {count:,} with those of the categories"
+            )
+        encoder = cls(tuple(inputs), tuple(notes), table.names)
+        missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
+        familiar = int(missing[-FAMILIAR_ROWS]) if len(missing) >= FAMILIAR_ROWS else 0
+        return cls(encoder.inputs, encoder.notes, encoder.names, familiar)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are used, which a table must have for `codes`."""
+        return tuple(one.name for one in self.inputs)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the inputs of the network, all different."""
+        names: list[str] = []
+        taken: set[str] = set()
+        for name in (name for one in self.inputs for name in one.feature_names):
+            while name in taken:  # a column may be called like a level of another: "colour is red"
+                name += "'"
+            taken.add(name)
+            names.append(name)
+        return tuple(names)
+
+    @property
+    def formula_names(self) -> tuple[str, ...]:
+        """Names of the inputs in formulas: [colour is red] is 1 where that holds, else 0."""
+        numbers = {one.name for one in self.inputs if isinstance(one, NumberInput) and one.value}
+        return tuple(name if name in numbers else f"[{name}]" for name in self.feature_names)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of the inputs of the network that belong to each used column."""
+        groups, start = [], 0
+        for one in self.inputs:
+            count = len(one.feature_names)
+            groups.append(tuple(range(start, start + count)))
+            start += count
+        return tuple(groups)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every used column is one number, so that codes and inputs are the same."""
+        return all(isinstance(one, NumberInput) and not one.flag and not one.first_day for one in self.inputs)
+
+    def check_columns(self, table: Table) -> None:
+        """Raise InputError if the table lacks a column, with the nearest names."""
+        lacking = [name for name in self.columns if name not in table.names]
+        if lacking:
+            shown = ", ".join(quoted(name) for name in lacking[:5])
+            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            raise InputError(
+                f"{table.source} must have the {len(self.columns)} columns of the training table, "
+                f"got none called {shown}{more}{nearest_names(lacking[0], table.names)}"
+            )
+
+    def codes(self, table: Table) -> np.ndarray:
+        """Return one number for each cell, (n_rows, number of used columns); further columns are ignored.
+
+        Raises
+        ------
+        InputError
+            A column of the training table does not exist, or has text or an infinity among its numbers.
+        """
+        self.check_columns(table)
+        return np.stack([one.codes(table) for one in self.inputs], axis=1)
+
+    def inputs_of(self, codes: np.ndarray) -> np.ndarray:
+        """Return the inputs of the network, (n_rows, d), for codes; what is unknown gets a usual value."""
+        return np.concatenate([one.inputs_of(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
+
+    def unknown(self, codes: np.ndarray) -> np.ndarray:
+        """Return the cells that have no effect of their own, (n_rows, number of used columns).
+
+        These are missing values of a column that had none in training, levels that did not occur there, and all
+        missing values of a row that is mostly missing.
+        """
+        unknown = np.stack([one.unknown(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
+        lacking = unknown | np.isnan(codes)
+        unknown[self._is_mostly_missing(lacking)] = lacking[self._is_mostly_missing(lacking)]
+        return unknown
+
+    def outside(self, codes: np.ndarray) -> np.ndarray:
+        """Return the cells with a number outside the training range or an unseen level, like `unknown`."""
+        return np.stack([one.outside(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
+
+    def mostly_missing(self, codes: np.ndarray) -> np.ndarray:
+        """Return the rows that lack most of their values, more than the training rows did, (n_rows,)."""
+        unknown = np.stack([one.unknown(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
+        return self._is_mostly_missing(unknown | np.isnan(codes))
+
+    def _is_mostly_missing(self, lacking: np.ndarray) -> np.ndarray:
+        count = lacking.sum(axis=1)
+        return (count > len(self.inputs) / 2) & (count > self.most_missing)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
+        kinds = {NumberInput: "number", CategoryInput: "category"}
+        return {
+            "inputs": [
+                {
+                    "kind": kinds[type(one)],
+                    **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(one).items()},
+                }
+                for one in self.inputs
+            ],
+            "notes": list(self.notes),
+            "names": list(self.names),
+            "most_missing": self.most_missing,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> InputEncoder:
+        """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
+        try:
+            inputs, notes, names = inputs_from(data["inputs"]), tuple(data["notes"]), tuple(data["names"])
+            check_field(all_strings(notes) and all_strings(names) and len(set(names)) == len(names))
+            check_field({one.name for one in inputs} <= set(names))
+            most_missing = data["most_missing"]
+            check_field(type(most_missing) is int and most_missing >= 0)
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            raise CheckpointError("an encoder of columns was expected, got other data") from error
+        return cls(inputs, notes, names, most_missing)
+
+
+def nearest_names(name: str, names: tuple[str, ...]) -> str:
+    """Return the end of a message about a name that does not exist: the nearest names, or the first ones."""
+    folded = {other.lower(): other for other in reversed(names)}
+    close = [folded[other] for other in get_close_matches(str(name).lower(), folded, n=3)]
+    if close:
+        return f"; the nearest names are {', '.join(quoted(other) for other in close)}"
+    shown = ", ".join(quoted(other) for other in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"; its columns are {shown}"
+
+
+# Stored data are checked field by field; what is wrong raises one of the errors that `from_json` expects.
+
+
+def inputs_from(data: Any) -> tuple[NumberInput | CategoryInput, ...]:
+    """Return the inputs in stored data; raise ValueError, TypeError or KeyError for anything else."""
+    inputs = tuple(_input_from(one) for one in data)
+    check_field(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
+    check_field(len({one.name for one in inputs}) == len(inputs))
+    return inputs
+
+
+def check_field(condition: bool) -> None:
+    """Raise ValueError unless the condition holds."""
+    if not condition:
+        raise ValueError
+
+
+def all_strings(values: tuple[Any, ...]) -> bool:
+    """Return whether all values are text."""
+    return all(isinstance(value, str) for value in values)
+
+
+def is_plain_number(value: object) -> bool:
+    """Return whether it is a finite float, or an int that fits int64, and no bool."""
+    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
+    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
+
+
+def _input_from(data: Mapping[str, Any]) -> NumberInput | CategoryInput:
+    fields = dict(data)
+    kind = fields.pop("kind")
+    check_field(isinstance(fields["name"], str))
+    if kind == "number":
+        one = NumberInput(**fields)
+        check_field(is_plain_number(one.median))
+        check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
+        check_field((one.low is None) == (one.high is None))
+        check_field(one.low is None or (is_plain_number(one.low) and is_plain_number(one.high)))
+        check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
+        check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))
+        return one
+    check_field(kind == "category")
+    category = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
+    levels = category.levels
+    check_field(all_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
+    check_field(type(category.other) is bool and len(category.state_names) >= 2)
+    check_field(category.usual in category.states)
+    return category
