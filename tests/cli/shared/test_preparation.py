@@ -13,7 +13,7 @@ from edgewise.cli.shared.preparation import FitJob, collect_warnings, prepare_ta
 from edgewise.cli.table import training
 from edgewise.cli.table.training import compare_models, train_model
 from edgewise.datasets import KNOT_FEATURES, load_knots
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import EdgewiseWarning
 
 
 @pytest.mark.slow
