@@ -54,7 +54,7 @@ HEAVY = {
     "pyarrow": ("tables",),
     "rich": ("cli",),
     "safetensors": ("checkpoint",),
-    "scipy": ("export", "formulas", "discovery", "interpret"),
+    "scipy": ("export", "formulas", "discovery", "interpret", "model_selection"),
     "sklearn": ("estimator", "compare"),
     "sympy": ("formulas", "export"),
     "triton": ("ops.kernels.triton",),

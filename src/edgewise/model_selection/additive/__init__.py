@@ -1,0 +1,31 @@
+"""Additive models with pairs, estimated from a normal matrix: the statistical core for tables.
+
+y = b0 + sum_j f_j(x_j) + sum_(j,k) f_jk(x_j, x_k) on the scale of a link, each f_j a cubic B-spline and each f_jk a
+tensor product of low rank, so that the model is a KAN (`AdditiveModel.to_kan`). The journey: `fitting` takes columns
+whose penalties are ridges from `design`, `normal` sums over the rows, `likelihood` finds the strengths, `pairs` decides
+which pairs of inputs act together. Every choice stands in `policy`.
+"""
+
+from edgewise.model_selection.additive.design import Design
+from edgewise.model_selection.additive.fitting import fit_additive
+from edgewise.model_selection.additive.likelihood import RemlFit, reml
+from edgewise.model_selection.additive.model import AdditiveModel
+from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
+from edgewise.model_selection.additive.pairs import rank_pairs
+from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
+
+__all__ = [
+    "AdditiveModel",
+    "AdditivePolicy",
+    "Design",
+    "NormalMatrix",
+    "RemlFit",
+    "Solution",
+    "Solver",
+    "fit_additive",
+    "normal_matrix",
+    "rank_pairs",
+    "reml",
+    "solve_gaussian",
+]

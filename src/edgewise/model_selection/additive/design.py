@@ -1,0 +1,404 @@
+"""The columns of an additive model with pairs, all made of one space of cubic B-splines per input (`Design`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.splines import (
+    DEGREE,
+    Column,
+    Curves,
+    active,
+    column_of,
+    curves_of,
+    demmler_reinsch,
+    dense,
+    greville,
+    standardised,
+)
+from edgewise.ops.contract import spline_sum
+
+Array = NDArray[np.float64]
+Pair = tuple[int, int]
+
+# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
+# lose half of the digits at most.
+LEFT_OVER = 1e-8
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles.
+
+    Parameters
+    ----------
+    change : ndarray
+        B-spline coefficients, (n, functions); the first function is straight in ranks.
+    covariance : ndarray
+        Covariance over the rows, (functions, functions).
+    """
+
+    change: Array
+    covariance: Array
+
+
+@dataclass(frozen=True)
+class PairPart:
+    """The columns of one pair: products of its margins, less what the margins alone explain of them.
+
+    Parameters
+    ----------
+    inputs : (int, int)
+        The two inputs.
+    purifier : ndarray
+        What is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb).
+    kinds : ndarray
+        For each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,).
+    seen : ndarray
+        1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,).
+    """
+
+    inputs: Pair
+    purifier: Array
+    kinds: NDArray[np.intp]
+    seen: Array
+
+
+@dataclass(frozen=True)
+class Design:
+    """Columns of an additive model: the constant 1, the curves of every input, then the pairs.
+
+    Parameters
+    ----------
+    policy : AdditivePolicy
+        Choices.
+    inputs : tuple of Column
+        What is known of every input.
+    curves : tuple of Curves
+        The functions of every input.
+    groups : ndarray
+        Group of each column, (p,), numbered from 0; -1 for the constant, which has no penalty.
+    labels : tuple of (str, tuple of int)
+        Kind and inputs of each group: ("straight", (0,)), ("warped", (0,)), ("wiggly", (0,)), ("levels", (2, 3, 4)) for
+        the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on.
+    rows : float
+        Sum of the weights of all rows.
+    margins : dict of int to Margin
+        Margins of the inputs that occur in pairs.
+    pairs : tuple of PairPart
+        The pairs.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).random((200, 2))
+    >>> design = Design.from_rows(x, np.ones(200))
+    >>> bool(abs(design.columns(x)[:, 1:].mean(0)).max() < 1e-12)
+    True
+    >>> design.labels[0]
+    ('straight', (0,))
+    """
+
+    policy: AdditivePolicy
+    inputs: tuple[Column, ...]
+    curves: tuple[Curves, ...]
+    groups: NDArray[np.intp]
+    labels: tuple[tuple[str, tuple[int, ...]], ...]
+    rows: float
+    margins: dict[int, Margin]
+    pairs: tuple[PairPart, ...]
+
+    @classmethod
+    def from_rows(
+        cls,
+        x: Array,
+        weight: Array,
+        policy: AdditivePolicy | None = None,
+        groups: Sequence[Sequence[int]] = (),
+    ) -> Design:
+        """Choose knots and functions from the rows; no responses are seen.
+
+        Parameters
+        ----------
+        x : ndarray
+            Finite rows, (N, inputs).
+        weight : ndarray
+            Weights, (N,), at least one positive. A weight counts as so many equal rows.
+        policy : AdditivePolicy, optional
+            Choices.
+        groups : sequence of sequences of int
+            Columns that are the indicators of one category each; they share one ridge, as a random effect.
+        """
+        policy = AdditivePolicy() if policy is None else policy
+        counted = weight > 0
+        if not counted.all():
+            x, weight = x[counted], weight[counted]
+        total = float(weight.sum())
+        intervals = policy.intervals(total)
+        columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
+        levels = {j: number for number, members in enumerate(groups) for j in members}
+        curved = sum(column.distinct > 2 for column in columns)
+        most = policy.wiggly(curved)
+        curves = []
+        for j, column in enumerate(columns):
+            if j in levels and column.distinct == 2:
+                curves.append(_level(column, _gram(x[:, j : j + 1], weight, column.knots[None], policy)[0], total))
+            elif column.distinct == 1:
+                curves.append(Curves(np.zeros((intervals + DEGREE, 0)), ()))
+            else:
+                gram = _gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
+                curves.append(curves_of(column, gram, total, most, policy))
+        numbers, labels = _main_groups(curves, groups)
+        return cls(policy, columns, tuple(curves), numbers, labels, total, {}, ())
+
+    @property
+    def knots(self) -> Array:
+        """Knots of every input, (inputs, intervals + 7), as a `KANLayer` takes them."""
+        return np.stack([column.knots for column in self.inputs])
+
+    @property
+    def limits(self) -> Array:
+        """Where straight continuations end, (inputs, 2)."""
+        return np.array([column.limits for column in self.inputs])
+
+    @property
+    def mains(self) -> int:
+        """Number of columns of the constant and the curves."""
+        return 1 + sum(curves.change.shape[1] for curves in self.curves)
+
+    def chunks(self, rows: int) -> Iterator[slice]:
+        """Yield the runs of rows that are worked on at a time."""
+        for start in range(0, rows, self.policy.rows_per_chunk):
+            yield slice(start, min(start + self.policy.rows_per_chunk, rows))
+
+    def columns(self, x: Array) -> Array:
+        """Compute the columns at some rows: (N, inputs) -> (N, p). For many rows call it chunk by chunk."""
+        out = np.empty((len(x), len(self.groups)))
+        out[:, 0] = 1
+        place, size = 1, self.knots.shape[1] - DEGREE - 1
+        used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1]]
+        margins: dict[int, Array] = {}
+        if used:
+            first, values = active(x[:, used], self.knots[used])
+        for number, j in enumerate(used):
+            basis = dense(first[:, number : number + 1], values[:, number : number + 1], size)[0]
+            change = self.curves[j].change
+            np.matmul(basis, change, out=out[:, place : place + change.shape[1]])
+            place += change.shape[1]
+            if j in self.margins:
+                margins[j] = basis @ self.margins[j].change
+        for pair in self.pairs:
+            a, b = (margins[j] for j in pair.inputs)
+            width = len(pair.kinds)
+            block = out[:, place : place + width]
+            block[:] = (a[:, :, None] * b[:, None, :]).reshape(len(x), width)
+            ra = a.shape[1]
+            block -= a @ pair.purifier[1 : 1 + ra] + b @ pair.purifier[1 + ra :] + pair.purifier[0]
+            block *= pair.seen
+            place += width
+        return out
+
+    def link(self, coef: Array, x: Array) -> Array:
+        """Compute `columns(x) @ coef` for coefficients (p, m) without the columns of the curves: (N, m)."""
+        curves, constant = self.spline_coef(coef)
+        knots, spline = torch.from_numpy(self.knots), torch.from_numpy(curves)
+        out = np.empty((len(x), coef.shape[1]))
+        inputs = sorted(self.margins)
+        for part in self.chunks(len(x)):
+            with torch.no_grad():
+                out[part] = spline_sum(torch.from_numpy(np.ascontiguousarray(x[part])), spline, knots, DEGREE).numpy()
+            if not inputs:
+                continue
+            basis = dense(*active(x[part][:, inputs], self.knots[inputs]), curves.shape[1])
+            at = {j: basis[number] @ self.margins[j].change for number, j in enumerate(inputs)}
+            for number, pair in enumerate(self.pairs):
+                a, b = (at[j] for j in pair.inputs)
+                tensor = coef[self.columns_of_pair(number)].reshape(a.shape[1], b.shape[1], -1)
+                for output in range(coef.shape[1]):
+                    out[part, output] += ((a @ tensor[:, :, output]) * b).sum(1)
+        return out + constant
+
+    def spline_coef(self, coef: Array) -> tuple[Array, Array]:
+        """Return what coefficients (p, m) give on B-splines, without the products of pairs.
+
+        Returns
+        -------
+        curves : ndarray
+            B-spline coefficients of every input, (inputs, n, m), with what is subtracted from the pairs.
+        constant : ndarray
+            (m,).
+        """
+        curves = np.stack([own.change @ coef[self.columns_of(j)] for j, own in enumerate(self.curves)])
+        constant = coef[0].copy()
+        for number, pair in enumerate(self.pairs):
+            taken = pair.purifier @ coef[self.columns_of_pair(number)]
+            first, second = (self.margins[j].change for j in pair.inputs)
+            constant -= taken[0]
+            curves[pair.inputs[0]] -= first @ taken[1 : 1 + first.shape[1]]
+            curves[pair.inputs[1]] -= second @ taken[1 + first.shape[1] :]
+        return curves, constant
+
+    def columns_of(self, j: int) -> slice:
+        """Return the columns of the curve of input j."""
+        start = 1 + sum(curves.change.shape[1] for curves in self.curves[:j])
+        return slice(start, start + self.curves[j].change.shape[1])
+
+    def columns_of_pair(self, number: int) -> slice:
+        """Return the columns of pair `number`."""
+        start = self.mains + sum(len(pair.kinds) for pair in self.pairs[:number])
+        return slice(start, start + len(self.pairs[number].kinds))
+
+    def groups_of(self, inputs: Sequence[int]) -> list[int]:
+        """Return the numbers of the groups of an input, (j,), or of a pair."""
+        return [number for number, (_, members) in enumerate(self.labels) if members == tuple(inputs)]
+
+    def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array) -> Design:
+        """Return the design with these pairs of inputs and no others.
+
+        The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles, that
+        become splines by Schoenberg's operator [1]_: the coefficient of each B-spline is the value of m at its knot
+        average, so that they lie in the same space as the curves. From their products what the margins alone explain,
+        by least squares over the rows, is subtracted: a pair is orthogonal to every function of one input of that
+        resolution.
+
+        Parameters
+        ----------
+        pairs : sequence of (int, int)
+            Pairs of different inputs; those with a constant are left out.
+        x, weight : ndarray
+            The rows and weights of `from_rows`.
+
+        References
+        ----------
+        .. [1] C. de Boor, "A Practical Guide to Splines" (1978), ch. XI, on Schoenberg's variation diminishing spline
+           approximation.
+        """
+        counted = weight > 0
+        if not counted.all():
+            x, weight = x[counted], weight[counted]
+        pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
+        margins = dict(self.margins)
+        for j in sorted({j for pair in pairs for j in pair} - set(margins)):
+            gram = _gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
+            margins[j] = _margin(self.inputs[j], gram, self.rows, self.policy)
+        known = {part.inputs: part for part in self.pairs}
+        margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
+        new = [pair for pair in pairs if pair not in known]
+        known |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
+        parts = tuple(known[pair] for pair in pairs)
+        numbers, labels = self.groups[: self.mains], [label for label in self.labels if " x " not in label[0]]
+        for part in parts:
+            present, place = np.unique(part.kinds, return_inverse=True)
+            numbers = np.concatenate([numbers, len(labels) + place])
+            words = ("straight x straight", "straight x wiggly", "wiggly x straight", "wiggly x wiggly")
+            labels += [(words[kind], part.inputs) for kind in present]
+        return replace(self, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts)
+
+    def _purified(self, pairs: Sequence[Pair], margins: dict[int, Margin], x: Array, weight: Array) -> list[PairPart]:
+        """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows."""
+        inputs = sorted({j for pair in pairs for j in pair})
+        widths = [(margins[i].change.shape[1], margins[j].change.shape[1]) for i, j in pairs]
+        grams = [np.zeros((1 + ra + rb, 1 + ra + rb)) for ra, rb in widths]
+        crosses = [np.zeros((1 + ra + rb, ra * rb)) for ra, rb in widths]
+        squares = [np.zeros(ra * rb) for ra, rb in widths]
+        for part in self.chunks(len(x)) if inputs else ():
+            first, values = active(x[part][:, inputs], self.knots[inputs])
+            basis = dense(first, values, self.knots.shape[1] - DEGREE - 1)
+            at = {j: basis[number] @ margins[j].change for number, j in enumerate(inputs)}
+            for number, (i, j) in enumerate(pairs):
+                a, b = at[i], at[j]
+                alone = np.concatenate([np.ones((len(a), 1)), a, b], 1)
+                weighted = (weight[part, None] * alone).T
+                products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+                grams[number] += weighted @ alone
+                crosses[number] += weighted @ products
+                squares[number] += weight[part] @ products**2
+        parts = []
+        for pair, (ra, rb), gram, cross, square in zip(pairs, widths, grams, crosses, squares, strict=True):
+            kind = 2 * np.minimum(np.arange(ra), 1)[:, None] + np.minimum(np.arange(rb), 1)
+            purifier = _least_squares(gram, cross)
+            seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
+            parts.append(PairPart(pair, purifier * seen, kind.ravel(), seen.astype(float)))
+        return parts
+
+
+def _least_squares(gram: Array, cross: Array) -> Array:
+    """Return the coefficients of least squares from sums over the rows; the shortest where they are not unique."""
+    root = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    return (
+        np.linalg.pinv(gram / root[:, None] / root, rcond=1e-10, hermitian=True)
+        @ (cross / root[:, None])
+        / root[:, None]
+    )
+
+
+def _gram(x: Array, weight: Array, knots: Array, policy: AdditivePolicy) -> Array:
+    """Return B'WB of each input, (inputs, n, n)."""
+    size = knots.shape[1] - DEGREE - 1
+    gram = np.zeros((len(knots), size, size))
+    for start in range(0, len(x), policy.rows_per_chunk):
+        part = slice(start, start + policy.rows_per_chunk)
+        basis = dense(*active(x[part], knots), size)
+        basis *= np.sqrt(weight[part, None])
+        gram += basis.transpose(0, 2, 1) @ basis
+    return gram
+
+
+def _level(column: Column, gram: Array, weight: float) -> Curves:
+    """Return the indicator of one level of a category, centred but not scaled, so that levels share one variance."""
+    indicator = greville(column.knots)
+    return Curves((indicator - gram.sum(0) @ indicator / weight)[:, None], ("level",))
+
+
+def _main_groups(
+    curves: Sequence[Curves], levels: Sequence[Sequence[int]]
+) -> tuple[NDArray[np.intp], tuple[tuple[str, tuple[int, ...]], ...]]:
+    """Return the group of each column and the label of each group."""
+    category = {j: tuple(members) for members in levels for j in members}
+    labels: list[tuple[str, tuple[int, ...]]] = []
+    numbers = [-1]
+    for j, own in enumerate(curves):
+        for kind in own.kinds:
+            label = ("levels", category[j]) if kind == "level" else (kind, (j,))
+            if label not in labels:
+                labels.append(label)
+            numbers.append(labels.index(label))
+    return np.array(numbers), tuple(labels)
+
+
+def _margin(column: Column, gram: Array, weight: float, policy: AdditivePolicy) -> Margin:
+    """Return the functions of an input that its pairs are made of."""
+    size = len(gram)
+    # The three outermost coefficients of each end are equal, so that the spline is constant from the end on.
+    averages = greville(column.knots)
+    low = max(2, int(np.searchsorted(averages, column.tails[0])))
+    high = min(size - 3, int(np.searchsorted(averages, column.tails[1], "right")) - 1)
+    if high <= low:
+        low, high = 2, size - 3
+    place = (np.clip(np.arange(size), low, high) - low) / (high - low)
+    mean = gram.sum(0) / weight
+    moments = gram / weight - np.outer(mean, mean)
+    straight = standardised(place, mean, moments)[:, None]
+    if column.distinct == 2:
+        return Margin(straight, np.ones((1, 1)))
+    intervals = min(policy.margin(weight), column.distinct - 1, high - low)
+    curved = _quadratics(place, intervals)
+    inner = curved.T @ moments @ curved
+    line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
+    line = line / np.sqrt((line.T @ inner @ line).item())
+    wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
+    change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
+    return Margin(change, change.T @ moments @ change)
+
+
+def _quadratics(place: Array, intervals: int) -> Array:
+    """Return the quadratic B-splines on even knots in [0, 1] at some places, (places, intervals + 2)."""
+    from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
+
+    knots = np.arange(-2, intervals + 3) / intervals
+    return BSpline(knots, np.eye(intervals + 2), 2)(place)

@@ -1,0 +1,336 @@
+"""Strengths of ridge penalties by restricted maximum likelihood, from a normal matrix alone (`reml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.model_selection.additive.normal import NormalMatrix
+
+Array = NDArray[np.float64]
+
+REML_TOLERANCE, REML_STEPS = 1e-4, 100  # those of `AdditivePolicy`, where their reasons are
+LARGEST_STEP = 5.0  # of the log of a strength; a choice: the quadratic model holds no farther
+VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
+RETURNED = 0.2  # effective degrees of freedom of a group that is brought back; a choice above VANISHED
+RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
+FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal; a choice: below it, rounding would be fitted
+HALVINGS = 12  # of a step that raises the criterion; a choice: 2^-12 of a step is none
+ROUNDING = (
+    1e-13  # share of the response's square below which a residual is rounding; a choice, 450 units of the last place
+)
+
+
+@dataclass(frozen=True)
+class RemlFit:
+    """Coefficients and strengths of maximal restricted likelihood.
+
+    Parameters
+    ----------
+    coef : ndarray
+        Coefficients of all columns, (p,); zeros for groups that vanished.
+    strength : ndarray
+        Strength of each group's ridge, (groups,), infinite for groups that vanished.
+    covariance : ndarray
+        Bayesian covariance of the coefficients, (p, p): dispersion (X'WX + S)^-1.
+    edf : ndarray
+        Effective degrees of freedom of each group, (groups,).
+    dispersion : float
+        Estimated variance of a row of weight 1, or the given one.
+    criterion : float
+        Minus twice the log restricted likelihood, but for a constant.
+    iterations : int
+        Newton steps.
+    converged : bool
+        Whether the derivatives fell below the tolerance.
+    """
+
+    coef: Array
+    strength: Array
+    covariance: Array
+    edf: Array
+    dispersion: float
+    criterion: float
+    iterations: int
+    converged: bool
+    _state: _Criterion = field(repr=False)
+
+    @property
+    def total_edf(self) -> float:
+        """Effective degrees of freedom of all columns, those without a penalty included."""
+        return float(self._state.free + self.edf.sum())
+
+    def worth(self, groups: Iterable[int]) -> float:
+        """Return by how much the criterion rises without these groups, the other strengths staying as they are."""
+        without = self.strength.copy()
+        without[list(groups)] = np.inf
+        return self._state.at(without).value - self.criterion
+
+
+def reml(
+    normal: NormalMatrix,
+    groups: NDArray[np.intp],
+    start: Array | None = None,
+    scale: float | None = None,
+    *,
+    tolerance: float = REML_TOLERANCE,
+    steps: int = REML_STEPS,
+) -> RemlFit:
+    """Estimate the strengths of ridge penalties on groups of columns by restricted maximum likelihood.
+
+    The model is y = X b + e, with e of variance scale / weight and, for the columns of each group g, b normal with
+    variance scale / strength_g. Newton's method in the logs of the strengths, with exact derivatives [1]_, minimises
+    minus twice the log restricted likelihood::
+
+        D / scale + (n - free) log scale + log |X'WX + S| - sum_g size_g log strength_g
+
+    where D is the penalised residual sum of squares and S the diagonal matrix of the strengths. Without `scale`,
+    scale = D / (n - free) minimises it. A group whose strength grows without limit is taken out; it comes back when the
+    derivative by its variance, at variance zero, is negative beside the groups that are left. A step takes O(p^3).
+
+    Parameters
+    ----------
+    normal : NormalMatrix
+        Normal matrix of one response.
+    groups : ndarray
+        Group of each column, (p,), numbered from 0; -1 for columns without a penalty.
+    start : ndarray, optional
+        First strengths, (groups,) or fewer; infinite for groups that start out vanished, NaN for unknown.
+    scale : float, optional
+        Variance of a row of weight 1, if it is known.
+    tolerance : float
+        Largest derivative by the log of a strength at the end.
+    steps : int
+        Most Newton steps.
+
+    Returns
+    -------
+    RemlFit
+        The estimate.
+
+    References
+    ----------
+    .. [1] S. Wood, "Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
+       generalized linear models", J. R. Statist. Soc. B 73 (2011) 3, sections 2 and 3.
+
+    Examples
+    --------
+    >>> x = np.linspace(-1, 1, 50)
+    >>> columns, y = np.column_stack([np.ones(50), x, x**2]), 3 * x + np.cos(50 * x)
+    >>> normal = NormalMatrix(columns.T @ columns, (columns.T @ y)[:, None], np.array([y @ y]), 50.0)
+    >>> fit = reml(normal, np.array([-1, 0, 1]))
+    >>> fit.edf.round(2)
+    array([1., 0.])
+    """
+    criterion = _Criterion(normal, np.asarray(groups), scale)
+    strength = criterion.start(start)
+    returns = np.zeros(len(strength), int)
+    point = criterion.at(strength)
+    converged = False
+    iterations = 0
+    while iterations < steps:
+        slope, curvature = criterion.derivatives(point)
+        live = np.isfinite(point.strength)
+        gone = live & (criterion.sizes - point.trace < VANISHED) & (slope < 0)
+        if gone.any():
+            point = criterion.at(np.where(gone, np.inf, point.strength))
+            continue
+        if np.abs(slope[live]).max(initial=0) < tolerance:
+            back = criterion.returning(point, returns)
+            converged = not back.any()
+            if converged:
+                break
+            returns += back > 0
+            point = criterion.at(np.where(back > 0, back, point.strength))
+            iterations += 1
+            continue
+        iterations += 1
+        better = _newton_step(criterion, point, slope, curvature)
+        if better is None:  # rounding hides any further gain
+            converged = True
+            break
+        point = better
+    criterion.derivatives(point)
+    inverse = point.inverse()
+    p = len(criterion.groups)
+    coef, covariance = np.zeros(p), np.zeros((p, p))
+    coef[point.on] = point.coef
+    covariance[np.ix_(point.on, point.on)] = point.dispersion * inverse
+    edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
+    return RemlFit(
+        coef, point.strength, covariance, edf, point.dispersion, point.value, iterations, converged, criterion
+    )
+
+
+def _newton_step(criterion: _Criterion, point: _Point, slope: Array, curvature: Array) -> _Point | None:
+    """Return the point after a step that lowers the criterion, or None if there is none."""
+    live = np.flatnonzero(np.isfinite(point.strength))
+    values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)])
+    # Where the criterion is not convex its absolute curvature gives a descent direction all the same.
+    size = np.maximum(np.abs(values), 1e-3 * max(np.abs(values).max(initial=0), 1e-3))
+    step = -vectors @ ((vectors.T @ slope[live]) / size)
+    step *= min(1.0, LARGEST_STEP / max(np.abs(step).max(initial=0), 1e-300))
+    rounding = 1e-12 * abs(point.value)
+    for _ in range(HALVINGS):
+        strength = point.strength.copy()
+        strength[live] = np.clip(strength[live] * np.exp(step), criterion.weakest[live], 1e200)
+        new = criterion.at(strength)
+        if new.value < point.value + rounding:
+            return new
+        step = step / 2
+    return None
+
+
+class _Point:
+    """The criterion at given strengths, with the factor of the penalised normal matrix."""
+
+    def __init__(self, strength: Array, on: NDArray[np.bool_], factor: Array, root: Array) -> None:
+        self.strength, self.on, self.factor, self.root = strength, on, factor, root
+        self.coef: Array
+        self.value: float
+        self.dispersion: float
+        self.trace: Array  # strength_g tr(P_gg), the share of each group's columns that the penalty takes
+        self._inverse: Array | None = None
+
+    def inverse(self) -> Array:
+        """Return (X'WX + S)^-1 of the columns that are left."""
+        if self._inverse is None:
+            lower, _ = _lapack().dpotri(self.factor, lower=1)
+            lower = np.tril(lower)
+            full = lower + np.tril(lower, -1).T
+            self._inverse = full / self.root[:, None] / self.root
+        return self._inverse
+
+
+class _Criterion:
+    """Minus twice the log restricted likelihood as a function of the strengths."""
+
+    def __init__(self, normal: NormalMatrix, groups: NDArray[np.intp], scale: float | None) -> None:
+        if normal.moment.shape[1] != 1:
+            raise ValueError(f"normal must hold one response, got {normal.moment.shape[1]}")
+        self.gram, self.moment, self.square = normal.gram, normal.moment[:, 0], float(normal.square[0])
+        self.groups, self.scale = groups, scale
+        count = int(groups.max(initial=-1)) + 1
+        self.free = int((groups < 0).sum())
+        self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
+        self.degrees = max(normal.rows - self.free, 1.0)
+        power = _by_group(groups, np.diag(self.gram), count)
+        self.first = power / np.maximum(self.sizes, 1)
+        self.weakest = np.maximum(FAINTEST * self.first, 1e-250)
+
+    def start(self, start: Array | None) -> Array:
+        """Return the first strengths: those given, the mean diagonal of a group elsewhere."""
+        strength = np.where(self.first > 0, self.first, np.inf)  # a group of zeros has nothing to say
+        if start is not None:
+            given = np.asarray(start, float)[: len(strength)]
+            known = ~np.isnan(given) & (self.first[: len(given)] > 0)
+            strength[: len(given)][known] = given[known]
+        return np.maximum(strength, self.weakest)
+
+    def at(self, strength: Array) -> _Point:
+        """Return the criterion at these strengths."""
+        lapack = _lapack()
+        on = (self.groups < 0) | np.isfinite(np.append(strength, np.inf)[self.groups])
+        group = self.groups[on]
+        ridge = np.where(group < 0, 0.0, np.append(strength, 0.0)[group])
+        matrix = self.gram[np.ix_(on, on)]
+        matrix[np.diag_indices_from(matrix)] += ridge
+        root = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        matrix /= root[:, None]
+        matrix /= root
+        matrix[np.diag_indices_from(matrix)] = 1.0
+        jitter = 1e-14
+        factor, failed = lapack.dpotrf(matrix, lower=1)
+        while failed and len(matrix):  # columns that depend on each other by rounding
+            jitter *= 10
+            factor, failed = lapack.dpotrf(matrix + jitter * np.eye(len(matrix)), lower=1)
+        point = _Point(strength, on, factor, root)
+        moment = self.moment[on]
+        if len(moment):
+            point.coef = lapack.dpotrs(factor, moment / root, lower=1)[0] / root
+        else:
+            point.coef = np.zeros(0)
+        least = ROUNDING * self.square + 1e-300
+        deviance = max(self.square - float(point.coef @ moment), least)
+        live = np.isfinite(strength)
+        value = 2 * float(np.log(np.diag(factor) * root).sum()) - float(
+            (self.sizes[live] * np.log(strength[live])).sum()
+        )
+        point.dispersion = deviance / self.degrees if self.scale is None else self.scale
+        if self.scale is None:
+            value += self.degrees * np.log(point.dispersion)
+        else:
+            value += deviance / self.scale
+        point.value = float(value)
+        return point
+
+    def derivatives(self, point: _Point) -> tuple[Array, Array]:
+        """Return gradient (groups,) and Hessian (groups, groups) by the logs of the strengths; zeros for vanished ones.
+
+        With P = (X'WX + S)^-1, b_j the part of S b in group j: the first derivatives are b_j'b / scale +
+        strength_j tr(P_jj) - size_j, the second ones follow from dP = -P dS P.
+        """
+        count = len(self.sizes)
+        group, inverse = self.groups[point.on], point.inverse()
+        strength = np.append(np.where(np.isfinite(point.strength), point.strength, 0.0), 0.0)[group]
+        share = strength * np.diag(inverse)
+        pulled = strength * point.coef
+        point.trace = _by_group(group, share, count)
+        power = _by_group(group, pulled * point.coef, count) / point.dispersion
+        slope = np.where(np.isfinite(point.strength), power + point.trace - self.sizes, 0.0)
+        both = inverse * (strength[:, None] * strength) * inverse
+        both += (2 / point.dispersion) * (inverse * (pulled[:, None] * pulled))
+        curvature = np.diag(power + point.trace) - _sum_groups(both, group, count)
+        if self.scale is None:
+            curvature -= np.outer(power, power) / self.degrees
+        return slope, (curvature + curvature.T) / 2
+
+    def returning(self, point: _Point, returns: NDArray[np.int_]) -> Array:
+        """Return new strengths of the vanished groups that should come back, zeros for all others.
+
+        The derivative of the criterion by the variance ratio of a group, at zero, is
+        tr(X_g' R X_g) - |X_g' r|^2 / scale, with r the residuals and R what turns the response into them.
+        """
+        count = len(self.sizes)
+        back = np.zeros(count)
+        waiting = ~np.isfinite(point.strength) & (self.first > 0) & (returns < RETURNS)
+        columns = np.flatnonzero((self.groups >= 0) & np.append(waiting, False)[self.groups])
+        if not len(columns):
+            return back
+        cross = self.gram[np.ix_(columns, np.flatnonzero(point.on))]
+        left = np.diag(self.gram)[columns] - np.einsum("ij,ij->i", cross @ point.inverse(), cross)
+        score = self.moment[columns] - cross @ point.coef
+        group = self.groups[columns]
+        trace = _by_group(group, np.maximum(left, 0), count)
+        power = _by_group(group, score**2, count) / point.dispersion
+        # What the other columns explain to rounding has nothing left to add.
+        wanted = waiting & (power > trace * (1 + 1e-6)) & (trace > 1e-9 * self.first * self.sizes)
+        back[wanted] = trace[wanted] / RETURNED
+        return back
+
+
+def _by_group(group: NDArray[np.intp], values: Array, count: int) -> Array:
+    """Sum values over groups 0 to count - 1; group -1 is left out."""
+    return np.bincount(group + 1, values, minlength=count + 1)[1:].astype(float)
+
+
+def _sum_groups(matrix: Array, group: NDArray[np.intp], count: int) -> Array:
+    """Sum a matrix over blocks of groups; rows and columns of group -1 are left out."""
+    order = np.argsort(group, kind="stable")
+    group = group[order]
+    present, first = np.unique(group, return_index=True)
+    total = np.zeros((count + 1, count + 1))
+    if len(present):
+        rows = np.add.reduceat(matrix[order], first, axis=0)
+        total[np.ix_(present, present)] = np.add.reduceat(rows[:, order], first, axis=1)
+    return total[:count, :count]  # group -1 is the last row and column
+
+
+def _lapack() -> Any:
+    from scipy.linalg import lapack  # imported late: `import edgewise` stays light
+
+    return lapack

@@ -1,0 +1,119 @@
+"""Every number that the additive core chooses by itself, each with its source or reason (`AdditivePolicy`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AdditivePolicy:
+    """Choices of the additive core.
+
+    Parameters
+    ----------
+    intervals_factor : float
+        Knot intervals of every input as a multiple of the cube root of the rows. A choice: regression splines need of
+        the order of n^(1/5) to n^(1/3) (Li and Ruppert, Biometrika 95 (2008) 415), and REML, not the number of knots,
+        decides how wiggly a curve is.
+    fewest_intervals, most_intervals : int
+        Limits of that number. Choices: a cubic spline on eight intervals bends where it needs to on a table of 20 rows;
+        48 are as many as a curve in a table ever used, and keep the normal matrix small.
+    knot_mix : (float, float, float)
+        Shares of quantiles of the rows, quantiles of the distinct values and even spacing in the knots. A choice:
+        quantiles follow the rows, distinct values keep heavy ties apart, even spacing keeps the knots distinct.
+    wiggly_columns : int
+        Most wiggly columns of all inputs together. A choice: a step of REML takes the cube of it, 0.02 s at 1,000.
+    fewest_wiggly : int
+        Wiggly columns that every input has at least. mgcv's default basis has ten functions, of which eight are wiggly
+        (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
+    rows_per_chunk : int
+        Rows whose columns are in memory at a time. A choice: 1,000 columns of 8,192 rows take 64 MB.
+    null_share : float
+        A wiggly function whose variance over the rows is below this share of the first one's is not seen by the data.
+        A choice: far above rounding, and below the 1e-7 of the last of 48 functions.
+    same_correlation : float
+        The part that is straight in ranks is left out where it correlates with the straight one by more. A choice.
+    tail : float
+        The margins of a pair are constant beyond this quantile and its mirror image. A measurement of the prototype:
+        products of straight continuations are quadratic where there are no rows, and cost up to nine points of R2.
+    margin_intervals : tuple of (int, int)
+        Rows from which the margins of pairs have so many intervals. Choices: four intervals represent a product and a
+        saddle, and rows must outnumber the squares of it.
+    margin_share : float
+        As `null_share`, for functions of a margin. A choice: margins have few functions, and each is to be visible.
+    pair_bins : int
+        Bins of every input when pairs are ranked. Lou et al. (KDD 2013) use up to 256; 16 keep 40 rows in a bin of
+        10,000 rows.
+    quadrant_share, quadrant_rows : float
+        Share of the weight, and multiple of the mean weight, that each quadrant of a cut must hold. Choices: a contrast
+        of fewer rows is decided by one of them.
+    pair_screen : float
+        The contrast of a pair must exceed this times the log of the number of pairs, in variances of the noise. The
+        largest of k chi-square variables with one degree of freedom grows as 2 log k.
+    pair_odds : float
+        Twice the log of the restricted likelihood that a pair wins must exceed this times the log of the number of
+        pairs. With 2 its prior odds are one in the number of pairs; 4 is a choice that the prototype measured: with
+        less, small tables lose points of R2 to pairs that are none.
+    most_pairs, pair_rounds : int
+        Most pairs that are tried in a round, and rounds. Choices: pairs that matter come first in the ranking.
+    pair_inputs : int
+        Inputs of which all pairs are ranked; with more inputs those with the largest main effects. A choice: 100 inputs
+        have 4,950 pairs, which take a second at 10,000 rows.
+    rank_cut : float
+        A pair keeps so few product nodes that the variance of what is cut stays below this share of the variance of its
+        estimate. A choice: a tenth of the standard error cannot be seen in any band.
+    extrapolation : {"linear", "flat"}
+        Whether curves go on as straight lines for the distance of `reach` beyond the rows, or are constant at once.
+    reach : float
+        A straight continuation ends as far beyond the outermost row as the outermost rows of this share reach from it
+        into the data. A choice: the slope at an end is learned from about these rows.
+    tolerance : float
+        Largest derivative of the restricted likelihood by the log of a strength at the end. A choice: it has units of
+        log likelihood, so 1e-4 is far below anything that a decision rests on.
+    steps : int
+        Most Newton steps. A choice: ten are usual.
+
+    Examples
+    --------
+    >>> policy = AdditivePolicy()
+    >>> policy.intervals(300), policy.intervals(10**6)
+    (20, 48)
+    """
+
+    intervals_factor: float = 3.0
+    fewest_intervals: int = 8
+    most_intervals: int = 48
+    knot_mix: tuple[float, float, float] = (0.45, 0.45, 0.1)
+    wiggly_columns: int = 1000
+    fewest_wiggly: int = 8
+    rows_per_chunk: int = 8192
+    null_share: float = 1e-9
+    same_correlation: float = 0.999
+    tail: float = 0.01
+    margin_intervals: tuple[tuple[int, int], ...] = ((0, 4), (1000, 6), (50_000, 8))
+    margin_share: float = 1e-6
+    pair_bins: int = 16
+    quadrant_share: float = 0.005
+    quadrant_rows: float = 5.0
+    pair_screen: float = 2.0
+    pair_odds: float = 4.0
+    most_pairs: int = 10
+    pair_rounds: int = 2
+    pair_inputs: int = 100
+    rank_cut: float = 0.01
+    extrapolation: str = "linear"
+    reach: float = 0.1
+    tolerance: float = 1e-4
+    steps: int = 100
+
+    def intervals(self, rows: float) -> int:
+        """Return the number of knot intervals of every input for so many rows."""
+        return int(min(max(round(self.intervals_factor * rows ** (1 / 3)), self.fewest_intervals), self.most_intervals))
+
+    def wiggly(self, inputs: int) -> int:
+        """Return the most wiggly columns of each of so many inputs."""
+        return max(self.wiggly_columns // max(inputs, 1), self.fewest_wiggly)
+
+    def margin(self, rows: float) -> int:
+        """Return the number of intervals of the margins of pairs for so many rows."""
+        return max(size for least, size in self.margin_intervals if rows >= least)

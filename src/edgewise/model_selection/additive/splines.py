@@ -1,0 +1,184 @@
+"""The cubic B-splines of one input: knots from its rows, and the combinations of them that a curve is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.ops.splines.active import active_basis
+from edgewise.ops.splines.knots import extend
+
+Array = NDArray[np.float64]
+
+DEGREE = 3
+# Knots nearer to each other, as a share of the largest number, would coincide in rounding. A choice: 2^-52 times 45.
+NARROWEST = 1e-14
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of one input from its rows.
+
+    Parameters
+    ----------
+    knots : ndarray
+        (intervals + 7,), strictly increasing; the domain spans the rows.
+    distinct : int
+        Number of distinct values, 1 for a constant.
+    tails : (float, float)
+        The quantile of `AdditivePolicy.tail` and its mirror image.
+    limits : (float, float)
+        Where straight continuations end, see `AdditivePolicy.reach`.
+    """
+
+    knots: Array
+    distinct: int
+    tails: tuple[float, float]
+    limits: tuple[float, float]
+
+
+def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -> Column:
+    """Choose the knots of an input from its values (N,) and their positive weights (N,).
+
+    Quantiles take a weight as so many equal rows: the smallest value up to which that share of the weight lies.
+    """
+    order = np.argsort(x, kind="stable")
+    ranked = x[order]
+    total = np.cumsum(weight[order])
+    distinct = ranked[np.append(True, ranked[1:] > ranked[:-1])]
+    low, high = float(distinct[0]), float(distinct[-1])
+
+    def quantile(share: Array) -> Array:
+        place = np.searchsorted(total, share * total[-1] * (1 - 1e-12))  # less rounding, so that repeats change nothing
+        return ranked[np.minimum(place, len(ranked) - 1)]
+
+    share = np.linspace(0, 1, intervals + 1)
+    rows, values, even = policy.knot_mix
+    places = np.linspace(0, len(distinct) - 1, intervals + 1)
+    spread = np.interp(places, np.arange(len(distinct)), distinct)
+    inner = rows * quantile(share) + values * spread + even * (low * (1 - share) + high * share)
+    inner[0], inner[-1] = low, high
+    if len(distinct) < 2 or not np.diff(inner).min() > NARROWEST * max(abs(low), abs(high)):
+        half = max(1.0, abs(low))
+        inner = np.linspace(low - half, low + half, intervals + 1)
+        return Column(extended(inner), 1, (low, high), (low, high))
+    tails = quantile(np.array([policy.tail, 1 - policy.tail]))
+    outer = quantile(np.array([policy.reach, 1 - policy.reach]))
+    limits = float(low - (outer[0] - low)), float(high + (high - outer[1]))
+    return Column(extended(inner), len(distinct), (float(tails[0]), float(tails[1])), limits)
+
+
+def extended(inner: Array) -> Array:
+    """Return breakpoints (G + 1,) with three more knots beyond each end, as `edgewise.ops.splines.knots.extend`."""
+    return extend(torch.from_numpy(inner)[None], DEGREE)[0].numpy()
+
+
+def greville(knots: Array) -> Array:
+    """Return the abscissae at which coefficients equal to a straight line lie on it, (..., n)."""
+    return (knots[..., 1:-3] + knots[..., 2:-2] + knots[..., 3:-1]) / 3
+
+
+def active(x: Array, knots: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the number of the first B-spline that is not zero, (N, inputs), and the four values, (N, inputs, 4)."""
+    first, values = active_basis(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(knots), DEGREE)
+    return first.numpy(), values[0].numpy()
+
+
+def dense(first: NDArray[np.int64], values: Array, size: int) -> Array:
+    """Return all B-splines, (inputs, N, size), of what `active` returns."""
+    rows, inputs = first.shape
+    full = np.zeros((inputs, rows, size))
+    start = (np.arange(inputs) * rows + np.arange(rows)[:, None]) * size + first
+    flat = full.reshape(-1)
+    for number in range(DEGREE + 1):
+        flat[start + number] = values[:, :, number]
+    return full
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Functions of one input as combinations of its B-splines, in groups that share a penalty.
+
+    Parameters
+    ----------
+    change : ndarray
+        B-spline coefficients of each function, (n, functions).
+    kinds : tuple of str
+        Kind of each function: "straight", "warped" or "wiggly".
+    """
+
+    change: Array
+    kinds: tuple[str, ...]
+
+
+def curves_of(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Curves:
+    """Choose the functions of an input: straight, straight in ranks, and the first wiggly ones.
+
+    All have mean zero over the rows. The straight ones have variance 1. The sum of squared second differences of a
+    wiggly combination's B-spline coefficients, as in P-splines [1]_, is the sum of its squared coefficients here, and
+    wiggly functions are uncorrelated with each other and with the one straight in ranks: the basis of Demmler and
+    Reinsch [2]_, in falling order of variance. What the rows do not see is left at its smoothest.
+
+    Parameters
+    ----------
+    column : Column
+        The input.
+    gram : ndarray
+        B'WB of all rows, (n, n).
+    weight : float
+        Sum of the weights.
+    most : int
+        Most wiggly functions.
+    policy : AdditivePolicy
+        Choices.
+
+    References
+    ----------
+    .. [1] P. Eilers and B. Marx, Statistical Science 11 (1996) 89.
+    .. [2] A. Demmler and C. Reinsch, Numerische Mathematik 24 (1975) 375; Ruppert, Wand and Carroll, "Semiparametric
+       Regression" (2003), section 3.14 and appendix B.1.1.
+    """
+    size = len(gram)
+    if column.distinct < 2:
+        return Curves(np.zeros((size, 0)), ())
+    mean = gram.sum(0) / weight
+    moments = gram / weight - np.outer(mean, mean)  # of centred combinations
+    straight = standardised(greville(column.knots), mean, moments)[:, None]
+    if column.distinct == 2:
+        return Curves(straight, ("straight",))
+    warped = standardised(np.arange(size, dtype=float), mean, moments)[:, None]
+    wiggly = demmler_reinsch(warped, moments, policy.null_share)[:, :most]
+    wiggly = wiggly - mean @ wiggly
+    if abs((straight.T @ moments @ warped).item()) > policy.same_correlation:
+        warped = warped[:, :0]
+    kinds = ("straight", *("warped",) * warped.shape[1], *("wiggly",) * wiggly.shape[1])
+    return Curves(np.concatenate([straight, warped, wiggly], 1), kinds)
+
+
+def standardised(coef: Array, mean: Array, moments: Array) -> Array:
+    """Return B-spline coefficients (n,) of the same function with mean 0 and variance 1 over the rows."""
+    centred = coef - mean @ coef
+    return centred / np.sqrt(centred @ moments @ centred)
+
+
+def demmler_reinsch(null: Array, moments: Array, share: float) -> Array:
+    """Return combinations (n, k) whose penalty is the identity, uncorrelated, in falling order of variance.
+
+    Parameters
+    ----------
+    null : ndarray
+        The function that the second differences do not see, beside constants, (n, 1), of variance 1.
+    moments : ndarray
+        Covariance of the coordinates over the rows, (n, n).
+    share : float
+        Functions with a smaller share of the first one's variance are left out.
+    """
+    bend = np.linalg.pinv(np.diff(np.eye(len(moments)), 2, axis=0))
+    bend = bend - null @ (null.T @ moments @ bend)
+    variances, vectors = np.linalg.eigh(bend.T @ moments @ bend)
+    variances, vectors = variances[::-1], vectors[:, ::-1]
+    return bend @ vectors[:, variances > max(share * variances.max(initial=0), 1e-15)]
