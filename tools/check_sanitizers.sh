@@ -15,5 +15,5 @@ cd "$root"
 LD_PRELOAD="$("${CXX:-g++}" -print-file-name=libasan.so) $("${CXX:-g++}" -print-file-name=libubsan.so)" \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
   EDGEWISE_CPU_LIBRARY="$work/libedgewise_cpu.so" OMP_NUM_THREADS=1 \
-  "${PYTHON:-$root/.venv/bin/python}" -m pytest tests/ops/test_kernels.py tests/ops/test_cpu_hard.py tests/ops/test_layer_sum.py \
-  tests/ops/test_active_basis.py tests/ops/test_normal.py "$@"
+  "${PYTHON:-$root/.venv/bin/python}" -m pytest tests/ops/kernels tests/ops/test_whole_layer.py tests/ops/splines/test_active.py \
+  tests/ops/test_normal.py tests/ops/test_gauss_newton.py "$@"
