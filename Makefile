@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage bench clean
+.PHONY: help install demo check test coverage bench bench-tables clean
 
 help:
 	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
 	@echo "make bench    time Edgewise beside nn.Linear and other KAN packages, in an environment of its own; three quarters of an hour"
+	@echo "make bench-tables   Edgewise and other models on 48 tables that packages ship; BENCH='--quick' for some, '--summary' for the results"
 	@echo "make install  make $(VENV) with Edgewise and all that its tests need"
 	@echo "make clean    remove what the other targets made"
 
@@ -70,6 +71,17 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 	@benchmarks/.venv/bin/python -m pip install --quiet --editable .
 	@touch $@
 
+bench-tables: benchmarks/.venv-tables/.installed
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 benchmarks/.venv-tables/bin/python benchmarks/tables.py $(BENCH)
+
+benchmarks/.venv-tables/.installed: benchmarks/tables_requirements.txt pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
+	@$(PYTHON) -m venv benchmarks/.venv-tables
+	@benchmarks/.venv-tables/bin/python -m pip install torch
+	@benchmarks/.venv-tables/bin/python -m pip install --quiet -r benchmarks/tables_requirements.txt
+	@benchmarks/.venv-tables/bin/python -m pip install --quiet --editable .
+	@benchmarks/.venv-tables/bin/python -m pip install --quiet --no-deps --editable ./experiments
+	@touch $@
+
 clean:
-	rm -rf $(VENV) benchmarks/.venv demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) benchmarks/.venv benchmarks/.venv-tables demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find src experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
