@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.scores import input_scores
+from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.nn.model import KAN
 from edgewise.plot import edge_curves, effect_curves
+from edgewise.plot.network.views import PredictionView
 from edgewise.plot.style import render
 
 
@@ -24,7 +25,7 @@ def test_the_function_of_an_additive_model_in_the_units_of_the_user():
     x = torch.from_numpy(normal(300, 2))
     trace = model.trace(x)
     figure = edge_curves(model, trace, names=["a", "b"], scaling=([100.0, 0.0], [10.0, 1.0]))
-    order = np.argsort(-input_scores(trace).numpy())
+    order = np.argsort(-mean_contributions(model, x.numpy()))
     assert titles(figure) == [["a", "b"][i] for i in order]
     axes = figure.axes[list(order).index(0)]
     seen = axes.lines[0].get_xdata()
@@ -41,7 +42,7 @@ def test_hidden_nodes_are_in_standard_deviations_and_only_the_strongest_are_draw
     figure = edge_curves(model, model.trace(torch.from_numpy(normal(200, 12)).float()), max_inputs=6, max_curves=2)
     assert len(figure.axes) == 6
     assert all(len([line for line in axes.lines if not line.get_label().startswith("_")]) == 2 for axes in figure.axes)
-    assert figure.get_supylabel() == "contribution (s.d. of node)"
+    assert figure.get_supylabel() == "contribution (standard deviations of the hidden node)"
 
 
 def test_masked_edges_have_no_curve():
@@ -137,3 +138,49 @@ def test_bad_arguments_of_effect_curves():
         effect_curves(lambda x: x[:, 0], normal(20, 2), scores=[1.0])
     with pytest.raises(InputError, match="X must hold numbers"):
         effect_curves(lambda x: x[:, 0], [["a", "b"]])
+
+
+def test_a_category_is_one_panel_with_a_bar_for_each_level():
+    codes = np.repeat([0.0, 1.0, 2.0], [30, 20, 10])
+    view = PredictionView(
+        lambda X: np.array([10.0, 20.0, 60.0])[X[:, 0].astype(int)][:, None],
+        codes[:, None],
+        names=["city"],
+        levels={0: ["Bonn", "Ulm", "Köln"]},
+        target="price",
+    )
+
+    class Model:
+        def network_view(self, X=None):
+            raise NotImplementedError
+
+        def prediction_view(self, X=None):
+            return view
+
+    (axes,) = effect_curves(Model()).axes
+    mean = (30 * 10 + 20 * 20 + 10 * 60) / 60
+    ends = [bar.get_y() + bar.get_height() for bar in axes.patches]
+    np.testing.assert_allclose(ends, [10, 20, 60])
+    np.testing.assert_allclose([bar.get_y() for bar in axes.patches], mean)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["Bonn", "Ulm", "Köln"]
+    assert [text.get_text() for text in axes.texts] == ["30", "20", "10"]
+    with pytest.raises(InputError, match="name must be one of the inputs, got 'cities'; did you mean 'city'"):
+        effect_curves(Model(), inputs=["cities"])
+
+
+def test_a_data_frame_gives_the_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(normal(40, 2), columns=["speed", "mass"])
+    assert titles(effect_curves(lambda x: x[:, 0] + 2 * x[:, 1], frame)) == ["mass", "speed"]
+
+
+def test_an_output_has_one_colour_and_the_legend_is_outside_of_the_panels():
+    figure = edge_curves(KAN([3, 4], seed=2), torch.from_numpy(normal(60, 3)).float(), max_curves=2)
+    colors = {}
+    for axes in figure.axes:
+        assert axes.get_legend() is None
+        for line in axes.lines:
+            if not line.get_label().startswith("_"):
+                assert colors.setdefault(line.get_label(), line.get_color()) == line.get_color()
+    assert len(set(colors.values())) == len(colors)
+    assert len(figure.legends) == 1

@@ -9,10 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.scores import edge_scores
+from edgewise.interpret.attribution.effects import mean_contributions
+from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.plot import network_diagram
+from edgewise.plot.network.views import as_network_view
 from edgewise.plot.style import render, styled
 
 KNOTS = ("chern_simons", "hyperbolic_adjoint_torsion_degree", "Symmetry_Z/2 + Z/2", "volume")
@@ -62,11 +64,40 @@ def test_a_curve_is_the_edge_over_the_range_of_its_data_stretched_to_its_frame()
     np.testing.assert_allclose((curve[:, 1] - curve[:, 1].min()) / height, unit, atol=1e-5)
 
 
-def test_ink_follows_the_score():
+def test_ink_follows_the_contributions_to_the_prediction():
     model, trace = traced((3, 1))
     ink = drawn(network_diagram(model, trace, beta=2.0), "functions").get_colors()[:, 3]
-    score = edge_scores(trace)[0][:, 0].numpy()
+    edges = trace.edges[0][:, :, 0].detach().numpy()  # of an additive model: its contributions up to a constant
+    score = mean_contributions(model, trace.inputs[0].double().numpy())
+    assert np.argsort(score).tolist() == np.argsort(np.abs(edges - edges.mean(0)).mean(0)).tolist()
     np.testing.assert_allclose(ink, np.maximum(np.tanh(2 * score / score.max()), 0.12), rtol=1e-6)
+
+
+def test_an_input_whose_edges_cancel_is_faint():
+    model = KAN([2, 2, 1], seed=0, base="zero", dtype=torch.float64)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.coef.zero_()
+        steps = torch.linspace(-1, 1, model.layers[0].coef.shape[1], dtype=torch.float64)
+        model.layers[0].coef[0] = 50 * steps[:, None]  # the same large term in both hidden nodes, which are subtracted
+        model.layers[0].coef[1, :, 0] = steps
+        hidden = torch.linspace(-1, 1, model.layers[1].coef.shape[1], dtype=torch.float64)
+        model.layers[1].coef[0, :, 0], model.layers[1].coef[1, :, 0] = hidden, -hidden
+    x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert input_scores(model.trace(x)).argmax() == 0  # the score of edges is led by the terms that cancel
+    strengths = as_network_view(model, x).ranking()
+    assert strengths[0] < 1e-9 * strengths[1]
+
+
+def test_rows_are_as_good_as_a_trace_and_anything_else_is_refused():
+    model, trace = traced((2, 1))
+    assert render(network_diagram(model, trace.inputs[0]), ".svg") == render(network_diagram(model, trace), ".svg")
+    with pytest.raises(InputError, match="model must be a KAN, an MLP or a fitted estimator, got str"):
+        network_diagram("model", trace)
+    with pytest.raises(InputError, match=r"rows x of shape \(rows, 2\), got shape \(3,\)"):
+        network_diagram(model, [1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="rows x of data, got None"):
+        network_diagram(model)
 
 
 def test_masked_edges_are_absent():

@@ -6,7 +6,7 @@ predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the
 constants.
 """
 
-from edgewise.interpret.attribution.effects import Effect, partial_dependence, shapley_shares
+from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
     LocalExplanation,
@@ -27,6 +27,7 @@ __all__ = [
     "explain_global",
     "explain_local",
     "input_scores",
+    "mean_contributions",
     "node_scores",
     "partial_dependence",
     "removal_costs",

@@ -14,6 +14,7 @@ from edgewise.settings import ATTRIBUTION_BATCH_ROWS
 # Paths from rows of the background to an explained row, each followed forwards and backwards (a choice: the standard
 # error of a sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
+SHARE_ROWS = 200  # rows whose shares are averaged (a choice)
 FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
 FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
 
@@ -78,7 +79,15 @@ class Effect:
 
 
 @renamed_argument("predict", "model")
-def partial_dependence(model: BlackBox, X: np.ndarray, column: int, *, points: int = 41, rows: int = 300) -> Effect:
+def partial_dependence(
+    model: BlackBox,
+    X: np.ndarray,
+    column: int,
+    *,
+    points: int = 41,
+    rows: int = 300,
+    at: np.ndarray | None = None,
+) -> Effect:
     """Compute Friedman's partial dependence of the predictions on one input.
 
     The input takes its values over the data while the other inputs stay as they are, in each of at most `rows` rows
@@ -96,6 +105,8 @@ def partial_dependence(model: BlackBox, X: np.ndarray, column: int, *, points: i
         Number of values of the input, unless it takes few.
     rows : int
         Largest number of rows that are averaged.
+    at : ndarray, optional
+        (p,), the values of the input, ascending, if it takes no others; chosen from the data if left out.
 
     Returns
     -------
@@ -124,14 +135,16 @@ def partial_dependence(model: BlackBox, X: np.ndarray, column: int, *, points: i
     check_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, rows)
-    at, discrete = evaluation_points(X[:, column], points)
+    values = X[:, column]
+    values = values[np.isfinite(values)]  # a missing value is no place on the curve
+    at, discrete = evaluation_points(values, points) if at is None else (at, True)
     moved = np.repeat(few[None], len(at), 0)
     moved[:, :, column] = at[:, None]
     curves = predict(moved.reshape(-1, few.shape[1])).reshape(len(at), len(few), -1)
     mean = curves.mean(1)
     own = curves - curves.mean(0) + mean.mean(0)
     low, high = np.quantile(own, [0.1, 0.9], axis=1)
-    strength = np.array([np.interp(X[:, column], at, one) for one in mean.T]).std(1)
+    strength = np.array([np.interp(values, at, one) for one in mean.T]).std(1)
     return Effect(column, at, discrete, mean, low, high, strength)
 
 
@@ -208,6 +221,42 @@ def shapley_shares(
                 changes[:, path] = np.diff(values, axis=0).transpose(1, 0, 2)
                 total[rows] += changes
     return total / (2 * len(starts)), base.mean(0)
+
+
+def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS, seed: int = 0) -> np.ndarray:
+    """Compute the mean absolute contribution of each input to the predictions: the one ranking of inputs.
+
+    Unlike scores of single edges it cannot be misled by parts of a network that cancel each other.
+
+    Parameters
+    ----------
+    model : torch.nn.Module, object with `predict`, or callable
+        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
+    X : ndarray
+        Data, (N, d), of which at most `rows` rows are explained, evenly picked.
+    rows : int
+        Largest number of explained rows.
+    seed : int
+        Seed of the orders in which the inputs change, see `shapley_shares`.
+
+    Returns
+    -------
+    ndarray
+        (d,), mean over rows and outputs of the absolute shares, in the unit of the prediction.
+
+    Raises
+    ------
+    InputError
+        X is not an array of two dimensions, or has no rows.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    >>> mean_contributions(lambda X: 3 * X[:, 0] + X[:, 1], X).round(1).tolist()
+    [1.4, 0.5]
+    """
+    shares, _ = shapley_shares(model, evenly_picked(X, rows), X, seed=seed)
+    return np.abs(shares).mean((0, 2))
 
 
 def check_table(X: np.ndarray, name: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
+    SHARE_ROWS,
     Effect,
     check_table,
     evenly_picked,
@@ -22,7 +23,6 @@ from edgewise.interpret.dependence.separability import interactions
 from edgewise.presentation import html_table, number_text, number_texts, percent_text, signed_text, text_table
 from edgewise.settings import ABOVE_ZERO
 
-SHARE_ROWS = 200  # rows whose shares a global explanation averages (a choice)
 MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
 MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
 NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)

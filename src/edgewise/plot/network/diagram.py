@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,19 +19,24 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
+from edgewise.plot.network.views import NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
 _FAINTEST = 0.12  # least opacity (a choice: a weak edge can still be seen)
 _FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
+_FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (a choice: flags and categories)
 _NOTE_LINE = 0.2  # inches of a line of notes below the diagram
 
 
 def network_diagram(
-    model: Chain,
-    trace: Trace,
+    model: Chain | Viewable,
+    trace: Trace | ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
@@ -42,14 +48,17 @@ def network_diagram(
 
     Parameters
     ----------
-    model : KAN or MLP
-    trace : Trace
-        `model.trace(x)` of the data by which the edges are scored.
+    model : KAN, MLP, or fitted estimator
+        An estimator brings the names of its inputs and outputs.
+    trace : Trace or array-like, optional
+        `model.trace(x)`, or rows of data, by which the edges are scored. An estimator that was fitted in this session
+        has rows of its own.
     names, outputs : sequence of str, optional
         Names of the inputs and outputs; x_1, x_2, ... and y_1, y_2, ... by default.
     beta : float
         Growth of the opacity with the score B (see `edge_scores`): tanh(beta B / B_max), where B_max is the largest
-        score of the same layer.
+        score of the same layer. In the first layer the scores of the edges of an input are scaled so that inputs are
+        ranked by their contributions to the prediction (`edgewise.interpret.attribution.mean_contributions`).
     max_nodes : int
         Largest number of nodes shown in each layer.
     max_curves : int
@@ -84,27 +93,19 @@ def network_diagram(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['width', 'height', '$h_{1}$', '$h_{2}$', '$h_{3}$', 'area']
     """
-    check_trace(model, trace)
-    width = [values.shape[1] for values in (*trace.inputs, trace.output)]
+    view = as_network_view(model, trace, names, outputs)
+    width = [values.shape[1] for values in (*view.trace.inputs, view.trace.output)]
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
-    input_labels = labels(names, width[0], "x", "names")
-    output_labels = labels(outputs, width[-1], "y", "outputs")
-    as_graph = max(int(mask_of(layer).sum()) for layer in model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
-    shown, notes = _shown_part(model, trace, beta, max_nodes, max_curves, by_score=not as_graph)
+    input_labels = labels(view.names, width[0], "x", "names")
+    output_labels = labels(view.outputs, width[-1], "y", "outputs")
+    as_graph = max(int(mask_of(layer).sum()) for layer in view.model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
+    shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=not as_graph)
     shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)
-        texts = formula_texts(model, layout, names) if as_graph else {}
-        return _draw(layout, shown, _unit_curves(model, trace, shown), notes, texts)
-
-
-def check_trace(model: Chain, trace: Trace) -> None:
-    """Raise InputError unless the shapes of `trace` are those of `model`."""
-    expected = [(layer.in_features, layer.out_features) for layer in model.layers]
-    given = [tuple(edges.shape[1:]) for edges in trace.edges]
-    if expected != given:
-        raise InputError(f"trace must come from this model, with layers {expected}, got {given}")
+        texts = formula_texts(view.model, layout, view.names) if as_graph else {}
+        return _draw(layout, shown, _unit_curves(view.model, view.trace, shown), notes, texts)
 
 
 def mask_of(layer: Layer) -> np.ndarray:
@@ -129,11 +130,15 @@ def edge_functions(layer: Layer, points: np.ndarray) -> np.ndarray:
 
 
 def _shown_part(
-    model: Chain, trace: Trace, beta: float, max_nodes: int, max_curves: int, *, by_score: bool
+    view: NetworkView, beta: float, max_nodes: int, max_curves: int, *, by_score: bool
 ) -> tuple[Shown, list[str]]:
     """Return the strongest nodes and edges with their opacities, and a note for each kind of thing that is left out."""
-    scores = [score.cpu().double().numpy() for score in edge_scores(trace)]
-    ranks = [score.cpu().double().numpy() for score in node_scores(trace)]
+    model = view.model
+    scores = [score.cpu().double().numpy() for score in edge_scores(view.trace)]
+    ranks = [score.cpu().double().numpy() for score in node_scores(view.trace)]
+    contributions = view.ranking()
+    scores[0] = scores[0] * (contributions / np.maximum(ranks[0], _TINY))[:, None]
+    ranks[0] = contributions
     masks = [mask_of(layer) for layer in model.layers]
     products = {}
     for number, layer in enumerate(model.layers):
@@ -149,8 +154,10 @@ def _shown_part(
         nodes.append(tuple((kept if by_score and number < last else np.sort(kept)).tolist()))
         if len(kept) < len(rank):
             kind = "inputs" if number == 0 else f"nodes of hidden layer {number}"
-            share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
-            strongest = f"the {max_nodes} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the score)"
+            share, of_what = 1 - rank[kept].sum() / max(rank.sum(), _TINY), "score" if number else "contributions"
+            strongest = (
+                f"the {max_nodes} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
+            )
             notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
     drawn = set(sorted(edges, key=lambda edge: -opacities[edge[0]][edge[1:]])[:max_curves])
@@ -171,15 +178,30 @@ def _unit_curves(model: Chain, trace: Trace, shown: Shown) -> dict[Edge, np.ndar
     curves = {}
     across = np.linspace(0, 1, _POINTS)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
-        ends = np.array([central_range(column) for column in inputs.detach().double().cpu().numpy().T])
+        data = inputs.detach().double().cpu().numpy()
+        ends = np.array([central_range(column) for column in data.T])
         values = edge_functions(layer, ends[:, 0] + np.outer(across, ends[:, 1] - ends[:, 0]))
+        steps = _steps_of(layer, data) if number == 0 else {}
         for i, o in shown.edges[number]:
-            curve = values[:, i, o]
+            curve = steps[i][:, o] if i in steps else values[:, i, o]
             low, high = curve.min(), curve.max()
             flat = high - low <= _FLAT * max(abs(low), abs(high))
             heights = np.full(_POINTS, 0.5) if flat else (curve - low) / (high - low)
             curves[number, i, o] = np.stack([across, heights], 1)
     return curves
+
+
+def _steps_of(layer: Layer, data: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the functions of inputs with few values as steps, (points, out) each: between the values there is none."""
+    steps = {}
+    for i, column in enumerate(data.T):
+        levels = np.unique(column)
+        if 1 < len(levels) <= _FEW_LEVELS:
+            points = np.zeros((len(levels), data.shape[1]))
+            points[:, i] = levels
+            place = np.minimum((np.linspace(0, 1, _POINTS) * len(levels)).astype(int), len(levels) - 1)
+            steps[i] = edge_functions(layer, points)[place, i]
+    return steps
 
 
 def _draw(

@@ -1,0 +1,263 @@
+"""Figure of the effect of each input on the prediction (`effect_curves`), a curve for a number, bars for a category."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import Formatter
+
+from edgewise.checks import check_options, unknown_name
+from edgewise.deprecations import renamed_argument
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
+from edgewise.interpret.black_box import BlackBox
+from edgewise.plot.network.panels import COLUMNS, HEIGHT, curve_style, draw_densities, draw_function, panel_titles
+from edgewise.plot.network.views import MOST_RANKED, PredictionView, Viewable, as_prediction_view
+from edgewise.plot.style import (
+    FAINT,
+    GREY,
+    INK,
+    REMARK,
+    TEXT,
+    TINY,
+    WIDTH,
+    Figure,
+    as_numpy,
+    display_text,
+    fix_layout,
+    labels,
+    panels,
+    shared_legend,
+    styled,
+    text_width,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+NAME = 16  # most characters of the name of an output in a legend
+MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
+_LEVEL = 14  # most characters of the name of a level
+_BAR = 0.72  # width of the bars of one level together
+_ROWS_BAND = "band: the middle 80 % of the curves of single rows"
+_ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
+_RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input (a choice)
+
+
+class EffectCurveLimits(TypedDict, total=False):
+    """Limits of what `effect_curves` computes and shows, as keyword arguments.
+
+    Parameters
+    ----------
+    inputs : sequence of str or int
+        Names or numbers of the inputs that are shown; those that move the prediction most if left out.
+    max_inputs : int, default 9
+        Largest number of panels.
+    max_outputs : int, default 6
+        Largest number of curves in a panel; the outputs with the largest effects are shown.
+    rows : int, default 300
+        Largest number of rows, picked evenly, over which the predictions are averaged.
+    """
+
+    inputs: Sequence[str | int]
+    max_inputs: int
+    max_outputs: int
+    rows: int
+
+
+@renamed_argument("predict", "model")
+def effect_curves(
+    model: BlackBox | Viewable,
+    X: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    target: str | None = None,
+    scores: Sequence[float] | None = None,
+    **limits: Unpack[EffectCurveLimits],
+) -> Figure:
+    """Draw the partial dependence of the prediction on each input: its mean over the data while one input moves.
+
+    In each panel one input takes its values over the data while the other inputs stay as they are in each row.
+
+    Parameters
+    ----------
+    model : fitted estimator, torch.nn.Module, object with `predict`, or callable
+        An estimator of Edgewise brings names, units and error bars. Anything else is a function of an array (n, d) in
+        the units of `X`, giving (n,) or (n, outputs).
+    X : array-like or data frame, optional
+        (n, d), the data. An estimator that was fitted in this session has rows of its own.
+    names, outputs : sequence of str, optional
+        Names of the columns and of the outputs; those of the estimator or data frame by default, else x_1, x_2, ...
+        and y_1, y_2, ...
+    target : str, optional
+        Predicted quantity with its unit, the label of the vertical axis.
+    scores : sequence of float, optional
+        (d,), importance of the inputs in place of their mean contributions.
+    **limits
+        `inputs`, `max_inputs`, `max_outputs` and `rows`, see `EffectCurveLimits`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Inputs in the order of their contributions to the prediction, see
+        `edgewise.interpret.attribution.mean_contributions`; a category has one bar for each level, from the mean
+        prediction to that with this level. The bands are the uncertainty of the curve for an additive model with error
+        bars. For other models with one output they hold the middle 80 % of the curves of single rows, each shifted to
+        the same mean: where such a band is narrow the input acts alone, where it is wide its effect depends on the
+        other inputs. A line below the panels says which. A histogram of the data stands at the bottom of each panel.
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit `X`.
+
+    References
+    ----------
+    J. Friedman, "Greedy function approximation", Annals of Statistics 29, 2001, p. 1189, section 8.2.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    >>> figure = effect_curves(lambda X: X[:, 0] ** 2 + 0.1 * X[:, 1], X, names=["speed", "mass"], target="energy / J")
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
+    ['speed', 'mass']
+    """
+    check_options(effect_curves, limits, EffectCurveLimits)
+    view = as_prediction_view(model, X, names, outputs, target)
+    titles = labels(view.names, view.X.shape[1], "x", "names")
+    order = _shown_columns(view, scores, limits)
+    effects = [
+        partial_dependence(
+            view.function,
+            view.X,
+            i,
+            rows=limits.get("rows", 300),
+            at=np.arange(len(view.levels[i]), dtype=float) if i in view.levels else None,
+        )
+        for i in order
+    ]
+    if view.X.shape[1] > MOST_RANKED and scores is None and "inputs" not in limits:
+        effects = sorted(effects, key=lambda effect: -effect.strength.max())[: limits.get("max_inputs", 9)]
+    count = effects[0].mean.shape[1]
+    ends = labels(view.outputs, count, "y", "outputs", NAME)
+    strength = np.max([effect.strength for effect in effects], 0)
+    shown = sorted(np.argsort(-strength, kind="stable")[: limits.get("max_outputs", 6)].tolist())
+    bands = [_band(view, effect) for effect in effects]
+    with styled():
+        figure, axes = panels(len(effects), COLUMNS, HEIGHT, sharey=True)
+        if len(axes) == 1:
+            figure.set_size_inches(*_ONE_PANEL)
+        for panel, effect, band in zip(axes, effects, bands, strict=True):
+            if effect.input in view.levels:
+                _draw_bars(panel, effect, view, shown, ends)
+                continue
+            for o in shown:
+                edges = None if band is None else (band[0][:, o], band[1][:, o])
+                draw_function(panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o, ends[o])
+            if count == 1:
+                panel.axhline(effect.mean.mean(), color=FAINT, linewidth=0.6, zorder=0)
+            if effect.input in view.texts:
+                panel.xaxis.set_major_formatter(_TextFormatter(view.texts[effect.input]))
+        panel_titles(axes, [titles[effect.input] for effect in effects])
+        data = [None if effect.input in view.levels else view.X[:, effect.input] for effect in effects]
+        draw_densities(axes, data)
+        if len(axes) == 1 and data[0] is not None:
+            _draw_rug(axes[0], data[0])
+        if count > 1:
+            shared_legend(figure, axes)
+        if any(band is not None for band in bands):
+            remark = view.band_text if view.band is not None else _ROWS_BAND
+            figure.supxlabel(remark, fontsize=REMARK, color=GREY, x=0.99, ha="right")
+        figure.supylabel(display_text(view.target), fontsize=TEXT)
+        return fix_layout(figure)
+
+
+def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits: EffectCurveLimits) -> list[int]:
+    """Return the numbers of the columns that are shown, in their order."""
+    count = view.X.shape[1]
+    if "inputs" in limits:
+        return [_column(view, one) for one in limits["inputs"]]
+    if scores is not None and np.shape(scores) != (count,):
+        raise InputError(f"scores must hold {count} numbers, got shape {np.shape(scores)}")
+    if scores is None and count > MOST_RANKED:  # ordered later by the strength of their effects
+        return list(range(count))
+    if scores is None:
+        rank = mean_contributions(view.function, view.X) if len(view.X) > 1 else np.zeros(count)
+        rank = np.where(np.isfinite(rank), rank, np.inf)
+    else:
+        rank = as_numpy(scores, "scores")
+    return np.argsort(-rank, kind="stable")[: limits.get("max_inputs", 9)].tolist()
+
+
+def _column(view: PredictionView, name: str | int) -> int:
+    """Return the number of the column with this name or number."""
+    count = view.X.shape[1]
+    known = [str(one) for one in view.names] if view.names is not None else [f"x{i + 1}" for i in range(count)]
+    if isinstance(name, str):
+        if name not in known:
+            raise InputError(f"name must be one of the inputs, got {name!r}; {unknown_name(name, known)}")
+        return known.index(name)
+    if isinstance(name, bool) or name not in range(count):
+        raise InputError(f"name must be the name of an input or a number from 0 to {count - 1}, got {name!r}")
+    return int(name)
+
+
+def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the lower and upper edge of the bands, (p, outputs) each, if there are any."""
+    if view.band is not None:
+        half = view.band(effect.input, effect.points)
+        return None if half is None else (effect.mean - half, effect.mean + half)
+    return (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
+
+
+def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequence[int], ends: Sequence[str]) -> None:
+    """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
+    codes, names = view.X[:, effect.input], view.levels[effect.input]
+    counts = np.array([(codes == level).sum() for level in range(len(names))])
+    base = (counts[:, None] * effect.mean).sum(0) / max(counts.sum(), 1)
+    size = np.abs(effect.mean - base).max(1)
+    kept = np.sort(np.argsort(-size, kind="stable")[:MOST_LEVELS])
+    width = _BAR / len(shown)
+    for place, o in enumerate(shown):
+        x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
+        panel.bar(
+            x, effect.mean[kept, o] - base[o], width, bottom=base[o], color=curve_style(o)[0], label=ends[o], zorder=2
+        )
+        panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
+    texts = [display_text(names[level], _LEVEL) for level in kept]
+    inches = panel.get_position().width * WIDTH
+    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > inches
+    panel.set_xticks(
+        range(len(kept)), texts, size=TINY, rotation=40 if crowded else 0, ha="right" if crowded else "center"
+    )
+    panel.tick_params(axis="x", length=0)
+    panel.set_xlim(-0.6, len(kept) - 0.4)
+    for place, level in enumerate(kept):
+        panel.text(
+            place, 0.02, f"{counts[level]:,}", transform=panel.get_xaxis_transform(), ha="center", va="bottom",
+            size=TINY - 1.5, color=GREY,
+        )  # fmt: skip
+    if len(kept) < len(names):
+        panel.set_title(f"{len(names) - len(kept)} levels not shown", loc="right", fontsize=TINY, color=GREY)
+
+
+class _TextFormatter(Formatter):
+    """Labels of ticks that stand for something else than numbers, such as dates."""
+
+    def __init__(self, text: Callable[[float], str]) -> None:
+        self.text = text
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return self.text(value)
+
+
+def _draw_rug(panel: Axes, values: np.ndarray) -> None:
+    """Mark each row below the curve of a single input, if they are few enough to be told apart."""
+    values = values[np.isfinite(values)]
+    if len(values) <= _RUG_ROWS:
+        across = panel.get_xaxis_transform()
+        panel.vlines(values, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)

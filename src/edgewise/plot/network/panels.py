@@ -1,0 +1,60 @@
+"""What the figures of curves share: panels, curves with bands, and histograms of the data under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from edgewise.plot.style import BAND_OPACITY, COLORS, WIDTH, draw_density, fitted_title
+
+COLUMNS = 3  # panels beside each other
+HEIGHT = 1.75  # inches of a panel
+_TITLES = 5.9  # inches of all titles of a row
+_DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
+_FEW_LEVELS = (2, 3, 4)  # numbers of different values that are the ticks themselves: no 0.25 between 0 and 1 of a flag
+
+
+def curve_style(number: int) -> tuple[str, object]:
+    """Return the colour and the dashes of the output with this number; those of the first 36 outputs differ."""
+    color, turn = number % len(COLORS), number // len(COLORS)
+    return COLORS[color], _DASHES[(color + turn) % len(_DASHES)]
+
+
+def draw_function(
+    panel: Axes,
+    curve: tuple[np.ndarray, np.ndarray],
+    band: tuple[np.ndarray, np.ndarray] | None,
+    discrete: bool,
+    number: int,
+    label: str,
+) -> None:
+    """Draw the curve of the output `number` as a line, with markers for an input with few values, and its band."""
+    color, dashes = curve_style(number)
+    if band is not None:
+        panel.fill_between(curve[0], *band, color=color, alpha=BAND_OPACITY, linewidth=0)
+    look = {"marker": "o", "markersize": 3.5, "linewidth": 0.7} if discrete else {}
+    panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3, **look)  # type: ignore[arg-type]
+
+
+def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
+    """Set the titles of panels that stand beside each other."""
+    for panel, title in zip(axes, titles, strict=True):
+        fitted_title(panel, title, _TITLES / min(COLUMNS, len(axes)) if len(axes) > 1 else 0.5 * WIDTH)
+
+
+def draw_densities(axes: Sequence[Axes], data: Sequence[np.ndarray | None]) -> None:
+    """Make space below the curves, set the ticks, and draw a histogram of the data; None leaves a panel as it is."""
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(low - _DENSITY * (high - low) / (1 - _DENSITY), high)
+    for panel, values in zip(axes, data, strict=True):
+        if values is None:
+            continue
+        levels = np.unique(values[np.isfinite(values)])
+        if len(levels) in _FEW_LEVELS:
+            panel.set_xticks(levels)
+        else:
+            panel.locator_params(axis="x", nbins=5)
+        draw_density(panel, values)

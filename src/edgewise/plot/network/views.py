@@ -1,0 +1,200 @@
+"""What a figure of a model needs: the network with its trace and units, or the prediction as a function of columns.
+
+An estimator gives both by its methods `network_view` and `prediction_view`; a bare network or function becomes a view
+here, so that every figure takes either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.effects import mean_contributions
+from edgewise.interpret.attribution.scores import input_scores
+from edgewise.interpret.black_box import BlackBox, array_function
+from edgewise.nn.layers.base import Chain, EdgeLayer
+from edgewise.nn.trace import Trace
+from edgewise.plot.style import as_numpy
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+MOST_RANKED = 100  # inputs up to which their contributions are computed (a choice: the time grows with their square)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkView:
+    """A network with the data that decide ranges and order, and the units of both ends.
+
+    Parameters
+    ----------
+    model : KAN or MLP
+    trace : Trace
+        `model.trace(x)` of the data.
+    names, outputs : sequence of str, optional
+        Names of the inputs and outputs of the network.
+    scaling : pair of sequences of float, optional
+        (shift, scale): x_user = shift + scale * x_model.
+    output_scale : sequence of float, optional
+        Units of the target in one unit of each output of the network; None where outputs have no unit (logits).
+    output_kind : str
+        What the outputs of the network are, for an axis: "" for the target itself.
+    std : callable, optional
+        From points (p, in) of the first layer's inputs to the standard deviation (p, in, out) of each function.
+    importance : ndarray, optional
+        (d,), mean absolute contribution of each input to the prediction.
+    """
+
+    model: Chain
+    trace: Trace
+    names: Sequence[str] | None = None
+    outputs: Sequence[str] | None = None
+    scaling: tuple[Sequence[float], Sequence[float]] | None = None
+    output_scale: Sequence[float] | None = None
+    output_kind: str = ""
+    std: Callable[[np.ndarray], ArrayLike] | None = None
+    importance: np.ndarray | None = None
+
+    def ranking(self) -> np.ndarray:
+        """Return a score for each input, (d,), by what the prediction does; see `mean_contributions`.
+
+        Networks with more than 100 inputs are ranked by the scores of `input_scores`, which one trace gives.
+        """
+        if self.importance is not None:
+            return self.importance
+        inputs = self.trace.inputs[0].detach()
+        if inputs.shape[1] > MOST_RANKED or not bool(torch.isfinite(self.trace.output).all()):
+            return as_numpy(input_scores(self.trace), "scores")
+        x = inputs.double().cpu().numpy()
+        if len(x) < 2 or not np.ptp(x, axis=0).any():
+            return np.zeros(inputs.shape[1])
+        return mean_contributions(self.model, x)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionView:
+    """A prediction as a function of a table's columns, where a category is one column.
+
+    Parameters
+    ----------
+    function : callable
+        From an array (n, d) to (n, outputs) predictions.
+    X : ndarray
+        (n, d), the data: numbers, and for a category the position of the level.
+    names, outputs : sequence of str, optional
+        Names of the columns and outputs.
+    target : str
+        Predicted quantity, with its unit if known.
+    levels : mapping of int to sequence of str
+        For each column that is a category the names of its levels.
+    texts : mapping of int to callable
+        For columns whose numbers stand for something else, such as dates, the text of a number.
+    band : callable, optional
+        From a column and points (p,) to the half width (p, outputs) of the band around the curve, or None.
+    band_text : str
+        What the bands are.
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+    X: np.ndarray
+    names: Sequence[str] | None = None
+    outputs: Sequence[str] | None = None
+    target: str = "prediction"
+    levels: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[int, Callable[[float], str]] = field(default_factory=dict)
+    band: Callable[[int, np.ndarray], np.ndarray | None] | None = None
+    band_text: str = ""
+
+
+@runtime_checkable
+class Viewable(Protocol):
+    """An estimator, which knows the names and units of its network."""
+
+    def network_view(self, X: Any = None) -> NetworkView:
+        """Return the network with its trace on rows X."""
+
+    def prediction_view(self, X: Any = None) -> PredictionView:
+        """Return the prediction with rows X."""
+
+
+def as_network_view(
+    model: object, data: object, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
+) -> NetworkView:
+    """Return a view of a network or an estimator with a trace or rows of data; given names replace its own.
+
+    Raises
+    ------
+    InputError
+        If `model` is neither, or `data` does not fit it.
+    """
+    if isinstance(model, Viewable):
+        view = model.network_view(None if isinstance(data, Trace) else data)
+        view = replace(view, trace=data, importance=None) if isinstance(data, Trace) else view
+    elif hasattr(model, "layers"):
+        network: Chain = model  # type: ignore[assignment]
+        view = NetworkView(network, data if isinstance(data, Trace) else _traced(network, data))
+    else:
+        raise InputError(f"model must be a KAN, an MLP or a fitted estimator, got {type(model).__name__}")
+    check_trace(view.model, view.trace)
+    return replace(
+        view, names=view.names if names is None else names, outputs=view.outputs if outputs is None else outputs
+    )
+
+
+def _traced(model: Chain, data: object) -> Trace:
+    """Return the trace of rows that are in the units of the network."""
+    if data is None:
+        raise InputError("trace must be model.trace(x) or rows x of data, got None")
+    rows = as_numpy(data, "trace")  # type: ignore[arg-type]
+    inputs = model.layers[0].in_features
+    if rows.ndim != 2 or rows.shape[1] != inputs or not len(rows):
+        raise InputError(f"trace must be model.trace(x) or rows x of shape (rows, {inputs}), got shape {rows.shape}")
+    first = model.layers[0]
+    weight = next(first.parameters()) if isinstance(first, EdgeLayer) else torch.zeros(1, dtype=torch.float64)
+    network: Any = model
+    with torch.no_grad():
+        return network.trace(torch.as_tensor(rows, dtype=weight.dtype, device=weight.device))
+
+
+def check_trace(model: Chain, trace: Trace) -> None:
+    """Raise InputError unless the shapes of `trace` are those of `model`."""
+    expected = [(layer.in_features, layer.out_features) for layer in model.layers]
+    given = [tuple(edges.shape[1:]) for edges in trace.edges]
+    if expected != given:
+        raise InputError(f"trace must come from this model, with layers {expected}, got {given}")
+
+
+def as_prediction_view(
+    model: BlackBox | Viewable,
+    X: object,
+    names: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+    target: str | None,
+) -> PredictionView:
+    """Return a view of an estimator or of any function with rows X; given names replace its own.
+
+    Raises
+    ------
+    InputError
+        If X is no table of numbers.
+    """
+    if isinstance(model, Viewable):
+        view = model.prediction_view(X)
+    else:
+        columns = getattr(X, "columns", None)
+        rows = as_numpy(X, "X")  # type: ignore[arg-type]
+        if rows.ndim != 2 or 0 in rows.shape:
+            raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {rows.shape}")
+        own = None if columns is None else [str(name) for name in columns]
+        view = PredictionView(array_function(model), rows, own)
+    return replace(
+        view,
+        names=view.names if names is None else names,
+        outputs=view.outputs if outputs is None else outputs,
+        target=view.target if target is None else target,
+    )
