@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.demo-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -11,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help install demo check test coverage bench bench-tables clean
 
 help:
-	@echo "make demo     learn the knot signature from geometric invariants; the report is demo/report.html"
+	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
 	@echo "make check    the quick round: style, types, the fast tests; under 90 seconds"
 	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
@@ -24,10 +25,7 @@ install: $(STAMP)
 
 # The C++ sources too: an editable install is built anew when they change.
 $(STAMP): pyproject.toml experiments/pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Edgewise needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
-	  exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	$(new_environment)
 	@echo "Installing torch into $(VENV) (1 of 2, the large one) ..."
 	@$(BIN)/python -m pip install torch
 	@echo "Installing Edgewise and what its tests need (2 of 2) ..."
@@ -35,8 +33,28 @@ $(STAMP): pyproject.toml experiments/pyproject.toml CMakeLists.txt $(wildcard sr
 	@$(BIN)/python -m pip install --quiet --no-deps --editable ./experiments
 	@touch $@
 
-demo: install
-	$(BIN)/edgewise fit knots --target signature --out demo
+# The demo needs neither the developers' tools nor the experiments. Modules are compiled when they are imported, since
+# pip would compile all of torch's, of which few are used.
+$(DEMO_STAMP): pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
+	$(new_environment)
+	@echo "Installing torch into $(VENV) (1 of 2, the large one) ..."
+	@$(BIN)/python -m pip install --no-compile torch
+	@echo "Installing Edgewise with its command line, the kernel is compiled for about a minute (2 of 2) ..."
+	@$(BIN)/python -m pip install --no-compile --editable '.[cli]'
+	@touch $@
+
+define new_environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "Edgewise needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
+  exit 1; }
+@echo "Making a Python environment in $(VENV) ..."
+@$(PYTHON) -m venv $(VENV)
+endef
+
+# A developers' environment serves as well.
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
+	@echo "Learning the signature of 8,000 knots from their geometry ..."
+	$(BIN)/edgewise fit knots --target signature --no-baselines --out demo
 	@echo "Open demo/report.html in a browser."
 
 # Types are checked beside the tests, since mypy keeps one core busy for about as long as the fast tests do.
