@@ -51,5 +51,26 @@ def test_links_lead_to_files(page):
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+MARKDOWN = [*LINKED, *sorted((ROOT / "docs").glob("*.md")), ROOT / "results" / "README.md"]
+
+
+@pytest.mark.parametrize("page", sorted(set(MARKDOWN)), ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_no_asterisk_of_a_formula_is_lost(page):
+    """An asterisk between two characters is a product or a power, which Markdown takes for emphasis outside code."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
+    bare = re.sub(r"(`+).+?\1", "", text)
+    assert re.findall(r".{0,20}[\w)\]]\*+[\w(].{0,20}", bare) == []
+
+
+def test_measured_results_begin_with_contents_and_each_section_with_its_point():
+    text = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    links = re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)
+    assert [name for name, _ in links] == headings
+    assert all(re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") == anchor for name, anchor in links)
+    assert len(re.findall(r"^## .+\n\n\*\*In short:\*\* \S", text, re.MULTILINE)) == len(headings)
+
+
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 150

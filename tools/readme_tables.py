@@ -12,6 +12,7 @@ import runpy
 import textwrap
 from pathlib import Path
 
+from edgewise_experiments.pages.marking import markdown_cell
 from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.outcome import ResultTable
 
@@ -35,8 +36,7 @@ def _tables_and_notes(name: str) -> str:
 
 def _markdown(table: ResultTable) -> str:
     rules = ["---:" if number else "---" for number in table.number_columns()]
-    # An unescaped bar within a cell would end the cell.
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in (table.columns, rules, *table.rows)]
+    lines = [[markdown_cell(cell) for cell in line] for line in (table.columns, rules, *table.rows)]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"**{table.title}**\n\n{text}" if table.title else text
 

@@ -31,7 +31,7 @@ NOTES = (
     "counts 1, because the constants of edges into one sum are one number. The tables by size show, for both kinds, "
     "the network with the best validation accuracy among those with at most that many parameters.",
     "Attribution is the share of an input in the scores of all inputs of the KAN that sees all 17. The bound is the "
-    "smallest c with |2 signature - slope| <= c volume / injectivity_radius^3 for every knot of the table; it is "
+    "smallest c with `|2 signature - slope| <= c volume / injectivity_radius^3` for every knot of the table; it is "
     "proven that such a constant exists. Logistic regression on the same inputs and a straight line through the slope "
     "show how much of the accuracy does not need a network.",
 )

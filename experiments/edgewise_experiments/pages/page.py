@@ -16,6 +16,7 @@ from string import Template
 from edgewise.files import write_bytes
 from edgewise_experiments import load_experiment
 from edgewise_experiments.pages.claims import CLAIMS, total_seconds
+from edgewise_experiments.pages.marking import html_cell, html_text
 from edgewise_experiments.runner.outcome import Outcome, ResultTable
 
 TITLE = "The KAN paper's claims, run again"
@@ -103,9 +104,9 @@ def _section(number: int, section: Section) -> str:
     from edgewise.report.vector import inline_svg
 
     outcome = section.outcome
-    parts = [f"<p>{escape(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
+    parts = [f"<p>{html_text(section.sentence)}</p>", f"<pre><code>edgewise reproduce {section.name}</code></pre>"]
     parts += [_table(table) for table in outcome.tables if table.rows]
-    parts += [f"<p>{escape(note)}</p>" for note in outcome.notes]
+    parts += [f"<p>{html_text(note)}</p>" for note in outcome.notes]
     for name, draw in outcome.figures.items():
         drawing = inline_svg(draw(), f"f{number}-{name}", f"{section.name}: {name}")
         caption = f"<figcaption><b>{escape(section.name)}</b>: {escape(name)}</figcaption>"
@@ -139,8 +140,8 @@ def _table(table: ResultTable) -> str:
         f'<th scope="col"{style}>{escape(column)}</th>' for column, style in zip(table.columns, styles, strict=True)
     )
     body = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td{style}>{escape(cell)}</td>" for cell, style in zip(row[1:], styles[1:], strict=True))
+        f'<tr><th scope="row">{html_cell(row[0])}</th>'
+        + "".join(f"<td{style}>{html_cell(cell)}</td>" for cell, style in zip(row[1:], styles[1:], strict=True))
         + "</tr>"
         for row in table.rows
     )

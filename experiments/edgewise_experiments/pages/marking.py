@@ -1,0 +1,66 @@
+"""Formulas in the texts of results, marked as code, so that Markdown keeps their asterisks and pages show them apart."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+# A product, a power, an absolute value, a function of an argument, or a ratio of two letters.
+_FORMULA = re.compile(r"\*|\^|\|\w|\b[A-Za-z]\w*\(|\b[a-z]/[a-z]\b|^\([-\w ]+ [-+] ")
+# Words of a sentence that only contains a formula: it stays as it is unless it has an asterisk.
+_PROSE = re.compile(r"\b(on|at|to|the|under|found|times)\b")
+_LABEL = re.compile(r"([A-Za-z]+: )(.*)", re.DOTALL)
+_CODE = re.compile(r"(`+)(.+?)\1")
+
+
+def split_formula(cell: str) -> tuple[str, str]:
+    """Split a cell of a table into the words before a formula and the formula, each maybe empty.
+
+    Examples
+    --------
+    >>> split_formula("Mosaic: lambda - 2/|E| > 0"), split_formula("x*y"), split_formula("KAN [2,1]")
+    (('Mosaic: ', 'lambda - 2/|E| > 0'), ('', 'x*y'), ('KAN [2,1]', ''))
+    """
+    if not _FORMULA.search(cell) or ("*" not in cell and _PROSE.search(cell)):
+        return cell, ""
+    label = _LABEL.fullmatch(cell)
+    return (label[1], label[2]) if label else ("", cell)
+
+
+def markdown_cell(cell: str) -> str:
+    r"""A cell for a table in Markdown: formulas in code marks, bars escaped.
+
+    Examples
+    --------
+    >>> print(markdown_cell("E*`lambda` > 0"), markdown_cell("A: |x|**2"), markdown_cell("1.2"))
+    ``E*`lambda` > 0`` A: `\|x\|**2` 1.2
+    """
+    words, formula = split_formula(cell)
+    if formula:
+        marks = "``" if "`" in formula else "`"
+        space = " " if formula.startswith("`") or formula.endswith("`") else ""
+        words += f"{marks}{space}{formula}{space}{marks}"
+    return words.replace("|", "\\|")  # an unescaped bar within a cell would end the cell, within code marks too
+
+
+def html_cell(cell: str) -> str:
+    """A cell for a table in HTML, formulas as code.
+
+    Examples
+    --------
+    >>> html_cell("A: x*y < 1")
+    'A: <code>x*y &lt; 1</code>'
+    """
+    words, formula = split_formula(cell)
+    return escape(words) + (f"<code>{escape(formula)}</code>" if formula else "")
+
+
+def html_text(text: str) -> str:
+    """A paragraph for HTML, what stands in code marks as code.
+
+    Examples
+    --------
+    >>> html_text("a < b, as `x*y` is")
+    'a &lt; b, as <code>x*y</code> is'
+    """
+    return _CODE.sub(r"<code>\2</code>", escape(text, quote=False))
