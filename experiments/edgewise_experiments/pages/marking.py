@@ -1,4 +1,4 @@
-"""Formulas in the texts of results, marked as code, so that Markdown keeps their asterisks and pages show them apart."""
+"""Formulas in the texts of results, marked as code, so that Markdown keeps their asterisks."""
 
 from __future__ import annotations
 
