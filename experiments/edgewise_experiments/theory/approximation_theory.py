@@ -45,7 +45,8 @@ NOTES = (
     "the grid size is fitted by least squares to the grids that resolve the function, above rounding; training: "
     "median of the seeds. The figure shows the errors.",
     "The explicit bound on the L2 error of the best spline is `(h/pi)^(k+1) |f^(k+1)|` (Sande, Manni and Speleers, "
-    "M3AS 29, 2019), with spacing h and degree k; a ratio above 1 would mean that the bound or the projection is wrong.",
+    "M3AS 29, 2019), with spacing h and degree k; a ratio above 1 would mean that the bound or the projection is "
+    "wrong.",
 )
 BEYOND = 1.05  # samples are drawn from a box so many times larger and clipped to the box; a choice
 
