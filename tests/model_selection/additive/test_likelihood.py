@@ -49,7 +49,7 @@ def test_strengths_minimise_the_dense_restricted_likelihood(scale):
 
     found = minimize(dense, logs[live] + 0.7, method="BFGS", options={"gtol": 1e-9})
     assert dense(logs[live]) <= found.fun + 1e-9
-    np.testing.assert_allclose(logs[live], found.x, atol=2e-4)  # BFGS differentiates numerically
+    np.testing.assert_allclose(logs[live], found.x, atol=1e-3)  # BFGS differentiates numerically
     # And the gradient of the dense likelihood vanishes at the estimate.
     for k in range(live.sum()):
         step = np.zeros(live.sum())

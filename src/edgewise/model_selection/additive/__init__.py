@@ -13,7 +13,7 @@ from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
 from edgewise.model_selection.additive.pairs import rank_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
+from edgewise.model_selection.additive.solving import Solution, Solver, estimate, solve_gaussian
 
 __all__ = [
     "AdditiveModel",
@@ -23,6 +23,7 @@ __all__ = [
     "RemlFit",
     "Solution",
     "Solver",
+    "estimate",
     "fit_additive",
     "normal_matrix",
     "rank_pairs",

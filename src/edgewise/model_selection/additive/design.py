@@ -93,6 +93,8 @@ class Design:
         Margins of the inputs that occur in pairs.
     pairs : tuple of PairPart
         The pairs.
+    fine : bool
+        Whether margins have as many intervals as the rows warrant, or the fewest.
 
     Examples
     --------
@@ -112,6 +114,7 @@ class Design:
     rows: float
     margins: dict[int, Margin]
     pairs: tuple[PairPart, ...]
+    fine: bool = True
 
     @classmethod
     def from_rows(
@@ -171,6 +174,15 @@ class Design:
         """Number of columns of the constant and the curves."""
         return 1 + sum(curves.change.shape[1] for curves in self.curves)
 
+    @property
+    def ranks(self) -> NDArray[np.intp]:
+        """Place of each wiggly column among those of its input, from 0, in falling order of variance; 0 for others."""
+        ranks = np.zeros(len(self.groups), int)
+        for j, curves in enumerate(self.curves):
+            wiggly = np.array([kind == "wiggly" for kind in curves.kinds], int)
+            ranks[self.columns_of(j)] = (np.cumsum(wiggly) - 1) * wiggly
+        return ranks
+
     def chunks(self, rows: int) -> Iterator[slice]:
         """Yield the runs of rows that are worked on at a time."""
         for start in range(0, rows, self.policy.rows_per_chunk):
@@ -188,18 +200,16 @@ class Design:
         for number, j in enumerate(used):
             basis = dense(first[:, number : number + 1], values[:, number : number + 1], size)[0]
             change = self.curves[j].change
-            np.matmul(basis, change, out=out[:, place : place + change.shape[1]])
+            out[:, place : place + change.shape[1]] = basis @ change  # BLAS does not write into strides
             place += change.shape[1]
             if j in self.margins:
                 margins[j] = basis @ self.margins[j].change
         for pair in self.pairs:
             a, b = (margins[j] for j in pair.inputs)
             width = len(pair.kinds)
-            block = out[:, place : place + width]
-            block[:] = (a[:, :, None] * b[:, None, :]).reshape(len(x), width)
-            ra = a.shape[1]
-            block -= a @ pair.purifier[1 : 1 + ra] + b @ pair.purifier[1 + ra :] + pair.purifier[0]
-            block *= pair.seen
+            products = (a[:, :, None] * b[:, None, :]).reshape(len(x), width)
+            products -= np.concatenate([np.ones((len(x), 1)), a, b], 1) @ pair.purifier
+            np.multiply(products, pair.seen, out=out[:, place : place + width])
             place += width
         return out
 
@@ -257,7 +267,7 @@ class Design:
         """Return the numbers of the groups of an input, (j,), or of a pair."""
         return [number for number, (_, members) in enumerate(self.labels) if members == tuple(inputs)]
 
-    def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array) -> Design:
+    def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array, fine: bool = True) -> Design:
         """Return the design with these pairs of inputs and no others.
 
         The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles, that
@@ -272,6 +282,9 @@ class Design:
             Pairs of different inputs; those with a constant are left out.
         x, weight : ndarray
             The rows and weights of `from_rows`.
+        fine : bool
+            Whether margins get as many intervals as the rows warrant, or the fewest, see
+            `AdditivePolicy.margin_intervals`.
 
         References
         ----------
@@ -282,11 +295,12 @@ class Design:
         if not counted.all():
             x, weight = x[counted], weight[counted]
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
-        margins = dict(self.margins)
+        margins = dict(self.margins) if fine == self.fine else {}
+        intervals = self.policy.margin(self.rows if fine else 0.0)
         for j in sorted({j for pair in pairs for j in pair} - set(margins)):
             gram = _gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
-            margins[j] = _margin(self.inputs[j], gram, self.rows, self.policy)
-        known = {part.inputs: part for part in self.pairs}
+            margins[j] = _margin(self.inputs[j], gram, self.rows, intervals, self.policy)
+        known = {part.inputs: part for part in self.pairs if fine == self.fine}
         margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
         new = [pair for pair in pairs if pair not in known]
         known |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
@@ -297,7 +311,7 @@ class Design:
             numbers = np.concatenate([numbers, len(labels) + place])
             words = ("straight x straight", "straight x wiggly", "wiggly x straight", "wiggly x wiggly")
             labels += [(words[kind], part.inputs) for kind in present]
-        return replace(self, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts)
+        return replace(self, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts, fine=fine)
 
     def _purified(self, pairs: Sequence[Pair], margins: dict[int, Margin], x: Array, weight: Array) -> list[PairPart]:
         """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows."""
@@ -371,7 +385,7 @@ def _main_groups(
     return np.array(numbers), tuple(labels)
 
 
-def _margin(column: Column, gram: Array, weight: float, policy: AdditivePolicy) -> Margin:
+def _margin(column: Column, gram: Array, weight: float, intervals: int, policy: AdditivePolicy) -> Margin:
     """Return the functions of an input that its pairs are made of."""
     size = len(gram)
     # The three outermost coefficients of each end are equal, so that the spline is constant from the end on.
@@ -386,7 +400,7 @@ def _margin(column: Column, gram: Array, weight: float, policy: AdditivePolicy) 
     straight = standardised(place, mean, moments)[:, None]
     if column.distinct == 2:
         return Margin(straight, np.ones((1, 1)))
-    intervals = min(policy.margin(weight), column.distinct - 1, high - low)
+    intervals = min(intervals, column.distinct - 1, high - low)
     curved = _quadratics(place, intervals)
     inner = curved.T @ moments @ curved
     line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even

@@ -13,8 +13,9 @@ from edgewise.model_selection.additive.normal import NormalMatrix
 
 Array = NDArray[np.float64]
 
-REML_TOLERANCE, REML_STEPS = 1e-4, 100  # those of `AdditivePolicy`, where their reasons are
-LARGEST_STEP = 5.0  # of the log of a strength; a choice: the quadratic model holds no farther
+REML_TOLERANCE, REML_STEPS = 1e-3, 100  # those of `AdditivePolicy`, where their reasons are
+FIRST_SHARE = 0.3  # see `_Criterion.start`; a choice, of no consequence for the result
+LARGEST_STEP = 4.0  # of the log of a strength; a choice: the quadratic model holds no farther
 VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
 RETURNED = 0.2  # effective degrees of freedom of a group that is brought back; a choice above VANISHED
 RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
@@ -46,7 +47,7 @@ class RemlFit:
     iterations : int
         Newton steps.
     converged : bool
-        Whether the derivatives fell below the tolerance.
+        Whether the tolerance was reached.
     """
 
     coef: Array
@@ -103,7 +104,7 @@ def reml(
     scale : float, optional
         Variance of a row of weight 1, if it is known.
     tolerance : float
-        Largest derivative by the log of a strength at the end.
+        The end is reached when a Newton step would lower the criterion by less.
     steps : int
         Most Newton steps.
 
@@ -139,7 +140,7 @@ def reml(
         if gone.any():
             point = criterion.at(np.where(gone, np.inf, point.strength))
             continue
-        if np.abs(slope[live]).max(initial=0) < tolerance:
+        if _expected_fall(slope[live], curvature[np.ix_(live, live)]) < tolerance:
             back = criterion.returning(point, returns)
             converged = not back.any()
             if converged:
@@ -166,20 +167,30 @@ def reml(
     )
 
 
+def _expected_fall(slope: Array, curvature: Array) -> float:
+    """Return by how much a Newton step would lower a quadratic criterion; infinity where it is not convex."""
+    if not len(slope):
+        return 0.0
+    values, vectors = np.linalg.eigh(curvature)
+    along = vectors.T @ slope
+    small = 1e-10 * max(values[-1], 1.0)
+    if values[0] < -small:  # a saddle, or far from a minimum
+        return float(np.inf) if np.abs(along[values < -small]).max() > 1e-8 else 0.0
+    return float((along**2 / np.maximum(values, small)).sum() / 2)
+
+
 def _newton_step(criterion: _Criterion, point: _Point, slope: Array, curvature: Array) -> _Point | None:
     """Return the point after a step that lowers the criterion, or None if there is none."""
     live = np.flatnonzero(np.isfinite(point.strength))
     values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)])
     # Where the criterion is not convex its absolute curvature gives a descent direction all the same.
-    size = np.maximum(np.abs(values), 1e-3 * max(np.abs(values).max(initial=0), 1e-3))
-    step = -vectors @ ((vectors.T @ slope[live]) / size)
-    step *= min(1.0, LARGEST_STEP / max(np.abs(step).max(initial=0), 1e-300))
-    rounding = 1e-12 * abs(point.value)
+    along = vectors.T @ slope[live]
+    step = -vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -LARGEST_STEP, LARGEST_STEP)
     for _ in range(HALVINGS):
         strength = point.strength.copy()
-        strength[live] = np.clip(strength[live] * np.exp(step), criterion.weakest[live], 1e200)
+        strength[live] = np.clip(strength[live] * np.exp(step), criterion.faintest[live], 1e200)
         new = criterion.at(strength)
-        if new.value < point.value + rounding:
+        if new.value < point.value + 1e-12 * abs(point.value):
             return new
         step = step / 2
     return None
@@ -200,9 +211,11 @@ class _Point:
         """Return (X'WX + S)^-1 of the columns that are left."""
         if self._inverse is None:
             lower, _ = _lapack().dpotri(self.factor, lower=1)
-            lower = np.tril(lower)
-            full = lower + np.tril(lower, -1).T
-            self._inverse = full / self.root[:, None] / self.root
+            full = lower + lower.T
+            full[np.diag_indices_from(full)] /= 2
+            full /= self.root[:, None]
+            full /= self.root
+            self._inverse = full
         return self._inverse
 
 
@@ -220,16 +233,19 @@ class _Criterion:
         self.degrees = max(normal.rows - self.free, 1.0)
         power = _by_group(groups, np.diag(self.gram), count)
         self.first = power / np.maximum(self.sizes, 1)
-        self.weakest = np.maximum(FAINTEST * self.first, 1e-250)
+        self.faintest = np.maximum(FAINTEST * self.first, 1e-250)
 
     def start(self, start: Array | None) -> Array:
         """Return the first strengths: those given, the mean diagonal of a group elsewhere."""
-        strength = np.where(self.first > 0, self.first, np.inf)  # a group of zeros has nothing to say
+        # A group of zeros has nothing to give. The others start with a prior variance of their sum over the rows of
+        # FIRST_SHARE of the residual's, which is small beside a curve and large beside its uncertainty.
+        start_at = self.first * self.sizes / (FIRST_SHARE * (self.degrees + 1))
+        strength = np.where(self.first > 0, start_at, np.inf)
         if start is not None:
             given = np.asarray(start, float)[: len(strength)]
             known = ~np.isnan(given) & (self.first[: len(given)] > 0)
             strength[: len(given)][known] = given[known]
-        return np.maximum(strength, self.weakest)
+        return np.maximum(strength, self.faintest)
 
     def at(self, strength: Array) -> _Point:
         """Return the criterion at these strengths."""
@@ -244,10 +260,10 @@ class _Criterion:
         matrix /= root
         matrix[np.diag_indices_from(matrix)] = 1.0
         jitter = 1e-14
-        factor, failed = lapack.dpotrf(matrix, lower=1)
+        factor, failed = lapack.dpotrf(matrix.T, lower=1, clean=1)  # transposed, for LAPACK stores by columns
         while failed and len(matrix):  # columns that depend on each other by rounding
             jitter *= 10
-            factor, failed = lapack.dpotrf(matrix + jitter * np.eye(len(matrix)), lower=1)
+            factor, failed = lapack.dpotrf(matrix.T + jitter * np.eye(len(matrix)), lower=1, clean=1)
         point = _Point(strength, on, factor, root)
         moment = self.moment[on]
         if len(moment):

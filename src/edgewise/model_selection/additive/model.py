@@ -149,13 +149,16 @@ class AdditiveModel:
         coef = self.coef
         for number in range(len(self.pairs)):
             own = self.design.columns_of_pair(number)
-            for output, (left, right) in enumerate(self._factors(number)):
+            for output, (left, right) in enumerate(self._factors(number, self.design.policy.rank_cut)):
                 roots = [_roots(self.design.margins[j].covariance)[1] for j in self.pairs[number]]
                 coef[own, output] = (roots[0] @ left @ right.T @ roots[1]).ravel()
         return replace(self, fits=tuple(replace(fit, coef=coef[:, k]) for k, fit in enumerate(self.fits)))
 
-    def _factors(self, number: int) -> list[tuple[Array, Array]]:
-        """Return for each output the factors (ra, R) and (rb, R) of a pair's tensor between orthonormal margins."""
+    def _factors(self, number: int, share: float) -> list[tuple[Array, Array]]:
+        """Return for each output the factors (ra, R) and (rb, R) of a pair's tensor between orthonormal margins.
+
+        What is cut has at most this share of the mean variance of the surface's estimate.
+        """
         design, own = self.design, self.design.columns_of_pair(number)
         pair = self.pairs[number]
         first, second = (_roots(design.margins[j].covariance)[0] for j in pair)
@@ -165,7 +168,7 @@ class AdditiveModel:
             u, vt = u[:, : len(s)], vt[: len(s)]
             variance = fit.dispersion * fit.edf[design.groups_of(pair)].sum() / design.rows
             rest = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)  # what is cut after the first r terms
-            enough = rest <= max(EXACT**2 * rest[0], design.policy.rank_cut * variance)
+            enough = rest <= max(EXACT**2 * rest[0], share * variance)
             r = int(np.argmax(enough))
             found.append((u[:, :r] * np.sqrt(s[:r]), vt[:r].T * np.sqrt(s[:r])))
         return found
@@ -182,7 +185,7 @@ class AdditiveModel:
         terms: list[tuple[Pair, int, Array, Array]] = []
         for number, pair in enumerate(self.pairs):
             first, second = (design.margins[j].change @ _roots(design.margins[j].covariance)[1] for j in pair)
-            for output, (left, right) in enumerate(self._factors(number)):
+            for output, (left, right) in enumerate(self._factors(number, 0.0)):
                 terms += [(pair, output, a, b) for a, b in zip((first @ left).T, (second @ right).T, strict=True)]
         for output in range(outputs):  # B-splines sum to 1, so a constant is a constant coefficient
             largest = int(np.abs(curves[:, :, output]).max(1).argmax())

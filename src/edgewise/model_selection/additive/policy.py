@@ -23,6 +23,10 @@ class AdditivePolicy:
         quantiles follow the rows, distinct values keep heavy ties apart, even spacing keeps the knots distinct.
     wiggly_columns : int
         Most wiggly columns of all inputs together. A choice: a step of REML takes the cube of it, 0.02 s at 1,000.
+    first_wiggly : int
+        Wiggly columns of each input that are estimated at first; doubled for a curve whose effective degrees of freedom
+        exceed half of them, as the check of basis dimensions in mgcv advises (Wood, section 5.9). A choice: most curves
+        in tables have fewer than six.
     fewest_wiggly : int
         Wiggly columns that every input has at least. mgcv's default basis has ten functions, of which eight are wiggly
         (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
@@ -48,8 +52,9 @@ class AdditivePolicy:
         Share of the weight, and multiple of the mean weight, that each quadrant of a cut must hold. Choices: a contrast
         of fewer rows is decided by one of them.
     pair_screen : float
-        The contrast of a pair must exceed this times the log of the number of pairs, in variances of the noise. The
-        largest of k chi-square variables with one degree of freedom grows as 2 log k.
+        The contrast of a pair must exceed this times the log of the number of pairs times `pair_bins`, in variances of
+        the noise. The largest of k chi-square variables with one degree of freedom grows as 2 log k, and the best of
+        all cuts is about as good as the best of `pair_bins` independent ones.
     pair_odds : float
         Twice the log of the restricted likelihood that a pair wins must exceed this times the log of the number of
         pairs. With 2 its prior odds are one in the number of pairs; 4 is a choice that the prototype measured: with
@@ -68,8 +73,8 @@ class AdditivePolicy:
         A straight continuation ends as far beyond the outermost row as the outermost rows of this share reach from it
         into the data. A choice: the slope at an end is learned from about these rows.
     tolerance : float
-        Largest derivative of the restricted likelihood by the log of a strength at the end. A choice: it has units of
-        log likelihood, so 1e-4 is far below anything that a decision rests on.
+        REML ends when a Newton step would raise twice the log of the restricted likelihood by less. A choice: a
+        thousandth is far below anything that a decision rests on, and the last step goes well beyond it.
     steps : int
         Most Newton steps. A choice: ten are usual.
 
@@ -85,6 +90,7 @@ class AdditivePolicy:
     most_intervals: int = 48
     knot_mix: tuple[float, float, float] = (0.45, 0.45, 0.1)
     wiggly_columns: int = 1000
+    first_wiggly: int = 12
     fewest_wiggly: int = 8
     rows_per_chunk: int = 8192
     null_share: float = 1e-9
@@ -103,7 +109,7 @@ class AdditivePolicy:
     rank_cut: float = 0.01
     extrapolation: str = "linear"
     reach: float = 0.1
-    tolerance: float = 1e-4
+    tolerance: float = 1e-3
     steps: int = 100
 
     def intervals(self, rows: float) -> int:

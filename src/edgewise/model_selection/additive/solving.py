@@ -69,18 +69,84 @@ class Solver(Protocol):
         ...
 
 
+def estimate(normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None) -> RemlFit:
+    """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
+
+    Parameters
+    ----------
+    normal : NormalMatrix
+        Normal matrix of one response, of all columns.
+    design : Design
+        The columns.
+    start : ndarray, optional
+        First strengths, (groups,), see `reml`.
+    scale : float, optional
+        Variance of a row of weight 1, if it is known.
+
+    Returns
+    -------
+    RemlFit
+        The estimate, with zeros for the columns that are not needed.
+    """
+    policy, groups, ranks = design.policy, design.groups, design.ranks
+    count = int(groups.max(initial=-1)) + 1
+    most = np.full(count + 1, policy.first_wiggly)  # columns of each group; the last is for columns without a group
+    while True:
+        keep = ranks < most[groups]
+        part = normal if keep.all() else normal.columns(keep)
+        fit = reml(part, groups[keep], start, scale, tolerance=policy.tolerance, steps=policy.steps)
+        held = np.bincount(groups[~keep] + 1, minlength=count + 1)[1:]
+        more = (fit.edf > most[:count] / 2) & (held > 0)
+        if not more.any():
+            break
+        most[:count][more] *= 2
+        start = fit.strength
+    if keep.all():
+        return fit
+    coef, covariance = np.zeros(len(groups)), np.zeros((len(groups), len(groups)))
+    coef[keep] = fit.coef
+    covariance[np.ix_(keep, keep)] = fit.covariance
+    return replace(fit, coef=coef, covariance=covariance)
+
+
 def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
     """Minimise squared errors: one normal matrix, and REML for each output. See `Solver`."""
     shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
     centred = y - shift
-    normal = normal_matrix(design, x, weight, centred, design.rows)
+    normal = _extended(before, design, x, weight, centred)
     starts = before.starts(design) if before is not None else (None,) * y.shape[1]
-    policy = design.policy
     fits = []
     for output, start in enumerate(starts):
-        fit = reml(normal.output(output), design.groups, start, tolerance=policy.tolerance, steps=policy.steps)
+        fit = estimate(normal.output(output), design, start)
         coef = fit.coef.copy()
         coef[0] += shift[output]
         fits.append(replace(fit, coef=coef))
     residual = y - design.link(np.stack([fit.coef for fit in fits], 1), x)
     return Solution(design, tuple(fits), weight[:, None], residual, normal)
+
+
+def _extended(before: Solution | None, design: Design, x: Array, weight: Array, response: Array) -> NormalMatrix:
+    """Return the normal matrix of a design; of what an earlier one holds, nothing is summed again."""
+    if before is None or before.design.curves is not design.curves:
+        return normal_matrix(design, x, weight, response, design.rows)
+    old = [np.arange(design.mains)]
+    new = [np.arange(design.mains)]
+    for number, pair in enumerate(design.pairs):
+        same = next((at for at, each in enumerate(before.design.pairs) if each is pair), None)
+        if same is not None:
+            old.append(np.r_[before.design.columns_of_pair(same)])
+            new.append(np.r_[design.columns_of_pair(number)])
+    taken, place = np.concatenate(old), np.concatenate(new)
+    p = len(design.groups)
+    gram, moment = np.zeros((p, p)), np.zeros((p, response.shape[1]))
+    gram[np.ix_(place, place)] = before.normal.gram[np.ix_(taken, taken)]
+    moment[place] = before.normal.moment[taken]
+    fresh = np.setdiff1d(np.arange(p), place)
+    if len(fresh):
+        for part in design.chunks(len(x)):
+            columns = design.columns(x[part])
+            weighted = (weight[part, None] * columns[:, fresh]).T
+            gram[fresh] += weighted @ columns
+            moment[fresh] += weighted @ response[part]
+        gram[:, fresh] = gram[fresh].T
+    return NormalMatrix(gram, moment, before.normal.square, before.normal.rows)
