@@ -3,7 +3,8 @@
 y = b0 + sum_j f_j(x_j) + sum_(j,k) f_jk(x_j, x_k) on the scale of a link, each f_j a cubic B-spline and each f_jk a
 tensor product of low rank, so that the model is a KAN (`AdditiveModel.to_kan`). The journey: `fitting` takes columns
 whose penalties are ridges from `design`, `normal` sums over the rows, `likelihood` finds the strengths, `pairs` decides
-which pairs of inputs act together. Every choice stands in `policy`.
+which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are `families`,
+fitted by iteratively reweighted least squares in `reweighting`.
 """
 
 from edgewise.model_selection.additive.design import Design
@@ -13,18 +14,23 @@ from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
 from edgewise.model_selection.additive.pairs import rank_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.reweighting import FamilySolver, IrlsFit, IrlsPolicy, irls
 from edgewise.model_selection.additive.solving import Solution, Solver, estimate, solve_gaussian
 
 __all__ = [
     "AdditiveModel",
     "AdditivePolicy",
     "Design",
+    "FamilySolver",
+    "IrlsFit",
+    "IrlsPolicy",
     "NormalMatrix",
     "RemlFit",
     "Solution",
     "Solver",
     "estimate",
     "fit_additive",
+    "irls",
     "normal_matrix",
     "rank_pairs",
     "reml",

@@ -75,7 +75,7 @@ def fit_additive(
     solution = solve(design, x, y, weight, None)
     if pairs is None:
         design, solution = choose_pairs(design, x, y, weight, solve, solution)
-    return AdditiveModel(design, solution.fits, family).of_low_rank()
+    return AdditiveModel(design, solution.fits, family if solution.family is None else solution.family).of_low_rank()
 
 
 def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:

@@ -118,7 +118,7 @@ def choose_pairs(
     tried: set[Pair] = set()
     for _ in range(policy.pair_rounds):
         scores: dict[Pair, float] = {}
-        for output in range(y.shape[1]):
+        for output in range(solution.residual.shape[1]):
             w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
             residual = solution.residual[:, output]
             noise = max(float(w @ residual**2) / design.rows, 1e-300)

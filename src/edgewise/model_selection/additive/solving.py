@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Solution:
         Working residuals, (N, m): working responses less the predictions.
     normal : NormalMatrix
         Normal matrix of the last step (of the first output, where outputs have their own weights).
+    family : object, optional
+        The loss with what it estimated itself, such as thresholds; None for squared errors.
     """
 
     design: Design
@@ -38,6 +40,7 @@ class Solution:
     weights: Array
     residual: Array
     normal: NormalMatrix
+    family: Any = None
 
     @property
     def coef(self) -> Array:
@@ -101,9 +104,25 @@ def estimate(normal: NormalMatrix, design: Design, start: Array | None = None, s
             break
         most[:count][more] *= 2
         start = fit.strength
+    return _expanded(fit, keep)
+
+
+def with_strengths(
+    normal: NormalMatrix, design: Design, fit: RemlFit, strength: Array, scale: float | None = None
+) -> RemlFit:
+    """Return the estimate with given strengths (groups,), of the columns that an estimate of the design needed."""
+    groups = design.groups
+    vanished = np.append(~np.isfinite(strength), False)[groups]
+    keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
+    part = normal if keep.all() else normal.columns(keep)
+    return _expanded(reml(part, groups[keep], strength, scale, steps=0), keep)
+
+
+def _expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
+    """Return the estimate of some columns as one of all, with zeros for the others."""
     if keep.all():
         return fit
-    coef, covariance = np.zeros(len(groups)), np.zeros((len(groups), len(groups)))
+    coef, covariance = np.zeros(len(keep)), np.zeros((len(keep), len(keep)))
     coef[keep] = fit.coef
     covariance[np.ix_(keep, keep)] = fit.covariance
     return replace(fit, coef=coef, covariance=covariance)

@@ -1,0 +1,202 @@
+"""What a loss of the additive core is: a likelihood of y given the linear predictor, with two derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+
+# exp of more than this is no prediction any more; a choice, far beyond data and well within float64, squares included.
+ETA_LIMIT = 200.0
+# Golden section: each step keeps this share of the interval (Kiefer 1953).
+GOLDEN = (5**0.5 - 1) / 2
+
+
+class SharedInformation(Protocol):
+    """What the information matrix of dependent rows is less than X' diag(information) X, summed in parts.
+
+    Attributes
+    ----------
+    order : ndarray of shape (N,)
+        Order in which the rows are added.
+    matrix : ndarray of shape (p, p)
+        The sum, after all rows.
+    """
+
+    order: np.ndarray
+    matrix: Any
+
+    def add(self, columns: np.ndarray) -> None:
+        """Add the columns (n, p) of the next n rows."""
+
+
+class Family:
+    """Base of the families: the distribution of y, or a loss, given the linear predictor eta.
+
+    A family is immutable; what it learns from the data beside eta (a power, thresholds, a scale) is in its fields, and
+    `adapted` returns the family with new ones. Its log likelihood is -deviance / (2 dispersion) up to terms without
+    eta. Rows are independent unless a subclass says otherwise, and a weight counts repeats of a row.
+
+    Attributes
+    ----------
+    name : str
+        Name of the family, as the estimators' parameter `loss` spells it.
+    scale : float or None
+        The dispersion where it is known, 1 for counts and classes; None where it is estimated.
+    predictors : int
+        Linear predictors of a row. With one, eta has shape (N,); with K > 1, (N, K).
+    log_link : bool
+        Whether the mean is the exponential of eta.
+    adapts_exactly : bool
+        Whether the fields that `adapted` finds belong to the optimum itself (thresholds), so that they are found anew
+        until the very end; other fields stay as they are once the strengths of the penalties have settled.
+    quadratic : bool
+        Whether the deviance is quadratic in eta, so that one step is the whole fit.
+    """
+
+    name: ClassVar[str]
+    scale: ClassVar[float | None] = 1.0
+    log_link: bool = False
+    adapts_exactly: ClassVar[bool] = False
+    quadratic: bool = False
+
+    @property
+    def predictors(self) -> int:
+        """Number of linear predictors of a row."""
+        return 1
+
+    def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:
+        """Return the family with what it computes once from y and the weights, for rows that depend on each other."""
+        return self
+
+    def checked(self, y: np.ndarray) -> np.ndarray:
+        """Return y in the form that the other methods take; raise InputError if it has no place in this family."""
+        raise NotImplementedError
+
+    def start(self, y: np.ndarray, weight: np.ndarray) -> float | np.ndarray:
+        """Return the best constant eta, or nearly so: a number, or one for each predictor."""
+        raise NotImplementedError
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean of y, in the shape of eta."""
+        raise NotImplementedError
+
+    def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return score and information of every row, in the shape of eta.
+
+        The score is minus half the derivative of the deviance by eta; the information is its negative derivative, or
+        the expectation of that, and nowhere negative. Newton's step is the weighted least squares of
+        eta + score / information with weights `information`.
+        """
+        raise NotImplementedError
+
+    def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Return the unit deviance of every row, (N,)."""
+        raise NotImplementedError
+
+    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
+        """Return the log likelihood of every row, (N,), all constants included."""
+        raise NotImplementedError
+
+    def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
+        """Return the family with its own parameters estimated at eta."""
+        return self
+
+    def shared_information(self, y: np.ndarray, eta: np.ndarray) -> SharedInformation | None:
+        """Return what is to be subtracted from the information of the rows; None where rows are independent."""
+        return None
+
+    def final_shift(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> tuple[float, Self]:
+        """Return a constant to add to eta after the fit, and the family that belongs to the shifted eta."""
+        return 0.0, self
+
+    def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Return the loss of every row for the comparison of fits of this family on held-out rows, (N,).
+
+        Fits of several families to one numeric y are compared by the squared error of `mean` instead, which is on
+        the scale of y.
+        """
+        return self.deviance(y, eta) / 2
+
+    def predicted(self, eta: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+        """Return the mean of y for new rows, with eta held within `limits` if the link is a logarithm.
+
+        An exponential must not run away where a row lies beyond the data, so the limits are the range of the fitted
+        eta; see `IrlsFit.limits`.
+        """
+        return self.mean(np.clip(eta, *limits) if self.log_link and limits is not None else eta)
+
+
+def exponential(eta: np.ndarray) -> np.ndarray:
+    """Return exp(eta), with eta held within +-ETA_LIMIT."""
+    return np.exp(np.clip(eta, -ETA_LIMIT, ETA_LIMIT))
+
+
+def logistic(eta: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-eta)) without overflow."""
+    small = np.exp(-np.abs(eta))
+    return np.where(eta >= 0, 1.0, small) / (1 + small)
+
+
+def log_gamma(x: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the gamma function of positive numbers."""
+    return torch.lgamma(torch.as_tensor(np.asarray(x, dtype=np.float64))).numpy()
+
+
+def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> float:
+    """Return the smallest value at or below which lies at least this share of the weight.
+
+    Examples
+    --------
+    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), 0.5, np.array([1.0, 1.0, 1.0]))
+    2.0
+    """
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    at = np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))  # the rounding of the sum moves nothing
+    return float(values[order[min(int(at), len(values) - 1)]])
+
+
+def maximum(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    """Return where a function of one number with a single peak is largest, by golden section (Kiefer 1953).
+
+    Examples
+    --------
+    >>> round(maximum(lambda t: -((t - 0.3) ** 2), 0.0, 1.0, 1e-4), 3)
+    0.3
+    """
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > tolerance:
+        if at_left >= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
+
+
+def finite_numbers(y: np.ndarray, family: str) -> np.ndarray:
+    """Return y as float64 of shape (N,); raise InputError unless it is finite numbers."""
+    try:
+        y = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"y must hold numbers for the loss {family!r}, got {np.asarray(y).dtype}") from error
+    if y.ndim != 1 or not len(y):
+        raise InputError(f"y must have shape (N,) for the loss {family!r}, got {y.shape}")
+    if not np.isfinite(y).all():
+        raise InputError(f"y must be finite, got {int((~np.isfinite(y)).sum())} NaN or infinite values")
+    return y
+
+
+def require(holds: bool, expected: str, got: object, family: str) -> None:
+    """Raise InputError with what y must be for a family unless it holds."""
+    if not holds:
+        raise InputError(f"y must {expected} for the loss {family!r}, got {got}")

@@ -1,0 +1,201 @@
+"""Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from edgewise.model_selection.additive.families import (
+    Bernoulli,
+    Cox,
+    Gamma,
+    Gaussian,
+    Huber,
+    LogNormal,
+    Multinomial,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
+from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.reweighting import irls
+
+ROWS = 400
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A design whose columns are the rows themselves; no group has a penalty unless `groups` says so."""
+
+    groups: np.ndarray
+    policy = AdditivePolicy()
+
+    @property
+    def ranks(self):
+        return np.zeros(len(self.groups), int)
+
+    def columns(self, x):
+        return x
+
+    def link(self, coef, x):
+        return x @ coef
+
+    def chunks(self, rows):
+        return [slice(at, min(at + 150, rows)) for at in range(0, rows, 150)]
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(ROWS), rng.standard_normal((ROWS, 3))])
+    return rng, x, x @ [0.3, 0.5, -0.4, 0.2]
+
+
+def fitted(family, x, y, weight=None, groups=None):
+    groups = np.full(x.shape[1], -1) if groups is None else np.array(groups)
+    weight = np.ones(len(x)) if weight is None else weight
+    fit = irls(Dense(groups), x, family.checked(y), weight, family)
+    assert fit.converged
+    return fit
+
+
+@pytest.mark.slow
+def test_generalised_linear_models_equal_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    weight = rng.integers(1, 4, ROWS).astype(float)
+    log = sm.families.links.Log()
+    mean, shape = np.exp(eta), 1.3
+    compound = np.where(rng.random(ROWS) < 0.3, 0.0, rng.gamma(shape, mean))
+    cases = [
+        (Bernoulli(), (rng.random(ROWS) < 1 / (1 + np.exp(-eta))).astype(float), sm.families.Binomial()),
+        (Poisson(), rng.poisson(mean).astype(float), sm.families.Poisson()),
+        (Gamma(), rng.gamma(shape, mean), sm.families.Gamma(log)),
+        (Gaussian(), eta + rng.standard_normal(ROWS), sm.families.Gaussian()),
+        (Gaussian(log_link=True), mean + rng.random(ROWS), sm.families.Gaussian(log)),
+        (Tweedie(1.6, estimated=False), compound, sm.families.Tweedie(log, var_power=1.6)),
+        (
+            NegativeBinomial(1.5, estimated=False),
+            rng.poisson(mean).astype(float),
+            sm.families.NegativeBinomial(log, 1 / 1.5),
+        ),
+    ]
+    for family, y, other in cases:
+        fit = fitted(family, x, y, weight)
+        result = sm.GLM(y, x, family=other, freq_weights=weight).fit(tol=1e-14, maxiter=300)
+        np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=1e-6, err_msg=family.name)
+        assert fit.deviance == pytest.approx(result.deviance, rel=1e-9)
+        assert fit.null_deviance == pytest.approx(result.null_deviance, rel=1e-6)
+        bse = np.sqrt(np.diag(fit.fits[0].covariance))
+        np.testing.assert_allclose(bse, result.bse, rtol=1e-3, err_msg=family.name)
+
+
+def test_multinomial_equals_logistic_regression(table):
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng, x, _ = table
+    odds = np.exp(x @ rng.standard_normal((4, 4)))
+    share = odds / odds.sum(axis=1, keepdims=True)
+    y = (share.cumsum(axis=1) < rng.random((ROWS, 1))).sum(axis=1)
+    fit = fitted(Multinomial(4), x, y)
+    other = linear.LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000, fit_intercept=False, solver="newton-cg").fit(
+        x, y
+    )
+    np.testing.assert_allclose(fit.family.mean(fit.eta), other.predict_proba(x), atol=2e-6)
+
+
+def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
+    """The block-wise steps end where the gradient of the joint penalised likelihood vanishes."""
+    rng, x, eta = table
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1])
+    fit = fitted(Multinomial(3), x, y, groups=[-1, 0, 0, 0])
+    score = fit.family.derivatives(y, fit.eta)[0]
+    for k, one in enumerate(fit.fits):
+        if np.isinf(one.strength[0]):
+            assert not one.coef[1:].any()
+        else:
+            np.testing.assert_allclose(x.T @ score[:, k], np.r_[0, one.strength[0] * one.coef[1:]], atol=2e-4)
+    assert sum(np.isfinite(one.strength[0]) for one in fit.fits) >= 2
+
+
+def test_ordinal_equals_the_ordered_model_of_statsmodels(table):
+    ordinal = pytest.importorskip("statsmodels.miscmodels.ordinal_model")
+    rng, x, eta = table
+    y = np.digitize(1.5 * eta + rng.logistic(size=ROWS), [-1, 0.5, 2])
+    fit = fitted(Ordinal(4), x, y)
+    model = ordinal.OrderedModel(y, x[:, 1:], distr="logit")
+    result = model.fit(method="bfgs", disp=0, gtol=1e-9, maxiter=1000)
+    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params[:3], atol=5e-6)
+    thresholds = model.transform_threshold_params(result.params)[1:-1]
+    np.testing.assert_allclose(np.diff(fit.family.thresholds), np.diff(thresholds), atol=5e-6)
+    assert fit.deviance == pytest.approx(-2 * result.llf, abs=1e-7)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_equals_the_hazard_regression_of_statsmodels(table, ties):
+    hazard = pytest.importorskip("statsmodels.duration.hazard_regression")
+    rng, x, eta = table
+    times, censored = rng.exponential(np.exp(-eta)), rng.exponential(1.5, ROWS)
+    y = np.column_stack([np.round(np.minimum(times, censored), 1), times <= censored]).astype(float)
+    fit = fitted(Cox(ties), x, y)
+    result = hazard.PHReg(y[:, 0], x[:, 1:], status=y[:, 1], ties=ties).fit()
+    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params, atol=1e-8)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance))[1:], result.bse, rtol=1e-6)
+    assert fit.deviance == pytest.approx(-2 * result.llf, abs=1e-7)
+
+
+def test_huber_and_quantile_are_near_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    y = eta + rng.standard_t(2, ROWS)
+    fit = fitted(Huber(), x, y)
+    result = sm.RLM(y, x, M=sm.robust.norms.HuberT()).fit(tol=1e-10, maxiter=300)
+    np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=5e-3)  # its MAD stands still a little earlier
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.02)
+    fit = fitted(Quantile(0.7), x, y)
+    result = sm.QuantReg(y, x).fit(q=0.7)
+    assert (np.abs(fit.fits[0].coef - result.params) < 0.5 * result.bse).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.25)
+    assert np.mean(y <= fit.eta) == pytest.approx(0.7, abs=1 / ROWS)
+
+
+def test_log_normal_predicts_the_mean(table):
+    rng, x, eta = table
+    y = np.exp(eta) * rng.lognormal(0, 0.8, ROWS)
+    fit = fitted(LogNormal(), x, y)
+    assert fit.family.mean(fit.eta).mean() == pytest.approx(y.mean(), rel=1e-12)
+    slopes = np.linalg.lstsq(x, np.log(y), rcond=None)[0][1:]
+    np.testing.assert_allclose(fit.fits[0].coef[1:], slopes, atol=1e-9)
+
+
+def test_a_weight_of_two_equals_the_row_twice(table):
+    rng, x, eta = table
+    y, weight = rng.poisson(np.exp(eta)).astype(float), rng.integers(0, 3, ROWS).astype(float)
+    twice = np.repeat(np.arange(ROWS), weight.astype(int))
+    groups = [-1, 0, 1, 1]
+    one, other = (fitted(Poisson(), x, y, weight, groups), fitted(Poisson(), x[twice], y[twice], None, groups))
+    np.testing.assert_allclose(one.fits[0].coef, other.fits[0].coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separated_classes_end_with_finite_coefficients(classes):
+    x = np.column_stack([np.ones(60), np.linspace(-1, 1, 60)])
+    y = np.digitize(x[:, 1], [0.0, 0.5][: classes - 1])
+    family = Bernoulli() if classes == 2 else Multinomial(classes)
+    fit = irls(Dense(np.array([-1, 0])), x, family.checked(y), np.ones(60), family)
+    largest = max(np.abs(one.coef).max() for one in fit.fits)
+    assert largest < 100
+    assert fit.explained > 0.8
+    mean = fit.family.mean(fit.eta)
+    right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
+    assert right.mean() > 0.95
+
+
+def test_noise_alone_loses_its_columns(table):
+    """With no relation the strengths grow and the fit is near the constant."""
+    rng, x, _ = table
+    y = rng.poisson(2.0, ROWS).astype(float)
+    fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
+    assert fit.fits[0].total_edf < 2.5
+    assert fit.explained < 0.02
