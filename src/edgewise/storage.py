@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise import files
@@ -11,6 +12,8 @@ from edgewise.errors import InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+
+FOLDER_MODEL = "model.safetensors"  # the model in a folder that `edgewise fit` wrote
 
 if TYPE_CHECKING:
     from edgewise.estimator import KANClassifier, KANRegressor
@@ -103,7 +106,7 @@ def load(
     Parameters
     ----------
     path : path-like
-        Name of the file.
+        Name of the file, or of the folder that `edgewise fit --out` wrote, whose model is loaded.
     problem : PDE, optional
         For the file of a solution: the equation with its domain and conditions, because the file does not contain
         them. The solution has a copy, in which unknown coefficients have the values that were found.
@@ -138,6 +141,8 @@ def load(
     """
     from edgewise.checkpoint import container, model, solution
 
+    inside = Path(path) / FOLDER_MODEL
+    path = inside if inside.is_file() else path
     data = files.read_bytes(path)
     with container.errors_of_file("model", path):
         file = container.unpack(data)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANRegressor, regressor
 from edgewise.train import uncertainty
 
@@ -66,7 +66,8 @@ def test_units_columns_and_far_away():
     np.testing.assert_allclose(low + high, 2 * one.predict(X), atol=1e-12)
     column = KANRegressor(**FIXED).fit(X, y[:, None])
     assert column.predict_interval(X)[0].shape == (150, 1)
-    far = one.predict(10 * X, return_std=True)[1]
+    with pytest.warns(EdgewiseWarning, match="lie outside the training range"):
+        far = one.predict(10 * X, return_std=True)[1]
     assert far.mean() > 2 * one.predict(X, return_std=True)[1].mean()
 
 

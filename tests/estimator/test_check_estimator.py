@@ -7,6 +7,7 @@ from edgewise.estimator import KANClassifier, KANRegressor
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows outside the training range
 @parametrize_with_checks([KANRegressor(), KANClassifier()])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -38,7 +38,12 @@ def test_names_of_a_data_frame_are_used():
     assert KANRegressor(**SMALL).fit(X, y).explain_global(X).names == ("u", "v", "w")
 
 
-def test_one_row_needs_a_background():
+def test_one_row_is_compared_with_the_stored_background():
     X, y = table()
+    model = KANRegressor(**SMALL).fit(X, y)
+    local = model.explain_local(X[:1])
+    assert local.base[0] == pytest.approx(y.mean(), abs=0.1 * y.std())
+    assert local.base[0] + local.shares[0].sum() == pytest.approx(model.predict(X[:1])[0])
+    assert not (model.background_[:, None] == X[None]).all(axis=2).any()  # no row of the training data is stored
     with pytest.raises(InputError, match="give rows of the data"):
-        KANRegressor(**SMALL).fit(X, y).explain_local(X[:1])
+        model.explain_local(X[:1], X[:1])

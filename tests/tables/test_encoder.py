@@ -235,7 +235,7 @@ def test_codes_inputs_and_what_is_unknown():
     assert encoder.formula_names == ("a", "[a is missing]", "[c is u]", "[c is v]", "[c is w]", "b")
     codes = encoder.codes(data)
     assert codes[:2].tolist()[0] == [1, 0, 1] and np.isnan(codes[1, 0])
-    later = encoder.codes(table(a=[None, 7, None], c=["u", "q", None], b=[None, 50, None]))
+    later = encoder.codes(table(a=[None, 17, None], c=["u", "q", None], b=[None, 50, None]))
     assert encoder.unknown(later).tolist() == [[True, False, True], [False, True, False], [True, True, True]]
     assert encoder.mostly_missing(later).tolist() == [True, False, True]
     assert encoder.outside(later).tolist() == [[False] * 3, [True] * 3, [False] * 3]

@@ -12,19 +12,13 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
+from edgewise.estimator.explaining import RowExplainer
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
-from edgewise.interpret.attribution.explanations import (
-    GlobalExplanation,
-    LocalExplanation,
-    explain_global,
-    explain_local,
-)
 from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.candidates import train_candidate
 from edgewise.model_selection.search import SearchReport
@@ -46,7 +40,7 @@ CLIP = 8.0
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
-class KANEstimator(BaseEstimator, KnownKeywords):
+class KANEstimator(RowExplainer, KnownKeywords):
     """Base class of `KANRegressor` and `KANClassifier`, where the parameters and attributes are described."""
 
     model_: KAN
@@ -54,11 +48,10 @@ class KANEstimator(BaseEstimator, KnownKeywords):
     search_: SearchReport
     input_scaling_: AffineScaling
     n_iter_: int
-    n_features_in_: int
 
     def __init__(
         self,
-        hidden: str | Sequence[int] = "auto",
+        hidden: str | int | Sequence[int] = "auto",
         grid_size: str | int = "auto",
         degree: int = 3,
         regularization: str | float = "auto",
@@ -84,9 +77,9 @@ class KANEstimator(BaseEstimator, KnownKeywords):
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
-            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (None,)
+            nodes = self.hidden if isinstance(self.hidden, list | tuple) else (self.hidden,)
             if not all(is_integer(count) and count > 0 for count in nodes):
-                raise InputError(f"hidden must be 'auto' or a tuple of positive integers as (5,), got {self.hidden!r}")
+                raise InputError(f"hidden must be 'auto' or positive integers as 5 or (5, 3), got {self.hidden!r}")
             hidden = tuple(int(count) for count in nodes)
         if not (_is_auto(self.grid_size) or (is_integer(self.grid_size) and self.grid_size > 0)):
             raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
@@ -114,14 +107,6 @@ class KANEstimator(BaseEstimator, KnownKeywords):
             time_limit=None if self.time_limit is None else float(self.time_limit),
             seed=_seed(self.random_state),
         )
-
-    def _checked_weight(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not (weight > 0).any():
-            raise InputError("sample_weight must have a positive entry, got only zeros")
-        return weight
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
         """Return whether a warm start has a network of the right shape to continue from."""
@@ -172,120 +157,30 @@ class KANEstimator(BaseEstimator, KnownKeywords):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
-            Rows in the units of the training data; the edges receive scaled inputs.
+        X : array-like or frame of shape (N, d)
+            Rows in the units of the training data; the edges receive scaled inputs, one for each of
+            `encoder_.feature_names`.
 
         Returns
         -------
         Trace
         """
-        scaled = self._to_network(self._checked_rows(X))
+        scaled = self._to_network(self._inputs(X))
         with torch.no_grad():
             return self.model_.trace(scaled)
 
-    def _checked_rows(self, X: ArrayLike) -> np.ndarray:
-        check_is_fitted(self)
-        return self._validated(X, reset=False)
-
-    def _validated(self, X: ArrayLike, y: Any = "no_validation", **settings: Any) -> Any:
-        """Check data by scikit-learn; text where numbers belong gets a sentence that names the column."""
-        if settings.get("y_numeric") and np.asarray(y).dtype.kind == "U":
-            raise InputError(f"y must hold numbers, got {_text_in(y)}")
-        try:
-            return validate_data(self, X, y, dtype=np.float64, **settings)
-        except ValueError as error:
-            if "could not convert string" not in str(error):
-                raise
-            text_in_X = _text_in(X)
-            place = f"X must hold numbers, got {text_in_X}" if text_in_X else f"y must hold numbers, got {_text_in(y)}"
-            raise InputError(place) from error
-
     def _to_network(self, X: np.ndarray) -> Tensor:
-        """Scale checked rows (N, d) to the inputs of the network."""
+        """Scale inputs that the encoder made, (N, p), to those of the network."""
         with np.errstate(over="ignore"):  # values that overflow are clipped
             return torch.from_numpy(np.clip(self.input_scaling_.transform(X), -CLIP, CLIP))
 
-    def _network_output(self, X: ArrayLike) -> np.ndarray:
-        """Check rows (N, d) and return the outputs of the network, (N, out)."""
-        scaled = self._to_network(self._checked_rows(X))
-        return predict_in_batches(self.model_, scaled).numpy()
+    def _network_output(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
+        return predict_in_batches(self.model_, self._to_network(X)).numpy()
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
-        """Predict numbers or probabilities, (N, outputs), for rows that were checked before."""
+        """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
         raise NotImplementedError
-
-    # Explanations
-
-    def explain_global(
-        self, X: ArrayLike, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
-    ) -> GlobalExplanation:
-        """Measure the importance, the effects and the interactions of the inputs for the predictions.
-
-        A classifier explains the probabilities of its classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-            At least two different rows.
-        names, outputs : sequence of str, optional
-            Names of the inputs and outputs; if left out, those the estimator was fitted with.
-
-        Returns
-        -------
-        GlobalExplanation
-
-        Raises
-        ------
-        InputError
-            If X has fewer than two different rows.
-        """
-        X = self._checked_rows(X)
-        return explain_global(self._outputs, X, names=self._input_names(names), outputs=self._output_names(outputs))
-
-    def explain_local(
-        self,
-        X: ArrayLike,
-        background: ArrayLike | None = None,
-        *,
-        names: Sequence[str] | None = None,
-        outputs: Sequence[str] | None = None,
-    ) -> LocalExplanation:
-        """Attribute the prediction of each row to the inputs, compared with the mean over `background`.
-
-        Base value and shares add up to the prediction exactly.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, d)
-        background : array-like of shape (B, d), optional
-            At least two different rows, such as the training data; X if left out. At most 32 of them, evenly picked,
-            are used.
-        names, outputs : sequence of str, optional
-            As in `explain_global`.
-
-        Returns
-        -------
-        LocalExplanation
-
-        Raises
-        ------
-        InputError
-            If the background has fewer than two different rows.
-        """
-        rows = None if background is None else self._checked_rows(background)
-        X = self._checked_rows(X)
-        names, outputs = self._input_names(names), self._output_names(outputs)
-        return explain_local(self._outputs, X, rows, names=names, outputs=outputs)
-
-    def _input_names(self, names: Sequence[str] | None) -> Sequence[str] | None:
-        if names is None and hasattr(self, "feature_names_in_"):
-            return list(map(str, self.feature_names_in_))
-        return names
-
-    def _output_names(self, outputs: Sequence[str] | None) -> Sequence[str] | None:
-        if outputs is None and hasattr(self, "classes_"):
-            return list(map(str, self.classes_))
-        return outputs
 
     # Export
 
@@ -336,7 +231,7 @@ class KANEstimator(BaseEstimator, KnownKeywords):
         if ending in (".py", ".c"):
             if outputs is None and classes:
                 outputs = [f"probability of {label}" for label in self.classes_]
-            labels = {"names": self._input_names(names), "outputs": outputs}
+            labels = {"names": self._network_names(names), "outputs": outputs}
         WRITERS[ending](self.model_, path, units=units, **labels)
 
 
@@ -381,20 +276,6 @@ def canonical_rows(
 def problem_weight(weight: np.ndarray) -> Tensor | None:
     """Weights in the form that problems take; None where all are equal."""
     return None if (weight == weight[0]).all() else torch.from_numpy(weight)
-
-
-def _text_in(values: Any) -> str:
-    """Return the first text among values that should be numbers, with the name or number of its column; "" if none."""
-    names = [repr(str(name)) for name in getattr(values, "columns", ())]
-    cells = np.asarray(values, dtype=object)
-    cells = cells.reshape(len(cells), -1)
-    for number in range(cells.shape[1]):
-        for cell in cells[:, number]:
-            try:
-                float(cell)
-            except (TypeError, ValueError):
-                return f"{cell!r}" + (f" in column {names[number] if names else number}" if cells.shape[1] > 1 else "")
-    return ""
 
 
 def _is_auto(value: object) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from inspect import Parameter, signature
 from numbers import Number
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -13,9 +15,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
-from edgewise.nn.prediction import predict_in_batches
+from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 from edgewise.train.problems.classification import Classification
 
 
@@ -48,6 +51,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         its parameters with a fresh method, as a second call of `edgewise.fit` does.
     progress : callable, optional
         Receives a `Progress` after every step.
+    class_weight : None, "balanced" or dict, default=None
+        Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
+        probabilities are those of a population in which the classes have these shares.
 
     Attributes
     ----------
@@ -85,14 +91,21 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     classes_: np.ndarray
 
+    def __init__(
+        self, *parameters: Any, class_weight: Literal["balanced"] | Mapping[Any, float] | None = None, **named: Any
+    ):
+        super().__init__(*parameters, **named)
+        self.class_weight = class_weight
+
     @torch.inference_mode(False)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose and train a network.
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
-            Finite numbers.
+        X : array-like or frame of shape (N, d)
+            Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
+            or an array.
         y : array-like of shape (N,)
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional
@@ -110,16 +123,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             If X or y is invalid; the message is that of scikit-learn.
         """
         settings = self._checked_settings()
-        rows, labels = self._validated(X, y, ensure_min_samples=2)
+        rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
         labels = column_or_1d(labels, warn=True)
         # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.
         if labels.dtype == object and not all(isinstance(label, Number) for label in labels):
             kinds = sorted({type(label).__name__ for label in labels})
             if len(kinds) > 1:
                 raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
-        check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
-        rows, codes, weight = canonical_rows(rows, codes[:, None], self._checked_weight(sample_weight, rows))
+        _check_classes(labels, len(classes))
+        weight = self._class_weighted(classes, codes, given_weight)
+        rows, codes, weight = canonical_rows(rows, codes[:, None], weight)
         kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
         if len(kept) < 2:
             raise InputError("y must hold at least two classes with positive weight, got one class")
@@ -135,14 +149,14 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
 
         Returns
         -------
         ndarray of shape (N, C), or (N,) for two classes
             For two classes the log-odds of the second one.
         """
-        logits = self._network_output(X)
+        logits = self._logits(self._warned_codes(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
@@ -150,28 +164,87 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
 
         Returns
         -------
         ndarray of shape (N, C)
             Columns in the order of `classes_`.
         """
-        return self._outputs(self._checked_rows(X))
+        return self._predicted(self._warned_codes(X))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the most probable class of each row.
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
 
         Returns
         -------
         ndarray of shape (N,)
         """
-        best = self._network_output(X).argmax(1)
+        best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
 
+    def _class_weighted(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        """Return the weights of the rows times those of their classes."""
+        chosen = self.class_weight
+        if chosen is None:
+            return weight
+        own = np.ones(len(codes)) if weight is None else weight
+        if isinstance(chosen, str) and chosen == "balanced":
+            total = np.bincount(codes, weights=own, minlength=len(classes))
+            present = total > 0
+            factor = np.divide(own.sum(), present.sum() * total, out=np.zeros(len(classes)), where=present)
+        elif isinstance(chosen, Mapping):
+            values = dict(zip(classes.tolist(), [1.0] * len(classes), strict=True))
+            for label, value in chosen.items():
+                if label not in values:
+                    shown = ", ".join(repr(one) for one in classes.tolist()[:5])
+                    raise InputError(f"class_weight must name classes of y ({shown}), got {label!r}")
+                if not is_number(value) or not 0 <= value < np.inf:
+                    raise InputError(
+                        f"class_weight must hold finite numbers of at least 0, got {value!r} for {label!r}"
+                    )
+                values[label] = float(value)
+            factor = np.array(list(values.values()))
+        else:
+            raise InputError(f"class_weight must be None, 'balanced' or a dict from class to weight, got {chosen!r}")
+        return own * factor[codes]
+
+    def _logits(self, codes: np.ndarray) -> np.ndarray:
+        """Return the logits; where cells are unknown, the logarithms of the mean probabilities."""
+        logits = self._network_output(self.encoder_.inputs_of(codes))
+        rows = self.encoder_.unknown(codes).any(axis=1)
+        if rows.any():
+            logits[rows] = np.log(self._predicted(codes[rows]))
+        return logits
+
     def _outputs(self, X: np.ndarray) -> np.ndarray:
-        return torch.softmax(predict_in_batches(self.model_, self._to_network(X)), 1).numpy()
+        return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+
+
+# scikit-learn and people read the parameters from the signature: those of the base class and one more.
+_SHARED = signature(KANEstimator.__init__)
+_OWN = Parameter(
+    "class_weight", Parameter.KEYWORD_ONLY, default=None, annotation="Literal['balanced'] | Mapping[Any, float] | None"
+)
+KANClassifier.__init__.__signature__ = _SHARED.replace(  # type: ignore[attr-defined]
+    parameters=[*_SHARED.parameters.values(), _OWN]
+)
+
+
+def _check_classes(labels: np.ndarray, count: int) -> None:
+    """Raise InputError for a target that is a quantity, or a name of each row."""
+    rows = len(labels)
+    numeric = labels.dtype.kind in "iuf"
+    kind = "numbers" if numeric else "labels"
+    few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count if numeric else rows < 2 * count
+    fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
+    if fraction or (count > MAX_NUMERIC_CLASSES and few):
+        raise InputError(
+            f"y must hold classes that repeat, got {count:,} different {kind} in {rows:,} rows (Unknown label type: "
+            f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
+        )
+    check_classification_targets(labels)

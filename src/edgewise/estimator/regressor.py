@@ -18,8 +18,8 @@ from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
 from edgewise.estimator.equations import table_front
+from edgewise.estimator.reading import ArrayFunction
 from edgewise.formulas.front import Front, FrontEntry
-from edgewise.nn.prediction import predict_in_batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
@@ -106,8 +106,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
-            Finite numbers.
+        X : array-like or frame of shape (N, d)
+            Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
+            or an array.
         y : array-like of shape (N,) or (N, out)
             Finite targets.
         sample_weight : array-like of shape (N,), optional
@@ -125,10 +126,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             If X or y is invalid; the message is that of scikit-learn.
         """
         settings = self._checked_settings()
-        rows, targets = self._validated(X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
+        rows, targets, given_weight = self._read_training(X, y, sample_weight, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
-        rows, targets, weight = canonical_rows(rows, targets, self._checked_weight(sample_weight, rows))
+        rows, targets, weight = canonical_rows(rows, targets, given_weight)
         outputs = targets.shape[1]
         warm = self._can_continue(rows, outputs)
         x = self._scale_inputs(rows, weight, warm)
@@ -154,7 +156,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         return_std : bool, default=False
             Also return the standard deviation of a new y around each prediction, noise included; see `ErrorBars`.
 
@@ -169,10 +171,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If `return_std` is set and the model has no error bars; `error_bars_message_` gives the reason.
         """
-        output = self._network_output(X)
-        with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
-            y = self._like_y(self.target_scaling_.inverse(output))
-            return (y, self._like_y(self._deviation(X) * self.target_scaling_.scale)) if return_std else y
+        codes = self._warned_codes(X)
+        y = self._like_y(self._predicted(codes))
+        return (y, self._like_y(self._deviation(codes) * self.target_scaling_.scale)) if return_std else y
 
     def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.
@@ -182,7 +183,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         level : float, default=0.9
             Share in (0, 1).
 
@@ -196,8 +197,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
-        half = self._error_bars().half_width(self.model_, self._to_network(self._checked_rows(X)), level).numpy()
-        return self._interval(X, half)
+        codes, bars = self._warned_codes(X), self._error_bars()
+        width = lambda rows: bars.half_width(self.model_, self._to_network(rows), level).numpy()  # noqa: E731
+        width(self.encoder_.inputs_of(codes[:1]))  # checks the level
+        # In standard deviations, so that the spread over unknown cells can be added.
+        normal = NormalDist().inv_cdf((1 + level) / 2)
+        return self._interval(codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal))
 
     def predict_band(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict a pointwise confidence band for the mean of y.
@@ -207,7 +212,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         level : float, default=0.9
             Share in (0, 1).
 
@@ -223,14 +228,15 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         if not is_number(level) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
-        return self._interval(X, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(X, noise=False))
+        codes = self._warned_codes(X)
+        return self._interval(codes, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(codes, noise=False))
 
     def edge_std(self, X: ArrayLike, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
         """Return the uncertainty of the edges of a layer as a function, for `edgewise.plot.edge_curves`.
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
             Rows over which the mean of each edge is subtracted.
         layer : int, default=0
 
@@ -268,7 +274,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
             At least 20 rows; at most 2,000 are searched on and at most 2,000 held out.
         y : array-like of shape (N,), optional
             Targets of the formulas; if left out, the predictions of this model.
@@ -291,16 +297,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise InputError("fit_equations needs a model that predicts one number, this one predicts several")
         if not is_number(time_limit) or time_limit <= 0:
             raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-        rows = self._checked_rows(X)
+        rows = self._inputs(X)
         try:
-            target = self._outputs(rows)[:, 0] if y is None else np.asarray(y, dtype=np.float64)
+            target = self._predicted(self._codes(X))[:, 0] if y is None else np.asarray(y, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise InputError("y must be numbers, one for each row of X, they are not") from error
         if target.shape != (len(rows),) or not np.isfinite(target).all():
             raise InputError(
                 f"y must hold a finite number for each of the {len(rows)} rows of X, got shape {target.shape}"
             )
-        self.equations_ = table_front(rows, target, self._input_names(names), float(time_limit), self)
+        self.equations_ = table_front(rows, target, self._network_names(names), float(time_limit), self)
         return self
 
     def sympy(self, place: int | None = None) -> Any:
@@ -359,10 +365,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
-            return self.target_scaling_.inverse(predict_in_batches(self.model_, self._to_network(X)).numpy())
+            return self.target_scaling_.inverse(self._network_output(X))
 
-    def _interval(self, X: ArrayLike, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        output = self._network_output(X)
+    def _interval(self, codes: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        output = self._averaged(codes, self._network_output)
         with np.errstate(over="ignore"):
             low, high = (self._like_y(self.target_scaling_.inverse(end)) for end in (output - half, output + half))
         return low, high
@@ -373,9 +379,21 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise InputError(self.error_bars_message_)
         return self.error_bars_
 
-    def _deviation(self, X: ArrayLike, noise: bool = True) -> np.ndarray:
-        scaled = self._to_network(self._checked_rows(X))
-        return self._error_bars().std(self.model_, scaled, noise=noise).numpy()
+    def _deviation(self, codes: np.ndarray, noise: bool = True) -> np.ndarray:
+        bars = self._error_bars()
+        return self._with_spread(codes, lambda rows: bars.std(self.model_, self._to_network(rows), noise=noise).numpy())
+
+    def _with_spread(self, codes: np.ndarray, deviation: ArrayFunction) -> np.ndarray:
+        """Return deviations (N, out); where cells are unknown, with the spread over their possible values.
+
+        The variance is the mean of the variances plus the variance of the means, over the background.
+        """
+        result = deviation(self.encoder_.inputs_of(codes))
+        for rows, several in self._completions(codes):
+            inputs, shape = self.encoder_.inputs_of(several), (len(rows), len(self.background_), -1)
+            means, own = self._network_output(inputs).reshape(shape), deviation(inputs).reshape(shape)
+            result[rows] = np.sqrt((own**2).mean(axis=1) + means.var(axis=1))
+        return result
 
     def _like_y(self, y: np.ndarray) -> np.ndarray:
         return y[:, 0] if self._single else y

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.presentation import number_text
 from edgewise.tables.cells import is_date, number, parse_dates, quoted
 from edgewise.tables.table import Table
 
@@ -16,9 +17,10 @@ MAX_LEVELS = 50  # a choice
 MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels; a choice: fewer say nothing
 MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used; a choice
 UNSEEN = -1.0  # code of a level that has none
-# A choice: a new row from the same distribution often lies a little beyond the extremes of the training rows; by more
-# than a twentieth of their range it is extrapolation.
-RANGE_SLACK = 0.05
+# A number is outside if it lies beyond the training range by this share of it. A choice: new rows of the same
+# distribution lie a little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter
+# of the range beyond is extrapolation (one of 3,000 values of a normal column with 80 training rows).
+RANGE_SLACK = 0.25
 _ADVICE = "leave it out (--drop) or convert it to a number"
 
 
@@ -62,7 +64,7 @@ class NumberInput:
         return (self.name,) * self.value + (f"{self.name} is missing",) * self.flag
 
     @property
-    def levels(self) -> tuple[str, ...]:
+    def level_names(self) -> tuple[str, ...]:
         """No levels: the values are numbers."""
         return ()
 
@@ -93,7 +95,7 @@ class NumberInput:
             return "missing"
         if self.first_day:
             return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
-        return f"{code:.4g}"
+        return number_text(code)
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the inputs, float64 of shape (n_rows, number of inputs)."""
@@ -142,6 +144,11 @@ class CategoryInput:
         return self.levels + ("other",) * self.other + ("missing",) * self.missing
 
     @property
+    def level_names(self) -> tuple[str, ...]:
+        """Names of the codes 0, 1, ..."""
+        return self.levels + ("other",) * self.other
+
+    @property
     def states(self) -> tuple[str | None, ...]:
         """The levels that have a text, and None for missing."""
         return self.levels + (None,) * self.missing
@@ -187,8 +194,7 @@ class CategoryInput:
         """Return one level as people write it."""
         if np.isnan(code):
             return "missing"
-        named = self.levels + ("other",) * self.other
-        return named[int(code)] if 0 <= code < len(named) else "an unseen level"
+        return self.level_names[int(code)] if 0 <= code < len(self.level_names) else "an unseen level"
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
@@ -289,20 +295,20 @@ def _check_numbers_in_text(table: Table, name: str) -> None:
 
 
 def learn_input(
-    table: Table, name: str, *, keep_constant: bool = False
+    table: Table, name: str, *, keep_constant: bool = False, weight: np.ndarray | None = None
 ) -> tuple[NumberInput | CategoryInput | None, str]:
     """Decide how a column becomes inputs.
 
     Returns the inputs, or None to leave the column out, and a sentence for the report, "" where nothing was decided.
-    With `keep_constant` a number that is the same in every row stays an input.
+    With `keep_constant` a number that is the same in every row stays an input; `weight` (n_rows,) is for the median.
     """
     if name in table.refused:
         return None, f"Column {quoted(name)} was left out: it holds {table.refused[name]}."
     column = present(table, name)
     if column.dtype.kind == "M":
-        return _learn_dates(table, name, column)
+        return _learn_dates(table, name, column, weight)
     if column.dtype != object:
-        return _learn_number(table, name, known_numbers(table, name), keep_constant=keep_constant)
+        return _learn_number(table, name, known_numbers(table, name), weight, keep_constant=keep_constant)
     if holds_dates(table, name):
         dates = parse_dates(column)
         if dates is None and all(is_date(cell) for cell in column if cell is not None):
@@ -313,16 +319,18 @@ def learn_input(
         if dates is None:
             known_days(table, name, "1970-01-01")
         assert dates is not None
-        return _learn_dates(table, name, dates)
+        return _learn_dates(table, name, dates, weight)
     return _learn_category(table, name)
 
 
-def _learn_dates(table: Table, name: str, dates: np.ndarray) -> tuple[NumberInput | None, str]:
+def _learn_dates(
+    table: Table, name: str, dates: np.ndarray, weight: np.ndarray | None
+) -> tuple[NumberInput | None, str]:
     if np.isnat(dates).all():
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     first, last = np.nanmin(dates).astype("datetime64[D]"), np.nanmax(dates).astype("datetime64[D]")
     days = np.asarray((dates - first.astype("datetime64[us]")) / np.timedelta64(86_400_000_000, "us"))
-    spec, _ = _learn_number(table, name, days)
+    spec, _ = _learn_number(table, name, days, weight)
     if spec is None:
         return None, f"Column {quoted(name)} was left out: it is {first} in every row."
     sentence = f"Column {quoted(name)} holds dates from {first} to {last}; it counts as days since the first."
@@ -333,7 +341,7 @@ def _learn_dates(table: Table, name: str, dates: np.ndarray) -> tuple[NumberInpu
 
 
 def _learn_number(
-    table: Table, name: str, column: np.ndarray, *, keep_constant: bool = False
+    table: Table, name: str, column: np.ndarray, weight: np.ndarray | None, *, keep_constant: bool = False
 ) -> tuple[NumberInput | None, str]:
     known = column[~np.isnan(column)]
     missing = len(column) - len(known)
@@ -342,9 +350,7 @@ def _learn_number(
     constant = bool((known == known[0]).all())
     if constant and not missing and not keep_constant:
         return None, f"Column {quoted(name)} was left out: it is {known[0]:.6g} in every row."
-    # Halves are added: the sum of two large numbers could overflow.
-    middle = np.sort(known)[[(len(known) - 1) // 2, len(known) // 2]]
-    median = float(middle[0] / 2 + middle[1] / 2)
+    median = _median(known, None if weight is None else weight[~np.isnan(column)])
     low, high = float(known.min()), float(known.max())
     spec = NumberInput(name, median, flag=missing > 0, value=not constant or not missing, low=low, high=high)
     if constant and missing:
@@ -364,6 +370,16 @@ def _learn_number(
             "of a file can give the answer away."
         )
     return spec, ""
+
+
+def _median(values: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return the weighted median: a weight of 2 is the same as the value twice."""
+    order = np.lexsort((values,) if weight is None else (weight, values))
+    below = np.arange(1.0, len(values) + 1) if weight is None else np.cumsum(weight[order])
+    middle = [min(int(np.searchsorted(below, below[-1] / 2, side)), len(values) - 1) for side in ("left", "right")]
+    # Halves are added: the sum of two large numbers could overflow.
+    left, right = values[order[middle]]
+    return float(left if left == right else left / 2 + right / 2)
 
 
 def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]:

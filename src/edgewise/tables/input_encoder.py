@@ -57,7 +57,9 @@ class InputEncoder:
     most_missing: int = 0
 
     @classmethod
-    def fit(cls, table: Table, *, keep_constant: bool = False, beside: str = "") -> InputEncoder:
+    def fit(
+        cls, table: Table, *, keep_constant: bool = False, beside: str = "", weight: np.ndarray | None = None
+    ) -> InputEncoder:
         """Decide how each column becomes inputs.
 
         Numbers stay numbers, dates count as days since the first one, text becomes a level of a category; a column
@@ -71,6 +73,8 @@ class InputEncoder:
             Keep numbers that are the same in every row.
         beside : str
             Words for the message that no column can be used.
+        weight : ndarray of shape (n_rows,), optional
+            Weights of the rows, for the medians.
 
         Raises
         ------
@@ -79,7 +83,7 @@ class InputEncoder:
         """
         inputs, notes = [], []
         for name in table.names:
-            one, note = learn_input(table, name, keep_constant=keep_constant)
+            one, note = learn_input(table, name, keep_constant=keep_constant, weight=weight)
             inputs += [] if one is None else [one]
             notes += [note] if note else []
         count = sum(len(one.feature_names) for one in inputs)

@@ -6,7 +6,13 @@ predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the
 constants.
 """
 
-from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence, shapley_shares
+from edgewise.interpret.attribution.effects import (
+    Effect,
+    InputKind,
+    mean_contributions,
+    partial_dependence,
+    shapley_shares,
+)
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
     LocalExplanation,
@@ -20,6 +26,7 @@ from edgewise.train.penalties import edge_magnitudes
 __all__ = [
     "Effect",
     "GlobalExplanation",
+    "InputKind",
     "LocalExplanation",
     "RemovalCosts",
     "edge_magnitudes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +18,17 @@ PATHS = 32
 SHARE_ROWS = 200  # rows whose shares are averaged (a choice)
 FLAT = 0.05  # turns of a curve below this share of its range are not mentioned (a choice)
 FEW_LEVELS = 12  # a column with at most so many different values is discrete (a choice)
+
+
+class InputKind(Protocol):
+    """Names of the values of an input, for what people read."""
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """Names of the codes 0, 1, ... of a category; () for a number."""
+
+    def text(self, value: float, /) -> str:
+        """Return one value as people write it; NaN is missing."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,10 @@ class Effect:
         (p, outputs), the 10 % and 90 % quantiles over the rows of each row's own curve, shifted to the same mean.
     strength : ndarray
         (outputs,), standard deviation of the curve over the data.
+    levels : tuple of str
+        Names of the points of a category; () for a number.
+    missing : ndarray, optional
+        (outputs,), the mean prediction with the input missing; None where the data have no missing value.
 
     Examples
     --------
@@ -53,13 +69,22 @@ class Effect:
     low: np.ndarray
     high: np.ndarray
     strength: np.ndarray
+    levels: tuple[str, ...] = ()
+    missing: np.ndarray | None = None
 
     def __repr__(self) -> str:
         return f"<Effect of input {self.input}: {self.shape()}, {len(self.points)} points>"
 
     def shape(self, output: int = 0) -> str:
-        """Describe the curve in a few words: "rises", "falls", "rises, then falls", "varies" or "is flat"."""
+        """Describe the curve in a few words: "rises", "falls", "rises, then falls", "varies" or "is flat".
+
+        For a category: "is highest for A, lowest for B".
+        """
         curve = self.mean[:, output]
+        if self.levels:
+            if np.ptp(curve) == 0:
+                return "is flat"
+            return f"is highest for {self.levels[int(curve.argmax())]}, lowest for {self.levels[int(curve.argmin())]}"
         span, low, high = FLAT * np.ptp(curve), curve[0], curve[0]
         turns: list[int] = []
         for value in curve[1:]:
@@ -87,6 +112,7 @@ def partial_dependence(
     points: int = 41,
     rows: int = 300,
     at: np.ndarray | None = None,
+    kind: InputKind | None = None,
 ) -> Effect:
     """Compute Friedman's partial dependence of the predictions on one input.
 
@@ -98,7 +124,7 @@ def partial_dependence(
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
     X : ndarray
-        Data, (N, d).
+        Data, (N, d); NaN is a missing value, which the model has to take.
     column : int
         Column of the input.
     points : int
@@ -107,6 +133,8 @@ def partial_dependence(
         Largest number of rows that are averaged.
     at : ndarray, optional
         (p,), the values of the input, ascending, if it takes no others; chosen from the data if left out.
+    kind : InputKind, optional
+        For a category: the names of its codes 0, 1, ...
 
     Returns
     -------
@@ -135,17 +163,30 @@ def partial_dependence(
     check_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, rows)
-    values = X[:, column]
-    values = values[np.isfinite(values)]  # a missing value is no place on the curve
-    at, discrete = evaluation_points(values, points) if at is None else (at, True)
-    moved = np.repeat(few[None], len(at), 0)
-    moved[:, :, column] = at[:, None]
-    curves = predict(moved.reshape(-1, few.shape[1])).reshape(len(at), len(few), -1)
+    gaps = np.isnan(X[:, column])
+    values = X[~gaps, column]
+    names = () if kind is None else kind.level_names
+    if at is not None:
+        discrete = True
+    elif names:
+        at, discrete = np.unique(values[values >= 0]), True  # a level that training did not have is negative
+        at = at if len(at) else np.zeros(1)
+    else:
+        at, discrete = evaluation_points(values, points) if len(values) else (np.zeros(1), True)
+    moved = np.repeat(few[None], len(at) + 1, 0)
+    moved[:-1, :, column], moved[-1, :, column] = at[:, None], np.nan
+    moved = moved if gaps.any() else moved[:-1]
+    curves = predict(moved.reshape(-1, few.shape[1])).reshape(len(moved), len(few), -1)
+    missing = curves[-1].mean(0) if gaps.any() else None
+    curves = curves[: len(at)]
     mean = curves.mean(1)
     own = curves - curves.mean(0) + mean.mean(0)
     low, high = np.quantile(own, [0.1, 0.9], axis=1)
-    strength = np.array([np.interp(values, at, one) for one in mean.T]).std(1)
-    return Effect(column, at, discrete, mean, low, high, strength)
+    over_data = np.array([np.interp(X[:, column], at, one) for one in mean.T])
+    if missing is not None:
+        over_data[:, gaps] = missing[:, None]
+    levels = tuple(names[int(code)] for code in at) if names else ()
+    return Effect(column, at, discrete, mean, low, high, over_data.std(1), levels, missing)
 
 
 def shapley_shares(

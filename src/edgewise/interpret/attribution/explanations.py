@@ -13,6 +13,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
     Effect,
+    InputKind,
     check_table,
     evenly_picked,
     partial_dependence,
@@ -47,7 +48,9 @@ class LocalExplanation:
     prediction : ndarray
         (N, outputs).
     values : ndarray
-        (N, d), the explained rows.
+        (N, d), the explained rows; NaN is a missing value.
+    kinds : tuple of InputKind
+        How the values of each input are written; () for numbers.
 
     Examples
     --------
@@ -63,6 +66,14 @@ class LocalExplanation:
     shares: np.ndarray
     prediction: np.ndarray
     values: np.ndarray
+    kinds: tuple[InputKind, ...] = ()
+
+    def value_text(self, row: int, number: int) -> str:
+        """Return the value of an input in a row as people write it: a number, a date, a level, or "missing"."""
+        value = float(self.values[row, number])
+        if self.kinds:
+            return self.kinds[number].text(value)
+        return "missing" if np.isnan(value) else number_text(value)
 
     def sentence(self, row: int, output: int | None = None, most: int = 5) -> str:
         """Explain one row in words.
@@ -84,7 +95,7 @@ class LocalExplanation:
         output = int(self.prediction[row].argmax()) if output is None else output
         own = self.shares[row, :, output]
         order = np.argsort(-np.abs(own), kind="stable")[:most]
-        parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {number_text(self.values[row, i])}" for i in order]
+        parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {self.value_text(row, i)}" for i in order]
         rest = float(own.sum() - own[order].sum())
         parts += [f"{signed_text(rest, 4)} for the others"] if len(own) > most else []
         predicted, base = number_text(self.prediction[row, output]), number_text(self.base[output])
@@ -102,7 +113,7 @@ class LocalExplanation:
             output = int(self.prediction[row].argmax())
             own = self.shares[row, :, output]
             for i in np.argsort(-np.abs(own), kind="stable")[:5]:
-                value = number_text(self.values[row, i])
+                value = self.value_text(row, i)
                 rows.append([str(row), self.outputs[output], self.names[i], value, signed_text(own[i], 4)])
             total = number_text(self.prediction[row, output])
             rows.append([str(row), self.outputs[output], "prediction", "", total])
@@ -201,6 +212,7 @@ def explain_local(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     seed: int = 0,
+    kinds: Sequence[InputKind] = (),
 ) -> LocalExplanation:
     """Explain single predictions by the share of each input.
 
@@ -216,6 +228,8 @@ def explain_local(
         Names of the inputs and of the outputs.
     seed : int
         Seed of the orders in which the inputs are exchanged.
+    kinds : sequence of InputKind, optional
+        For each input how its values are written: levels of a category, dates.
 
     Returns
     -------
@@ -248,7 +262,7 @@ def explain_local(
     shares, base = shapley_shares(model, X, background, seed=seed)
     names = _checked_names(names, X.shape[1], "x", "names")
     outputs = _checked_names(outputs, len(base), "y", "outputs")
-    return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X)
+    return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
 @renamed_argument("predict", "model")
@@ -259,6 +273,7 @@ def explain_global(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     seed: int = 0,
+    kinds: Sequence[InputKind] = (),
 ) -> GlobalExplanation:
     """Measure the importance of the inputs, their effects and their interactions over a table.
 
@@ -272,6 +287,8 @@ def explain_global(
         Names of the inputs and of the outputs.
     seed : int
         Seed of the shares and of the interactions.
+    kinds : sequence of InputKind, optional
+        As in `explain_local`.
 
     Returns
     -------
@@ -297,17 +314,26 @@ def explain_global(
     check_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, SHARE_ROWS)
-    local = explain_local(predict, few, X, names=names, outputs=outputs, seed=seed)
+    local = explain_local(predict, few, X, names=names, outputs=outputs, seed=seed, kinds=kinds)
     importance = np.abs(local.shares).mean((0, 2))
     order = np.argsort(-importance, kind="stable")
-    effects = tuple(partial_dependence(predict, X, int(i)) for i in order[:MOST_EFFECTS])
+    effects = tuple(
+        partial_dependence(predict, X, int(i), kind=kinds[i] if kinds else None) for i in order[:MOST_EFFECTS]
+    )
     most_varying = int(local.prediction.std(0).argmax())
     pairs = np.zeros((X.shape[1], X.shape[1]))
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:MOST_INTERACTING] if importance[i] > 0]
-        one_output = lambda rows: predict(rows.detach().numpy())[:, most_varying]  # noqa: E731
-        pairs = interactions(one_output, torch.from_numpy(few), inputs=strongest, seed=seed).numpy()
+        # Rows are mixed value by value, so that a number below all others can stand for a missing value.
+        gap = np.nan_to_num(np.nanmin(few, axis=0)) - 1 if np.isnan(few).any() else np.full(few.shape[1], -np.inf)
+
+        def one_output(rows: torch.Tensor) -> np.ndarray:
+            values = rows.detach().numpy()
+            return predict(np.where(values == gap, np.nan, values))[:, most_varying]
+
+        known = torch.from_numpy(np.where(np.isnan(few), gap, few))
+        pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
     sentences = tuple(_sentences(local, importance, effects, pairs, most_varying))
     return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
 
@@ -336,15 +362,26 @@ def _sentences(
         if importance[effect.input] < 0.01 * top:
             break
         curve, at = effect.mean[:, output], effect.points
+        size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
+        if effect.missing is not None:
+            size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
+        if effect.levels:
+            highest, lowest = (
+                f"{effect.levels[k]} ({number_text(curve[k])})" for k in (curve.argmax(), curve.argmin())
+            )
+            yield (
+                f"Of the {len(effect.levels)} levels of {local.names[effect.input]}, {target} is highest for {highest} "
+                f"and lowest for {lowest}; {size}."
+            )
+            continue
         shape = effect.shape(output) if np.ptp(curve) > NOTABLE_SHARE * spread else "hardly moves on average"
         ends = (curve[0], curve[-1]) if shape in ("rises", "falls") else (curve.min(), curve.max())
         low, high = number_texts(ends)
         extent = f"from {low} to {high}" if shape in ("rises", "falls") else f"between {low} and {high}"
         first, last = number_texts((at[0], at[-1]))
-        yield (
-            f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} "
-            f"({extent}); it moves a prediction by {number_text(moved[effect.input], 3)} on average."
-        )
+        if local.kinds:
+            first, last = local.kinds[effect.input].text(at[0]), local.kinds[effect.input].text(at[-1])
+        yield (f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} ({extent}); {size}.")
     unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
     if unused:
         shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")

@@ -137,7 +137,7 @@ def share_bars(
     label = _output_label(explanation, output)
     shares, base = explanation.shares[row, :, output], float(explanation.base[output])
     order = np.argsort(-np.abs(shares), kind="stable")[:max_inputs]
-    names = [f"{display_text(explanation.names[i], 24)} = {number_text(explanation.values[row, i])}" for i in order]
+    names = [f"{display_text(explanation.names[i], 24)} = {explanation.value_text(row, i)}" for i in order]
     steps = shares[order]
     if len(shares) > max_inputs:
         names, steps = [*names, f"{len(shares) - max_inputs} others"], np.append(steps, shares.sum() - steps.sum())

@@ -1,0 +1,160 @@
+"""Explanations of an estimator: each column of the table is one input, whatever the network makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from edgewise.errors import InputError
+from edgewise.estimator.reading import RowReader
+from edgewise.interpret.attribution.effects import PATHS
+from edgewise.interpret.attribution.explanations import (
+    GlobalExplanation,
+    LocalExplanation,
+    explain_global,
+    explain_local,
+)
+
+
+class RowExplainer(RowReader):
+    """Part of the estimators that explains predictions by the columns of the table."""
+
+    classes_: np.ndarray
+
+    def _outputs(self, X: np.ndarray) -> np.ndarray:
+        """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
+        raise NotImplementedError
+
+    def _predicted(self, codes: np.ndarray) -> np.ndarray:
+        """Predict numbers or probabilities, (N, outputs), for codes of the encoder."""
+        return self._averaged(codes, self._outputs)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Share of each column in what moves the predictions, (n_features_in_,), with sum 1.
+
+        The mean absolute contributions of `explain_global`, over the background rows that stand for the training data,
+        divided by their sum; 0 for columns that were left out.
+        """
+        check_is_fitted(self)
+        rows = self.background_[:PATHS]
+        sizes = np.zeros(self.n_features_in_)
+        used = [self.encoder_.names.index(name) for name in self.encoder_.columns]
+        if len(rows) > 1 and not (np.isnan(rows) | (rows == rows[0])).all():
+            shares = explain_local(self._predicted, rows, rows).shares
+            sizes[used] = np.abs(shares).mean((0, 2))
+        total = sizes.sum()
+        return sizes / total if total > 0 else np.full(len(sizes), 1 / len(sizes))
+
+    def explain_global(
+        self, X: ArrayLike, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
+    ) -> GlobalExplanation:
+        """Measure the importance, the effects and the interactions of the columns for the predictions.
+
+        A category is one input, with one effect per level. A classifier explains the probabilities of its classes.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            At least two different rows.
+        names, outputs : sequence of str, optional
+            Names of the inputs and outputs; if left out, those the estimator was fitted with.
+
+        Returns
+        -------
+        GlobalExplanation
+            Of the columns that the model uses, `encoder_.columns`.
+
+        Raises
+        ------
+        InputError
+            If X has fewer than two different rows.
+
+        Examples
+        --------
+        >>> import pandas
+        >>> from edgewise import KANRegressor
+        >>> flats = pandas.DataFrame({"area": [30, 50, 70, 90] * 10, "city": ["Bonn", "Ulm"] * 20})
+        >>> price = 2 * flats["area"] + 25.0 * (flats["city"] == "Ulm")
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(flats, price.rename("price"))
+        >>> model.explain_global(flats).names
+        ('area', 'city')
+        """
+        return explain_global(
+            self._predicted,
+            self._codes(X),
+            names=self._input_names(names),
+            outputs=self._output_names(outputs),
+            kinds=self.encoder_.inputs,
+        )
+
+    def explain_local(
+        self,
+        X: ArrayLike,
+        background: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> LocalExplanation:
+        """Attribute the prediction of each row to the columns, compared with the mean over `background`.
+
+        Base value and shares add up to the prediction exactly.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            The rows; one is enough.
+        background : array-like or frame of shape (B, d), optional
+            At least two different rows, of which at most 32, evenly picked, are used. If left out, `background_`:
+            made-up rows with the distribution of each training column, which are stored with the model; no training
+            row is.
+        names, outputs : sequence of str, optional
+            As in `explain_global`.
+
+        Returns
+        -------
+        LocalExplanation
+
+        Raises
+        ------
+        InputError
+            If the background has fewer than two different rows.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.linspace(0, 1, 41)[:, None]
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
+        >>> model.explain_local([[1.0]]).sentence(0)
+        'y 2: 1 on average, +1 for x = 1.'
+        """
+        codes = self._codes(X)
+        rows = self.background_[:PATHS] if background is None else self._codes(background)
+        names, outputs = self._input_names(names), self._output_names(outputs)
+        return explain_local(self._predicted, codes, rows, names=names, outputs=outputs, kinds=self.encoder_.inputs)
+
+    def _input_names(self, names: Sequence[str] | None) -> Sequence[str]:
+        """Return the names of the used columns; given names may be those of all columns."""
+        encoder = self.encoder_
+        if names is None:
+            return encoder.columns
+        if isinstance(names, str) or len(names) not in (len(encoder.columns), len(encoder.names)):
+            raise InputError(f"names must hold {len(encoder.columns)} names, got {names!r:.80}")
+        if len(names) == len(encoder.columns):
+            return names
+        return [names[encoder.names.index(name)] for name in encoder.columns]
+
+    def _network_names(self, names: Sequence[str] | None) -> Sequence[str] | None:
+        """Return the names of the inputs of the network; None for a plain array without names."""
+        if names is not None:
+            return names
+        plain = self.encoder_.is_plain and not hasattr(self, "feature_names_in_")
+        return None if plain else self.encoder_.formula_names
+
+    def _output_names(self, outputs: Sequence[str] | None) -> Sequence[str] | None:
+        if outputs is None and hasattr(self, "classes_"):
+            return list(map(str, self.classes_))
+        return outputs if outputs is not None else getattr(self, "target_names_", ()) or None

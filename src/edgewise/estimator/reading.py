@@ -1,0 +1,382 @@
+"""From frames and arrays of a user to the inputs of the network, and honest answers where a row says little."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_X_y
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.interpret.attribution.effects import PATHS
+from edgewise.tables import InputEncoder, Table, frame_table, is_frame
+from edgewise.tables.columns import CategoryInput
+from edgewise.tables.frames import array_table
+
+# Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
+# over all, and explanations compare with the first half, as many as they use paths.
+BACKGROUND_ROWS = 2 * PATHS
+MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
+NAMED_COLUMNS = 3  # columns that a warning names; a choice
+
+ArrayFunction = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class RowCheck:
+    """What the rows of a table lack, or have beyond the training data, from `check_rows`.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns of the table that the model uses.
+    outside : ndarray of bool, shape (N, columns)
+        Numbers beyond the training range by more than a quarter of it, and levels that did not occur in training.
+    missing : ndarray of bool, shape (N, columns)
+        Missing values.
+    averaged : ndarray of bool, shape (N, columns)
+        Values that no training row is like, so that predictions average over the training values of the column.
+    mostly_missing : ndarray of bool, shape (N,)
+        Rows that lack more than half of their values, and more than ten of the training rows did.
+    ranges : tuple of str
+        The training range of each column in words; "" for a category.
+
+    Examples
+    --------
+    >>> from edgewise import KANRegressor
+    >>> X = np.linspace(0, 1, 40)[:, None]
+    >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
+    >>> model.check_rows([[0.5], [7.0]])
+    1 of 2 rows lie outside the training range of x (0 to 1).
+    """
+
+    names: tuple[str, ...]
+    outside: np.ndarray
+    missing: np.ndarray
+    averaged: np.ndarray
+    mostly_missing: np.ndarray
+    ranges: tuple[str, ...]
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Rows with a value outside or with most values missing, shape (N,)."""
+        return self.outside.any(axis=1) | self.mostly_missing
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is to be said about the rows; nothing where all is as in training."""
+        rows = len(self.outside)
+        order = np.argsort(-self.outside.sum(axis=0), kind="stable")
+        strange = [int(i) for i in order if self.outside[:, i].any()]
+        sentences = []
+        for what, columns in (
+            ("lie outside the training range of", [i for i in strange if self.ranges[i]]),
+            ("have a level that training did not have in", [i for i in strange if not self.ranges[i]]),
+        ):
+            if columns:
+                count = int(self.outside[:, columns].any(axis=1).sum())
+                sentences.append(f"{count:,} of {rows:,} rows {what} {self._listed(columns)}")
+        new = self.missing & self.averaged & ~self.mostly_missing[:, None]
+        if new.any():
+            names, count = self._listed(np.flatnonzero(new.any(axis=0))), int(new.any(axis=1).sum())
+            sentences.append(
+                f"{count:,} of {rows:,} rows lack {names}, where training had no missing value: the predictions "
+                "average over the training values"
+            )
+        count = int(self.mostly_missing.sum())
+        if count:
+            sentences.append(f"{count:,} of {rows:,} rows lack most of their values")
+        return tuple(sentences)
+
+    def _listed(self, columns: Sequence[int] | np.ndarray) -> str:
+        """Return the names of some columns, with their ranges where these are at issue."""
+        names = [
+            f"{self.names[i]} ({self.ranges[i]})" if self.ranges[i] and self.outside[:, i].any() else self.names[i]
+            for i in columns[:NAMED_COLUMNS]
+        ]
+        left = len(columns) - NAMED_COLUMNS
+        return ", ".join(names) + (f" and {left} more column{'s' if left > 1 else ''}" if left > 0 else "")
+
+    def to_dict(self, row: int) -> dict[str, str]:
+        """Return the columns of one row that are not as in training, with "outside" or "missing" for each."""
+        words = {}
+        for i, name in enumerate(self.names):
+            if self.outside[row, i]:
+                words[name] = "outside"
+            elif self.missing[row, i]:
+                words[name] = "missing"
+        return words
+
+    def __repr__(self) -> str:
+        return ". ".join(self.sentences or ("All rows lie within the training range",)) + "."
+
+
+class RowReader(BaseEstimator):
+    """Part of the estimators that reads rows: frames with text, dates and missing values, or arrays of numbers.
+
+    `encoder_` has the rules, learned in `fit`. Between a frame and the network are the codes of `InputEncoder`, one
+    number for each column that is used; explanations change codes, so that a category is one input for them.
+    """
+
+    encoder_: InputEncoder
+    background_: np.ndarray
+    feature_names_in_: np.ndarray
+    target_names_: tuple[str, ...]
+    n_features_in_: int
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's description of the estimator: missing values and categories are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # Reading the training rows
+
+    def _read_training(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, **settings: Any
+    ) -> tuple[np.ndarray, Any, np.ndarray | None]:
+        """Learn `encoder_` and `background_`; return the inputs of the network (N, p), and y and the weights checked.
+
+        Rows of weight 0 have no influence.
+        """
+        if settings.get("y_numeric"):
+            _check_numbers(y)
+        self.target_names_ = _target_names(y)
+        frame = _as_frame(X)
+        if frame is None:
+            checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
+            rows, y = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
+            table = _number_table(rows, _array_names(self, rows.shape[1]))
+        else:
+            _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
+            table = frame
+            self.n_features_in_ = len(frame.names)
+            if _has_names(X):
+                self.feature_names_in_ = np.array(frame.names, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        weight = _checked_weight(sample_weight, table.n_rows)
+        used, used_weight = table, weight
+        if weight is not None and not (weight > 0).all():
+            used, used_weight = table.take(weight > 0), weight[weight > 0]
+        self.encoder_ = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
+        self._keep_background(self.encoder_.codes(used), used_weight)
+        left_out = [note for note in self.encoder_.notes if "was left out" in note]
+        if left_out:
+            left = len(left_out) - NAMED_COLUMNS
+            more = f" {left} more columns were left out." if left > 0 else ""
+            warnings.warn(" ".join(left_out[:NAMED_COLUMNS]) + more, EdgewiseWarning, stacklevel=4)
+        return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
+
+    # Reading other rows
+
+    def _codes(self, X: Any) -> np.ndarray:
+        """Return the codes (N, used columns) of rows that have the columns of the training data."""
+        check_is_fitted(self)
+        frame = _as_frame(X)
+        if frame is not None:
+            if not hasattr(self, "feature_names_in_") or not _has_names(X):  # there is no name to go by
+                self._check_width(len(frame.names))
+                frame = _renamed(frame, self.encoder_.names)
+            return self.encoder_.codes(frame)
+        rows = _with_sentences(
+            lambda: check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self, input_name="X"), X
+        )
+        self._check_width(rows.shape[1])
+        used = [self.encoder_.names.index(name) for name in self.encoder_.columns]
+        if self.encoder_.is_plain:
+            return rows[:, used]
+        return self.encoder_.codes(_number_table(rows, self.encoder_.names))
+
+    def _check_width(self, count: int) -> None:
+        if count != self.n_features_in_:
+            expected = f"{type(self).__name__} is expecting {self.n_features_in_} features as input"
+            raise InputError(f"X has {count} features, but {expected}")
+
+    def _warned_codes(self, X: Any) -> np.ndarray:
+        """Return the codes and give one warning about rows that are not like the training rows."""
+        codes = self._codes(X)
+        sentences = self._check_codes(codes).sentences
+        if sentences:
+            warnings.warn("; ".join(sentences), EdgewiseWarning, stacklevel=4)
+        return codes
+
+    def _inputs(self, X: Any) -> np.ndarray:
+        """Return the inputs of the network before scaling, (N, p), with usual values for what is unknown."""
+        return self.encoder_.inputs_of(self._codes(X))
+
+    def check_rows(self, X: ArrayLike) -> RowCheck:
+        """Report for each row what is missing and what lies outside the training data.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+
+        Returns
+        -------
+        RowCheck
+            Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.linspace(0, 1, 40)[:, None]
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
+        >>> check = model.check_rows([[0.5], [7.0]])
+        >>> check.flagged.tolist(), check.to_dict(1)
+        ([False, True], {'x': 'outside'})
+        """
+        return self._check_codes(self._codes(X))
+
+    def _check_codes(self, codes: np.ndarray) -> RowCheck:
+        encoder = self.encoder_
+        ranges = [
+            ""
+            if isinstance(one, CategoryInput) or one.low is None or one.high is None
+            else f"{one.text(one.low)} to {one.text(one.high)}"
+            for one in encoder.inputs
+        ]
+        return RowCheck(
+            encoder.columns,
+            encoder.outside(codes),
+            np.isnan(codes),
+            encoder.unknown(codes),
+            encoder.mostly_missing(codes),
+            tuple(ranges),
+        )
+
+    def _averaged(self, codes: np.ndarray, function: ArrayFunction) -> np.ndarray:
+        """Evaluate a function of the inputs of the network, (N, p) -> (N, m), averaged over what is unknown.
+
+        A cell that has no effect of its own (see `InputEncoder.unknown`) takes the values of all background rows in
+        turn, and the result is the mean: the expectation given what is known, with unknown columns independent of the
+        known ones. For a row of which nothing is known this is the mean prediction, so that probabilities are near the
+        shares of the classes.
+        """
+        result = function(self.encoder_.inputs_of(codes))
+        for rows, several in self._completions(codes):
+            values = function(self.encoder_.inputs_of(several))
+            result[rows] = values.reshape(len(rows), len(self.background_), -1).mean(axis=1)
+        return result
+
+    def _completions(self, codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return positions of rows with unknown cells, and their codes with each background row filled in."""
+        unknown = self.encoder_.unknown(codes)
+        rows = np.flatnonzero(unknown.any(axis=1))
+        if len(rows) == 0:
+            return []
+        parts = []
+        count = max(1, MARGINAL_BATCH // len(self.background_))
+        for start in range(0, len(rows), count):
+            some = rows[start : start + count]
+            several = np.where(unknown[some, None, :], self.background_[None], codes[some, None, :])
+            parts.append((some, several.reshape(-1, codes.shape[1])))
+        return parts
+
+    def _keep_background(self, codes: np.ndarray, weight: np.ndarray | None) -> None:
+        """Store rows that stand for the training data, none of which is a training row.
+
+        Each column holds its weighted quantiles, in an order of its own. What leaves the computer with the model are
+        the distributions of the columns, not the rows.
+        """
+        weight = np.ones(len(codes)) if weight is None else weight
+        levels = np.concatenate([(np.arange(PATHS) + shift) / PATHS for shift in (0.25, 0.75)])
+        rng = np.random.default_rng(0)
+        columns = []
+        for column in codes.T:
+            order = np.lexsort((weight, column))  # NaN last; by weight too, so that sums round alike in any order
+            below = np.cumsum(weight[order])
+            place = np.searchsorted(below, levels * below[-1])
+            values = column[order][np.minimum(place, len(order) - 1)]
+            columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))
+        self.background_ = np.stack(columns, axis=1)
+
+
+def _checked_weight(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True)
+    if not (weight > 0).any():
+        raise InputError("sample_weight must have a positive entry, got only zeros")
+    return weight
+
+
+def _as_frame(X: Any) -> Table | None:
+    """Return X as a Table if it is a frame, or an array with text; None for numbers, which scikit-learn checks."""
+    if is_frame(X):
+        return frame_table(X)
+    if hasattr(X, "dtype") and getattr(X.dtype, "kind", "") not in "OUST":
+        return None
+    try:
+        cells = np.asarray(X, dtype=object)
+    except ValueError:
+        return None
+    if cells.ndim != 2 or not cells.size or not any(isinstance(cell, str) for cell in cells.flat):
+        return None
+    return array_table(cells)
+
+
+def _has_names(X: Any) -> bool:
+    """Return whether a frame has names that say something: those of pandas may be numbers."""
+    return is_frame(X) and all(isinstance(name, str) for name in getattr(X, "columns", ()) if not isinstance(X, Table))
+
+
+def _renamed(table: Table, names: Sequence[str]) -> Table:
+    new = dict(zip(table.names, names, strict=True))
+    return Table(
+        tuple(names),
+        {new[name]: column for name, column in table.columns.items()},
+        {new[name]: what for name, what in table.refused.items()},
+        rows=table.rows,
+        source=table.source,
+        decimal=table.decimal,
+    )
+
+
+def _number_table(rows: np.ndarray, names: Sequence[str]) -> Table:
+    return Table(tuple(names), dict(zip(names, rows.T, strict=True)), rows=np.arange(1, len(rows) + 1), source="X")
+
+
+def _array_names(estimator: RowReader, count: int) -> list[str]:
+    if hasattr(estimator, "feature_names_in_"):
+        return list(map(str, estimator.feature_names_in_))
+    return [f"x{i + 1}" for i in range(count)] if count > 1 else ["x"]
+
+
+def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
+    """Let scikit-learn check numbers; for infinities say in which column and row."""
+    try:
+        return check()
+    except ValueError as error:
+        if "infinity" not in str(error):
+            raise
+        cells = np.asarray(X)
+        if cells.dtype.kind != "f" or cells.ndim != 2 or not np.isinf(cells).any():
+            raise
+        row, column = np.argwhere(np.isinf(cells))[0]
+        raise InputError(
+            f"X must hold finite numbers, got {cells[row, column]} in row {row + 1} of column {column + 1}; "
+            "NaN stands for a missing value"
+        ) from error
+
+
+def _check_numbers(y: Any) -> None:
+    """Raise InputError for targets that are text."""
+    if np.asarray(y).dtype.kind in "UO":
+        for cell in np.asarray(y, dtype=object).ravel():
+            if isinstance(cell, str):
+                raise InputError(f"y must hold numbers, got {cell!r}; KANClassifier predicts classes")
+
+
+def _target_names(y: Any) -> tuple[str, ...]:
+    """Return the name of a Series or the names of the columns of a frame; () where there are none."""
+    if is_frame(y):
+        return frame_table(y, "y").names
+    name = getattr(y, "name", None)
+    return (name,) if isinstance(name, str) and name else ()
