@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise import files
@@ -141,8 +140,8 @@ def load(
     """
     from edgewise.checkpoint import container, model, solution
 
-    inside = Path(path) / FOLDER_MODEL
-    path = inside if inside.is_file() else path
+    if isinstance(path, str | os.PathLike) and os.path.isfile(inside := os.path.join(os.fspath(path), FOLDER_MODEL)):
+        path = inside
     data = files.read_bytes(path)
     with container.errors_of_file("model", path):
         file = container.unpack(data)

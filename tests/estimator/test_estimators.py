@@ -182,3 +182,47 @@ class TestClassifier:
     def test_labels_that_are_none(self, y, sentence):
         with pytest.raises(ValueError, match=sentence):
             KANClassifier().fit(X, y)
+
+
+class TestClasses:
+    """Targets that are no classes, and weights of classes."""
+
+    def test_a_quantity_is_refused(self):
+        for y in (X[:, 0], (1000 * X[:, 0]).astype(int)):
+            with pytest.raises(
+                InputError,
+                match=r"^y must hold classes that repeat, got \d+ different numbers in 100 rows .* KANRegressor",
+            ):
+                KANClassifier().fit(X, y)
+        with pytest.raises(InputError, match="got 100 different labels in 100 rows"):
+            KANClassifier().fit(X, [f"name {i}" for i in range(100)])
+        assert len(KANClassifier(**FIXED).fit(X, np.arange(100) % 20).classes_) == 20
+
+    def test_class_weights_are_weights_of_rows(self):
+        y = np.where(X[:, 0] > 1, "sick", "well")
+        sick = np.mean(y == "sick")
+        rows = np.where(y == "sick", 0.5 / sick, 0.5 / (1 - sick))
+        balanced = KANClassifier(**FIXED, class_weight="balanced").fit(X, y)
+        by_rows = KANClassifier(**FIXED).fit(X, y, sample_weight=rows)
+        by_name = KANClassifier(**FIXED, class_weight={"sick": 0.5 / sick, "well": 0.5 / (1 - sick)}).fit(X, y)
+        assert balanced.predict_proba(X) == pytest.approx(by_rows.predict_proba(X), abs=1e-6)
+        assert by_name.predict_proba(X) == pytest.approx(by_rows.predict_proba(X), abs=1e-6)
+        assert balanced.predict_proba(X)[:, 0].mean() > KANClassifier(**FIXED).fit(X, y).predict_proba(X)[:, 0].mean()
+
+    @pytest.mark.parametrize(
+        ("weight", "message"),
+        [
+            ("even", r"^class_weight must be None, 'balanced' or a dict from class to weight, got 'even'$"),
+            ({"ill": 2}, r"^class_weight must name classes of y \('sick', 'well'\), got 'ill'$"),
+            ({"sick": -1}, r"^class_weight must hold finite numbers of at least 0, got -1 for 'sick'$"),
+        ],
+    )
+    def test_other_class_weights_are_refused(self, weight, message):
+        with pytest.raises(InputError, match=message):
+            KANClassifier(class_weight=weight).fit(X, np.where(X[:, 0] > 1, "sick", "well"))
+
+    def test_the_parameter_is_one_of_the_class(self):
+        assert KANClassifier(class_weight="balanced").get_params()["class_weight"] == "balanced"
+        assert "class_weight" not in KANRegressor().get_params()
+        with pytest.raises(InputError, match="has no argument 'class_weights'; did you mean 'class_weight'"):
+            KANClassifier(class_weights=1)

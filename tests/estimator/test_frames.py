@@ -118,10 +118,10 @@ def test_rows_outside_are_counted_in_one_sentence(fitted):
     assert predicted[7] == pytest.approx(np.dot(share, each))
 
 
-def test_a_row_of_which_nothing_is_known_shows_the_doubt():
+def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
     frame, price = flats()
     label = np.where(price > np.quantile(price, 0.8), "dear", "cheap")
-    model = KANClassifier(**FIXED).fit(frame.drop(columns="name"), label)
+    model = KANClassifier(**FIXED, class_weight={"dear": 1.0}).fit(frame.drop(columns="name"), label)
     assert model.score(frame, label) > 0.9
     nothing = pd.DataFrame({name: [None] for name in frame.columns[:-1]})
     with pytest.warns(EdgewiseWarning, match="1 of 1 rows lack most of their values"):
@@ -131,6 +131,11 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt():
         odds = model.decision_function(nothing)[0]
     assert odds == pytest.approx(np.log(doubt[1] / doubt[0]))
     assert model.check_rows(nothing).mostly_missing.tolist() == [True]
+    edgewise.save(model, tmp_path / "model.safetensors")
+    loaded = edgewise.load(tmp_path)
+    assert loaded.class_weight == {"dear": 1.0}
+    with pytest.warns(EdgewiseWarning):
+        assert loaded.predict_proba(nothing)[0].tolist() == doubt.tolist()
 
 
 def test_unknown_values_widen_the_intervals(fitted):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Number
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -91,9 +91,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     classes_: np.ndarray
 
-    def __init__(
-        self, *parameters: Any, class_weight: Literal["balanced"] | Mapping[Any, float] | None = None, **named: Any
-    ):
+    def __init__(self, *parameters: Any, class_weight: str | Mapping[Any, float] | None = None, **named: Any):
         super().__init__(*parameters, **named)
         self.class_weight = class_weight
 
@@ -227,9 +225,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
 # scikit-learn and people read the parameters from the signature: those of the base class and one more.
 _SHARED = signature(KANEstimator.__init__)
-_OWN = Parameter(
-    "class_weight", Parameter.KEYWORD_ONLY, default=None, annotation="Literal['balanced'] | Mapping[Any, float] | None"
-)
+_OWN = Parameter("class_weight", Parameter.KEYWORD_ONLY, default=None, annotation="str | Mapping | None")
 KANClassifier.__init__.__signature__ = _SHARED.replace(  # type: ignore[attr-defined]
     parameters=[*_SHARED.parameters.values(), _OWN]
 )

@@ -106,6 +106,13 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         if dtype.kind not in CLASS_KINDS or not all(isinstance(value, str | bool | int | float) for value in values):
             raise InputError(f"classes must be text or numbers to be stored, got {dtype}")
         fields["classes"] = {"dtype": dtype.str, "values": values}
+        chosen = estimator.class_weight
+        pairs = (
+            [[_plain(label), float(value)] for label, value in chosen.items()]
+            if isinstance(chosen, Mapping)
+            else chosen
+        )
+        fields["class_weight"] = pairs
     elif isinstance(estimator, KANRegressor):
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
@@ -196,6 +203,12 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     _read_columns(estimator, fields, file.extra["extra"], inputs)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
+        stored = fields.get("class_weight")
+        if isinstance(stored, list):
+            estimator.class_weight = {label: _of_kind(value, float, "a class weight") for label, value in stored}
+        else:
+            _check_search(stored in (None, "balanced"), "an unknown class weight")
+            estimator.class_weight = stored
     elif isinstance(estimator, KANRegressor):
         estimator.target_scaling_ = AffineScaling.from_json(fields["target_scaling"])
         _check_search(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")

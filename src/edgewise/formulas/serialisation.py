@@ -103,6 +103,8 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
     _check_stored(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
+    errors = [error for entry in entries for error in (entry.loss, entry.validation)]
+    _check_stored(not any(error < 0 for error in errors), "a negative squared error")
     stopped = fields.get("stopped")  # Files written before this field was added do not have it.
     return Front(
         entries,
