@@ -326,13 +326,15 @@ def explain_global(
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:MOST_INTERACTING] if importance[i] > 0]
         # Rows are mixed value by value, so that a number below all others can stand for a missing value.
-        gap = np.nan_to_num(np.nanmin(few, axis=0)) - 1 if np.isnan(few).any() else np.full(few.shape[1], -np.inf)
+        missing = np.isnan(few)
+        below = np.nextafter(np.where(missing, 0.0, few).min(axis=0), -np.inf)
+        gap = np.where(missing.any(axis=0), below, -np.inf)
 
         def one_output(rows: torch.Tensor) -> np.ndarray:
             values = rows.detach().numpy()
             return predict(np.where(values == gap, np.nan, values))[:, most_varying]
 
-        known = torch.from_numpy(np.where(np.isnan(few), gap, few))
+        known = torch.from_numpy(np.where(missing, gap, few))
         pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
     sentences = tuple(_sentences(local, importance, effects, pairs, most_varying))
     return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
