@@ -88,7 +88,7 @@ def page(sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick
     order = list(dict.fromkeys(claim.experiment for claim in CLAIMS))
     sections = sorted(sections, key=lambda each: order.index(each.name) if each.name in order else len(order))
     links = ", ".join(f'<a href="#s{n}">{escape(section.name)}</a>' for n, section in enumerate(sections, start=1))
-    body = [f'<nav><p><a href="#claims">Claims</a>, {links}</p></nav>']
+    body = [_STYLE, f'<nav><p><a href="#claims">Claims</a>, {links}</p></nav>']
     body += [f'<section>\n<h2 id="claims">Claims</h2>\n{claims}\n</section>']
     body += [_section(number, section) for number, section in enumerate(sections, start=1)]
     opening = (
@@ -116,18 +116,42 @@ def _section(number: int, section: Section) -> str:
 
 
 def _claims_table(lines: Sequence[tuple[str, ...]]) -> str:
-    """Return the claims as an HTML table of words, each with its command below."""
-    words, top = f'{_WORDS[:-1]}; vertical-align:top"', 'style="vertical-align:top"'
-    head = "".join(f'<th scope="col" style="text-align:left">{escape(each)}</th>' for each in HEADS if each != HEADS[1])
+    """Return the claims as an HTML table of words, each with its command below; on a narrow page each is a block."""
+    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in HEADS if each != HEADS[1])
     body = "\n".join(
-        f'<tr><th scope="row" {words}>{escape(claim)}<br><code>{escape(command)}</code></th>'
-        f"<td {words}>{escape(paper)}</td><td {words}>{escape(ours)}</td><td {top}>{escape(seconds)}</td></tr>"
+        f'<tr><th scope="row">{html_text(claim)}<br><code>{escape(command)}</code></th>'
+        + "".join(
+            f'<td data-head="{escape(name)}">{html_text(cell)}</td>'
+            for name, cell in zip(HEADS[2:], (paper, ours, seconds), strict=True)
+        )
+        + "</tr>"
         for claim, command, paper, ours, seconds in lines
     )
-    widths = "".join(f'<col style="width:{width}%">' for width in (26, 24, 41, 9))
+    widths = "".join(f'<col style="width:{width}%">' for width in (28, 23, 41, 8))
     return (
-        f"<table>\n<colgroup>{widths}</colgroup>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        f'<table class="claims">\n<colgroup>{widths}</colgroup>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>"
     )
+
+
+# What this page adds to the style of the report: tables may be wider than text, and formulas keep a readable width.
+_STYLE = """<style>
+main { max-width: 66rem; }
+h1, p, pre { max-width: 45rem; }
+.claims th, .claims td { white-space: normal; text-align: left; vertical-align: top; }
+.claims tbody tr > * { border-bottom: 0.75px solid var(--hair); padding: 0.55rem 0.6rem; }
+.claims td:last-child, .claims thead th:last-child { text-align: right; }
+.wide tbody th:has(code), .wide td:has(code) { min-width: 17rem; }
+@media screen and (max-width: 40rem) {
+  .claims thead, .claims colgroup { display: none; }
+  .claims tr { display: block; padding: 0.6rem 0; border-bottom: 0.75px solid var(--line); }
+  .claims tbody tr > * { display: block; border: 0; padding: 0.1rem 0; }
+  .claims td:last-child { text-align: left; }
+  .claims td::before { content: attr(data-head) ": "; color: var(--soft); font-style: italic; }
+  .claims tbody th { font-weight: 600; }
+  .wide tbody th:has(code), .wide td:has(code) { min-width: 11rem; }
+}
+</style>"""
 
 
 # Columns of words may wrap; numbers stay on one line, as in the template.
