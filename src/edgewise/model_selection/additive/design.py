@@ -388,26 +388,36 @@ def _main_groups(
 def _margin(column: Column, gram: Array, weight: float, intervals: int, policy: AdditivePolicy) -> Margin:
     """Return the functions of an input that its pairs are made of."""
     size = len(gram)
-    # The three outermost coefficients of each end are equal, so that the spline is constant from the end on.
-    averages = greville(column.knots)
-    low = max(2, int(np.searchsorted(averages, column.tails[0])))
-    high = min(size - 3, int(np.searchsorted(averages, column.tails[1], "right")) - 1)
-    if high <= low:
-        low, high = 2, size - 3
+    low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
+    if high - low < 2:
+        low, high = 0.0, size - 1.0
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)
-    straight = standardised(place, mean, moments)[:, None]
+    straight = standardised(_level_ends(place[:, None], column.knots)[:, 0], mean, moments)[:, None]
     if column.distinct == 2:
         return Margin(straight, np.ones((1, 1)))
-    intervals = min(intervals, column.distinct - 1, high - low)
-    curved = _quadratics(place, intervals)
+    intervals = min(intervals, column.distinct - 1, int(high - low))
+    curved = _level_ends(_quadratics(place, intervals), column.knots)
     inner = curved.T @ moments @ curved
     line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
     line = line / np.sqrt((line.T @ inner @ line).item())
     wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
     change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
     return Margin(change, change.T @ moments @ change)
+
+
+def _level_ends(coef: Array, knots: Array) -> Array:
+    """Return B-spline coefficients (n, k) with the first and the last one such that the slope at the ends is zero.
+
+    The slope at an end knot is the mean of the last two 3 (c_(g+1) - c_g) / (t_(g+4) - t_(g+1)), for the knots beyond
+    the end repeat the last interval (de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
+    """
+    spans = knots[4:-1] - knots[1:-4]
+    coef = coef.copy()
+    coef[0] = coef[1] + (coef[2] - coef[1]) * spans[0] / spans[1]
+    coef[-1] = coef[-2] - (coef[-2] - coef[-3]) * spans[-1] / spans[-2]
+    return coef
 
 
 def _quadratics(place: Array, intervals: int) -> Array:

@@ -87,14 +87,40 @@ def _quadrants(table: NDArray[Any]) -> Array:
     return np.stack([both, first - both, second - both, sums[-1, -1] - first - second + both])
 
 
+def least_worth(tests: int, policy: AdditivePolicy) -> float:
+    """Return what a pair must win in twice the log restricted likelihood, to stay among so many pairs.
+
+    A pair has four variances. Without an effect the likelihood ratio is zero for each with probability one half, so it
+    is distributed as a mixture of chi-square variables with 0 to 4 degrees of freedom and binomial weights [1]_. The
+    level of `AdditivePolicy.pair_level` is divided by the number of tests (Bonferroni).
+
+    References
+    ----------
+    .. [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
+
+    Examples
+    --------
+    >>> round(least_worth(1, AdditivePolicy()), 2), round(least_worth(45, AdditivePolicy()), 2)
+    (10.02, 18.15)
+    """
+    from scipy.special import gammaincc  # imported late: `import edgewise` stays light
+
+    level, low, high = policy.pair_level / tests, 0.0, 1000.0
+    for _ in range(60):  # halving: 1000 / 2^60 is none
+        middle = (low + high) / 2
+        tail = sum(weight * float(gammaincc(k / 2, middle / 2)) for k, weight in ((1, 4), (2, 6), (3, 4), (4, 1))) / 16
+        low, high = (middle, high) if tail > level else (low, middle)
+    return low
+
+
 def choose_pairs(
     design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
 ) -> tuple[Design, Solution]:
-    """Add the pairs that earn their odds to an additive model.
+    """Add the pairs that a likelihood-ratio test keeps to an additive model.
 
-    In each round the best ranked pairs join, all strengths are estimated again, and pairs whose restricted likelihood
-    does not beat their odds among all pairs leave one at a time, the poorest first; strengths are estimated again
-    after each, so curves that vanished beside a pair come back. This is done with the fewest intervals in the margins;
+    In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
+    `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
+    pair come back. This is done with the fewest intervals in the margins;
     those that the rows warrant come at the end, if the restricted likelihood rises.
 
     Parameters
@@ -113,8 +139,11 @@ def choose_pairs(
     """
     policy = design.policy
     inputs = _candidates(design, solution)
-    prior = float(np.log(len(inputs) * (len(inputs) - 1) / 2 + 1))
-    screen = policy.pair_screen * (prior + float(np.log(policy.pair_bins)))
+    count = len(inputs) * (len(inputs) - 1) // 2
+    if not count:
+        return design, solution
+    screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
+    least = least_worth(count * y.shape[1], policy)
     tried: set[Pair] = set()
     for _ in range(policy.pair_rounds):
         scores: dict[Pair, float] = {}
@@ -136,11 +165,11 @@ def choose_pairs(
         solution = solve(design, x, y, weight, solution)
         while design.pairs:
             worths = [_worth(design, solution, part.inputs) for part in design.pairs]
-            poor = [number for number, worth in enumerate(worths) if worth < policy.pair_odds * prior]
+            poor = [number for number, worth in enumerate(worths) if worth < least]
             if not poor:
                 break
-            # Those that win nothing at all leave together; where a pair wins something others may take its place.
-            leaving = {n for n in poor if worths[n] <= prior} or {min(poor, key=worths.__getitem__)}
+            # Those that win little leave together; where a pair wins something others may take its place.
+            leaving = {n for n in poor if worths[n] < least / 2} or {min(poor, key=worths.__getitem__)}
             kept = [part.inputs for number, part in enumerate(design.pairs) if number not in leaving]
             if set(kept) == {part.inputs for part in before[0].pairs}:
                 design, solution = before
