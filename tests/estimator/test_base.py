@@ -6,10 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -300,6 +302,19 @@ class TestCompany:
         search = GridSearchCV(line, grid, cv=2).fit(X, Y)
         assert search.best_params_ == {"kanregressor__grid_size": 3, "kanregressor__regularization": 1e-3}
         assert search.best_score_ > 0.9
+
+    @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of test rows outside the training rows
+    def test_weights_are_routed(self):
+        weight = np.arange(60) % 3 + 1.0
+        with sklearn.config_context(enable_metadata_routing=True):
+            asks = KANRegressor(**FIXED).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+            routed = cross_validate(asks, X[:, :1], Y, cv=2, params={"sample_weight": weight}, error_score="raise")
+        assert np.isfinite(routed["test_score"]).all()
+
+    def test_select_from_model(self):
+        more = np.column_stack([np.random.default_rng(2).normal(size=60), X])
+        chosen = SelectFromModel(KANRegressor(**FIXED), threshold=0.1).fit(more, Y).get_support()
+        assert chosen.tolist() == [False, True, True]
 
     def test_permutation_importance(self):
         more = np.column_stack([X, np.random.default_rng(2).normal(size=60)])

@@ -124,3 +124,25 @@ def test_several_numbers_have_no_formula():
     X, y = law()
     with pytest.raises(InputError, match="this one predicts several"):
         KANRegressor(**SMALL).fit(X, np.stack([y, y], 1)).fit_equations(X, y)
+
+
+def test_before_the_search_a_sentence_says_what_to_do():
+    X = np.linspace(0, 1, 40)[:, None]
+    fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
+    with pytest.raises(NotFittedError, match=r"^there are no equations yet: call fit_equations\(X, y\) first$"):
+        fitted.equations_  # noqa: B018
+    assert not hasattr(fitted, "equations_")
+    with pytest.raises(AttributeError, match="'KANRegressor' object has no attribute 'equation'"):
+        fitted.equation  # noqa: B018
+
+
+@pytest.mark.slow
+def test_a_category_is_one_indicator_in_formulas():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"area": rng.uniform(20, 100, 200), "city": rng.choice(["Bonn", "Köln"], 200)})
+    price = 3 * frame["area"] + 50.0 * (frame["city"] == "Köln")
+    fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-4).fit(frame, price)
+    assert (
+        fitted.fit_equations(frame, price, time_limit=5).equations_.best.formula.text(3) == "3*area + 50*[city is Köln]"
+    )

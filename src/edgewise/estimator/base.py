@@ -17,8 +17,12 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
+from edgewise.estimator.encoder_source import c_encoder, python_encoder
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
+from edgewise.export.c_code import c_source
+from edgewise.export.numpy_code import python_source
+from edgewise.files import write_bytes
 from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.candidates import train_candidate
 from edgewise.model_selection.search import SearchReport
@@ -198,6 +202,11 @@ class KANEstimator(RowExplainer, KnownKeywords):
         `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
         the order of `classes_`, equal up to rounding, in float64.
 
+        Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
+        `encoder_.feature_names`; `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
+        and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
+        as the most frequent level.
+
         Parameters
         ----------
         path : path-like
@@ -232,7 +241,12 @@ class KANEstimator(RowExplainer, KnownKeywords):
             if outputs is None and classes:
                 outputs = [f"probability of {label}" for label in self.classes_]
             labels = {"names": self._network_names(names), "outputs": outputs}
-        WRITERS[ending](self.model_, path, units=units, **labels)
+        if self.encoder_.is_plain or ending not in (".py", ".c"):
+            WRITERS[ending](self.model_, path, units=units, **labels)
+            return
+        source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
+        text = source(self.model_, units=units, **labels) + encoder(self.encoder_)
+        write_bytes(path, text.encode())
 
 
 def canonical_rows(

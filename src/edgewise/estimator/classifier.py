@@ -31,8 +31,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Parameters
     ----------
-    hidden : "auto" or tuple of int, default="auto"
-        Nodes of the hidden layers, for example (5,); () is an additive model. "auto" chooses.
+    hidden : "auto", int or tuple of int, default="auto"
+        Nodes of the hidden layers, for example 5 or (5, 3); () is an additive model. "auto" chooses.
     grid_size : "auto" or int, default="auto"
         Knot intervals of every edge. "auto" chooses.
     degree : int, default=3
@@ -71,6 +71,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         Steps of that fit.
     parameter_count_ : int
         Number of trainable parameters.
+    encoder_ : InputEncoder
+        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
+        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
+    background_ : ndarray of shape (64, columns)
+        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
+        them where a value is unknown, and explanations compare with them. No training row is among them: each column
+        has its quantiles in an order of its own.
+    target_names_ : tuple of str
+        Name of y if it is a Series or a frame.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Share of each column in what moves the predictions.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 

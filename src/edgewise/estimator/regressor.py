@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
@@ -35,8 +36,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     Parameters
     ----------
-    hidden : "auto" or tuple of int, default="auto"
-        Nodes of the hidden layers, for example (5,); () is an additive model. "auto" chooses.
+    hidden : "auto", int or tuple of int, default="auto"
+        Nodes of the hidden layers, for example 5 or (5, 3); () is an additive model. "auto" chooses.
     grid_size : "auto" or int, default="auto"
         Knot intervals of every edge. "auto" chooses.
     degree : int, default=3
@@ -78,6 +79,17 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         A sentence on the calibration of the error bars, or the reason why there are none.
     equations_ : Front
         Formulas, after `fit_equations`.
+    encoder_ : InputEncoder
+        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
+        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
+    background_ : ndarray of shape (64, columns)
+        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
+        them where a value is unknown, and explanations compare with them. No training row is among them: each column
+        has its quantiles in an order of its own.
+    target_names_ : tuple of str
+        Name of y if it is a Series or a frame.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Share of each column in what moves the predictions.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -93,6 +105,17 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     >>> model = KANRegressor(hidden=(), grid_size=4, regularization=1e-6).fit(X, np.sin(2 * X[:, 0]) + X[:, 1] ** 2)
     >>> model.predict([[0.5, 0.5]]).round(2)
     array([1.09])
+
+    A frame goes in as it is, with text, categories, dates and missing values:
+
+    >>> import pandas
+    >>> flats = pandas.DataFrame({"area": [30, 50, None, 90] * 10, "city": ["Bonn", "Ulm"] * 20})
+    >>> price = 2 * flats["area"].fillna(60) + 25.0 * (flats["city"] == "Ulm")
+    >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(flats, price.rename("price"))
+    >>> model.encoder_.feature_names
+    ('area', 'area is missing', 'city is Ulm')
+    >>> model.explain_global(flats).names
+    ('area', 'city')
     """
 
     target_scaling_: AffineScaling
@@ -255,6 +278,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return lambda points: bars.edge_std(
             self.model_, layer, torch.as_tensor(points, dtype=inputs.dtype), inputs
         ).numpy()
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to do where formulas are asked for before they were searched for."""
+        if name == "equations_":  # an AttributeError too, so that hasattr is False
+            raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def error_bars_said_(self) -> str:

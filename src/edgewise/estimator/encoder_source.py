@@ -1,0 +1,118 @@
+"""The encoder of a table as Python and C source, for exported models that read text, dates and missing values."""
+
+from __future__ import annotations
+
+import re
+
+from edgewise.tables import InputEncoder
+from edgewise.tables.columns import CategoryInput, NumberInput
+
+_PYTHON = '''
+
+# Columns of the table: for a number (median, is an input, its absence is an input, first day of a date or ""); for a
+# category (number of each level, how many there are, the usual one, the one of other texts, the one of None).
+FIELDS = {fields}
+
+
+def inputs(row):
+    """Inputs of `predict` for a row of the table, {{column: value}}; None and NaN are missing values.
+
+    A number, a date or its text as "2024-05-31", or the text of a category. A missing value that training did not
+    have counts as the median, a text that it did not have as the usual level.
+    """
+    x = []
+    for name, field in FIELDS.items():
+        value = row.get(name)
+        if value is not None and value != value:
+            value = None
+        if len(field) == 5:
+            levels, count, usual, other, missing = field
+            text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+            place = missing if value is None else levels.get(text, other)
+            place = usual if place is None else place
+            x += [float(place == k) for k in range(count == 2, count)]
+            continue
+        median, is_input, has_flag, first_day = field
+        if first_day and value is not None:
+            day = value if isinstance(value, datetime.date) else datetime.datetime.fromisoformat(str(value))
+            start = datetime.datetime.fromisoformat(first_day)
+            if not isinstance(day, datetime.datetime):
+                day = datetime.datetime(day.year, day.month, day.day)
+            value = (day - start) / datetime.timedelta(days=1)
+        if is_input:
+            x.append(median if value is None else float(value))
+        if has_flag:
+            x.append(float(value is None))
+    return x
+
+
+def predict_rows(rows):
+    """Outputs for rows of the table, each {{column: value}}."""
+    return predict([inputs(row) for row in rows])
+'''
+
+
+def python_encoder(encoder: InputEncoder) -> str:
+    """Return Python source that follows that of `predict`: `inputs(row)` and `predict_rows(rows)`.
+
+    Examples
+    --------
+    >>> encoder = InputEncoder((CategoryInput("city", ("Bonn", "Ulm"), False, "Ulm"),), names=("city",))
+    >>> space = {"predict": lambda x: x}
+    >>> exec(python_encoder(encoder), space)
+    >>> space["predict_rows"]([{"city": "Ulm"}, {"city": "Bonn"}, {"city": "elsewhere"}])
+    [[1.0], [0.0], [1.0]]
+    """
+    lines = []
+    for one in encoder.inputs:
+        if isinstance(one, CategoryInput):
+            count, levels = len(one.state_names), {level: i for i, level in enumerate(one.levels)}
+            other = len(one.levels) if one.other else None
+            value: tuple[object, ...] = (levels, count, _usual(one), other, count - 1 if one.missing else None)
+        else:
+            value = (one.median, one.value, one.flag, one.first_day)
+        lines.append(f"    {one.name!a}: {value!a},\n")
+    body = _PYTHON.format(fields="{\n" + "".join(lines) + "}")
+    return "\n\nimport datetime" + body
+
+
+def c_encoder(encoder: InputEncoder) -> str:
+    """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
+    about, body, place = [], [], 0
+    for i, one in enumerate(encoder.inputs):
+        name = re.sub(r"[^ -~]|[*/\\?]", "_", one.name)
+        if isinstance(one, NumberInput):
+            kind = f"days since {one.first_day}" if one.first_day else "a number"
+            about.append(f"   number[{i}]: {name}, {kind}, NAN if missing")
+            if one.value:
+                body.append(f"    x[{place}] = isnan(number[{i}]) ? {one.median!r} : number[{i}];\n")
+                place += 1
+            if one.flag:
+                body.append(f"    x[{place}] = isnan(number[{i}]) ? 1.0 : 0.0;\n")
+                place += 1
+            continue
+        about.append(f"   text[{i}]: {name}, in UTF-8, NULL if missing")
+        count = len(one.state_names)
+        rest = len(one.levels) if one.other else _usual(one)
+        missing = count - 1 if one.missing else _usual(one)
+        tests = "".join(f" !strcmp(text[{i}], {_c_string(level)}) ? {k} :" for k, level in enumerate(one.levels))
+        body.append(f"    level = !text[{i}] ? {missing} :{tests} {rest};\n")
+        for k in range(count == 2, count):
+            body.append(f"    x[{place}] = level == {k} ? 1.0 : 0.0;\n")
+            place += 1
+    declared = "    int level;\n" if any(isinstance(one, CategoryInput) for one in encoder.inputs) else ""
+    head = "\n/* Fills the x of predict for one row of the table; entries of the other kind are not read.\n"
+    return (
+        "\n#include <string.h>\n" + head + "\n".join(about) + " */\n"
+        f"void inputs(const double *number, const char *const *text, double *x)\n{{\n{declared}{''.join(body)}}}\n"
+    )
+
+
+def _usual(column: CategoryInput) -> int:
+    return len(column.state_names) - 1 if column.usual is None else column.levels.index(column.usual)
+
+
+def _c_string(text: str) -> str:
+    """Return a C string of UTF-8 bytes; octal escapes, since they end after three digits."""
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{plain}"'
