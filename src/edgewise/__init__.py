@@ -2,9 +2,10 @@
 
 The first call for a table is `KANRegressor().fit(X, y)`, and `edgewise.pde.solve` for a differential equation.
 
-Estimators of scikit-learn: `KANRegressor`, `KANClassifier`. Networks and their training: `KAN`, `fit`. Reading a
-trained network: `explain_global`, `prune`, `symbolify`, `formula`. Formulas from data: `find_formula`. Differential
-equations: `edgewise.pde`. Figures: `edgewise.plot`. Files: `save`, `load`. Sub-packages are loaded when first used.
+Estimators of scikit-learn: `KANRegressor`, `KANClassifier`, `KANSurvival`. Networks and their training: `KAN`, `fit`.
+Reading a trained network: `explain_global`, `prune`, `symbolify`, `formula`. Formulas from data: `find_formula`.
+Differential equations: `edgewise.pde`. Figures: `edgewise.plot`. Files: `save`, `load`. Sub-packages are loaded when
+first used.
 """
 
 from importlib import import_module
@@ -37,7 +38,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     )
     from edgewise.discovery import find_formula
     from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
-    from edgewise.estimator import KANClassifier, KANRegressor
+    from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
     from edgewise.formulas import Formula
     from edgewise.interpret import (
         deepen,
@@ -94,6 +95,7 @@ __all__ = [
     "KANClassifier",
     "KANLayer",
     "KANRegressor",
+    "KANSurvival",
     "LevenbergMarquardt",
     "OrdinalClassification",
     "ProductLayer",
@@ -164,6 +166,7 @@ _LAZY = {
     "KANClassifier": "edgewise.estimator",
     "KANLayer": "edgewise.nn",
     "KANRegressor": "edgewise.estimator",
+    "KANSurvival": "edgewise.estimator",
     "LBFGS": "edgewise.train",
     "LevenbergMarquardt": "edgewise.train",
     "MLP": "edgewise.nn",

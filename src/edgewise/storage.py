@@ -15,12 +15,12 @@ from edgewise.nn.model import KAN
 FOLDER_MODEL = "model.safetensors"  # the model in a folder that `edgewise fit` wrote
 
 if TYPE_CHECKING:
-    from edgewise.estimator import KANClassifier, KANRegressor
+    from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
     from edgewise.pde import PDE, Solution
 
 
 def save(
-    obj: KAN | MLP | KANRegressor | KANClassifier | Solution,
+    obj: KAN | MLP | KANRegressor | KANClassifier | KANSurvival | Solution,
     path: str | os.PathLike[str],
     *,
     extra: Mapping[str, Any] | None = None,
@@ -33,7 +33,7 @@ def save(
 
     Parameters
     ----------
-    obj : KAN, MLP, KANRegressor, KANClassifier or Solution
+    obj : KAN, MLP, KANRegressor, KANClassifier, KANSurvival or Solution
         The object. Of an estimator, the progress callback is not stored, and a `random_state` that is a generator
         becomes None. Of a solution, the equation is not stored, because it is code.
     path : path-like
@@ -86,7 +86,7 @@ def save(
     else:
         kind = type(obj)
         raise InputError(
-            "obj must be a KAN, an MLP, a fitted KANRegressor or KANClassifier, or a Solution, "
+            "obj must be a KAN, an MLP, a fitted KANRegressor, KANClassifier or KANSurvival, or a Solution, "
             f"got {kind.__module__}.{kind.__qualname__}"
         )
 
@@ -114,7 +114,7 @@ def load(
 
     Returns
     -------
-    KAN, MLP, KANRegressor, KANClassifier or Solution
+    KAN, MLP, KANRegressor, KANClassifier, KANSurvival or Solution
         The object, with models on the CPU. `edgewise.checkpoint.read` gives the other contents of a model file.
 
     Raises

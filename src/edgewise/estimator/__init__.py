@@ -1,4 +1,4 @@
-"""scikit-learn estimators made of KANs: `KANRegressor` and `KANClassifier`.
+"""scikit-learn estimators made of KANs: `KANRegressor`, `KANClassifier` and `KANSurvival`.
 
 Each scales a table, lets the room `model_selection` choose and train a network, and delegates everything else:
 explanations, export, error bars, and formulas (`fit_equations`). `edgewise.save` and `edgewise.load` write and read
@@ -15,5 +15,6 @@ except ImportError as error:
 from edgewise.estimator.classifier import KANClassifier
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.storage import load_estimator, save_estimator
+from edgewise.estimator.survival import KANSurvival
 
-__all__ = ["KANClassifier", "KANRegressor", "load_estimator", "save_estimator"]
+__all__ = ["KANClassifier", "KANRegressor", "KANSurvival", "load_estimator", "save_estimator"]

@@ -15,6 +15,7 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
 from edgewise.estimator.regressor import KANRegressor
+from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
@@ -39,7 +40,7 @@ def save_estimator(
 
     Parameters
     ----------
-    estimator : KANRegressor or KANClassifier
+    estimator : KANRegressor, KANClassifier or KANSurvival
         The fitted estimator. Its progress callback is not stored, and a `random_state` that is a generator becomes
         None.
     path : path-like
@@ -72,7 +73,7 @@ def save_estimator(
     """
     estimator, path = files.object_then_path(estimator, path, "edgewise.estimator.save_estimator")
     if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
-        raise InputError(f"estimator must be a fitted KANRegressor or KANClassifier, got {estimator!r}")
+        raise InputError(f"estimator must be a fitted KANRegressor, KANClassifier or KANSurvival, got {estimator!r}")
     bars = getattr(estimator, "error_bars_", None)
     checkpoint.write(
         estimator.model_,
@@ -84,6 +85,8 @@ def save_estimator(
 
 def _fields(estimator: KANEstimator) -> dict[str, Any]:
     """Everything of a fitted estimator except its network, as plain values."""
+    if isinstance(estimator, KANSurvival):
+        return estimator.fields()
     parameters = {name: _plain(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
@@ -141,7 +144,7 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str
 
     Returns
     -------
-    estimator : KANRegressor or KANClassifier
+    estimator : KANRegressor, KANClassifier or KANSurvival
         The fitted estimator.
     extra : dict
         The facts.
@@ -191,6 +194,10 @@ def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> K
 def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     """Build the estimator from checked fields; everything that is wrong raises one of the errors named above."""
     fields = file.extra["estimator"]
+    if fields["kind"] == "KANSurvival":
+        _check_search(isinstance(file.model, KAN), "a network that is no KAN")
+        assert isinstance(file.model, KAN)
+        return KANSurvival.from_fields(fields, file.model)
     estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
     model = file.model
     _check_search(isinstance(model, KAN), "a network that is no KAN")

@@ -183,11 +183,11 @@ class _State:
         design, old = self.design, before.design
         self.strengths = list(before.starts(design))
         self.coefs[:, : design.mains] = before.coef[: design.mains].T
-        places = {part.inputs: number for number, part in enumerate(old.pairs)}
         for number, part in enumerate(design.pairs):
-            if part.inputs in places:
-                own, other = design.columns_of_pair(number), old.columns_of_pair(places[part.inputs])
-                self.coefs[:, own] = before.coef[other].T
+            for place, other in enumerate(old.pairs):
+                if part is other:
+                    own = design.columns_of_pair(number)
+                    self.coefs[:, own] = before.coef[old.columns_of_pair(place)].T
         self.eta = design.link(self.coefs.T, self.x)
         if isinstance(before.family, type(self.family)):
             self.family = before.family.prepared(self.y, self.weight)

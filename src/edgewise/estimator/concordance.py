@@ -1,0 +1,80 @@
+"""Harrell's concordance index of risk scores with censored times, in n log^2 n operations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewise.errors import InputError
+
+TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-survival
+
+
+def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
+    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score.
+
+    Two rows are comparable if the earlier time is that of an event, or if the times are equal and one is an event and
+    the other censored. Pairs with equal risk scores count half.
+
+    Parameters
+    ----------
+    event : ndarray of bool, shape (N,)
+        True for an event, False where the row was censored.
+    time : ndarray of shape (N,)
+        Times of the event or of censoring.
+    risk : ndarray of shape (N,)
+        Risk scores, higher for earlier events.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0.5 for scores without information.
+
+    Raises
+    ------
+    InputError
+        If no two rows are comparable.
+
+    References
+    ----------
+    .. [1] F. E. Harrell, K. L. Lee and D. B. Mark, "Multivariable prognostic models", Statistics in Medicine 15 (1996),
+       361-387.
+
+    Examples
+    --------
+    >>> event, time = np.array([True, True, False, True]), np.array([1.0, 2.0, 2.5, 3.0])
+    >>> concordance_index(event, time, np.array([4.0, 3.0, 1.0, 2.0]))
+    1.0
+    """
+    levels = np.cumsum(np.r_[False, np.diff(np.sort(risk)) > TIE])
+    rank = np.empty(len(risk), dtype=np.int64)
+    rank[np.argsort(risk, kind="stable")] = levels
+    # Events come before censored rows of the same time, so that a row is comparable with all later ones, but for
+    # events of its own time. These have ascending ranks, so none of them looks concordant.
+    order = np.lexsort((rank, ~event, time))
+    event, time, rank = event[order], time[order], rank[order]
+    lower, equal = _later(rank, event)
+    comparable = float((event * np.arange(len(event))[::-1]).sum())
+    _, same_time = np.unique(time[event], return_counts=True)
+    _, same_both = np.unique(np.column_stack([time[event], rank[event]]), axis=0, return_counts=True)
+    comparable -= float((same_time * (same_time - 1) / 2).sum())
+    equal -= float((same_both * (same_both - 1) / 2).sum())
+    if comparable <= 0:
+        raise InputError("y must have an event before the time of another row, got no comparable pair")
+    return float((lower + equal / 2) / comparable)
+
+
+def _later(rank: np.ndarray, event: np.ndarray) -> tuple[float, float]:
+    """Count the pairs of an event and a later row with a lower, and with an equal, rank, by merging sorted runs."""
+    rows, place = len(rank), np.arange(len(rank))
+    lower, equal, width = 0.0, 0.0, 1
+    while width < rows:
+        block, right = place // (2 * width), (place // width) % 2 == 1
+        key = block * (rows + 1) + rank
+        keys = np.sort(key[right])
+        left = key[event & ~right]
+        start = np.searchsorted(keys, (left // (rows + 1)) * (rows + 1))
+        below, reached = np.searchsorted(keys, left), np.searchsorted(keys, left, "right")
+        lower += float((below - start).sum())
+        equal += float((reached - below).sum())
+        width *= 2
+    return lower, equal

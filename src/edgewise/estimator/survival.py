@@ -1,0 +1,348 @@
+"""Times until an event, some of them censored: a KAN as the log hazard of Cox's model (`KANSurvival`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from edgewise.checks import is_integer
+from edgewise.errors import InputError
+from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.concordance import concordance_index
+from edgewise.model_selection.additive import AdditiveModel, FamilySolver, fit_additive
+from edgewise.model_selection.additive.families import Cox
+from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.tables.scaling import AffineScaling
+
+PAIRS = ("auto", "none")
+FOLDS = 5  # that decide between pairs and none; a choice: the customary number (Hastie et al., 2nd ed., section 7.10)
+
+
+@dataclass(frozen=True, eq=False)
+class StepFunction:
+    """Function of time that is constant between steps, from the right continuous, as scikit-survival has it.
+
+    Parameters
+    ----------
+    x : ndarray of shape (T,)
+        Times of the steps, ascending.
+    y : ndarray of shape (T,)
+        Values from each step on.
+    before : float
+        Value before the first step.
+
+    Examples
+    --------
+    >>> StepFunction(np.array([1.0, 2.0]), np.array([0.8, 0.5]), 1.0)([0.0, 1.0, 1.5, 9.0]).tolist()
+    [1.0, 0.8, 0.8, 0.5]
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    before: float
+
+    def __call__(self, time: ArrayLike) -> np.ndarray:
+        """Return the values at some times, in their shape."""
+        place = np.searchsorted(self.x, np.asarray(time, dtype=np.float64), "right")
+        return np.r_[self.before, self.y][place]
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """Times that the data speak about: from 0 to the last event."""
+        return 0.0, float(self.x[-1])
+
+
+class KANSurvival(KANEstimator):
+    """Kolmogorov-Arnold network as the log hazard of Cox's proportional hazards model, for censored times.
+
+    The hazard of a row is baseline(t) * exp(f(x)). f is a sum of one curve of each input, and of surfaces of pairs of
+    inputs where held-out rows show that they help; restricted maximum likelihood decides how smooth each is. The
+    partial likelihood needs no baseline; Breslow's estimate of it follows, and with it the survival function of each
+    row. Names and conventions are those of scikit-survival. Duplicates and the order of rows make no difference, and
+    with Breslow's ties a weight of 2 is the same as the row twice.
+
+    Parameters
+    ----------
+    pairs : "auto" or "none", default="auto"
+        Whether surfaces of pairs of inputs may join the curves.
+    ties : {"breslow", "efron"}, default="breslow"
+        How events at equal times share a risk set.
+    random_state : int, default=0
+        Seed of the folds.
+
+    Attributes
+    ----------
+    model_ : KAN
+        Network in float64, from scaled inputs to the risk score.
+    input_scaling_ : AffineScaling
+        Map from the units of X to those of the network.
+    input_limits_ : ndarray of shape (d, 2)
+        Interval to which each scaled input is clipped.
+    pairs_ : tuple of (int, int)
+        The pairs of inputs that act together.
+    unique_times_ : ndarray of shape (T,)
+        Times of events in the training data, ascending.
+    baseline_hazard_ : ndarray of shape (T,)
+        Cumulative hazard of a row of risk score 0 from each of these times on.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn.
+
+    References
+    ----------
+    .. [1] D. R. Cox, "Regression models and life-tables", JRSS B 34 (1972), 187-220.
+    .. [2] S. N. Wood, N. Pya and B. Saefken, "Smoothing parameter and model selection for general smooth models", JASA
+       111 (2016), 1548-1563: additive Cox models.
+
+    Examples
+    --------
+    >>> from edgewise import KANSurvival
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, (200, 2))
+    >>> time, censored = rng.exponential(np.exp(-3 * X[:, 0] ** 2)), rng.exponential(2, 200)
+    >>> model = KANSurvival(pairs="none").fit(X, (time <= censored, np.minimum(time, censored)))
+    >>> low, high = model.predict([[0.0, 0.0], [0.9, 0.0]])
+    >>> bool(low < high)
+    True
+    >>> survival = model.predict_survival_function([[0.0, 0.0]])[0]
+    >>> bool(survival(0.0) == 1.0 and survival(0.1) > survival(1.0))
+    True
+    """
+
+    input_limits_: np.ndarray
+    pairs_: tuple[tuple[int, int], ...]
+    unique_times_: np.ndarray
+    baseline_hazard_: np.ndarray
+
+    def __init__(self, pairs: str = "auto", ties: str = "breslow", random_state: int = 0):
+        self.pairs = pairs
+        self.ties = ties
+        self.random_state = random_state
+
+    @torch.inference_mode(False)
+    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the log hazard and the baseline.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+            Finite numbers.
+        y : structured array of shape (N,), or pair of array-likes
+            Event (True, or False where the row was censored) and time: a structured array with one field of each, or
+            the pair (event, time).
+        sample_weight : array-like of shape (N,), optional
+            Nonnegative weights.
+
+        Returns
+        -------
+        self : KANSurvival
+
+        Raises
+        ------
+        InputError
+            If a parameter, y or a weight is invalid, or y has no event.
+        ValueError
+            If X is invalid; the message is that of scikit-learn.
+        """
+        if self.pairs not in PAIRS:
+            raise InputError(f"pairs must be 'auto' or 'none', got {self.pairs!r}")
+        if not is_integer(self.random_state) or self.random_state < 0:
+            raise InputError(f"random_state must be an integer of at least 0, got {self.random_state!r}")
+        family = Cox(self.ties)
+        rows = self._validated(X, ensure_min_samples=2)
+        times = family.checked(_time_and_event(y, len(rows)))
+        rows, times, weight = canonical_rows(rows, times, self._checked_weight(sample_weight, rows))
+        family.checked(times)  # rows of weight zero are gone
+        scaling = AffineScaling.fit(rows, weight)
+        scaled = scaling.transform(rows)
+        additive = self._chosen(scaled, times, weight, family)
+        model, limits = additive.to_kan(), additive.limits
+        risk = additive.predict_link(scaled)[:, 0]
+        self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
+        self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
+        return self
+
+    def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
+        """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
+        solver = FamilySolver(family)
+        plain = fit_additive(x, y, weight, family=solver, pairs=())
+        if self.pairs == "none" or x.shape[1] < 2:
+            return plain
+        rich = fit_additive(x, y, weight, family=solver)
+        if not rich.pairs:
+            return plain
+        gain = np.zeros(len(y))
+        order = np.random.default_rng(self.random_state).permutation(len(y))
+        folds = np.empty(len(y), dtype=np.int64)
+        folds[order[np.argsort(y[order, 1], kind="stable")]] = np.arange(len(y)) % FOLDS  # events are spread evenly
+        for fold in range(FOLDS):
+            out, held = folds != fold, folds == fold
+            if not (y[out, 1].any() and y[held, 1].any()):
+                continue
+            fitted = [fit_additive(x[out], y[out], weight[out], family=solver, pairs=p) for p in ((), rich.pairs)]
+            losses = [
+                family.prepared(y[held], weight[held]).loss(y[held], model.predict_link(x[held])[:, 0])
+                for model in fitted
+            ]
+            gain[held] = weight[held] * (losses[0] - losses[1])
+        return rich if gain.sum() > np.sqrt(len(y)) * gain.std() else plain
+
+    def _to_network(self, X: np.ndarray) -> Tensor:
+        """Scale checked rows (N, d) to the inputs of the network."""
+        with np.errstate(over="ignore"):  # values that overflow are clipped
+            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *self.input_limits_.T))
+
+    def _outputs(self, X: np.ndarray) -> np.ndarray:
+        return predict_in_batches(self.model_, self._to_network(X)).numpy()
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict risk scores: the log hazard relative to that of a row of score 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Higher for earlier events; the mean over the training rows is about zero.
+        """
+        return self._outputs(self._checked_rows(X))[:, 0]
+
+    def predict_cumulative_hazard_function(self, X: ArrayLike, return_array: bool = False) -> np.ndarray:
+        """Predict the cumulative hazard of each row as a function of time.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        return_array : bool, default=False
+            Whether to return the values at `unique_times_` instead of functions.
+
+        Returns
+        -------
+        ndarray of shape (N,) of `StepFunction`, or ndarray of shape (N, T)
+        """
+        return self._steps(np.exp(self.predict(X))[:, None] * self.baseline_hazard_, 0.0, return_array)
+
+    def predict_survival_function(self, X: ArrayLike, return_array: bool = False) -> np.ndarray:
+        """Predict the probability of no event until each time, for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        return_array : bool, default=False
+            Whether to return the values at `unique_times_` instead of functions.
+
+        Returns
+        -------
+        ndarray of shape (N,) of `StepFunction`, or ndarray of shape (N, T)
+        """
+        hazard = np.exp(self.predict(X))[:, None] * self.baseline_hazard_
+        return self._steps(np.exp(-hazard), 1.0, return_array)
+
+    def _steps(self, values: np.ndarray, before: float, return_array: bool) -> np.ndarray:
+        if return_array:
+            return values
+        functions = np.empty(len(values), dtype=object)
+        functions[:] = [StepFunction(self.unique_times_, row, before) for row in values]
+        return functions
+
+    def score(self, X: ArrayLike, y: Any) -> float:
+        """Return Harrell's concordance index of the risk scores, see `concordance_index`.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, d)
+        y : structured array of shape (N,), or pair of array-likes
+            Event and time, as for `fit`.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InputError
+            If y is invalid or no two rows are comparable.
+        """
+        risk = self.predict(X)
+        time, event = _time_and_event(y, len(risk)).T
+        return concordance_index(event > 0, time, risk)
+
+    # Files
+
+    def fields(self) -> dict[str, Any]:
+        """Return everything but the network as plain values, for model files."""
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "kind": "KANSurvival",
+            "parameters": {"pairs": self.pairs, "ties": self.ties, "random_state": int(str(self.random_state))},
+            "input_scaling": self.input_scaling_.to_json(),
+            "input_limits": self.input_limits_.tolist(),
+            "feature_names": None if names is None else names.tolist(),
+            "pairs": [list(pair) for pair in self.pairs_],
+            "times": self.unique_times_.tolist(),
+            "hazard": self.baseline_hazard_.tolist(),
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
+        """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
+        parameters = fields["parameters"]
+        estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
+        inputs = model.config.width[0]
+        scaling = AffineScaling.from_json(fields["input_scaling"])
+        limits = np.array(fields["input_limits"], dtype=np.float64)
+        times, hazard = (np.array(fields[name], dtype=np.float64) for name in ("times", "hazard"))
+        fits = len(scaling.shift) == inputs and limits.shape == (inputs, 2) and model.config.width[-1] == 1
+        if not (fits and times.ndim == 1 and times.shape == hazard.shape and len(times)):
+            raise ValueError("fields of another width")
+        if not (np.isfinite(limits).all() and np.isfinite(times).all() and np.isfinite(hazard).all()):
+            raise ValueError("numbers that are not finite")
+        if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
+            raise ValueError("times or hazards that do not ascend")
+        if fields["feature_names"] is not None:
+            names = [str(name) for name in fields["feature_names"]]
+            if len(names) != inputs:
+                raise ValueError("another number of feature names")
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator.model_, estimator.n_features_in_ = model, inputs
+        estimator.input_scaling_, estimator.input_limits_ = scaling, limits
+        estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
+        estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
+        return estimator
+
+
+def _time_and_event(y: Any, rows: int) -> np.ndarray:
+    """Return y as an array (N, 2), time and event; raise InputError unless it is one of the two forms."""
+    names = getattr(getattr(y, "dtype", None), "names", None)
+    if names is not None:
+        events = [name for name in names if y.dtype[name].kind == "b"]
+        if len(names) != 2 or len(events) != 1:
+            kinds = ", ".join(f"{name}: {y.dtype[name]}" for name in names)
+            raise InputError(f"y must have one field of bool (event) and one of numbers (time), got {kinds}")
+        time_name = next(name for name in names if name != events[0])
+        event, time = y[events[0]], y[time_name]
+    elif isinstance(y, tuple | list) and len(y) == 2:
+        event, time = y
+    else:
+        raise InputError(
+            "y must be a structured array with the fields event and time, or the pair (event, time), "
+            f"got {type(y).__name__}"
+        )
+    try:
+        both = [np.asarray(part, dtype=np.float64) for part in (time, event)]
+    except (TypeError, ValueError) as error:
+        raise InputError("the events and times in y must be numbers, got others") from error
+    if any(part.shape != (rows,) for part in both):
+        shapes = " and ".join(str(part.shape) for part in reversed(both))
+        raise InputError(f"y must hold {rows} events and times, one for each row of X, got shapes {shapes}")
+    return np.column_stack(both)

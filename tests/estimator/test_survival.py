@@ -1,0 +1,168 @@
+"""KANSurvival: conventions of scikit-survival, its concordance index, files, explanations and bad input."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import edgewise
+from edgewise import KANSurvival
+from edgewise.errors import CheckpointError, InputError
+from edgewise.estimator.concordance import concordance_index
+
+
+def sampled(rows, seed=0, noise=2):
+    """A hazard with a bump in the first input, straight in the second, none in the others; a quarter censored."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (rows, noise + 2))
+    risk = 2 * np.exp(-8 * X[:, 0] ** 2) + X[:, 1]
+    time, censored = rng.exponential(np.exp(-risk)), rng.exponential(1.5, rows)
+    y = np.empty(rows, dtype=[("died", "?"), ("days", "f8")])
+    y["died"], y["days"] = time <= censored, np.minimum(time, censored)
+    return X, y, risk
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y, risk = sampled(400)
+    return KANSurvival().fit(X, y), X, y, risk
+
+
+def brute_force(event, time, risk):
+    won = pairs = 0.0
+    for i in range(len(time)):
+        for j in range(len(time)):
+            if event[i] and (time[i] < time[j] or (time[i] == time[j] and not event[j])):
+                pairs += 1
+                won += 1.0 if risk[i] > risk[j] else 0.5 if risk[i] == risk[j] else 0.0
+    return won / pairs
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_concordance_equals_brute_force_with_ties(seed):
+    rng = np.random.default_rng(seed)
+    event, time, risk = rng.random(61) < 0.6, rng.integers(0, 20, 61) * 1.0, rng.integers(0, 15, 61) * 1.0
+    assert concordance_index(event, time, risk) == pytest.approx(brute_force(event, time, risk), abs=1e-12)
+
+
+def test_scores_follow_the_hazard(fitted):
+    model, X, _, _ = fitted
+    new, outcome, truth = sampled(500, seed=1)
+    found = model.predict(new)
+    assert np.corrcoef(found, truth)[0, 1] > 0.93
+    assert abs(model.predict(X).mean()) < 0.05
+    best = concordance_index(outcome["died"], outcome["days"], truth)
+    assert best - model.score(new, outcome) < 0.03
+
+
+def test_survival_functions_are_those_of_the_baseline_and_the_score(fitted):
+    model, X, _, _ = fitted
+    hazard = model.predict_cumulative_hazard_function(X[:3], return_array=True)
+    survival = model.predict_survival_function(X[:3], return_array=True)
+    np.testing.assert_allclose(survival, np.exp(-hazard))
+    np.testing.assert_allclose(hazard, np.exp(model.predict(X[:3]))[:, None] * model.baseline_hazard_)
+    functions = model.predict_survival_function(X[:3])
+    assert functions.shape == (3,)
+    np.testing.assert_allclose(functions[1](model.unique_times_), survival[1])
+    assert functions[1](0.0) == 1.0
+    assert functions[1].domain[1] == model.unique_times_[-1]
+    assert (np.diff(survival, axis=1) <= 0).all()
+
+
+def test_curves_end_with_the_data(fitted):
+    model = fitted[0]
+    far = np.array([[1e9, -1e9, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0]])
+    assert np.isfinite(model.predict(far)).all()
+
+
+def test_forms_of_y_are_equal_and_weights_are_repeats():
+    X, y, _ = sampled(120)
+    weight = np.random.default_rng(2).integers(0, 3, 120)
+    one = KANSurvival(pairs="none").fit(X, y, sample_weight=weight)
+    twice = np.repeat(np.arange(120), weight)
+    other = KANSurvival(pairs="none").fit(X[twice], (y["died"][twice], y["days"][twice]))
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    np.testing.assert_array_equal(one.baseline_hazard_, other.baseline_hazard_)
+
+
+def test_conventions_of_scikit_learn(fitted):
+    model, X, y, _ = fitted
+    again = clone(model)
+    assert again.get_params() == {"pairs": "auto", "random_state": 0, "ties": "breslow"}
+    with pytest.raises(NotFittedError):
+        again.predict(X)
+    with pytest.raises(ValueError, match="3 features"):
+        model.predict(X[:, :3])
+    frames = pytest.importorskip("pandas")
+    frame = frames.DataFrame(X[:80], columns=list("abcd"))
+    named = KANSurvival(pairs="none").fit(frame, y[:80])
+    assert named.feature_names_in_.tolist() == list("abcd")
+    assert named.explain_global(frame).names == ("a", "b", "c", "d")
+
+
+def test_explanations_name_the_inputs_at_work(fitted):
+    model, X, _, _ = fitted
+    importance = np.ravel(model.explain_global(X).importance)
+    assert set(np.argsort(importance)[-2:].tolist()) == {0, 1}
+    local = model.explain_local(X[:5], X)
+    np.testing.assert_allclose((local.base + local.shares.sum(axis=1)).ravel(), model.predict(X[:5]), atol=1e-8)
+
+
+def test_files_give_the_estimator_back(fitted, tmp_path):
+    model, X, _, _ = fitted
+    path = tmp_path / "survival.safetensors"
+    edgewise.save(model, path)
+    again = edgewise.load(path)
+    assert isinstance(again, KANSurvival)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    left, right = (each.predict_survival_function(X[:4], return_array=True) for each in (again, model))
+    np.testing.assert_array_equal(left, right)
+    assert again.get_params() == model.get_params()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("times", [2.0, 1.0]), ("hazard", []), ("input_limits", [[0.0, 1.0]]), ("parameters", {})]
+)
+def test_damaged_fields_are_refused(fitted, field, value):
+    from edgewise import checkpoint
+    from edgewise.estimator.storage import estimator_of
+
+    model = fitted[0]
+    fields = {**model.fields(), field: value}
+    file = checkpoint.Checkpoint(model.model_, {"estimator": fields, "extra": {}}, None)
+    with pytest.raises(CheckpointError):
+        estimator_of(file, "a file")
+
+
+def test_bad_input_gets_one_sentence():
+    X, y, _ = sampled(40)
+    cases = [
+        (KANSurvival(pairs="some"), y, "pairs must be 'auto' or 'none', got 'some'"),
+        (KANSurvival(ties="exact"), y, "ties must be 'breslow' or 'efron', got 'exact'"),
+        (KANSurvival(random_state=None), y, "random_state must be an integer of at least 0, got None"),
+        (KANSurvival(), y["days"], "y must be a structured array with the fields event and time, or the pair"),
+        (KANSurvival(), (y["days"], y["died"]), "the events in y must be 0 or 1"),
+        (KANSurvival(), (np.zeros(40, bool), y["days"]), "y must have at least one event, got only censored rows"),
+        (KANSurvival(), (y["died"][:5], y["days"][:5]), "y must hold 40 events and times, one for each row of X"),
+        (KANSurvival(), (y["died"], -y["days"]), "the times in y must be finite and at least 0"),
+    ]
+    for model, target, message in cases:
+        with pytest.raises(InputError) as caught:
+            model.fit(X, target)
+        assert str(caught.value).startswith(message)
+        assert not hasattr(model, "model_")
+    with pytest.raises(InputError, match="no comparable pair"):
+        concordance_index(np.array([False, False]), np.array([1.0, 2.0]), np.zeros(2))
+
+
+@pytest.mark.slow
+def test_a_pair_joins_where_held_out_rows_gain():
+    rng = np.random.default_rng(4)
+    X = rng.uniform(-1, 1, (1500, 4))
+    risk = 3 * X[:, 0] * X[:, 1]
+    time, censored = rng.exponential(np.exp(-risk)), rng.exponential(2, 1500)
+    y = (time <= censored, np.minimum(time, censored))
+    model = KANSurvival().fit(X, y)
+    assert model.pairs_ == ((0, 1),)
+    assert np.corrcoef(model.predict(X), risk)[0, 1] > 0.9
+    assert KANSurvival(pairs="none").fit(X, y).pairs_ == ()
