@@ -37,7 +37,7 @@ INNER_RANKS = {
     "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"pruning", "symbolic"}),
     "pde": ({"domains"}, {"problem"}, {"solver"}, {"library"}),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
-    "cli": ({"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
+    "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"reproduce"}, {"app"}),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
@@ -46,7 +46,8 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
     "edgewise_experiments": ("cli.reproduce",),
-    "matplotlib": ("plot", "report", "cli.table.plot"),  # the last for the type of a figure
+    "interpret": ("compare.baselines",),
+    "matplotlib": ("plot", "report", "cli.table.plot", "cli.shared.model_figures"),  # the last two for a type
     "onnx": ("export",),
     "onnxscript": ("export",),
     "pandas": ("tables",),

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
+import sys
+import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from edgewise.errors import InputError
+
+LOGGER = logging.getLogger("edgewise")
+LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
+
+PACE_SECONDS = 2.0  # of work before an upper bound is shown; a choice: before, the pace is not known
+REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`; a choice: more often nobody can read
+LINE_WIDTH, LINE_BAR = 100, 20  # characters of that line and of its bar; a choice
 
 
 class StopReason(StrEnum):
@@ -97,7 +108,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """Estimated wall seconds to the end of the planned work, at the pace so far; less if it ends early."""
+        """Wall seconds to the end of all planned work at the pace so far: an upper bound, as most work ends early."""
         return self.seconds * (1 - self.share) / max(self.share, 1e-9)
 
     @property
@@ -132,6 +143,99 @@ def check_on_interrupt(value: object) -> OnInterrupt:
 
 ProgressCallback = Callable[[Progress], object]
 """Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration as people say it, rounded up to whole seconds, minutes or tens of minutes.
+
+    Examples
+    --------
+    >>> duration_text(41.2), duration_text(119.5), duration_text(7000)
+    ('42 s', '2 min', '2 h')
+    """
+    if seconds <= 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 60:
+        return f"{minutes} min"
+    hours, tens = divmod(math.ceil(minutes / 10), 6)
+    return f"{hours} h" + (f" {10 * tens} min" if tens else "")
+
+
+def clock_text(progress: Progress) -> str:
+    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so.
+
+    Examples
+    --------
+    >>> clock_text(Progress("training", share=0.25, seconds=30.0))
+    '0:30, at most 90 s more'
+    """
+    minutes, seconds = divmod(int(progress.seconds), 60)
+    text = f"{minutes}:{seconds:02d}"
+    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
+        text += f", at most {duration_text(progress.seconds_left)} more"
+    return text
+
+
+@contextmanager
+def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) -> Iterator[ProgressCallback | None]:
+    """Give the callback for long work: the user's own, a line on terminals with `verbose`, and the log.
+
+    Every new stage is logged under the name "edgewise" with level INFO. The line goes to stderr, where it is a terminal
+    or a notebook; in a pipe there is none.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        The user's own callback.
+    verbose : bool or int
+        Whether to show the line.
+    work : str
+        What is being done, for the line and the log.
+
+    Yields
+    ------
+    callable or None
+        None where nobody wants to know.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> with reported(seen.append, False, "fit") as callback:
+    ...     callback(Progress("grid 10", share=0.5))
+    >>> seen[0].stage
+    'grid 10'
+    """
+    shows = bool(verbose) and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    logs = LOGGER.isEnabledFor(logging.INFO)
+    if progress is None and not shows and not logs:
+        yield None
+        return
+    start, stage, shown_at = time.perf_counter(), "", -math.inf
+
+    def report(at: Progress) -> object:
+        nonlocal stage, shown_at
+        elapsed = time.perf_counter() - start
+        timed = replace(at, seconds=at.seconds or elapsed)
+        if logs and at.stage != stage:
+            LOGGER.info("%s: %s (%.0f %%, %s)", work, at.stage, 100 * at.share, clock_text(timed))
+        stage = at.stage
+        if shows and elapsed - shown_at >= REFRESH_SECONDS:
+            shown_at = elapsed
+            filled = round(LINE_BAR * min(max(at.share, 0.0), 1.0))
+            bar = "#" * filled + "." * (LINE_BAR - filled)
+            sys.stderr.write(f"\r{f'{work} [{bar}] {clock_text(timed)}  {at.stage}':{LINE_WIDTH}.{LINE_WIDTH}}")
+            sys.stderr.flush()
+        return None if progress is None else progress(at)
+
+    try:
+        yield report
+    finally:
+        if shown_at > -math.inf:
+            sys.stderr.write("\r" + " " * LINE_WIDTH + "\r")
+            sys.stderr.flush()
+        if logs:
+            LOGGER.info("%s: ended after %.1f seconds", work, time.perf_counter() - start)
 
 
 def progress_callback(progress: Callable[..., Any] | None, former: Sequence[str]) -> ProgressCallback | None:

@@ -75,7 +75,7 @@ def fit_models(place, *options):
     """Folders of a regression and a classification, each with its table beside it."""
     for name, text, target in (("numbers", numbers_csv(), "y"), ("kinds", kinds_csv(), "kind")):
         (place / f"{name}.csv").write_text(text)
-        words = ["fit", place / f"{name}.csv", "--target", target, "--out", place / name, "--no-baselines", *options]
+        words = ["fit", place / f"{name}.csv", "--target", target, "--out", place / name, "--compare", "none", *options]
         words += ["--drop", "group"] if name == "numbers" else []
         done = CliRunner().invoke(app, [str(word) for word in words])
         assert done.exit_code == 0, done.output

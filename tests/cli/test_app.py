@@ -8,7 +8,7 @@ import typer
 
 import edgewise as package
 from edgewise.cli import main
-from edgewise.cli.shared.options import parse_names, parse_widths
+from edgewise.cli.terminal.options import parse_names, parse_widths
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,26 @@ def test_bad_arguments(change, said):
     good = {"X_train": np.zeros((4, 2)), "y_train": np.zeros(4), "X_test": np.zeros((2, 2)), "y_test": np.zeros(2)}
     with pytest.raises(InputError, match=said):
         run_baselines(**{"task": "regression", **good, **change})
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_the_quick_set(task):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = X[:, 0] ** 2 if task == "regression" else np.where(X[:, 0] > 0, "yes", "no")
+    y[0] = y[0] if task == "regression" else "perhaps"  # a class with one row
+    found = list(baselines.iterate_baselines(X[:45], y[:45], X[45:], y[45:], task=task, models=baselines.QUICK))
+    assert [one.name for one in found] == ["linear", "default boosting"]
+    assert found[1].score > found[0].score - 0.1 and found[1].parameters > 0 and not found[1].notes
+
+
+def test_an_ebm_is_left_out_where_it_is_not_installed_and_ends_in_time(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    split = X[:45], X[:45, 0] ** 2, X[45:], X[45:, 0] ** 2
+    monkeypatch.setattr(baselines, "EBM_SECONDS", 0.0)
+    if baselines.find_spec("interpret") is not None:
+        (ebm,) = baselines.iterate_baselines(*split, task="regression", models=["EBM"])
+        assert math.isfinite(ebm.score) and "stopped after 0 seconds" in ebm.notes[-1]
+    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
+    assert list(baselines.iterate_baselines(*split, task="regression", models=["EBM"])) == []
+    with pytest.raises(InputError, match="models must be some of linear, MLP, boosting, default boosting, EBM"):
+        next(baselines.iterate_baselines(*split, task="regression", models=["forest"]))

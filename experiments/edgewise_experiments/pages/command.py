@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.shared.console import Screen
+from edgewise.cli.terminal.console import Screen
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.jobs import RowProgress
 from edgewise_experiments.runner.outcome import Outcome

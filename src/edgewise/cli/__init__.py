@@ -1,9 +1,11 @@
 """The command line `edgewise`.
 
 `main` is the door. `app` declares the commands with their options; each command has a file of its own in `table`
-(fit, predict, info, plot, explain, formula, export, advise) or `pde` (solve). `shared` holds what several commands use.
+(fit, predict, info, plot, explain, formula, export, advise) or `pde` (solve). `terminal` is what the user meets,
+and `shared` holds what several commands use.
 """
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -15,6 +17,11 @@ def main() -> None:
     for package in ("typer", "rich"):
         if find_spec(package) is None:
             sys.exit(f"edgewise: The command line needs {package}, which is not installed: pip install 'edgewise[cli]'")
-    from edgewise.cli.app import app
+    # Before torch is loaded: threads that wait for others must not keep a core busy that other programs need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from edgewise.cli.terminal.interrupts import InterruptWatch, importing
 
+    with importing():
+        from edgewise.cli.app import app
+    InterruptWatch().start()
     app(prog_name="edgewise")

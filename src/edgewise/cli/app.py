@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from edgewise.cli.shared import options
-from edgewise.cli.shared.exit_codes import guard
-from edgewise.cli.shared.help import Command, Group
+from edgewise.cli.terminal import options
+from edgewise.cli.terminal.exit_codes import guard
+from edgewise.cli.terminal.help import Command, Group
+from edgewise.cli.terminal.interrupts import importing
 
 app = typer.Typer(
     name="edgewise",
@@ -51,24 +52,27 @@ def _fit(
     drop: options.Drop = None,
     features: options.Features = None,
     group: options.Group = None,
+    id: options.FitId = None,
     test: options.Test = 0.2,
     delimiter: options.Delimiter = None,
     hidden: options.Hidden = None,
     grid_size: options.GridSize = None,
-    budget: options.Budget = 1.0,
+    effort: options.Effort = options.EffortName.normal,
+    budget: options.Budget = None,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
+    compare: options.Compare = options.CompareName.quick,
     no_baselines: options.NoBaselines = False,
     formulas: options.FitFormulas = 20.0,
     quiet: options.Quiet = False,
     force: options.Force = False,
+    json: options.Json = False,
 ) -> None:
     """Learn to predict a column of a table, test the model on held-out rows, and compare it with other models."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
         from edgewise.cli.shared.folder import ResultFolder
-        from edgewise.cli.shared.preparation import FitJob
-        from edgewise.cli.table.fit import run_fit
+        from edgewise.cli.shared.preparation import FitJob, prepare_for_fit
+        from edgewise.cli.terminal.console import Screen
 
         job = FitJob(
             data=data,
@@ -77,17 +81,25 @@ def _fit(
             drop=drop or (),
             features=features or (),
             group=group,
+            id=id,
             test=test,
             delimiter=delimiter,
             seed=seed,
             hidden=hidden,
             grid_size=grid_size,
+            effort=effort,
             budget=budget,
             time_limit=time_limit,
-            no_baselines=no_baselines,
+            compare="none" if no_baselines else compare,
             formulas=formulas,
         )
-        run_fit(job, None if out is None else ResultFolder(out, force=force), Screen(quiet=quiet))
+        screen = Screen(quiet=quiet, json=json)
+        folder = None if out is None else ResultFolder(out, force=force)
+        prepared = prepare_for_fit(job, folder, screen)
+        with importing():
+            from edgewise.cli.table.fit import run_fit
+
+        run_fit(job, prepared, folder, screen)
 
 
 @app.command(
@@ -95,7 +107,8 @@ def _fit(
     cls=Command,
     epilog=_examples(
         "edgewise predict houses new_houses.csv",
-        "edgewise predict houses/model.safetensors new_houses.csv --out predictions.csv",
+        "edgewise predict houses new_houses.csv --id address --out predictions.csv",
+        "edgewise predict heat points.csv",
     ),
 )
 def _predict(
@@ -103,30 +116,43 @@ def _predict(
     model: options.ModelOrSolution,
     data: options.Data,
     out: options.OutCsv = None,
+    id: options.Id = None,
     std: options.Std = False,
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
+    json: options.Json = False,
 ) -> None:
     """Predict every row of a table and write the predictions as CSV.
 
-    The columns are the row number, the prediction, and for classes the probability of each. A folder that `edgewise
-    solve` wrote gives the values of the solution at the points of the table.
+    The columns are the number of the row (1 is the first one below the names), the prediction, its 90 % interval if
+    the model has error bars, and for classes the probability of each. A solution of `edgewise solve` gives its values
+    at the points of the table, and a file of formulas those of the chosen one.
     """
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.predict import write_predictions
+        from edgewise.cli.shared.opening import check_out, find_written
+        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.terminal.console import Screen
 
-        write_predictions(model, data, out, delimiter, Screen(quiet=quiet, stderr=True), std=std)
+        check_out(out)
+        written, table = find_written(model), open_source(data, delimiter).table
+        with importing():
+            from edgewise.cli.table.predict import write_predictions
+
+        write_predictions(written, table, Screen(quiet=quiet, stderr=not json, json=json), out=out, id=id, std=std)
 
 
-@app.command("info", cls=Command, epilog=_examples("edgewise info houses"))
-def _info(context: typer.Context, model: options.ModelOrSolution) -> None:
-    """Show the network, training, score and inputs in a model file, or the solution that `edgewise solve` wrote."""
+@app.command("info", cls=Command, epilog=_examples("edgewise info houses", "edgewise info houses --json"))
+def _info(context: typer.Context, model: options.ModelOrSolution, json: options.Json = False) -> None:
+    """Show what is in a model file, a solution of an equation, or a file of formulas."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.info import show_info
+        from edgewise.cli.shared.opening import find_written
+        from edgewise.cli.terminal.console import Screen
 
-        show_info(model, Screen())
+        written = find_written(model)
+        with importing():
+            from edgewise.cli.table.info import show_info
+
+        show_info(written, Screen(json=json))
 
 
 @app.command(
@@ -135,22 +161,32 @@ def _info(context: typer.Context, model: options.ModelOrSolution) -> None:
     epilog=_examples(
         "edgewise plot houses --data houses.csv",
         "edgewise plot houses --data houses.csv --kind effects --out effects.pdf",
+        "edgewise plot heat --out heat.png",
     ),
 )
 def _plot(
     context: typer.Context,
-    model: options.Model,
+    model: options.ModelOrSolution,
     data: options.OptionalData = None,
-    out: options.OutFigure = "network.svg",
-    kind: options.Figure = options.FigureName.network,
+    out: options.OutFigure = None,
+    kind: options.Figure = None,
     delimiter: options.Delimiter = None,
+    force: options.ReplaceFigure = False,
+    json: options.Json = False,
 ) -> None:
-    """Draw the functions that a model has learned."""
+    """Draw the functions that a model has learned, a solution of an equation, or the errors of formulas."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.plot import draw_model
+        from edgewise.cli.shared.opening import find_written, plan_figure
+        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.terminal.console import Screen
 
-        draw_model(model, data, out, kind, delimiter, Screen())
+        written = find_written(model)
+        figure = plan_figure(written, kind, out, force=force)
+        source = None if data is None else open_source(data, delimiter)
+        with importing():
+            from edgewise.cli.table.plot import draw
+
+        draw(written, source, figure, Screen(json=json))
 
 
 @app.command(
@@ -164,19 +200,28 @@ def _plot(
 )
 def _explain(
     context: typer.Context,
-    model: options.Model,
+    model: options.ModelOrSolution,
     data: options.ExplainedData,
     row: options.Row = None,
     out: options.OutShares = None,
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Show which inputs the predictions depend on, and how much each contributes."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.explain import show_explanation
+        from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_ending, check_out, find_written
+        from edgewise.cli.shared.source import check_row, open_source
+        from edgewise.cli.terminal.console import Screen
 
-        show_explanation(model, data, row, out, delimiter, Screen(quiet=quiet))
+        check_ending(out, (*FIGURE_ENDINGS, ".csv"))
+        check_out(out)
+        written, table = find_written(model), open_source(data, delimiter).table
+        check_row(table, row)
+        with importing():
+            from edgewise.cli.table.explain import show_explanation
+
+        show_explanation(written, table, row, out, Screen(quiet=quiet, json=json))
 
 
 @app.command(
@@ -202,12 +247,13 @@ def _formula(
     features: options.Features = None,
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Find formulas for a model or a table, from short to accurate, in your units and column names."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.shared.preparation import TableJob
-        from edgewise.cli.table.formula import FormulaJob, search_formulas
+        from edgewise.cli.shared.opening import check_out
+        from edgewise.cli.shared.preparation import FormulaJob, TableJob, read_for_formulas
+        from edgewise.cli.terminal.console import Screen
 
         table = TableJob(
             data=model,
@@ -218,7 +264,12 @@ def _formula(
             delimiter=delimiter,
         )
         job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out)
-        search_formulas(job, Screen(quiet=quiet))
+        check_out(out)
+        read = read_for_formulas(job)
+        with importing():
+            from edgewise.cli.table.formula import search_formulas
+
+        search_formulas(job, read, Screen(quiet=quiet, json=json))
 
 
 @app.command(
@@ -226,13 +277,25 @@ def _formula(
     cls=Command,
     epilog=_examples("edgewise export houses --out houses.c", "edgewise export houses --out houses.onnx"),
 )
-def _export(context: typer.Context, model: options.Model, out: options.OutExport, quiet: options.Quiet = False) -> None:
+def _export(
+    context: typer.Context,
+    model: options.Model,
+    out: options.OutExport,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.table.export import write_program
+        from edgewise.cli.shared.opening import PROGRAM_ENDINGS, check_ending, check_out, find_written
+        from edgewise.cli.terminal.console import Screen
 
-        write_program(model, out, Screen(quiet=quiet))
+        check_ending(out, PROGRAM_ENDINGS)
+        check_out(out)
+        written = find_written(model)
+        with importing():
+            from edgewise.cli.table.export import write_program
+
+        write_program(written, out, Screen(quiet=quiet, json=json))
 
 
 @app.command(
@@ -254,12 +317,12 @@ def _advise(
     delimiter: options.Delimiter = None,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Recommend a KAN or an MLP for a table: the guide of the KAN paper, answered by training small models."""
     with guard(context):
-        from edgewise.cli.shared.console import Screen
-        from edgewise.cli.shared.preparation import TableJob
-        from edgewise.cli.table.advise import show_advice
+        from edgewise.cli.shared.preparation import TableJob, prepare_table
+        from edgewise.cli.terminal.console import Screen
 
         job = TableJob(
             data=data,
@@ -270,7 +333,11 @@ def _advise(
             delimiter=delimiter,
             seed=seed,
         )
-        show_advice(job, need or (), Screen(quiet=quiet))
+        prepared = prepare_table(job)
+        with importing():
+            from edgewise.cli.table.advise import show_advice
+
+        show_advice(job, prepared, need or (), Screen(quiet=quiet, json=json))
 
 
 @app.command(
@@ -296,20 +363,32 @@ def _solve(
     seed: options.SolveSeed = 0,
     quiet: options.Quiet = False,
     force: options.Force = False,
+    json: options.Json = False,
 ) -> None:
     """Solve a differential equation; show the residual, the estimated error and the error against an exact solution."""
     if equation is None and not list_names:
         raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     with guard(context):
-        from edgewise.cli.pde.results import SolveJob
-        from edgewise.cli.pde.solve import list_equations, run_solve, solution_folder
-        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.shared.folder import solution_folder
+        from edgewise.cli.shared.opening import check_equation_file
+        from edgewise.cli.terminal.console import Screen
+
+        folder = None if out is None or list_names else solution_folder(out, force=force)
+        if equation is not None and not list_names:
+            check_equation_file(equation)
+        if folder is not None:
+            assert equation is not None
+            folder.check()
+            folder.check_owner(equation=equation)
+        with importing():
+            from edgewise.cli.pde.results import SolveJob
+            from edgewise.cli.pde.solve import list_equations, run_solve
 
         if equation is None or list_names:
-            list_equations(Screen())
+            list_equations(Screen(json=json))
             return
         job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed)
-        run_solve(job, None if out is None else solution_folder(out, force=force), Screen(quiet=quiet))
+        run_solve(job, folder, Screen(quiet=quiet, json=json))
 
 
 @app.command(
@@ -338,7 +417,7 @@ def _reproduce(
         raise typer.BadParameter("give the name of an experiment, or --list or --all", param_hint="NAME")
     with guard(context):
         from edgewise.cli.reproduce import load_experiments_command
-        from edgewise.cli.shared.console import Screen
+        from edgewise.cli.terminal.console import Screen
 
         command = load_experiments_command()
         if list_names:

@@ -1,4 +1,4 @@
-"""Baselines on the same split as a KAN: a linear model, an MLP and gradient boosting, tuned and scored."""
+"""Baselines on the same split as a KAN: linear models, MLPs, gradient boosting and EBMs, fitted and scored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,13 @@ MOST_TUNING_ROWS = 40_000
 # Most rounds of boosting with one output, and with several, where each round adds a tree per class. A choice.
 BOOSTING_ROUNDS, BOOSTING_ROUNDS_OF_MANY = 300, 150
 
+# The sets of models to compare with. The quick one takes a second on a small table. An EBM is not in it: with its
+# defaults it took 182 seconds of CPU for 320 rows without noise (interpret 0.7.8).
+TUNED, QUICK = ("linear", "MLP", "boosting"), ("linear", "default boosting")
+FULL = (*TUNED, "EBM")
+# Wall seconds after which an EBM makes no further rounds. A choice: longer than it needs for most tables.
+EBM_SECONDS = 120.0
+
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
 
@@ -57,7 +65,7 @@ class BaselineResult:
     Parameters
     ----------
     name : str
-        "linear", "MLP" or "boosting".
+        "linear", "MLP", "boosting", "default boosting" or "EBM".
     score : float
         R² or accuracy; NaN where the fit failed.
     metrics : dict
@@ -101,15 +109,17 @@ def iterate_baselines(
     *,
     task: str,
     seed: int = 0,
+    models: Sequence[str] = TUNED,
     progress: ProgressCallback | None = None,
 ) -> Iterator[BaselineResult]:
-    """Fit three models to the training rows and score them on the test rows, one result at a time.
+    """Fit models to the training rows and score them on the test rows, one result at a time.
 
     "linear" is ridge or logistic regression, "MLP" has two hidden layers of 64 nodes, "boosting" is histogram gradient
     boosting; each receives standardised inputs. Strength, number of epochs and number of trees are chosen on rows held
     back from the training rows (five folds for small tables, one seventh for others), and the model is then fitted to
     all of them. No choice uses the test rows. Of more than 40,000 training rows the MLP and boosting receive so many,
-    drawn at random (each class with its share), with a note.
+    drawn at random (each class with its share), with a note. "default boosting" has the settings of scikit-learn, and
+    "EBM" is an explainable boosting machine with those of interpret, but for an end after two minutes.
 
     Parameters
     ----------
@@ -121,6 +131,9 @@ def iterate_baselines(
         "regression" or "classification".
     seed : int
         Seed of the folds and of the models.
+    models : sequence of str
+        The models in their order: `TUNED`, `QUICK`, or `FULL`, the tuned ones and an EBM, which is left out where the
+        package interpret is not installed.
     progress : callable, optional
         Receives a `Progress` whose stage is the name of the model, with the share of that model's work.
 
@@ -144,7 +157,12 @@ def iterate_baselines(
     """
     callback = progress_callback(progress, ("stage", "share"))
     whole = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
-    for name, learner in (("linear", fit_linear), ("MLP", fit_mlp), ("boosting", fit_boosting)):
+    for name in models:
+        if name not in LEARNERS:
+            raise InputError(f"models must be some of {', '.join(LEARNERS)}, got {name!r:.40}")
+        if name == "EBM" and find_spec("interpret") is None:
+            continue
+        learner = LEARNERS[name]
         start, data, notes = time.perf_counter(), whole, []
 
         def report(share: float, name: str = name, start: float = start) -> None:
@@ -152,7 +170,7 @@ def iterate_baselines(
                 callback(Progress(name, share, seconds=time.perf_counter() - start))
 
         report(0.0)
-        if name != "linear" and len(data.X) > MOST_TUNING_ROWS:
+        if name in ("MLP", "boosting", "EBM") and len(data.X) > MOST_TUNING_ROWS:
             rows = f"{MOST_TUNING_ROWS:,} of the {len(data.X):,} training rows"
             notes.append(f"{name}: fitted to {rows}, to bound its time.")
             data = data.drawn(MOST_TUNING_ROWS)
@@ -440,11 +458,49 @@ def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Set
     return model, tree_numbers(model), settings
 
 
+def fit_default_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
+    """Fit histogram gradient boosting with the settings of scikit-learn."""
+    kind = HistGradientBoostingRegressor if data.task == "regression" else HistGradientBoostingClassifier
+    # Its early stopping of large tables stratifies its split and so fails on a class with one row.
+    alone = data.task == "classification" and np.bincount(data.y).min() < 2
+    model = kind(random_state=data.seed, early_stopping=False if alone else "auto").fit(data.X, data.y)
+    return model, tree_numbers(model), {}
+
+
+def fit_ebm(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
+    """Fit an explainable boosting machine with the settings of interpret, for at most `EBM_SECONDS`."""
+    from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
+
+    start, stopped = time.perf_counter(), []
+
+    def is_over(*_: object) -> bool:
+        if time.perf_counter() - start > EBM_SECONDS:
+            stopped.append(True)
+        return bool(stopped)
+
+    kind = ExplainableBoostingRegressor if data.task == "regression" else ExplainableBoostingClassifier
+    # In this process, since others would take longer to start than such a fit lasts, and Ctrl-C might not reach them.
+    model = kind(random_state=data.seed, n_jobs=1, callback=is_over)
+    model.fit(data.X, data.y)
+    if stopped:
+        warnings.warn(f"stopped after {EBM_SECONDS:g} seconds, before its own end", stacklevel=2)
+    return model, sum(scores.size for scores in model.term_scores_), {}
+
+
 def tree_numbers(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> int:
     """Count the learned numbers of boosted trees: two for each split (column, threshold) and one for each leaf."""
     # There is no public way to count the nodes of its trees.
     leaves = [int(tree.nodes["is_leaf"].sum()) for trees in model._predictors for tree in trees]
     return sum(2 * (count - 1) + count for count in leaves)
+
+
+LEARNERS: dict[str, Callable[[SplitTable, ReportShare], tuple[Any, int, Settings]]] = {
+    "linear": fit_linear,
+    "MLP": fit_mlp,
+    "boosting": fit_boosting,
+    "default boosting": fit_default_boosting,
+    "EBM": fit_ebm,
+}
 
 
 def _tuned(

@@ -8,8 +8,8 @@ from tests.plot.solutions import PLANE, heat, heat_solution, oscillation, untrai
 
 from edgewise.cli.pde import results as command
 from edgewise.cli.pde.equation import Equation
-from edgewise.cli.pde.results import ALL, NAMES, SolveJob, SolveResults
-from edgewise.cli.pde.solve import solution_folder
+from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
+from edgewise.cli.shared.folder import solution_folder
 from edgewise.errors import FileError
 
 
@@ -53,7 +53,11 @@ def test_the_files(tmp_path):
     written = results_of(heat(heat_solution)).write(
         solution_folder(str(tmp_path / "out"), force=False), activities.append
     )
-    assert written == list(NAMES) == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
+    assert (
+        written
+        == list(solution_folder("", force=False).names)
+        == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
+    )
     facts = json.loads((tmp_path / "out" / "solution.json").read_text())
     assert facts["command"] == "edgewise solve mine.py" and facts["statement"] == "A statement."
     assert facts["domain"]["box"] == {"x": [0.0, 2.0], "t": [0.0, 3.0]}
@@ -77,4 +81,4 @@ def test_a_later_run_leaves_no_old_animation(tmp_path):
 
 
 def _place(path):
-    return NAMES.index(path.name)
+    return solution_folder("", force=False).names.index(path.name)

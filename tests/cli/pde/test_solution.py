@@ -10,7 +10,8 @@ import pytest
 from tests.cli.pde.test_solve import DECAY
 
 from edgewise.cli.pde import results
-from edgewise.cli.pde.solution import find_solution_folder
+from edgewise.cli.shared.opening import find_written
+from edgewise.errors import FileError
 
 pytestmark = pytest.mark.slow  # each solves an equation and draws an animation
 
@@ -29,7 +30,9 @@ def test_info(edgewise, heat):
         for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "edgewise solve heat --budget 0.01", "TensorNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
-    assert find_solution_folder(str(heat.parent)) is None
+    assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]
+    with pytest.raises(FileError, match="got a folder without"):
+        find_written(str(heat.parent))
 
 
 def test_fields_at_points(edgewise, heat, tmp_path):
@@ -39,7 +42,7 @@ def test_fields_at_points(edgewise, heat, tmp_path):
     assert done.code == 0
     assert "1 of 3 points lie outside the domain" in done.err
     rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert list(rows[0]) == ["row", "u"]
+    assert list(rows[0]) == ["row", "u", "outside"] and [row["outside"] for row in rows] == ["0", "0", "1"]
     for row, (t, x) in zip(rows, [(0.5, 0.25), (1.0, 0.5)], strict=False):
         exact = math.exp(-0.1 * math.pi**2 * t) * math.sin(math.pi * x)
         assert float(row["u"]) == pytest.approx(exact, abs=1e-5)
@@ -57,14 +60,39 @@ def test_refused(refused, edgewise, heat, tmp_path):
     own.write_text(DECAY)
     assert edgewise("solve", own, "--out", tmp_path / "decay").code == 0
     assert edgewise("info", tmp_path / "decay").code == 0
-    assert "edgewise.load(path, problem=...) loads it" in refused("predict", tmp_path / "decay", points)
+    assert "must have the 1 columns of the domain, got no 't'" in refused("predict", tmp_path / "decay", points)
+    own.write_text(
+        "from edgewise.pde import *\n"
+        "problem = PDE(lambda u: u.xx + u, Interval(0, 1), [Dirichlet(lambda x: x.cos(), hard=True)])\n"
+    )
+    assert edgewise("solve", own, "--out", tmp_path / "hard").code == 0
+    assert "edgewise.load(path, problem=...) loads it" in refused("predict", tmp_path / "hard", points)
     for text in ("[1]", "{", json.dumps({"options": 3, "errors": [1], "unknowns": 7})):
         (heat / "solution.json").write_text(text)
         if text[0] == "[" or text == "{":
             assert "must be the JSON that `edgewise solve` writes" in refused("info", heat)
         else:
             assert edgewise("info", heat).code == 0
-            assert "must be a solution of a named equation" in refused("predict", heat, points)
+            assert "must describe the fields and the domain" in refused("predict", heat, points)
+
+
+def test_a_solution_of_ones_own_equation_is_read_like_others(edgewise, tmp_path, monkeypatch):
+    own, points = tmp_path / "pair.py", tmp_path / "points.csv"
+    own.write_text(
+        "from edgewise.pde import *\n"
+        "edges = Dirichlet({'u': lambda x: x.cos(), 'v': lambda x: x.exp()})\n"
+        "problem = PDE(lambda u, v: [u.xx + u, v.xx - v], Interval(0, 1), [edges])\n"
+    )
+    points.write_text("name,x\nmiddle,0.5\nend,1\nbeyond,2\n")
+    assert edgewise("solve", own, "--out", tmp_path / "pair", "--quiet").code == 0
+    done = edgewise("predict", tmp_path / "pair", points, "--id", "name")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert list(rows[0]) == ["row", "name", "u", "v", "outside"] and rows[2]["outside"] == "1"
+    assert float(rows[0]["u"]) == pytest.approx(math.cos(0.5)) and float(rows[1]["v"]) == pytest.approx(math.e)
+    for kind in ("solution", "history"):
+        assert edgewise("plot", tmp_path / "pair", "--kind", kind, "--out", tmp_path / "f.svg").code == 0
+    facts = json.loads(edgewise("explain", tmp_path / "pair", "-d", points, "--json").out)
+    assert facts["importance"][0]["name"] == "x" and facts["target"] == "u"
 
 
 def test_coefficients(edgewise, tmp_path):
@@ -78,3 +106,7 @@ def test_coefficients(edgewise, tmp_path):
     )
     assert edgewise("solve", own, "--out", tmp_path / "rate", "--budget", "0.01").code == 0
     assert "k     " in edgewise("info", tmp_path / "rate").out
+    points = tmp_path / "points.csv"
+    points.write_text("t\n0.5\n")
+    (row,) = json.loads(edgewise("predict", tmp_path / "rate", points, "--json").out)["predictions"]
+    assert row["u"] == pytest.approx(math.exp(-0.35), abs=1e-6)

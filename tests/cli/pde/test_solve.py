@@ -12,7 +12,7 @@ from edgewise.checkpoint import load_solution
 from edgewise.cli.pde import results
 from edgewise.cli.pde import solve as command
 from edgewise.cli.pde.results import SolveJob
-from edgewise.cli.shared.console import Screen
+from edgewise.cli.terminal.console import Screen
 from edgewise.pde import named_equation
 from edgewise.pde import solve as real
 

@@ -100,3 +100,13 @@ def test_a_name_that_cannot_be():
         ResultFolder("a\0b").check()
     with pytest.raises(FileError, match="too long"):
         ResultFolder("a" * 5000).check()
+
+
+def test_results_of_another_table_are_not_replaced(tmp_path):
+    folder = ResultFolder(tmp_path)
+    folder.check_owner(data="a.csv")
+    folder.write({"metrics.json": put(json.dumps({"edgewise": "0.2", "data": "old/a.csv", "target": "y"}))})
+    folder.check_owner(data="elsewhere/a.csv", target="y")
+    with pytest.raises(FileError, match="whose target is 'y' instead of 'z'; --force replaces its files"):
+        folder.check_owner(data="a.csv", target="z")
+    ResultFolder(tmp_path, force=True).check_owner(data="b.csv", target="z")

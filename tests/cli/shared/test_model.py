@@ -2,21 +2,20 @@
 
 import pytest
 
-from edgewise.cli.shared.model import model_path, open_model
-from edgewise.errors import FileError
+from edgewise.cli.shared.model import open_model
+from edgewise.cli.shared.opening import Kind, find_written
 
 
 @pytest.mark.slow
 def test_file_and_folder(models):
     inside = models / "numbers" / "model.safetensors"
-    assert model_path(str(models / "numbers")) == inside
-    assert model_path(str(inside)) == inside
-    with pytest.raises(FileError, match="expected a file, got a folder"):
-        open_model(str(models))
+    for text in (models / "numbers", inside):
+        written = find_written(str(text))
+        assert (written.kind, written.file) == (Kind.model, inside)
 
 
 def test_names_target_labels(models):
-    numbers, kinds = open_model(str(models / "numbers")), open_model(str(models / "kinds"))
+    numbers, kinds = (open_model(models / name / "model.safetensors") for name in ("numbers", "kinds"))
     assert (numbers.names, numbers.target, numbers.labels) == (("a", "b", "colour is red"), "y", ())
     assert (kinds.names, kinds.target) == (("a", "b"), "kind")
     assert kinds.labels == ("high", "low", "middle", "odd")

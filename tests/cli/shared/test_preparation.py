@@ -110,12 +110,13 @@ def test_probabilities_come_in_the_order_of_the_labels():
 
 def test_the_command_repeats_the_job(monkeypatch):
     repeated = []
-    monkeypatch.setattr("edgewise.cli.table.fit.run_fit", lambda job, folder, screen: repeated.append(job))
+    monkeypatch.setattr("edgewise.cli.table.fit.run_fit", lambda job, *_: repeated.append(job))
+    monkeypatch.setattr("edgewise.cli.shared.preparation.prepare_for_fit", lambda *_: None)
     jobs = [
         FitJob("a b.csv", target="y"),
         FitJob("t", target="it's", task="regression", drop=("a", "b, c"), features=("d",), group="g", test=0.3),
-        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, budget=0.5, seed=3, no_baselines=True),
-        FitJob("t", target="y", hidden=(), time_limit=20),
+        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, budget=0.5, seed=3, compare="none"),
+        FitJob("t", target="y", hidden=(), time_limit=20, effort="high", id="name"),
     ]
     for job in jobs:
         assert CliRunner().invoke(app, shlex.split(job.command)[1:]).exit_code == 0

@@ -14,5 +14,7 @@ def test_the_tree(edgewise, numbers):
 
 
 def test_bad_arguments(refused, numbers):
-    assert "--need must be one of accuracy" in refused("advise", numbers, "--target", "y", "--need", "beauty")
+    assert "--need must name some of accuracy, interpretability, efficiency, got 'beauty'" in refused(
+        "advise", numbers, "--target", "y", "--need", "beauty"
+    )
     assert "--target must name" in refused("advise", numbers)

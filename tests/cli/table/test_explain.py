@@ -40,5 +40,5 @@ def test_bad_arguments(refused, edgewise, models, tmp_path):
     data = models / "numbers.csv"
     message = refused("explain", models / "numbers", "-d", data, "-o", tmp_path / "x.bmp")
     assert "--out must end in .svg, .pdf, .png or .csv" in message
-    assert "--row must be the number of a row" in refused("explain", models / "numbers", "-d", data, "--row", 99)
+    assert "--row must be from 1 to 60, got 99" in refused("explain", models / "numbers", "-d", data, "--row", 99)
     assert edgewise("explain", models / "numbers").code == 2

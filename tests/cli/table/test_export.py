@@ -12,7 +12,7 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
         out = tmp_path / f"{name}.py"
         done = edgewise("export", models / name, "--out", out)
         assert done.code == 0 and "Inputs, in this order:" in done.out and "x[0]: a" in done.out
-        opened = open_model(str(models / name))
+        opened = open_model(models / name / "model.safetensors")
         X, _ = opened.inputs(open_source(str(models / f"{name}.csv"), None).table)
         space = {}
         exec(compile(out.read_text(), "made", "exec"), space)
@@ -31,6 +31,6 @@ def test_other_endings(edgewise, models, tmp_path, ending):
 
 
 def test_bad_arguments(refused, edgewise, models, tmp_path):
-    assert "--out must end in .py, .c, .onnx, .pt2" in refused("export", models / "numbers", "-o", tmp_path / "m.h5")
+    assert "--out must end in .py, .c, .onnx or .pt2" in refused("export", models / "numbers", "-o", tmp_path / "m.h5")
     assert "there is no folder" in refused("export", models / "numbers", "-o", tmp_path / "absent" / "m.c")
     assert edgewise("export", models / "numbers").code == 2

@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import pytest
 from rich.console import Console
 from tests.cli.conftest import SMALL
 
 from edgewise import checkpoint, files
-from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
+from edgewise.cli.terminal.console import Screen
 from edgewise.estimator import load_estimator
 from edgewise.report import ModelResult, ReportContent
 from edgewise.tables import read_table
@@ -31,7 +32,8 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
     monkeypatch.setattr("edgewise.compare.baselines.EPOCHS", 10)
     monkeypatch.setattr("edgewise.compare.baselines.BOOSTING_ROUNDS", 10)
     out = tmp_path / "out"
-    done = edgewise("fit", numbers, "--target", "y", "--out", out, *SMALL)
+    monkeypatch.setattr("edgewise.compare.baselines.EBM_SECONDS", 0.1)
+    done = edgewise("fit", numbers, "--target", "y", "--out", out, "--compare", "full", *SMALL)
     assert done.code == 0, done
     assert done.err == ""
     assert "60 rows, 5 columns" in done.out
@@ -46,17 +48,18 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
         "Ridge regression",
         "MLP, 64-64",
         "Gradient boosting",
+        *(["EBM"] if find_spec("interpret") else []),
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
-    options = "--hidden none --grid-size 2 --budget 0.001 --formulas 2"
+    options = "--hidden none --grid-size 2 --budget 0.001 --compare full --formulas 2"
     assert found["command"] == f"edgewise fit {numbers} --target y {options}"
     predictions = read_table(out / "predictions.csv")
-    assert predictions.names == ("row", "truth", "prediction")
+    assert predictions.names == ("row", "y", "predicted y", "low 90 %", "high 90 %")
     # Row numbers lead back to the table.
     table = read_table(numbers)
     rows = predictions.columns["row"].astype(int) - 1
-    assert table.columns["y"][rows].tolist() == predictions.columns["truth"].tolist()
-    error = predictions.columns["truth"] - predictions.columns["prediction"]
+    assert table.columns["y"][rows].tolist() == predictions.columns["y"].tolist()
+    error = predictions.columns["y"] - predictions.columns["predicted y"]
     assert (error**2).mean() ** 0.5 == pytest.approx(found["metrics"]["rmse"])
     report = (out / "report.html").read_text()
     assert "<svg" in report and "Ridge regression" in report
@@ -73,7 +76,7 @@ def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch
     assert "Class 'odd' of target 'kind' occurs in one row only" in done.out
     assert "could not be fitted" not in done.out
     predictions = read_table(tmp_path / "out" / "predictions.csv")
-    assert predictions.names == ("row", "truth", "prediction", "p(high)", "p(low)", "p(middle)", "p(odd)")
+    assert predictions.names == ("row", "kind", "predicted kind", "p(high)", "p(low)", "p(middle)", "p(odd)")
     total = sum(predictions.columns[name] for name in predictions.names[3:])
     assert total == pytest.approx(1, abs=1e-4)
     assert 8 not in predictions.columns["row"]  # the odd one can only be trained on
@@ -81,7 +84,7 @@ def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
-    done = edgewise("fit", numbers, "--target", "y", "--quiet", "--no-baselines", *SMALL)
+    done = edgewise("fit", numbers, "--target", "y", "--quiet", "--compare", "none", *SMALL)
     lines = done.out.splitlines()
     assert len(lines) == 1 and lines[0].startswith("On the 12 test rows the R² of the KAN is")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]  # nothing that wasn't asked for
@@ -90,7 +93,7 @@ def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(edgewise, numbers, tmp_path):
     for name in ("one", "two"):
-        edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--no-baselines", *SMALL)
+        edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--compare", "none", *SMALL)
     one, two = (checkpoint.read(tmp_path / name / "model.safetensors").model.state_dict() for name in ("one", "two"))
     assert all((one[key] == two[key]).all() for key in one)
     assert (tmp_path / "one/predictions.csv").read_bytes() == (tmp_path / "two/predictions.csv").read_bytes()
@@ -188,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_the_old_results(refused, numbers, models, t
         (out / path.name).write_bytes(path.read_bytes())
     before = content(tmp_path)
     full_disk(monkeypatch, lambda target: target.name == name)
-    sentence = refused("fit", numbers, "--target", "y", "--out", out, "--no-baselines", *SMALL)
+    sentence = refused("fit", numbers, "--target", "y", "--out", out, "--compare", "none", *SMALL)
     assert sentence == f"cannot write {out / name}: the disk is full"
     assert content(tmp_path) == before
 
@@ -213,7 +216,7 @@ def interrupting(screen, what):
             if self.updates == 3:
                 raise KeyboardInterrupt
 
-    yield Bar() if what == INTERRUPTED_STAGE else None
+    yield Bar() if INTERRUPTED_STAGE in what else None
 
 
 INTERRUPTED_STAGE = "Training"
@@ -233,9 +236,9 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_comparison_keeps_what_is_there(edgewise, numbers, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPTED_STAGE", "Comparing")
+    monkeypatch.setattr(sys.modules[__name__], "INTERRUPTED_STAGE", "Comparison")
     monkeypatch.setattr(Screen, "progress", interrupting)
-    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", *SMALL)
+    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", "--compare", "full", *SMALL)
     assert done.code == 0
     assert "The comparison was interrupted" in done.out
     assert (tmp_path / "out" / "metrics.json").exists()
@@ -245,7 +248,7 @@ def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "prepare_table", interrupted)
+    monkeypatch.setattr("edgewise.cli.shared.preparation.prepare_table", interrupted)
     done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out")
     assert (done.code, done.err) == (130, "edgewise: interrupted; nothing was kept\n")
     assert not (tmp_path / "out").exists()

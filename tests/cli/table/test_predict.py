@@ -18,7 +18,7 @@ def test_numbers(edgewise, models):
     done = edgewise("predict", models / "numbers", models / "numbers.csv")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0] == "row,prediction" and len(lines) == 61
+    assert lines[0] == "row,predicted y,low 90 %,high 90 %" and len(lines) == 61
     estimator, _ = load_estimator(models / "numbers" / "model.safetensors")
     table = read_table(models / "numbers.csv")
     X = np.stack([table.columns["a"], table.columns["b"], table.columns["colour"] == "red"], axis=1)
@@ -34,16 +34,16 @@ def test_classes_without_the_target_in_any_order(edgewise, models, tmp_path):
     assert done.code == 0 and done.out == ""
     assert "Wrote" in done.err and "Predicted 3 rows.\n" in done.err
     found = read_table(out)
-    assert found.names == ("row", "prediction", "p(high)", "p(low)", "p(middle)", "p(odd)")
-    assert found.columns["prediction"].tolist() == ["low", "high", "middle"]
+    assert found.names == ("row", "predicted kind", "p(high)", "p(low)", "p(middle)", "p(odd)")
+    assert found.columns["predicted kind"].tolist() == ["low", "high", "middle"]
 
 
 def test_error_bars(edgewise, models):
     done = edgewise("predict", models / "numbers", models / "numbers.csv", "--std")
     assert done.code == 0
     lines = [line.split(",") for line in done.out.splitlines()]
-    assert lines[0] == ["row", "prediction", "std", "low 90 %", "high 90 %"] and len(lines) == 61
-    prediction, std, low, high = np.array(lines[1:], dtype=float)[:, 1:].T
+    assert lines[0] == ["row", "predicted y", "low 90 %", "high 90 %", "std"] and len(lines) == 61
+    prediction, low, high, std = np.array(lines[1:], dtype=float)[:, 1:].T
     assert (std > 0).all() and (low < prediction).all() and (prediction < high).all()
     truth = read_table(models / "numbers.csv").columns["y"]
     assert np.mean((low <= truth) & (truth <= high)) > 0.8

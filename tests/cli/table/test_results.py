@@ -8,27 +8,31 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.cli.table.results import predictions_csv
+from edgewise.cli.shared.model import prediction_columns
+from edgewise.cli.shared.source import columns_csv
 
 
 def test_csv_of_classes_with_awkward_names():
-    text = predictions_csv(
-        np.array([3, 9]),
+    columns = prediction_columns(
+        "kind",
         np.array(['a,"b"', "c"], dtype=object),
         np.array([[0.75, 0.25], [1e-9, 1]]),
         ('a,"b"', "c"),
-        truth=np.array(["c", "c"], dtype=object),
+        None,
     )
-    assert list(csv.reader(io.StringIO(text))) == [
-        ["row", "truth", "prediction", 'p(a,"b")', "p(c)"],
-        ["3", "c", 'a,"b"', "0.75", "0.25"],
-        ["9", "c", "c", "1e-09", "1"],
+    assert list(csv.reader(io.StringIO(columns_csv(np.array([3, 9]), {"name": ["x", "y"], **columns})))) == [
+        ["row", "name", "predicted kind", 'p(a,"b")', "p(c)"],
+        ["3", "x", 'a,"b"', "0.75", "0.25"],
+        ["9", "y", "c", "1e-09", "1"],
     ]
+    assert columns_csv(np.array([3]), {"row": ["first"], "y": [1]}) == "row,y\nfirst,1\n"
 
 
 def test_csv_of_numbers_keeps_every_bit():
     values = np.array([0.1 + 0.2, 1e-300, -1 / 3])
-    lines = predictions_csv(np.arange(3), values, None, ()).splitlines()
+    columns = prediction_columns("y", values, None, (), (values - 1, values + 1))
+    lines = columns_csv(np.arange(3), columns).splitlines()
+    assert lines[0] == "row,predicted y,low 90 %,high 90 %"
     assert [float(line.split(",")[1]) for line in lines[1:]] == values.tolist()
 
 

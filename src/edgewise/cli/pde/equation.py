@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.cli.shared.exit_codes import printable
+from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.files import read_bytes
 from edgewise.pde import EQUATIONS, Collocation

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,17 +13,15 @@ import torch
 import edgewise
 from edgewise.checkpoint.solution import save_solution
 from edgewise.cli.pde.equation import Equation
-from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.options import command_line
+from edgewise.cli.shared.folder import SOLUTION_MARK, ResultFolder
+from edgewise.cli.shared.opening import SOLUTION_FILE
+from edgewise.cli.terminal.options import command_line
+from edgewise.cli.terminal.plain_values import plain
 from edgewise.files import write_bytes
 from edgewise.pde import Errors, Solution
 from edgewise.plot import animate, save, solution_figure, solution_history
 
 ALL = "all"  # key of the errors of all fields together
-MARK = "solution.json"
-FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif")
-MODEL = "solution.safetensors"
-NAMES = (MODEL, *FIGURES, MARK)
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class SolveResults:
             animate(self.solution, path)
 
         files: dict[str, Callable[[Path], object]] = {
-            MODEL: lambda path: save_solution(self.solution, path),
+            SOLUTION_FILE: lambda path: save_solution(self.solution, path),
             "solution.png": lambda path: save(figure, path),
             "solution.pdf": lambda path: save(figure, path),
             "history.pdf": lambda path: save(solution_history(self.solution), path),
@@ -96,7 +93,7 @@ class SolveResults:
             files["animation.gif"] = write_animation
         # Last, since this file marks a folder with complete results.
         text = json.dumps(self.facts(), indent=2, allow_nan=False) + "\n"
-        files[MARK] = lambda path: write_bytes(path, text.encode())
+        files[SOLUTION_MARK] = lambda path: write_bytes(path, text.encode())
         folder.write(files)
         return list(files)
 
@@ -108,6 +105,7 @@ class SolveResults:
             "edgewise": edgewise.__version__,
             "command": self.job.command,
             "statement": self.equation.statement,
+            "equation": self.job.equation,
             "fields": list(problem.fields),
             "order": problem.order,
             "domain": {
@@ -115,6 +113,7 @@ class SolveResults:
                 "box": dict(zip(domain.coordinates, domain.bounds.tolist(), strict=True)),
                 "volume": domain.volume,
             },
+            "hard_conditions": bool(problem.form.hard.values),
             "network": type(solution.model).__name__,
             "parameters": solution.parameters,
             "seconds": round(self.seconds, 3),
@@ -130,13 +129,4 @@ class SolveResults:
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
             "machine": {"system": platform.platform(), "threads": torch.get_num_threads()},
         }
-        return {name: _finite_or_none(value) for name, value in facts.items()}
-
-
-def _finite_or_none(value: object) -> object:
-    """Replace numbers that are not finite by None, in dictionaries and lists too."""
-    if isinstance(value, dict):
-        return {key: _finite_or_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite_or_none(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return {name: plain(value) for name, value in facts.items()}

@@ -1,22 +1,28 @@
-"""Folders that `edgewise solve` wrote, for `edgewise info` and `edgewise predict`: facts, and fields at points."""
+"""Solutions that `edgewise solve` wrote, for the commands that read them: facts, and fields at points.
+
+The values of a solution of the user's own equation need no equation: a stand-in problem has its fields and a box. Only
+boundary values that hold by construction are part of the equation and not of the file.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from edgewise.checkpoint.solution import load_solution
-from edgewise.cli.pde.results import MARK, MODEL
-from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.exit_codes import printable
-from edgewise.cli.shared.source import columns_csv, finite_columns, open_source, write_csv
+from edgewise.cli.shared.folder import SOLUTION_MARK
+from edgewise.cli.shared.source import finite_columns
+from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
-from edgewise.pde import EQUATIONS, named_equation
+from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Solution, named_equation
+from edgewise.tables import Table
 
 # Entries of solution.json that are shown, with their titles.
 TITLES = {
@@ -32,16 +38,9 @@ TITLES = {
 }
 
 
-def find_solution_folder(text: str) -> Path | None:
-    """Return the folder if the text names one that `edgewise solve` wrote, or the solution in it; else None."""
-    path = Path(text)
-    folder = path.parent if path.name == MODEL else path
-    return folder if (folder / MARK).is_file() and (folder / MODEL).is_file() else None
-
-
-def show_solution(folder: Path, screen: Screen) -> None:
+def show_solution(file: Path, screen: Screen) -> None:
     """Show the equation, the network, the errors and the estimated coefficients."""
-    stored, file = _read_facts(folder), folder / MODEL
+    stored = read_facts(file)
     facts: dict[str, object] = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
     for key, title in TITLES.items():
         value = stored.get(key)
@@ -55,43 +54,69 @@ def show_solution(folder: Path, screen: Screen) -> None:
         if isinstance(value, float):
             facts[name] = f"{value:.3g}"
     screen.facts(facts)
+    screen.result({"kind": "solution", "file": str(file), **stored})
 
 
-def write_fields(folder: Path, data: str, out: str | None, delimiter: str | None, screen: Screen) -> None:
-    """Evaluate the fields at every row of a table of coordinates; write the CSV to the file `out`, or to stdout.
+def open_solution(file: Path) -> tuple[Solution, dict[str, Any]]:
+    """Return a solution, and the facts that lie beside it in solution.json.
+
+    The problem of a solution of the user's own equation is a stand-in, whose residuals mean nothing.
 
     Raises
     ------
     InputError
-        The equation is from a file of the user's own: the folder does not hold its code, which only `solve` runs.
+        Boundary values of the equation hold by construction, so that values need the equation.
+    CheckpointError, FileError
+        A file is missing or damaged.
     """
-    options = _read_facts(folder).get("options")
+    facts = read_facts(file)
+    options = facts.get("options")
     name = options.get("equation") if isinstance(options, dict) else None
-    if name not in {equation.name for equation in EQUATIONS}:
+    if name in {equation.name for equation in EQUATIONS}:
+        assert isinstance(name, str)
+        return load_solution(file, named_equation(name).make()), facts
+    if facts.get("hard_conditions"):
         raise InputError(
-            f"MODEL must be a solution of a named equation, got one of {printable(name)!r:.80}: in Python, "
-            "edgewise.load(path, problem=...) loads it"
+            "MODEL must be a solution whose boundary values are not hard, because those are part of the equation, got "
+            "one with hard conditions: in Python, edgewise.load(path, problem=...) loads it"
         )
-    assert isinstance(name, str)
-    solution = load_solution(folder / MODEL, named_equation(name).make())
-    domain, fields = solution.problem.domain, solution.problem.fields
-    table = open_source(data, delimiter).table
-    points = torch.from_numpy(finite_columns(table, domain.coordinates, domain.dimension, "of the domain")).double()
-    outside = int((~domain.contains(points)).sum())
-    if outside:
-        screen.notes([f"{outside:,} of {len(points):,} points lie outside the domain; values there have no meaning."])
-    text = columns_csv(table.rows, dict(zip(fields, solution(points).T.tolist(), strict=True)))
-    write_csv(text, out)
-    if out is not None:
-        screen.say(f"Wrote {out}: {', '.join(fields)} at {table.n_rows:,} points.")
+    return load_solution(file, stand_in(facts, file)), facts
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    file = folder / MARK
+def stand_in(facts: dict[str, Any], file: Path) -> PDE:
+    """Return a problem with the fields, the coefficients and the box of a stored solution, and no meaning."""
     try:
-        facts = json.loads(read_bytes(file))
+        fields, unknowns = [str(name) for name in facts["fields"]], dict(facts["unknowns"])
+        box = Box(**{str(name): (float(low), float(high)) for name, (low, high) in facts["domain"]["box"].items()})
+
+        def equation(**values: Any) -> list[Tensor]:
+            total = sum(values[name] for name in unknowns) if unknowns else 0.0  # every coefficient must take part
+            return [values[name] + 0.0 * total for name in fields]
+
+        names = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*fields, *unknowns)]
+        equation.__signature__ = Signature(names)  # type: ignore[attr-defined]
+        zeros, piece = dict.fromkeys(fields, 0.0), box.boundary_names[0]
+        condition = Dirichlet(zeros if len(fields) > 1 else 0.0, on=piece)
+        return PDE(equation, box, [condition], coefficients=unknowns or None)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{file.parent / SOLUTION_MARK} must describe the fields and the domain of the solution, it does not"
+        ) from error
+
+
+def solution_points(solution: Solution, table: Table) -> Tensor:
+    """Return the points (N, n) of a table of coordinates; raise InputError."""
+    domain = solution.problem.domain
+    return torch.from_numpy(finite_columns(table, domain.coordinates, domain.dimension, "of the domain")).double()
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """Return the content of solution.json beside the file of a solution; raise CheckpointError or FileError."""
+    beside = file.parent / SOLUTION_MARK
+    try:
+        facts = json.loads(read_bytes(beside))
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
-        raise CheckpointError(f"{file} must be the JSON that `edgewise solve` writes, got something else")
+        raise CheckpointError(f"{beside} must be the JSON that `edgewise solve` writes, got something else")
     return facts

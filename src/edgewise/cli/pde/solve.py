@@ -10,10 +10,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from edgewise.cli.pde.equation import errors_with_line, open_equation
-from edgewise.cli.pde.results import ALL, MARK, NAMES, SolveJob, SolveResults
-from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.exit_codes import printable
+from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
 from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.terminal.console import Screen
+from edgewise.cli.terminal.exit_codes import printable
 from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
@@ -30,12 +30,9 @@ ERROR_TITLES = {
 
 def list_equations(screen: Screen) -> None:
     """Print the names and statements of the named equations."""
-    screen.facts({equation.name: equation.statement for equation in EQUATIONS})
-
-
-def solution_folder(path: str, *, force: bool) -> ResultFolder:
-    """Return the folder of --out for the files of a solution."""
-    return ResultFolder(path, names=NAMES, mark=MARK, force=force)
+    named: dict[str, object] = {equation.name: equation.statement for equation in EQUATIONS}
+    screen.facts(named)
+    screen.result(named)
 
 
 def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> SolveResults:
@@ -43,8 +40,6 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
 
     Ctrl-C keeps the best solution so far, once there is one, and the folder is still written.
     """
-    if folder is not None:
-        folder.check()
     equation = open_equation(job.equation)
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
     with errors_with_line(equation.file):
@@ -52,11 +47,10 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
         with screen.progress("Solving") as bar:
 
             def show(progress: Progress) -> None:
-                """Show the root mean square residual, and the share of the time limit if it is the larger one."""
+                """Show the share of the time limit if it is larger than that of the budget."""
                 share = 0.0 if job.time_limit is None else progress.seconds / job.time_limit
-                residual = None if progress.loss is None else math.sqrt(max(progress.loss, 0.0))
                 if bar is not None:
-                    bar.update(replace(progress, share=max(progress.share, share), loss=residual))
+                    bar.update(replace(progress, share=max(progress.share, share)))
 
             solution = solve_problem(
                 equation.problem,
@@ -72,12 +66,14 @@ def run_solve(job: SolveJob, folder: ResultFolder | None, screen: Screen) -> Sol
         _show(results, screen)
         if folder is None:
             screen.say("No files were written; --out FOLDER writes the solution, its figures and all numbers.")
+            screen.result(results.facts() | {"wrote": None})
             return results
         with screen.progress("Drawing the figures") as bar:
             written = results.write(
                 folder, lambda activity: None if bar is None else bar.update(Progress(activity, share=0.5))
             )
     screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
+    screen.result(results.facts() | {"wrote": str(folder.path)})
     return results
 
 

@@ -1,6 +1,5 @@
-"""Parts that several commands use.
+"""What several commands use: tables and models on the command line, folders of results, formulas, figures of models.
 
-`options` declares the options, `exit_codes` ends a command after an error, `console` writes to the terminal, and
-`folder` writes the files of --out. `source`, `split` and `preparation` lead from a table to training and test rows;
-`model` opens a fitted model, and `formulas` shows and writes formulas.
+`opening`, `folder`, `source`, `split` and `preparation` check and read files before torch is imported; `model`,
+`model_figures` and `formulas` need it.
 """

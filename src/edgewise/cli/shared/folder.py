@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError
 from edgewise.files import reason, write_bytes
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
+SOLUTION_MARK = "solution.json"
+SOLUTION_FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif")
 # Bytes that are written as a test: more than most results need without the report. A disk without so much room is full.
 PROBE_SIZE = 1 << 20
+
+
+def solution_folder(path: str, *, force: bool) -> ResultFolder:
+    """Return the folder of --out for the files of a solution."""
+    return ResultFolder(path, names=(SOLUTION_FILE, *SOLUTION_FIGURES, SOLUTION_MARK), mark=SOLUTION_MARK, force=force)
 
 
 class ResultFolder:
@@ -77,6 +85,26 @@ class ResultFolder:
         finally:
             probe.unlink(missing_ok=True)
 
+    def check_owner(self, **facts: str) -> None:
+        """Raise FileError if the folder holds results of something else, unless --force was given.
+
+        Parameters
+        ----------
+        **facts : str
+            Entries of the marked JSON file that decide, such as the table and the target; of a path the last part
+            counts, since the same file may be named from another folder.
+        """
+        stored = self._stored()
+        if self.force or stored is None:
+            return
+        for name, value in facts.items():
+            other = stored.get(name)
+            if isinstance(other, str) and Path(other).name != Path(value).name:
+                raise FileError(
+                    f"--out must be a new folder or one with results of the same {name}, got {self.path}, whose "
+                    f"{name} is {other!r} instead of {value!r}; --force replaces its files"
+                )
+
     def write(self, files: Mapping[str, Callable[[Path], object]]) -> None:
         """Write all of the files or none, each by a function that is given the path.
 
@@ -108,11 +136,15 @@ class ResultFolder:
                 shutil.rmtree(staging, ignore_errors=True)
 
     def _is_written_by_edgewise(self) -> bool:
+        return self._stored() is not None
+
+    def _stored(self) -> dict[str, object] | None:
+        """Return the content of the marked file if Edgewise wrote it."""
         try:
             content = json.loads((self.path / self.mark).read_bytes())
-        except (OSError, ValueError):
-            return False
-        return isinstance(content, dict) and "edgewise" in content
+        except (OSError, ValueError, RecursionError):
+            return None
+        return content if isinstance(content, dict) and "edgewise" in content else None
 
 
 @contextmanager

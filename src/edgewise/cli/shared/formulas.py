@@ -7,20 +7,26 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgewise.cli.shared.exit_codes import printable
-from edgewise.files import write_bytes
+from edgewise import __version__
+from edgewise.cli.shared.preparation import collect_warnings
+from edgewise.cli.shared.source import finite_columns
+from edgewise.cli.terminal.exit_codes import printable
+from edgewise.errors import CheckpointError
+from edgewise.files import read_bytes, write_bytes
+from edgewise.formulas import Formula
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
+from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.plot import formula_front, save
 from edgewise.plot.style import FORMATS
-
-ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FORMATS)
+from edgewise.tables import Table, TableEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +47,8 @@ class FormulaList:
         Target.
     notes : tuple of str
         Sentences about the search.
+    encoder : TableEncoder or None
+        Rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs.
     """
 
     front: Front
@@ -49,6 +57,7 @@ class FormulaList:
     X: np.ndarray
     y: np.ndarray
     notes: tuple[str, ...]
+    encoder: TableEncoder | None = None
 
     @classmethod
     def from_front(cls, front: Front, target: str, X: np.ndarray, y: np.ndarray, notes: Sequence[str]) -> FormulaList:
@@ -142,6 +151,10 @@ class FormulaList:
                 "domain": list(self.domain),
                 "notes": list(self.notes),
                 "front": self.rows(),
+                # What `edgewise predict`, `info`, `plot` and `explain` read back.
+                "edgewise": __version__,
+                "stored": front_fields(replace(self.front, chosen=self.chosen)),
+                "table": None if self.encoder is None else self.encoder.to_json(),
             }
             text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         elif ending == ".tex":
@@ -161,6 +174,67 @@ class FormulaList:
             comment = "\n".join(facts).replace("*/", "* /").replace("/*", "/ *")
             text = f"/* {comment.encode('ascii', 'replace').decode()} */\n{formula.c('predict')}"
         write_bytes(path, text.encode())
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaFile:
+    """Formulas in a file that `edgewise formula --out x.json` wrote.
+
+    Parameters
+    ----------
+    front : Front
+        All formulas.
+    target : str
+        Name of the quantity that they give.
+    encoder : TableEncoder or None
+        Rules from the columns of a table to the inputs; None where the columns are the inputs.
+    content : dict
+        Everything in the file.
+    """
+
+    front: Front
+    target: str
+    encoder: TableEncoder | None
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> FormulaFile:
+        """Read such a file.
+
+        Raises
+        ------
+        FileError, CheckpointError
+            The file is not readable, or is of another kind.
+        """
+        try:
+            content = json.loads(read_bytes(path))
+            front = front_from_fields(content["stored"], len(content["stored"]["names"]))
+            table = content["table"]
+            encoder = None if table is None else TableEncoder.from_json(table)
+            return cls(front, str(content["target"]), encoder, content)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} must be a file that `edgewise formula --out FILE.json` wrote, got something else"
+            ) from error
+
+    @property
+    def chosen(self) -> int:
+        """Place of the chosen formula."""
+        return len(self.front) - 1 if self.front.chosen is None else self.front.chosen
+
+    @property
+    def formula(self) -> Formula:
+        """The chosen formula."""
+        return self.front[self.chosen].formula
+
+    def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
+        """Return X (n_rows, d) for a table, and sentences about missing and unknown values; raise InputError."""
+        with collect_warnings() as notes:
+            if self.encoder is not None:
+                X, _ = self.encoder.transform(table)
+            else:
+                X = finite_columns(table, self.formula.names, len(self.formula.names), "of the formula")
+        return X, notes
 
 
 def r2_text(loss: float, variance: float) -> str:

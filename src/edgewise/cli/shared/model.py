@@ -15,6 +15,8 @@ from edgewise.errors import CheckpointError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
 from edgewise.tables import Table, TableEncoder
 
+LEVEL = 0.9  # coverage of the prediction intervals; a choice
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -85,22 +87,14 @@ class Model:
         return X, notes
 
 
-def model_path(text: str) -> Path:
-    """Return the model file that MODEL names."""
-    path = Path(text)
-    inside = path / "model.safetensors"
-    return inside if inside.exists() else path
-
-
-def open_model(text: str) -> Model:
+def open_model(path: Path) -> Model:
     """Open a model.
 
     Raises
     ------
     FileError, CheckpointError
-        The file does not hold an estimator.
+        The file does not contain an estimator.
     """
-    path = model_path(text)
     estimator, extra = load_estimator(path)
     assert isinstance(estimator, KANRegressor | KANClassifier)
     encoder = None
@@ -132,3 +126,27 @@ def predict_rows(
         if label in column_of:
             probabilities[:, column] = known[:, column_of[label]]
     return np.array(labels, dtype=estimator.classes_.dtype)[probabilities.argmax(1)], probabilities
+
+
+def prediction_columns(
+    target: str,
+    prediction: np.ndarray,
+    probabilities: np.ndarray | None,
+    labels: Sequence[int | str],
+    interval: tuple[np.ndarray, np.ndarray] | None,
+) -> dict[str, Sequence[object]]:
+    """Return the columns of a file of predictions: the prediction, its 90 % interval, and p(class) for each class."""
+    columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
+    if interval is not None:
+        low, high = interval
+        columns |= {f"low {100 * LEVEL:.0f} %": low.tolist(), f"high {100 * LEVEL:.0f} %": high.tolist()}
+    if probabilities is not None:
+        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
+        columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
+    return columns
+
+
+def has_intervals(estimator: KANRegressor) -> bool:
+    """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
+    bars = getattr(estimator, "error_bars_", None)
+    return bars is not None and float(bars.levels[-1].min()) >= LEVEL

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.cli.shared.options import command_line
-from edgewise.cli.shared.source import Source, open_source, select_columns
+from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.shared.opening import FORMULA_ENDINGS, Written, check_ending, find_written
+from edgewise.cli.shared.source import Source, column_at, open_source, select_columns
 from edgewise.cli.shared.split import split_rows
+from edgewise.cli.terminal.console import Screen
+from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
+EFFORTS = ("low", "normal", "high")
 MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
 
 
@@ -33,6 +37,7 @@ class TableJob:
     test: float = 0.2
     delimiter: str | None = None
     seed: int = 0
+    id: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.test <= MOST_TEST:
@@ -45,13 +50,16 @@ class FitJob(TableJob):
 
     hidden: tuple[int, ...] | None = None
     grid_size: int | None = None
-    budget: float = 1.0
+    effort: str = "normal"
+    budget: float | None = None
     time_limit: float | None = None
-    no_baselines: bool = False
+    compare: str = "quick"
     formulas: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.effort not in EFFORTS:
+            raise InputError(f"--effort must be {' or '.join(EFFORTS)}, got {self.effort!r}")
         for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{option} must be a positive number, got {value:g}")
@@ -62,6 +70,30 @@ class FitJob(TableJob):
     def command(self) -> str:
         """The command line that repeats this job."""
         return command_line("fit", self)
+
+
+@dataclass(frozen=True)
+class FormulaJob:
+    """The options of `edgewise formula`; see its --help for the meaning of each.
+
+    `model` is a model, whose table is `data`; or a table with a target, and `data` is None.
+    """
+
+    model: str
+    data: str | None
+    table: TableJob
+    imitate: bool = False
+    number: int | None = None
+    time_limit: float = 60.0
+    digits: int = 6
+    out: str | None = None
+
+    def __post_init__(self) -> None:
+        check_ending(self.out, FORMULA_ENDINGS)
+        if not 0 < self.time_limit < math.inf:
+            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
+        if self.data is None and self.table.target is None:
+            raise InputError("--data must name the table of a model, or --target the column of a table to predict")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +118,8 @@ class PreparedTable:
         Positions of the training and test rows in X.
     group : str or None
         Column of group labels.
+    ids : ndarray of shape (N,) or None
+        The column that names the rows, as text, numbers or None where it is empty.
     notes : list of str
         Sentences about the columns and the target.
     """
@@ -99,6 +133,7 @@ class PreparedTable:
     train: np.ndarray
     test: np.ndarray
     group: str | None
+    ids: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -146,13 +181,60 @@ def prepare_table(job: TableJob) -> PreparedTable:
     classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
     if labels is not None:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
-    return PreparedTable(source, encoder, classes, X, y, table.rows, train, test, group, [*notes, *messages])
+    ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
+    return PreparedTable(source, encoder, classes, X, y, table.rows, train, test, group, ids, [*notes, *messages])
+
+
+def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
+    """Read the table of `edgewise fit`, check the folder for the results, and say what was read.
+
+    Raises
+    ------
+    InputError, FileError, MissingExtraError
+        As in `prepare_table` and `ResultFolder.check`; also for a folder with the model of another table.
+    """
+    if folder is not None:
+        folder.check()
+    prepared = prepare_table(job)
+    if folder is not None:
+        folder.check_owner(data=job.data, target=prepared.target)
+    table = prepared.source.table
+    screen.say(f"Read {job.data}: {table.n_rows:,} rows, {len(table.names)} columns.", style="bold")
+    screen.notes(prepared.notes)
+    screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
+    return prepared
+
+
+def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
+    """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one.
+
+    Raises
+    ------
+    InputError, FileError, MissingExtraError
+        As in `prepare_table`, `find_written` and `open_source`; also for a target of classes.
+    """
+    if job.data is not None:
+        return find_written(job.model), open_source(job.data, job.table.delimiter).table
+    prepared = prepare_table(job.table)
+    if prepared.labels:
+        raise InputError(f"--target must be a column of numbers, got {prepared.target!r} with classes")
+    return prepared
+
+
+def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
+    """Return the numbers of training and test rows and how they were chosen."""
+    how = "chosen at random"
+    if prepared.group:
+        how = f"chosen by {prepared.group!r}, so that no group is divided"
+    elif prepared.labels:
+        how = "chosen at random within each class"
+    return f"{len(prepared.train):,} training rows and {len(prepared.test):,} test rows, {how} (seed {job.seed})"
 
 
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
     """Return the table with the inputs and the target, and the name of the group column."""
     table, group = source.table, source.group if job.group is None else job.group
-    for option, name in (("--group", group), ("--target", target)):
+    for option, name in (("--group", group), ("--target", target), ("--id", job.id)):
         if name is not None:
             select_columns(table, [name], option)
     if job.drop:
@@ -166,19 +248,15 @@ def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, 
         if group is not None and group in job.features:
             raise InputError(f"--features must not name the group column, got {quoted(group)}")
         table = select_columns(table, [*(name for name in features if name != target), target], "--features")
-    if group == target:
-        raise InputError(f"--group must name another column than the target, got {quoted(group)}")
-    return table.drop([*job.drop, *([group] if group else [])]), group
+    for option, name in (("--group", group), ("--id", job.id)):
+        if name == target:
+            raise InputError(f"{option} must name another column than the target, got {quoted(name)}")
+    return table.drop({*job.drop, *(name for name in (group, job.id) if name)}), group
 
 
 def _group_codes(table: Table, group: str, rows: np.ndarray) -> np.ndarray:
     """Return a number per row that is equal within a group; a row without a group label is a group of its own."""
-    if group in table.refused:
-        raise InputError(
-            f"--group must name a column of numbers or text, got {table.refused[group]} in {quoted(group)}"
-        )
-    position = {int(row): i for i, row in enumerate(table.rows)}
-    cells = table.columns[group][[position[int(row)] for row in rows]].tolist()
+    cells = column_at(table, group, rows, "--group").tolist()
     codes: dict[object, int] = {}
     return np.array(
         [codes.setdefault(("row", i) if c is None or c != c else c, len(codes)) for i, c in enumerate(cells)]

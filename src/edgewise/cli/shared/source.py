@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -74,13 +75,34 @@ def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
     """
     for i, name in enumerate(names):
         if name not in table.names:
+            similar = get_close_matches(name, table.names, n=1)
             shown = ", ".join(quoted(other) for other in table.names[:5]) + (", ..." if len(table.names) > 5 else "")
-            raise InputError(
-                f"{option} must name a column of {table.source}, got {quoted(name)}; its columns are {shown}"
-            )
+            hint = f"did you mean {quoted(similar[0])}?" if similar else f"its columns are {shown}"
+            raise InputError(f"{option} must name a column of {table.source}, got {quoted(name)}; {hint}")
         if name in names[:i]:
             raise InputError(f"{option} must name each column once, got {quoted(name)} twice")
     return replace(table.drop(set(table.names) - set(names)), names=tuple(names))
+
+
+def check_row(table: Table, row: int | None) -> None:
+    """Raise InputError, with the range, unless the table has a row with this number."""
+    if row is not None and row not in table.rows:
+        first, last = int(table.rows[0]), int(table.rows[-1])
+        raise InputError(f"--row must be from {first} to {last}, got {row}")
+
+
+def column_at(table: Table, name: str, rows: np.ndarray, option: str) -> np.ndarray:
+    """Return the cells of a column in the rows with these numbers.
+
+    Raises
+    ------
+    InputError
+        The column contains dates or something else that is neither a number nor text; the message names the option.
+    """
+    if name in table.refused:
+        raise InputError(f"{option} must name a column of numbers or text, got {table.refused[name]} in {quoted(name)}")
+    position = {int(row): i for i, row in enumerate(table.rows)}
+    return table.columns[name][[position[int(row)] for row in rows]]
 
 
 def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin: str) -> np.ndarray:
@@ -116,11 +138,12 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
 
 
 def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> str:
-    """Return the row numbers and named columns as CSV."""
+    """Return the row numbers and named columns as CSV; a column of the name "row" takes the place of the numbers."""
+    columns = {"row": rows.tolist(), **columns}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", *columns])
-    writer.writerows(zip(rows.tolist(), *columns.values(), strict=True))
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.preparation import TableJob, collect_warnings, prepare_table
+from edgewise.checks import unknown_name
+from edgewise.cli.shared.preparation import PreparedTable, TableJob, collect_warnings
+from edgewise.cli.terminal.console import Screen
 from edgewise.compare.advice import NEEDS, Advice
 from edgewise.compare.advice import advise as advise_on_table
 from edgewise.errors import InputError
 
 
-def show_advice(job: TableJob, needs: Sequence[str], screen: Screen) -> Advice:
-    """Read the table as `edgewise fit` does, train small models on it, and print the answers of the guide."""
+def show_advice(job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen) -> Advice:
+    """Show the table that was read, train small models on it, and print the answers of the guide."""
     for need in needs:
         if need not in NEEDS:
-            raise InputError(f"--need must be one of {', '.join(NEEDS)}, got {need!r}")
-    prepared = prepare_table(job)
+            raise InputError(f"--need must name some of {', '.join(NEEDS)}, got {need!r}; {unknown_name(need, NEEDS)}")
     inputs = len(prepared.encoder.feature_names)
     screen.say(f"Read {job.data}: {prepared.source.table.n_rows:,} rows, {inputs} inputs.")
     screen.notes(prepared.notes)
@@ -33,4 +33,5 @@ def show_advice(job: TableJob, needs: Sequence[str], screen: Screen) -> Advice:
     screen.always(first, "bold")
     for line in others:
         screen.always(line)
+    screen.result({"advice": first, "reasons": others})
     return advice

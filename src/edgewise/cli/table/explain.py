@@ -1,64 +1,139 @@
-"""`edgewise explain`: which inputs the predictions of a model depend on, and the contribution of each input."""
+"""`edgewise explain`: which inputs a model, a solution or a formula depends on, and the contribution of each input."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
-from edgewise.cli.shared.console import Screen, input_table
+from edgewise.cli.pde.solution import open_solution, solution_points
+from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import open_model
-from edgewise.cli.shared.source import open_source
-from edgewise.errors import InputError
+from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.estimator import KANClassifier
 from edgewise.files import write_bytes
-from edgewise.interpret.attribution.explanations import LocalExplanation
+from edgewise.interpret import explain_global, explain_local
+from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
 from edgewise.plot import save, share_bars, share_dots
-from edgewise.plot.style import FORMATS
+from edgewise.tables import Table
 
-ENDINGS = (*FORMATS, ".csv")
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A function of inputs whose values are to be explained.
+
+    Parameters
+    ----------
+    function : callable or estimator
+        Its explanations are those of the estimator, if it is one.
+    X : ndarray of shape (N, d)
+        The rows.
+    names, outputs : sequence of str or None
+        Names of the inputs and outputs.
+    target : str
+        What the function gives, for a heading.
+    notes : list of str
+        Sentences about the rows.
+    """
+
+    function: Any
+    X: np.ndarray
+    names: Sequence[str] | None
+    outputs: Sequence[str] | None
+    target: str
+    notes: list[str]
+
+    def whole(self) -> GlobalExplanation:
+        """Explain all rows together."""
+        own = getattr(self.function, "explain_global", None)
+        if own is not None:
+            explanation: GlobalExplanation = own(self.X, names=self.names, outputs=self.outputs)
+            return explanation
+        return explain_global(self.function, self.X, names=self.names, outputs=self.outputs)
+
+    def rows(self, X: np.ndarray) -> LocalExplanation:
+        """Explain single rows, compared with all rows."""
+        own = getattr(self.function, "explain_local", None)
+        if own is not None:
+            explanation: LocalExplanation = own(X, self.X, names=self.names, outputs=self.outputs)
+            return explanation
+        return explain_local(self.function, X, self.X, names=self.names, outputs=self.outputs)
 
 
 def show_explanation(
-    model: str, data: str, row: int | None, out: str | None, delimiter: str | None, screen: Screen
+    written: Written, table: Table, row: int | None, out: str | None, screen: Screen
 ) -> LocalExplanation:
-    """Explain the predictions for the table, and that of one row if given; write a figure or the contributions."""
-    if out is not None and Path(out).suffix.lower() not in ENDINGS:
-        raise InputError(f"--out must end in .svg, .pdf, .png or .csv, got {out!r}")
-    opened = open_model(model)
-    estimator, names = opened.estimator, opened.names
-    outputs = opened.output_names
-    if isinstance(estimator, KANClassifier):
-        outputs = [str(label) for label in estimator.classes_]
-    table = open_source(data, delimiter).table
-    X, notes = opened.inputs(table)
-    screen.notes(notes)
-    if row is not None and row not in table.rows:
-        raise InputError(f"--row must be the number of a row of {data}, got {row}")
-    whole = estimator.explain_global(X, names=names, outputs=outputs)
+    """Explain the values for the table, and that of one row if given; write a figure or the contributions."""
+    explained = _open(written, table)
+    screen.notes(explained.notes)
+    whole = explained.whole()
     order = np.argsort(-whole.importance, kind="stable")
     screen.say(
-        f"Mean absolute contribution of each input to the prediction of {opened.target}, over {len(X):,} rows",
+        f"Mean absolute contribution of each input to the prediction of {explained.target}, over {table.n_rows:,} rows",
         style="bold",
     )
-    screen.table(input_table([(whole.names[i], float(whole.importance[i])) for i in order]))
+    ranked = [(whole.names[i], float(whole.importance[i])) for i in order]
+    screen.table(input_table(ranked))
     screen.notes(whole.sentences)
+    facts: dict[str, object] = {
+        "target": explained.target,
+        "rows": len(table.rows),
+        "importance": [{"name": name, "mean_absolute_contribution": score} for name, score in ranked],
+        "sentences": list(whole.sentences),
+    }
     rows, local = table.rows, whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
-        rows, local = rows[[place]], estimator.explain_local(X[[place]], X, names=names, outputs=outputs)
+        rows, local = rows[[place]], explained.rows(explained.X[[place]])
         screen.always(f"Row {row}: {local.sentence(0)}")
+        facts["row"] = {"row": row, "sentence": local.sentence(0), "contributions": local.shares[0]}
     if out is not None:
         if Path(out).suffix.lower() != ".csv":
             save(share_dots(local) if row is None else share_bars(local), out)
         else:
             if row is None:  # the global explanation keeps some of the rows only
-                local = estimator.explain_local(X, names=names, outputs=outputs)
+                local = explained.rows(explained.X)
             write_bytes(out, contributions_csv(local, rows).encode())
         screen.say(f"Wrote {out}.")
+        facts["wrote"] = out
+    screen.result(facts)
     return local
+
+
+def _open(written: Written, table: Table) -> Explained:
+    """Return the function in a file, with the rows of the table as its inputs."""
+    if written.kind is Kind.solution:
+        solution, _ = open_solution(written.file)
+        first, *others = solution.problem.fields
+        return Explained(
+            lambda X: solution(torch.as_tensor(X, dtype=torch.float64))[:, 0],
+            solution_points(solution, table).numpy(),
+            solution.problem.domain.coordinates,
+            [first],
+            first,
+            [f"Explained is {first}, the first field, and not {', '.join(others)}."] if others else [],
+        )
+    if written.kind is Kind.formulas:
+        formulas = FormulaFile.read(written.file)
+        X, notes = formulas.inputs(table)
+
+        def values(X: Any) -> np.ndarray:
+            return np.asarray(formulas.formula(np.asarray(X, dtype=np.float64)))
+
+        return Explained(values, X, formulas.formula.names, [formulas.target], formulas.target, notes)
+    model = open_model(written.file)
+    outputs: Sequence[str] | None = model.output_names
+    if isinstance(model.estimator, KANClassifier):
+        outputs = [str(label) for label in model.estimator.classes_]
+    X, notes = model.inputs(table)
+    return Explained(model.estimator, X, model.names, outputs, model.target, notes)
 
 
 def contributions_csv(local: LocalExplanation, rows: np.ndarray) -> str:

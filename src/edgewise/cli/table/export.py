@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from edgewise.cli.shared.console import Screen
 from edgewise.cli.shared.model import open_model
+from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier
-from edgewise.estimator.base import WRITERS
 
 
-def write_program(model: str, out: str, screen: Screen) -> None:
+def write_program(written: Written, out: str, screen: Screen) -> None:
     """Write the model in the language that the ending of `out` names; list its inputs and outputs."""
-    if Path(out).suffix.lower() not in WRITERS:
-        raise InputError(f"--out must end in {', '.join(WRITERS)}, got {out!r}")
-    opened = open_model(model)
+    if written.kind is not Kind.model:
+        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
+    opened = open_model(written.file)
     estimator, names = opened.estimator, opened.names
     estimator.export(out, names=names, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")
@@ -26,3 +24,4 @@ def write_program(model: str, out: str, screen: Screen) -> None:
         outputs = [f"y[{number}]: probability of {label}" for number, label in enumerate(estimator.classes_)]
         screen.say("Outputs, in this order:", style="bold")
         screen.notes(outputs, most=len(outputs))
+    screen.result({"wrote": out, "inputs": names})

@@ -1,42 +1,143 @@
-"""`edgewise fit`: read a table, train a KAN, compare it with other models, find a formula, and write the results."""
+"""`edgewise fit`: train a KAN, write its results, then search for a formula, compare other models, and update them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.shared.console import Screen, input_table
-from edgewise.cli.shared.folder import NAMES, ResultFolder
-from edgewise.cli.shared.preparation import FitJob, PreparedTable, prepare_table
-from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, report_content, split_sentence
-from edgewise.cli.table.training import FitFormulas, compare_models, find_formulas, train_model
+from edgewise.cli.shared.folder import ResultFolder
+from edgewise.cli.shared.preparation import FitJob, PreparedTable
+from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
+from edgewise.cli.table.training import COMPARED, compare_models, find_formulas, train_model
+from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
-from edgewise.outcomes import Progress
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
 
-BASELINE_ORDER = ("linear", "MLP", "boosting")  # the stages of `iterate_baselines`
 
-
-def run_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> FitResults:
+def run_fit(job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, screen: Screen) -> FitResults:
     """Run the job, show it step by step, and write the folder if there is one.
 
-    Ctrl-C during the training or the comparison keeps everything up to then, and the folder is still written.
+    The results of the KAN are shown and written first; formulas and the comparison with other models are added to the
+    files afterwards. Ctrl-C ends the work at any stage and keeps everything up to then.
     """
+    stages = Stages(job, prepared, screen)
+    with stages.progress("Training") as report:
+        trained = train_model(job, prepared, report)
+    results = FitResults(job, prepared, trained, [])
+    _show_training(results, screen)
+    written: list[str] = []
     if folder is not None:
-        folder.check()
-    prepared = prepare_table(job)
-    table = prepared.source.table
-    screen.say(f"Read {job.data}: {table.n_rows:,} rows, {len(table.names)} columns.", style="bold")
-    screen.notes(prepared.notes)
-    screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
+        with screen.waiting("Drawing the figures of the report"):
+            written = _write(results, folder, screen)
+        screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
+    is_over = trained.interrupted or (folder is not None and "report.html" not in written)
+    if not is_over:
+        results = _search_formulas(results, stages)
+        results = _compare(results, stages)
+    _show_comparison(results, screen)
+    added = bool(results.baselines) or results.formulas is not None
+    if folder is None:
+        screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
+    elif added:
+        try:
+            results.write(folder)
+            screen.say(f"Added the {stages.added(results)} to the files in {folder.path}.")
+        except KeyboardInterrupt:
+            screen.always("Interrupted; the files in the folder are those without the comparison.", style="yellow")
+    screen.result(metrics(results) | {"wrote": None if folder is None else str(folder.path)})
+    return results
 
-    with screen.progress("Training") as bar:
-        trained = train_model(job, prepared, None if bar is None else bar.update)
+
+class Stages:
+    """The stages of a fit, counted for the progress bar.
+
+    Parameters
+    ----------
+    job : FitJob
+        The options.
+    prepared : PreparedTable
+        The table.
+    screen : Screen
+        Where the bar is shown.
+    """
+
+    def __init__(self, job: FitJob, prepared: PreparedTable, screen: Screen):
+        self.screen = screen
+        self.planned = ["Training"]
+        self.planned += ["Formulas"] if job.formulas > 0 and not prepared.labels else []
+        self.planned += ["Comparison"] if COMPARED[job.compare] else []
+
+    @contextmanager
+    def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
+        """Show the bar of a stage on a terminal; yield its callback, or None in a pipe."""
+        place = f"{self.planned.index(stage) + 1} of {len(self.planned)}"
+        with self.screen.progress(f"{place}, {stage}" if len(self.planned) > 1 else stage) as bar:
+            yield None if bar is None else bar.update
+
+    @staticmethod
+    def added(results: FitResults) -> str:
+        """Return what was added to the results of the KAN, as words."""
+        parts = ["formula"] if results.formulas is not None else []
+        return " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
+
+
+def _write(results: FitResults, folder: ResultFolder, screen: Screen) -> list[str]:
+    """Write the results; after Ctrl-C, which the figures of the report may meet, write all but the report."""
+    try:
+        return results.write(folder)
+    except KeyboardInterrupt:
+        screen.always("Interrupted while the report was drawn; the other files are written.", style="yellow")
+        return results.write(folder, with_report=False)
+
+
+def _search_formulas(results: FitResults, stages: Stages) -> FitResults:
+    job, screen = results.job, stages.screen
+    try:
+        with screen.waiting(f"Searching for a formula, at most about {job.formulas:g} seconds"):
+            return replace(results, formulas=find_formulas(job, results.prepared, results.trained))
+    except InputError as error:
+        screen.notes([f"No formula was searched for: {error}."])
+    except KeyboardInterrupt:
+        screen.always("The search for a formula was interrupted.", style="yellow")
+        return replace(results, is_interrupted=True)
+    return results
+
+
+def _compare(results: FitResults, stages: Stages) -> FitResults:
+    job, prepared, screen = results.job, results.prepared, stages.screen
+    models = COMPARED[job.compare]
+    if not models or results.is_interrupted:
+        return results
+    baselines: list[BaselineResult] = []
+    try:
+        with stages.progress("Comparison") as report:
+            start = time.perf_counter()
+
+            def show(progress: Progress) -> None:
+                share = (models.index(progress.stage) + progress.share) / len(models)
+                stage, seconds = TITLES[progress.stage][prepared.task], time.perf_counter() - start
+                if report is not None:
+                    report(replace(progress, stage=stage, share=share, seconds=seconds))
+
+            for one in compare_models(job, prepared, None if report is None else show):
+                baselines.append(one)
+    except KeyboardInterrupt:
+        screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
+    screen.notes([note for one in baselines for note in one.notes])
+    return replace(results, baselines=baselines)
+
+
+def _show_training(results: FitResults, screen: Screen) -> None:
+    """Show the shape, score and strongest inputs of the KAN, before anything else is computed."""
+    trained, content = results.trained, report_content(results)
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
@@ -44,69 +145,29 @@ def run_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> FitResu
         style="bold",
     )
     screen.notes([*trained.estimator.search_.sentences, *trained.notes])
-
-    baselines: list[BaselineResult] = []
-    formulas: FitFormulas | None = None
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
-    else:
-        if not job.no_baselines:
-            baselines = _compare(job, prepared, screen)
-        try:
-            with screen.waiting(f"Searching for a formula, up to {job.formulas:g} seconds"):
-                formulas = find_formulas(job, prepared, trained)
-        except InputError as error:
-            screen.notes([f"No formula was searched for: {error}."])
-        except KeyboardInterrupt:
-            screen.always("The search for a formula was interrupted.", style="yellow")
-
-    results = FitResults(job, prepared, trained, baselines, formulas)
-    _show(results, screen)
-    if folder is None:
-        screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
-    else:
-        results.write(folder)
-        screen.always(f"Wrote {folder.path}: {', '.join(NAMES)}.")
-    return results
-
-
-def _compare(job: FitJob, prepared: PreparedTable, screen: Screen) -> list[BaselineResult]:
-    baselines: list[BaselineResult] = []
-    try:
-        with screen.progress("Comparing") as bar:
-            start = time.perf_counter()
-
-            def show(progress: Progress) -> None:
-                share = (BASELINE_ORDER.index(progress.stage) + progress.share) / len(BASELINE_ORDER)
-                stage, seconds = f"Comparing: {TITLES[progress.stage][prepared.task]}", time.perf_counter() - start
-                if bar is not None:
-                    bar.update(replace(progress, stage=stage, share=share, seconds=seconds))
-
-            for one in compare_models(job, prepared, None if bar is None else show):
-                baselines.append(one)
-    except KeyboardInterrupt:
-        screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
-    screen.notes([note for one in baselines for note in one.notes])
-    return baselines
-
-
-def _show(results: FitResults, screen: Screen) -> None:
-    content = report_content(results)
     screen.say()
-    screen.table(comparison_table(content))
-    screen.say()
-    sentences = comparison_sentences(content)
-    if screen.quiet and sentences:
-        screen.always(sentences[0])
-    screen.say(" ".join(sentences))
+    for sentence in comparison_sentences(replace(content, models=content.models[:1])):
+        screen.always(sentence, "bold")
     screen.say()
     screen.say("Strongest inputs, by attribution score", style="bold")
     screen.table(input_table(results.ranked_inputs()))
+    screen.say()
+
+
+def _show_comparison(results: FitResults, screen: Screen) -> None:
+    """Show the formula, and the table of models with the sentences that compare them."""
     if results.formulas is not None:
-        screen.say()
         screen.say("Formula", style="bold")
         screen.say(f"{results.formulas.equation}   (R² {results.formulas.score:.4g} on the test rows)")
-    screen.say()
+        screen.say()
+    if results.baselines:
+        content = report_content(results)
+        screen.table(comparison_table(content))
+        screen.say()
+        screen.say(" ".join(comparison_sentences(content)[1:]))
+        screen.say()
 
 
 def comparison_table(content: ReportContent) -> Grid:

@@ -12,12 +12,12 @@ import numpy as np
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.exit_codes import printable
-from edgewise.cli.shared.formulas import ENDINGS, FormulaList, r2_text
+from edgewise.cli.shared.formulas import FormulaList, r2_text
 from edgewise.cli.shared.model import Model, open_model
-from edgewise.cli.shared.preparation import TableJob, collect_warnings, prepare_table
-from edgewise.cli.shared.source import open_source
+from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
+from edgewise.cli.terminal.console import Screen
+from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
@@ -27,40 +27,18 @@ from edgewise.tables import Table
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
 
 
-@dataclass(frozen=True)
-class FormulaJob:
-    """The options of `edgewise formula`; see its --help for the meaning of each.
-
-    `model` is a model, whose table is `data`; or a table with a target, and `data` is None.
-    """
-
-    model: str
-    data: str | None
-    table: TableJob
-    imitate: bool = False
-    number: int | None = None
-    time_limit: float = 60.0
-    digits: int = 6
-    out: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.out is not None and Path(self.out).suffix.lower() not in ENDINGS:
-            raise InputError(f"--out must end in {', '.join(ENDINGS)}, got {self.out!r}")
-        if not 0 < self.time_limit < math.inf:
-            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
-        if self.data is None and self.table.target is None:
-            raise InputError("--data must name the table of a model, or --target the column of a table to predict")
-
-
-def search_formulas(job: FormulaJob, screen: Screen) -> list[FormulaList]:
+def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table], screen: Screen) -> list[FormulaList]:
     """Search for formulas, show them with their errors, and write the file --out.
 
     A model of classes or of several numbers has a list of formulas for each output; the name of each file then ends
     in the name of the output.
     """
-    with screen.waiting(f"Searching for formulas, up to {job.time_limit:g} seconds"):
-        by_output = _search_for_table(job, screen) if job.data is None else _search_for_model(job, job.data, screen)
-    shown = []
+    with screen.waiting(f"Searching for formulas, at most about {job.time_limit:g} seconds"):
+        if isinstance(read, PreparedTable):
+            by_output = _search_for_table(job, read, screen)
+        else:
+            by_output = _search_for_model(job, *read, screen)
+    shown, wrote = [], []
     for label, formulas in by_output.items():
         if job.number is not None:
             if not 1 <= job.number <= len(formulas.front):
@@ -80,22 +58,35 @@ def search_formulas(job: FormulaJob, screen: Screen) -> list[FormulaList]:
                 path = path.with_stem(f"{path.stem}-{suffix}")
             formulas.write(str(path), job.digits)
             screen.say(f"Wrote {path}.")
+            wrote.append(str(path))
+    results = [
+        {
+            "target": one.target,
+            "formula": one.best.formula.text(job.digits),
+            "latex": one.best.formula.latex(job.digits),
+            "fidelity": one.accuracy,
+            "domain": one.domain,
+            "notes": one.notes,
+            "formulas": one.rows(),
+        }
+        for one in shown
+    ]
+    screen.result({"results": results, "wrote": wrote})
     return shown
 
 
-def _search_for_table(job: FormulaJob, screen: Screen) -> dict[str, FormulaList]:
-    prepared = prepare_table(job.table)
-    if prepared.labels:
-        raise InputError(f"--target must be a column of numbers, got {prepared.target!r} with classes")
+def _search_for_table(job: FormulaJob, prepared: PreparedTable, screen: Screen) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
     front = table_front(prepared.X, prepared.y, prepared.encoder.feature_names, job.time_limit)
-    return {"": FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())}
+    formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
+    return {"": replace(formulas, encoder=prepared.encoder)}
 
 
-def _search_for_model(job: FormulaJob, data: str, screen: Screen) -> dict[str, FormulaList]:
+def _search_for_model(job: FormulaJob, written: Written, table: Table, screen: Screen) -> dict[str, FormulaList]:
     """Return the formulas by the label of the output; the label is empty for a single output."""
-    model = open_model(job.model)
-    table = open_source(data, job.table.delimiter).table
+    if written.kind is not Kind.model:
+        raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
+    model = open_model(written.file)
     X, notes = model.inputs(table)
     screen.notes(notes)
     if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
@@ -107,7 +98,7 @@ def _search_for_model(job: FormulaJob, data: str, screen: Screen) -> dict[str, F
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
-        by_output[label] = FormulaList.from_front(front, output.name, X, y, [note])
+        by_output[label] = replace(FormulaList.from_front(front, output.name, X, y, [note]), encoder=model.encoder)
     if isinstance(model.estimator, KANClassifier):
         last = list(by_output)[-1]
         sentence = agreement(model.estimator, X, [one.best.formula(X) for one in by_output.values()])
@@ -136,7 +127,7 @@ def _search_for_number(
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."
-    return replace(formulas, notes=(note + error + gap_sentence, *formulas.notes))
+    return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))
 
 
 def _root_mean_square(values: np.ndarray) -> float:

@@ -1,24 +1,29 @@
-"""`edgewise info`: the contents of a model file, or of a folder that `edgewise solve` wrote."""
+"""`edgewise info`: the contents of a model file, of a solution of an equation, or of a file of formulas."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from edgewise import checkpoint
-from edgewise.cli.pde.solution import find_solution_folder, show_solution
-from edgewise.cli.shared.console import Screen, input_table
-from edgewise.cli.shared.model import Model, model_path, open_model
+from edgewise.cli.pde.solution import show_solution
+from edgewise.cli.shared.formulas import FormulaFile
+from edgewise.cli.shared.model import Model, open_model
+from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.nn.model import KAN
 from edgewise.tables.columns import CategoryInput, NumberInput
 
 
-def show_info(path: str, screen: Screen) -> None:
-    """Show the network, its training, target and inputs; for a folder of `edgewise solve` its solution."""
-    folder = find_solution_folder(path)
-    if folder is not None:
-        show_solution(folder, screen)
+def show_info(written: Written, screen: Screen) -> None:
+    """Show the network, its training, target and inputs; or what is known about a solution or formulas."""
+    file = written.file
+    if written.kind is Kind.solution:
+        show_solution(file, screen)
         return
-    file = model_path(path)
+    if written.kind is Kind.formulas:
+        _show_formulas(FormulaFile.read(file), file, screen)
+        return
     stored = checkpoint.read(file)
     network = stored.model
     facts: dict[str, object] = {
@@ -31,9 +36,11 @@ def show_info(path: str, screen: Screen) -> None:
     facts["parameters"] = f"{sum(p.numel() for p in network.parameters()):,}"
     if "estimator" not in stored.extra:
         screen.facts(facts)
+        screen.result({"kind": "model", **facts, "file": str(file)})
         return
-    model = open_model(path)
-    screen.facts(facts | _training_facts(model))
+    model = open_model(file)
+    facts |= _training_facts(model)
+    screen.facts(facts)
     inputs = model.fit_facts.get("inputs")
     ranked = [
         (one["name"], float(one["score"]))
@@ -48,6 +55,21 @@ def show_info(path: str, screen: Screen) -> None:
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
         screen.notes([_column_sentence(one) for one in model.encoder.inputs], most=40)
+    columns = [] if model.encoder is None else [one.name for one in model.encoder.inputs]
+    screen.result({"kind": "model", **facts, "file": str(file), "columns": columns, "fit": model.fit_facts})
+
+
+def _show_formulas(formulas: FormulaFile, file: Path, screen: Screen) -> None:
+    """Show the chosen formula, its accuracy and its inputs."""
+    facts: dict[str, object] = {
+        "file": f"{file} ({os.path.getsize(file):,} bytes)",
+        "formulas": len(formulas.front),
+        "chosen": f"{formulas.target} = {formulas.formula.text(6)}",
+    }
+    screen.facts(facts)
+    fidelity, domain = formulas.content.get("fidelity"), formulas.content.get("domain")
+    screen.notes([str(one) for part in (fidelity, domain) if isinstance(part, list) for one in part])
+    screen.result({"kind": "formulas", **facts, "file": str(file), "fidelity": fidelity, "domain": domain})
 
 
 def _training_facts(model: Model) -> dict[str, object]:

@@ -1,78 +1,131 @@
-"""`edgewise predict`: the predictions of a model for the rows of a table, as CSV."""
+"""`edgewise predict`: values of a model, a solution or a formula for the rows of a table, as CSV."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.cli.pde.solution import find_solution_folder, write_fields
-from edgewise.cli.shared.console import Screen
-from edgewise.cli.shared.model import Model, open_model, predict_rows
-from edgewise.cli.shared.source import open_source, write_csv
-from edgewise.cli.table.results import predictions_csv
-from edgewise.cli.table.training import LEVEL, has_intervals
+from edgewise.cli.pde.solution import open_solution, solution_points
+from edgewise.cli.shared.formulas import FormulaFile
+from edgewise.cli.shared.model import LEVEL, Model, has_intervals, open_model, predict_rows, prediction_columns
+from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.source import column_at, columns_csv, select_columns, write_csv
+from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.presentation import number_text
 from edgewise.tables import Table
+
+Columns = dict[str, Sequence[object]]
 
 
 def write_predictions(
-    model: str, data: str, out: str | None, delimiter: str | None, screen: Screen, *, std: bool = False
+    written: Written, table: Table, screen: Screen, *, out: str | None = None, id: str | None = None, std: bool = False
 ) -> None:
-    """Predict every row and write the CSV to the file `out`, or to stdout; sentences go to the screen.
+    """Write the values for every row as CSV to the file `out`, or to stdout; sentences go to the screen.
 
-    With `std` there are columns for the standard deviation and the 90 % interval of each prediction. For a folder of
-    `edgewise solve` the CSV holds the fields of the solution at the points of the table.
+    A model with error bars gives the 90 % interval of each prediction, and with `std` the standard deviation too. A
+    solution gives its fields at the points of the table, with a column that marks points outside the domain.
     """
-    folder = find_solution_folder(model)
-    if folder is not None:
-        if std:
-            raise InputError("--std needs a model of a table, got a solution of a differential equation")
-        write_fields(folder, data, out, delimiter, screen)
+    columns: Columns = {}
+    if id is not None:
+        select_columns(table, [id], "--id")
+        columns[id] = column_at(table, id, table.rows, "--id").tolist()
+    if std and written.kind is not Kind.model:
+        raise InputError(f"--std needs a model of a table, got a {written.kind}")
+    facts: dict[str, object] = {}
+    if written.kind is Kind.solution:
+        values, sentence = _solution_columns(written, table, screen)
+    elif written.kind is Kind.formulas:
+        values, sentence = _formula_columns(written, table, screen)
+    else:
+        values, sentence, facts = _model_columns(written, table, screen, std=std)
+    for name in values:
+        if name in columns:
+            raise InputError(f"--id must name another column than those of the predictions, got {name!r}")
+    columns |= values
+    if screen.json:
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        numbered = [{"row": number} | row for number, row in zip(table.rows.tolist(), rows, strict=True)]
+        facts |= {"wrote": out} if out is not None else {"predictions": numbered}
+        if out is not None:
+            write_csv(columns_csv(table.rows, columns), out)
+        screen.result({"model": str(written.file), "rows": table.n_rows, **facts})
         return
-    opened = open_model(model)
-    estimator = opened.estimator
+    write_csv(columns_csv(table.rows, columns), out)
+    if out is not None:
+        screen.say(f"Wrote {out}: {sentence}; row 1 is the first one below the names.")
+
+
+def _solution_columns(written: Written, table: Table, screen: Screen) -> tuple[Columns, str]:
+    solution, _ = open_solution(written.file)
+    fields = solution.problem.fields
+    points = solution_points(solution, table)
+    outside = ~solution.problem.domain.contains(points)
+    columns: Columns = dict(zip(fields, solution(points).T.tolist(), strict=True))
+    if outside.any():
+        count = f"{int(outside.sum()):,} of {len(points):,} points"
+        screen.notes([f"{count} lie outside the domain, where values have no meaning: see the column 'outside'."])
+        columns["outside"] = outside.int().tolist()
+    return columns, f"{', '.join(fields)} at {table.n_rows:,} points"
+
+
+def _formula_columns(written: Written, table: Table, screen: Screen) -> tuple[Columns, str]:
+    formulas = FormulaFile.read(written.file)
+    X, notes = formulas.inputs(table)
+    screen.notes(notes)
+    values = [value if math.isfinite(value) else math.nan for value in formulas.formula(X).tolist()]
+    undefined = sum(map(math.isnan, values))
+    if undefined:
+        screen.notes([f"The formula is not defined in {undefined:,} of {len(X):,} rows."])
+    return {f"predicted {formulas.target}": values}, f"{table.n_rows:,} values of {formulas.target!r}"
+
+
+def _model_columns(
+    written: Written, table: Table, screen: Screen, *, std: bool
+) -> tuple[Columns, str, dict[str, object]]:
+    model = open_model(written.file)
+    estimator = model.estimator
     if std and isinstance(estimator, KANClassifier):
         raise InputError("--std needs a model that predicts a number, got classes; see their columns p(...) instead")
     if std and estimator.error_bars_ is None:
         raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
-    table = open_source(data, delimiter).table
-    X, notes = opened.inputs(table)
-    prediction, probabilities = predict_rows(estimator, X, opened.labels)
+    X, notes = model.inputs(table)
+    prediction, probabilities = predict_rows(estimator, X, model.labels)
+    score, numbers = _score(model, table, prediction)
     screen.notes(notes)
-    screen.say(_score_sentence(opened, table, prediction))
-    extra: dict[str, np.ndarray] = {}
+    screen.say(score)
+    interval = None
+    if isinstance(estimator, KANRegressor) and has_intervals(estimator):
+        interval = estimator.predict_interval(X, LEVEL)
+    columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval)
     if std and isinstance(estimator, KANRegressor):
-        extra["std"] = estimator.predict(X, return_std=True)[1]
-        if has_intervals(estimator):
-            low, high = estimator.predict_interval(X, LEVEL)
-            extra |= {f"low {100 * LEVEL:.0f} %": low, f"high {100 * LEVEL:.0f} %": high}
-    text = predictions_csv(table.rows, prediction, probabilities, opened.labels, extra=extra)
-    write_csv(text, out)
-    if out is not None:
-        screen.say(f"Wrote {out}: {table.n_rows:,} predictions of {opened.target!r}.")
+        columns["std"] = estimator.predict(X, return_std=True)[1].tolist()
+    facts: dict[str, object] = {"target": model.target, "notes": notes, "score": numbers}
+    return columns, f"{table.n_rows:,} predictions of {model.target!r}", facts
 
 
-def _score_sentence(model: Model, table: Table, prediction: np.ndarray) -> str:
-    """Return a sentence on the accuracy of the predictions, where the table has the target."""
+def _score(model: Model, table: Table, prediction: np.ndarray) -> tuple[str, dict[str, float] | None]:
+    """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
     sentence = f"Predicted {table.n_rows:,} rows."
     if model.encoder is None or model.target not in table.columns:
-        return sentence
+        return sentence, None
     try:
         known = model.encoder.rows_with_target(table)
         codes = model.encoder.encode_target(table.take(known))
     except InputError:  # a class that did not occur in training, or text: the predictions stand without a score
-        return sentence
+        return sentence, None
     if not known.any():
-        return sentence
+        return sentence, None
     # Compared by code, since labels may be numbers in the table and text in the estimator.
     position = {label: i for i, label in enumerate(model.labels)}
     predicted = np.array([position[label] for label in prediction.tolist()]) if model.labels else prediction
     scores = measures(model.encoder.task, codes, predicted[known])
     name, value = next(iter(scores.items()))
     if math.isnan(value):
-        return sentence
-    score = f"R² {value:.4g}, RMSE {scores['rmse']:.4g}" if name == "r2" else f"accuracy {100 * value:.1f} %"
-    return f"{sentence} On the {int(known.sum()):,} rows with a known {model.target!r}: {score}."
+        return sentence, None
+    score = f"R² {value:.4g}, RMSE {number_text(scores['rmse'])}" if name == "r2" else f"accuracy {100 * value:.1f} %"
+    return f"{sentence} On the {int(known.sum()):,} rows with a known {model.target!r}: {score}.", scores

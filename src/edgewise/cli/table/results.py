@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.preparation import FitJob, PreparedTable
+from edgewise.cli.shared.model import prediction_columns
+from edgewise.cli.shared.model_figures import effects_figure, first_layer_figure
+from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
 from edgewise.cli.shared.source import columns_csv
-from edgewise.cli.table.plot import effects_figure, first_layer_figure
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.compare.baselines import BaselineResult, paired_error
 from edgewise.estimator import KANClassifier, KANRegressor, save_estimator
@@ -29,6 +32,8 @@ TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
     "MLP": {"regression": "MLP, 64-64", "classification": "MLP, 64-64"},
     "boosting": {"regression": "Gradient boosting", "classification": "Gradient boosting"},
+    "default boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
+    "EBM": {"regression": "EBM", "classification": "EBM"},
     "slope rule": {"classification": "Slope rule"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
@@ -53,6 +58,8 @@ class FitResults:
         The other models.
     formulas : FitFormulas or None
         Formulas of a numeric target.
+    is_interrupted : bool
+        Whether Ctrl-C ended the search for formulas, so that nothing else is begun.
     """
 
     job: FitJob
@@ -60,6 +67,8 @@ class FitResults:
     trained: TrainedModel
     baselines: Sequence[BaselineResult]
     formulas: FitFormulas | None = None
+    is_interrupted: bool = False
+    _drawn: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -77,43 +86,44 @@ class FitResults:
         pairs = zip(self.prepared.encoder.feature_names, scores, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])
 
-    def write(self, folder: ResultFolder) -> None:
-        """Write all four files or none; raise FileError."""
-        prepared, trained, test = self.prepared, self.trained, self.prepared.test
-        content, summary = report_content(self, figures=True), metrics(self)
-        predictions = predictions_csv(
-            prepared.rows[test], trained.prediction, trained.probabilities, prepared.labels, truth=prepared.y[test]
-        )
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, computed once for these results and those that are made of them by `replace`."""
+        if name not in self._drawn:
+            self._drawn[name] = make()
+        return self._drawn[name]
+
+    def write(self, folder: ResultFolder, *, with_report: bool = True) -> list[str]:
+        """Write all four files or none, and return their names; raise FileError.
+
+        Without the report, whose figures take most of the time, an earlier report is removed.
+        """
+        prepared, trained = self.prepared, self.trained
+        content, summary = report_content(self, figures=True) if with_report else None, metrics(self)
+        predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         extra = {"table": prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
-        folder.write(
-            {
-                "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
-                "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
-                "report.html": lambda path: write_report(content, path),
-                # Last, since this file marks a folder with complete results.
-                "metrics.json": lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode()),
-            }
+        files: dict[str, Callable[[Path], object]] = {
+            "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
+            "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
+        }
+        if content is not None:
+            files["report.html"] = lambda path: write_report(content, path)
+        # Last, since this file marks a folder with complete results.
+        files["metrics.json"] = lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode())
+        folder.write(files)
+        return list(files)
+
+    def predictions_csv(self) -> str:
+        """Return the predictions of the test rows as CSV."""
+        prepared, trained, test = self.prepared, self.trained, self.prepared.test
+        columns: dict[str, Sequence[object]] = {}
+        if prepared.ids is not None and self.job.id is not None:
+            columns[self.job.id] = prepared.ids[test].tolist()
+        columns[prepared.target] = prepared.y[test].tolist()
+        columns |= prediction_columns(
+            prepared.target, trained.prediction, trained.probabilities, prepared.labels, trained.interval
         )
-
-
-def predictions_csv(
-    rows: np.ndarray,
-    prediction: np.ndarray,
-    probabilities: np.ndarray | None,
-    labels: Sequence[int | str],
-    *,
-    truth: np.ndarray | None = None,
-    extra: dict[str, np.ndarray] | None = None,
-) -> str:
-    """Return predictions as CSV: row, truth if known, prediction, p(class) for each class, and further columns."""
-    columns = {} if truth is None else {"truth": truth.tolist()}
-    columns["prediction"] = prediction.tolist()
-    if probabilities is not None:
-        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
-        columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
-    columns |= {name: column.tolist() for name, column in (extra or {}).items()}
-    return columns_csv(rows, columns)
+        return columns_csv(prepared.rows[test], columns)
 
 
 # metrics.json
@@ -217,7 +227,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     job, prepared, trained = results.job, results.prepared, results.trained
     estimator, target = trained.estimator, prepared.target
     config, count = estimator.model_.config, len(prepared.encoder.feature_names)
-    explanation = explain_rows(results) if figures else None
+    explanation = results.kept("explanation", lambda: explain_rows(results)) if figures else None
     predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
     summary = [
         f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
@@ -267,16 +277,6 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     )
 
 
-def split_sentence(job: FitJob, prepared: PreparedTable) -> str:
-    """Return the numbers of training and test rows and how they were chosen."""
-    how = "chosen at random"
-    if prepared.group:
-        how = f"chosen by {prepared.group!r}, so that no group is divided"
-    elif prepared.labels:
-        how = "chosen at random within each class"
-    return f"{len(prepared.train):,} training rows and {len(prepared.test):,} test rows, {how} (seed {job.seed})"
-
-
 def class_results(results: FitResults) -> list[ClassResult]:
     """Return recall and precision of each class; nothing for regression and for very many classes."""
     prepared = results.prepared
@@ -305,7 +305,18 @@ def explain_rows(results: FitResults) -> GlobalExplanation | None:
 
 
 def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
-    """Draw all figures of the report."""
+    """Return all figures of the report; those that do not depend on formulas and other models are drawn once."""
+    figures: list[ReportFigure] = list(results.kept("figures", lambda: own_figures(results, explanation)))
+    if results.formulas is not None:
+        formulas = results.formulas.formulas
+        figure = formula_front(formulas.front, chosen=formulas.chosen, target=results.prepared.target)
+        place = next(i for i, one in enumerate(figures) if one.kind == "network")
+        figures.insert(place, ReportFigure("formulas", figure))
+    return figures
+
+
+def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
+    """Draw the figures of the KAN alone."""
     prepared, estimator = results.prepared, results.trained.estimator
     names, labels, target = prepared.encoder.feature_names, prepared.labels, prepared.target
     X, outputs = results.figure_rows(), [str(label) for label in labels] or [target]
@@ -319,10 +330,6 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
     figures.append(ReportFigure("effects", effects_figure(estimator, X, names, target)))
     if explanation is not None:
         figures.append(ReportFigure("shares", share_dots(explanation.local)))
-    if results.formulas is not None:
-        formulas = results.formulas.formulas
-        figure = formula_front(formulas.front, chosen=formulas.chosen, target=target)
-        figures.append(ReportFigure("formulas", figure))
     diagram = network_diagram(estimator.model_, estimator.trace(X), names=names, outputs=outputs)
     figures.append(ReportFigure("network", diagram))
     figures.append(ReportFigure("edges", first_layer_figure(estimator, X, names, outputs, bands=True)))

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.cli.shared.formulas import FormulaList
-from edgewise.cli.shared.model import predict_rows
+from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
-from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.compare.baselines import FULL, QUICK, BaselineResult, iterate_baselines, measures, standard_error
 from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.outcomes import ProgressCallback, StopReason
 
-LEVEL = 0.9  # coverage of the prediction intervals; a choice
+# Budgets of the words of --effort: a few seconds, up to about a minute, and a few minutes on two cores. A choice.
+EFFORT_BUDGETS = {"low": 0.1, "normal": 1.0, "high": 4.0}
+COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class TrainedModel:
         Warnings of the training.
     coverage : float or None
         Share of the test rows within their 90 % intervals; None for a model without intervals.
+    interval : tuple of two ndarrays of shape (N_test,), or None
+        Ends of these intervals.
     """
 
     estimator: KANRegressor | KANClassifier
@@ -53,6 +57,7 @@ class TrainedModel:
     seconds: float
     notes: tuple[str, ...] = ()
     coverage: float | None = None
+    interval: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def score(self) -> float:
@@ -74,7 +79,7 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
     estimator = kind(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
-        budget=job.budget,
+        budget=EFFORT_BUDGETS[job.effort] if job.budget is None else job.budget,
         time_limit=job.time_limit,
         random_state=job.seed,
         progress=progress,
@@ -85,9 +90,9 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         estimator.fit(prepared.X[prepared.train], prepared.y[prepared.train])
         seconds = time.perf_counter() - start
         prediction, probabilities = predict_rows(estimator, X_test, prepared.labels)
-    coverage = None
+    coverage = interval = None
     if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-        low, high = estimator.predict_interval(X_test, LEVEL)
+        low, high = interval = estimator.predict_interval(X_test, LEVEL)
         coverage = float(np.mean((low <= truth) & (truth <= high)))
     return TrainedModel(
         estimator,
@@ -98,13 +103,8 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         seconds,
         tuple(notes),
         coverage,
+        interval,
     )
-
-
-def has_intervals(estimator: KANRegressor) -> bool:
-    """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
-    bars = getattr(estimator, "error_bars_", None)
-    return bars is not None and float(bars.levels[-1].min()) >= LEVEL
 
 
 def compare_models(
@@ -130,8 +130,9 @@ def compare_models(
             prediction=prediction,
         )
     X, y = prepared.X, prepared.y
+    models = COMPARED[job.compare]
     yield from iterate_baselines(
-        X[train], y[train], X[test], y[test], task=prepared.task, seed=job.seed, progress=progress
+        X[train], y[train], X[test], y[test], task=prepared.task, seed=job.seed, models=models, progress=progress
     )
 
 

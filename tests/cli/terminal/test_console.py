@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from edgewise.cli.shared.console import Screen, input_table
+from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.outcomes import Progress
 
 
@@ -36,7 +36,7 @@ def test_progress_is_shown_on_a_terminal_only():
     with shown.progress("Training") as bar:
         bar.update(Progress("stage one [x]", 0.25, 0.125, seconds=30.0))
         bar._bars.refresh()
-    assert "stage one [x]" in text() and "25 %" in text() and "loss 0.125" in text() and " 1:30 left" in text()
+    assert "Training: stage one [x]" in text() and "25 %" in text() and "0:30, at most 90 s more" in text()
     for terminal, quiet in ((False, False), (True, True)):
         shown, text = screen(terminal, quiet=quiet)
         with shown.progress("Training") as bar:

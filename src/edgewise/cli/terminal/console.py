@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,12 +15,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.shared.exit_codes import printable
-from edgewise.outcomes import Progress
+from edgewise.cli.terminal.exit_codes import printable
+from edgewise.cli.terminal.plain_values import plain
+from edgewise.outcomes import Progress, clock_text
 
 BAR_WIDTH = 24  # characters; a choice
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
-STAGE_WIDTH = 30, 44  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
+STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
 
 
 class Screen:
@@ -31,14 +33,17 @@ class Screen:
         Print only what goes through `always`.
     stderr : bool
         Write to stderr instead of stdout.
+    json : bool
+        Print nothing but the facts that `result` receives, as one JSON object on stdout.
     """
 
-    def __init__(self, *, quiet: bool = False, stderr: bool = False):
+    def __init__(self, *, quiet: bool = False, stderr: bool = False, json: bool = False):
+        self.json = json
         # Texts come from files, so nothing in them is markup. In a pipe, lines are not wrapped.
         self.console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
         if not self.console.is_terminal:
             self.console.width = PIPE_WIDTH
-        self.quiet = quiet
+        self.quiet = quiet or json
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a sentence or heading."""
@@ -47,7 +52,16 @@ class Screen:
 
     def always(self, text: str, style: str = "") -> None:
         """Print a sentence even with --quiet."""
+        if self.json:
+            return
         self.console.print(Text(printable(text), style=style), soft_wrap=not self.console.is_terminal)
+
+    def result(self, facts: Mapping[str, object]) -> None:
+        """Print the result of the command as JSON, if that was asked for."""
+        if self.json:
+            text = json.dumps(plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
 
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
         """Print sentences as a list: at most so many, and how many more there are."""
@@ -94,8 +108,7 @@ class Screen:
             TextColumn("{task.description}", markup=False),
             BarColumn(BAR_WIDTH),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[left]}", style="cyan"),
-            TextColumn("{task.fields[loss]}", markup=False),
+            TextColumn("{task.fields[clock]}", style="cyan"),
             console=self.console,
             transient=True,
         ) as bars:
@@ -103,29 +116,23 @@ class Screen:
 
 
 class Bar:
-    """A progress bar that shows a `Progress`: its stage, share, time left and loss."""
+    """A progress bar of a `Progress`: its stage and share, the time passed, and an upper bound of what is left."""
 
     def __init__(self, bars: RichProgress, activity: str):
-        self._bars = bars
-        self._task = bars.add_task(activity, total=1.0, left="", loss="")
+        self._bars, self._activity = bars, activity
+        self._task = bars.add_task(activity, total=1.0, clock="")
 
     def update(self, progress: Progress) -> None:
         """Show the latest state of the work."""
         shortest, longest = STAGE_WIDTH
         share = min(max(progress.share, 0.0), 1.0)
-        left = ""
         if not progress.seconds:  # some work does not measure its time
             progress = replace(progress, seconds=self._bars.tasks[0].elapsed or 0.0)
-        if share > 0 and progress.seconds >= 2:  # before, the pace is not known
-            minutes, seconds = divmod(round(progress.seconds_left), 60)
-            left = f"{minutes:2d}:{seconds:02d} left"
-        is_known = progress.loss is not None and math.isfinite(progress.loss)
         self._bars.update(
             self._task,
             completed=share,
-            description=printable(progress.stage)[:longest].ljust(shortest),
-            left=left.ljust(10),
-            loss=f"loss {progress.loss:.4g}" if is_known else "",
+            description=printable(f"{self._activity}: {progress.stage}")[:longest].ljust(shortest),
+            clock=clock_text(progress),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shlex
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 
 from edgewise import __version__
 
+MOST_DIGITS = 18  # of a whole number; a choice: such numbers fit into 64 bits
 MOST_NODES = 10_000  # of a hidden layer; a choice: wider layers do not fit in memory
 
 
@@ -28,6 +30,25 @@ class FigureName(StrEnum):
     network = "network"
     edges = "edges"
     effects = "effects"
+    solution = "solution"
+    history = "history"
+    formulas = "formulas"
+
+
+class EffortName(StrEnum):
+    """How much computation `edgewise fit` spends on the choice of the model."""
+
+    low = "low"
+    normal = "normal"
+    high = "high"
+
+
+class CompareName(StrEnum):
+    """With which other models `edgewise fit` compares."""
+
+    quick = "quick"
+    full = "full"
+    none = "none"
 
 
 class Names(tuple[str, ...]):
@@ -70,6 +91,41 @@ def parse_widths(text: str) -> Widths:
     if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= MOST_NODES for part in parts):
         raise typer.BadParameter(f'expected positive whole numbers as in "5,3", or "none", got {text!r:.60}')
     return Widths(map(int, parts))
+
+
+def parse_number(text: str | float) -> float:
+    """Return the number in a text.
+
+    Examples
+    --------
+    >>> parse_number("0.5")
+    0.5
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r:.60}") from None
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
+    """Return the parser of a whole number in a range, whose message names the range and the text.
+
+    Examples
+    --------
+    >>> whole_number(1, 17)("12")
+    12
+    """
+    expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def parse_whole_number(text: str | int) -> int:
+        words = str(text).strip()
+        if words.lstrip("+-").isascii() and words.lstrip("+-").isdecimal() and len(words) < MOST_DIGITS:
+            value = int(words)
+            if value >= least and (most is None or value <= most):
+                return value
+        raise typer.BadParameter(f"expected a whole number {expected}, got {text!r:.60}")
+
+    return parse_whole_number
 
 
 def command_line(command: str, job: Any) -> str:
@@ -130,7 +186,8 @@ ModelOrSolution = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="Folder that `edgewise fit --out` or `edgewise solve --out` wrote, or the .safetensors file in it.",
+        help="Folder that `edgewise fit --out` or `edgewise solve --out` wrote, the .safetensors file in it, or the "
+        ".json file of `edgewise formula --out`.",
         show_default=False,
     ),
 ]
@@ -176,6 +233,7 @@ TimeLimit = Annotated[
     _without_default(
         "--time-limit",
         metavar="SECONDS",
+        parser=parse_number,
         help="Start no new training stage after this time; the running stage is completed.",
     ),
 ]
@@ -201,7 +259,10 @@ Group = Annotated[
     ),
 ]
 Test = Annotated[
-    float, typer.Option("--test", metavar="SHARE", help="Share of the rows to hold out as test rows, at most 0.9.")
+    float,
+    typer.Option(
+        "--test", metavar="SHARE", parser=parse_number, help="Share of the rows to hold out as test rows, at most 0.9."
+    ),
 ]
 Hidden = Annotated[
     Widths | None,
@@ -217,31 +278,51 @@ GridSize = Annotated[
     _without_default(
         "--grid-size",
         metavar="N",
-        min=1,
-        max=1000,
+        parser=whole_number(1, 1000),
         help="Number of knot intervals of each spline. Default: chosen by cross-validation.",
     ),
 ]
+Effort = Annotated[
+    EffortName,
+    typer.Option("--effort", metavar="WORD", help="Computation for the choice of the model: low, normal or high."),
+]
 Budget = Annotated[
-    float,
-    typer.Option(
-        "--budget", metavar="WORK", help="Computation to spend on training; 1 is at most about a minute on two cores."
+    float | None,
+    _without_default(
+        "--budget",
+        metavar="WORK",
+        parser=parse_number,
+        help="The same as a number, instead of --effort; 1 is at most about a minute on two cores.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the random split and of the training.")]
-NoBaselines = Annotated[
-    bool,
-    typer.Option("--no-baselines", help="Skip the comparison with a linear model, an MLP and gradient boosting."),
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="N", parser=whole_number(0), help="Seed of the random split and of the training."),
 ]
+Compare = Annotated[
+    CompareName,
+    typer.Option(
+        "--compare",
+        metavar="SET",
+        help="Other models on the same split, after the results are written: quick (a linear model, gradient boosting "
+        "with its defaults, and an EBM if interpret is installed), full (these and an MLP, tuned) or none.",
+    ),
+]
+NoBaselines = Annotated[bool, typer.Option("--no-baselines", hidden=True, help="Former name of --compare none.")]
 FitFormulas = Annotated[
     float,
     typer.Option(
-        "--formulas", metavar="SECONDS", help="Time to search for a formula of a numeric target; 0 skips the search."
+        "--formulas",
+        metavar="SECONDS",
+        parser=parse_number,
+        help="Time to search for a formula of a numeric target; 0 skips the search.",
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Replace files in the folder --out even if Edgewise did not write them."),
+    typer.Option(
+        "--force", help="Replace files in the folder --out even if they are of another table or not of Edgewise."
+    ),
 ]
 
 # predict, plot, explain, export, advise
@@ -251,8 +332,21 @@ OutCsv = Annotated[
 ]
 Std = Annotated[
     bool,
-    typer.Option("--std", help="Add columns with the standard deviation and the 90 % interval of each prediction."),
+    typer.Option("--std", help="Add a column with the standard deviation of each prediction."),
 ]
+Id = Annotated[
+    str | None,
+    _without_default("--id", metavar="COL", help="Column to copy beside each prediction, as a name of its row."),
+]
+FitId = Annotated[
+    str | None,
+    _without_default(
+        "--id",
+        metavar="COL",
+        help="Column of names of the rows: it is copied into predictions.csv and is not used as an input.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
 QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors on stderr.")]
 OptionalData = Annotated[
     str | None,
@@ -263,14 +357,21 @@ OptionalData = Annotated[
         help="Table whose rows are used to draw the functions. Default: points spread over the model's domain.",
     ),
 ]
-OutFigure = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Figure to write: .svg, .pdf or .png.")]
+OutFigure = Annotated[
+    str | None,
+    _without_default(
+        "--out", "-o", metavar="FILE", help="Figure to write: .svg, .pdf or .png. Default: the kind with .svg."
+    ),
+]
+ReplaceFigure = Annotated[bool, typer.Option("--force", help="Replace an earlier file of the default name.")]
 Figure = Annotated[
-    FigureName,
-    typer.Option(
+    FigureName | None,
+    _without_default(
         "--kind",
         metavar="KIND",
-        help="network (diagram of the network), edges (functions of the first layer) or effects (partial dependence "
-        "on each input).",
+        help="For a model: network (diagram of the network, the default), edges (functions of the first layer) or "
+        "effects (partial dependence on each input). For a solution: solution (the default) or history. For formulas: "
+        "formulas (length against error, the default) or effects.",
     ),
 ]
 ExplainedData = Annotated[
@@ -281,8 +382,8 @@ Row = Annotated[
     _without_default(
         "--row",
         metavar="N",
-        min=0,
-        help="Also explain the prediction of this row, numbered as in the output of `edgewise predict`.",
+        parser=whole_number(1),
+        help="Also explain the prediction of this row; 1 is the first row below the names of the columns.",
     ),
 ]
 OutShares = Annotated[
@@ -331,17 +432,27 @@ Imitate = Annotated[
 Number = Annotated[
     int | None,
     _without_default(
-        "--number", "-n", metavar="N", help="Choose the formula with this number in the list. Default: the best one."
+        "--number",
+        "-n",
+        metavar="N",
+        parser=whole_number(1),
+        help="Choose the formula with this number in the list. Default: the best one.",
     ),
 ]
 FormulaTime = Annotated[
     float,
     typer.Option(
-        "--time-limit", metavar="SECONDS", help="Approximate time of the search; it ends earlier at an exact formula."
+        "--time-limit",
+        metavar="SECONDS",
+        parser=parse_number,
+        help="Approximate time of the search; it ends earlier at an exact formula.",
     ),
 ]
 Digits = Annotated[
-    int, typer.Option("--digits", metavar="N", min=1, max=17, help="Number of significant digits to show.")
+    int,
+    typer.Option(
+        "--digits", metavar="N", parser=whole_number(1, 17), help="Number of significant digits to show, at most 17."
+    ),
 ]
 OutFormula = Annotated[
     str | None,
@@ -388,13 +499,22 @@ SolveHidden = Annotated[
 ]
 SolveBudget = Annotated[
     float,
-    typer.Option("--budget", metavar="WORK", help="Computation to spend; 1 is at most a few minutes on one core."),
+    typer.Option(
+        "--budget",
+        metavar="WORK",
+        parser=parse_number,
+        help="Computation to spend; 1 is at most a few minutes on one core.",
+    ),
 ]
 Tolerance = Annotated[
-    float, typer.Option("--tolerance", metavar="ERROR", help="Stop at this estimated relative error.")
+    float,
+    typer.Option("--tolerance", metavar="ERROR", parser=parse_number, help="Stop at this estimated relative error."),
 ]
 SolveSeed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="Seed of the random points and of the initial weights.")
+    int,
+    typer.Option(
+        "--seed", metavar="N", parser=whole_number(0), help="Seed of the random points and of the initial weights."
+    ),
 ]
 
 # reproduce
@@ -413,7 +533,10 @@ OutResults = Annotated[
 Seeds = Annotated[
     int | None,
     _without_default(
-        "--seeds", metavar="N", min=1, max=1000, help="Number of seeds. Default: as many as the experiment needs."
+        "--seeds",
+        metavar="N",
+        parser=whole_number(1, 1000),
+        help="Number of seeds. Default: as many as the experiment needs.",
     ),
 ]
-ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="First seed.")]
+ExperimentSeed = Annotated[int, typer.Option("--seed", metavar="N", parser=whole_number(0), help="First seed.")]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from edgewise.cli.shared.exit_codes import guard, printable
+from edgewise.cli.terminal.exit_codes import guard, printable
 from edgewise.errors import InputError
 
 

@@ -1,0 +1,159 @@
+"""MODEL and --out on the command line, checked before torch is imported, so that errors about files come at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from edgewise.errors import FileError, InputError
+from edgewise.files import read_bytes, reason
+
+# Endings of files, as in `edgewise.plot.save` and `KANRegressor.export`, which import torch; tests compare them.
+FIGURE_ENDINGS = (".svg", ".pdf", ".png")
+PROGRAM_ENDINGS = (".py", ".c", ".onnx", ".pt2")
+FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
+MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
+LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
+
+
+class Kind(StrEnum):
+    """What a command wrote: the model of a table, the solution of an equation, or formulas."""
+
+    model = "model"
+    solution = "solution"
+    formulas = "formulas"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that `edgewise fit`, `edgewise solve` or `edgewise formula` wrote, or a model saved from Python.
+
+    Parameters
+    ----------
+    kind : Kind
+        What the file contains.
+    file : Path
+        The file itself, also where the user gave its folder.
+    """
+
+    kind: Kind
+    file: Path
+
+
+def find_written(text: str) -> Written:
+    """Return the file that MODEL names, with what it contains.
+
+    A file that is none of these counts as a model: its loader gives the reason.
+
+    Raises
+    ------
+    FileError
+        There is no such file, it is not readable, or the folder has no such file in it.
+    """
+    path = Path(text)
+    if path.is_dir():
+        for kind, name in ((Kind.model, MODEL_FILE), (Kind.solution, SOLUTION_FILE)):
+            if (path / name).exists():
+                return Written(kind, path / name)
+        raise FileError(
+            f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
+            f"without {MODEL_FILE} or {SOLUTION_FILE}"
+        )
+    header = read_header(path)
+    if path.suffix.lower() == ".json" and header is None:
+        return Written(Kind.formulas, path)
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    is_solution = isinstance(metadata, dict) and "solution" in metadata
+    return Written(Kind.solution if is_solution else Kind.model, path)
+
+
+@dataclass(frozen=True)
+class PlannedFigure:
+    """A figure to draw.
+
+    Parameters
+    ----------
+    kind : str
+        One of the kinds of `FIGURE_KINDS`.
+    file : str
+        Where to write it.
+    """
+
+    kind: str
+    file: str
+
+
+# Kinds of figures of each kind of file, the default first.
+FIGURE_KINDS = {
+    Kind.model: ("network", "edges", "effects"),
+    Kind.solution: ("solution", "history"),
+    Kind.formulas: ("formulas", "effects"),
+}
+
+
+def plan_figure(written: Written, kind: str | None, out: str | None, *, force: bool) -> PlannedFigure:
+    """Return the figure to draw, checked.
+
+    Raises
+    ------
+    InputError
+        There is no such figure of this file, or the name ends in something else.
+    FileError
+        The figure could not be written, or it would replace a file that the user did not name.
+    """
+    known = FIGURE_KINDS[written.kind]
+    if kind is not None and kind not in known:
+        raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
+    chosen = known[0] if kind is None else str(kind)
+    check_ending(out, FIGURE_ENDINGS)
+    check_out(out)
+    if out is None:
+        out = f"{chosen}.svg"
+        if os.path.exists(out) and not force:
+            raise FileError(f"cannot write {out}, which exists: name a file with --out, or replace it with --force")
+    return PlannedFigure(chosen, out)
+
+
+def check_equation_file(text: str) -> None:
+    """Raise FileError for the file of an equation that is not readable; names of equations are checked later."""
+    if text.endswith(".py"):
+        read_bytes(text)
+
+
+def read_header(path: Path) -> Any:
+    """Return the JSON at the beginning of a safetensors file, None for a file of another kind; raise FileError."""
+    if not path.is_file():
+        read_bytes(path)  # gives the reason
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return json.loads(file.read(length)) if length <= LARGEST_HEADER else None
+    except (ValueError, RecursionError):
+        return None
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {reason(error)}") from error
+
+
+def check_ending(out: str | None, endings: Collection[str]) -> None:
+    """Raise InputError unless the file --out, if there is one, ends in one of these."""
+    if out is not None and Path(out).suffix.lower() not in endings:
+        *others, last = endings
+        raise InputError(f"--out must end in {', '.join(others)} or {last}, got {out!r}")
+
+
+def check_out(out: str | None) -> None:
+    """Raise FileError if the file --out could not be made: it is a folder, or its folder is missing or closed."""
+    if out is None or "\0" in out:  # a null character: the writer gives the reason
+        return
+    path = Path(os.path.realpath(out))
+    if path.is_dir():
+        raise FileError(f"cannot write {out}: expected the name of a file, got a folder")
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {out}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"cannot write {out}: permission denied")

@@ -1,0 +1,68 @@
+"""Ctrl-C during imports and during compiled code, in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+IMPORTING = """
+from edgewise.cli.terminal.interrupts import importing
+import time
+with importing():
+    print("ready", flush=True)
+    try:
+        time.sleep(30)
+    except BaseException:  # as a module that is half imported might
+        pass
+"""
+
+
+def interrupted(program, *, times=1, pause=0.3):
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        start = time.monotonic()
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause)
+        _, errors = process.communicate(timeout=20)
+        return process.returncode, errors, time.monotonic() - start
+    finally:
+        process.kill()
+
+
+def test_during_imports_it_ends_the_process_at_once():
+    code, errors, seconds = interrupted(IMPORTING)
+    assert (code, errors) == (130, "edgewise: interrupted; nothing was kept\n") and seconds < 3
+
+
+HELD = """
+import threading
+from edgewise.cli.terminal import interrupts
+interrupts.TOLD_AFTER = 0.1
+watch = interrupts.InterruptWatch()
+watch.start()
+import ctypes, signal
+# Compiled code that no signal ends: the main thread waits in C, without Python's handler.
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+def hear():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    threading.Event().wait()
+threading.Thread(target=hear, daemon=True).start()  # this thread receives the signals
+print("ready", flush=True)
+libc.sleep(15)
+"""
+
+
+def test_compiled_code_is_waited_for_and_a_second_ctrl_c_stops_at_once():
+    code, errors, seconds = interrupted(HELD, times=2, pause=0.5)
+    assert code == 130 and seconds < 5
+    assert errors.startswith("edgewise: ends after the present computation; Ctrl-C again stops at once")
