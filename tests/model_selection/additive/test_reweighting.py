@@ -31,6 +31,7 @@ class Dense:
 
     groups: np.ndarray
     policy = AdditivePolicy()
+    constraints = None
 
     @property
     def ranks(self):

@@ -7,6 +7,7 @@ which pairs of inputs act together. Every choice stands in `policy`. Losses othe
 fitted by iteratively reweighted least squares in `reweighting`.
 """
 
+from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.design import Design
 from edgewise.model_selection.additive.fitting import fit_additive
 from edgewise.model_selection.additive.likelihood import RemlFit, reml
@@ -20,6 +21,7 @@ from edgewise.model_selection.additive.solving import Solution, Solver, estimate
 __all__ = [
     "AdditiveModel",
     "AdditivePolicy",
+    "Constraints",
     "Design",
     "FamilySolver",
     "IrlsFit",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.splines import (
     DEGREE,
@@ -95,6 +96,8 @@ class Design:
         The pairs.
     fine : bool
         Whether margins have as many intervals as the rows warrant, or the fewest.
+    constraints : Constraints, optional
+        What the model must obey.
 
     Examples
     --------
@@ -115,6 +118,7 @@ class Design:
     margins: dict[int, Margin]
     pairs: tuple[PairPart, ...]
     fine: bool = True
+    constraints: Constraints | None = None
 
     @classmethod
     def from_rows(
@@ -123,6 +127,7 @@ class Design:
         weight: Array,
         policy: AdditivePolicy | None = None,
         groups: Sequence[Sequence[int]] = (),
+        constraints: Constraints | None = None,
     ) -> Design:
         """Choose knots and functions from the rows; no responses are seen.
 
@@ -136,6 +141,8 @@ class Design:
             Choices.
         groups : sequence of sequences of int
             Columns that are the indicators of one category each; they share one ridge, as a random effect.
+        constraints : Constraints, optional
+            What the model must obey.
         """
         policy = AdditivePolicy() if policy is None else policy
         counted = weight > 0
@@ -155,9 +162,11 @@ class Design:
                 curves.append(Curves(np.zeros((intervals + DEGREE, 0)), ()))
             else:
                 gram = _gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
-                curves.append(curves_of(column, gram, total, most, policy))
+                own = curves_of(column, gram, total, most, policy)
+                is_line = constraints is not None and j in constraints.linear
+                curves.append(Curves(own.change[:, :1], own.kinds[:1]) if is_line else own)
         numbers, labels = _main_groups(curves, groups)
-        return cls(policy, columns, tuple(curves), numbers, labels, total, {}, ())
+        return cls(policy, columns, tuple(curves), numbers, labels, total, {}, (), constraints=constraints)
 
     @property
     def knots(self) -> Array:
@@ -390,7 +399,7 @@ def _margin(column: Column, gram: Array, weight: float, intervals: int, policy: 
     size = len(gram)
     low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
     if high - low < 2:
-        low, high = 0.0, size - 1.0
+        low, high = np.float64(0), np.float64(size - 1)
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
+from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.design import Design, Pair
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
@@ -27,6 +28,7 @@ def fit_additive(
     pairs: Sequence[Pair] | None = None,
     policy: AdditivePolicy | None = None,
     groups: Sequence[Sequence[int]] = (),
+    constraints: Constraints | None = None,
 ) -> AdditiveModel:
     """Fit a sum of curves, one of each input, and of surfaces of pairs of inputs.
 
@@ -47,6 +49,8 @@ def fit_additive(
         All other choices.
     groups : sequence of sequences of int
         Columns that are the indicators of one category each.
+    constraints : Constraints, optional
+        Knowledge that the model must obey exactly.
 
     Returns
     -------
@@ -69,9 +73,11 @@ def fit_additive(
     policy = AdditivePolicy() if policy is None else policy
     x, y, weight = _checked(x, y, weight)
     solve: Solver = solve_gaussian if family == "gaussian" else family.solve
-    design = Design.from_rows(x, weight, policy, groups)
+    if constraints is not None:
+        constraints.check(x.shape[1])
+    design = Design.from_rows(x, weight, policy, groups, constraints)
     if pairs is not None:
-        design = design.with_pairs(_checked_pairs(pairs, x.shape[1]), x, weight)
+        design = design.with_pairs(_checked_pairs(pairs, x.shape[1], constraints), x, weight)
     solution = solve(design, x, y, weight, None)
     if pairs is None:
         design, solution = choose_pairs(design, x, y, weight, solve, solution)
@@ -102,12 +108,14 @@ def _described(array: Array) -> str:
     return f"shape {array.shape}" if np.isfinite(array).all() else f"{int((~np.isfinite(array)).sum())} that are not"
 
 
-def _checked_pairs(pairs: Sequence[Pair], inputs: int) -> list[Pair]:
+def _checked_pairs(pairs: Sequence[Pair], inputs: int, constraints: Constraints | None) -> list[Pair]:
     """Return pairs of different inputs, each once, in the order given. Raises InputError."""
     found: list[Pair] = []
     for pair in pairs:
         if len(pair) != 2 or pair[0] == pair[1] or not all(0 <= j < inputs for j in pair):
             raise InputError(f"pairs must hold two different inputs from 0 to {inputs - 1}, got {tuple(pair)!r}")
+        if constraints is not None and not constraints.allows((pair[0], pair[1])):
+            raise InputError(f"pairs must hold only pairs that constraints allow, got {tuple(pair)!r}")
         first, second = sorted(int(j) for j in pair)
         if (first, second) not in found:
             found.append((first, second))

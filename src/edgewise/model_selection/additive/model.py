@@ -147,6 +147,9 @@ class AdditiveModel:
         smaller share than `AdditivePolicy.rank_cut` of the mean variance of the surface's estimate.
         """
         coef = self.coef
+        constraints = self.design.constraints
+        if constraints is not None and constraints.bounds is not None:
+            return self  # a cut might break the bounds
         for number in range(len(self.pairs)):
             own = self.design.columns_of_pair(number)
             for output, (left, right) in enumerate(self._factors(number, self.design.policy.rank_cut)):

@@ -139,7 +139,9 @@ def choose_pairs(
     """
     policy = design.policy
     inputs = _candidates(design, solution)
-    count = len(inputs) * (len(inputs) - 1) // 2
+    constraints = design.constraints
+    allowed = {p for p in combinations(inputs, 2) if constraints is None or constraints.allows(p)}
+    count = len(allowed)
     if not count:
         return design, solution
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
@@ -154,7 +156,7 @@ def choose_pairs(
             for gain, pair in rank_pairs(x, residual, w, inputs, policy):
                 scores[pair] = max(scores.get(pair, 0.0), gain / noise)
         old = [part.inputs for part in design.pairs]
-        ranked = sorted(scores, key=lambda pair: (-scores[pair], pair))
+        ranked = sorted(allowed & scores.keys(), key=lambda pair: (-scores[pair], pair))
         new = [pair for pair in ranked if scores[pair] > screen and pair not in tried]
         new = [pair for pair in new if pair not in old][: policy.most_pairs]
         if not new:

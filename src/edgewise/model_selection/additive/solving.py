@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.model_selection.additive.constraints import constrained
 from edgewise.model_selection.additive.design import Design
 from edgewise.model_selection.additive.likelihood import RemlFit, reml
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
@@ -72,7 +73,13 @@ class Solver(Protocol):
         ...
 
 
-def estimate(normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None) -> RemlFit:
+def estimate(
+    normal: NormalMatrix,
+    design: Design,
+    start: Array | None = None,
+    scale: float | None = None,
+    offset: float = 0.0,
+) -> RemlFit:
     """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
 
     Parameters
@@ -85,11 +92,13 @@ def estimate(normal: NormalMatrix, design: Design, start: Array | None = None, s
         First strengths, (groups,), see `reml`.
     scale : float, optional
         Variance of a row of weight 1, if it is known.
+    offset : float
+        Constant that is added to the predictions later; it counts for bounds.
 
     Returns
     -------
     RemlFit
-        The estimate, with zeros for the columns that are not needed.
+        The estimate, with zeros for the columns that are not needed; constrained as the design is.
     """
     policy, groups, ranks = design.policy, design.groups, design.ranks
     count = int(groups.max(initial=-1)) + 1
@@ -104,7 +113,7 @@ def estimate(normal: NormalMatrix, design: Design, start: Array | None = None, s
             break
         most[:count][more] *= 2
         start = fit.strength
-    return _expanded(fit, keep)
+    return _obeying(_expanded(fit, keep), normal, design, offset)
 
 
 def with_strengths(
@@ -115,7 +124,14 @@ def with_strengths(
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
     part = normal if keep.all() else normal.columns(keep)
-    return _expanded(reml(part, groups[keep], strength, scale, steps=0), keep)
+    return _obeying(_expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+
+
+def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:
+    """Return the estimate that obeys the constraints of the design."""
+    if design.constraints is None or not design.constraints.has_inequalities:
+        return fit
+    return constrained(normal, design, fit, offset)
 
 
 def _expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
@@ -136,7 +152,7 @@ def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: So
     starts = before.starts(design) if before is not None else (None,) * y.shape[1]
     fits = []
     for output, start in enumerate(starts):
-        fit = estimate(normal.output(output), design, start)
+        fit = estimate(normal.output(output), design, start, offset=float(shift[output]))
         coef = fit.coef.copy()
         coef[0] += shift[output]
         fits.append(replace(fit, coef=coef))
