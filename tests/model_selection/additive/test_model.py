@@ -6,8 +6,8 @@ import torch
 from scipy.interpolate import BSpline
 
 from edgewise.errors import InputError
-from edgewise.model_selection.additive import AdditivePolicy, Design, fit_additive, normal_matrix
-from edgewise.model_selection.additive.splines import active, dense, greville
+from edgewise.model_selection.additive import AdditivePolicy, fit_additive
+from edgewise.model_selection.additive.columns.splines import active, dense
 
 
 def _friedman(rows, seed=0, inputs=5):
@@ -91,20 +91,6 @@ def test_pairs_hold_nothing_that_one_input_explains(model):
         np.testing.assert_allclose(sides, sides[:, :1].repeat(3, 1), atol=1e-10)
 
 
-def test_chunks_do_not_change_the_result():
-    x, _, y = _friedman(100)
-    y = np.column_stack([y, x[:, 0]])
-    weight = np.linspace(0, 1, 100)
-    sums = []
-    for rows in (7, 1000):
-        design = Design.from_rows(x, weight, AdditivePolicy(rows_per_chunk=rows)).with_pairs([(0, 1)], x, weight)
-        sums.append(normal_matrix(design, x, weight, y))
-        columns = design.columns(x)
-        np.testing.assert_allclose(sums[-1].gram, columns.T @ (weight[:, None] * columns), atol=1e-9)
-    for name in ("gram", "moment", "square"):
-        np.testing.assert_allclose(getattr(sums[0], name), getattr(sums[1], name), rtol=1e-9, atol=1e-6)
-
-
 def test_weights_equal_repeats():
     x, _, y = _friedman(80)
     counts = np.random.default_rng(0).integers(1, 4, 80)
@@ -177,9 +163,3 @@ def test_the_unit_of_the_response_does_not_matter(scale):
 def test_bad_arguments_are_refused(arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         fit_additive(*arguments)
-
-
-def test_knot_averages_are_where_straight_lines_are():
-    knots = np.sort(np.random.default_rng(0).random(15))
-    points = np.linspace(knots[3], knots[-4], 20)
-    np.testing.assert_allclose(BSpline(knots, greville(knots), 3)(points), points, atol=1e-12)

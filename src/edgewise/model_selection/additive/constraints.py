@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgewise.checks import is_integer, is_number
 from edgewise.errors import InputError
+from edgewise.model_selection.additive.columns.splines import active, dense
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.normal import NormalMatrix
-from edgewise.model_selection.additive.splines import active, dense
 
 if TYPE_CHECKING:
-    from edgewise.model_selection.additive.design import Design
+    from edgewise.model_selection.additive.columns.design import Design
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
-from edgewise.model_selection.additive.design import Design, Pair
+from edgewise.model_selection.additive.columns.design import Design, Pair
+from edgewise.model_selection.additive.columns.splines import DEGREE
 from edgewise.model_selection.additive.likelihood import RemlFit
-from edgewise.model_selection.additive.splines import DEGREE
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 

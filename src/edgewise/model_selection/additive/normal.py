@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from edgewise.model_selection.additive.design import Design
+    from edgewise.model_selection.additive.columns.design import Design
 
 Array = NDArray[np.float64]
 

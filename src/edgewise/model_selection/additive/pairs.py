@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.model_selection.additive.design import Design, Pair
+from edgewise.model_selection.additive.columns.design import Design, Pair
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.solving import Solution, Solver
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewise.model_selection.additive.design import Design
+from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.families.base import Family
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix

@@ -182,3 +182,15 @@ def demmler_reinsch(null: Array, moments: Array, share: float) -> Array:
     variances, vectors = np.linalg.eigh(bend.T @ moments @ bend)
     variances, vectors = variances[::-1], vectors[:, ::-1]
     return bend @ vectors[:, variances > max(share * variances.max(initial=0), 1e-15)]
+
+
+def spline_gram(x: Array, weight: Array, knots: Array, policy: AdditivePolicy) -> Array:
+    """Return B'WB of each input, (inputs, n, n)."""
+    size = knots.shape[1] - DEGREE - 1
+    gram = np.zeros((len(knots), size, size))
+    for start in range(0, len(x), policy.rows_per_chunk):
+        part = slice(start, start + policy.rows_per_chunk)
+        basis = dense(*active(x[part], knots), size)
+        basis *= np.sqrt(weight[part, None])
+        gram += basis.transpose(0, 2, 1) @ basis
+    return gram

@@ -9,66 +9,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.model_selection.additive.constraints import Constraints
-from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.splines import (
+from edgewise.model_selection.additive.columns.margins import Margin, PairPart, margin_of, purified
+from edgewise.model_selection.additive.columns.splines import (
     DEGREE,
     Column,
     Curves,
     active,
     column_of,
     curves_of,
-    demmler_reinsch,
     dense,
     greville,
-    standardised,
+    spline_gram,
 )
+from edgewise.model_selection.additive.constraints import Constraints
+from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
-
-# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
-# lose half of the digits at most.
-LEFT_OVER = 1e-8
-
-
-@dataclass(frozen=True)
-class Margin:
-    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles.
-
-    Parameters
-    ----------
-    change : ndarray
-        B-spline coefficients, (n, functions); the first function is straight in ranks.
-    covariance : ndarray
-        Covariance over the rows, (functions, functions).
-    """
-
-    change: Array
-    covariance: Array
-
-
-@dataclass(frozen=True)
-class PairPart:
-    """The columns of one pair: products of its margins, less what the margins alone explain of them.
-
-    Parameters
-    ----------
-    inputs : (int, int)
-        The two inputs.
-    purifier : ndarray
-        What is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb).
-    kinds : ndarray
-        For each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,).
-    seen : ndarray
-        1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,).
-    """
-
-    inputs: Pair
-    purifier: Array
-    kinds: NDArray[np.intp]
-    seen: Array
 
 
 @dataclass(frozen=True)
@@ -157,11 +115,13 @@ class Design:
         curves = []
         for j, column in enumerate(columns):
             if j in levels and column.distinct == 2:
-                curves.append(_level(column, _gram(x[:, j : j + 1], weight, column.knots[None], policy)[0], total))
+                curves.append(
+                    _level(column, spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0], total)
+                )
             elif column.distinct == 1:
                 curves.append(Curves(np.zeros((intervals + DEGREE, 0)), ()))
             else:
-                gram = _gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
+                gram = spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
                 own = curves_of(column, gram, total, most, policy)
                 is_line = constraints is not None and j in constraints.linear
                 curves.append(Curves(own.change[:, :1], own.kinds[:1]) if is_line else own)
@@ -307,8 +267,8 @@ class Design:
         margins = dict(self.margins) if fine == self.fine else {}
         intervals = self.policy.margin(self.rows if fine else 0.0)
         for j in sorted({j for pair in pairs for j in pair} - set(margins)):
-            gram = _gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
-            margins[j] = _margin(self.inputs[j], gram, self.rows, intervals, self.policy)
+            gram = spline_gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
+            margins[j] = margin_of(self.inputs[j], gram, self.rows, intervals, self.policy)
         known = {part.inputs: part for part in self.pairs if fine == self.fine}
         margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
         new = [pair for pair in pairs if pair not in known]
@@ -343,33 +303,8 @@ class Design:
                 squares[number] += weight[part] @ products**2
         parts = []
         for pair, (ra, rb), gram, cross, square in zip(pairs, widths, grams, crosses, squares, strict=True):
-            kind = 2 * np.minimum(np.arange(ra), 1)[:, None] + np.minimum(np.arange(rb), 1)
-            purifier = _least_squares(gram, cross)
-            seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
-            parts.append(PairPart(pair, purifier * seen, kind.ravel(), seen.astype(float)))
+            parts.append(purified(pair, (ra, rb), gram, cross, square))
         return parts
-
-
-def _least_squares(gram: Array, cross: Array) -> Array:
-    """Return the coefficients of least squares from sums over the rows; the shortest where they are not unique."""
-    root = np.sqrt(np.maximum(np.diag(gram), 1e-300))
-    return (
-        np.linalg.pinv(gram / root[:, None] / root, rcond=1e-10, hermitian=True)
-        @ (cross / root[:, None])
-        / root[:, None]
-    )
-
-
-def _gram(x: Array, weight: Array, knots: Array, policy: AdditivePolicy) -> Array:
-    """Return B'WB of each input, (inputs, n, n)."""
-    size = knots.shape[1] - DEGREE - 1
-    gram = np.zeros((len(knots), size, size))
-    for start in range(0, len(x), policy.rows_per_chunk):
-        part = slice(start, start + policy.rows_per_chunk)
-        basis = dense(*active(x[part], knots), size)
-        basis *= np.sqrt(weight[part, None])
-        gram += basis.transpose(0, 2, 1) @ basis
-    return gram
 
 
 def _level(column: Column, gram: Array, weight: float) -> Curves:
@@ -392,46 +327,3 @@ def _main_groups(
                 labels.append(label)
             numbers.append(labels.index(label))
     return np.array(numbers), tuple(labels)
-
-
-def _margin(column: Column, gram: Array, weight: float, intervals: int, policy: AdditivePolicy) -> Margin:
-    """Return the functions of an input that its pairs are made of."""
-    size = len(gram)
-    low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
-    if high - low < 2:
-        low, high = np.float64(0), np.float64(size - 1)
-    place = (np.clip(np.arange(size), low, high) - low) / (high - low)
-    mean = gram.sum(0) / weight
-    moments = gram / weight - np.outer(mean, mean)
-    straight = standardised(_level_ends(place[:, None], column.knots)[:, 0], mean, moments)[:, None]
-    if column.distinct == 2:
-        return Margin(straight, np.ones((1, 1)))
-    intervals = min(intervals, column.distinct - 1, int(high - low))
-    curved = _level_ends(_quadratics(place, intervals), column.knots)
-    inner = curved.T @ moments @ curved
-    line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
-    line = line / np.sqrt((line.T @ inner @ line).item())
-    wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
-    change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
-    return Margin(change, change.T @ moments @ change)
-
-
-def _level_ends(coef: Array, knots: Array) -> Array:
-    """Return B-spline coefficients (n, k) with the first and the last one such that the slope at the ends is zero.
-
-    The slope at an end knot is the mean of the last two 3 (c_(g+1) - c_g) / (t_(g+4) - t_(g+1)), for the knots beyond
-    the end repeat the last interval (de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
-    """
-    spans = knots[4:-1] - knots[1:-4]
-    coef = coef.copy()
-    coef[0] = coef[1] + (coef[2] - coef[1]) * spans[0] / spans[1]
-    coef[-1] = coef[-2] - (coef[-2] - coef[-3]) * spans[-1] / spans[-2]
-    return coef
-
-
-def _quadratics(place: Array, intervals: int) -> Array:
-    """Return the quadratic B-splines on even knots in [0, 1] at some places, (places, intervals + 2)."""
-    from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
-
-    knots = np.arange(-2, intervals + 3) / intervals
-    return BSpline(knots, np.eye(intervals + 2), 2)(place)

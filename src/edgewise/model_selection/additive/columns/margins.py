@@ -1,0 +1,131 @@
+"""What pairs are made of: few smooth functions of each input (`margin_of`) and their products (`purified`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.model_selection.additive.columns.splines import Column, demmler_reinsch, greville, standardised
+from edgewise.model_selection.additive.policy import AdditivePolicy
+
+Array = NDArray[np.float64]
+Pair = tuple[int, int]
+
+# Share of a product's mean square below which what the margins leave of it is rounding. A choice: sums over the rows
+# lose half of the digits at most.
+LEFT_OVER = 1e-8
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles.
+
+    Parameters
+    ----------
+    change : ndarray
+        B-spline coefficients, (n, functions); the first function is straight in ranks.
+    covariance : ndarray
+        Covariance over the rows, (functions, functions).
+    """
+
+    change: Array
+    covariance: Array
+
+
+@dataclass(frozen=True)
+class PairPart:
+    """The columns of one pair: products of its margins, less what the margins alone explain of them.
+
+    Parameters
+    ----------
+    inputs : (int, int)
+        The two inputs.
+    purifier : ndarray
+        What is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb).
+    kinds : ndarray
+        For each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,).
+    seen : ndarray
+        1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,).
+    """
+
+    inputs: Pair
+    purifier: Array
+    kinds: NDArray[np.intp]
+    seen: Array
+
+
+def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy: AdditivePolicy) -> Margin:
+    """Return the functions of an input that its pairs are made of."""
+    size = len(gram)
+    low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
+    if high - low < 2:
+        low, high = np.float64(0), np.float64(size - 1)
+    place = (np.clip(np.arange(size), low, high) - low) / (high - low)
+    mean = gram.sum(0) / weight
+    moments = gram / weight - np.outer(mean, mean)
+    straight = standardised(_level_ends(place[:, None], column.knots)[:, 0], mean, moments)[:, None]
+    if column.distinct == 2:
+        return Margin(straight, np.ones((1, 1)))
+    intervals = min(intervals, column.distinct - 1, int(high - low))
+    curved = _level_ends(_quadratics(place, intervals), column.knots)
+    inner = curved.T @ moments @ curved
+    line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
+    line = line / np.sqrt((line.T @ inner @ line).item())
+    wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
+    change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
+    return Margin(change, change.T @ moments @ change)
+
+
+def _level_ends(coef: Array, knots: Array) -> Array:
+    """Return B-spline coefficients (n, k) with the first and the last one such that the slope at the ends is zero.
+
+    The slope at an end knot is the mean of the last two 3 (c_(g+1) - c_g) / (t_(g+4) - t_(g+1)), for the knots beyond
+    the end repeat the last interval (de Boor, "A Practical Guide to Splines", ch. X, eq. (12)).
+    """
+    spans = knots[4:-1] - knots[1:-4]
+    coef = coef.copy()
+    coef[0] = coef[1] + (coef[2] - coef[1]) * spans[0] / spans[1]
+    coef[-1] = coef[-2] - (coef[-2] - coef[-3]) * spans[-1] / spans[-2]
+    return coef
+
+
+def _quadratics(place: Array, intervals: int) -> Array:
+    """Return the quadratic B-splines on even knots in [0, 1] at some places, (places, intervals + 2)."""
+    from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
+
+    knots = np.arange(-2, intervals + 3) / intervals
+    return BSpline(knots, np.eye(intervals + 2), 2)(place)
+
+
+def purified(pair: Pair, widths: tuple[int, int], gram: Array, cross: Array, square: Array) -> PairPart:
+    """Return the columns of a pair, from sums over the rows.
+
+    Parameters
+    ----------
+    pair : (int, int)
+        The two inputs.
+    widths : (int, int)
+        Numbers of functions of their margins, ra and rb.
+    gram : ndarray
+        Sums of products of 1 and the margins, (1 + ra + rb, 1 + ra + rb).
+    cross : ndarray
+        Sums of their products with the columns before what is subtracted, (1 + ra + rb, ra rb).
+    square : ndarray
+        Sums of squares of these columns, (ra rb,).
+    """
+    first, second = (np.minimum(np.arange(width), 1) for width in widths)
+    purifier = _least_squares(gram, cross)
+    seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
+    return PairPart(pair, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))
+
+
+def _least_squares(gram: Array, cross: Array) -> Array:
+    """Return the coefficients of least squares from sums over the rows; the shortest where they are not unique."""
+    root = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    return (
+        np.linalg.pinv(gram / root[:, None] / root, rcond=1e-10, hermitian=True)
+        @ (cross / root[:, None])
+        / root[:, None]
+    )
