@@ -204,7 +204,7 @@ class RowReader(BaseEstimator):
         codes = self._codes(X)
         sentences = self._check_codes(codes).sentences
         if sentences:
-            warnings.warn("; ".join(sentences), EdgewiseWarning, stacklevel=4)
+            warnings.warn("; ".join(sentences), EdgewiseWarning, stacklevel=3)
         return codes
 
     def _inputs(self, X: Any) -> np.ndarray:
