@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 
 import edgewise
 from edgewise import KANSurvival
-from edgewise.errors import CheckpointError, InputError
+from edgewise.errors import CheckpointError, EdgewiseWarning, InputError
 from edgewise.estimator.concordance import concordance_index
 
 
@@ -72,7 +72,8 @@ def test_survival_functions_are_those_of_the_baseline_and_the_score(fitted):
 def test_curves_end_with_the_data(fitted):
     model = fitted[0]
     far = np.array([[1e9, -1e9, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0]])
-    assert np.isfinite(model.predict(far)).all()
+    with pytest.warns(EdgewiseWarning, match="2 of 2 rows lie outside"):
+        assert np.isfinite(model.predict(far)).all()
 
 
 def test_forms_of_y_are_equal_and_weights_are_repeats():
@@ -166,3 +167,18 @@ def test_a_pair_joins_where_held_out_rows_gain():
     assert model.pairs_ == ((0, 1),)
     assert np.corrcoef(model.predict(X), risk)[0, 1] > 0.9
     assert KANSurvival(pairs="none").fit(X, y).pairs_ == ()
+
+
+def test_frames_go_in_as_they_are(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(3)
+    kind = rng.choice(["a", "b", "c"], 300)
+    risk = np.select([kind == "a", kind == "b"], [1.0, -1.0], 0.0)
+    frame = pandas.DataFrame({"kind": kind, "dose": np.where(np.arange(300) % 5 == 0, np.nan, rng.uniform(0, 1, 300))})
+    time = rng.exponential(np.exp(-risk))
+    model = KANSurvival(pairs="none").fit(frame, (np.ones(300, bool), time))
+    low, high = (model.predict(frame[frame["kind"] == kind]).mean() for kind in "ba")
+    assert high - low == pytest.approx(2, abs=0.4)
+    assert model.feature_importances_.argmax() == 0
+    edgewise.save(model, tmp_path / "model")
+    assert edgewise.load(tmp_path / "model").predict(frame).tolist() == model.predict(frame).tolist()

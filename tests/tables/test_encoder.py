@@ -231,7 +231,7 @@ def test_codes_inputs_and_what_is_unknown():
     data = table(a=[1, None, 3, 4, 5, 6], c=list("uvwuvw"), b=X)
     encoder = InputEncoder.fit(data)
     assert InputEncoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
-    assert encoder.groups == ((0, 1), (2, 3, 4), (5,))
+    assert encoder.groups == ((0, 1), (2, 3, 4), (5,)) and encoder.indicator_groups == ((2, 3, 4),)
     assert encoder.formula_names == ("a", "[a is missing]", "[c is u]", "[c is v]", "[c is w]", "b")
     codes = encoder.codes(data)
     assert codes[:2].tolist()[0] == [1, 0, 1] and np.isnan(codes[1, 0])

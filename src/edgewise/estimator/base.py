@@ -17,7 +17,7 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.encoder_source import c_encoder, python_encoder
+from edgewise.estimator.columns.source import c_encoder, python_encoder
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
 from edgewise.export.c_code import c_source

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
-from edgewise.estimator.reading import RowReader
+from edgewise.estimator.columns.reading import RowReader
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,

@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
+from edgewise.estimator.columns.reading import ArrayFunction
 from edgewise.estimator.equations import table_front
-from edgewise.estimator.reading import ArrayFunction
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression

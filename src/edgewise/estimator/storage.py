@@ -14,6 +14,7 @@ from edgewise import checkpoint, files
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
+from edgewise.estimator.columns.stored import column_fields, read_columns
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
@@ -21,8 +22,7 @@ from edgewise.model_selection.candidates import Candidate
 from edgewise.model_selection.search import SearchReport, Trial
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
-from edgewise.tables import AffineScaling, InputEncoder, TableEncoder
-from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.tables import AffineScaling
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
 
@@ -90,19 +90,13 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
     parameters = {name: _plain(getattr(estimator, name)) for name in PARAMETERS}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
-    names = getattr(estimator, "feature_names_in_", None)
     fields: dict[str, Any] = {
         "kind": type(estimator).__name__,
         "parameters": parameters,
         "input_scaling": estimator.input_scaling_.to_json(),
-        "feature_names": None if names is None else names.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
-        "encoder": estimator.encoder_.to_json(),
-        # NaN stands for a missing value, which JSON does not have.
-        "background": [[None if np.isnan(v) else v for v in row] for row in estimator.background_.tolist()],
-        "target_names": list(estimator.target_names_),
-        "columns": estimator.n_features_in_,
+        **column_fields(estimator),
     }
     if isinstance(estimator, KANClassifier):
         dtype, values = estimator.classes_.dtype, estimator.classes_.tolist()
@@ -197,7 +191,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     if fields["kind"] == "KANSurvival":
         _check_search(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
-        return KANSurvival.from_fields(fields, file.model)
+        return KANSurvival.from_fields(fields, file.model, file.extra["extra"])
     estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
     model = file.model
     _check_search(isinstance(model, KAN), "a network that is no KAN")
@@ -207,7 +201,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     _check_search(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
-    _read_columns(estimator, fields, file.extra["extra"], inputs)
+    read_columns(estimator, fields, file.extra["extra"], inputs)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
         stored = fields.get("class_weight")
@@ -258,50 +252,6 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network"
     )
     return estimator
-
-
-def _read_columns(estimator: KANEstimator, fields: Mapping[str, Any], extra: Mapping[str, Any], inputs: int) -> None:
-    """Set what the estimator knows of the columns of a table; files of earlier versions know less."""
-    names: list[str] | None = None
-    if fields["feature_names"] is not None:
-        names = [_of_kind(n, str, "a feature name") for n in _of_kind(fields["feature_names"], list, "feature names")]
-    if "encoder" in fields:
-        encoder = InputEncoder.from_json(fields["encoder"])
-        estimator.n_features_in_ = _of_kind(fields["columns"], int, "a number of columns")
-        estimator.target_names_ = tuple(_of_kind(name, str, "a target") for name in fields["target_names"])
-    else:
-        if isinstance(extra.get("table"), Mapping):  # `edgewise fit` stored its rules beside the estimator
-            target = TableEncoder.from_json(extra["table"])
-            encoder = InputEncoder(target.inputs, names=target.columns)
-            names, estimator.target_names_ = list(target.columns), (target.target.name,)
-        else:
-            shown = names if names is not None else [f"x{i + 1}" for i in range(inputs)] if inputs > 1 else ["x"]
-            columns = zip(shown, estimator.input_scaling_.shift.tolist(), strict=True)
-            encoder = InputEncoder(tuple(NumberInput(n, v, False) for n, v in columns), names=tuple(shown))
-            estimator.target_names_ = ()
-        estimator.n_features_in_ = len(encoder.names)
-    _check_search(len(encoder.names) == estimator.n_features_in_, "another number of columns")
-    _check_search(len(encoder.feature_names) == inputs, "an encoder of another width")
-    estimator.encoder_ = encoder
-    if names is not None:
-        _check_search(len(names) == len(encoder.names), "another number of feature names")
-        estimator.feature_names_in_ = np.array(names, dtype=object)
-    if "background" in fields:
-        rows = [[np.nan if v is None else v for v in _of_kind(row, list, "a row")] for row in fields["background"]]
-        background = np.array(rows, dtype=np.float64)
-    else:  # one row of medians and usual levels
-        background = np.array([[_usual(one) for one in encoder.inputs]])
-    _check_search(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
-    _check_search(len(background) > 0 and not np.isinf(background).any(), "a background without finite rows")
-    # Levels are positions in the encoder, and what is unknown is averaged over known values only.
-    _check_search(not encoder.unknown(background).any(), "unknown levels in the background")
-    estimator.background_ = background
-
-
-def _usual(column: NumberInput | CategoryInput) -> float:
-    if isinstance(column, NumberInput):
-        return column.median
-    return np.nan if column.usual is None else float(column.levels.index(column.usual))
 
 
 def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:

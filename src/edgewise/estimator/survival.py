@@ -15,6 +15,8 @@ from torch import Tensor
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.columns.reading import NO_Y
+from edgewise.estimator.columns.stored import column_fields, read_columns
 from edgewise.estimator.concordance import concordance_index
 from edgewise.model_selection.additive import AdditiveModel, FamilySolver, fit_additive
 from edgewise.model_selection.additive.families import Cox
@@ -132,8 +134,8 @@ class KANSurvival(KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
-            Finite numbers.
+        X : array-like or frame of shape (N, d)
+            Numbers, text, categories, booleans and dates, with missing values.
         y : structured array of shape (N,), or pair of array-likes
             Event (True, or False where the row was censored) and time: a structured array with one field of each, or
             the pair (event, time).
@@ -156,9 +158,9 @@ class KANSurvival(KANEstimator):
         if not is_integer(self.random_state) or self.random_state < 0:
             raise InputError(f"random_state must be an integer of at least 0, got {self.random_state!r}")
         family = Cox(self.ties)
-        rows = self._validated(X, ensure_min_samples=2)
+        rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
-        rows, times, weight = canonical_rows(rows, times, self._checked_weight(sample_weight, rows))
+        rows, times, weight = canonical_rows(rows, times, given_weight)
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
@@ -172,10 +174,11 @@ class KANSurvival(KANEstimator):
     def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
         """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
         solver = FamilySolver(family)
-        plain = fit_additive(x, y, weight, family=solver, pairs=())
+        groups = self.encoder_.indicator_groups
+        plain = fit_additive(x, y, weight, family=solver, pairs=(), groups=groups)
         if self.pairs == "none" or x.shape[1] < 2:
             return plain
-        rich = fit_additive(x, y, weight, family=solver)
+        rich = fit_additive(x, y, weight, family=solver, groups=groups)
         if not rich.pairs:
             return plain
         gain = np.zeros(len(y))
@@ -186,7 +189,10 @@ class KANSurvival(KANEstimator):
             out, held = folds != fold, folds == fold
             if not (y[out, 1].any() and y[held, 1].any()):
                 continue
-            fitted = [fit_additive(x[out], y[out], weight[out], family=solver, pairs=p) for p in ((), rich.pairs)]
+            fitted = [
+                fit_additive(x[out], y[out], weight[out], family=solver, pairs=pairs, groups=groups)
+                for pairs in ((), rich.pairs)
+            ]
             losses = [
                 family.prepared(y[held], weight[held]).loss(y[held], model.predict_link(x[held])[:, 0])
                 for model in fitted
@@ -195,7 +201,7 @@ class KANSurvival(KANEstimator):
         return rich if gain.sum() > np.sqrt(len(y)) * gain.std() else plain
 
     def _to_network(self, X: np.ndarray) -> Tensor:
-        """Scale checked rows (N, d) to the inputs of the network."""
+        """Scale inputs that the encoder made, (N, p), to those of the network."""
         with np.errstate(over="ignore"):  # values that overflow are clipped
             return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *self.input_limits_.T))
 
@@ -207,21 +213,21 @@ class KANSurvival(KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
 
         Returns
         -------
         ndarray of shape (N,)
             Higher for earlier events; the mean over the training rows is about zero.
         """
-        return self._outputs(self._checked_rows(X))[:, 0]
+        return self._predicted(self._warned_codes(X))[:, 0]
 
     def predict_cumulative_hazard_function(self, X: ArrayLike, return_array: bool = False) -> np.ndarray:
         """Predict the cumulative hazard of each row as a function of time.
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         return_array : bool, default=False
             Whether to return the values at `unique_times_` instead of functions.
 
@@ -236,7 +242,7 @@ class KANSurvival(KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         return_array : bool, default=False
             Whether to return the values at `unique_times_` instead of functions.
 
@@ -259,7 +265,7 @@ class KANSurvival(KANEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (N, d)
+        X : array-like or frame of shape (N, d)
         y : structured array of shape (N,), or pair of array-likes
             Event and time, as for `fit`.
 
@@ -281,20 +287,19 @@ class KANSurvival(KANEstimator):
     def fields(self) -> dict[str, Any]:
         """Return everything but the network as plain values, for model files."""
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
         return {
             "kind": "KANSurvival",
             "parameters": {"pairs": self.pairs, "ties": self.ties, "random_state": int(str(self.random_state))},
             "input_scaling": self.input_scaling_.to_json(),
             "input_limits": self.input_limits_.tolist(),
-            "feature_names": None if names is None else names.tolist(),
             "pairs": [list(pair) for pair in self.pairs_],
             "times": self.unique_times_.tolist(),
             "hazard": self.baseline_hazard_.tolist(),
+            **column_fields(self),
         }
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
+    def from_fields(cls, fields: Mapping[str, Any], model: KAN, extra: Mapping[str, Any]) -> KANSurvival:
         """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
@@ -309,13 +314,8 @@ class KANSurvival(KANEstimator):
             raise ValueError("numbers that are not finite")
         if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
             raise ValueError("times or hazards that do not ascend")
-        if fields["feature_names"] is not None:
-            names = [str(name) for name in fields["feature_names"]]
-            if len(names) != inputs:
-                raise ValueError("another number of feature names")
-            estimator.feature_names_in_ = np.array(names, dtype=object)
-        estimator.model_, estimator.n_features_in_ = model, inputs
-        estimator.input_scaling_, estimator.input_limits_ = scaling, limits
+        estimator.model_, estimator.input_scaling_, estimator.input_limits_ = model, scaling, limits
+        read_columns(estimator, fields, extra, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
         estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
         return estimator

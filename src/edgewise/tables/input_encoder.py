@@ -135,6 +135,12 @@ class InputEncoder:
         return tuple(groups)
 
     @property
+    def indicator_groups(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of the inputs of each category with one input per level, whose effects share one ridge."""
+        pairs = zip(self.inputs, self.groups, strict=True)
+        return tuple(group for one, group in pairs if isinstance(one, CategoryInput) and len(group) > 1)
+
+    @property
     def is_plain(self) -> bool:
         """Whether every used column is one number, so that codes and inputs are the same."""
         return all(isinstance(one, NumberInput) and not one.flag and not one.first_day for one in self.inputs)

@@ -23,6 +23,7 @@ from edgewise.tables.frames import array_table
 # over all, and explanations compare with the first half, as many as they use paths.
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
+NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 NAMED_COLUMNS = 3  # columns that a warning names; a choice
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
@@ -143,18 +144,20 @@ class RowReader(BaseEstimator):
     ) -> tuple[np.ndarray, Any, np.ndarray | None]:
         """Learn `encoder_` and `background_`; return the inputs of the network (N, p), and y and the weights checked.
 
-        Rows of weight 0 have no influence.
+        Rows of weight 0 have no influence. A y that is NO_Y is left to the caller.
         """
         if settings.get("y_numeric"):
             _check_numbers(y)
-        self.target_names_ = _target_names(y)
+        self.target_names_ = () if y is NO_Y else _target_names(y)
         frame = _as_frame(X)
         if frame is None:
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
-            rows, y = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
+            checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
+            rows, y = (checked, y) if y is NO_Y else checked
             table = _number_table(rows, _array_names(self, rows.shape[1]))
         else:
-            _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
+            if y is not NO_Y:
+                _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
             table = frame
             self.n_features_in_ = len(frame.names)
             if _has_names(X):
