@@ -18,7 +18,7 @@ from torch import Tensor
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.columns.source import c_encoder, python_encoder
-from edgewise.estimator.explaining import RowExplainer
+from edgewise.estimator.display import EstimatorDisplay
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
@@ -44,7 +44,7 @@ CLIP = 8.0
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
-class KANEstimator(RowExplainer, KnownKeywords):
+class KANEstimator(EstimatorDisplay, KnownKeywords):
     """Base class of `KANRegressor` and `KANClassifier`, where the parameters and attributes are described."""
 
     model_: KAN

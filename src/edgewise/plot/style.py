@@ -395,9 +395,14 @@ def as_numpy(values: ArrayLike | Tensor, argument: str) -> np.ndarray:
         raise InputError(f"{argument} must hold numbers, got {kind}") from error
 
 
-def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5) -> None:
-    """Place one legend for all panels above them, in at most `most` columns and no wider than the figure."""
+def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5, order: Sequence[str] | None = None) -> None:
+    """Place one legend for all panels above them, in at most `most` columns and no wider than the figure.
+
+    `order` names the labels that are shown, in their order; by default all as they come.
+    """
     marks = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
+    order = list(marks) if order is None else [label for label in order if label in marks]
+    marks = {label: marks[label] for label in order}
     widths = [text_width(label, SMALL) + LEGEND_MARK for label in marks]
     for columns in range(min(most, len(widths)), 0, -1):
         # matplotlib fills column after column with as equal numbers of entries as possible, and so does array_split.

@@ -10,6 +10,7 @@ from edgewise.nn.model import KAN
 from edgewise.plot import edge_curves, effect_curves
 from edgewise.plot.network.views import PredictionView
 from edgewise.plot.style import render
+from edgewise.tables.columns import CategoryInput
 
 
 def normal(*shape, seed=0):
@@ -146,7 +147,7 @@ def test_a_category_is_one_panel_with_a_bar_for_each_level():
         lambda X: np.array([10.0, 20.0, 60.0])[X[:, 0].astype(int)][:, None],
         codes[:, None],
         names=["city"],
-        levels={0: ["Bonn", "Ulm", "Köln"]},
+        kinds=[CategoryInput("city", ("Bonn", "Ulm", "Köln"), missing=False, usual="Bonn")],
         target="price",
     )
 

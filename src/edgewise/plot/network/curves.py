@@ -139,7 +139,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
             grid[:, i] = points
             x, values = shift[i] + scale[i] * points, (edge_functions(network, grid)[:, i] - mean[i]) * unit
             width = None if view.std is None else 2 * as_numpy(view.std(grid), "the result of std")[:, i] * unit
-            for o in np.argsort(-score[i], kind="stable")[:max_curves]:
+            for o in np.sort(np.argsort(-score[i], kind="stable")[:max_curves]):
                 if mask[i, o]:
                     band = None if width is None else (values[:, o] - width[:, o], values[:, o] + width[:, o])
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
@@ -148,7 +148,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
         for panel in axes:
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
         if len(ends) > 1:
-            shared_legend(figure, axes)
+            shared_legend(figure, axes, order=ends)
         figure.supylabel(label, fontsize=TEXT)
         return fix_layout(figure)
 

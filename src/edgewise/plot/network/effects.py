@@ -12,7 +12,7 @@ from matplotlib.ticker import Formatter
 from edgewise.checks import check_options, unknown_name
 from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
+from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
 from edgewise.plot.network.panels import COLUMNS, HEIGHT, curve_style, draw_densities, draw_function, panel_titles
 from edgewise.plot.network.views import MOST_RANKED, PredictionView, Viewable, as_prediction_view
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 NAME = 16  # most characters of the name of an output in a legend
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
 _LEVEL = 14  # most characters of the name of a level
+_COUNT = TINY - 1.5  # points of the numbers of rows under bars
+_MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
 _BAR = 0.72  # width of the bars of one level together
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
 _ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
@@ -130,16 +132,8 @@ def effect_curves(
     view = as_prediction_view(model, X, names, outputs, target)
     titles = labels(view.names, view.X.shape[1], "x", "names")
     order = _shown_columns(view, scores, limits)
-    effects = [
-        partial_dependence(
-            view.function,
-            view.X,
-            i,
-            rows=limits.get("rows", 300),
-            at=np.arange(len(view.levels[i]), dtype=float) if i in view.levels else None,
-        )
-        for i in order
-    ]
+    rows = limits.get("rows", 300)
+    effects = [partial_dependence(view.function, view.X, i, rows=rows, kind=view.kind(i)) for i in order]
     if view.X.shape[1] > MOST_RANKED and scores is None and "inputs" not in limits:
         effects = sorted(effects, key=lambda effect: -effect.strength.max())[: limits.get("max_inputs", 9)]
     count = effects[0].mean.shape[1]
@@ -147,28 +141,32 @@ def effect_curves(
     strength = np.max([effect.strength for effect in effects], 0)
     shown = sorted(np.argsort(-strength, kind="stable")[: limits.get("max_outputs", 6)].tolist())
     bands = [_band(view, effect) for effect in effects]
+    base = float(view.function(evenly_picked(view.X, rows)).mean())  # the line from which effects go up and down
     with styled():
         figure, axes = panels(len(effects), COLUMNS, HEIGHT, sharey=True)
         if len(axes) == 1:
             figure.set_size_inches(*_ONE_PANEL)
         for panel, effect, band in zip(axes, effects, bands, strict=True):
-            if effect.input in view.levels:
-                _draw_bars(panel, effect, view, shown, ends)
+            if effect.levels:
+                _draw_bars(panel, effect, view.X[:, effect.input], shown, ends)
                 continue
             for o in shown:
                 edges = None if band is None else (band[0][:, o], band[1][:, o])
                 draw_function(panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o, ends[o])
             if count == 1:
-                panel.axhline(effect.mean.mean(), color=FAINT, linewidth=0.6, zorder=0)
-            if effect.input in view.texts:
-                panel.xaxis.set_major_formatter(_TextFormatter(view.texts[effect.input]))
+                panel.axhline(base, color=FAINT, linewidth=0.6, zorder=0)
+            if effect.missing is not None:
+                _draw_missing(panel, effect, shown)
+            kind = view.kind(effect.input)
+            if kind is not None and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar, not numbers
+                panel.xaxis.set_major_formatter(_TextFormatter(kind.text))
         panel_titles(axes, [titles[effect.input] for effect in effects])
-        data = [None if effect.input in view.levels else view.X[:, effect.input] for effect in effects]
+        data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
         draw_densities(axes, data)
         if len(axes) == 1 and data[0] is not None:
             _draw_rug(axes[0], data[0])
         if count > 1:
-            shared_legend(figure, axes)
+            shared_legend(figure, axes, order=ends)
         if any(band is not None for band in bands):
             remark = view.band_text if view.band is not None else _ROWS_BAND
             figure.supxlabel(remark, fontsize=REMARK, color=GREY, x=0.99, ha="right")
@@ -214,35 +212,43 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
     return (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
 
 
-def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequence[int], ends: Sequence[str]) -> None:
+def _draw_bars(panel: Axes, effect: Effect, codes: np.ndarray, shown: Sequence[int], ends: Sequence[str]) -> None:
     """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
-    codes, names = view.X[:, effect.input], view.levels[effect.input]
-    counts = np.array([(codes == level).sum() for level in range(len(names))])
-    base = (counts[:, None] * effect.mean).sum(0) / max(counts.sum(), 1)
-    size = np.abs(effect.mean - base).max(1)
-    kept = np.sort(np.argsort(-size, kind="stable")[:MOST_LEVELS])
+    means, names = effect.mean, list(effect.levels)
+    counts = [int((codes == code).sum()) for code in effect.points]
+    if effect.missing is not None:
+        means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, np.isnan(codes).sum()]
+    base = np.average(means, axis=0, weights=counts if sum(counts) else None)
+    kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
     width = _BAR / len(shown)
     for place, o in enumerate(shown):
         x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
-        panel.bar(
-            x, effect.mean[kept, o] - base[o], width, bottom=base[o], color=curve_style(o)[0], label=ends[o], zorder=2
-        )
+        color = curve_style(o)[0]
+        panel.bar(x, means[kept, o] - base[o], width, bottom=base[o], color=color, label=ends[o], zorder=2)
         panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
     texts = [display_text(names[level], _LEVEL) for level in kept]
-    inches = panel.get_position().width * WIDTH
-    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > inches
-    panel.set_xticks(
-        range(len(kept)), texts, size=TINY, rotation=40 if crowded else 0, ha="right" if crowded else "center"
-    )
+    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > panel.get_position().width * WIDTH
+    turned, side = (40, "right") if crowded else (0, "center")
+    panel.set_xticks(range(len(kept)), texts, size=TINY, rotation=turned, ha=side)
     panel.tick_params(axis="x", length=0)
     panel.set_xlim(-0.6, len(kept) - 0.4)
     for place, level in enumerate(kept):
-        panel.text(
-            place, 0.02, f"{counts[level]:,}", transform=panel.get_xaxis_transform(), ha="center", va="bottom",
-            size=TINY - 1.5, color=GREY,
-        )  # fmt: skip
+        across = panel.get_xaxis_transform()
+        look = {"ha": "center", "va": "bottom", "size": _COUNT, "color": GREY}
+        panel.text(place, 0.02, f"{counts[level]:,}", transform=across, **look)
     if len(kept) < len(names):
         panel.set_title(f"{len(names) - len(kept)} levels not shown", loc="right", fontsize=TINY, color=GREY)
+
+
+def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int]) -> None:
+    """Mark the mean prediction of rows without a value, to the right of the curve."""
+    assert effect.missing is not None
+    low, high = effect.points[0], effect.points[-1]
+    place = high + _MISSING * (high - low or 1.0)
+    for o in shown:
+        panel.plot([place], [effect.missing[o]], "D", color=curve_style(o)[0], markersize=3.5, label="_missing")
+    note = {"textcoords": "offset points", "xytext": (0, 5), "ha": "center", "size": _COUNT, "color": GREY}
+    panel.annotate("missing", (place, effect.missing[shown].max()), **note)
 
 
 class _TextFormatter(Formatter):

@@ -6,15 +6,15 @@ here, so that every figure takes either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.effects import mean_contributions
+from edgewise.interpret.attribution.effects import InputKind, mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.nn.layers.base import Chain, EdgeLayer
@@ -90,10 +90,8 @@ class PredictionView:
         Names of the columns and outputs.
     target : str
         Predicted quantity, with its unit if known.
-    levels : mapping of int to sequence of str
-        For each column that is a category the names of its levels.
-    texts : mapping of int to callable
-        For columns whose numbers stand for something else, such as dates, the text of a number.
+    kinds : sequence of InputKind
+        For each column how its values are written: levels of a category, dates; () for numbers.
     band : callable, optional
         From a column and points (p,) to the half width (p, outputs) of the band around the curve, or None.
     band_text : str
@@ -105,10 +103,13 @@ class PredictionView:
     names: Sequence[str] | None = None
     outputs: Sequence[str] | None = None
     target: str = "prediction"
-    levels: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    texts: Mapping[int, Callable[[float], str]] = field(default_factory=dict)
+    kinds: Sequence[InputKind] = ()
     band: Callable[[int, np.ndarray], np.ndarray | None] | None = None
     band_text: str = ""
+
+    def kind(self, column: int) -> InputKind | None:
+        """Return how the values of a column are written, None for plain numbers."""
+        return self.kinds[column] if self.kinds else None
 
 
 @runtime_checkable
@@ -186,6 +187,8 @@ def as_prediction_view(
     if isinstance(model, Viewable):
         view = model.prediction_view(X)
     else:
+        if X is None:
+            raise InputError("X must be rows of data, got None")
         columns = getattr(X, "columns", None)
         rows = as_numpy(X, "X")  # type: ignore[arg-type]
         if rows.ndim != 2 or 0 in rows.shape:

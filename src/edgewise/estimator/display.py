@@ -1,0 +1,400 @@
+"""How an estimator shows itself: figures, a summary, a report, and a short table in a notebook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from edgewise.estimator.explaining import RowExplainer
+from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
+from edgewise.presentation import html_table, number_text, percent_text, r2_text, text_table
+
+if TYPE_CHECKING:
+    from edgewise.plot.network.views import NetworkView, PredictionView
+    from edgewise.plot.style import Figure
+    from edgewise.plot.themes import Theme
+    from edgewise.report import Report
+
+MOST_TERMS = 30  # inputs in a summary, those that move the prediction most (a choice)
+MOST_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
+BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
+BAND_TEXT = "band: two standard errors of the curve, about 95 %"
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model in a short table, from `KANRegressor.summary`; `print` and a notebook show it.
+
+    Parameters
+    ----------
+    title : str
+        The kind of model and its target.
+    facts : tuple of (str, str)
+        Names and texts: shape, score and the like.
+    terms : tuple of tuple of str
+        For each input its name, the mean size of its contribution, its share, and its shape in words.
+    notes : tuple of str
+        Sentences below the table.
+
+    Examples
+    --------
+    >>> summary = ModelSummary("KANRegressor", (("shape", "additive"),), (("age", "3", "100 %", "rises"),), ())
+    >>> print(summary)
+    KANRegressor
+    shape  additive
+    <BLANKLINE>
+    input  moves a prediction by  share  effect
+    age                        3  100 %  rises
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    terms: tuple[tuple[str, str, str, str], ...]
+    notes: tuple[str, ...]
+
+    _head = ("input", "moves a prediction by", "share", "effect")
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.facts)
+        lines = [self.title, *(f"{name.ljust(width)}  {text}" for name, text in self.facts), ""]
+        return "\n".join([*lines, text_table(self._head, self.terms, text_columns=(0, 3)), *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        facts = html_table(["", ""], self.facts, caption=self.title, text_columns=(0, 1))
+        return facts + html_table(self._head, self.terms, notes=self.notes, text_columns=(0, 3))
+
+
+class EstimatorDisplay(RowExplainer):
+    """Part of the estimators that draws, summarises and reports; rows are those of `background_` if none are given."""
+
+    def plot(self, name: str | int | None = None, X: ArrayLike | None = None, *, theme: Theme = "light") -> Figure:
+        """Draw the network, or the effect of one input on the prediction.
+
+        Parameters
+        ----------
+        name : str or int, optional
+            An input, by its name or number; the whole network if left out.
+        X : array-like or frame of shape (N, d), optional
+            Rows that decide ranges and averages; `background_`, which has the distribution of each training column, if
+            left out.
+        theme : {"light", "dark", "print"}
+            Colours of the figure in a notebook and in files.
+
+        Returns
+        -------
+        edgewise.plot.style.Figure
+            Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it. The network shows the learned
+            function on every edge. The effect of a number is a curve in the unit of the target, with a band and the
+            data below it; that of a category has one bar for each level.
+
+        Raises
+        ------
+        InputError
+            If there is no such input.
+        MissingExtraError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.linspace(0, 1, 41)[:, None]
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
+        >>> model.plot(0).axes[0].get_xlim()[0] < 0.1
+        True
+        """
+        from edgewise.plot import effect_curves, network_diagram
+
+        check_is_fitted(self)
+        figure = network_diagram(self, X) if name is None else effect_curves(self, X, inputs=[name])
+        return _themed(figure, theme)
+
+    def plot_effects(self, X: ArrayLike | None = None, *, max_inputs: int = 9, theme: Theme = "light") -> Figure:
+        """Draw the effects of the inputs that move the prediction most, the strongest first.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d), optional
+            As in `plot`.
+        max_inputs : int
+            Largest number of inputs.
+        theme : {"light", "dark", "print"}
+            Colours.
+
+        Returns
+        -------
+        edgewise.plot.style.Figure
+            One panel for each input, see `edgewise.plot.effect_curves`.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> [axes.get_title(loc="left") for axes in model.plot_effects().axes]
+        ['x2', 'x1']
+        """
+        from edgewise.plot import effect_curves
+
+        check_is_fitted(self)
+        return _themed(effect_curves(self, X, max_inputs=max_inputs), theme)
+
+    def summary(self, X: ArrayLike | None = None) -> ModelSummary:
+        """Summarise the model: shape, score, and what each input does to the prediction.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d), optional
+            As in `plot`.
+
+        Returns
+        -------
+        ModelSummary
+            `print` and a notebook show it as a table.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> [(name, effect) for name, _, _, effect in model.summary().terms]
+        [('x2', 'rises'), ('x1', 'rises')]
+        """
+        check_is_fitted(self)
+        view = self.prediction_view(X)
+        sizes = mean_contributions(view.function, view.X)
+        total = float(sizes.sum()) or 1.0
+        terms = []
+        for i in np.argsort(-sizes, kind="stable")[:MOST_TERMS].tolist():
+            effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
+            name = (view.names or [])[i]
+            terms.append((str(name), number_text(sizes[i], 3), percent_text(sizes[i] / total), _shape(effect, view)))
+        left = len(sizes) - len(terms)
+        notes = [f"{left} more inputs are not shown."] if left > 0 else []
+        message = getattr(self, "error_bars_message_", "")
+        return ModelSummary(
+            self._title(), tuple(self._facts()), tuple(terms), (*notes, *([message] if message else []))
+        )
+
+    def report(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        *,
+        title: str | None = None,
+    ) -> Report:
+        """Report about the model on one page: what was learned, how good it is, and what to distrust.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            HTML file to write; it needs no other file and no network.
+        X, y : array-like, optional
+            Rows with their targets that were not used in training. With them the report has their score and compares
+            predictions with observations.
+        title : str, optional
+            Heading of the page.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; `report.save(path)` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+        FileError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> model.report()
+        <Report "KANRegressor of y from 2 inputs"; report.save("report.html") writes it to a file>
+        """
+        from edgewise.estimator.reporting import model_report
+
+        check_is_fitted(self)
+        made = model_report(self, X, y, title)
+        if path is not None:
+            made.save(path)
+        return made
+
+    # Views for `edgewise.plot`
+
+    def network_view(self, X: Any = None) -> NetworkView:
+        """Return what figures of the network need: a trace of rows X, names, units and error bars.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d), optional
+            As in `plot`.
+
+        Returns
+        -------
+        edgewise.plot.network.views.NetworkView
+        """
+        from edgewise.plot.network.views import NetworkView
+
+        me: Any = self
+        inputs = self.encoder_.inputs_of(self._rows(X))
+        with torch.no_grad():
+            trace = me.model_.trace(me._to_network(inputs))
+        bars, target = getattr(self, "error_bars_", None), getattr(self, "target_scaling_", None)
+        std = None
+        if bars is not None:
+            first = trace.inputs[0]
+            std = lambda p: bars.edge_std(me.model_, 0, torch.as_tensor(p, dtype=first.dtype), first).numpy()  # noqa: E731
+        scaling = (me.input_scaling_.shift.tolist(), me.input_scaling_.scale.tolist())
+        return NetworkView(
+            me.model_,
+            trace,
+            self._network_names(None),
+            self._output_names(None),
+            scaling,
+            None if target is None else target.scale.tolist(),
+            output_kind="" if target is not None else "the logit of each class",
+            std=std,
+            importance=mean_contributions(self._outputs, inputs) if len(inputs) > 1 else None,
+        )
+
+    def prediction_view(self, X: Any = None) -> PredictionView:
+        """Return what figures of effects need: the prediction as a function of the columns, with rows X.
+
+        Shown is the prediction; for two classes the probability of the second one, for more the probability of each,
+        and for more than six numeric classes their expected value.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d), optional
+            As in `plot`.
+
+        Returns
+        -------
+        edgewise.plot.network.views.PredictionView
+        """
+        from edgewise.plot.network.views import PredictionView
+
+        function, outputs, target = self._predicted, self._output_names(None), self._target_name()
+        if hasattr(self, "classes_"):
+            classes = self.classes_
+            if len(classes) == 2:
+                target, outputs = f"probability of {classes[1]}", [str(classes[1])]
+                function = lambda codes: self._predicted(codes)[:, 1:]  # noqa: E731
+            elif len(classes) > MOST_CURVES and np.asarray(classes).dtype.kind in "iuf":
+                values = np.asarray(classes, dtype=np.float64)
+                target, outputs = f"expected {target}", [target]
+                function = lambda codes: (self._predicted(codes) @ values)[:, None]  # noqa: E731
+            else:
+                target = "probability"
+        elif outputs is not None and len(outputs) > 1:
+            target = "prediction"
+        return PredictionView(
+            function,
+            self._rows(X),
+            list(self._input_names(None)),
+            outputs,
+            target,
+            self.encoder_.inputs,
+            self._band if self._has_bands() else None,
+            BAND_TEXT,
+        )
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """Return the codes of rows, those of the background if there are none."""
+        check_is_fitted(self)
+        return self.background_ if X is None else self._codes(X)
+
+    def _has_bands(self) -> bool:
+        """Return whether the uncertainty of each input's own curve is known: in additive models with error bars."""
+        me: Any = self
+        return getattr(self, "error_bars_", None) is not None and len(me.model_.layers) == 1
+
+    def _band(self, column: int, points: np.ndarray) -> np.ndarray | None:
+        """Return the half width of the band of a column that is one input of the network, (p, outputs)."""
+        me: Any = self
+        group = self.encoder_.groups[column]
+        if len(group) != 1:
+            return None
+        codes = np.repeat(self.background_[:1], len(points), 0)
+        codes[:, column] = points
+        to_network = lambda rows: me._to_network(self.encoder_.inputs_of(rows))  # noqa: E731
+        std = me.error_bars_.edge_std(me.model_, 0, to_network(codes), to_network(self.background_))
+        return BAND_WIDTH * std[:, group[0]].numpy() * me.target_scaling_.scale
+
+    # What a notebook shows
+
+    def _target_name(self) -> str:
+        names = getattr(self, "target_names_", ()) or ()
+        return str(names[0]) if len(names) == 1 else "y"
+
+    def _title(self) -> str:
+        """Return the class, the target and the number of inputs in words."""
+        count = len(self.encoder_.columns)
+        what = self._target_name()
+        if hasattr(self, "classes_"):
+            what = f"{len(self.classes_)} classes" + (f" of {what}" if what != "y" else "")
+        return f"{type(self).__name__} of {what} from {count} input{'' if count == 1 else 's'}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return names and texts of the facts of a summary."""
+        me: Any = self
+        width = list(me.model_.config.width)
+        shape = "additive" if len(width) == 2 else f"network {width}"
+        facts = [("shape", shape), ("parameters", f"{me.parameter_count_:,}")]
+        freedom = getattr(self, "edf_", None)
+        if freedom is not None:
+            facts.append(("effective degrees of freedom", number_text(float(np.sum(freedom)), 3)))
+        return [*facts, *self._held_out_score()]
+
+    def _held_out_score(self) -> list[tuple[str, str]]:
+        """Return the held-out score of the search, if one was made."""
+        search: Any = getattr(self, "search_", None)
+        trials: Sequence[Any] = getattr(search, "trials", ())
+        chosen = getattr(search, "chosen", None)
+        trial = next((one for one in trials if getattr(one, "candidate", None) == chosen), None)
+        if trial is None or not np.isfinite(trial.loss):
+            return []
+        if hasattr(self, "classes_"):
+            return [("held-out log loss", f"{number_text(trial.loss, 3)} ± {number_text(trial.error, 2)}")]
+        return [("held-out R²", f"{r2_text(1 - trial.loss)} ± {number_text(trial.error, 2)}")]
+
+    def _repr_html_(self) -> str:
+        if not hasattr(self, "model_"):
+            return html_table([type(self).__name__, ""], self._settings(), text_columns=(0, 1), notes=["Not fitted."])
+        settings = html_table(["parameter", "value"], self._settings(), text_columns=(0, 1))
+        fold = f"<details><summary>Parameters</summary>{settings}</details>"
+        return self.summary()._repr_html_() + fold
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _settings(self) -> list[tuple[str, str]]:
+        return [(name, repr(value)[:80]) for name, value in self.get_params(deep=False).items()]
+
+
+def _shape(effect: Effect, view: PredictionView) -> str:
+    """Describe a curve in words, that of the most varying output if there are several."""
+    output = int(effect.strength.argmax())
+    text = effect.shape(output)
+    return text if effect.mean.shape[1] == 1 or view.outputs is None else f"{view.outputs[output]} {text}"
+
+
+def _themed(figure: Figure, theme: Theme) -> Figure:
+    from edgewise.plot.themes import check_theme
+
+    check_theme(theme)
+    figure.theme = theme
+    return figure
