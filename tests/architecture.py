@@ -18,9 +18,9 @@ RANKS = (
     {"interpret"},
     {"pde", "theory", "datasets"},
     {"checkpoint", "export", "plot", "tables"},
+    {"report"},
     {"estimator"},
     {"compare", "storage"},
-    {"report"},
     {"cli"},
     {"__main__"},
 )

@@ -337,7 +337,7 @@ class EstimatorDisplay(RowExplainer):
     # What a notebook shows
 
     def _target_name(self) -> str:
-        names = getattr(self, "target_names_", ()) or ()
+        names: Sequence[str] = getattr(self, "target_names_", ()) or ()
         return str(names[0]) if len(names) == 1 else "y"
 
     def _title(self) -> str:

@@ -10,7 +10,25 @@ from edgewise.errors import missing_extra
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Writing a report")
 
-from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, ReportParts
-from edgewise.report.page import write_report
+from edgewise.report.content import (
+    ClassResult,
+    FormulaRow,
+    ModelResult,
+    ReportContent,
+    ReportFigure,
+    ReportParts,
+    formula_rows,
+)
+from edgewise.report.page import Report, write_report
 
-__all__ = ["ClassResult", "ModelResult", "ReportContent", "ReportFigure", "ReportParts", "write_report"]
+__all__ = [
+    "ClassResult",
+    "FormulaRow",
+    "ModelResult",
+    "Report",
+    "ReportContent",
+    "ReportFigure",
+    "ReportParts",
+    "formula_rows",
+    "write_report",
+]

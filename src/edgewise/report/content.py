@@ -12,6 +12,8 @@ from edgewise.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from edgewise.formulas.front import Front
+
 # For each kind of figure: its section, its caption, and a description for readers who cannot see it.
 FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "parity": (
@@ -28,12 +30,11 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "Table of counts of observed against predicted classes on the test rows.",
     ),
     "effects": (
-        "inputs",
+        "learned",
         "Average prediction over the rows against one input, while all other inputs keep their values in the data "
-        "(partial dependence). The band contains the middle 80 % of the curves of single rows: where it is narrow, the "
-        "input acts alone; where it is wide, its effect depends on the other inputs. Grey marks show the data: trust a "
-        "curve only there.",
-        "Curves of the average prediction against each of the strongest inputs, with histograms of the data.",
+        "(partial dependence). A category has one bar for each level. Grey marks show the data: trust a curve only "
+        "there.",
+        "The average prediction against each of the strongest inputs, with the distribution of the data.",
     ),
     "shares": (
         "inputs",
@@ -45,21 +46,20 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "formulas": (
         "formulas",
         "Error against length of the best formula of each length: dots for the rows of the search, rings for held-out "
-        "rows. The chosen formula is the longest one in which every symbol lowers the error enough. Errors in the list "
-        "are those on held-out rows, in per cent of the standard deviation of the target.",
-        "Errors of formulas against their number of symbols, and the formulas.",
+        "rows.",
+        "Errors of formulas against their number of symbols.",
     ),
     "network": (
         "network",
         "The whole network. Each frame shows one learned function of one variable over the range of its values in the "
         "data, stretched to fill the frame. A node adds the functions that end in it. Strong ink marks the functions "
-        "on which the output depends most, relative to the strongest of their layer.",
+        "on which the prediction depends most, relative to the strongest of their layer.",
         "Diagram of the network with the learned function drawn on each edge.",
     ),
     "edges": (
         "network",
-        "First-layer functions of the strongest inputs, each minus its mean, in standard deviations of the hidden node "
-        "that it enters (in units of the output if there is no hidden layer). Grey marks show the data.",
+        "First-layer functions of the strongest inputs, each minus its mean, in the unit that the axis names. Bands "
+        "are two standard deviations where they are known. Grey marks show the data.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
     "history": (
@@ -132,6 +132,63 @@ class ClassResult:
 
 
 @dataclass(frozen=True)
+class FormulaRow:
+    """One formula of the list in a report.
+
+    Parameters
+    ----------
+    text : str
+        The formula, with the target on its left or not.
+    symbols : int
+        Its length.
+    r2, error : float
+        R² and the root mean squared error relative to the standard deviation of the target.
+    chosen : bool
+        Whether it is the chosen one.
+
+    Examples
+    --------
+    >>> FormulaRow("2*mass + 1", symbols=5, r2=0.99, error=0.1, chosen=True).symbols
+    5
+    """
+
+    text: str
+    symbols: int
+    r2: float
+    error: float
+    chosen: bool = False
+
+
+def formula_rows(front: Front, chosen: int | None = None, digits: int = 4) -> list[FormulaRow]:
+    """Return the rows of a front of formulas, with the errors on held-out rows if there are any.
+
+    Parameters
+    ----------
+    front : Front
+        The formulas.
+    chosen : int, optional
+        Place of the chosen one, that of `front.best` if left out.
+    digits : int
+        Significant digits of the numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import find_formula
+    >>> x = np.linspace(0.0, 1.0, 30)[:, None]
+    >>> [row.text for row in formula_rows(find_formula(x, 2 * x[:, 0] + 1)) if row.chosen]
+    ['2*x_1 + 1']
+    """
+    place = front.best_place if chosen is None else chosen
+    return [
+        FormulaRow(
+            entry.formula.text(digits), entry.complexity, front.r_squared(k), front.relative_error(k), k == place
+        )
+        for k, entry in enumerate(front)
+    ]
+
+
+@dataclass(frozen=True)
 class ReportFigure:
     """A figure with its place in the report.
 
@@ -146,6 +203,8 @@ class ReportFigure:
         Text below the figure.
     alt : str
         Description for readers who cannot see the figure.
+    group : str
+        The class that the figure is about; figures of one class stand together.
 
     Raises
     ------
@@ -163,6 +222,7 @@ class ReportFigure:
     figure: Figure
     caption: str = ""
     alt: str = ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in FIGURE_TEXTS:
@@ -183,11 +243,18 @@ class ReportParts(TypedDict, total=False):
     classes : sequence of ClassResult
         One entry for each class.
     inputs : sequence of (str, float)
-        Names and scores of the strongest inputs, as from `input_scores`.
+        Names of the strongest inputs and their mean absolute contributions to the prediction, as from
+        `GlobalExplanation.ranking`.
     findings : sequence of str
-        Sentences about the inputs.
+        Sentences about the inputs; the first ones open the page as what was learned.
+    class_findings : mapping of str to sequence of str
+        The same for each class.
+    cautions : sequence of str
+        What a reader should distrust, besides what follows from the score and the comparison.
     formulas : sequence of str
         The chosen formula, then sentences about it.
+    formula_rows : sequence of FormulaRow
+        All formulas, for a table.
     figures : sequence of ReportFigure
         Figures in any order.
     data : mapping
@@ -218,7 +285,10 @@ class ReportParts(TypedDict, total=False):
     classes: Sequence[ClassResult]
     inputs: Sequence[tuple[str, float]]
     findings: Sequence[str]
+    class_findings: Mapping[str, Sequence[str]]
+    cautions: Sequence[str]
     formulas: Sequence[str]
+    formula_rows: Sequence[FormulaRow]
     figures: Sequence[ReportFigure]
     data: Mapping[str, object]
     split: Mapping[str, int]
@@ -267,7 +337,10 @@ class ReportContent:
     classes: Sequence[ClassResult] = ()
     inputs: Sequence[tuple[str, float]] = ()
     findings: Sequence[str] = ()
+    class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cautions: Sequence[str] = ()
     formulas: Sequence[str] = ()
+    formula_rows: Sequence[FormulaRow] = ()
     figures: Sequence[ReportFigure] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     split: Mapping[str, int] = field(default_factory=dict)

@@ -1,15 +1,78 @@
-"""Layout of a report as one HTML page, without scripts or other files and with every text escaped."""
+"""Layout of a report as one HTML page, without scripts or other files and with every text escaped.
+
+The page opens with what fits on one sheet: what was learned, how good the model is, and what to distrust. Details
+follow behind folds, which open with a click and are all printed.
+"""
 
 import html
+import math
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from string import Template
 
 from edgewise.files import object_then_path, write_bytes
+from edgewise.presentation import number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
-from edgewise.report.content import FIGURE_TEXTS, ReportContent
+from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
+from edgewise.report.wording import cautions, method_sentence
+
+OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
+OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
+NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (a choice: about a screen, with a scroll bar)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A report that appears in a notebook and can be saved as one file.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Texts, numbers and figures.
+
+    Examples
+    --------
+    >>> report = Report(ReportContent("House prices", summary=["The model was trained on 400 rows."]))
+    >>> report, "400 rows" in report.html
+    (<Report "House prices"; report.save("report.html") writes it to a file>, True)
+    """
+
+    content: ReportContent
+
+    @cached_property
+    def html(self) -> str:
+        """The page."""
+        return page(self.content)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one self-contained HTML file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            The file. The same content gives the same bytes.
+
+        Raises
+        ------
+        FileError
+            The file cannot be written.
+        """
+        write_bytes(path, self.html.encode("utf-8"))
+
+    def __repr__(self) -> str:
+        return f'<Report "{self.content.title}"; report.save("report.html") writes it to a file>'
+
+    def _repr_html_(self) -> str:
+        # In a frame of its own, so that the styles of the page and of the notebook stay apart.
+        inner = html.escape(self.html)
+        style = f"width:100%;height:{NOTEBOOK_HEIGHT}px;border:1px solid rgba(128,128,128,.4)"
+        return (
+            f'<iframe title="{html.escape(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
+        )
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
@@ -38,46 +101,49 @@ def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
     True
     """
     content, path = object_then_path(content, path, "edgewise.report.write_report")
-    write_bytes(path, page(content).encode("utf-8"))
+    Report(content).save(path)
 
 
 def page(content: ReportContent) -> str:
     """Return the report as HTML."""
-    drawn = _figures(content)
-    formula = ""
-    if content.formulas:
-        formula = f"<pre><code>{_text(content.formulas[0])}</code></pre>\n{_list(content.formulas[1:])}"
-    split = ""
-    if content.split:
-        total = sum(content.split.values())
-        *rest, last = (f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
-        parts = f"{', '.join(rest)} and {last}" if rest else last
-        split = f"<p>The {total:,} rows were split into {parts}.</p>"
-    repeat = f"<pre><code>{_text(content.command)}</code></pre>" if content.command else ""
-    if content.seed is not None:
-        repeat += (
-            f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
-            "machine.</p>"
-        )
-    sections = [
-        ("Result", [_comparison(content), *drawn["result"], _classes(content)]),
-        ("Inputs that the prediction depends on", [_inputs(content), _list(content.findings), *drawn["inputs"]]),
-        ("A formula", [formula, *drawn["formulas"]]),
-        ("The network", drawn["network"]),
-        ("The data", [_facts(content.data), split, _list(content.notes)]),
-        ("Training", [_facts(content.training), *drawn["training"]]),
-        ("Repeating the fit", [repeat, _facts(content.versions)]),
+    drawn = _Figures(content)
+    comparison = _comparison(content)
+    few = len(content.models) <= OPENING_MODELS
+    chosen = f"<pre><code>{_text(content.formulas[0])}</code></pre>" if content.formulas else ""
+    opening = [
+        ("What was learned", [_list(content.findings[:OPENING_FINDINGS]), chosen, *drawn.of("learned")]),
+        ("How good it is", [_paragraph(comparison_sentences(content)), comparison if few else ""]),
+        ("What to distrust", [_list(cautions(content))]),
     ]
-    filled = [(title, "\n".join(filter(None, parts))) for title, parts in sections]
-    body = "\n".join(
-        f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{n}. {title}</h2>\n{inner}\n</section>'
-        for n, (title, inner) in enumerate(((title, inner) for title, inner in filled if inner), start=1)
-    )
-    abstract = " ".join([*content.summary, *comparison_sentences(content)])
-    opening = f'<p class="abstract">{_text(abstract)}</p>' if abstract else ""
-    opening += "".join(f"\n<p>{_text(paragraph)}</p>" for paragraph in content.background)
+    folded = [
+        ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
+        ("Every class", _each_class(content, drawn)),
+        ("The inputs", [_inputs(content), _list(content.findings[OPENING_FINDINGS:]), *drawn.of("inputs")]),
+        ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
+        ("The network", drawn.of("network")),
+        ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
+        ("The training", [_facts(content.training), *drawn.of("training")]),
+        ("For a method section, and to repeat the fit", [_method(content), _repeat(content), _facts(content.versions)]),
+    ]
+    parts = [
+        f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{title}</h2>\n{inner}\n</section>'
+        for n, (title, inner) in enumerate(_filled(opening), start=1)
+    ]
+    parts += [
+        f"<details>\n<summary><h2>{title}</h2></summary>\n{inner}\n</details>" for title, inner in _filled(folded)
+    ]
+    lines = [f'<p class="abstract">{_text(" ".join(content.summary))}</p>' if content.summary else "", _strip(content)]
+    lines += [f"<p>{_text(paragraph)}</p>" for paragraph in content.background]
     template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=_text(content.title), opening=opening, body=body)
+    return template.substitute(
+        title=_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
+    )
+
+
+def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
+    """Return the sections that have a content."""
+    joined = [(title, "\n".join(filter(None, parts))) for title, parts in sections]
+    return [(title, inner) for title, inner in joined if inner]
 
 
 def _text(value: object) -> str:
@@ -85,16 +151,28 @@ def _text(value: object) -> str:
     return html.escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value)))
 
 
-def _figures(content: ReportContent) -> dict[str, list[str]]:
-    """Return the figures of each section, numbered in the order of the page."""
-    placed: dict[str, list[str]] = {section: [] for section, _, _ in FIGURE_TEXTS.values()}
-    ordered = sorted(content.figures, key=lambda figure: list(placed).index(FIGURE_TEXTS[figure.kind][0]))
-    for number, figure in enumerate(ordered, start=1):
-        section, caption, alt = FIGURE_TEXTS[figure.kind]
-        caption = f"<figcaption><b>Figure {number}.</b> {_text(figure.caption or caption)}</figcaption>"
-        drawing = inline_svg(figure.figure, f"f{number}", figure.alt or alt)
-        placed[section].append(f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{caption}\n</figure>')
-    return placed
+class _Figures:
+    """The figures of a report as HTML, numbered in the order in which the page asks for them."""
+
+    def __init__(self, content: ReportContent) -> None:
+        self._left = list(content.figures)
+        self._number = 0
+
+    def of(self, section: str, group: str = "") -> list[str]:
+        """Return the figures of a section; those of one class if `group` names it."""
+        mine = [one for one in self._left if FIGURE_TEXTS[one.kind][0] == section and one.group == group]
+        return [self._html(one) for one in mine]
+
+    def of_class(self, name: str) -> list[str]:
+        """Return all figures about one class."""
+        return [self._html(one) for one in self._left if one.group == name]
+
+    def _html(self, figure: ReportFigure) -> str:
+        self._number += 1
+        _, caption, alt = FIGURE_TEXTS[figure.kind]
+        below = f"<figcaption><b>Figure {self._number}.</b> {_text(figure.caption or caption)}</figcaption>"
+        drawing = inline_svg(figure.figure, f"f{self._number}", figure.alt or alt)
+        return f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{below}\n</figure>'
 
 
 def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:
@@ -115,8 +193,8 @@ def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | N
 
 
 def _comparison(content: ReportContent) -> str:
-    if not content.models:
-        return ""
+    if len(content.models) < 2:
+        return ""  # the score stands in the sentence
     sign = -1 if content.higher_is_better else 1
     ours = content.models[0]
     order = sorted(content.models, key=lambda m: (m.score is None, sign * (m.score or 0.0)))
@@ -124,7 +202,7 @@ def _comparison(content: ReportContent) -> str:
     for model in order:
         score = score_text(content, model.score)
         if model.error is not None and model.score is not None:
-            score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
+            score += _error(content, model.error)
         parameters = "–" if model.parameters is None else f"{model.parameters:,}"
         seconds = "–"
         if model.seconds is not None:
@@ -157,18 +235,97 @@ def _classes(content: ReportContent) -> str:
 def _inputs(content: ReportContent) -> str:
     if not content.inputs:
         return ""
-    top = max((score for _, score in content.inputs), default=0.0) or 1.0
+    sizes = [max(size, 0.0) if math.isfinite(size) else 0.0 for _, size in content.inputs]
+    top = max(sizes) or 1.0
     rows = [
-        [_text(name), f"{score:.3g}", f'<span class="bar" style="width:{100 * max(score, 0) / top:.1f}%"></span>']
-        for name, score in content.inputs
+        [_text(name), number_text(size, 3), f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
+        for (name, size), width in zip(content.inputs, sizes, strict=True)
     ]
     caption = (
-        "Strongest inputs. The score follows the variation of the outputs back through the network (KAN 2.0, "
-        "arXiv 2408.10205, section 4.1). It shows the inputs that this model uses, not causes."
+        "By how much each input moves a prediction on average: the mean absolute contribution to the predictions of "
+        "the rows (Shapley values by sampling), in the unit of the prediction. It shows the inputs that this model "
+        "uses, not causes."
     )
-    return _table(caption, ["input", "score", '<span class="unseen">score as a bar</span>'], rows).replace(
-        "<table>", '<table class="bars">'
+    head = ["input", "moves a prediction by", '<span class="unseen">the same as a bar</span>']
+    return _table(caption, head, rows).replace("<table>", '<table class="bars">')
+
+
+def _formulas(content: ReportContent) -> str:
+    if not content.formula_rows:
+        return ""
+    rows = []
+    for one in content.formula_rows:
+        mark = " <small>(chosen)</small>" if one.chosen else ""
+        rows.append(
+            [f"<code>{_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
+        )
+    chosen = next((n for n, one in enumerate(content.formula_rows) if one.chosen), None)
+    caption = (
+        "The best formula of each length. The error is the root mean squared error on held-out rows in per cent of the "
+        "standard deviation of the target. [a is b] is 1 where that holds and 0 elsewhere."
     )
+    table = _table(caption, ["formula", "symbols", "error", "R²"], rows, marked=chosen)
+    return table.replace("<table>", '<table class="formulas">')
+
+
+def _each_class(content: ReportContent, drawn: _Figures) -> list[str]:
+    """Return a fold for each class, with its sentences and figures."""
+    names = list(dict.fromkeys([*content.class_findings, *(one.group for one in content.figures if one.group)]))
+    parts = []
+    for name in names:
+        inner = "\n".join([_list(content.class_findings.get(name, ())), *drawn.of_class(name)])
+        opened = " open" if name == names[0] else ""
+        parts.append(f'<details class="class"{opened}>\n<summary><h3>{_text(name)}</h3></summary>\n{inner}\n</details>')
+    return parts
+
+
+def _strip(content: ReportContent) -> str:
+    """Return the few numbers that a reader wants first."""
+    shown = []
+    own = content.models[0] if content.models else None
+    if own is not None and own.score is not None:
+        error = _error(content, own.error) if own.error is not None else ""
+        shown.append((content.score_name + " on test rows", score_text(content, own.score) + error))
+    for name in ("training", "test"):
+        if name in content.split:
+            shown.append((f"{name} rows", f"{content.split[name]:,}"))
+    if "inputs" in content.data:
+        shown.append(("inputs", str(content.data["inputs"])))
+    items = "".join(f"<div><dd>{_text(text)}</dd><dt>{_text(name)}</dt></div>" for name, text in shown)
+    return f'<dl class="strip">{items}</dl>' if shown else ""
+
+
+def _error(content: ReportContent, error: float) -> str:
+    return f" ± {100 * error:.1f}" if content.score_percent else f" ± {number_text(error, 2)}"
+
+
+def _split(content: ReportContent) -> str:
+    if not content.split:
+        return ""
+    total = sum(content.split.values())
+    *rest, last = (f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
+    parts = f"{', '.join(rest)} and {last}" if rest else last
+    return f"<p>The {total:,} rows were split into {parts}.</p>"
+
+
+def _method(content: ReportContent) -> str:
+    sentence = method_sentence(content)
+    return f"<blockquote>{_text(sentence)}</blockquote>" if sentence else ""
+
+
+def _repeat(content: ReportContent) -> str:
+    repeat = f"<pre><code>{_text(content.command)}</code></pre>" if content.command else ""
+    if content.seed is not None:
+        repeat += (
+            f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
+            "machine.</p>"
+        )
+    return repeat
+
+
+def _paragraph(sentences: Iterable[str]) -> str:
+    text = " ".join(sentences)
+    return f"<p>{_text(text)}</p>" if text else ""
 
 
 def _facts(facts: Mapping[str, object]) -> str:
@@ -179,8 +336,8 @@ def _facts(facts: Mapping[str, object]) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, int):
-            return f"{value:,}"
-        return f"{value:.4g}" if isinstance(value, float) else value
+            return number_text(value)
+        return number_text(value) if isinstance(value, float) else value
 
     rows = "\n".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(shown_value(value))}</dd></div>" for name, value in facts.items()

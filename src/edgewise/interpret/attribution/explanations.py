@@ -181,6 +181,18 @@ class GlobalExplanation:
             for i in order
         ]
 
+    def about(self, output: int) -> tuple[str, ...]:
+        """Describe the effects on one output, such as the probability of one class, in sentences.
+
+        Parameters
+        ----------
+        output : int
+            Number of the output.
+        """
+        importance = np.abs(self.local.shares[..., output]).mean(0)
+        effects = sorted(self.effects, key=lambda effect: -importance[effect.input])
+        return tuple(_effect_sentences(self.local, importance, effects, output))
+
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the titles and the rows of the printed table."""
         shapes = {self.names[effect.input]: effect for effect in self.effects}
@@ -357,6 +369,18 @@ def _sentences(
     local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], pairs: np.ndarray, output: int
 ) -> Iterator[str]:
     """Describe effects, unused inputs and interactions, of the output with this number."""
+    yield from _effect_sentences(local, importance, effects, output)
+    unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
+    if unused:
+        shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
+        yield f"Without any influence: {shown}."
+    yield from _interaction_sentences(local, pairs)
+
+
+def _effect_sentences(
+    local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], output: int
+) -> Iterator[str]:
+    """Describe the effects of the strongest inputs on the output with this number."""
     target = _output_text(local.outputs, output)
     spread = np.ptp(local.prediction[:, output])
     top, moved = max(float(importance.max()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
@@ -384,10 +408,10 @@ def _sentences(
         if local.kinds:
             first, last = local.kinds[effect.input].text(at[0]), local.kinds[effect.input].text(at[-1])
         yield (f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} ({extent}); {size}.")
-    unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
-    if unused:
-        shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
-        yield f"Without any influence: {shown}."
+
+
+def _interaction_sentences(local: LocalExplanation, pairs: np.ndarray) -> Iterator[str]:
+    """Describe the strongest interactions, or say that there are none."""
     upper = np.triu(pairs, 1)
     for place in np.argsort(-upper, axis=None, kind="stable")[:3]:
         i, j = np.unravel_index(place, upper.shape)

@@ -148,15 +148,17 @@ def effect_curves(
             figure.set_size_inches(*_ONE_PANEL)
         for panel, effect, band in zip(axes, effects, bands, strict=True):
             if effect.levels:
-                _draw_bars(panel, effect, view.X[:, effect.input], shown, ends)
+                _draw_bars(panel, effect, view, shown, ends)
                 continue
             for o in shown:
                 edges = None if band is None else (band[0][:, o], band[1][:, o])
-                draw_function(panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o, ends[o])
+                draw_function(
+                    panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o + view.color, ends[o]
+                )
             if count == 1:
                 panel.axhline(base, color=FAINT, linewidth=0.6, zorder=0)
             if effect.missing is not None:
-                _draw_missing(panel, effect, shown)
+                _draw_missing(panel, effect, shown, view.color)
             kind = view.kind(effect.input)
             if kind is not None and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar, not numbers
                 panel.xaxis.set_major_formatter(_TextFormatter(kind.text))
@@ -212,9 +214,9 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
     return (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
 
 
-def _draw_bars(panel: Axes, effect: Effect, codes: np.ndarray, shown: Sequence[int], ends: Sequence[str]) -> None:
+def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequence[int], ends: Sequence[str]) -> None:
     """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
-    means, names = effect.mean, list(effect.levels)
+    means, names, codes = effect.mean, list(effect.levels), view.X[:, effect.input]
     counts = [int((codes == code).sum()) for code in effect.points]
     if effect.missing is not None:
         means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, np.isnan(codes).sum()]
@@ -223,7 +225,7 @@ def _draw_bars(panel: Axes, effect: Effect, codes: np.ndarray, shown: Sequence[i
     width = _BAR / len(shown)
     for place, o in enumerate(shown):
         x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
-        color = curve_style(o)[0]
+        color = curve_style(o + view.color)[0]
         panel.bar(x, means[kept, o] - base[o], width, bottom=base[o], color=color, label=ends[o], zorder=2)
         panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
     texts = [display_text(names[level], _LEVEL) for level in kept]
@@ -234,21 +236,21 @@ def _draw_bars(panel: Axes, effect: Effect, codes: np.ndarray, shown: Sequence[i
     panel.set_xlim(-0.6, len(kept) - 0.4)
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()
-        look = {"ha": "center", "va": "bottom", "size": _COUNT, "color": GREY}
-        panel.text(place, 0.02, f"{counts[level]:,}", transform=across, **look)
+        text = f"{counts[level]:,}"
+        panel.text(place, 0.02, text, transform=across, ha="center", va="bottom", size=_COUNT, color=GREY)
     if len(kept) < len(names):
         panel.set_title(f"{len(names) - len(kept)} levels not shown", loc="right", fontsize=TINY, color=GREY)
 
 
-def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int]) -> None:
+def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int) -> None:
     """Mark the mean prediction of rows without a value, to the right of the curve."""
     assert effect.missing is not None
     low, high = effect.points[0], effect.points[-1]
     place = high + _MISSING * (high - low or 1.0)
     for o in shown:
-        panel.plot([place], [effect.missing[o]], "D", color=curve_style(o)[0], markersize=3.5, label="_missing")
-    note = {"textcoords": "offset points", "xytext": (0, 5), "ha": "center", "size": _COUNT, "color": GREY}
-    panel.annotate("missing", (place, effect.missing[shown].max()), **note)
+        panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")
+    at = (place, float(effect.missing[shown].max()))
+    panel.annotate("missing", at, (0, 5), textcoords="offset points", ha="center", size=_COUNT, color=GREY)
 
 
 class _TextFormatter(Formatter):

@@ -96,6 +96,8 @@ class PredictionView:
         From a column and points (p,) to the half width (p, outputs) of the band around the curve, or None.
     band_text : str
         What the bands are.
+    color : int
+        Number of the colour of the first output, so that a class keeps its colour where it is drawn alone.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -106,6 +108,7 @@ class PredictionView:
     kinds: Sequence[InputKind] = ()
     band: Callable[[int, np.ndarray], np.ndarray | None] | None = None
     band_text: str = ""
+    color: int = 0
 
     def kind(self, column: int) -> InputKind | None:
         """Return how the values of a column are written, None for plain numbers."""

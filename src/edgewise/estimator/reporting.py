@@ -1,0 +1,305 @@
+"""Content of the report of an estimator: its explanation in words and figures, for every class, and its score."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgewise.errors import InputError
+from edgewise.interpret.attribution.explanations import GlobalExplanation, explain_global
+from edgewise.plot import (
+    confusion,
+    edge_curves,
+    effect_curves,
+    formula_front,
+    network_diagram,
+    parity,
+    share_dots,
+    training_history,
+)
+from edgewise.plot.network.views import PredictionView
+from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, formula_rows
+
+if TYPE_CHECKING:
+    from edgewise.estimator.display import EstimatorDisplay
+
+SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
+EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
+MOST_CLASSES = 12  # classes with a fold of their own (a choice: each has two figures)
+TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
+ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
+
+
+def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None, title: str | None) -> Report:
+    """Make the report of a fitted estimator.
+
+    Parameters
+    ----------
+    model : KANRegressor or KANClassifier
+    X, y : array-like, optional
+        Rows that were not used in training, with their targets.
+    title : str, optional
+        Heading of the page.
+
+    Raises
+    ------
+    InputError
+        If only one of X and y is given, or there are not as many targets as rows.
+    """
+    if (X is None) != (y is None):
+        raise InputError("X and y must be given together, got only one of them")
+    me: Any = model
+    codes = model._rows(X)
+    classes = [str(label) for label in me.classes_] if hasattr(model, "classes_") else []
+    config, target = me.model_.config, model._target_name()
+    explanation = explained(model, codes)
+    predicted = f"{len(classes)} classes" + (f" of {target}" if target != "y" else "") if classes else target
+    count = len(me.encoder_.columns)
+    training = {
+        "shape": str(list(config.width)),
+        "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
+        "degree of the splines": config.degree,
+        "parameters": me.parameter_count_,
+        "choice of the model": " ".join(me.search_.sentences),
+        "end of the training": me.report_.message,
+    }
+    if message := getattr(model, "error_bars_message_", ""):
+        training["error bars"] = message
+    seed = me.random_state if isinstance(me.random_state, int) else None
+    content = ReportContent(
+        title or model._title(),
+        summary=[
+            f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
+            f"input{'' if count == 1 else 's'}."
+        ],
+        models=[] if y is None else [_scored(model, X, y)],
+        score_name="accuracy" if classes else "R²",
+        score_percent=bool(classes),
+        classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
+        figures=[
+            *([] if y is None else _compared_figures(model, X, y)),
+            *explanation_figures(model, codes, explanation),
+            *network_figures(model, X),
+        ],
+        data={"target": target, "inputs": count},
+        split={} if y is None else {"test": len(codes)},
+        notes=list(me.encoder_.notes),
+        training=training,
+        versions=package_versions(),
+        seed=seed,
+        cautions=[] if X is None else alike_sentences(codes, me.encoder_.columns),
+        **explanation_parts(explanation),
+        **_formula_parts(model),
+    )
+    return Report(content)
+
+
+def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation | None:
+    """Explain the predictions for codes; None where the columns are constant or predictions overflow."""
+    known = np.where(np.isnan(codes), 0.0, codes)
+    if len(codes) < 2 or not np.ptp(known, axis=0).any():
+        return None
+    outputs = model._output_names(None)
+    with np.errstate(invalid="ignore", over="ignore"):
+        made = explain_global(
+            model._predicted,
+            codes,
+            names=model._input_names(None),
+            outputs=[model._target_name()] if outputs is None else outputs,
+            kinds=model.encoder_.inputs,
+        )
+    return made if np.isfinite(made.local.shares).all() else None
+
+
+def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
+    """Return the parts of a report that tell what the predictions depend on, for every class."""
+    if explanation is None:
+        return {}
+    several = len(explanation.outputs) > 1
+    shown = [] if not several else range(min(len(explanation.outputs), MOST_CLASSES))
+    return {
+        "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
+        "findings": explanation.sentences if not several else _class_overview(explanation),
+        "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
+    }
+
+
+def _class_overview(explanation: GlobalExplanation) -> list[str]:
+    """Return a sentence for each of the strongest inputs that says what it does to which class."""
+    sentences = []
+    for effect in explanation.effects[:5]:
+        output = int(effect.strength.argmax())
+        name, shape = explanation.names[effect.input], effect.shape(output)
+        sentences.append(f"{name} matters most for {explanation.outputs[output]}, whose probability {shape} with it.")
+    return [*sentences, *(text for text in explanation.sentences if "interact" in text or "influence" in text)]
+
+
+def explanation_figures(
+    model: EstimatorDisplay, codes: np.ndarray, explanation: GlobalExplanation | None
+) -> list[ReportFigure]:
+    """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
+    view = replace(model.prediction_view(), X=codes)
+    figures = [ReportFigure("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
+    if explanation is None:
+        return figures
+    if len(explanation.outputs) == 1:
+        return [*figures, ReportFigure("shares", share_dots(explanation.local))]
+    for k, name in enumerate(explanation.outputs[:MOST_CLASSES]):
+        one = replace(
+            view, function=_Column(model._predicted, k), outputs=[name], target=f"probability of {name}", color=k
+        )
+        order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:EFFECTS].tolist()
+        effects = effect_curves(_Viewed(one), inputs=order)
+        figures.append(ReportFigure("effects", effects, group=name))
+        figures.append(ReportFigure("shares", share_dots(explanation.local, output=k), group=name))
+    return figures
+
+
+class _Column:
+    """One column of a function's values, (n, 1)."""
+
+    def __init__(self, function: Any, column: int) -> None:
+        self.function, self.column = function, column
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        return self.function(codes)[:, [self.column]]
+
+
+class _Viewed:
+    """A view in place of an estimator, for `effect_curves`."""
+
+    def __init__(self, view: PredictionView) -> None:
+        self.view = view
+
+    def prediction_view(self, X: Any = None) -> PredictionView:
+        """Return the view."""
+        return self.view
+
+    def network_view(self, X: Any = None) -> Any:
+        """Refuse: the view has no network."""
+        raise InputError("model must be an estimator to draw its network, got a view of its prediction")
+
+
+def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure]:
+    """Draw the network, the functions of its first layer, and its training."""
+    me: Any = model
+    figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
+    if any(math.isfinite(record.loss) for record in me.report_.history):
+        loss = "cross-entropy" if hasattr(model, "classes_") else "mean squared error (scaled)"
+        figures.append(ReportFigure("history", training_history(me.report_, loss_name=loss)))
+    return figures
+
+
+def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFigure]:
+    """Draw predictions against observations."""
+    me: Any = model
+    prediction = me.predict(X)
+    if not hasattr(model, "classes_"):
+        names = list(me.target_names_) if len(getattr(me, "target_names_", ()) or ()) > 1 else None
+        return [ReportFigure("parity", parity(np.asarray(y, dtype=np.float64), prediction, names=names))]
+    if len(me.classes_) > TABLE_CLASSES:
+        return []
+    return [ReportFigure("confusion", confusion(np.asarray(y), prediction, classes=list(me.classes_)))]
+
+
+def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
+    """Return the parts of a report about the formulas, if there are any."""
+    front = getattr(model, "equations_", None)
+    if front is None:
+        return {}
+    best = front.best
+    sentences = [f"{model._target_name()} = {best.formula.text(4)}", f"This is {front.reason}.", *front.messages]
+    return {"formulas": sentences, "formula_rows": formula_rows(front)}
+
+
+def formula_figure(front: Any, target: str) -> ReportFigure:
+    """Draw the errors of formulas."""
+    return ReportFigure("formulas", formula_front(front, target=target))
+
+
+def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
+    """Return the score on rows that were not used in training, with its standard error."""
+    me: Any = model
+    observed, prediction = np.asarray(y), me.predict(X)
+    if observed.shape != prediction.shape:
+        raise InputError(f"y must have the shape of the predictions, {prediction.shape}, got {observed.shape}")
+    if hasattr(model, "classes_"):
+        right = (observed == prediction).mean()
+        score, error = float(right), math.sqrt(right * (1 - right) / len(observed))
+    else:
+        score, error = r2_with_error(observed.astype(np.float64), prediction)
+    return ModelResult(type(model).__name__, score, me.parameter_count_, error=error)
+
+
+def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """Return R² and its standard error by the delta method.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray
+        (n,) or (n, outputs); the mean of R² over several outputs.
+
+    References
+    ----------
+    A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
+
+    Examples
+    --------
+    >>> score, error = r2_with_error(np.arange(10.0), np.arange(10.0) + np.tile([0.1, -0.1], 5))
+    >>> round(score, 4), error < 0.001
+    (0.9988, True)
+    """
+    observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
+    squares = (observed - predicted) ** 2
+    spread = (observed - observed.mean(0)) ** 2
+    mean, variance = squares.mean(0), spread.mean(0)
+    if not (variance > 0).all():
+        return math.nan, math.nan
+    ratio = mean / variance
+    influence = ((squares - ratio * spread) / variance).mean(1)
+    return float(1 - ratio.mean()), float(influence.std() / math.sqrt(len(observed)))
+
+
+def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.ndarray) -> list[ClassResult]:
+    """Return recall and precision of each class; nothing for very many classes."""
+    rows = []
+    for label in classes if len(classes) <= TABLE_CLASSES else ():
+        actual, found = observed == label, predicted == label
+        right = int((actual & found).sum())
+        recall = right / int(actual.sum()) if actual.any() else None
+        precision = right / int(found.sum()) if found.any() else None
+        rows.append(ClassResult(str(label), int(actual.sum()), recall, precision))
+    return rows
+
+
+def alike_sentences(codes: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Return a sentence for each pair of columns that are nearly the same, whose effects cannot be told apart."""
+    known = codes[~np.isnan(codes).any(axis=1)]
+    moving = [i for i in range(codes.shape[1]) if len(known) > 2 and np.ptp(known[:, i]) > 0]
+    if len(moving) < 2:
+        return []
+    correlation = np.triu(np.corrcoef(known[:, moving], rowvar=False), 1)
+    places = np.argwhere(np.abs(correlation) >= ALIKE)
+    return [
+        f"{names[moving[i]]} and {names[moving[j]]} are nearly the same (correlation {correlation[i, j]:.2f}): how an "
+        "effect is divided between them is uncertain."
+        for i, j in places[:5]
+    ]
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that the numbers depend on."""
+    numbers = {}
+    for package in ("edgewise", "torch", "numpy", "scikit-learn"):
+        try:
+            numbers[package] = version(package)
+        except PackageNotFoundError:  # a copy without metadata
+            continue
+    return {**numbers, "python": platform.python_version()}

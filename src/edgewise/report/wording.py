@@ -1,0 +1,97 @@
+"""Sentences of a report that follow from its numbers: what to distrust, and the sentence for a method section."""
+
+from __future__ import annotations
+
+import math
+
+from edgewise.presentation import number_text
+from edgewise.report.comparison import score_text
+from edgewise.report.content import ReportContent
+
+FEW_TEST_ROWS = 100  # below, a score is called uncertain (a choice: its standard error is then a few per cent)
+FEW_CLASS_ROWS = 20  # test rows of a class below which its recall and precision are called uncertain (a choice)
+LOW_R2 = 0.3  # R² below which a model explains little of the target (a choice)
+
+
+def cautions(content: ReportContent) -> list[str]:
+    """Return what a reader should distrust, the most serious first."""
+    sentences = []
+    own = content.models[0] if content.models else None
+    score = own.score if own is not None and own.score is not None and math.isfinite(own.score) else None
+    if score is not None and content.score_name == "R²" and score < LOW_R2:
+        sentences.append(
+            f"The model explains little: most of the variation of the target ({100 * (1 - max(score, 0)):.0f} %) is "
+            "not in these inputs, or not in the form of this model."
+        )
+    ahead = _clearly_ahead(content)
+    if ahead:
+        sentences.append(f"{ahead} predicts better than this model: what this page finds may be incomplete.")
+    tests = content.split.get("test")
+    if tests is not None and tests < FEW_TEST_ROWS and score is not None:
+        error = f", its standard error is {_error_text(content)}" if own is not None and own.error is not None else ""
+        sentences.append(f"The score rests on only {tests:,} test rows{error}.")
+    if own is not None and score is None:
+        sentences.append("The model was not tested on rows of its own, so how well it predicts is not known here.")
+    rare = [one for one in content.classes if one.rows < FEW_CLASS_ROWS]
+    if rare:
+        names = ", ".join(f"{one.name} ({one.rows})" for one in rare[:6])
+        sentences.append(f"Few test rows of a class make its recall and precision uncertain: {names}.")
+    missed = [one for one in content.classes if one.recall is not None and one.recall < 0.5]
+    if missed:
+        names = ", ".join(f"{one.name} ({100 * (one.recall or 0.0):.0f} % found)" for one in missed[:6])
+        sentences.append(f"The model misses most rows of: {names}.")
+    sentences += content.cautions
+    if content.inputs or content.findings:
+        sentences.append(
+            "Effects describe this model, not causes; outside the range of the data, which the figures show in grey, "
+            "they are extrapolation."
+        )
+    return sentences
+
+
+def _clearly_ahead(content: ReportContent) -> str:
+    """Return the name of the best other model if it is better by more than two standard errors, else ""."""
+    if not content.models or content.models[0].score is None:
+        return ""
+    own, sign = content.models[0].score, 1 if content.higher_is_better else -1
+    others = [one for one in content.models[1:] if one.score is not None and math.isfinite(one.score)]
+    if not others:
+        return ""
+    best = max(others, key=lambda one: sign * (one.score or 0.0))
+    gain = sign * ((best.score or 0.0) - own)
+    error = best.gap_error if best.gap_error is not None else 0.0
+    visible = score_text(content, own) != score_text(content, best.score)
+    return best.name if visible and gain > 2 * error else ""
+
+
+def _error_text(content: ReportContent) -> str:
+    error = content.models[0].error or 0.0
+    return f"{100 * error:.1f} percentage points" if content.score_percent else number_text(error, 2)
+
+
+def method_sentence(content: ReportContent) -> str:
+    """Return the sentences that a method section needs: model, choice, data, score, versions and seed."""
+    shape = content.training.get("shape")
+    if shape is None:
+        return ""
+    versions = ", ".join(f"{name} {number}" for name, number in content.versions.items() if name != "edgewise")
+    own = content.versions.get("edgewise")
+    software = (f"Edgewise {own}" if own else "Edgewise") + (f" with {versions}" if versions else "")
+    rows = content.split.get("training")
+    on = f" on {rows:,} rows" if rows else ""
+    sentences = [f"A Kolmogorov-Arnold network of shape {shape} was fitted{on} with {software}"]
+    if content.seed is not None:
+        sentences[0] += f" (random seed {content.seed})"
+    sentences[0] += "."
+    degree, parameters = content.training.get("degree of the splines"), content.training.get("parameters")
+    if degree is not None and parameters is not None:
+        count = number_text(float(str(parameters)))
+        sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
+    sentences.append("Shape, knots and smoothing were chosen by cross-validated loss on the training rows alone.")
+    tests = content.split.get("test")
+    score = content.models[0].score if content.models else None
+    if score is not None and math.isfinite(score):
+        error = "" if content.models[0].error is None else f" (standard error {_error_text(content)})"
+        place = f"On {tests:,} test rows that were not used in fitting" if tests else "On rows not used in fitting"
+        sentences.append(f"{place}, {content.score_name} was {score_text(content, score)}{error}.")
+    return " ".join(sentences)
