@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from edgewise.errors import FileError, InputError
 from edgewise.nn.model import KAN
-from edgewise.plot import confusion, network_diagram, training_history
-from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
+from edgewise.plot import confusion, effect_curves, network_diagram, training_history
+from edgewise.report import ClassResult, FormulaRow, ModelResult, Report, ReportContent, ReportFigure, write_report
 from edgewise.report.page import page
 
 EVIL = "<script>alert('x')</script>"
@@ -66,15 +66,21 @@ def full_report():
         score_name="R²",
         classes=[ClassResult(EVIL, 3, 0.5, None)],
         inputs=[(EVIL, 0.5), ("b", 0.25)],
+        findings=[f"{EVIL} rises."],
+        class_findings={EVIL: [f"{EVIL} rises with b."], "other": ["It falls."]},
+        cautions=[f"{EVIL} is odd."],
+        formulas=[f"y = {EVIL}", "It fits."],
+        formula_rows=[FormulaRow("b + [city is Köln]", 3, 0.9, 0.3), FormulaRow(EVIL, 5, 0.99, 0.1, chosen=True)],
         figures=[
             ReportFigure("network", network_diagram(model, trace, names=[EVIL, "b"])),
             ReportFigure("history", training_history(history, best_step=4), caption=f"A caption with {EVIL}."),
             ReportFigure("confusion", confusion(np.array(["a", EVIL]), np.array(["a", "a"]))),
+            ReportFigure("effects", effect_curves(lambda x: x[:, 0], np.arange(8.0).reshape(4, 2)), group="other"),
         ],
         data={"rows": 8000, EVIL: EVIL},
         split={"training": 6400, "test": 1600},
         notes=[f"{EVIL} was dropped."],
-        training={"steps": 5, "penalty": 1e-3, "early": True},
+        training={"shape": "[2, 2, 1]", "steps": 5, "penalty": 1e-3, "early": True},
         versions={"edgewise": "0.1.0"},
         command=f"edgewise fit '{EVIL}'",
         seed=7,
@@ -106,22 +112,64 @@ def test_ids_are_unique_and_references_find_them(report):
     assert used and used <= set(reader.ids)
 
 
-def test_what_is_there_and_in_which_order(report):
-    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", report)
-    assert headings == [
-        "1. Result",
-        "2. Inputs that the prediction depends on",
-        "3. The network",
-        "4. The data",
-        "5. Training",
-        "6. Repeating the fit",
+def test_one_page_first_and_the_details_behind_folds(report):
+    opening, *folds = re.split(r"<details>", report)
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", opening) == ["What was learned", "How good it is", "What to distrust"]
+    assert [re.search(r"<h2>(.*?)</h2>", fold)[1] for fold in folds] == [
+        "The result in detail",
+        "Every class",
+        "The inputs",
+        "The formulas",
+        "The network",
+        "The data",
+        "The training",
+        "For a method section, and to repeat the fit",
     ]
     reader = read(report)
-    assert [f"Figure {n}." in reader.text for n in (1, 2, 3, 4)] == [True, True, True, False]
-    assert reader.text.index("Figure 1.") < reader.text.index("observed class (rows)") < reader.text.index("Figure 2.")
-    assert "the R² of the KAN is 0.81. It is 0.04 behind the other model," in reader.text
+    assert [f"Figure {n}." in reader.text for n in (1, 2, 3, 4, 5)] == [True, True, True, True, False]
+    assert "the R² of the KAN is 0.81 (standard error 0.01). It is 0.04 behind the other model," in reader.text
     assert "The 8,000 rows were split into 6,400 training (80 %) and 1,600 test (20 %)." in reader.text
     assert "Seed 7" in reader.text
+
+
+def test_every_class_has_a_fold_with_its_sentences_and_figures(report):
+    folds = re.findall(r'<details class="class".*?</details>', report, re.DOTALL)
+    assert len(folds) == 2
+    assert "It falls." in folds[1] and '<figure class="effects">' in folds[1]
+
+
+def test_formulas_are_a_table_of_text_in_which_no_line_has_two_equals_signs(report):
+    table = report[report.index('<table class="formulas">') :]
+    rows = re.findall(r"<tr.*?</tr>", table[: table.index("</table>")])
+    assert "<code>b + [city is Köln]</code>" in rows[1] and "(chosen)" in rows[2] and 'class="ours"' in rows[2]
+    assert all(re.sub(r"<.*?>", "", row).count("=") <= 1 for row in rows)
+
+
+def test_what_to_distrust_follows_from_the_numbers(report):
+    reader = read(report)
+    assert f"{EVIL} predicts better than this model" in reader.text
+    assert "Few test rows of a class" in reader.text and f"{EVIL} is odd." in reader.text
+    assert "not causes" in reader.text
+    weak = page(ReportContent("t", models=[ModelResult("KAN", 0.1, error=0.05)], score_name="R²", split={"test": 40}))
+    assert "explains little: most of the variation of the target (90 %)" in weak
+    assert "The score rests on only 40 test rows, its standard error is 0.05." in weak
+
+
+def test_the_method_sentence_has_seed_and_versions(report):
+    text = read(report).text
+    assert (
+        "A Kolmogorov-Arnold network of shape [2, 2, 1] was fitted on 6,400 rows with Edgewise 0.1.0 (random seed 7)."
+        in text
+    )
+    assert "On 1,600 test rows that were not used in fitting, R² was 0.81 (standard error 0.01)." in text
+
+
+def test_a_report_appears_in_a_notebook_and_saves_the_same_page(tmp_path):
+    report = Report(ReportContent("A <b>", summary=["Done."]))
+    report.save(tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text(encoding="utf-8") == report.html
+    assert report._repr_html_().startswith('<iframe title="A &lt;b&gt;" srcdoc="&lt;!DOCTYPE')
+    assert repr(report).startswith('<Report "A <b>";')
 
 
 def test_models_are_ordered_by_score_and_the_kan_is_set_off(report):
@@ -134,9 +182,9 @@ def test_models_are_ordered_by_score_and_the_kan_is_set_off(report):
 def test_figures_and_tables_speak_to_those_who_cannot_see(report):
     reader = read(report)
     images = [value for tag, name, value in reader.attributes if tag == "svg" and name == "aria-label"]
-    assert len(images) == reader.tags["svg"] == reader.tags["figcaption"] == 3
+    assert len(images) == reader.tags["svg"] == reader.tags["figcaption"] == 4
     assert all(images)
-    assert reader.tags["caption"] == reader.tags["table"] == 3
+    assert reader.tags["caption"] == reader.tags["table"] == 4
     assert ("html", "lang", "en") in reader.attributes
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
 
-MOST_TERMS = 30  # inputs in a summary, those that move the prediction most (a choice)
-MOST_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
+SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most (a choice)
+CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
@@ -173,7 +173,7 @@ class EstimatorDisplay(RowExplainer):
         sizes = mean_contributions(view.function, view.X)
         total = float(sizes.sum()) or 1.0
         terms = []
-        for i in np.argsort(-sizes, kind="stable")[:MOST_TERMS].tolist():
+        for i in np.argsort(-sizes, kind="stable")[:SUMMARY_INPUTS].tolist():
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
             terms.append((str(name), number_text(sizes[i], 3), percent_text(sizes[i] / total), _shape(effect, view)))
@@ -293,7 +293,7 @@ class EstimatorDisplay(RowExplainer):
             if len(classes) == 2:
                 target, outputs = f"probability of {classes[1]}", [str(classes[1])]
                 function = lambda codes: self._predicted(codes)[:, 1:]  # noqa: E731
-            elif len(classes) > MOST_CURVES and np.asarray(classes).dtype.kind in "iuf":
+            elif len(classes) > CLASS_CURVES and np.asarray(classes).dtype.kind in "iuf":
                 values = np.asarray(classes, dtype=np.float64)
                 target, outputs = f"expected {target}", [target]
                 function = lambda codes: (self._predicted(codes) @ values)[:, None]  # noqa: E731

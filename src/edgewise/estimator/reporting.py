@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
 EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
-MOST_CLASSES = 12  # classes with a fold of their own (a choice: each has two figures)
+CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two figures)
 TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
 ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
 
@@ -123,7 +123,7 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
     if explanation is None:
         return {}
     several = len(explanation.outputs) > 1
-    shown = [] if not several else range(min(len(explanation.outputs), MOST_CLASSES))
+    shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
         "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
         "findings": explanation.sentences if not several else _class_overview(explanation),
@@ -151,7 +151,7 @@ def explanation_figures(
         return figures
     if len(explanation.outputs) == 1:
         return [*figures, ReportFigure("shares", share_dots(explanation.local))]
-    for k, name in enumerate(explanation.outputs[:MOST_CLASSES]):
+    for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
         one = replace(
             view, function=_Column(model._predicted, k), outputs=[name], target=f"probability of {name}", color=k
         )

@@ -39,8 +39,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "shares": (
         "inputs",
         "Contribution of each input to the prediction of a row, relative to the mean prediction: one dot for each of "
-        "up to 300 rows, darker where the value of the input is higher. The contributions of a row and the mean add up "
-        "to its prediction (Shapley values by sampling).",
+        "up to 300 rows, stronger in colour where the value of the input is higher. The contributions of a row and the "
+        "mean add up to its prediction (Shapley values by sampling).",
         "Dots of the share of each of the strongest inputs in the predictions of the rows.",
     ),
     "formulas": (

@@ -300,7 +300,7 @@ def _error(content: ReportContent, error: float) -> str:
 
 
 def _split(content: ReportContent) -> str:
-    if not content.split:
+    if len(content.split) < 2:
         return ""
     total = sum(content.split.values())
     *rest, last = (f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())

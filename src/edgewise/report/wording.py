@@ -87,7 +87,8 @@ def method_sentence(content: ReportContent) -> str:
     if degree is not None and parameters is not None:
         count = number_text(float(str(parameters)))
         sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
-    sentences.append("Shape, knots and smoothing were chosen by cross-validated loss on the training rows alone.")
+    if "given" not in str(content.training.get("choice of the model", "")):
+        sentences.append("Shape, knots and smoothing were chosen by cross-validated loss on the training rows alone.")
     tests = content.split.get("test")
     score = content.models[0].score if content.models else None
     if score is not None and math.isfinite(score):

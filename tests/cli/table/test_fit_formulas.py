@@ -17,7 +17,7 @@ def test_metrics_and_report(reported_models):
     report = html.unescape((reported_models / "numbers" / "report.html").read_text())
     assert "a" in found["formula"] and found["test_r2"] > 0.9
     assert found["front"] and found["domain"] and found["seconds"] > 0
-    assert "A formula" in report and "On the test rows the R² of this formula is" in report
+    assert "The formulas" in report and "On the test rows the R² of this formula is" in report
     assert json.loads((reported_models / "kinds" / "metrics.json").read_text())["formulas"] is None
     assert ". A formula<" not in (reported_models / "kinds" / "report.html").read_text()
 

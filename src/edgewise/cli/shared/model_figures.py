@@ -9,7 +9,6 @@ import numpy as np
 
 from edgewise.cli.shared.model import Model
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 
@@ -45,19 +44,18 @@ def effects_figure(estimator: KANRegressor | KANClassifier, X: np.ndarray, names
     Shown is the prediction; for more than two numeric classes the expected value, and for other classes the
     probabilities.
     """
-    scores = input_scores(estimator.trace(X)).tolist()
     if not isinstance(estimator, KANClassifier):
         predict = estimator.predict
-        return effect_curves(lambda rows: np.asarray(predict(rows)), X, names=names, target=target, scores=scores)
+        return effect_curves(lambda rows: np.asarray(predict(rows)), X, names=names, target=target)
     classes = [str(label) for label in estimator.classes_]
     if len(classes) == 2:
         function, target = (lambda rows: estimator.predict_proba(rows)[:, 1]), f"probability of {classes[1]}"
-        return effect_curves(function, X, names=names, target=target, scores=scores)
+        return effect_curves(function, X, names=names, target=target)
     if not isinstance(estimator.classes_.tolist()[0], str):
         values = np.asarray(estimator.classes_, dtype=np.float64)
         function, target = (lambda rows: estimator.predict_proba(rows) @ values), f"expected {target}"
-        return effect_curves(function, X, names=names, target=target, scores=scores)
-    return effect_curves(estimator.predict_proba, X, names=names, outputs=classes, target="probability", scores=scores)
+        return effect_curves(function, X, names=names, target=target)
+    return effect_curves(estimator.predict_proba, X, names=names, outputs=classes, target="probability")
 
 
 def first_layer_figure(

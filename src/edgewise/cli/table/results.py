@@ -22,11 +22,19 @@ from edgewise.cli.shared.source import columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.compare.baselines import BaselineResult, paired_error
 from edgewise.estimator import KANClassifier, KANRegressor, save_estimator
+from edgewise.estimator.reporting import alike_sentences, explanation_parts
 from edgewise.files import write_bytes
+from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation
-from edgewise.interpret.attribution.scores import input_scores
 from edgewise.plot import confusion, formula_front, network_diagram, parity, share_dots, training_history
-from edgewise.report import ClassResult, ModelResult, ReportContent, ReportFigure, write_report
+from edgewise.report import (
+    ClassResult,
+    ModelResult,
+    ReportContent,
+    ReportFigure,
+    formula_rows,
+    write_report,
+)
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
@@ -81,8 +89,9 @@ class FitResults:
         return self.prepared.X[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
 
     def ranked_inputs(self) -> list[tuple[str, float]]:
-        """Return the names and scores of the inputs, the strongest first."""
-        scores = input_scores(self.trained.estimator.trace(self.figure_rows())).tolist()
+        """Return the names of the inputs and by how much each moves a prediction on average, the strongest first."""
+        with np.errstate(invalid="ignore", over="ignore"):  # predictions of huge targets may overflow
+            scores = mean_contributions(self.trained.estimator._outputs, self.figure_rows()).tolist()
         pairs = zip(self.prepared.encoder.feature_names, scores, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])
 
@@ -228,6 +237,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     estimator, target = trained.estimator, prepared.target
     config, count = estimator.model_.config, len(prepared.encoder.feature_names)
     explanation = results.kept("explanation", lambda: explain_rows(results)) if figures else None
+    listed = None if results.formulas is None else results.formulas.formulas
     predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
     summary = [
         f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
@@ -256,8 +266,8 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         score_name="accuracy" if prepared.labels else "R²",
         score_percent=bool(prepared.labels),
         classes=class_results(results),
-        inputs=results.ranked_inputs()[:SHOWN_INPUTS],
-        findings=() if explanation is None else explanation.sentences,
+        **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),
+        formula_rows=() if listed is None else formula_rows(listed.front, listed.chosen),
         formulas=() if results.formulas is None else results.formulas.sentences(),
         figures=report_figures(results, explanation) if figures else (),
         data={
@@ -272,6 +282,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         notes=results.notes,
         training=training,
         versions=versions(),
+        cautions=alike_sentences(results.figure_rows(), prepared.encoder.feature_names),
         command=job.command,
         seed=job.seed,
     )
@@ -309,7 +320,7 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
     figures: list[ReportFigure] = list(results.kept("figures", lambda: own_figures(results, explanation)))
     if results.formulas is not None:
         formulas = results.formulas.formulas
-        figure = formula_front(formulas.front, chosen=formulas.chosen, target=results.prepared.target)
+        figure = formula_front(formulas.front, chosen=formulas.chosen, target=results.prepared.target, max_formulas=0)
         place = next(i for i, one in enumerate(figures) if one.kind == "network")
         figures.insert(place, ReportFigure("formulas", figure))
     return figures

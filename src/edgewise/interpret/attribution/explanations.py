@@ -405,7 +405,7 @@ def _effect_sentences(
         low, high = number_texts(ends)
         extent = f"from {low} to {high}" if shape in ("rises", "falls") else f"between {low} and {high}"
         first, last = number_texts((at[0], at[-1]))
-        if local.kinds:
+        if local.kinds and local.kinds[effect.input].text(0.0) != "0":  # days of a calendar
             first, last = local.kinds[effect.input].text(at[0]), local.kinds[effect.input].text(at[-1])
         yield (f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} ({extent}); {size}.")
 

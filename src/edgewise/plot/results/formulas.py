@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.mathtext import MathTextParser
@@ -53,7 +55,8 @@ def formula_front(
     digits : int
         Significant digits of the numbers in the formulas.
     max_formulas : int
-        Number of formulas written out: the chosen one and those with the highest scores.
+        Number of formulas written out: the chosen one and those with the highest scores; 0 for none, where a table
+        beside the figure has them.
 
     Returns
     -------
@@ -81,18 +84,19 @@ def formula_front(
     chosen = next(n for n, one in enumerate(entries) if one is best) if chosen is None else chosen
     if chosen not in range(len(entries)):
         raise InputError(f"chosen must be from 0 to {len(entries) - 1}, got {chosen!r}")
-    order = sorted(range(len(entries)), key=lambda n: (n != chosen, -entries[n].score))[: max(max_formulas, 1)]
+    order = sorted(range(len(entries)), key=lambda n: (n != chosen, -entries[n].score))[: max(max_formulas, 0)]
     listed = sorted(order)
     variance = front.variance or 1.0
     errors = np.sqrt(np.array([max(entry.loss, 0.0) for entry in entries]) / variance)
     held = np.sqrt(np.array([entry.validation for entry in entries]) / variance)
-    height = _PLOT + 0.3 + _ROW * len(listed)
+    foot = _ROW if 0 < len(listed) < len(entries) else 0.0  # of the line that counts the formulas left out
+    height = _PLOT + 0.3 + _ROW * len(listed) + foot
     with styled():
         figure = Figure(figsize=(WIDTH, height))
-        top = 0.5 + _ROW * len(listed)
+        top = 0.5 + _ROW * len(listed) + foot
         place = (_LEFT / WIDTH, top / height, (WIDTH - _SIDES) / WIDTH, (height - top - 0.2) / height)
         axes = figure.add_axes(place)
-        _draw_errors(axes, [entry.complexity for entry in entries], errors, held, chosen, listed)
+        _draw_errors(axes, [entry.complexity for entry in entries], errors, held, chosen, listed or range(len(entries)))
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
         page.set_axis_off()
         page.patch.set_visible(False)
@@ -108,14 +112,14 @@ def formula_front(
                 page.add_patch(PathPatch(outline, facecolor=color, linewidth=0, label=text))
             else:
                 page.text(_FORMULA, y, text, ha="left", va="center", size=size, color=color)
-        if len(listed) < len(entries):
+        if foot:
             left_out = f"{len(entries) - len(listed)} formulas are not written out."
-            page.text(WIDTH - 0.1, 0.02, left_out, ha="right", va="bottom", size=7, color=GREY)
+            page.text(WIDTH - 0.1, 0.06, left_out, ha="right", va="bottom", size=7, color=GREY)
         return fix_layout(figure)
 
 
 def _draw_errors(
-    axes: Axes, complexity: list[int], errors: np.ndarray, held: np.ndarray, chosen: int, listed: list[int]
+    axes: Axes, complexity: list[int], errors: np.ndarray, held: np.ndarray, chosen: int, listed: Sequence[int]
 ) -> None:
     """Draw a dot for each formula; exact ones, whose error has no logarithm, stand at a floor below the others."""
     both = np.concatenate([errors, held[np.isfinite(held)]])

@@ -1,0 +1,148 @@
+"""An estimator draws, summarises and reports itself, in the units and names of the user."""
+
+import numpy as np
+import pytest
+
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
+from edgewise.estimator.reporting import alike_sentences, r2_with_error
+from edgewise.plot import edge_curves, effect_curves, network_diagram
+from edgewise.plot.themes import COLORS
+
+pandas = pytest.importorskip("pandas")
+SETTINGS = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
+
+
+def houses(rows=120):
+    rng = np.random.default_rng(0)
+    area, city = rng.uniform(30, 200, rows), rng.choice(["Bonn", "Ulm", "Köln"], rows)
+    price = 2000 * area + np.select([city == "Köln", city == "Ulm"], [60_000, -30_000], 0)
+    noise = rng.normal(0, 2000, rows)
+    return pandas.DataFrame({"area": area, "city": city, "idle": rng.normal(size=rows)}), pandas.Series(
+        price + noise, name="price"
+    )
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    return KANRegressor(**SETTINGS).fit(*houses())
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame(rng.normal(size=(150, 2)), columns=["long", "wide"])
+    kind = np.select([X["long"] > 0.5, X["wide"] > 0], ["oak", "ash"], "elm")
+    return KANClassifier(**SETTINGS).fit(X, pandas.Series(kind, name="tree")), X, kind
+
+
+def titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regressor):
+    figure = regressor.plot_effects()
+    assert titles(figure)[:2] == ["area", "city"] and figure.get_supylabel() == "price"
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "$y$" or line.get_linewidth() > 1]
+    x, y = line.get_data()
+    assert (y[-1] - y[0]) / (x[-1] - x[0]) == pytest.approx(2000, rel=0.03)
+    bars = {
+        label.get_text(): bar.get_height()
+        for label, bar in zip(figure.axes[1].get_xticklabels(), figure.axes[1].patches, strict=True)
+    }
+    assert bars["Köln"] - bars["Ulm"] == pytest.approx(90_000, rel=0.05)
+    assert figure.get_supxlabel().startswith("band: two standard errors")
+
+
+def test_edges_of_an_additive_model_are_in_the_unit_of_the_target(regressor):
+    X, _ = houses()
+    figure = edge_curves(regressor, X)
+    assert figure.get_supylabel() == "contribution to price"
+    x, y = figure.axes[titles(figure).index("area")].lines[0].get_data()
+    assert (y[-1] - y[0]) / (x[-1] - x[0]) == pytest.approx(2000, rel=0.03)
+
+
+@pytest.mark.filterwarnings("error")
+def test_plot_draws_the_network_or_one_input(regressor):
+    assert "price" in [text.get_text() for text in regressor.plot().axes[0].texts]
+    assert "[city is Köln]" in [text.get_text() for text in regressor.plot().axes[0].texts]
+    (axes,) = regressor.plot("area", theme="dark").axes
+    assert axes.get_title(loc="left") == "area"
+    assert regressor.plot("area", theme="dark").theme == "dark"
+    with pytest.raises(InputError, match="got 'aera'; did you mean 'area'"):
+        regressor.plot("aera")
+    with pytest.raises(InputError, match="theme must be"):
+        regressor.plot(theme="blue")
+
+
+def test_figures_take_the_estimator_with_a_frame(regressor):
+    X, _ = houses()
+    assert titles(effect_curves(regressor, X, max_inputs=1)) == ["area"]
+    network_diagram(regressor, X)
+    network_diagram(regressor.model_, regressor.trace(X))
+
+
+def test_an_estimator_that_is_not_fitted_says_so():
+    from sklearn.exceptions import NotFittedError
+
+    for draw in (KANRegressor().plot, KANRegressor().summary, KANRegressor().report):
+        with pytest.raises(NotFittedError):
+            draw()
+
+
+def test_a_summary_ranks_the_inputs_by_what_they_do(regressor):
+    summary = regressor.summary()
+    assert summary.title == "KANRegressor of price from 3 inputs"
+    assert [name for name, *_ in summary.terms] == ["area", "city", "idle"]
+    assert summary.terms[0][3] == "rises" and summary.terms[1][3] == "is highest for Köln, lowest for Ulm"
+    assert "additive" in str(summary) and repr(summary) == str(summary)
+
+
+def test_a_notebook_shows_a_short_table(regressor):
+    page = regressor._repr_mimebundle_()["text/html"]
+    assert "KANRegressor of price from 3 inputs" in page and "is highest for Köln" in page
+    assert len(page) < 12_000 and "<script" not in page
+    assert "Not fitted" in KANRegressor()._repr_html_()
+
+
+@pytest.mark.slow
+def test_a_report_of_a_regressor(regressor, tmp_path):
+    X, y = houses(60)
+    report = regressor.report(tmp_path / "r.html", X, y)
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert text == report.html
+    assert "Of the 3 levels of city, price is highest for Köln" in text
+    assert "R² on test rows" in text and "The score rests on only 60 test rows" in text
+    with pytest.raises(InputError, match="X and y must be given together"):
+        regressor.report(X=X)
+
+
+@pytest.mark.slow
+def test_a_report_explains_every_class_each_in_its_colour(classifier):
+    model, X, kind = classifier
+    content = model.report(X=X, y=kind).content
+    assert list(content.class_findings) == ["ash", "elm", "oak"]
+    assert all("the probability of oak" in sentence for sentence in content.class_findings["oak"])
+    drawn = {one.group: one.figure for one in content.figures if one.kind == "effects"}
+    assert set(drawn) == {"", "ash", "elm", "oak"}
+    lines = [line for line in drawn["oak"].axes[0].lines if line.get_color() == COLORS[2]]
+    assert lines and titles(drawn["oak"])[0] == "long"
+    legend = drawn[""].legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["ash", "elm", "oak"]
+
+
+def test_the_standard_error_of_r2_is_that_of_resampling():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=400)
+    prediction = y + 0.5 * rng.normal(size=400)
+    score, error = r2_with_error(y, prediction)
+    draws = [r2_with_error(y[rows], prediction[rows])[0] for rows in rng.integers(400, size=(400, 400))]
+    assert score == pytest.approx(1 - ((y - prediction) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    assert error == pytest.approx(np.std(draws), rel=0.2)
+
+
+def test_columns_that_are_nearly_the_same_are_named():
+    a = np.linspace(0, 1, 50)
+    codes = np.stack([a, a + 1e-3 * np.cos(40 * a), np.cos(9 * a), np.zeros(50)], 1)
+    (sentence,) = alike_sentences(codes, ["a", "b", "c", "d"])
+    assert sentence.startswith("a and b are nearly the same (correlation 1.00)")
