@@ -69,6 +69,11 @@ def test_survival_functions_are_those_of_the_baseline_and_the_score(fitted):
     assert (np.diff(survival, axis=1) <= 0).all()
 
 
+def test_the_summary_tests_the_inputs(fitted):
+    p_values = [term.p_value for term in fitted[0].summary().terms]
+    assert max(p_values[:2]) < 1e-6 < min(p_values[2:])
+
+
 def test_curves_end_with_the_data(fitted):
     model = fitted[0]
     far = np.array([[1e9, -1e9, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0]])
@@ -119,6 +124,7 @@ def test_files_give_the_estimator_back(fitted, tmp_path):
     left, right = (each.predict_survival_function(X[:4], return_array=True) for each in (again, model))
     np.testing.assert_array_equal(left, right)
     assert again.get_params() == model.get_params()
+    assert again.summary() == model.summary()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from edgewise.estimator.base import KANEstimator, canonical_rows
 from edgewise.estimator.columns.reading import NO_Y
 from edgewise.estimator.columns.stored import column_fields, read_columns
 from edgewise.estimator.concordance import concordance_index
-from edgewise.model_selection.additive import AdditiveModel, FamilySolver, fit_additive
+from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
 from edgewise.model_selection.additive.families import Cox
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
@@ -94,6 +94,8 @@ class KANSurvival(KANEstimator):
         Times of events in the training data, ascending.
     baseline_hazard_ : ndarray of shape (T,)
         Cumulative hazard of a row of risk score 0 from each of these times on.
+    summary_ : AdditiveSummary
+        Tests of the terms, see `summary`.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -122,6 +124,7 @@ class KANSurvival(KANEstimator):
     pairs_: tuple[tuple[int, int], ...]
     unique_times_: np.ndarray
     baseline_hazard_: np.ndarray
+    summary_: AdditiveSummary
 
     def __init__(self, pairs: str = "auto", ties: str = "breslow", random_state: int = 0):
         self.pairs = pairs
@@ -169,6 +172,8 @@ class KANSurvival(KANEstimator):
         risk = additive.predict_link(scaled)[:, 0]
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
+        names = self.encoder_.feature_names
+        self.summary_ = summarise(additive, scaled, times, weight, names, scaling.scale)
         return self
 
     def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
@@ -282,6 +287,16 @@ class KANSurvival(KANEstimator):
         time, event = _time_and_event(y, len(risk)).T
         return concordance_index(event > 0, time, risk)
 
+    def summary(self) -> AdditiveSummary:
+        """Return effective degrees of freedom and approximate p-values of all terms; `print` shows them as a table.
+
+        Returns
+        -------
+        AdditiveSummary
+        """
+        check_is_fitted(self)
+        return self.summary_
+
     # Files
 
     def fields(self) -> dict[str, Any]:
@@ -295,6 +310,7 @@ class KANSurvival(KANEstimator):
             "pairs": [list(pair) for pair in self.pairs_],
             "times": self.unique_times_.tolist(),
             "hazard": self.baseline_hazard_.tolist(),
+            "summary": self.summary_.fields(),
             **column_fields(self),
         }
 
@@ -318,6 +334,7 @@ class KANSurvival(KANEstimator):
         read_columns(estimator, fields, extra, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
         estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
+        estimator.summary_ = AdditiveSummary.from_fields(fields["summary"])
         return estimator
 
 

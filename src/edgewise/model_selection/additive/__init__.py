@@ -4,12 +4,13 @@ y = b0 + sum_j f_j(x_j) + sum_(j,k) f_jk(x_j, x_k) on the scale of a link, each 
 tensor product of low rank, so that the model is a KAN (`AdditiveModel.to_kan`). The journey: `fitting` takes columns
 whose penalties are ridges from `design`, `normal` sums over the rows, `likelihood` finds the strengths, `pairs` decides
 which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are `families`,
-fitted by iteratively reweighted least squares in `reweighting`.
+fitted by iteratively reweighted least squares in `reweighting`; `inference` tests the terms.
 """
 
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.fitting import fit_additive
+from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
 from edgewise.model_selection.additive.likelihood import RemlFit, reml
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
@@ -21,6 +22,7 @@ from edgewise.model_selection.additive.solving import Solution, Solver, estimate
 __all__ = [
     "AdditiveModel",
     "AdditivePolicy",
+    "AdditiveSummary",
     "Constraints",
     "Design",
     "FamilySolver",
@@ -37,4 +39,5 @@ __all__ = [
     "rank_pairs",
     "reml",
     "solve_gaussian",
+    "summarise",
 ]

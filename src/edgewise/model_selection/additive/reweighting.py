@@ -21,6 +21,7 @@ from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
 from edgewise.model_selection.additive.solving import Solution, estimate, with_strengths
 
 ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it; a choice, 450 units of the last place
+LEAST_INFORMATION = 1e-10  # see `IrlsPolicy`
 SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share; a choice
 
 
@@ -56,7 +57,7 @@ class IrlsPolicy:
     steps: int = 100
     tolerance: float = 1e-12
     halvings: int = 25
-    least_information: float = 1e-10
+    least_information: float = LEAST_INFORMATION
     prior_deviation: float = 10.0
 
 
@@ -158,6 +159,65 @@ def irls(
     return state.result(rounds, steps, converged)
 
 
+def working_normal(
+    design: Design,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    family: Family,
+    eta: np.ndarray,
+    k: int = 0,
+    least: float = LEAST_INFORMATION,
+) -> tuple[NormalMatrix, np.ndarray, np.ndarray]:
+    """Sum the normal matrix of the quadratic approximation of a log likelihood in predictor k.
+
+    Parameters
+    ----------
+    design : Design
+        The columns.
+    x, y, weight : ndarray
+        Rows, responses and weights.
+    family : Family
+        The loss, prepared for y and the weights.
+    eta : ndarray of shape (N, K)
+        Linear predictors.
+    k : int
+        The predictor.
+    least : float
+        The information of a row is at least this share of the largest one.
+
+    Returns
+    -------
+    normal : NormalMatrix
+        Normal matrix of the working response eta + residual.
+    weights, residual : ndarray of shape (N,)
+        Working weights and working residuals.
+    """
+    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
+    score, information = (part.reshape(len(y), -1)[:, k] for part in family.derivatives(y, shaped))
+    information = np.maximum(information, least * information.max() + 1e-300)
+    residual, weights, rows = score / information, weight * information, float(weight.sum())
+    normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
+    shared = family.shared_information(y, shaped)
+    if shared is None:
+        return normal, weights, residual
+    for part in design.chunks(len(x)):
+        at = shared.order[part]
+        shared.add(np.column_stack([design.columns(x[at]), eta[at]]))
+    gram, moment = normal.gram - shared.matrix[:-1, :-1], normal.moment - shared.matrix[:-1, -1:]
+    gram[0, 0] = rows  # the data say nothing about the constant, which then is zero
+    gram[0, 1:] = gram[1:, 0] = moment[0] = 0.0
+    return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows), weights, residual
+
+
+def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
+    """Return the weighted deviance of the best constant, with the parameters that the family has."""
+    start = np.atleast_1d(np.asarray(family.start(y, weight), float))
+    eta = np.tile(start, (len(y), 1)) if len(start) > 1 else np.full(len(y), start[0])
+    plain = family.adapted(y, eta, weight) if family.adapts_exactly else family
+    return float(weight @ plain.deviance(y, eta))
+
+
 class _State:
     """Coefficients, linear predictors and strengths during the iteration."""
 
@@ -175,7 +235,7 @@ class _State:
         self.fits: list[RemlFit | None] = [None] * len(constants)
         self.null_deviance = self.deviance()
         self.normal: NormalMatrix | None = None
-        self.working: list[tuple[np.ndarray, np.ndarray]] = [(weight, weight)] * len(constants)
+        self.working: list[list[np.ndarray]] = [[] for _ in constants]
         self.least_strength: np.ndarray | None = None
 
     def start_from(self, before: Solution) -> None:
@@ -238,25 +298,11 @@ class _State:
 
     def _normal(self, k: int) -> NormalMatrix:
         """Return the normal matrix of the quadratic approximation in predictor k."""
-        score, information = (
-            part.reshape(len(self.y), -1)[:, k] for part in self.family.derivatives(self.y, self.shaped())
+        least = self.policy.least_information
+        normal, *self.working[k] = working_normal(
+            self.design, self.x, self.y, self.weight, self.family, self.eta, k, least
         )
-        information = np.maximum(information, self.policy.least_information * information.max() + 1e-300)
-        residual = score / information
-        self.working[k] = self.weight * information, residual
-        response = self.eta[:, k] + residual
-        rows = float(self.weight.sum())
-        normal = normal_matrix(self.design, self.x, self.weight * information, response, rows)
-        shared = self.family.shared_information(self.y, self.shaped())
-        if shared is None:
-            return normal
-        for part in self.design.chunks(len(self.x)):
-            at = shared.order[part]
-            shared.add(np.column_stack([self.design.columns(self.x[at]), self.eta[at]]))
-        gram, moment = normal.gram - shared.matrix[:-1, :-1], normal.moment - shared.matrix[:-1, -1:]
-        gram[0, 0] = rows  # the data say nothing about the constant, which then is zero
-        gram[0, 1:] = gram[1:, 0] = moment[0] = 0.0
-        return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows)
+        return normal
 
     def _least_strength(self, normal: NormalMatrix) -> np.ndarray | float:
         """Return the strengths of the weakest prior that a family of known scale has."""
@@ -274,11 +320,7 @@ class _State:
         shift, self.family = self.family.final_shift(self.y, self.shaped(), self.weight)
         self.coefs[:, 0] += shift
         self.eta += shift
-        null = np.tile(np.atleast_1d(self.family.start(self.y, self.weight)), (len(self.y), 1))
-        plain = (
-            self.family.adapted(self.y, self.shaped(null), self.weight) if self.family.adapts_exactly else self.family
-        )
-        null_deviance = float(self.weight @ plain.deviance(self.y, self.shaped(null)))
+        null = null_deviance(self.family, self.y, self.weight)
         fits = tuple(replace(fit, coef=coef.copy()) for fit, coef in zip(self.fits, self.coefs, strict=True) if fit)
         weights, residual = (np.stack(parts, 1) for parts in zip(*self.working, strict=True))
         assert self.normal is not None
@@ -287,7 +329,7 @@ class _State:
             fits=fits,
             eta=self.shaped(),
             deviance=self.deviance(),
-            null_deviance=null_deviance,
+            null_deviance=null,
             rounds=rounds,
             steps=steps,
             converged=converged,

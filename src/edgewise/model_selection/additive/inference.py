@@ -1,0 +1,423 @@
+"""Tests of the terms of an additive model, and the summary that mgcv prints (`summarise`).
+
+References
+----------
+.. [1] S. N. Wood, "On p-values for smooth components of an extended generalized additive model", Biometrika 100 (2013),
+   221-228.
+.. [2] S. N. Wood, Generalized Additive Models, 2nd ed., CRC Press, 2017: effective degrees of freedom 6.1.2, tests
+   6.12, REML 6.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgewise.checks import check_names
+from edgewise.model_selection.additive.columns.design import Design
+from edgewise.model_selection.additive.families import Family, Gaussian
+from edgewise.model_selection.additive.likelihood import RemlFit
+from edgewise.model_selection.additive.model import AdditiveModel
+from edgewise.model_selection.additive.normal import NormalMatrix
+from edgewise.model_selection.additive.reweighting import null_deviance, working_normal
+
+FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
+SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data; a choice above rounding
+NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; a choice, ten digits
+SMALLEST_P = 2e-16  # that is printed, as R does
+NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
+
+
+@dataclass(frozen=True)
+class TermTest:
+    """Test of the hypothesis that one term is zero.
+
+    Attributes
+    ----------
+    name : str
+        The term: the name of its input, or of both inputs of a pair.
+    predictor : int
+        Number of the linear predictor, 0 if there is one.
+    kind : str
+        "constant", "line" (an input with two values), "levels" (a category), "curve" or "pair".
+    edf : float
+        Effective degrees of freedom of the term in the model.
+    reference : float
+        Degrees of freedom of the test.
+    statistic : float
+        Of a line or the constant, t (or z where the scale is known); of all others F (or chi-square).
+    p_value : float
+        Probability of so large a statistic if the term were zero.
+    estimate, std : float or None
+        Of a line, its slope and standard error in units of the predictor per unit of the input.
+    """
+
+    name: str
+    predictor: int
+    kind: str
+    edf: float
+    reference: float
+    statistic: float
+    p_value: float
+    estimate: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class AdditiveSummary:
+    """Summary of an additive model; `print(summary)` shows it as R's mgcv does.
+
+    Attributes
+    ----------
+    family, link : str
+        The loss, and the function that makes the mean from the sum of the terms.
+    terms : tuple of TermTest
+        The constants, then the terms.
+    r2_adjusted : float or None
+        Share of the variance explained, corrected for degrees of freedom; None where y is no number.
+    explained : float
+        Share of the deviance explained.
+    reml : float
+        Minus the log restricted likelihood, by Laplace's approximation where it is not exact; comparable between models
+        of the same rows and loss.
+    scale : float
+        Dispersion: the variance of the noise for squared errors.
+    scale_known : bool
+        Whether the loss gives the scale, so that tests are chi-square and not F tests.
+    rows : float
+        Sum of the weights.
+    """
+
+    family: str
+    link: str
+    terms: tuple[TermTest, ...]
+    r2_adjusted: float | None
+    explained: float
+    reml: float
+    scale: float
+    scale_known: bool
+    rows: float
+
+    def fields(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
+        """Build a summary from what `fields` returned."""
+        return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
+
+    def __str__(self) -> str:
+        lines = [f"Family: {self.family}   Link: {self.link}"]
+        width = max([10, *(len(term.name) for term in self.terms)])
+        several = len({term.predictor for term in self.terms}) > 1
+        statistics = ("z", "chi-sq") if self.scale_known else ("t", "F")
+        for predictor in sorted({term.predictor for term in self.terms}):
+            own = [term for term in self.terms if term.predictor == predictor]
+            if several:
+                lines += ["", f"Linear predictor {predictor}"]
+            lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
+            for term in own:
+                if term.estimate is not None and term.std is not None:
+                    cells = f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                    lines.append(f"{term.name:{width}}{cells}")
+            smooth = [term for term in own if term.estimate is None]
+            if smooth:
+                lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
+            for term in smooth:
+                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                lines.append(f"{term.name:{width}}{cells}")
+        adjusted = "" if self.r2_adjusted is None else f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
+        lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
+        lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
+        return "\n".join(lines)
+
+
+def summarise(
+    model: AdditiveModel,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
+    units: np.ndarray | None = None,
+) -> AdditiveSummary:
+    """Test every term of an additive model and measure the fit.
+
+    The test of a term is Wood's [1]_: f' V^- f with f the term at the rows, V its Bayesian covariance and V^- a
+    pseudo-inverse whose rank is the term's degrees of freedom. For the test the straight part of the term has no
+    penalty, as in the paper: a part that REML has shrunk says nothing about the hypothesis. p-values of curves are
+    approximate, those of pairs too small, because the pairs were chosen by the same rows.
+
+    Parameters
+    ----------
+    model : AdditiveModel
+        A fitted model of one response.
+    x, y : ndarray
+        The rows (N, inputs) and responses that it was fitted to.
+    weight : ndarray of shape (N,), optional
+        Their weights.
+    names : sequence of str, optional
+        Names of the inputs; x_1, x_2, ... if left out.
+    units : ndarray of shape (inputs,), optional
+        Length of a unit of each column of x in the units in which slopes are to be stated.
+
+    Returns
+    -------
+    AdditiveSummary
+        The summary.
+
+    Examples
+    --------
+    >>> from edgewise.model_selection.additive import fit_additive
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((300, 2))
+    >>> y = np.sin(6 * x[:, 0]) + 0.3 * rng.standard_normal(300)
+    >>> summary = summarise(fit_additive(x, y, pairs=()), x, y)
+    >>> [(term.name, term.p_value < 0.01) for term in summary.terms[1:]]
+    [('x_1', True), ('x_2', False)]
+    """
+    design = model.design
+    labels = check_names(names, len(design.inputs))
+    weight = np.ones(len(x)) if weight is None else weight
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    family = model.family if isinstance(model.family, Family) else Gaussian()
+    family = family.prepared(y, weight)
+    eta = model.predict_link(x)
+    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
+    rows, fits = float(weight.sum()), model.fits
+    residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
+    terms: list[TermTest] = []
+    determinants = 0.0
+    for k, fit in enumerate(fits):
+        centre = float(np.average(eta[:, k], weights=weight))  # squares of centred numbers keep their digits
+        normal, *_ = working_normal(design, x, y, weight, family, eta, k)
+        constant = family.shared_information(y, shaped) is None
+        block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
+        terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
+        determinants += block.log_determinant(constant)
+    deviance, null = float(weight @ family.deviance(y, shaped)), null_deviance(family, y, weight)
+    scale = fits[0].dispersion
+    likelihood = float(weight @ family.log_likelihood(y, shaped, scale))
+    reml = -likelihood + (sum(_penalty(design, fit) / fit.dispersion for fit in fits) + determinants) / 2
+    adjusted = None
+    if family.name in NUMERIC:
+        mean = np.average(y, weights=weight)
+        errors = weight @ (y - family.mean(shaped)) ** 2 / residual_df
+        spread = weight @ (y - mean) ** 2 / max(rows - 1, 1)
+        adjusted = float(1 - errors / spread) if spread > 0 else None
+    return AdditiveSummary(
+        family=family.name,
+        link=_link(family),
+        terms=tuple(terms),
+        r2_adjusted=adjusted,
+        explained=1 - deviance / null if null > 0 else 0.0,
+        reml=float(reml),
+        scale=float(scale),
+        scale_known=family.scale is not None,
+        rows=rows,
+    )
+
+
+def smooth_test(
+    coef: np.ndarray, covariance: np.ndarray, gram: np.ndarray, rank: float, residual_df: float | None
+) -> tuple[float, float]:
+    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1]_.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (q,)
+        Coefficients of the term.
+    covariance : ndarray of shape (q, q)
+        Their Bayesian covariance.
+    gram : ndarray of shape (q, q)
+        X'WX of the term's columns: the term at the rows has the squared length coef' gram coef.
+    rank : float
+        Degrees of freedom of the test.
+    residual_df : float or None
+        Degrees of freedom of the estimated scale; None where the scale is known.
+
+    Returns
+    -------
+    statistic : float
+        Divided by the rank for an F test.
+    p_value : float
+        Mean of those of the two statistics between which the choice is arbitrary, as in mgcv.
+    """
+    values, vectors = np.linalg.eigh(gram)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    spread = root @ covariance @ root
+    values, vectors = np.linalg.eigh((spread + spread.T) / 2)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    seen = int((values > SEEN * max(values[0], 1e-300)).sum())
+    if not seen:
+        return 0.0, 1.0
+    along = vectors[:, :seen].T @ (root @ coef) / np.sqrt(values[:seen])
+    whole = int(np.floor(rank))
+    part = rank - whole
+    if whole + (part > 0) > seen:
+        whole, part = seen, 0.0
+    if whole == 0:
+        statistic = float(along[0] ** 2)
+        return statistic, _tail(statistic, np.ones(1), residual_df)
+    if part < 1e-8:
+        statistic = float(along[:whole] @ along[:whole])
+        return _per_rank(statistic, whole, residual_df), _tail(statistic, np.ones(whole), residual_df)
+    # The last full and the fractional direction share a 2 x 2 matrix with trace 1 + part and determinant part^2 ...
+    cross = np.sqrt(part * (1 - part) / 2)
+    last = along[whole - 1 : whole + 1]
+    sure = float(along[: whole - 1] @ along[: whole - 1])
+    statistics = [sure + float(last[0] ** 2 + part * last[1] ** 2 + 2 * s * cross * last[0] * last[1]) for s in (1, -1)]
+    # ... and these eigenvalues, equation 5 of the paper.
+    total = 1 + part
+    high = (total + np.sqrt(total * (2 - total))) / 2
+    weights = np.r_[np.ones(whole - 1), high, total - high]
+    p_value = float(np.mean([_tail(each, weights, residual_df) for each in statistics]))
+    return _per_rank(statistics[0], rank, residual_df), p_value
+
+
+def _per_rank(statistic: float, rank: float, residual_df: float | None) -> float:
+    return statistic if residual_df is None else statistic / rank
+
+
+def _tail(statistic: float, weights: np.ndarray, residual_df: float | None) -> float:
+    """Probability that a sum of weighted squares of normal variables, the first weights being 1, is larger.
+
+    With an estimated scale the sum is divided by an independent chi-square variable over its degrees of freedom. The
+    sum is a chi-square variable of all degrees of freedom times an independent weight, the mean of the weights under a
+    uniform direction, in which the share of the last two squares is Beta(1, (k - 2) / 2) and their angle uniform; so
+    the probability is a mean of chi-square, or F, probabilities, without cancellation in the tail.
+    """
+    from scipy.special import chdtrc, fdtrc  # imported late: `import edgewise` stays light
+
+    k = len(weights)
+    if statistic <= 0:
+        return 1.0
+    mean, mass = np.ones((1, 1)), np.ones((1, 1))
+    if k >= 2 and not (weights == 1).all():
+        nodes, shares = np.polynomial.legendre.leggauss(NODES)
+        nodes, shares = (nodes + 1) / 2, shares / 2
+        two = np.ones(NODES) if k == 2 else 1 - (1 - nodes) ** (2 / (k - 2))
+        angle = np.cos(np.pi * nodes / 2) ** 2
+        pull = (weights[-2] - 1) * angle + (weights[-1] - 1) * (1 - angle)
+        mean, mass = 1 + np.outer(two, pull), np.outer(shares, shares)
+    if residual_df is None:
+        tail = chdtrc(k, statistic / mean)
+    else:
+        tail = fdtrc(k, residual_df, statistic / (k * mean))
+    return float((mass * tail).sum())
+
+
+class _Normal:
+    """Normal matrix of one predictor, with the columns that its estimate needed."""
+
+    def __init__(
+        self, design: Design, fit: RemlFit, normal: NormalMatrix, centre: float, residual_df: float | None
+    ) -> None:
+        self.design, self.fit, self.residual_df = design, fit, residual_df
+        self.gram, self.moment = normal.gram, normal.moment[:, 0] - centre * normal.gram[:, 0]
+        self.kept = np.diag(fit.covariance) > 0
+        ridge = np.append(fit.strength, 0.0)[design.groups]
+        self.ridge = np.where(np.isfinite(ridge), ridge, 0.0)
+        self.inverse = fit.covariance / fit.dispersion
+
+    def tests(self, predictor: int, names: Sequence[str], units: np.ndarray, constant: bool) -> list[TermTest]:
+        """Test the constant, if there is one, and every term."""
+        found = []
+        if constant:
+            estimate, std = float(self.fit.coef[0]), float(np.sqrt(self.fit.covariance[0, 0]))
+            found.append(self._line("(constant)", predictor, "constant", 1.0, (estimate, std)))
+        done = set()
+        for label, inputs in self.design.labels:
+            if inputs in done:
+                continue
+            done.add(inputs)
+            name = " x ".join(names[j] for j in inputs) if label != "levels" else _shared_name(names, inputs)
+            kind = "levels" if label == "levels" else "pair" if " x " in label else "curve"
+            found.append(self._test(name, predictor, kind, inputs, units))
+        return found
+
+    def _test(self, name: str, predictor: int, kind: str, inputs: tuple[int, ...], units: np.ndarray) -> TermTest:
+        groups = [g for g, (_, members) in enumerate(self.design.labels) if members == inputs]
+        free = [g for g in groups if self.design.labels[g][0] in FREE_KINDS]
+        mine = np.isin(self.design.groups, groups)
+        own = np.flatnonzero(mine & (self.kept | np.isin(self.design.groups, free)))
+        others = np.flatnonzero(self.kept & ~mine)
+        projected, moment = self._without(own, others)
+        ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
+        inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=SEEN, hermitian=True)
+        coef, covariance = inverse @ moment, self.fit.dispersion * inverse
+        share = inverse @ projected
+        edf, trace = float(self.fit.edf[groups].sum()), float(np.trace(share))
+        if kind == "curve" and self.design.inputs[inputs[0]].distinct == 2:
+            slope = self._slope(int(inputs[0]), own[0]) / units[inputs[0]]
+            pair = float(coef[0] * slope), float(np.sqrt(covariance[0, 0]) * abs(slope))
+            return self._line(name, predictor, "line", edf, pair)
+        rank = min(2 * trace - float(np.sum(share * share.T)), len(own))
+        if kind == "levels":
+            rank = float(np.linalg.matrix_rank(projected, tol=SEEN * np.abs(projected).max(), hermitian=True))
+        own_gram = self.gram[np.ix_(own, own)]
+        statistic, p_value = smooth_test(coef, covariance, own_gram, max(rank, 1e-8), self.residual_df)
+        return TermTest(name, predictor, kind, edf, rank, statistic, p_value)
+
+    def _line(self, name: str, predictor: int, kind: str, edf: float, pair: tuple[float, float]) -> TermTest:
+        from scipy.special import ndtr, stdtr  # imported late: `import edgewise` stays light
+
+        estimate, std = pair
+        ratio = estimate / std if std > 0 else 0.0
+        p_value = 2 * (ndtr(-abs(ratio)) if self.residual_df is None else stdtr(self.residual_df, -abs(ratio)))
+        return TermTest(name, predictor, kind, edf, 1.0, ratio, float(p_value), estimate, std)
+
+    def _slope(self, j: int, column: int) -> float:
+        """Slope of a straight column in its input."""
+        ends = np.tile(self.design.knots[:, 3], (2, 1))
+        ends[1, j] = self.design.knots[j, -4]
+        low, high = self.design.columns(ends)[:, column]
+        return float((high - low) / (ends[1, j] - ends[0, j]))
+
+    def _without(self, own: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrix and moments of the term's columns after the penalised fit of all others."""
+        present = own[self.kept[own]]
+        rest = self.inverse[np.ix_(others, others)]
+        if len(present):
+            cross = self.inverse[np.ix_(others, present)]
+            rest = rest - cross @ np.linalg.solve(self.inverse[np.ix_(present, present)], cross.T)
+        link = self.gram[np.ix_(own, others)]
+        solved = link @ rest
+        projected = self.gram[np.ix_(own, own)] - solved @ link.T
+        return (projected + projected.T) / 2, self.moment[own] - solved @ self.moment[others]
+
+    def log_determinant(self, constant: bool) -> float:
+        """Log |X'WX + S| - log |S|+ - (number of free columns) log(2 pi scale), of the columns that were needed."""
+        used = self.kept.copy()
+        used[0] &= constant
+        matrix = self.gram[np.ix_(used, used)] + np.diag(self.ridge[used])
+        penalised = self.ridge[used] > 0
+        free = int((~penalised).sum())
+        value = np.linalg.slogdet(matrix)[1] - np.log(self.ridge[used][penalised]).sum()
+        return float(value - free * np.log(2 * np.pi * self.fit.dispersion))
+
+
+def _penalty(design: Design, fit: RemlFit) -> float:
+    strength = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)
+    return float(strength[design.groups] @ fit.coef**2)
+
+
+def _link(family: Family) -> str:
+    if family.log_link or family.name == "cox":
+        return "log"
+    return {"bernoulli": "logit", "multinomial": "softmax", "ordinal": "cumulative logit"}.get(family.name, "identity")
+
+
+def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
+    """Name of a category: what the names of its levels begin with, or the first and the last of them."""
+    own = [names[j] for j in inputs]
+    low, high = min(own), max(own)
+    same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
+
+
+def _printed(p_value: float) -> str:
+    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"
