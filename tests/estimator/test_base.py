@@ -295,7 +295,6 @@ class TestCompany:
             assert twin.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
         assert not hasattr(clone(fitted), "model_") and clone(fitted).get_params() == fitted.get_params()
 
-    @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of test rows outside the training rows
     def test_grid_search_in_a_pipeline(self):
         line = make_pipeline(StandardScaler(), KANRegressor(**FIXED))
         grid = {"kanregressor__regularization": np.array([1e-3, 1e1]), "kanregressor__grid_size": np.array([3])}
@@ -303,7 +302,6 @@ class TestCompany:
         assert search.best_params_ == {"kanregressor__grid_size": 3, "kanregressor__regularization": 1e-3}
         assert search.best_score_ > 0.9
 
-    @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of test rows outside the training rows
     def test_weights_are_routed(self):
         weight = np.arange(60) % 3 + 1.0
         with sklearn.config_context(enable_metadata_routing=True):

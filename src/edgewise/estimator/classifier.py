@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -195,6 +196,25 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy: the share of rows whose most probable class is theirs.
+
+        Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+        y : array-like of shape (N,)
+        sample_weight : array-like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        best = self._logits(self._codes(X)).argmax(1)
+        return float(accuracy_score(y, self.classes_[best], sample_weight=sample_weight))
 
     def _class_weighted(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         """Return the weights of the rows times those of their classes."""

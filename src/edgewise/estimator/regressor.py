@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
@@ -197,6 +198,24 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         codes = self._warned_codes(X)
         y = self._like_y(self._predicted(codes))
         return (y, self._like_y(self._deviation(codes) * self.target_scaling_.scale)) if return_std else y
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of explained variation R², the mean over several targets.
+
+        Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+        y : array-like of shape (N,) or (N, out)
+        sample_weight : array-like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
 
     def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.
