@@ -1,12 +1,23 @@
 """One vocabulary of stop reasons and one progress object."""
 
+import io
 import json
+import logging
 import math
+import sys
 
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.outcomes import Progress, StopReason, progress_callback
+from edgewise.outcomes import (
+    Progress,
+    StopReason,
+    check_on_interrupt,
+    clock_text,
+    duration_text,
+    progress_callback,
+    reported,
+)
 
 
 @pytest.mark.parametrize("reason", StopReason)
@@ -61,3 +72,46 @@ def test_present_callbacks_are_used_as_they_are():
 def test_other_callbacks_are_refused(callback):
     with pytest.raises(InputError, match=r"^progress must be a function of one Progress"):
         progress_callback(callback, ("stage", "share", "error"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (90, "90 s"), (91, "2 min"), (3600, "60 min"), (3700, "1 h 10 min"), (1e4, "2 h 50 min")],
+)
+def test_durations_are_rounded_up(seconds, text):
+    assert duration_text(seconds) == text
+
+
+def test_the_upper_bound_is_named_so_and_comes_when_the_pace_is_known():
+    assert clock_text(Progress("a", 0.5, seconds=1.0)) == "0:01"
+    assert clock_text(Progress("a", 0.5, seconds=65.0)) == "1:05, at most 65 s more"
+
+
+def test_what_ctrl_c_does_is_one_of_two_words():
+    with pytest.raises(InputError, match="on_interrupt must be 'raise' or 'keep', got 'stop'"):
+        check_on_interrupt("stop")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch):
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with reported(None, True, "solve") as report:
+            assert (report is not None) is shown
+            if report is not None:
+                report(Progress("grid 10", 0.25))
+        assert ("solve [#####...............] 0:00  grid 10" in stream.getvalue()) is shown
+    assert stream.getvalue() == ""
+
+
+def test_stages_are_logged_once_under_the_name_of_the_package(caplog):
+    seen = []
+    with caplog.at_level(logging.INFO, logger="edgewise"), reported(seen.append, False, "fit") as report:
+        for share in (0.1, 0.2):
+            report(Progress("grid 3", share))
+    assert [record.name for record in caplog.records] == ["edgewise", "edgewise"] and len(seen) == 2
+    assert caplog.messages[0] == "fit: grid 3 (10 %, 0:00)" and "ended after" in caplog.messages[1]

@@ -122,7 +122,7 @@ def test_without_the_extra(monkeypatch, missing):
 @pytest.mark.slow
 @pytest.mark.parametrize(("package_name", "extra"), [("sklearn", "sklearn"), ("matplotlib", "plot")])
 def test_without_another_extra(tmp_path, package_name, extra):
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 7},{i}.5\n" for i in range(20)))
     code = (
         "import sys, importlib.util as u; real = u.find_spec\n"
         f"sys.modules[{package_name!r}] = None\n"

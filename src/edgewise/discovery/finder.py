@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
@@ -38,7 +38,7 @@ from edgewise.formulas.front import (
     pareto_front,
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
 from edgewise.settings import ABOVE_ZERO
 
 # The numbers of this search are choices between time and completeness, made on the functions of
@@ -73,6 +73,8 @@ def find_formula(
     time_limit: float = 120.0,
     table: Mapping[str, Elementary] = ELEMENTARY,
     seed: int = 0,
+    progress: ProgressCallback | None = None,
+    verbose: bool | int = False,
 ) -> Front:
     """Find formulas for y in terms of the columns of x.
 
@@ -96,6 +98,10 @@ def find_formula(
         The elementary functions.
     seed : int
         Seed of the split by which models are compared.
+    progress : callable, optional
+        Receives a `Progress` at every stage, whose share is that of the time limit.
+    verbose : bool or int
+        Whether to show a line with the stage and the time on terminals and in notebooks.
 
     Returns
     -------
@@ -130,9 +136,30 @@ def find_formula(
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
+    callback = progress_callback(progress, ("stage", "share"))
+    with reported(callback, verbose, "find_formula") as report:
+        return _found(x, y, names, time_limit, table, seed, report)
+
+
+def _found(
+    x: np.ndarray,
+    y: np.ndarray,
+    names: tuple[str, ...],
+    time_limit: float,
+    table: Mapping[str, Elementary],
+    seed: int,
+    report: ProgressCallback | None,
+) -> Front:
+    """Search with checked arguments."""
     start = time.monotonic()
+
+    def tell(stage: str) -> None:
+        if report is not None:
+            seconds = time.monotonic() - start
+            report(Progress(stage, min(seconds / time_limit, 1.0) if time_limit else 1.0, seconds=seconds))
+
     rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_SEARCHED_ROWS])
-    search = _FormulaSearch(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit)
+    search = _FormulaSearch(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit, tell=tell)
     candidates, messages = search.run()
     if len(y) > MOST_SEARCHED_ROWS:
         messages.append(
@@ -141,6 +168,7 @@ def find_formula(
         refits = (fit_constants(each.expression, x, y, steps=10) for each in _cheapest(candidates, y[rows]))
         candidates = [candidates[0], *(fitted for fitted in refits if fitted is not None)]
     end = start + time_limit
+    tell("shorter formulas and constants")
     candidates = [with_taylor_polynomials(each, x, y, floor=ROUNDING_FLOOR, deadline=end) for each in candidates]
     candidates += [_finished(each, x, y, end) for each in _cheapest(candidates, y)]
     nodes = [each.expression for each in candidates if not domain_violations(each.expression, x)]
@@ -182,8 +210,16 @@ def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _FormulaSearch:
     """The search for curve models and their formulas, in the order in which they are tried."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, table: Mapping[str, Elementary], seed: int, deadline: float):
-        self.x, self.y, self.table, self.seed, self.deadline = x, y, table, seed, deadline
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        table: Mapping[str, Elementary],
+        seed: int,
+        deadline: float,
+        tell: Callable[[str], None],
+    ):
+        self.x, self.y, self.table, self.seed, self.deadline, self.tell = x, y, table, seed, deadline, tell
         self.inputs: list[int] = []  # The relevant ones; set by `run`.
 
     def is_past_deadline(self) -> bool:
@@ -199,6 +235,7 @@ class _FormulaSearch:
         candidates = [FittedExpression(Number(float(y.mean())), float(np.var(y)), (0.0,))]
         if float(np.ptp(y)) == 0:
             return candidates, []
+        self.tell("products of inputs")
         self.inputs = relevant_inputs(x, y)
         nodes: list[Expression] = []
         if len(self.inputs) <= FEW_INPUTS:
@@ -213,7 +250,9 @@ class _FormulaSearch:
         candidates += [fitted for fitted in fits if fitted is not None]
         if any(_is_exact(each, y) for each in candidates):
             return candidates, []
-        for model in self.models():
+        self.tell("sums of curves")
+        for number, model in enumerate(self.models(), 1):
+            self.tell(f"formulas of model {number}, at most {MOST_MODELS}")
             fitted_formulas = self.best_formulas(model)
             candidates += fitted_formulas
             if any(_is_exact(each, y) for each in fitted_formulas):

@@ -260,7 +260,7 @@ def test_a_real_sigint(tmp_path):
     out = tmp_path / "out"
     # A shell's background jobs, and so their tests, are born deaf to this signal.
     hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{hear}; from edgewise.cli import main; main()"
+    program = f"{hear}; import edgewise.cli.table.fit; from edgewise.cli import main; main()"
     command = [sys.executable, "-c", program, "fit", "knots", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -292,3 +292,29 @@ def test_the_best_is_bold_and_failures_are_shown():
     assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
     assert "\x1b[1mLinear" in lines[2]
     assert "could not be fitted" in lines[3]
+
+
+@pytest.mark.slow
+def test_one_json_object_with_names_of_rows(edgewise, refused, numbers, tmp_path):
+    out = tmp_path / "out"
+    words = ["fit", numbers, "--target", "y", "--id", "group", "--out", out, "--compare", "none", *SMALL]
+    done = edgewise(*words, "--json")
+    found = json.loads(done.out)
+    assert done.code == 0 and found["wrote"] == str(out) and found["score"]["value"] > 0.5
+    lines = (out / "predictions.csv").read_text().splitlines()
+    assert lines[0] == "row,group,y,predicted y,low 90 %,high 90 %"
+    row, group = lines[1].split(",")[:2]
+    assert float(group) == (int(row) - 1) // 2
+    assert "--force replaces its files" in refused("fit", numbers, "--target", "a", "--out", out)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_report_is_drawn_keeps_the_other_files(edgewise, numbers, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgewise.cli.table.results.report_figures", interrupted)
+    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", *SMALL)
+    assert done.code == 0 and "Interrupted while the report was drawn; the other files are written." in done.out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(NAMES) - {"report.html"})
+    assert "Gradient boosting" not in done.out  # nothing else is begun

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from edgewise.tables import read_table
+
 
 @pytest.fixture
 def pendulum(tmp_path):
@@ -99,3 +101,23 @@ def test_bad_arguments(refused, models, pendulum, kinds, tmp_path):
     assert "kind" in refused("formula", kinds, "-t", "kind")
     pendulum.write_text("\n".join(pendulum.read_text().splitlines()[:12]) + "\n")
     assert "at least 20 rows" in refused("formula", pendulum, "-t", "period")
+
+
+@pytest.mark.slow
+def test_a_file_of_formulas_is_read_by_the_other_commands(edgewise, refused, numbers, tmp_path):
+    out = tmp_path / "y.json"
+    words = ["formula", numbers, "-t", "y", "--drop", "group", "--time-limit", "1", "--out", out, "--json"]
+    found = json.loads(edgewise(*words).out)
+    assert found["wrote"] == [str(out)] and found["results"][0]["target"] == "y"
+    rows = json.loads(edgewise("predict", out, numbers, "--id", "group", "--json").out)["predictions"]
+    table = read_table(numbers)
+    error = np.array([row["predicted y"] for row in rows]) - table.columns["y"]
+    assert np.sqrt(np.mean(error**2)) < 0.1 and rows[2]["group"] == 1
+    assert found["results"][0]["formula"] in json.loads(edgewise("info", out, "--json").out)["chosen"]
+    assert json.loads(edgewise("explain", out, "-d", numbers, "--json").out)["importance"][0]["name"] == "a"
+    for kind in ("formulas", "effects"):
+        figure = tmp_path / f"{kind}.svg"
+        assert edgewise("plot", out, "-d", numbers, "--kind", kind, "--out", figure).code == 0 and figure.exists()
+    out.write_text("{}")
+    assert "must be a file that `edgewise formula --out FILE.json` wrote" in refused("predict", out, numbers)
+    assert "--std needs a model of a table" in refused("predict", out, numbers, "--std")

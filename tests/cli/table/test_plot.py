@@ -1,5 +1,7 @@
 """`edgewise plot`: each kind of figure in each format."""
 
+import json
+
 import pytest
 
 from edgewise.estimator import load_estimator, save_estimator
@@ -29,8 +31,11 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = edgewise("plot", models / "numbers")
     assert done.code == 0 and "points spread evenly over the model's domain" in done.out
-    text = (tmp_path / "network.svg").read_text()
-    assert "colour is red" in text and ">y<" in text
+    assert (tmp_path / "network.svg").read_bytes().startswith(b"<?xml")
+    again = edgewise("plot", models / "numbers")
+    assert again.code == 1 and "network.svg, which exists" in again.err
+    again = edgewise("plot", models / "numbers", "--force", "--json")
+    assert json.loads(again.out)["wrote"] == "network.svg"
 
 
 @pytest.mark.slow

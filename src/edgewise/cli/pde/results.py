@@ -87,8 +87,10 @@ class SolveResults:
             SOLUTION_FILE: lambda path: save_solution(self.solution, path),
             "solution.png": lambda path: save(figure, path),
             "solution.pdf": lambda path: save(figure, path),
-            "history.pdf": lambda path: save(solution_history(self.solution), path),
         }
+        # An equation that the first network solves exactly has no history that a logarithmic axis could show.
+        if any(stage.loss > 0 for stage in self.solution.stages):
+            files["history.pdf"] = lambda path: save(solution_history(self.solution), path)
         if "t" in domain.coordinates and domain.dimension > 1:
             files["animation.gif"] = write_animation
         # Last, since this file marks a folder with complete results.

@@ -21,7 +21,7 @@ from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
-from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Solution, named_equation
+from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Initial, Solution, named_equation
 from edgewise.tables import Table
 
 # Entries of solution.json that are shown, with their titles.
@@ -95,8 +95,8 @@ def stand_in(facts: dict[str, Any], file: Path) -> PDE:
 
         names = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*fields, *unknowns)]
         equation.__signature__ = Signature(names)  # type: ignore[attr-defined]
-        zeros, piece = dict.fromkeys(fields, 0.0), box.boundary_names[0]
-        condition = Dirichlet(zeros if len(fields) > 1 else 0.0, on=piece)
+        zero = dict.fromkeys(fields, 0.0) if len(fields) > 1 else 0.0
+        condition = Initial(zero) if "t" in box.coordinates else Dirichlet(zero)
         return PDE(equation, box, [condition], coefficients=unknowns or None)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(

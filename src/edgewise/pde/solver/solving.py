@@ -8,7 +8,14 @@ from typing import TypedDict, Unpack
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import OnInterrupt, ProgressCallback, StopReason, check_on_interrupt, progress_callback
+from edgewise.outcomes import (
+    OnInterrupt,
+    ProgressCallback,
+    StopReason,
+    check_on_interrupt,
+    progress_callback,
+    reported,
+)
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.history import History, TrainedNetwork
@@ -32,7 +39,7 @@ MOST_TENSOR = 2
 
 
 class SolveOptions(TypedDict, total=False):
-    """Keyword options of `solve` for the network, the method and Ctrl-C.
+    """Keyword options of `solve` for the network, the method, Ctrl-C and a line of progress.
 
     Parameters
     ----------
@@ -52,6 +59,8 @@ class SolveOptions(TypedDict, total=False):
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one.
+    verbose : bool or int
+        Whether to show a line with the stage and the time on terminals and in notebooks.
 
     Examples
     --------
@@ -68,6 +77,7 @@ class SolveOptions(TypedDict, total=False):
     starts: int
     resample: bool
     on_interrupt: OnInterrupt
+    verbose: bool | int
 
 
 def solve(
@@ -97,7 +107,7 @@ def solve(
     progress : callable, optional
         Receives a `Progress` after every part of the work: the stage, the share of the budget, and the loss.
     **options
-        Choice of the network and the method, and what Ctrl-C does, see `SolveOptions`.
+        Choice of the network and the method, what Ctrl-C does, and `verbose`, see `SolveOptions`.
 
     Returns
     -------
@@ -140,11 +150,12 @@ def solve(
     if not (is_number(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be a number of at least 0, got {tolerance!r}")
     progress = progress_callback(progress, ("stage", "share", "error"))
-    history = History(problem, seed, budget, time_limit, progress)
-    ended = None
-    if plan.shape == TENSOR and options.get("method") is None and plan.resample and suits_time_windows(problem.form):
-        ended = _solve_in_time_windows(problem, plan, history, tolerance)
-    stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
+    windows = plan.shape == TENSOR and options.get("method") is None and plan.resample
+    with reported(progress, options.get("verbose", False), "solve") as report:
+        history, ended = History(problem, seed, budget, time_limit, report), None
+        if windows and suits_time_windows(problem.form):
+            ended = _solve_in_time_windows(problem, plan, history, tolerance)
+        stopped, message = ended or Refinement(problem, plan, history, tolerance).run()
     if stopped is StopReason.INTERRUPTED and not keep_interrupted:
         raise KeyboardInterrupt
     return history.solution(stopped, message)

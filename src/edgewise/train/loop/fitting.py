@@ -17,6 +17,7 @@ from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, joined, peek
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
+from edgewise.train.loop.threads import threads_for
 from edgewise.train.loop.validation import check_callbacks, check_kinds, check_settings, prepare
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
@@ -106,7 +107,8 @@ def fit(
     The best parameters have the smallest score: the loss on the validation data (on the training data if there are
     none) plus the penalty. After Ctrl-C, too, the model has the best parameters so far, and KeyboardInterrupt is raised
     unless `on_interrupt="keep"` is given. The first fit of a KAN sets the domains of its layers from the data, except a
-    first-layer domain that was given. Gradients are enabled inside, whatever holds around the call.
+    first-layer domain that was given. Gradients are enabled inside, whatever holds around the call. A fit whose steps
+    take less than about 30 milliseconds uses one thread; see `edgewise.train.loop.threads`.
 
     `fit` keeps shape and grid of a KAN. `refine` makes the grid finer between two fits; `approximate` chooses shape,
     grids and starts for samples without noise, `KANRegressor` and `KANClassifier` do so for tables.
@@ -177,7 +179,7 @@ def fit(
         "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
         **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
     }
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem):
         batches = batches_of(problem, settings["batch_size"], settings["seed"])
         state = None if resume is None else _state_of(resume)
         if state is None:

@@ -1,0 +1,65 @@
+"""One thread for fits whose steps are too small for two: a second one would wait longer than it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
+from edgewise.train.cost import StepCost, active_parameters
+from edgewise.train.problems.base import Problem
+from edgewise.train.problems.objective import unwrapped
+
+# Multiply-adds of a step below which it takes one thread: about 30 milliseconds. Measured on two cores that other
+# programs used too: with two threads that wait actively, as OpenMP does by default, steps of 400 samples took 8 to 12
+# times the CPU seconds of one thread (`fit` of KAN([6, 3, 1]): 64 instead of 5.5 ms), and 5 to 8 times the wall time.
+SMALL_STEP = 1e8
+
+
+@contextmanager
+def threads_for(model: nn.Module, problem: Problem) -> Iterator[None]:
+    """Let torch use one thread inside if the steps of a fit are small, and as many as before afterwards.
+
+    The number is a setting of torch for the calling thread, and of its matrix library for the process; other threads
+    of the program that compute at the same time may meet it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network to train.
+    problem : Problem
+        Its problem. Without tensors as training data nothing is changed.
+
+    Examples
+    --------
+    >>> from edgewise import KAN, Regression
+    >>> x = torch.rand(50, 1)
+    >>> before = torch.get_num_threads()
+    >>> with threads_for(KAN([1, 1]), Regression(x, x)):
+    ...     inside = torch.get_num_threads()
+    >>> inside, torch.get_num_threads() == before
+    (1, True)
+    """
+    before = torch.get_num_threads()
+    if before == 1 or step_work(model, problem) >= SMALL_STEP:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def step_work(model: nn.Module, problem: Problem) -> float:
+    """Return the multiply-adds of a step of Levenberg-Marquardt, at most about; infinite without tensors as data."""
+    data, network = problem.train_tensors, unwrapped(model)
+    if data is None:
+        return float("inf")
+    count = sum(p.numel() for p in network.parameters())
+    active = active_parameters(network) if isinstance(network, KAN | MLP) else None
+    return StepCost().levenberg_marquardt(data.y.numel(), count, active)
