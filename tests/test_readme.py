@@ -1,38 +1,60 @@
 """The README and the pages of numbers are true: code runs, tables are the stored results, links lead to files."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tools.readme_tables import PAGES, rendered
+from tools.run_snippets import SNIPPET
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+BLOCKS = [match["code"] for match in SNIPPET.finditer(README)]
+
+
+def printed_by(code: str, folder: Path) -> str:
+    """What a program prints that is run in a folder of its own, with warnings as errors."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_code_runs(number, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BLOCKS[number]], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert printed_by(BLOCKS[number], tmp_path).strip()
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("page", [README, GUIDE], ids=["README", "guide"])
+def test_snippets_that_print_have_their_output(page):
+    for match in SNIPPET.finditer(page):
+        assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), match["code"]
+
+
 @pytest.mark.slow
-def test_tour_gains_from_second_order():
-    """What the tour is there to show: after refinement, Levenberg-Marquardt is far below the first fit."""
-    scope: dict = {}
-    first, second = BLOCKS[0].split("model = refine(")
-    exec(first, scope)
-    before = scope["report"].metric[1]
-    exec("model = refine(" + second, scope)
-    assert scope["report"].metric[1] < before / 100
+def test_the_first_hour(tmp_path):
+    """All snippets of the guide in order, as one program, then its commands; what they are there to show is true."""
+    pytest.importorskip("pandas")
+    code = "".join(match["code"] for match in SNIPPET.finditer(GUIDE))
+    program = f"import warnings\nwarnings.simplefilter('error')\n{code}"
+    printed = printed_by(program + "\nassert last.metric[1] < first.metric[1] / 100\n", tmp_path)
+    assert float(re.search(r"R² on the other rows: (\S+)", printed)[1]) > 0.8
+    assert "2*pi*sqrt(length/gravity)" in printed and "exp(sin(pi*x) + y**2)" in printed
+    (commands,) = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+    for command in commands.splitlines():
+        arguments = shlex.split(command)[1:]
+        done = subprocess.run(
+            [sys.executable, "-m", "edgewise", *arguments], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert {path.name for path in tmp_path.iterdir()} == {"houses.csv", "houses", "predicted.csv", "houses.py"}
+    assert (tmp_path / "houses" / "report.html").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -41,7 +63,7 @@ def test_measured_parts_are_the_stored_results(page):
     assert rendered(text) == text
 
 
-LINKED = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+LINKED = [*PAGES, ROOT / "docs" / "guide.md", ROOT / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)

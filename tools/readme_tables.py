@@ -1,10 +1,11 @@
-"""Writes the generated tables of docs/measured.md and docs/speed.md from the stored results.
+"""Writes the generated tables of README.md, docs/measured.md and docs/speed.md from the stored results.
 
 python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
-the notes of its module about them; "speed" means benchmarks/results. No number there is typed by hand. Everything
-else on the pages is written by hand. tests/test_readme.py fails when page and results differ.
+the notes of its module about them; "speed" means benchmarks/results, "summary" the key figures that are listed here. No
+number there is typed by hand. Everything else on the pages is written by hand. tests/test_readme.py fails when page and
+results differ.
 """
 
 import re
@@ -17,7 +18,47 @@ from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.outcome import ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "docs" / "measured.md", ROOT / "docs" / "speed.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md", ROOT / "docs" / "speed.md")
+# Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
+SUMMARY = (
+    (
+        "Real tables, defaults, beside linear models, EBM, pyGAM, MLP and boosting",
+        "tables",
+        "within a percentage point of the best on {tables on which the KAN is within a point of the best}; average "
+        "rank {average rank of the KAN among all models}, the best other has {best average rank of another model}",
+    ),
+    (
+        "Knot signatures, beside MLPs of equal size",
+        "knots",
+        "{17 inputs: gap of KAN to MLP in points} percentage points",
+    ),
+    (
+        "Smooth functions without noise, beside MLPs with second-order training",
+        "mlp-comparison",
+        "lower error on {functions for which the KAN's error is lower}; median {median of times lower} times lower",
+    ),
+    (
+        "Noisy laws, beside boosting, an MLP and a smoothing spline",
+        "noise",
+        "lowest error on {equations for which the KAN has the lowest error}; 90 % intervals cover "
+        "{coverage of the 90 % intervals}",
+    ),
+    (
+        "Formulas of known laws",
+        "formulas",
+        "found from exact data {exact without noise}, with 1 % noise {exact with 1 % noise}",
+    ),
+    (
+        "Differential equations with the defaults of `solve`",
+        "pde-table",
+        "requested error reached on {problems that reach the requested error}",
+    ),
+    (
+        "Blocks of a small language model, beside MLPs",
+        "language",
+        "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
+    ),
+)
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -29,9 +70,17 @@ def rendered(page: str) -> str:
 def _tables_and_notes(name: str) -> str:
     if name == "speed":
         return runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["markdown"]()
+    if name == "summary":
+        return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
     notes = (textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes)
     return "\n\n".join([*map(_markdown, outcome.tables), *notes]) + "\n"
+
+
+def _summary_line(line: tuple[str, str, str]) -> tuple[str, str, str]:
+    compared, name, sentence = line
+    figures = stored_outcome(ROOT / "results", name).key_figures
+    return compared, re.sub(r"\{(.+?)\}", lambda key: figures[key[1]], sentence), f"`edgewise reproduce {name}`"
 
 
 def _markdown(table: ResultTable) -> str:

@@ -1,6 +1,7 @@
 """Fronts: no entry is beaten by another, the best is the shortest exact formula, and fidelity uses given data."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,7 @@ def test_the_print_marks_the_choice_and_says_why():
     held_out = Front((FrontEntry(formula("x"), 0.5, validation=0.6),), 200, 1.0, held_out=50)
     assert held_out.reason == "the only formula" and held_out.r_squared(0) == pytest.approx(0.4)
     assert "those of the 50 held-out rows" in str(held_out)
+    assert replace(held_out, held_out_variance=2.0).r_squared(0) == pytest.approx(0.7)
 
 
 def test_the_former_names_warn_and_work():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from edgewise.discovery.assembly import pruned
 from edgewise.discovery.evidence import decided, origins
 from edgewise.discovery.finder import ROUNDING_FLOOR, find_formula
 from edgewise.discovery.simple_forms import stepwise_sums
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, recognise
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
@@ -91,7 +92,12 @@ def table_front(
         if len(held):
             entries = _not_worse_than_shorter(entries, X[held], y[held])
             messages.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-        front = replace(pareto_front(entries, y[kept], dict.fromkeys(messages)), held_out=len(held), stopped=stopped)
+        front = replace(
+            pareto_front(entries, y[kept], dict.fromkeys(messages)),
+            held_out=len(held),
+            held_out_variance=float(np.var(y[held])) if len(held) else None,
+            stopped=stopped,
+        )
         rows = np.concatenate([kept, held])
         best = choose_by_significance(front, X[rows], y[rows]).best
         floor = EXACT_SHARE * front.variance
@@ -167,11 +173,17 @@ def _network_formulas(
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
         return [], f"The network has {edges} edges, too many to be read one by one as a formula.", StopReason.CONVERGED
-    smaller = prune(estimator.model_, problem)
+    with warnings.catch_warnings():
+        # The rows were trained on with outliers moved to the ends of the domain; pruning need not say so again.
+        warnings.simplefilter("ignore", EdgewiseWarning)
+        smaller = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
-    if edges > MOST_EDGES or deadline - time.monotonic() < left / 2:
-        message = f"The network, pruned to {edges} edges, has too many to be read one by one in the time given."
-        return [], message, StopReason.CONVERGED if edges > MOST_EDGES else StopReason.TIME_LIMIT
+    if edges > MOST_EDGES:
+        message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."
+        return [], message, StopReason.CONVERGED
+    if deadline - time.monotonic() < left / 2:
+        message = f"The network was pruned to {_counted(edges, 'edge')}; no time was left to turn it into a formula."
+        return [], message, StopReason.TIME_LIMIT
     front = symbolify(smaller, problem, time_limit=left / 4)
     entries = []
     for snapped in front:
@@ -181,9 +193,13 @@ def _network_formulas(
             fitted = fit_constants(node, x, y, steps=20)
             if fitted is not None:
                 entries.append(FrontEntry.from_data(Formula(simplify(fitted.expression), names), x, y))
-    edge, formula = "edge" if edges == 1 else "edges", "formula" if len(front) == 1 else "formulas"
-    message = f"The network, pruned to {edges} {edge}, was turned into {len(front)} {formula}."
+    counted = _counted(len(front), "formula")
+    message = f"The network, pruned to {_counted(edges, 'edge')}, was turned into {counted}."
     return entries, message, front.stopped or StopReason.CONVERGED
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) -> Expression:

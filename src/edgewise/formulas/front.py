@@ -130,6 +130,8 @@ class Front:
         Place of the best entry if `choose_by_significance` determined it.
     stopped : StopReason, optional
         Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
+    held_out_variance : float, optional
+        Variance of the target on the held-out rows, if there are any; that of the rows of the search otherwise.
 
     Examples
     --------
@@ -137,9 +139,9 @@ class Front:
     >>> from edgewise import find_formula
     >>> front = find_formula(x, 2 * x[:, 0] + 1)
     >>> print(front)
-      symbols        R²     error        loss  formula
-            1         0     100 %       0.356  2
-    >       5         1       0 %           0  2*x_1 + 1
+      symbols         R²     error        loss  formula
+            1      0.000     100 %       0.356  2
+    >       5          1       0 %           0  2*x_1 + 1
     > marks the choice, the shortest formula that is exact to rounding.
     R² and error (root mean square, in standard deviations of the target) are those of the 30 rows of the search.
     The best formula is exact to rounding.
@@ -154,6 +156,7 @@ class Front:
     held_out: int = 0
     chosen: int | None = None
     stopped: StopReason | None = None
+    held_out_variance: float | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -212,12 +215,19 @@ class Front:
 
     def r_squared(self, place: int) -> float:
         """Share of the variance of the target that an entry explains, on held-out rows if there are any."""
-        error = _error(self.entries[place])
-        return 1 - error / self.variance if self.variance > 0 else float(error == 0)
+        error, variance = _error(self.entries[place]), self._judged_variance(self.entries[place])
+        return 1 - error / variance if variance > 0 else float(error == 0)
 
     def relative_error(self, place: int) -> float:
         """Root mean squared error of an entry over the standard deviation of the target, on held-out rows if any."""
-        return math.sqrt(_error(self.entries[place]) / max(self.variance, ABOVE_ZERO))
+        entry = self.entries[place]
+        return math.sqrt(_error(entry) / max(self._judged_variance(entry), ABOVE_ZERO))
+
+    def _judged_variance(self, entry: FrontEntry) -> float:
+        """Variance of the target on the rows behind `_error`."""
+        if self.held_out_variance is None or not math.isfinite(entry.validation):
+            return self.variance
+        return self.held_out_variance
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -256,12 +266,12 @@ class Front:
         for k, e in enumerate(self.entries):
             error = f"{100 * self.relative_error(k):.3g} %"
             mark = ">" if k == best else " "
-            numbers = f"{e.complexity:>7}  {self.r_squared(k):>8.3g}  {error:>8}  {e.loss:>10.3g}"
+            numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
             rows.append(f"{mark} {numbers}  {e.formula}")
         judged = f"{self.held_out:,} held-out rows" if self.held_out else f"{self.samples:,} rows of the search"
         return "\n".join(
             [
-                "  symbols        R²     error        loss  formula",
+                "  symbols         R²     error        loss  formula",
                 *rows,
                 f"> marks the choice, {self.reason}.",
                 f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}.",

@@ -48,6 +48,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "samples": front.samples,
         "variance": front.variance,
         "held_out": front.held_out,
+        "held_out_variance": front.held_out_variance,
         "chosen": front.chosen,
         "stopped": front.stopped,
         "said": list(front.messages),  # The key that files of version 1 use.
@@ -105,7 +106,8 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
     errors = [error for entry in entries for error in (entry.loss, entry.validation)]
     _check_stored(not any(error < 0 for error in errors), "a negative squared error")
-    stopped = fields.get("stopped")  # Files written before this field was added do not have it.
+    # Files written before these fields were added do not have them.
+    stopped, held_out_variance = fields.get("stopped"), fields.get("held_out_variance")
     return Front(
         entries,
         samples,
@@ -114,6 +116,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         held_out,
         chosen,
         None if stopped is None else StopReason(stopped),
+        None if held_out_variance is None else float(held_out_variance),
     )
 
 
