@@ -97,3 +97,10 @@ def test_names():
     assert frame_table(pd.DataFrame({0: [1.0], 1: ["x"]})).names == ("0", "1")
     table = array_table([["x", 1], [None, 2]])
     assert isinstance(table, Table) and table.names == ("x1", "x2") and table.columns["x2"].tolist() == [1, 2]
+
+
+def test_rows_of_a_table_are_taken_like_those_of_an_array():
+    table = frame_table(pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "z"]}))
+    assert len(table) == 3 and len(table[[0, 2]]) == 2
+    assert table[np.array([False, True, True])].columns["b"].tolist() == ["y", "z"]
+    assert table[[2]].rows.tolist() == [3]

@@ -65,6 +65,13 @@ class Table:
         """Number of rows."""
         return len(self.rows)
 
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, rows: np.ndarray) -> Table:
+        """Return a new table of some rows, as an array of inputs would: `table[[3, 5]]`, `table[mask]`."""
+        return self.take(np.asarray(rows))
+
     def take(self, rows: np.ndarray) -> Table:
         """Return a new table of some rows, given as a boolean mask of shape (n_rows,) or as positions."""
         columns = {name: column[rows] for name, column in self.columns.items()}
