@@ -32,6 +32,7 @@ class Dense:
     groups: np.ndarray
     policy = AdditivePolicy()
     constraints = None
+    rivals = 0
 
     @property
     def ranks(self):

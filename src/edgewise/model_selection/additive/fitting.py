@@ -14,6 +14,7 @@ from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solver, solve_gaussian
 
 Array = NDArray[np.float64]
@@ -75,10 +76,11 @@ def fit_additive(
     solve: Solver = solve_gaussian if family == "gaussian" else family.solve
     if constraints is not None:
         constraints.check(x.shape[1])
-    design = Design.from_rows(x, weight, policy, groups, constraints)
+    design = Design.from_rows(x, weight, policy, groups, constraints, is_bare=True)
+    design, before = screened(design, x, y, weight, solve)
     if pairs is not None:
         design = design.with_pairs(_checked_pairs(pairs, x.shape[1], constraints), x, weight)
-    solution = solve(design, x, y, weight, None)
+    solution = solve(design, x, y, weight, before)
     if pairs is None:
         design, solution = choose_pairs(design, x, y, weight, solve, solution)
     return AdditiveModel(design, solution.fits, family if solution.family is None else solution.family).of_low_rank()

@@ -18,6 +18,8 @@ FIRST_SHARE = 0.3  # see `_Criterion.start`; a choice, of no consequence for the
 LARGEST_STEP = 4.0  # of the log of a strength; a choice: the quadratic model holds no farther
 VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
 RETURNED = 0.2  # effective degrees of freedom of a group that is brought back; a choice above VANISHED
+CROWDED = 0.25  # groups per row above which groups must prove themselves; a choice: four rows for each strength
+ENTRIES = 5  # groups that enter at once when groups are crowded; a choice
 RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
 FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal; a choice: below it, rounding would be fitted
 HALVINGS = 12  # of a step that raises the criterion; a choice: 2^-12 of a step is none
@@ -80,6 +82,7 @@ def reml(
     *,
     tolerance: float = REML_TOLERANCE,
     steps: int = REML_STEPS,
+    rivals: int = 0,
 ) -> RemlFit:
     """Estimate the strengths of ridge penalties on groups of columns by restricted maximum likelihood.
 
@@ -107,6 +110,8 @@ def reml(
         The end is reached when a Newton step would lower the criterion by less.
     steps : int
         Most Newton steps.
+    rivals : int
+        Number of groups from which these were chosen by the response, if more.
 
     Returns
     -------
@@ -117,6 +122,8 @@ def reml(
     ----------
     .. [1] S. Wood, "Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
        generalized linear models", J. R. Statist. Soc. B 73 (2011) 3, sections 2 and 3.
+    .. [2] D. Foster and E. George, "The risk inflation criterion for multiple regression", Ann. Statist. 22 (1994)
+       1947.
 
     Examples
     --------
@@ -127,7 +134,7 @@ def reml(
     >>> fit.edf.round(2)
     array([1., 0.])
     """
-    criterion = _Criterion(normal, np.asarray(groups), scale)
+    criterion = _Criterion(normal, np.asarray(groups), scale, rivals)
     strength = criterion.start(start)
     returns = np.zeros(len(strength), int)
     point = criterion.at(strength)
@@ -222,7 +229,7 @@ class _Point:
 class _Criterion:
     """Minus twice the log restricted likelihood as a function of the strengths."""
 
-    def __init__(self, normal: NormalMatrix, groups: NDArray[np.intp], scale: float | None) -> None:
+    def __init__(self, normal: NormalMatrix, groups: NDArray[np.intp], scale: float | None, rivals: int = 0) -> None:
         if normal.moment.shape[1] != 1:
             raise ValueError(f"normal must hold one response, got {normal.moment.shape[1]}")
         self.gram, self.moment, self.square = normal.gram, normal.moment[:, 0], float(normal.square[0])
@@ -230,6 +237,8 @@ class _Criterion:
         count = int(groups.max(initial=-1)) + 1
         self.free = int((groups < 0).sum())
         self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
+        self.rivals = max(count, rivals)
+        self.is_crowded = self.rivals > CROWDED * normal.rows
         self.degrees = max(normal.rows - self.free, 1.0)
         power = _by_group(groups, np.diag(self.gram), count)
         self.first = power / np.maximum(self.sizes, 1)
@@ -240,7 +249,7 @@ class _Criterion:
         # A group of zeros has nothing to give. The others start with a prior variance of their sum over the rows of
         # FIRST_SHARE of the residual's, which is small beside a curve and large beside its uncertainty.
         start_at = self.first * self.sizes / (FIRST_SHARE * (self.degrees + 1))
-        strength = np.where(self.first > 0, start_at, np.inf)
+        strength = np.where((self.first > 0) & (not self.is_crowded), start_at, np.inf)
         if start is not None:
             given = np.asarray(start, float)[: len(strength)]
             known = ~np.isnan(given) & (self.first[: len(given)] > 0)
@@ -324,7 +333,10 @@ class _Criterion:
         trace = _by_group(group, np.maximum(left, 0), count)
         power = _by_group(group, score**2, count) / point.dispersion
         # What the other columns explain to rounding has nothing left to add.
-        wanted = waiting & (power > trace * (1 + 1e-6)) & (trace > 1e-9 * self.first * self.sizes)
+        excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, 1e-300), 0.0)
+        wanted = waiting & (excess > (2 * np.log(self.rivals + 1) if self.is_crowded else 1 + 1e-6))
+        if self.is_crowded:
+            wanted &= excess >= np.sort(excess * wanted)[-ENTRIES:][0]
         back[wanted] = trace[wanted] / RETURNED
         return back
 

@@ -58,7 +58,7 @@ def rank_pairs(
     policy = AdditivePolicy() if policy is None else policy
     bins = policy.pair_bins
     least = max(policy.quadrant_rows * float(weight[weight > 0].mean()), policy.quadrant_share * float(weight.sum()))
-    codes = {j: _bins(x[:, j], bins) for j in inputs}
+    codes = {j: bins_of(x[:, j], bins) for j in inputs}
     weighted = weight * residual
     ranked = []
     for pair in combinations(inputs, 2):
@@ -71,7 +71,7 @@ def rank_pairs(
     return sorted(ranked, key=lambda each: (-each[0], each[1]))
 
 
-def _bins(x: Array, bins: int) -> NDArray[np.intp]:
+def bins_of(x: Array, bins: int) -> NDArray[np.intp]:
     """Return the bin of each value: cuts at quantiles, or between neighbours where values are few."""
     distinct = np.unique(x)
     if len(distinct) <= bins:
@@ -190,7 +190,7 @@ def choose_pairs(
 
 def _candidates(design: Design, solution: Solution) -> list[int]:
     """Return the inputs whose pairs are ranked: all, or those with the largest effects."""
-    inputs = [j for j, column in enumerate(design.inputs) if column.distinct > 1]
+    inputs = [j for j, curves in enumerate(design.curves) if curves.kinds]
     most = design.policy.pair_inputs
     if len(inputs) <= most:
         return inputs

@@ -106,7 +106,15 @@ def estimate(
     while True:
         keep = ranks < most[groups]
         part = normal if keep.all() else normal.columns(keep)
-        fit = reml(part, groups[keep], start, scale, tolerance=policy.tolerance, steps=policy.steps)
+        fit = reml(
+            part,
+            groups[keep],
+            start,
+            scale,
+            tolerance=policy.tolerance,
+            steps=policy.steps,
+            rivals=design.rivals,
+        )
         held = np.bincount(groups[~keep] + 1, minlength=count + 1)[1:]
         more = (fit.edf > most[:count] / 2) & (held > 0)
         if not more.any():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -56,6 +58,8 @@ class Design:
         Whether margins have as many intervals as the rows warrant, or the fewest.
     constraints : Constraints, optional
         What the model must obey.
+    levels : tuple of tuple of int
+        Inputs that are the indicators of one category each.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Design:
     pairs: tuple[PairPart, ...]
     fine: bool = True
     constraints: Constraints | None = None
+    levels: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def from_rows(
@@ -86,6 +91,8 @@ class Design:
         policy: AdditivePolicy | None = None,
         groups: Sequence[Sequence[int]] = (),
         constraints: Constraints | None = None,
+        *,
+        is_bare: bool = False,
     ) -> Design:
         """Choose knots and functions from the rows; no responses are seen.
 
@@ -101,6 +108,8 @@ class Design:
             Columns that are the indicators of one category each; they share one ridge, as a random effect.
         constraints : Constraints, optional
             What the model must obey.
+        is_bare : bool
+            Whether to leave all curves out, see `with_curves`.
         """
         policy = AdditivePolicy() if policy is None else policy
         counted = weight > 0
@@ -109,24 +118,44 @@ class Design:
         total = float(weight.sum())
         intervals = policy.intervals(total)
         columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
-        levels = {j: number for number, members in enumerate(groups) for j in members}
-        curved = sum(column.distinct > 2 for column in columns)
-        most = policy.wiggly(curved)
+        empty = Curves(np.zeros((intervals + DEGREE, 0)), ())
+        levels = tuple(tuple(int(j) for j in members) for members in groups)
+        bare = cls(
+            policy, columns, (empty,) * len(columns), np.array([-1]), (), total, {}, (), True, constraints, levels
+        )
+        return bare if is_bare else bare.with_curves(range(len(columns)), x, weight)
+
+    def with_curves(self, inputs: Iterable[int], x: Array, weight: Array) -> Design:
+        """Return the design with the curves of these inputs and no others, and without pairs.
+
+        Parameters
+        ----------
+        inputs : iterable of int
+            Inputs; constant ones have no curve.
+        x, weight : ndarray
+            The rows and weights of `from_rows`.
+        """
+        counted = weight > 0
+        if not counted.all():
+            x, weight = x[counted], weight[counted]
+        policy, constraints = self.policy, self.constraints
+        chosen = {j for j in inputs if self.inputs[j].distinct > 1}
+        most = policy.wiggly(sum(self.inputs[j].distinct > 2 for j in chosen))
+        levels = {j for members in self.levels for j in members}
         curves = []
-        for j, column in enumerate(columns):
+        for j, column in enumerate(self.inputs):
+            if j not in chosen:
+                curves.append(Curves(np.zeros((len(column.knots) - DEGREE - 1, 0)), ()))
+                continue
+            gram = spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
             if j in levels and column.distinct == 2:
-                curves.append(
-                    _level(column, spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0], total)
-                )
-            elif column.distinct == 1:
-                curves.append(Curves(np.zeros((intervals + DEGREE, 0)), ()))
+                curves.append(_level(column, gram, self.rows))
             else:
-                gram = spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
-                own = curves_of(column, gram, total, most, policy)
+                own = curves_of(column, gram, self.rows, most, policy)
                 is_line = constraints is not None and j in constraints.linear
                 curves.append(Curves(own.change[:, :1], own.kinds[:1]) if is_line else own)
-        numbers, labels = _main_groups(curves, groups)
-        return cls(policy, columns, tuple(curves), numbers, labels, total, {}, (), constraints=constraints)
+        numbers, labels = _main_groups(curves, self.levels)
+        return replace(self, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
 
     @property
     def knots(self) -> Array:
@@ -141,7 +170,18 @@ class Design:
     @property
     def mains(self) -> int:
         """Number of columns of the constant and the curves."""
-        return 1 + sum(curves.change.shape[1] for curves in self.curves)
+        return self._starts[-1]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """First column of each input, and the first one after all."""
+        return list(accumulate((curves.change.shape[1] for curves in self.curves), initial=1))
+
+    @property
+    def rivals(self) -> int:
+        """Number of groups that the design would have with the curves of all inputs."""
+        mains = sum(min(column.distinct - 1, 3) for column in self.inputs)
+        return mains + sum(" x " in kind for kind, _ in self.labels)
 
     @property
     def ranks(self) -> NDArray[np.intp]:
@@ -162,7 +202,7 @@ class Design:
         out = np.empty((len(x), len(self.groups)))
         out[:, 0] = 1
         place, size = 1, self.knots.shape[1] - DEGREE - 1
-        used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1]]
+        used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1] or j in self.margins]
         margins: dict[int, Array] = {}
         if used:
             first, values = active(x[:, used], self.knots[used])
@@ -224,8 +264,7 @@ class Design:
 
     def columns_of(self, j: int) -> slice:
         """Return the columns of the curve of input j."""
-        start = 1 + sum(curves.change.shape[1] for curves in self.curves[:j])
-        return slice(start, start + self.curves[j].change.shape[1])
+        return slice(self._starts[j], self._starts[j + 1])
 
     def columns_of_pair(self, number: int) -> slice:
         """Return the columns of pair `number`."""
