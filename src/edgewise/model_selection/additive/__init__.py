@@ -7,8 +7,8 @@ which pairs of inputs act together. Every choice stands in `policy`. Losses othe
 fitted by iteratively reweighted least squares in `reweighting`; `inference` tests the terms.
 """
 
+from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.fitting import fit_additive
 from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
 from edgewise.model_selection.additive.likelihood import RemlFit, reml

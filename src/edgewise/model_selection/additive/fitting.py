@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
+from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design, Pair
-from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.model_selection.additive.columns.constraints import constrained
 from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.constraints import constrained
 from edgewise.model_selection.additive.likelihood import RemlFit, reml
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
 

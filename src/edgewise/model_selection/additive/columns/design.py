@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.margins import Margin, PairPart, margin_of, purified
 from edgewise.model_selection.additive.columns.splines import (
     DEGREE,
@@ -23,7 +24,6 @@ from edgewise.model_selection.additive.columns.splines import (
     greville,
     spline_gram,
 )
-from edgewise.model_selection.additive.constraints import Constraints
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
 

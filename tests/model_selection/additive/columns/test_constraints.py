@@ -7,7 +7,7 @@ from scipy.optimize import LinearConstraint, minimize
 
 from edgewise.errors import InputError
 from edgewise.model_selection.additive import Constraints, FamilySolver, fit_additive
-from edgewise.model_selection.additive.constraints import inequalities, least_change
+from edgewise.model_selection.additive.columns.constraints import inequalities, least_change
 from edgewise.model_selection.additive.families import Poisson
 
 SLACK = 1e-9
