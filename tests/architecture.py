@@ -30,7 +30,7 @@ INNER_RANKS = {
         {"penalties"},
         {"problems"},
         {"jacobian"},
-        {"methods", "grids", "cost"},
+        {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
         {"smoothing", "uncertainty"},
     ),

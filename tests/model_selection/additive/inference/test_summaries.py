@@ -6,7 +6,8 @@ from scipy import integrate, stats
 
 from edgewise.model_selection.additive import FamilySolver, fit_additive
 from edgewise.model_selection.additive.families import Bernoulli, Cox, Multinomial, Poisson
-from edgewise.model_selection.additive.inference import AdditiveSummary, _tail, smooth_test, summarise
+from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
+from edgewise.model_selection.additive.inference.wald import _tail, smooth_test
 
 
 def sampled(rows, seed=0):

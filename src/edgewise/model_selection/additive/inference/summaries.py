@@ -1,4 +1,4 @@
-"""Tests of the terms of an additive model, and the summary that mgcv prints (`summarise`).
+"""The summary of an additive model that R's mgcv prints: all terms with their tests, and the fit (`summarise`).
 
 References
 ----------
@@ -19,14 +19,13 @@ import numpy as np
 from edgewise.checks import check_names
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.families import Family, Gaussian
+from edgewise.model_selection.additive.inference.wald import SEEN, smooth_test
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix
 from edgewise.model_selection.additive.reweighting import null_deviance, working_normal
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
-SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data; a choice above rounding
-NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; a choice, ten digits
 SMALLEST_P = 2e-16  # that is printed, as R does
 NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
 
@@ -219,95 +218,6 @@ def summarise(
         scale_known=family.scale is not None,
         rows=rows,
     )
-
-
-def smooth_test(
-    coef: np.ndarray, covariance: np.ndarray, gram: np.ndarray, rank: float, residual_df: float | None
-) -> tuple[float, float]:
-    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1]_.
-
-    Parameters
-    ----------
-    coef : ndarray of shape (q,)
-        Coefficients of the term.
-    covariance : ndarray of shape (q, q)
-        Their Bayesian covariance.
-    gram : ndarray of shape (q, q)
-        X'WX of the term's columns: the term at the rows has the squared length coef' gram coef.
-    rank : float
-        Degrees of freedom of the test.
-    residual_df : float or None
-        Degrees of freedom of the estimated scale; None where the scale is known.
-
-    Returns
-    -------
-    statistic : float
-        Divided by the rank for an F test.
-    p_value : float
-        Mean of those of the two statistics between which the choice is arbitrary, as in mgcv.
-    """
-    values, vectors = np.linalg.eigh(gram)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    spread = root @ covariance @ root
-    values, vectors = np.linalg.eigh((spread + spread.T) / 2)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    seen = int((values > SEEN * max(values[0], 1e-300)).sum())
-    if not seen:
-        return 0.0, 1.0
-    along = vectors[:, :seen].T @ (root @ coef) / np.sqrt(values[:seen])
-    whole = int(np.floor(rank))
-    part = rank - whole
-    if whole + (part > 0) > seen:
-        whole, part = seen, 0.0
-    if whole == 0:
-        statistic = float(along[0] ** 2)
-        return statistic, _tail(statistic, np.ones(1), residual_df)
-    if part < 1e-8:
-        statistic = float(along[:whole] @ along[:whole])
-        return _per_rank(statistic, whole, residual_df), _tail(statistic, np.ones(whole), residual_df)
-    # The last full and the fractional direction share a 2 x 2 matrix with trace 1 + part and determinant part^2 ...
-    cross = np.sqrt(part * (1 - part) / 2)
-    last = along[whole - 1 : whole + 1]
-    sure = float(along[: whole - 1] @ along[: whole - 1])
-    statistics = [sure + float(last[0] ** 2 + part * last[1] ** 2 + 2 * s * cross * last[0] * last[1]) for s in (1, -1)]
-    # ... and these eigenvalues, equation 5 of the paper.
-    total = 1 + part
-    high = (total + np.sqrt(total * (2 - total))) / 2
-    weights = np.r_[np.ones(whole - 1), high, total - high]
-    p_value = float(np.mean([_tail(each, weights, residual_df) for each in statistics]))
-    return _per_rank(statistics[0], rank, residual_df), p_value
-
-
-def _per_rank(statistic: float, rank: float, residual_df: float | None) -> float:
-    return statistic if residual_df is None else statistic / rank
-
-
-def _tail(statistic: float, weights: np.ndarray, residual_df: float | None) -> float:
-    """Probability that a sum of weighted squares of normal variables, the first weights being 1, is larger.
-
-    With an estimated scale the sum is divided by an independent chi-square variable over its degrees of freedom. The
-    sum is a chi-square variable of all degrees of freedom times an independent weight, the mean of the weights under a
-    uniform direction, in which the share of the last two squares is Beta(1, (k - 2) / 2) and their angle uniform; so
-    the probability is a mean of chi-square, or F, probabilities, without cancellation in the tail.
-    """
-    from scipy.special import chdtrc, fdtrc  # imported late: `import edgewise` stays light
-
-    k = len(weights)
-    if statistic <= 0:
-        return 1.0
-    mean, mass = np.ones((1, 1)), np.ones((1, 1))
-    if k >= 2 and not (weights == 1).all():
-        nodes, shares = np.polynomial.legendre.leggauss(NODES)
-        nodes, shares = (nodes + 1) / 2, shares / 2
-        two = np.ones(NODES) if k == 2 else 1 - (1 - nodes) ** (2 / (k - 2))
-        angle = np.cos(np.pi * nodes / 2) ** 2
-        pull = (weights[-2] - 1) * angle + (weights[-1] - 1) * (1 - angle)
-        mean, mass = 1 + np.outer(two, pull), np.outer(shares, shares)
-    if residual_df is None:
-        tail = chdtrc(k, statistic / mean)
-    else:
-        tail = fdtrc(k, residual_df, statistic / (k * mean))
-    return float((mass * tail).sum())
 
 
 class _Normal:

@@ -1,0 +1,10 @@
+"""What an additive model says beyond its predictions: tests of its terms, and how much noise a row has.
+
+`summaries` tests every term (`wald`) and measures the fit as R's mgcv does; `variance` learns the noise of each row
+from held-out residuals.
+"""
+
+from edgewise.model_selection.additive.inference.summaries import AdditiveSummary, TermTest, summarise
+from edgewise.model_selection.additive.inference.variance import fit_noise_curves
+
+__all__ = ["AdditiveSummary", "TermTest", "fit_noise_curves", "summarise"]

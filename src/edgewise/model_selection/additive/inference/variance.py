@@ -1,0 +1,103 @@
+"""How much noise each row has: an additive model of the squared held-out residuals (`fit_noise_curves`)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from edgewise.model_selection.additive.families import Gamma
+from edgewise.model_selection.additive.fitting import fit_additive
+from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.reweighting import FamilySolver
+from edgewise.train.noise_curves import NoiseCurves
+
+FEWEST_RESIDUALS = 50  # a choice: with fewer, the standard error of a log variance is over 0.2 without any curve
+MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction; a choice for the cost on wide tables
+RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared; a choice
+SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share; a choice
+
+
+def fit_noise_curves(
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    policy: AdditivePolicy | None = None,
+) -> NoiseCurves | None:
+    """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
+
+    The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance times
+    a chi-square variable with one degree of freedom, which is a gamma variable [1]_ [2]_. Curves that REML removes have
+    no influence, so noise of one size stays of one size.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, in)
+        Rows.
+    prediction, residuals : ndarray of shape (N, m)
+        Predictions of models that did not see the row, and the targets less these predictions.
+    weight : ndarray of shape (N,)
+        Weights, which count repeats.
+    policy : AdditivePolicy, optional
+        Choices of the additive model.
+
+    Returns
+    -------
+    NoiseCurves or None
+        None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
+
+    References
+    ----------
+    .. [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
+    .. [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((500, 2))
+    >>> residuals = np.exp(x[:, :1]) * rng.standard_normal((500, 1))
+    >>> curves = fit_noise_curves(x, np.zeros((500, 1)), residuals, np.ones(500))
+    >>> low, high = curves.std(torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64), torch.zeros(2, 1)).ravel()
+    >>> bool(1.8 < high / low < 2.8)  # the truth is 2.2
+    True
+    """
+    mean = np.average(residuals**2, axis=0, weights=weight)
+    if len(x) < FEWEST_RESIDUALS or not (mean > 0).all():
+        return None
+    squares = np.maximum(residuals**2, SMALLEST_SQUARE * mean)
+    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
+    models = []
+    for output in range(residuals.shape[1]):
+        rows = np.column_stack([x[:, inputs], prediction[:, output]])
+        solver = FamilySolver(Gamma())
+        model = fit_additive(rows, squares[:, output] / mean[output], weight, family=solver, pairs=(), policy=policy)
+        models.append((model, model.predict_link(rows)[:, 0]))
+    if all(np.ptp(log) == 0 for _, log in models):
+        return None
+    knots, coef, limits, ends = [], [], [], []
+    for (model, log), scale in zip(models, mean, strict=True):
+        curves, constant = model.design.spline_coef(model.coef)
+        half = curves[:, :, 0] / 2  # the deviation is the root of the variance
+        half[-1] += (constant[0] + np.log(scale)) / 2  # B-splines sum to 1, so a constant is a constant coefficient
+        knots.append(model.design.knots)
+        coef.append(half)
+        limits.append(model.limits)
+        ends.append((np.array([log.min(), log.max()]) + np.log(scale)) / 2)
+    tensors = (torch.from_numpy(np.ascontiguousarray(np.stack(part))) for part in (knots, coef, limits, ends))
+    return NoiseCurves(torch.from_numpy(inputs), *tensors)
+
+
+def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Positions, ascending, of the inputs whose bins differ most in the mean of a target; all if they are few."""
+    if x.shape[1] <= MOST_NOISE_INPUTS:
+        return np.arange(x.shape[1])
+    spread = np.zeros(x.shape[1])
+    centred = target - np.average(target, weights=weight)
+    for j, column in enumerate(x.T):
+        cuts = np.unique(np.quantile(column, np.arange(1, RANKING_BINS) / RANKING_BINS))
+        place = np.searchsorted(cuts, column)
+        mass = np.bincount(place, weight, len(cuts) + 1)
+        total = np.bincount(place, weight * centred, len(cuts) + 1)
+        seen = mass > 0
+        spread[j] = np.sum(total[seen] ** 2 / mass[seen]) / max(seen.sum() - 1, 1)
+    return np.sort(np.argsort(-spread, kind="stable")[:MOST_NOISE_INPUTS])
