@@ -1,4 +1,4 @@
-"""Runs the Python snippets of README.md and docs/guide.md and writes what they print below them.
+"""Runs the Python snippets of README.md and of the guides in docs and writes what they print below them.
 
 python tools/run_snippets.py [PAGE ...]
 
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md", ROOT / "docs" / "tables.md")
 SNIPPET = re.compile(r"```python\n(?P<code>.*?)```\n(?P<shown>\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 
 
