@@ -13,6 +13,7 @@ from tools.run_snippets import SNIPPET
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 BLOCKS = [match["code"] for match in SNIPPET.finditer(README)]
 
 
@@ -31,10 +32,16 @@ def test_code_runs(number, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", [README, GUIDE], ids=["README", "guide"])
+@pytest.mark.parametrize("page", [README, GUIDE, TABLES], ids=["README", "guide", "tables"])
 def test_snippets_that_print_have_their_output(page):
     for match in SNIPPET.finditer(page):
         assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), match["code"]
+
+
+@pytest.mark.slow
+def test_the_lecture_on_tables(tmp_path):
+    printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(TABLES)), tmp_path)
+    assert "as a KAN: (3, 1)" in printed
 
 
 @pytest.mark.slow
@@ -63,7 +70,7 @@ def test_measured_parts_are_the_stored_results(page):
     assert rendered(text) == text
 
 
-LINKED = [*PAGES, ROOT / "docs" / "guide.md", ROOT / "CONTRIBUTING.md"]
+LINKED = [*PAGES, ROOT / "docs" / "guide.md", ROOT / "CONTRIBUTING.md"]  # tables.md links to itself alone
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
-from edgewise.formulas.expression import evaluate, parse_expression
+from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
 
 SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4, "budget": 0.01}
 
@@ -48,6 +48,17 @@ def test_the_law_in_the_units_of_the_table(fitted):
     assert all(b < a * (1 + np.sqrt(2 / 40)) for a, b in pairwise(losses))  # none is longer and clearly worse
     assert all(torch.equal(value, state[name]) for name, value in fitted.model_.state_dict().items())
     np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+def test_indicators_stand_in_brackets_and_never_in_functions():
+    random = np.random.default_rng(0)
+    city, area = random.integers(0, 2, 200).astype(float), random.uniform(40, 200, 200)
+    y = area * (2 + city) * (1 + 0.05 * random.normal(size=200))
+    front = module.table_front(np.stack([area, city], 1), y, ["area", "city is Köln"], 1.0)
+    assert "[city is Köln]" in str(front.best.formula) and "`" not in str(front)
+    for entry in front:
+        parts = [part for part in walk(entry.formula.expression) if isinstance(part, Call | Power)]
+        assert all(used_variables(part) != [1] for part in parts)
 
 
 def test_sympy_and_places(fitted):

@@ -14,6 +14,7 @@ import torch
 from edgewise.checks import check_names
 from edgewise.discovery.assembly import pruned
 from edgewise.discovery.evidence import decided, origins
+from edgewise.discovery.features import has_two_values
 from edgewise.discovery.finder import ROUNDING_FLOOR, find_formula
 from edgewise.discovery.simple_forms import stepwise_sums
 from edgewise.errors import EdgewiseWarning, InputError
@@ -71,7 +72,7 @@ def table_front(
     """
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
-    names = check_names(names, X.shape[1])
+    names = _with_brackets(check_names(names, X.shape[1]), X)
     for column, size in (("y", np.abs(y).max()), *((names[k], size) for k, size in enumerate(np.abs(X).max(0)))):
         if size > 0 and not 1 / EXTREME < size < EXTREME:
             raise InputError(
@@ -110,6 +111,14 @@ def table_front(
         if estimator is not None:
             useful = with_fidelity(useful, lambda rows: estimator._outputs(rows)[:, 0], X)
         return choose_by_significance(replace(front, entries=tuple(useful)), X[rows], y[rows])
+
+
+def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:
+    """Names with Iverson's brackets around those of indicators: [city is Bonn] is 1 or 0."""
+    return tuple(
+        f"[{name}]" if " is " in name and not set(name) & set("[]`") and has_two_values(X[:, column]) else name
+        for column, name in enumerate(names)
+    )
 
 
 def _decided(entries: Iterable[FrontEntry], x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[FrontEntry]:
