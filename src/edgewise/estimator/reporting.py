@@ -29,6 +29,7 @@ from edgewise.report import ClassResult, ModelResult, Report, ReportContent, Rep
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
+    from edgewise.tables.columns import CategoryInput, NumberInput
 
 SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
 EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
@@ -94,7 +95,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training=training,
         versions=package_versions(),
         seed=seed,
-        cautions=[] if X is None else alike_sentences(codes, me.encoder_.columns),
+        cautions=[] if X is None else alike_sentences(codes, me.encoder_.inputs),
         **explanation_parts(explanation),
         **_formula_parts(model),
     )
@@ -279,18 +280,17 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     return rows
 
 
-def alike_sentences(codes: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Return a sentence for each pair of columns that are nearly the same, whose effects cannot be told apart."""
+def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
+    """Return a sentence for each pair of numbers that are nearly the same, whose effects cannot be told apart."""
     known = codes[~np.isnan(codes).any(axis=1)]
-    moving = [i for i in range(codes.shape[1]) if len(known) > 2 and np.ptp(known[:, i]) > 0]
+    moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]
     if len(moving) < 2:
         return []
     correlation = np.triu(np.corrcoef(known[:, moving], rowvar=False), 1)
-    places = np.argwhere(np.abs(correlation) >= ALIKE)
     return [
-        f"{names[moving[i]]} and {names[moving[j]]} are nearly the same (correlation {correlation[i, j]:.2f}): how an "
-        "effect is divided between them is uncertain."
-        for i, j in places[:5]
+        f"{columns[moving[i]].name} and {columns[moving[j]].name} are nearly the same (correlation "
+        f"{correlation[i, j]:.2f}): how an effect is divided between them is uncertain."
+        for i, j in np.argwhere(np.abs(correlation) >= ALIKE)[:5]
     ]
 
 

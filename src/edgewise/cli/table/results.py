@@ -9,24 +9,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.model import prediction_columns
-from edgewise.cli.shared.model_figures import effects_figure, first_layer_figure
+from edgewise.cli.shared.model_figures import with_columns
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
 from edgewise.cli.shared.source import columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.compare.baselines import BaselineResult, paired_error
 from edgewise.estimator import KANClassifier, KANRegressor, save_estimator
-from edgewise.estimator.reporting import alike_sentences, explanation_parts
+from edgewise.estimator.reporting import (
+    alike_sentences,
+    explained,
+    explanation_figures,
+    explanation_parts,
+    network_figures,
+)
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation
-from edgewise.plot import confusion, formula_front, network_diagram, parity, share_dots, training_history
+from edgewise.plot import confusion, formula_front, parity
 from edgewise.report import (
     ClassResult,
     ModelResult,
@@ -88,12 +94,21 @@ class FitResults:
         rows = self.prepared.train
         return self.prepared.X[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
 
+    def of_columns(self) -> KANRegressor | KANClassifier:
+        """Return the estimator as one of the columns of the table, where a category is one input."""
+        model = with_columns(self.trained.estimator, self.prepared.encoder, self.figure_rows())
+        return cast("KANRegressor | KANClassifier", self.kept("of columns", lambda: model))
+
     def ranked_inputs(self) -> list[tuple[str, float]]:
         """Return the names of the inputs and by how much each moves a prediction on average, the strongest first."""
-        with np.errstate(invalid="ignore", over="ignore"):  # predictions of huge targets may overflow
-            scores = mean_contributions(self.trained.estimator._outputs, self.figure_rows()).tolist()
-        pairs = zip(self.prepared.encoder.feature_names, scores, strict=True)
-        return sorted(pairs, key=lambda pair: -pair[1])
+
+        def ranked() -> list[tuple[str, float]]:
+            model = self.of_columns()
+            with np.errstate(invalid="ignore", over="ignore"):  # predictions of huge targets may overflow
+                sizes = mean_contributions(model._predicted, model.background_).tolist()
+            return sorted(zip(model.encoder_.columns, sizes, strict=True), key=lambda pair: -pair[1])
+
+        return cast("list[tuple[str, float]]", self.kept("ranking", ranked))
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` gives, computed once for these results and those that are made of them by `replace`."""
@@ -235,7 +250,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     """Return the content of the report, with or without its figures."""
     job, prepared, trained = results.job, results.prepared, results.trained
     estimator, target = trained.estimator, prepared.target
-    config, count = estimator.model_.config, len(prepared.encoder.feature_names)
+    config, count = estimator.model_.config, len(prepared.encoder.columns)
     explanation = results.kept("explanation", lambda: explain_rows(results)) if figures else None
     listed = None if results.formulas is None else results.formulas.formulas
     predicted = f"{len(prepared.labels)} classes of {target!r}" if prepared.labels else repr(target)
@@ -282,7 +297,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         notes=results.notes,
         training=training,
         versions=versions(),
-        cautions=alike_sentences(results.figure_rows(), prepared.encoder.feature_names),
+        cautions=alike_sentences(results.of_columns().background_, prepared.encoder.inputs),
         command=job.command,
         seed=job.seed,
     )
@@ -304,15 +319,8 @@ def class_results(results: FitResults) -> list[ClassResult]:
 
 def explain_rows(results: FitResults) -> GlobalExplanation | None:
     """Explain the predictions of the training rows; None where the inputs are constant or the shares overflow."""
-    X, estimator = results.figure_rows(), results.trained.estimator
-    if not np.ptp(X, axis=0).any():
-        return None
-    outputs = [results.prepared.target]
-    if isinstance(estimator, KANClassifier):
-        outputs = [str(label) for label in estimator.classes_]
-    with np.errstate(invalid="ignore", over="ignore"):
-        explanation = estimator.explain_global(X, names=results.prepared.encoder.feature_names, outputs=outputs)
-    return explanation if np.isfinite(explanation.local.shares).all() else None
+    model = results.of_columns()
+    return explained(model, model.background_)
 
 
 def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
@@ -328,9 +336,8 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 
 def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
     """Draw the figures of the KAN alone."""
-    prepared, estimator = results.prepared, results.trained.estimator
-    names, labels, target = prepared.encoder.feature_names, prepared.labels, prepared.target
-    X, outputs = results.figure_rows(), [str(label) for label in labels] or [target]
+    prepared, model = results.prepared, results.of_columns()
+    labels = prepared.labels
     truth, prediction = prepared.y[prepared.test], results.trained.prediction
     figures = []
     if not labels:
@@ -338,13 +345,5 @@ def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> l
     elif len(labels) <= MOST_CLASSES:
         classes = list(np.array(labels, dtype=prepared.y.dtype))
         figures.append(ReportFigure("confusion", confusion(truth, prediction, classes=classes)))
-    figures.append(ReportFigure("effects", effects_figure(estimator, X, names, target)))
-    if explanation is not None:
-        figures.append(ReportFigure("shares", share_dots(explanation.local)))
-    diagram = network_diagram(estimator.model_, estimator.trace(X), names=names, outputs=outputs)
-    figures.append(ReportFigure("network", diagram))
-    figures.append(ReportFigure("edges", first_layer_figure(estimator, X, names, outputs, bands=True)))
-    if any(math.isfinite(record.loss) for record in estimator.report_.history):
-        loss = "cross-entropy" if labels else "mean squared error (scaled)"
-        figures.append(ReportFigure("history", training_history(estimator.report_, loss_name=loss)))
+    figures += [*explanation_figures(model, model.background_, explanation), *network_figures(model)]
     return figures
