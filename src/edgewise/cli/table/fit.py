@@ -151,7 +151,7 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     for sentence in comparison_sentences(replace(content, models=content.models[:1])):
         screen.always(sentence, "bold")
     screen.say()
-    screen.say("Strongest inputs, by attribution score", style="bold")
+    screen.say("Strongest inputs, and by how much each moves a prediction on average", style="bold")
     screen.table(input_table(results.ranked_inputs()))
     screen.say()
 

@@ -77,7 +77,7 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
 
 def _search_for_table(job: FormulaJob, prepared: PreparedTable, screen: Screen) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
-    front = table_front(prepared.X, prepared.y, prepared.encoder.feature_names, job.time_limit)
+    front = table_front(prepared.X, prepared.y, prepared.encoder.columns_only.formula_names, job.time_limit)
     formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
     return {"": replace(formulas, encoder=prepared.encoder)}
 

@@ -195,7 +195,7 @@ def find_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel) -
     start = time.perf_counter()
     X, y = prepared.X[prepared.train], prepared.y[prepared.train]
     with collect_warnings():
-        front = table_front(X, y, prepared.encoder.feature_names, job.formulas, estimator)
+        front = table_front(X, y, prepared.encoder.columns_only.formula_names, job.formulas, estimator)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
