@@ -28,6 +28,16 @@ def kan(task, X, y, seed):
     return _predict(task, model)
 
 
+def core(task, X, y, seed):
+    """The additive core alone: REML with the pairs that it chooses, without choice of a loss and without hidden nodes."""
+    from edgewise.model_selection.additive import fit_additive
+
+    if task == "classification":
+        raise TooLargeError("the core alone is for regression")
+    model = fit_additive(X, y)
+    return lambda rows: (model.predict_link(rows).ravel(), None, None)
+
+
 def linear(task, X, y, seed):
     """Ridge or logistic regression, its strength chosen by five folds."""
     from edgewise.compare.baselines import SplitTable, fit_linear
@@ -147,6 +157,7 @@ def _predict(task, model):
 MODELS = {  # cheap ones first
     "linear": linear,
     "KAN": kan,
+    "core": core,
     "pyGAM": pygam,
     "boosting": boosting,
     "CatBoost": catboost,
@@ -156,6 +167,7 @@ MODELS = {  # cheap ones first
 PACKAGES = {
     "linear": ("scikit-learn",),
     "KAN": ("edgewise", "torch"),
+    "core": ("edgewise",),
     "pyGAM": ("pygam",),
     "boosting": ("lightgbm",),
     "CatBoost": ("catboost",),
