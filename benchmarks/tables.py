@@ -74,7 +74,7 @@ def warm(model: str) -> None:
     import_like(tiny)
 
 
-def run(half: str, models: list[str], names: list[str], seed: int, quick: bool) -> None:
+def run(half: str, models: list[str], names: list[str], seed: int, quick: bool, limit: float) -> None:
     path, known = RESULTS / f"tables_{half}.jsonl", read(half)
     RESULTS.mkdir(exist_ok=True)
     here = machine()
@@ -91,7 +91,7 @@ def run(half: str, models: list[str], names: list[str], seed: int, quick: bool) 
                 warm(model)
                 warmed = True
             train, test = list(table.folds(FOLDS, seed))[fold]
-            result, error, peak = isolated(partial(fitted, model, table, train, test, seed), LIMIT)
+            result, error, peak = isolated(partial(fitted, model, table, train, test, seed), limit)
             if error and error.startswith("TooLargeError"):
                 continue
             row = {"table": name, "fold": fold, "model": model, "seed": seed, "task": table.task}
@@ -117,7 +117,7 @@ def loaded(half: str, names: list[str], quick: bool) -> dict:
                 continue
             if not quick or len(table.X) <= QUICK_ROWS:
                 tables[entry.name] = table
-    return tables
+    return dict(sorted(tables.items(), key=lambda item: item[1].X.size))  # small ones first
 
 
 def main() -> None:
@@ -126,6 +126,7 @@ def main() -> None:
     options.add_argument("--models", default=",".join(tables_models.MODELS), help="separated by commas")
     options.add_argument("--tables", default="", help="names, separated by commas; default all")
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--limit", type=float, default=LIMIT, help="most CPU seconds of a fit")
     options.add_argument("--quick", action="store_true", help="one fold of the small tables")
     options.add_argument("--summary", action="store_true", help="print the stored rows of the half and measure nothing")
     options.add_argument("--figure", type=Path, help="with --summary: write this figure")
@@ -150,7 +151,7 @@ def main() -> None:
     else:
         names = [name for name in chosen.tables.split(",") if name]
         for half in halves:
-            run(half, models, names, chosen.seed, chosen.quick)
+            run(half, models, names, chosen.seed, chosen.quick, chosen.limit)
 
 
 if __name__ == "__main__":

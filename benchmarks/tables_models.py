@@ -29,13 +29,25 @@ def kan(task, X, y, seed):
 
 
 def core(task, X, y, seed):
-    """The additive core alone: REML with the pairs that it chooses, without choice of a loss and without hidden nodes."""
+    """The additive core alone: REML with the pairs that it chooses, with squares or logistic loss, no hidden nodes."""
     from edgewise.model_selection.additive import fit_additive
+    from edgewise.model_selection.additive.families import Bernoulli, Multinomial
+    from edgewise.model_selection.additive.reweighting import FamilySolver
 
-    if task == "classification":
-        raise TooLargeError("the core alone is for regression")
-    model = fit_additive(X, y)
-    return lambda rows: (model.predict_link(rows).ravel(), None, None)
+    if task == "regression":
+        model = fit_additive(X, y)
+        return lambda rows: (model.predict_link(rows).ravel(), None, None)
+    classes, codes = np.unique(y, return_inverse=True)
+    family = Bernoulli() if len(classes) == 2 else Multinomial(len(classes))
+    model = fit_additive(X, codes, family=FamilySolver(family))
+
+    def predict(rows):
+        eta = model.predict_link(rows)
+        share = family.mean(eta.ravel() if len(classes) == 2 else eta)
+        shares = np.stack([1 - share, share], 1) if len(classes) == 2 else share
+        return classes[shares.argmax(1)], shares, classes
+
+    return predict
 
 
 def linear(task, X, y, seed):
