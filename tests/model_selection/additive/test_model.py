@@ -66,6 +66,12 @@ def test_flat_extrapolation_is_constant_beyond_the_rows():
     np.testing.assert_array_equal(model.predict_link(ends), model.predict_link(ends + np.array([[-1.0], [1.0]])))
 
 
+def test_one_row_far_out_does_not_make_a_long_continuation():
+    x = np.append(np.linspace(0, 1, 400), 50.0)[:, None]
+    low, high = fit_additive(x, x[:, 0], pairs=()).limits[0]
+    assert high < 50.2 and low > -0.2
+
+
 def test_effects_add_up_to_the_prediction(model):
     model, x = model
     total = model.coef[0] + sum(model.effect(j, x[:, j])[0] for j in range(5))

@@ -1,10 +1,11 @@
 """Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from edgewise.model_selection.additive import reweighting
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Cox,
@@ -192,6 +193,22 @@ def test_separated_classes_end_with_finite_coefficients(classes):
     mean = fit.family.mean(fit.eta)
     right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
     assert right.mean() > 0.95
+
+
+def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
+    """Where new strengths make the old coefficients expensive, the deviance may still not exceed the constant's."""
+    z = np.linspace(-1, 1, 60)
+    x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
+    state = reweighting._State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), reweighting.IrlsPolicy())
+    state.round(choose=True)
+    wild = replace(state.fits[0], coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
+    monkeypatch.setattr(reweighting, "estimate", lambda *arguments: wild)
+    monkeypatch.setattr(reweighting, "with_strengths", lambda *arguments: wild)
+    state.coefs[0] = [0.0, 1000.0, 0.0]
+    state.eta = x @ state.coefs.T
+    most = max(state.deviance(), state.null_deviance)
+    state.round(choose=True)
+    assert state.deviance() <= most * (1 + 1e-9)
 
 
 def test_noise_alone_loses_its_columns(table):
