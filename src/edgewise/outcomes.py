@@ -162,8 +162,10 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h" + (f" {10 * tens} min" if tens else "")
 
 
-def clock_text(progress: Progress) -> str:
+def clock_text(progress: Progress, *, bounded: bool = True) -> str:
     """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so.
+
+    The bound is left out unless `bounded`.
 
     Examples
     --------
@@ -172,7 +174,7 @@ def clock_text(progress: Progress) -> str:
     """
     minutes, seconds = divmod(int(progress.seconds), 60)
     text = f"{minutes}:{seconds:02d}"
-    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
+    if bounded and progress.share > 0 and progress.seconds >= PACE_SECONDS:
         text += f", at most {duration_text(progress.seconds_left)} more"
     return text
 

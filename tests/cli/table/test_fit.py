@@ -205,7 +205,7 @@ def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch
 
 
 @contextmanager
-def interrupting(screen, what):
+def interrupting(screen, what, **_):
     """A progress bar that is Ctrl-C at the third update of the stage `what`."""
 
     class Bar:
