@@ -341,8 +341,8 @@ class Design:
                 crosses[number] += weighted @ products
                 squares[number] += weight[part] @ products**2
         parts = []
-        for pair, (ra, rb), gram, cross, square in zip(pairs, widths, grams, crosses, squares, strict=True):
-            parts.append(purified(pair, (ra, rb), gram, cross, square))
+        for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
+            parts.append(purified(pair, (margins[pair[0]], margins[pair[1]]), gram, cross, square))
         return parts
 
 

@@ -25,13 +25,16 @@ class Margin:
     Parameters
     ----------
     change : ndarray
-        B-spline coefficients, (n, functions); the first function is straight in ranks.
+        B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks.
     covariance : ndarray
         Covariance over the rows, (functions, functions).
+    straight : int
+        Number of the straight functions, 1 or 2.
     """
 
     change: Array
     covariance: Array
+    straight: int
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,14 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)
-    straight = standardised(_level_ends(place[:, None], column.knots)[:, 0], mean, moments)[:, None]
+    averages = greville(column.knots)
+    ends = np.interp([low, high], np.arange(size), averages)
+    lines = _level_ends(np.stack([np.clip(averages, *ends), place], 1), column.knots)
+    raw, ranked = (standardised(line, mean, moments)[:, None] for line in lines.T)
     if column.distinct == 2:
-        return Margin(straight, np.ones((1, 1)))
+        return Margin(raw, np.ones((1, 1)), 1)
+    same = abs((raw.T @ moments @ ranked).item()) > policy.same_correlation
+    straight = raw if same else np.concatenate([raw, ranked], 1)
     intervals = min(intervals, column.distinct - 1, int(high - low))
     curved = _level_ends(_quadratics(place, intervals), column.knots)
     inner = curved.T @ moments @ curved
@@ -75,7 +83,7 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     line = line / np.sqrt((line.T @ inner @ line).item())
     wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
     change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
-    return Margin(change, change.T @ moments @ change)
+    return Margin(change, change.T @ moments @ change, straight.shape[1])
 
 
 def _level_ends(coef: Array, knots: Array) -> Array:
@@ -99,15 +107,15 @@ def _quadratics(place: Array, intervals: int) -> Array:
     return BSpline(knots, np.eye(intervals + 2), 2)(place)
 
 
-def purified(pair: Pair, widths: tuple[int, int], gram: Array, cross: Array, square: Array) -> PairPart:
+def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array) -> PairPart:
     """Return the columns of a pair, from sums over the rows.
 
     Parameters
     ----------
     pair : (int, int)
         The two inputs.
-    widths : (int, int)
-        Numbers of functions of their margins, ra and rb.
+    margins : (Margin, Margin)
+        Their margins, of ra and rb functions.
     gram : ndarray
         Sums of products of 1 and the margins, (1 + ra + rb, 1 + ra + rb).
     cross : ndarray
@@ -115,7 +123,7 @@ def purified(pair: Pair, widths: tuple[int, int], gram: Array, cross: Array, squ
     square : ndarray
         Sums of squares of these columns, (ra rb,).
     """
-    first, second = (np.minimum(np.arange(width), 1) for width in widths)
+    first, second = (np.arange(each.change.shape[1]) >= each.straight for each in margins)
     purifier = _least_squares(gram, cross)
     seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
     return PairPart(pair, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))
