@@ -21,4 +21,4 @@ LABELS = {
 if __name__ == "__main__":
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     model = KANRegressor().fit(X.rename(columns=LABELS), y.rename("progression"))
-    save(edge_curves(model, max_inputs=6), PICTURE, theme="auto")
+    save(edge_curves(model, X.rename(columns=LABELS), max_inputs=6), PICTURE, theme="auto")

@@ -16,8 +16,8 @@ def redraw(name: str) -> None:
         return
     for figure, draw in stored_outcome(RESULTS, name).figures.items():
         drawn = draw()
-        for end in (".svg", ".pdf"):
-            save(drawn, RESULTS / f"{name}-{figure}{end}")
+        save(drawn, RESULTS / f"{name}-{figure}.svg", theme="auto")
+        save(drawn, RESULTS / f"{name}-{figure}.pdf")
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
             from edgewise.plot import save
 
             drawn, path = draw(), store.path.with_name(f"{store.path.stem}-{figure}.svg")
-            save(drawn, path)
+            save(drawn, path, theme="auto")  # its colours follow the page it stands on
             save(drawn, path.with_suffix(".pdf"))
             screen.say(f"Wrote {path} and .pdf.")
     return outcome
