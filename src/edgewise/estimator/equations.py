@@ -161,7 +161,9 @@ def _candidates(
     if structured.best.loss > ROUNDING_FLOOR * structured.variance and estimator is not None:
         left = time_limit - (time.monotonic() - started)
         if left > NETWORK_SHARE * time_limit:
-            of_network, message, of_network_stopped = _network_formulas(estimator, x, y, names, left)
+            with warnings.catch_warnings():  # rows beyond the network's domain are as they were when it was trained
+                warnings.simplefilter("ignore", EdgewiseWarning)
+                of_network, message, of_network_stopped = _network_formulas(estimator, x, y, names, left)
             entries += of_network
             messages.append(message)
             if stopped == StopReason.CONVERGED:
