@@ -8,7 +8,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.reporting import alike_sentences, r2_with_error
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
-from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.tables.columns import NumberInput
 
 pandas = pytest.importorskip("pandas")
 SETTINGS = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
@@ -147,13 +147,3 @@ def test_columns_that_are_nearly_the_same_are_named():
     codes = np.stack([a, a + 1e-3 * np.cos(40 * a), np.cos(9 * a), np.zeros(50)], 1)
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, flag=False) for name in "abcd"])
     assert sentence.startswith("a and b are nearly the same (correlation 1.00)")
-
-
-def test_codes_of_inputs_are_those_that_made_them():
-    number = NumberInput("age", 30.0, flag=True)
-    codes = np.array([20.0, np.nan, 40.0])
-    np.testing.assert_array_equal(number.codes_of(number.inputs_of(codes)), codes)
-    for levels, missing in ((("a", "b", "c"), True), (("a", "b"), False), (("a",), True)):
-        category = CategoryInput("kind", levels, missing=missing, usual="a")
-        codes = np.array([*range(len(levels)), *([np.nan] if missing else [])], dtype=float)
-        np.testing.assert_array_equal(category.codes_of(category.inputs_of(codes)), codes)

@@ -11,12 +11,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
+from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.export import Units, to_c, to_onnx, to_program, to_python
@@ -156,7 +156,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         check_is_fitted(self)
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
 
-    def trace(self, X: ArrayLike) -> Trace:
+    def trace(self, X: Rows) -> Trace:
         """Return the inputs and outputs of every edge.
 
         Parameters

@@ -19,6 +19,7 @@ from sklearn.utils.validation import column_or_1d
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
+from edgewise.estimator.columns.reading import Rows
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 from edgewise.train.problems.classification import Classification
 
@@ -108,7 +109,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         self.class_weight = class_weight
 
     @torch.inference_mode(False)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose and train a network.
 
         Parameters
@@ -154,7 +155,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         self._train(problem, replace(settings, outputs=len(kept)), warm)
         return self
 
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
+    def decision_function(self, X: Rows) -> np.ndarray:
         """Return the logits.
 
         Parameters
@@ -169,7 +170,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         logits = self._logits(self._warned_codes(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+    def predict_proba(self, X: Rows) -> np.ndarray:
         """Predict the probabilities of the classes.
 
         Parameters
@@ -183,7 +184,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         return self._predicted(self._warned_codes(X))
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Rows) -> np.ndarray:
         """Predict the most probable class of each row.
 
         Parameters
@@ -197,7 +198,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows whose most probable class is theirs.
 
         Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
-from edgewise.estimator.columns.reading import RowReader
+from edgewise.estimator.columns.reading import RowReader, Rows
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
@@ -50,7 +49,7 @@ class RowExplainer(RowReader):
         return sizes / total if total > 0 else np.full(len(sizes), 1 / len(sizes))
 
     def explain_global(
-        self, X: ArrayLike, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
+        self, X: Rows, *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> GlobalExplanation:
         """Measure the importance, the effects and the interactions of the columns for the predictions.
 
@@ -93,8 +92,8 @@ class RowExplainer(RowReader):
 
     def explain_local(
         self,
-        X: ArrayLike,
-        background: ArrayLike | None = None,
+        X: Rows,
+        background: Rows | None = None,
         *,
         names: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
-from edgewise.estimator.columns.reading import ArrayFunction
+from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.tables.scaling import AffineScaling
@@ -125,7 +125,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     equations_: Front
 
     @torch.inference_mode(False)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose and train a network.
 
         Parameters
@@ -175,7 +175,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             del self.equations_
         return self
 
-    def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.
 
         Parameters
@@ -199,7 +199,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y = self._like_y(self._predicted(codes))
         return (y, self._like_y(self._deviation(codes) * self.target_scaling_.scale)) if return_std else y
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of explained variation R², the mean over several targets.
 
         Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.
@@ -217,7 +217,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
 
-    def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.
 
         The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
@@ -246,7 +246,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         normal = NormalDist().inv_cdf((1 + level) / 2)
         return self._interval(codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal))
 
-    def predict_band(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    def predict_band(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict a pointwise confidence band for the mean of y.
 
         The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
@@ -273,7 +273,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         codes = self._warned_codes(X)
         return self._interval(codes, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(codes, noise=False))
 
-    def edge_std(self, X: ArrayLike, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    def edge_std(self, X: Rows, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
         """Return the uncertainty of the edges of a layer as a function, for `edgewise.plot.edge_curves`.
 
         Parameters
@@ -312,7 +312,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self.error_bars_message_
 
     def fit_equations(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, names: Sequence[str] | None = None, time_limit: float = 60.0
+        self, X: Rows, y: ArrayLike | None = None, *, names: Sequence[str] | None = None, time_limit: float = 60.0
     ) -> Self:
         """Search for formulas and keep them as `equations_`.
 

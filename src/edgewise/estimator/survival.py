@@ -15,7 +15,7 @@ from torch import Tensor
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows
-from edgewise.estimator.columns.reading import NO_Y
+from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, read_columns
 from edgewise.estimator.concordance import concordance_index
 from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
@@ -132,7 +132,7 @@ class KANSurvival(KANEstimator):
         self.random_state = random_state
 
     @torch.inference_mode(False)
-    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the log hazard and the baseline.
 
         Parameters
@@ -213,7 +213,7 @@ class KANSurvival(KANEstimator):
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return predict_in_batches(self.model_, self._to_network(X)).numpy()
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Rows) -> np.ndarray:
         """Predict risk scores: the log hazard relative to that of a row of score 0.
 
         Parameters
@@ -227,7 +227,7 @@ class KANSurvival(KANEstimator):
         """
         return self._predicted(self._warned_codes(X))[:, 0]
 
-    def predict_cumulative_hazard_function(self, X: ArrayLike, return_array: bool = False) -> np.ndarray:
+    def predict_cumulative_hazard_function(self, X: Rows, return_array: bool = False) -> np.ndarray:
         """Predict the cumulative hazard of each row as a function of time.
 
         Parameters
@@ -242,7 +242,7 @@ class KANSurvival(KANEstimator):
         """
         return self._steps(np.exp(self.predict(X))[:, None] * self.baseline_hazard_, 0.0, return_array)
 
-    def predict_survival_function(self, X: ArrayLike, return_array: bool = False) -> np.ndarray:
+    def predict_survival_function(self, X: Rows, return_array: bool = False) -> np.ndarray:
         """Predict the probability of no event until each time, for each row.
 
         Parameters
@@ -265,7 +265,7 @@ class KANSurvival(KANEstimator):
         functions[:] = [StepFunction(self.unique_times_, row, before) for row in values]
         return functions
 
-    def score(self, X: ArrayLike, y: Any) -> float:
+    def score(self, X: Rows, y: Any) -> float:
         """Return Harrell's concordance index of the risk scores, see `concordance_index`.
 
         Parameters

@@ -89,11 +89,6 @@ class NumberInput:
         parts = [np.where(missing, self.median, codes)] * self.value + [missing.astype(np.float64)] * self.flag
         return np.stack(parts, axis=1)
 
-    def codes_of(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the numbers, (n_rows,), NaN where missing, for inputs that `inputs_of` returned."""
-        values = inputs[:, 0] if self.value else np.full(len(inputs), self.median)
-        return np.where(inputs[:, -1] == 1, np.nan, values) if self.flag else values.copy()
-
     def text(self, code: float) -> str:
         """Return one value as people write it."""
         if np.isnan(code):
@@ -194,11 +189,6 @@ class CategoryInput:
         place = np.where(self.unknown(codes), usual, np.where(missing, count - 1, codes)).astype(np.int64)
         table_of_states = np.eye(count)
         return table_of_states[:, 1:][place] if count == 2 else table_of_states[place]
-
-    def codes_of(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the position of each level, (n_rows,), NaN where missing, for inputs that `inputs_of` returned."""
-        place = inputs[:, 0] if inputs.shape[1] == 1 else inputs.argmax(1).astype(np.float64)
-        return np.where(place == len(self.state_names) - 1, np.nan, place) if self.missing else place.copy()
 
     def text(self, code: float) -> str:
         """Return one level as people write it."""

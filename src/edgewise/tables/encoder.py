@@ -118,6 +118,11 @@ class TableEncoder:
         """Names of the columns of X, all different."""
         return self.columns_only.feature_names
 
+    @property
+    def formula_names(self) -> tuple[str, ...]:
+        """Names of the columns of X in formulas, see `InputEncoder.formula_names`."""
+        return self.columns_only.formula_names
+
     def transform(self, table: Table) -> tuple[np.ndarray, tuple[str, ...]]:
         """Encode the inputs of a table; further columns are ignored.
 

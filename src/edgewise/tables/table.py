@@ -72,6 +72,10 @@ class Table:
         """Return a new table of some rows, as an array of inputs would: `table[[3, 5]]`, `table[mask]`."""
         return self.take(np.asarray(rows))
 
+    def select(self, names: Sequence[str]) -> Table:
+        """Return a new table of these columns, in this order."""
+        return replace(self.drop(set(self.names) - set(names)), names=tuple(names))
+
     def take(self, rows: np.ndarray) -> Table:
         """Return a new table of some rows, given as a boolean mask of shape (n_rows,) or as positions."""
         columns = {name: column[rows] for name, column in self.columns.items()}

@@ -16,7 +16,7 @@ def test_file_and_folder(models):
 
 def test_names_target_labels(models):
     numbers, kinds = (open_model(models / name / "model.safetensors") for name in ("numbers", "kinds"))
-    assert (numbers.names, numbers.target, numbers.labels) == (("a", "b", "colour is red"), "y", ())
+    assert (numbers.names, numbers.target, numbers.labels) == (("a", "b", "[colour is red]"), "y", ())
     assert (kinds.names, kinds.target) == (("a", "b"), "kind")
     assert kinds.labels == ("high", "low", "middle", "odd")
     assert kinds.fit_facts["rows"] == {"table": 61, "training": 49, "test": 12}

@@ -13,11 +13,11 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
         done = edgewise("export", models / name, "--out", out)
         assert done.code == 0 and "Inputs, in this order:" in done.out and "x[0]: a" in done.out
         opened = open_model(models / name / "model.safetensors")
-        X, _ = opened.inputs(open_source(str(models / f"{name}.csv"), None).table)
+        rows, _ = opened.inputs(open_source(str(models / f"{name}.csv"), None).table)
         space = {}
         exec(compile(out.read_text(), "made", "exec"), space)
-        expected = opened.estimator.predict_proba(X) if opened.labels else opened.estimator.predict(X)[:, None]
-        np.testing.assert_allclose(space["predict"](X), expected, rtol=1e-10, atol=1e-12)
+        expected = opened.estimator._predicted(opened.estimator._codes(rows))
+        np.testing.assert_allclose(space["predict"](opened.encoded(rows)), expected, rtol=1e-10, atol=1e-12)
         assert space["COLUMNS"] == list(opened.names)
     assert "y[0]: probability of high" in done.out
 

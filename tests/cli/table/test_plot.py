@@ -30,7 +30,7 @@ def test_figures(edgewise, models, tmp_path, name, kind, suffix, start):
 def test_without_data(edgewise, models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = edgewise("plot", models / "numbers")
-    assert done.code == 0 and "points spread evenly over the model's domain" in done.out
+    assert done.code == 0 and "points with the distribution of each column in training" in done.out
     text = (tmp_path / "network.svg").read_text()
     assert "colour is red" in text and "<!-- y -->" in text  # letters are outlines, named in comments
     again = edgewise("plot", models / "numbers")

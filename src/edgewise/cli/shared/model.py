@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.cli.shared.preparation import collect_warnings
-from edgewise.cli.shared.source import finite_columns
-from edgewise.errors import CheckpointError
+from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
 from edgewise.tables import Table, TableEncoder
+from edgewise.tables.target import Target
 
 LEVEL = 0.9  # coverage of the prediction intervals; a choice
 
@@ -29,7 +28,7 @@ class Model:
     estimator : KANRegressor or KANClassifier
         The fitted estimator.
     encoder : TableEncoder or None
-        Rules from columns to inputs; None for an estimator that was saved from Python.
+        Rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays.
     fit_facts : dict
         Facts that `edgewise fit` stored: scores, numbers of rows, command.
     """
@@ -50,11 +49,9 @@ class Model:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Names of the inputs; None if the model was trained without names."""
-        if self.encoder is not None:
-            return self.encoder.feature_names
-        names = getattr(self.estimator, "feature_names_in_", None)
-        return None if names is None else tuple(map(str, names))
+        """Names of the inputs of the network; None if the model was trained without names."""
+        plain = self.encoder is None and not hasattr(self.estimator, "feature_names_in_")
+        return None if plain else self.estimator.encoder_.formula_names
 
     @property
     def target(self) -> str:
@@ -71,20 +68,28 @@ class Model:
         """Names of the outputs: the classes or the target; None for several numbers."""
         return [str(label) for label in self.labels] or ([self.target] if self.output_count == 1 else None)
 
-    def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
-        """Return X (n_rows, d) for a table, and sentences about missing and unknown values.
+    def inputs(self, table: Table) -> tuple[Table, list[str]]:
+        """Return the rows of a table as the estimator reads them, and sentences about rows that are not as in training.
 
         Raises
         ------
         InputError
             A column is missing, or holds another kind of values than in training.
         """
-        with collect_warnings() as notes:
-            if self.encoder is not None:
-                X, _ = self.encoder.transform(table)
-            else:
-                X = finite_columns(table, self.names, self.estimator.n_features_in_, "of the training data")
-        return X, notes
+        encoder = self.estimator.encoder_
+        if self.names is None and len(table.names) != len(encoder.names):
+            raise InputError(
+                f"{table.source} must have {len(encoder.names)} columns, as in training, got {len(table.names)}"
+            )
+        if self.names is not None:
+            encoder.check_columns(table)
+            table = table.select(encoder.columns)
+        sentences = self.estimator.check_rows(table).sentences
+        return table, [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences]
+
+    def encoded(self, table: Table) -> np.ndarray:
+        """Return the inputs of the network, (n_rows, d), of rows from `inputs`."""
+        return self.estimator._inputs(table)
 
 
 def open_model(path: Path) -> Model:
@@ -100,18 +105,25 @@ def open_model(path: Path) -> Model:
     encoder = None
     if "table" in extra:
         encoder = TableEncoder.from_json(extra["table"])
-        expected, count = estimator.n_features_in_, len(encoder.feature_names)
+        expected, count = estimator.model_.config.width[0], len(encoder.feature_names)
         if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
             raise CheckpointError(
                 f"model file {path} must describe a table with {expected} inputs for its network, got one with {count} "
                 f"for {encoder.task}"
             )
+    elif hasattr(estimator, "feature_names_in_"):  # saved from Python, where it was fitted to a frame
+        labels = tuple(estimator.classes_.tolist()) if isinstance(estimator, KANClassifier) else ()
+        names = estimator.target_names_
+        target = Target(
+            names[0] if len(names) == 1 else "prediction", "classification" if labels else "regression", labels
+        )
+        encoder = TableEncoder(target, estimator.encoder_.inputs)
     facts = extra.get("fit")
     return Model(path, estimator, encoder, facts if isinstance(facts, dict) else {})
 
 
 def predict_rows(
-    estimator: KANRegressor | KANClassifier, X: np.ndarray, labels: Sequence[int | str]
+    estimator: KANRegressor | KANClassifier, X: Table, labels: Sequence[int | str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return predictions (N,) and, for classes, probabilities (N, C) with columns in the order of `labels`.
 

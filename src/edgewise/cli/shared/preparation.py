@@ -108,8 +108,10 @@ class PreparedTable:
         Rules from columns to inputs, learned from the training rows.
     labels : tuple
         Classes as the estimator receives them; empty for regression.
+    frame : Table of N rows
+        The columns that are used, of all rows with a known target, as the estimator reads them.
     X : ndarray of shape (N, d)
-        Inputs of all rows with a known target.
+        The same as numbers, for the other models and for formulas.
     y : ndarray of shape (N,)
         Numbers or labels.
     rows : ndarray of shape (N,)
@@ -127,6 +129,7 @@ class PreparedTable:
     source: Source
     encoder: TableEncoder
     labels: tuple[int | str, ...]
+    frame: Table
     X: np.ndarray
     y: np.ndarray
     rows: np.ndarray
@@ -182,7 +185,9 @@ def prepare_table(job: TableJob) -> PreparedTable:
     if labels is not None:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
     ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
-    return PreparedTable(source, encoder, classes, X, y, table.rows, train, test, group, ids, [*notes, *messages])
+    frame = table.select(encoder.columns)
+    notes += messages
+    return PreparedTable(source, encoder, classes, frame, X, y, table.rows, train, test, group, ids, notes)
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:

@@ -33,8 +33,8 @@ class Explained:
     ----------
     function : callable or estimator
         Its explanations are those of the estimator, if it is one.
-    X : ndarray of shape (N, d)
-        The rows.
+    X : ndarray of shape (N, d) or Table of N rows
+        The rows; a table for an estimator.
     names, outputs : sequence of str or None
         Names of the inputs and outputs.
     target : str
@@ -44,7 +44,7 @@ class Explained:
     """
 
     function: Any
-    X: np.ndarray
+    X: np.ndarray | Table
     names: Sequence[str] | None
     outputs: Sequence[str] | None
     target: str
@@ -56,14 +56,16 @@ class Explained:
         if own is not None:
             explanation: GlobalExplanation = own(self.X, names=self.names, outputs=self.outputs)
             return explanation
+        assert isinstance(self.X, np.ndarray)  # only estimators read tables
         return explain_global(self.function, self.X, names=self.names, outputs=self.outputs)
 
-    def rows(self, X: np.ndarray) -> LocalExplanation:
+    def rows(self, X: np.ndarray | Table) -> LocalExplanation:
         """Explain single rows, compared with all rows."""
         own = getattr(self.function, "explain_local", None)
         if own is not None:
             explanation: LocalExplanation = own(X, self.X, names=self.names, outputs=self.outputs)
             return explanation
+        assert isinstance(X, np.ndarray) and isinstance(self.X, np.ndarray)
         return explain_local(self.function, X, self.X, names=self.names, outputs=self.outputs)
 
 
@@ -91,7 +93,7 @@ def show_explanation(
     rows, local = table.rows, whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
-        rows, local = rows[[place]], explained.rows(explained.X[[place]])
+        rows, local = rows[[place]], explained.rows(explained.X[np.array([place])])
         screen.always(f"Row {row}: {local.sentence(0)}")
         facts["row"] = {"row": row, "sentence": local.sentence(0), "contributions": local.shares[0]}
     if out is not None:
@@ -132,8 +134,8 @@ def _open(written: Written, table: Table) -> Explained:
     outputs: Sequence[str] | None = model.output_names
     if isinstance(model.estimator, KANClassifier):
         outputs = [str(label) for label in model.estimator.classes_]
-    X, notes = model.inputs(table)
-    return Explained(model.estimator, X, model.names, outputs, model.target, notes)
+    rows, notes = model.inputs(table)
+    return Explained(model.estimator, rows, None, outputs, model.target, notes)
 
 
 def contributions_csv(local: LocalExplanation, rows: np.ndarray) -> str:

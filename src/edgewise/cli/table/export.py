@@ -15,7 +15,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
         raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
     opened = open_model(written.file)
     estimator, names = opened.estimator, opened.names
-    estimator.export(out, names=names, outputs=[opened.target] if opened.output_count == 1 else None)
+    estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")
     if names is not None:
         screen.say("Inputs, in this order:", style="bold")

@@ -77,7 +77,7 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
 
 def _search_for_table(job: FormulaJob, prepared: PreparedTable, screen: Screen) -> dict[str, FormulaList]:
     screen.notes(prepared.notes)
-    front = table_front(prepared.X, prepared.y, prepared.encoder.columns_only.formula_names, job.time_limit)
+    front = table_front(prepared.X, prepared.y, prepared.encoder.formula_names, job.time_limit)
     formulas = FormulaList.from_front(front, prepared.target, prepared.X, prepared.y, ())
     return {"": replace(formulas, encoder=prepared.encoder)}
 
@@ -87,7 +87,8 @@ def _search_for_model(job: FormulaJob, written: Written, table: Table, screen: S
     if written.kind is not Kind.model:
         raise InputError(f"MODEL must be a model of a table, got {written.file}, a {written.kind}")
     model = open_model(written.file)
-    X, notes = model.inputs(table)
+    rows, notes = model.inputs(table)
+    X = model.encoded(rows)
     screen.notes(notes)
     if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
         return {"": _search_for_number(job, model, model.estimator, table, X)}
@@ -110,7 +111,7 @@ def _search_for_number(
     job: FormulaJob, model: Model, estimator: KANRegressor, table: Table, X: np.ndarray
 ) -> FormulaList:
     """Search for formulas of the target column, or of the model's predictions where there is none or --imitate."""
-    prediction = np.asarray(estimator.predict(X))
+    prediction = estimator._outputs(X)[:, 0]
     y, note = prediction, f"The formulas fit the model's predictions of {model.target!r}."
     error = ""
     if not job.imitate and model.encoder is not None and model.target in table.columns:
@@ -186,7 +187,7 @@ def model_outputs(model: Model) -> list[ModelOutput]:
     estimator, labels = model.estimator, [str(label) for label in model.labels]
 
     def number_column(k: int) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda X: np.asarray(estimator.predict(X)).reshape(len(X), -1)[:, k]
+        return lambda X: estimator._outputs(X)[:, k]
 
     if not isinstance(estimator, KANClassifier):
         return [ModelOutput(f"{model.target} {k + 1}", str(k + 1), number_column(k)) for k in range(model.output_count)]
@@ -201,7 +202,7 @@ def model_outputs(model: Model) -> list[ModelOutput]:
 
 def class_scores(estimator: KANClassifier, X: np.ndarray) -> np.ndarray:
     """Return the logarithms of the probabilities less their mean over the classes, (N, C)."""
-    logarithms = np.log(np.maximum(estimator.predict_proba(X), SMALLEST_PROBABILITY))
+    logarithms = np.log(np.maximum(estimator._outputs(X), SMALLEST_PROBABILITY))
     return logarithms - logarithms.mean(1, keepdims=True)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from edgewise.cli.pde.solution import open_solution
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import open_model
-from edgewise.cli.shared.model_figures import model_figure, spread_points
+from edgewise.cli.shared.model_figures import model_figure
 from edgewise.cli.shared.opening import Kind, PlannedFigure, Written
 from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
@@ -41,23 +41,24 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         else:
             X, notes = formulas.inputs(source.table)
             screen.notes(notes)
-            figure = effect_curves(formulas.formula, _few(X), names=formulas.formula.names, target=formulas.target)
+            figure = effect_curves(
+                formulas.formula, X[_evenly(len(X))], names=formulas.formula.names, target=formulas.target
+            )
             about = f"effects of the chosen formula on {len(X):,} rows of {source.name}"
     else:
         model = open_model(written.file)
-        if source is None:
-            X = spread_points(model.estimator)
-            place = "points spread evenly over the model's domain; --data uses the rows of a table"
-        else:
-            X, notes = model.inputs(source.table)
+        rows, place = None, "points with the distribution of each column in training; --data uses the rows of a table"
+        if source is not None:
+            rows, notes = model.inputs(source.table)
             screen.notes(notes)
-            place = f"{len(X):,} rows of {source.name}"
-        figure, about = model_figure(model, _few(X), planned.kind), f"the functions of the model on {place}"
+            place = f"{len(rows):,} rows of {source.name}"
+            rows = rows[_evenly(len(rows))]
+        figure, about = model_figure(model, rows, planned.kind), f"the functions of the model on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
     screen.result({"wrote": planned.file, "kind": planned.kind, "of": str(written.file)})
 
 
-def _few(X: np.ndarray) -> np.ndarray:
-    """Return the rows that are drawn, evenly picked."""
-    return X[np.linspace(0, len(X) - 1, min(MOST_ROWS, len(X))).astype(int)]
+def _evenly(count: int) -> np.ndarray:
+    """Return the positions of the rows that are drawn, evenly picked."""
+    return np.linspace(0, count - 1, min(MOST_ROWS, count)).astype(int)

@@ -11,6 +11,7 @@ from edgewise.cli.pde.solution import open_solution, solution_points
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import LEVEL, Model, has_intervals, open_model, predict_rows, prediction_columns
 from edgewise.cli.shared.opening import Kind, Written
+from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import column_at, columns_csv, select_columns, write_csv
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import measures
@@ -93,17 +94,20 @@ def _model_columns(
         raise InputError("--std needs a model that predicts a number, got classes; see their columns p(...) instead")
     if std and estimator.error_bars_ is None:
         raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
-    X, notes = model.inputs(table)
-    prediction, probabilities = predict_rows(estimator, X, model.labels)
+    rows, notes = model.inputs(table)
+    interval = deviation = None
+    with collect_warnings():  # the notes say it
+        prediction, probabilities = predict_rows(estimator, rows, model.labels)
+        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
+            interval = estimator.predict_interval(rows, LEVEL)
+        if std and isinstance(estimator, KANRegressor):
+            deviation = estimator.predict(rows, return_std=True)[1]
     score, numbers = _score(model, table, prediction)
     screen.notes(notes)
     screen.say(score)
-    interval = None
-    if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-        interval = estimator.predict_interval(X, LEVEL)
     columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval)
-    if std and isinstance(estimator, KANRegressor):
-        columns["std"] = estimator.predict(X, return_std=True)[1].tolist()
+    if deviation is not None:
+        columns["std"] = deviation.tolist()
     facts: dict[str, object] = {"target": model.target, "notes": notes, "score": numbers}
     return columns, f"{table.n_rows:,} predictions of {model.target!r}", facts
 

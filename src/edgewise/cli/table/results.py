@@ -16,12 +16,11 @@ import numpy as np
 import edgewise
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.model import prediction_columns
-from edgewise.cli.shared.model_figures import with_columns
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentence
 from edgewise.cli.shared.source import columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.compare.baselines import BaselineResult, paired_error
-from edgewise.estimator import KANClassifier, KANRegressor, save_estimator
+from edgewise.estimator import KANRegressor, save_estimator
 from edgewise.estimator.reporting import (
     alike_sentences,
     explained,
@@ -41,6 +40,7 @@ from edgewise.report import (
     formula_rows,
     write_report,
 )
+from edgewise.tables import Table
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
@@ -89,24 +89,23 @@ class FitResults:
         """All sentences about the table, the training and the comparison."""
         return [*self.prepared.notes, *self.trained.notes, *(note for one in self.baselines for note in one.notes)]
 
-    def figure_rows(self) -> np.ndarray:
+    def figure_rows(self) -> Table:
         """Return the training rows for figures and scores, evenly picked if there are many."""
         rows = self.prepared.train
-        return self.prepared.X[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
+        return self.prepared.frame[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
 
-    def of_columns(self) -> KANRegressor | KANClassifier:
-        """Return the estimator as one of the columns of the table, where a category is one input."""
-        model = with_columns(self.trained.estimator, self.prepared.encoder, self.figure_rows())
-        return cast("KANRegressor | KANClassifier", self.kept("of columns", lambda: model))
+    def figure_codes(self) -> np.ndarray:
+        """Return these rows as numbers, one for each column; see `InputEncoder.codes`."""
+        return self.trained.estimator.encoder_.codes(self.figure_rows())
 
     def ranked_inputs(self) -> list[tuple[str, float]]:
         """Return the names of the inputs and by how much each moves a prediction on average, the strongest first."""
 
         def ranked() -> list[tuple[str, float]]:
-            model = self.of_columns()
+            estimator = self.trained.estimator
             with np.errstate(invalid="ignore", over="ignore"):  # predictions of huge targets may overflow
-                sizes = mean_contributions(model._predicted, model.background_).tolist()
-            return sorted(zip(model.encoder_.columns, sizes, strict=True), key=lambda pair: -pair[1])
+                sizes = mean_contributions(estimator._predicted, self.figure_codes()).tolist()
+            return sorted(zip(estimator.encoder_.columns, sizes, strict=True), key=lambda pair: -pair[1])
 
         return cast("list[tuple[str, float]]", self.kept("ranking", ranked))
 
@@ -297,7 +296,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         notes=results.notes,
         training=training,
         versions=versions(),
-        cautions=alike_sentences(results.of_columns().background_, prepared.encoder.inputs),
+        cautions=alike_sentences(results.figure_codes(), prepared.encoder.inputs),
         command=job.command,
         seed=job.seed,
     )
@@ -319,8 +318,7 @@ def class_results(results: FitResults) -> list[ClassResult]:
 
 def explain_rows(results: FitResults) -> GlobalExplanation | None:
     """Explain the predictions of the training rows; None where the inputs are constant or the shares overflow."""
-    model = results.of_columns()
-    return explained(model, model.background_)
+    return explained(results.trained.estimator, results.figure_codes())
 
 
 def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
@@ -336,7 +334,7 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 
 def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
     """Draw the figures of the KAN alone."""
-    prepared, model = results.prepared, results.of_columns()
+    prepared, estimator = results.prepared, results.trained.estimator
     labels = prepared.labels
     truth, prediction = prepared.y[prepared.test], results.trained.prediction
     figures = []
@@ -345,5 +343,6 @@ def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> l
     elif len(labels) <= MOST_CLASSES:
         classes = list(np.array(labels, dtype=prepared.y.dtype))
         figures.append(ReportFigure("confusion", confusion(truth, prediction, classes=classes)))
-    figures += [*explanation_figures(model, model.background_, explanation), *network_figures(model)]
+    figures += explanation_figures(estimator, results.figure_codes(), explanation)
+    figures += network_figures(estimator, results.figure_rows())
     return figures

@@ -85,15 +85,16 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
         progress=progress,
     )
     start = time.perf_counter()
-    X_test, truth = prepared.X[prepared.test], prepared.y[prepared.test]
+    X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
+    coverage = interval = None
     with collect_warnings() as notes:
-        estimator.fit(prepared.X[prepared.train], prepared.y[prepared.train])
+        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train])
+        estimator.target_names_ = (prepared.target,)
         seconds = time.perf_counter() - start
         prediction, probabilities = predict_rows(estimator, X_test, prepared.labels)
-    coverage = interval = None
-    if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-        low, high = interval = estimator.predict_interval(X_test, LEVEL)
-        coverage = float(np.mean((low <= truth) & (truth <= high)))
+        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
+            low, high = interval = estimator.predict_interval(X_test, LEVEL)
+            coverage = float(np.mean((low <= truth) & (truth <= high)))
     return TrainedModel(
         estimator,
         prediction,
@@ -195,7 +196,7 @@ def find_formulas(job: FitJob, prepared: PreparedTable, trained: TrainedModel) -
     start = time.perf_counter()
     X, y = prepared.X[prepared.train], prepared.y[prepared.train]
     with collect_warnings():
-        front = table_front(X, y, prepared.encoder.columns_only.formula_names, job.formulas, estimator)
+        front = table_front(X, y, prepared.encoder.formula_names, job.formulas, estimator)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())

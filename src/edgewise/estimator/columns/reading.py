@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.interpret.attribution.effects import PATHS
-from edgewise.tables import InputEncoder, Table, frame_table, is_frame
+from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import CategoryInput
 from edgewise.tables.frames import array_table
 
@@ -27,6 +27,7 @@ NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 NAMED_COLUMNS = 3  # columns that a warning names; a choice
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
+Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,7 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
+    input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
     n_features_in_: int
@@ -214,7 +216,7 @@ class RowReader(BaseEstimator):
         """Return the inputs of the network before scaling, (N, p), with usual values for what is unknown."""
         return self.encoder_.inputs_of(self._codes(X))
 
-    def check_rows(self, X: ArrayLike) -> RowCheck:
+    def check_rows(self, X: Rows) -> RowCheck:
         """Report for each row what is missing and what lies outside the training data.
 
         Parameters

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.estimator.columns.reading import RowReader
-from edgewise.tables import InputEncoder, TableEncoder
+from edgewise.estimator.columns.reading import BACKGROUND_ROWS, RowReader
+from edgewise.tables import AffineScaling, InputEncoder, TableEncoder
 from edgewise.tables.columns import CategoryInput, NumberInput
 
 
@@ -58,8 +58,8 @@ def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping
     if "background" in fields:
         rows = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
         background = np.array(rows, dtype=np.float64)
-    else:  # one row of medians and usual levels
-        background = np.array([[_usual(one) for one in encoder.inputs]])
+    else:
+        background = _spread_rows(encoder, estimator.input_scaling_)
     _check(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
     _check(len(background) > 0 and not np.isinf(background).any(), "a background without finite rows")
     # Levels are positions in the encoder, and what is unknown is averaged over known values only.
@@ -67,10 +67,18 @@ def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping
     estimator.background_ = background
 
 
-def _usual(column: NumberInput | CategoryInput) -> float:
-    if isinstance(column, NumberInput):
-        return column.median
-    return np.nan if column.usual is None else float(column.levels.index(column.usual))
+def _spread_rows(encoder: InputEncoder, scaling: AffineScaling) -> np.ndarray:
+    """Return rows for a model without a background: numbers evenly spread over typical ranges, levels in turn."""
+    rng, rows = np.random.default_rng(0), np.arange(BACKGROUND_ROWS)
+    columns = []
+    for one, group in zip(encoder.inputs, encoder.groups, strict=True):
+        if isinstance(one, CategoryInput):
+            values = (rows % len(one.level_names)).astype(np.float64)
+        else:  # typical rows are scaled to [-1, 1]
+            values = scaling.shift[group[0]] + scaling.scale[group[0]] * (2 * rows / (BACKGROUND_ROWS - 1) - 1)
+            values = values if one.value else np.full(len(rows), one.median)
+        columns.append(rng.permutation(values))
+    return np.stack(columns, axis=1)
 
 
 def _text(value: Any) -> str:
