@@ -75,6 +75,8 @@ def test_new_levels_and_gaps_are_reported(edgewise, models, tmp_path):
     assert "1 of 2 rows have a level that training did not have in colour" in done.err
     assert "1 of 2 rows lack a, where training had no missing value" in done.err
     assert "predicted" not in done.err and done.out.count("\n") == 3
+    lines = done.out.splitlines()
+    assert [lines[0].split(",")[-1], lines[1].split(",")[-1], lines[2].split(",")[-1]] == ["outside", "colour", ""]
     assert edgewise("predict", models / "numbers", table, "--quiet").err == ""
 
 

@@ -28,8 +28,9 @@ def write_predictions(
 ) -> None:
     """Write the values for every row as CSV to the file `out`, or to stdout; sentences go to the screen.
 
-    A model with error bars gives the 90 % interval of each prediction, and with `std` the standard deviation too. A
-    solution gives its fields at the points of the table, with a column that marks points outside the domain.
+    A model with error bars gives the 90 % interval of each prediction, and with `std` the standard deviation too; rows
+    outside the training data are marked in a column with the names of the columns concerned. A solution gives its
+    fields at the points of the table, with a column that marks points outside the domain.
     """
     columns: Columns = {}
     if id is not None:
@@ -108,6 +109,9 @@ def _model_columns(
     columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval)
     if deviation is not None:
         columns["std"] = deviation.tolist()
+    check = estimator.check_rows(rows)
+    if check.flagged.any():
+        columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
     facts: dict[str, object] = {"target": model.target, "notes": notes, "score": numbers}
     return columns, f"{table.n_rows:,} predictions of {model.target!r}", facts
 

@@ -115,6 +115,11 @@ class RowCheck:
                 words[name] = "missing"
         return words
 
+    def remark(self, row: int) -> str:
+        """Return the columns of one row that lie outside, and "mostly missing"; "" where all is as in training."""
+        words = [self.names[i] for i in np.flatnonzero(self.outside[row])]
+        return "; ".join([*words, *(["mostly missing"] if self.mostly_missing[row] else [])])
+
     def __repr__(self) -> str:
         return ". ".join(self.sentences or ("All rows lie within the training range",)) + "."
 
