@@ -31,7 +31,7 @@ def main() -> None:
 
     table, period = measured(rows=300, noise=0.0 if quick else 0.005)
     train, test = slice(0, 240), slice(240, None)
-    model = KANRegressor(budget=0.02 if quick else 1.0).fit(table[train], period[train])
+    model = KANRegressor(effort="low" if quick else "normal").fit(table[train], period[train])
     print(f"A KAN predicts held-out rows with R2 = {model.score(table[test], period[test]):.4f}.")
 
     front = find_formula(table[train], period[train], names=COLUMNS, time_limit=60)

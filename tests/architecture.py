@@ -45,6 +45,8 @@ GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
+    "joblib": ("model_selection.search.jobs",),
+    "threadpoolctl": ("model_selection.search.jobs",),
     "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
     "matplotlib": ("plot", "report", "cli.table.plot", "cli.shared.model_figures"),  # the last two for a type
@@ -89,6 +91,7 @@ MANY_ARGUMENTS = (
     "cli.app",
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
+    "estimator.regressor",
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -128,7 +128,7 @@ train.auto: AutoResult auto_fit
 train.batches: FullBatch LoaderBatches TensorBatches batches_of joined peek
 train.block_problem: BlockProblem
 train.blocks: LocalModel ResidualBlock
-train.candidate: Candidate Schedule can_smooth method_for reasonable_work schedule_for score_of smooth_plan
+train.candidate: Candidate method_for
 train.conjugate_gradient: conjugate_gradient
 train.cross_entropy: CrossEntropyBlock softmax_factor
 train.damped: ParameterSystem SampleSystem damping_scale

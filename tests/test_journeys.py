@@ -21,7 +21,7 @@ def test_a_table_becomes_a_model_a_figure_a_formula_and_a_file(tmp_path):
     train, test = slice(0, 300), slice(300, None)
 
     # An estimator, scored on rows that it has not seen.
-    model = edgewise.KANRegressor(budget=0.2, random_state=0).fit(table[train], period[train])
+    model = edgewise.KANRegressor(random_state=0).fit(table[train], period[train])
     assert model.score(table[test], period[test]) > 0.95
 
     # The contributions of the inputs add up to each prediction.

@@ -162,10 +162,8 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h" + (f" {10 * tens} min" if tens else "")
 
 
-def clock_text(progress: Progress, *, bounded: bool = True) -> str:
+def clock_text(progress: Progress) -> str:
     """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so.
-
-    The bound is left out unless `bounded`.
 
     Examples
     --------
@@ -174,7 +172,7 @@ def clock_text(progress: Progress, *, bounded: bool = True) -> str:
     """
     minutes, seconds = divmod(int(progress.seconds), 60)
     text = f"{minutes}:{seconds:02d}"
-    if bounded and progress.share > 0 and progress.seconds >= PACE_SECONDS:
+    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
         text += f", at most {duration_text(progress.seconds_left)} more"
     return text
 

@@ -5,7 +5,8 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.estimator import KANRegressor, regressor
+from edgewise.estimator import KANRegressor
+from edgewise.model_selection import automatic
 from edgewise.train import uncertainty
 
 FUNCTIONS = {
@@ -33,7 +34,7 @@ def test_intervals_cover_fresh_points(name):
     """Calibrated by cross-validation (the search) and, shape given, by leaving rows out of the linearised model."""
     X, _, y = noisy(FUNCTIONS[name], 400, 1)
     Xt, exact, yt = noisy(FUNCTIONS[name], 4000, 2)
-    searched = KANRegressor(hidden=(3,), grid_size=4, budget=0.2).fit(X, y)
+    searched = KANRegressor(hidden=(3,), grid_size=4).fit(X, y)
     given = KANRegressor(hidden=(3,), grid_size=4, regularization=1e-5).fit(X, y)
     assert "held out in cross-validation" in searched.error_bars_message_
     assert "each left out of the linearised model" in given.error_bars_message_
@@ -50,7 +51,7 @@ def test_intervals_cover_fresh_points(name):
 def test_intervals_cover_rows_of_the_diabetes_table():
     X, y = load_diabetes(return_X_y=True)
     held = np.arange(len(y)) % 3 == 0
-    fitted = KANRegressor(budget=0.1).fit(X[~held], y[~held])
+    fitted = KANRegressor().fit(X[~held], y[~held])
     assert 0.84 <= covered(fitted.predict_interval(X[held]), y[held]) <= 0.96
     assert 0.4 <= covered(fitted.predict_interval(X[held], 0.5), y[held]) <= 0.6
 
@@ -109,7 +110,7 @@ def test_a_fit_that_ended_badly_has_none(monkeypatch):
     def fail(*_, **__):
         raise InputError("model must have finite derivatives at its data, its normal matrix has none")
 
-    monkeypatch.setattr(regressor, "prediction_uncertainty", fail)
+    monkeypatch.setattr(automatic, "prediction_uncertainty", fail)
     X, _, y = noisy(FUNCTIONS["x y"], 60, 7)
     said = KANRegressor(**FIXED).fit(X, y).error_bars_message_
     assert said.startswith("There are no error bars: model must have finite derivatives")

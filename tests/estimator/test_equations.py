@@ -14,7 +14,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
 from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
 
-SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4, "budget": 0.01}
+SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
 
 
 def law(rows=200, noise=0.0):

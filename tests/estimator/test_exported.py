@@ -7,7 +7,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 
-SMALL = {"hidden": (2,), "grid_size": 3, "regularization": 1e-4, "budget": 0.01}
+SMALL = {"hidden": (2,), "grid_size": 3, "regularization": 1e-4}
 
 
 def table():

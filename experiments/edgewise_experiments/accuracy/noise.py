@@ -164,7 +164,7 @@ def fit_kan(
 ) -> tuple[KANRegressor, dict]:
     """Fit a KAN with its defaults."""
     model = KANRegressor(
-        budget=0.02 if quick else BUDGET,
+        effort="low" if quick else "normal",
         random_state=seed,
         progress=report_progress,
     ).fit(X, y)

@@ -117,7 +117,8 @@ def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, pr
     """Fit a KAN with its defaults and measure it on the test rows."""
     kind = KANRegressor if table.task == "regression" else KANClassifier
     start = time.perf_counter()
-    model = kind(budget=key["budget"], random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
+    effort = "low" if key["budget"] < 1 else "normal"  # the rows of the store know the parameter by its former name
+    model = kind(effort=effort, random_state=key["seed"], progress=progress).fit(table.X[train], table.y[train])
     seconds = time.perf_counter() - start
     require_complete(model.report_, model.search_)
     with warnings.catch_warnings():

@@ -23,9 +23,5 @@ def main() -> None:
 
     with importing():
         from edgewise.cli.app import app
-    watch = InterruptWatch()
-    watch.start()
-    try:
-        app(prog_name="edgewise")
-    finally:
-        watch.stop()
+    InterruptWatch().start()
+    app(prog_name="edgewise")

@@ -26,7 +26,6 @@ from edgewise.train.problems.regression import Regression
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
 TEST = 0.25  # share of them that is held out; a choice
-BUDGET = 0.15  # of the KANs, see `KANRegressor`; a choice
 MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
 MOST_INPUTS = 10  # inputs whose effects can be read one by one; a choice
 INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have; a choice
@@ -271,7 +270,7 @@ class Measurement:
         """Train and score a KAN."""
         kind = KANRegressor if self.task == "regression" else KANClassifier
         start = time.perf_counter()
-        model = kind(hidden=hidden, budget=BUDGET, random_state=self.seed).fit(X, y)
+        model = kind(hidden=hidden, random_state=self.seed).fit(X, y)
         seconds = time.perf_counter() - start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range

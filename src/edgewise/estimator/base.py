@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -23,25 +25,40 @@ from edgewise.export import Units, to_c, to_onnx, to_program, to_python
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
 from edgewise.files import write_bytes
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.candidates import train_candidate
-from edgewise.model_selection.search import SearchReport
-from edgewise.model_selection.settings import SearchSettings
+from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, problem_of
+from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
+from edgewise.model_selection.search.candidates import Samples
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.jobs import count_of_jobs
+from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
+from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
-from edgewise.train.problems.base import Problem
-from edgewise.train.smoothing import penalty_of
 
-# Scaled inputs, which lie in [-1, 1] for typical rows, are clipped here: a row a thousand widths away would outweigh
-# all others, in training and in held-out losses. Nearer limits cut off real tails: with y linear in log-normal inputs,
-# 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among 400 normal ones R2 was 0.9997 with 2
-# and 0.996 with 8.
+# Scaled inputs of networks whose shape is given, which lie in [-1, 1] for typical rows, are clipped here: a row a
+# thousand widths away would outweigh all others, in training and in held-out losses. Nearer limits cut off real tails:
+# with y linear in log-normal inputs, 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among
+# 400 normal ones R2 was 0.9997 with 2 and 0.996 with 8.
 CLIP = 8.0
+FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
+LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
+
+
+@contextmanager
+def unchanged_on_failure(estimator: object) -> Iterator[None]:
+    """Give an estimator its former attributes back if anything is raised inside, Ctrl-C included."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class KANEstimator(EstimatorDisplay, KnownKeywords):
@@ -51,29 +68,38 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     report_: FitReport
     search_: SearchReport
     input_scaling_: AffineScaling
+    input_limits_: np.ndarray
     n_iter_: int
 
     def __init__(
         self,
         hidden: str | int | Sequence[int] = "auto",
         grid_size: str | int = "auto",
-        degree: int = 3,
+        degree: str | int = "auto",
         regularization: str | float = "auto",
-        budget: float = 1.0,
+        effort: str = "normal",
         time_limit: float | None = None,
+        n_models: int | None = None,
+        n_jobs: int | None = None,
+        on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
+        budget: float | None = None,
     ):
         self.hidden = hidden
         self.grid_size = grid_size
         self.degree = degree
         self.regularization = regularization
-        self.budget = budget
+        self.effort = effort
         self.time_limit = time_limit
+        self.n_models = n_models
+        self.n_jobs = n_jobs
+        self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.warm_start = warm_start
         self.progress = progress
+        self.budget = budget
 
     # Training
 
@@ -87,16 +113,23 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             hidden = tuple(int(count) for count in nodes)
         if not (_is_auto(self.grid_size) or (is_integer(self.grid_size) and self.grid_size > 0)):
             raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
-        if not (is_integer(self.degree) and 0 <= self.degree <= 5):
-            raise InputError(f"degree must be an integer from 0 to 5, got {self.degree!r}")
+        if not (_is_auto(self.degree) or (is_integer(self.degree) and 0 <= self.degree <= 5)):
+            raise InputError(f"degree must be 'auto' or an integer from 0 to 5, got {self.degree!r}")
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
         for name, value in (("budget", self.budget), ("time_limit", self.time_limit)):
-            if value is None and name == "time_limit":
-                continue
-            if not (_is_real(value) and 0 < value < np.inf):
+            if value is not None and not (_is_real(value) and 0 < value < np.inf):
                 raise InputError(f"{name} must be a positive number, got {value!r}")
+        effort = self.effort
+        if effort not in EFFORTS:
+            raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
+        if self.budget is not None:
+            warnings.warn("budget is replaced by effort='low', 'normal' or 'high'", DeprecationWarning, stacklevel=3)
+            effort = "low" if self.budget < LOW_BUDGET else "normal" if self.budget <= 1 else "high"
+        if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
+            raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
+        check_on_interrupt(self.on_interrupt)
         if not isinstance(self.warm_start, bool | np.bool_):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if self.progress is not None and not callable(self.progress):
@@ -106,8 +139,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
-            degree=int(self.degree),
-            budget=float(self.budget),
+            degree=None if _is_auto(self.degree) else int(self.degree),
+            effort=effort,
+            models=None if self.n_models is None else int(self.n_models),
+            jobs=count_of_jobs(self.n_jobs),
+            keep_interrupted=self.on_interrupt == "keep",
             time_limit=None if self.time_limit is None else float(self.time_limit),
             seed=_seed(self.random_state),
         )
@@ -119,28 +155,42 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         width = self.model_.config.width
         return width[0] == X.shape[1] and width[-1] == outputs
 
-    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray, warm: bool) -> Tensor:
+    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray, warm: bool) -> np.ndarray:
         """Fit the scaling of the inputs and apply it; a warm start keeps the scaling that the network was fitted to."""
         if not warm:
             self.input_scaling_ = AffineScaling.fit(X, weight)
-        return self._to_network(X)
+        with np.errstate(over="ignore"):  # values that overflow are clipped
+            return np.clip(self.input_scaling_.transform(X), -FARTHEST_INPUT, FARTHEST_INPUT)
 
-    def _train(self, problem: Problem, settings: SearchSettings, warm: bool) -> AutoResult:
-        """Search and train, or continue from the present model."""
-        if warm:
-            model, report = train_candidate(
-                problem,
-                self.search_.chosen,
-                outputs=settings.outputs,
-                seed=settings.seed,
-                warm=self.model_,
-                final=True,
-                progress=None if self.progress is None else self._report_warm_start,
-            )
-            result = AutoResult(model, report, self.search_, penalty_of(report) or self.search_.chosen.penalty())
+    def _train(self, samples: Samples, settings: SearchSettings, warm: bool) -> AutoResult:
+        """Search and train, or continue from the present network if its shape was given."""
+        inputs = samples.x.shape[1]
+        clip, weight = np.tile([-CLIP, CLIP], (inputs, 1)), samples.weight
+        if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.
+            samples = replace(samples, weight=weight / weight.mean())
+        if settings.is_fixed:
+            samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
+        if warm and settings.is_fixed:
+            shape = shape_of(self.model_, self.report_)
+            clock = Clock(progress=None if self.progress is None else self._report_warm_start)
+            problem = problem_of(samples, settings)
+            outputs, seed = settings.outputs, settings.seed
+            try:
+                trained = train_shape(
+                    problem, shape, outputs=outputs, seed=seed, warm=self.model_, final=True, clock=clock
+                )
+            except InterruptedTraining as interrupt:
+                if not settings.keep_interrupted:
+                    raise KeyboardInterrupt from None
+                trained = interrupt.trained
+            bars, message = None, ""
+            if settings.loss != "classes":
+                bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
+            result = AutoResult(trained.model, trained.report, self.search_, error_bars=bars, message=message)
         else:
-            result = auto_fit(problem, settings, self.progress)
+            result = auto_fit(samples, settings, self.progress)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
+        self.input_limits_ = clip if result.limits is None else result.limits
         self.n_iter_ = max(result.report.steps, 1)
         return result
 
@@ -176,7 +226,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _to_network(self, X: np.ndarray) -> Tensor:
         """Scale inputs that the encoder made, (N, p), to those of the network."""
         with np.errstate(over="ignore"):  # values that overflow are clipped
-            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), -CLIP, CLIP))
+            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *self.input_limits_.T))
 
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
@@ -231,10 +281,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         units = Units(
             self.input_scaling_.shift,
             self.input_scaling_.scale,
-            CLIP,
+            self.input_limits_,
             None if target is None else target.shift,
             None if target is None else target.scale,
             probabilities=classes,
+            exponent=getattr(self, "_exponent", None),
         )
         labels: dict[str, Any] = {}
         if ending in (".py", ".c"):
@@ -285,11 +336,6 @@ def canonical_rows(
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
-
-
-def problem_weight(weight: np.ndarray) -> Tensor | None:
-    """Weights in the form that problems take; None where all are equal."""
-    return None if (weight == weight[0]).all() else torch.from_numpy(weight)
 
 
 def _is_auto(value: object) -> bool:

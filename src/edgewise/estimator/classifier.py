@@ -18,44 +18,55 @@ from sklearn.utils.validation import column_or_1d
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
+from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.reading import Rows
+from edgewise.model_selection.search.candidates import Samples
+from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
-from edgewise.train.problems.classification import Classification
 
 
 class KANClassifier(ClassifierMixin, KANEstimator):
     """Kolmogorov-Arnold network that predicts the probabilities of classes.
 
-    Shape, grid and strength of regularisation are chosen by held-out loss. Inputs are scaled inside, robustly against
-    outliers. Duplicates and the order of rows make no difference, and a weight of 2 is the same as the row twice.
-    Ctrl-C during `fit` keeps the best model so far.
+    The logit of each class is a sum of one curve of each input, and of surfaces of pairs of inputs and hidden nodes
+    where held-out rows show that they help; restricted maximum likelihood decides how smooth each is. Duplicates and
+    the order of rows make no difference, and a weight of 2 is the same as the row twice.
 
     Parameters
     ----------
     hidden : "auto", int or tuple of int, default="auto"
-        Nodes of the hidden layers, for example 5 or (5, 3); () is an additive model. "auto" chooses.
+        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
+        "auto" chooses.
     grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge. "auto" chooses.
-    degree : int, default=3
-        Polynomial degree of the splines, from 0 to 5.
+        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
+    degree : "auto" or int, default="auto"
+        Polynomial degree of the splines, from 0 to 5, for a network of a given shape. "auto" is 3, and up to 5 for
+        samples without noise.
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
-    budget : float, default=1.0
-        Work allowed for choosing and training; 1 (`edgewise.settings.TABLE_BUDGET_WORK`) is at most about a minute on
-        two cores, and seconds for small tables. Work is counted, not timed, so the same data give the same model.
+    effort : {"low", "normal", "high"}, default="normal"
+        "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
+        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
     time_limit : float, optional
-        Seconds. The limit only decides whether another candidate is tried.
+        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
+    n_models : int, optional
+        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
+        small tables take ten where these differ.
+    n_jobs : int, optional
+        Threads for folds and models; -1 for all processors. The model does not depend on it.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        Whether Ctrl-C raises KeyboardInterrupt, with the estimator as it was before, or keeps the best model so far.
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
-        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need: from
-        its parameters with a fresh method, as a second call of `edgewise.fit` does.
+        Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
         Receives a `Progress` after every step.
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
+    budget : float, optional
+        Deprecated; see `effort`.
 
     Attributes
     ----------
@@ -65,6 +76,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         Network in float64, from scaled inputs to logits.
     input_scaling_ : AffineScaling
         Map from the units of X to those of the network.
+    input_limits_ : ndarray of shape (d, 2)
+        Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
     search_ : SearchReport
         The candidates that were tried and the reasons for the choice.
     report_ : FitReport
@@ -133,7 +146,13 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ValueError
             If X or y is invalid; the message is that of scikit-learn.
         """
-        settings = self._checked_settings()
+        settings = replace(self._checked_settings(), loss="classes")
+        with unchanged_on_failure(self):
+            self._fit(settings, X, y, sample_weight)
+        return self
+
+    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        """Fit with checked settings; a failure may leave attributes of both fits."""
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
         labels = column_or_1d(labels, warn=True)
         # Labels that cannot be sorted, such as None among strings, would otherwise fail deep inside numpy.
@@ -148,12 +167,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
         if len(kept) < 2:
             raise InputError("y must hold at least two classes with positive weight, got one class")
-        warm = self._can_continue(rows, len(kept)) and np.array_equal(self.classes_, classes[kept.astype(int)])
+        warm = self._can_continue(rows, len(kept)) and settings.is_fixed
+        warm = warm and np.array_equal(self.classes_, classes[kept.astype(int)])
         self.classes_ = classes[kept.astype(int)]
-        x = self._scale_inputs(rows, weight, warm)
-        problem = Classification(x, torch.from_numpy(codes), classes=len(kept), weight=problem_weight(weight))
-        self._train(problem, replace(settings, outputs=len(kept)), warm)
-        return self
+        samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight)
+        self._train(samples, replace(settings, outputs=len(kept)), warm)
 
     def decision_function(self, X: Rows) -> np.ndarray:
         """Return the logits.

@@ -320,7 +320,8 @@ class EstimatorDisplay(RowExplainer):
     def _has_bands(self) -> bool:
         """Return whether the uncertainty of each input's own curve is known: in additive models with error bars."""
         me: Any = self
-        return getattr(self, "error_bars_", None) is not None and len(me.model_.layers) == 1
+        known = getattr(self, "error_bars_", None) is not None and getattr(self, "link_", "identity") == "identity"
+        return known and len(me.model_.layers) == 1
 
     def _band(self, column: int, points: np.ndarray) -> np.ndarray | None:
         """Return the half width of the band of a column that is one input of the network, (p, outputs)."""

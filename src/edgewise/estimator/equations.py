@@ -179,6 +179,9 @@ def _network_formulas(
 ) -> tuple[list[FrontEntry], str, StopReason]:
     """Formulas made from the network edge by edge within `left` seconds, with a message and the reason of the end."""
     deadline = time.monotonic() + left
+    if estimator.link_ == "log":
+        message = "The network gives the logarithm of the target, so it was not turned into a formula edge by edge."
+        return [], message, StopReason.CONVERGED
     scaling, target = estimator.input_scaling_, estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))

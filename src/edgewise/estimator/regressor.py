@@ -18,45 +18,62 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows, problem_weight
+from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.model_selection.automatic import STANDARDISED, family_of
+from edgewise.model_selection.search.candidates import Samples
+from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.outcomes import ProgressCallback
 from edgewise.tables.scaling import AffineScaling
-from edgewise.train.problems.regression import Regression
-from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
+from edgewise.train.uncertainty import ErrorBars
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
-    """Kolmogorov-Arnold network that fits one or several targets by least squares.
+    """Kolmogorov-Arnold network that fits one or several targets, by least squares or another loss.
 
-    Shape, grid and strength of regularisation are chosen by held-out loss; on small tables a product of one function of
-    each input is among the shapes. Inputs and targets are scaled inside, robustly against outliers. Duplicates and the
-    order of rows make no difference, and a weight of 2 is the same as the row twice. Ctrl-C during `fit` keeps the best
-    model so far.
+    The model is a sum of one curve of each input, and of surfaces of pairs of inputs and hidden nodes where held-out
+    rows show that they help; restricted maximum likelihood decides how smooth each is. Samples without noise are
+    approximated to many digits. Duplicates and the order of rows make no difference, and a weight of 2 is the same as
+    the row twice.
 
     Parameters
     ----------
     hidden : "auto", int or tuple of int, default="auto"
-        Nodes of the hidden layers, for example 5 or (5, 3); () is an additive model. "auto" chooses.
+        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
+        "auto" chooses.
     grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge. "auto" chooses.
-    degree : int, default=3
-        Polynomial degree of the splines, from 0 to 5.
+        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
+    degree : "auto" or int, default="auto"
+        Polynomial degree of the splines, from 0 to 5, for a network of a given shape. "auto" is 3, and up to 5 for
+        samples without noise.
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
-    budget : float, default=1.0
-        Work allowed for choosing and training; 1 (`edgewise.settings.TABLE_BUDGET_WORK`) is at most about a minute on
-        two cores, and seconds for small tables. Work is counted, not timed, so the same data give the same model.
+    effort : {"low", "normal", "high"}, default="normal"
+        "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
+        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
+    loss : str, default="squared"
+        "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
+        "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
+        an exponential.
     time_limit : float, optional
-        Seconds. The limit only decides whether another candidate is tried.
+        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
+    n_models : int, optional
+        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
+        small tables take ten where these differ.
+    n_jobs : int, optional
+        Threads for folds and models; -1 for all processors. The model does not depend on it.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        Whether Ctrl-C raises KeyboardInterrupt, with the estimator as it was before, or keeps the best model so far.
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
     warm_start : bool, default=False
-        Let `fit` continue from the present model, with its scaling, if it has the shape that the new data need: from
-        its parameters with a fresh method, as a second call of `edgewise.fit` does.
+        Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
         Receives a `Progress` after every step.
+    budget : float, optional
+        Deprecated; see `effort`.
 
     Attributes
     ----------
@@ -64,8 +81,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Network in float64, from scaled inputs to scaled targets.
     input_scaling_ : AffineScaling
         Map from the units of X to those of the network.
+    input_limits_ : ndarray of shape (d, 2)
+        Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
     target_scaling_ : AffineScaling
-        Scaling of the targets: the output of the network is (y - shift) / scale.
+        Scaling of the targets: the output of the network is (y - shift) / scale, or that of log y.
+    link_ : str
+        "identity", or "log" if predictions are exponentials.
     search_ : SearchReport
         The candidates that were tried and the reasons for the choice.
     report_ : FitReport
@@ -120,9 +141,45 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     """
 
     target_scaling_: AffineScaling
+    link_: str
     error_bars_: ErrorBars | None
     error_bars_message_: str
     equations_: Front
+    _exponent: tuple[float, float] | None
+
+    def __init__(
+        self,
+        hidden: str | int | Sequence[int] = "auto",
+        grid_size: str | int = "auto",
+        degree: str | int = "auto",
+        regularization: str | float = "auto",
+        effort: str = "normal",
+        loss: str = "squared",
+        time_limit: float | None = None,
+        n_models: int | None = None,
+        n_jobs: int | None = None,
+        on_interrupt: str = "raise",
+        random_state: int | np.random.Generator | np.random.RandomState | None = 0,
+        warm_start: bool = False,
+        progress: ProgressCallback | None = None,
+        budget: float | None = None,
+    ):
+        super().__init__(
+            hidden,
+            grid_size,
+            degree,
+            regularization,
+            effort,
+            time_limit,
+            n_models,
+            n_jobs,
+            on_interrupt,
+            random_state,
+            warm_start,
+            progress,
+            budget,
+        )
+        self.loss = loss
 
     @torch.inference_mode(False)
     def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -149,31 +206,39 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         ValueError
             If X or y is invalid; the message is that of scikit-learn.
         """
-        settings = self._checked_settings()
+        settings = replace(self._checked_settings(), loss=self.loss)
+        with unchanged_on_failure(self):
+            self._fit(settings, X, y, sample_weight)
+        return self
+
+    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        """Fit with checked settings; a failure may leave attributes of both fits."""
+        family_of(self.loss)  # raises where there is no such loss
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
         rows, targets, given_weight = self._read_training(X, y, sample_weight, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         rows, targets, weight = canonical_rows(rows, targets, given_weight)
         outputs = targets.shape[1]
-        warm = self._can_continue(rows, outputs)
+        if outputs > 1 and self.loss != "squared":
+            raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
+        warm = self._can_continue(rows, outputs) and settings.is_fixed
         x = self._scale_inputs(rows, weight, warm)
         if not warm:
             self.target_scaling_ = _standardisation(targets, weight)
-        scaled_targets = torch.from_numpy(self.target_scaling_.transform(targets))
-        problem = Regression(x, scaled_targets, weight=problem_weight(weight))
-        result = self._train(problem, replace(settings, outputs=outputs), warm)
-        repeats = float(weight.sum())
-        try:
-            self.error_bars_ = prediction_uncertainty(
-                result.model, problem.train, result.penalty, samples=repeats, held_out=result.held_out
-            )
-            self.error_bars_message_ = self.error_bars_.message
-        except InputError as error:  # too many parameters or too few rows, a loss or derivatives that are not finite
-            self.error_bars_, self.error_bars_message_ = None, f"There are no error bars: {error}."
+            if self.loss.partition(":")[0] not in STANDARDISED:
+                self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
+        shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
+        samples = Samples(x, self.target_scaling_.transform(targets), weight, float(shift[0] / scale[0]))
+        result = self._train(samples, replace(settings, outputs=outputs), warm)
+        self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
+        self.link_, self._exponent = "identity", None
+        if result.log_link:
+            unit = np.log(scale)
+            self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
+            self._exponent = (result.range[0] + float(unit[0]), result.range[1] + float(unit[0]))
         if hasattr(self, "equations_"):  # they belong to an earlier fit
             del self.equations_
-        return self
 
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.
@@ -196,8 +261,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             If `return_std` is set and the model has no error bars; `error_bars_message_` gives the reason.
         """
         codes = self._warned_codes(X)
-        y = self._like_y(self._predicted(codes))
-        return (y, self._like_y(self._deviation(codes) * self.target_scaling_.scale)) if return_std else y
+        y = self._predicted(codes)
+        if not return_std:
+            return self._like_y(y)
+        with np.errstate(over="ignore"):
+            std = self._deviation(codes) * (y if self.link_ == "log" else self.target_scaling_.scale)
+        return self._like_y(y), self._like_y(std)
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of explained variation R², the mean over several targets.
@@ -412,14 +481,23 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self.equations_[place]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
+        return self._in_units(self._network_output(X))
+
+    def _in_units(self, output: np.ndarray) -> np.ndarray:
+        """Outputs of the network (N, out) in the units of y; an exponential stays within the range of the fit."""
         with np.errstate(over="ignore"):  # targets near the largest float64 become infinite
-            return self.target_scaling_.inverse(self._network_output(X))
+            y = self.target_scaling_.inverse(output)
+            return y if self._exponent is None else np.exp(np.clip(y, *self._exponent))
 
     def _interval(self, codes: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         output = self._averaged(codes, self._network_output)
+        if self._exponent is not None:
+            output = np.clip(output, *((end - self.target_scaling_.shift[0]) for end in self._exponent))
         with np.errstate(over="ignore"):
-            low, high = (self._like_y(self.target_scaling_.inverse(end)) for end in (output - half, output + half))
-        return low, high
+            low, high = (self.target_scaling_.inverse(end) for end in (output - half, output + half))
+            if self._exponent is not None:
+                low, high = np.exp(low), np.exp(high)
+        return self._like_y(low), self._like_y(high)
 
     def _error_bars(self) -> ErrorBars:
         check_is_fitted(self)

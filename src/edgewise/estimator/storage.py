@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,8 +17,9 @@ from edgewise.estimator.columns.stored import column_fields, read_columns
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
-from edgewise.model_selection.candidates import Candidate
-from edgewise.model_selection.search import SearchReport, Trial
+from edgewise.model_selection.automatic import family_of
+from edgewise.model_selection.fixed_shape import FixedShape
+from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.tables import AffineScaling
@@ -27,7 +27,20 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
 
 KINDS: dict[str, type[KANEstimator]] = {"KANRegressor": KANRegressor, "KANClassifier": KANClassifier}
-PARAMETERS = ("hidden", "grid_size", "degree", "regularization", "budget", "time_limit", "random_state", "warm_start")
+PARAMETERS = (
+    "hidden",
+    "grid_size",
+    "degree",
+    "regularization",
+    "effort",
+    "time_limit",
+    "n_models",
+    "n_jobs",
+    "on_interrupt",
+    "random_state",
+    "warm_start",
+)
+FORMER_CLIP = 8.0  # to which files without limits of the inputs clip
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
 LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
 NO_ERROR_BARS = "There are no error bars: the model file was written by an Edgewise that made none."
@@ -94,6 +107,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         "kind": type(estimator).__name__,
         "parameters": parameters,
         "input_scaling": estimator.input_scaling_.to_json(),
+        "input_limits": estimator.input_limits_.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
         **column_fields(estimator),
@@ -114,6 +128,9 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         fields["target_scaling"] = estimator.target_scaling_.to_json()
         fields["single"] = estimator._single
         fields["error_bars"] = estimator.error_bars_message_
+        fields["loss"] = estimator.loss
+        fields["link"] = estimator.link_
+        fields["exponent"] = estimator._exponent
         if hasattr(estimator, "equations_"):
             fields["equations"] = front_fields(estimator.equations_)
     return fields
@@ -192,7 +209,9 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         _check_search(isinstance(file.model, KAN), "a network that is no KAN")
         assert isinstance(file.model, KAN)
         return KANSurvival.from_fields(fields, file.model, file.extra["extra"])
-    estimator = KINDS[fields["kind"]](**{name: fields["parameters"][name] for name in PARAMETERS})
+    # Files of earlier versions have no effort and so on, but a budget, which only mattered while they were fitted.
+    parameters = {name: fields["parameters"][name] for name in PARAMETERS if name in fields["parameters"]}
+    estimator = KINDS[fields["kind"]](**parameters)
     model = file.model
     _check_search(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)
@@ -201,6 +220,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     estimator.model_ = model
     estimator.input_scaling_ = AffineScaling.from_json(fields["input_scaling"])
     _check_search(len(estimator.input_scaling_.shift) == inputs, "an input scaling of another width")
+    estimator.input_limits_ = _limits(fields.get("input_limits"), inputs)
     read_columns(estimator, fields, file.extra["extra"], inputs)
     if isinstance(estimator, KANClassifier):
         estimator.classes_ = _classes(fields["classes"], outputs)
@@ -215,6 +235,16 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         _check_search(len(estimator.target_scaling_.shift) == outputs, "a target scaling of another width")
         estimator._single = _of_kind(fields["single"], bool, "single")
         _check_search(outputs == 1 or not estimator._single, "several outputs for a single target")
+        estimator.loss = _of_kind(fields.get("loss", "squared"), str, "a loss")
+        family_of(estimator.loss)
+        estimator.link_ = _of_kind(fields.get("link", "identity"), str, "a link")
+        exponent = fields.get("exponent")
+        _check_search((estimator.link_ == "log") == (exponent is not None), "a link without its range")
+        estimator._exponent = None
+        if exponent is not None:
+            low, high = (_of_kind(end, float, "an end of the range") for end in exponent)
+            _check_search(low <= high, "an empty range")
+            estimator._exponent = low, high
         message = fields.get("error_bars", NO_ERROR_BARS)
         estimator.error_bars_message_ = _of_kind(message, str, "a sentence on error bars")
         estimator.error_bars_ = None
@@ -227,30 +257,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     steps = estimator.report_.steps
     _check_search(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
-    search = fields["search"]
-    trials = [
-        Trial(
-            candidate=_candidate(trial["candidate"]),
-            loss=_of_kind(trial["loss"], float, "a loss"),
-            error=_of_kind(trial["error"], float, "a standard error"),
-            parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
-            folds=_of_kind(trial["folds"], int, "the folds"),
-        )
-        for trial in _of_kind(search["trials"], tuple, "the trials")
-    ]
-    sentences = [_of_kind(text, str, "a sentence") for text in _of_kind(search["sentences"], tuple, "the sentences")]
-    chosen = _candidate(search["chosen"])
-    estimator.search_ = SearchReport(
-        chosen=chosen,
-        trials=tuple(trials),
-        sentences=tuple(sentences),
-        folds=_of_kind(search["folds"], int, "the folds"),
-        work=_of_kind(search["work"], float, "the work"),
-        stopped=StopReason(_of_kind(search["stopped"], str, "the end of the search")),
-    )
-    _check_search(
-        chosen.hidden == config.width[1:-1] and chosen.degree == config.degree, "a search for another network"
-    )
+    estimator.search_ = _search(fields["search"])
     return estimator
 
 
@@ -269,20 +276,56 @@ def _classes(stored: Mapping[str, Any], count: int) -> np.ndarray:
     return classes
 
 
-def _candidate(stored: Mapping[str, Any]) -> Candidate:
+def _search(stored: Mapping[str, Any]) -> SearchReport:
+    """The record of a search, also as earlier versions wrote it, with candidates as fields instead of words."""
+    trials = [
+        Trial(
+            name=_name(trial["name"] if "name" in trial else trial["candidate"]),
+            loss=_of_kind(trial["loss"], float, "a loss"),
+            error=_of_kind(trial["error"], float, "a standard error"),
+            parameters=_of_kind(trial["parameters"], int, "a number of parameters"),
+            folds=_of_kind(trial["folds"], int, "the folds"),
+            seconds=_of_kind(trial.get("seconds", 0.0), float, "the seconds"),
+            work=_of_kind(trial.get("work", 0.0), float, "the work"),
+            taken=_of_kind(trial.get("taken", False), bool, "taken"),
+            reason=_of_kind(trial.get("reason", ""), str, "a reason"),
+        )
+        for trial in _of_kind(stored["trials"], tuple, "the trials")
+    ]
+    sentences = [_of_kind(text, str, "a sentence") for text in _of_kind(stored["sentences"], tuple, "the sentences")]
+    return SearchReport(
+        chosen=_name(stored["chosen"]),
+        trials=tuple(trials),
+        sentences=tuple(sentences),
+        folds=_of_kind(stored["folds"], int, "the folds"),
+        work=float(_of_kind(stored["work"], (float, int), "the work")),
+        stopped=StopReason(_of_kind(stored["stopped"], str, "the end of the search")),
+        seconds=_of_kind(stored.get("seconds", 0.0), float, "the seconds"),
+    )
+
+
+def _name(stored: str | Mapping[str, Any]) -> str:
+    """A candidate in words; earlier versions stored its shape."""
+    if isinstance(stored, str):
+        return stored
     sizes = _of_kind(stored["hidden"], tuple, "the hidden widths")
-    candidate = Candidate(
+    shape = FixedShape(
         tuple(_of_kind(nodes, int, "a hidden width") for nodes in sizes),
         _of_kind(stored["grid_size"], int, "a grid size"),
         _of_kind(stored["strength"], float, "a strength"),
         _of_kind(stored["degree"], int, "a degree"),
-        _of_kind(stored.get("smooth", False), bool, "smooth"),
-        _of_kind(stored.get("product", False), bool, "product"),
     )
-    _check_search(all(0 < number < 2**31 for number in (*candidate.hidden, candidate.grid_size)), "sizes out of range")
-    in_range = 0 <= candidate.degree <= 5 and 0 <= candidate.strength < math.inf
-    _check_search(in_range, "a degree or strength out of range")
-    return candidate
+    return shape.describe()
+
+
+def _limits(stored: Any, inputs: int) -> np.ndarray:
+    """Intervals to which scaled inputs are clipped, (inputs, 2)."""
+    if stored is None:
+        return np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1))
+    limits = np.array(_of_kind(stored, list, "the limits of the inputs"), dtype=np.float64)
+    _check_search(limits.shape == (inputs, 2), "limits of another number of inputs")
+    _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
+    return limits
 
 
 def _of_kind(value: Any, kind: type | tuple[type, ...], name: str) -> Any:

@@ -160,11 +160,12 @@ def c_source(
         body.append(f"    for (int i = 0; i < {width[0]}; i++)\n        layer_0[i] = x[i];\n")
     else:
         parts += [_array("shift", units.shift), _array("scale", units.scale)]
-        limit = float(units.limit)
+        limits = units.limits
         lines = f"    for (int i = 0; i < {width[0]}; i++) {{\n        layer_0[i] = (x[i] - shift[i]) / scale[i];\n"
-        if np.isfinite(limit):
-            lines += f"        layer_0[i] = layer_0[i] < {-limit!r} ? {-limit!r} : layer_0[i];\n"
-            lines += f"        layer_0[i] = layer_0[i] > {limit!r} ? {limit!r} : layer_0[i];\n"
+        if limits is not None:
+            parts += [_array("low", limits[:, 0]), _array("high", limits[:, 1])]
+            lines += "        layer_0[i] = layer_0[i] < low[i] ? low[i] : layer_0[i];\n"
+            lines += "        layer_0[i] = layer_0[i] > high[i] ? high[i] : layer_0[i];\n"
         body.append(lines + "    }\n")
     for number, (steps, (_, count)) in enumerate(zip(layers, pairwise(width), strict=True)):
         body.append(f"    double layer_{number + 1}[{count}] = {{0.0}};\n")
@@ -174,6 +175,12 @@ def c_source(
         parts += [_array("out_shift", units.out_shift), _array("out_scale", units.out_scale)]
         last = f"out_shift[o] + out_scale[o] * {last}"
     body.append(f"    for (int o = 0; o < {width[-1]}; o++)\n        y[o] = {last};\n")
+    if units is not None and units.exponent is not None:
+        low, high = (repr(float(end)) for end in units.exponent)
+        body.append(
+            f"    for (int o = 0; o < {width[-1]}; o++) {{\n        y[o] = y[o] < {low} ? {low} : y[o];\n"
+            f"        y[o] = exp(y[o] > {high} ? {high} : y[o]);\n    }}\n"
+        )
     if units is not None and units.probabilities:
         body.append(_SOFTMAX.replace("OUT", str(width[-1])))
     text = "".join(parts)

@@ -131,14 +131,19 @@ def python_source(
     if units is not None:
         numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
         scaled = "(x - SHIFT) / SCALE"
-        limit = float(units.limit)
-        body.append(f"x = np.clip({scaled}, {-limit!r}, {limit!r})" if np.isfinite(limit) else f"x = {scaled}")
+        limits = units.limits
+        if limits is not None:
+            numbers += [_array("LOW", limits[:, 0]), _array("HIGH", limits[:, 1])]
+        body.append(f"x = {scaled}" if limits is None else f"x = np.clip({scaled}, LOW, HIGH)")
     for number, steps in enumerate(layers):
         parts = [_term(step, number, functions, numbers) for step in steps]
         body.append("x = " + " + ".join(parts))
     if units is not None and units.out_shift is not None and units.out_scale is not None:
         numbers += [_array("OUT_SHIFT", units.out_shift), _array("OUT_SCALE", units.out_scale)]
         body.append("x = OUT_SHIFT + OUT_SCALE * x")
+    if units is not None and units.exponent is not None:
+        low, high = units.exponent
+        body.append(f"x = np.exp(np.clip(x, {float(low)!r}, {float(high)!r}))")
     if units is not None and units.probabilities:
         body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
     source = "".join(functions)

@@ -26,12 +26,14 @@ class Units:
     ----------
     shift, scale : ndarray, (in,)
         The network's input is (x - shift) / scale.
-    limit : float
-        The network's input is clipped to the interval from -limit to limit.
+    limit : float or ndarray, (in, 2)
+        The network's input is clipped to the interval from -limit to limit, or to one of its own for each input.
     out_shift, out_scale : ndarray, (out,), optional
         The result is out_shift + out_scale * output; None for the output itself.
     probabilities : bool
         Whether the result is the softmax of the output.
+    exponent : (float, float), optional
+        The result is the exponential of what it would be otherwise, clipped to this interval before.
 
     Examples
     --------
@@ -42,10 +44,18 @@ class Units:
 
     shift: np.ndarray
     scale: np.ndarray
-    limit: float = math.inf
+    limit: float | np.ndarray = math.inf
     out_shift: np.ndarray | None = None
     out_scale: np.ndarray | None = None
     probabilities: bool = False
+    exponent: tuple[float, float] | None = None
+
+    @property
+    def limits(self) -> np.ndarray | None:
+        """Interval of each input, (in, 2); None where nothing is clipped."""
+        if isinstance(self.limit, np.ndarray):
+            return self.limit
+        return None if math.isinf(self.limit) else np.tile([-self.limit, self.limit], (len(self.shift), 1))
 
 
 class InUnits(nn.Module):
@@ -55,21 +65,30 @@ class InUnits(nn.Module):
     scale: Tensor
     out_shift: Tensor | None
     out_scale: Tensor | None
+    low: Tensor | None
+    high: Tensor | None
 
     def __init__(self, model: nn.Module, units: Units) -> None:
         super().__init__()
-        self.model, self.limit, self.probabilities = model, units.limit, units.probabilities
+        self.model, self.probabilities, self.exponent = model, units.probabilities, units.exponent
         weight = next(model.parameters())
-        for name in ("shift", "scale", "out_shift", "out_scale"):
-            values = getattr(units, name)
+        limits = units.limits
+        ends = {"low": None if limits is None else limits[:, 0], "high": None if limits is None else limits[:, 1]}
+        for name in ("shift", "scale", "out_shift", "out_scale", "low", "high"):
+            values = ends[name] if name in ends else getattr(units, name)
             values = None if values is None else torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the result (batch, out) for x (batch, in)."""
-        y = self.model(((x - self.shift) / self.scale).clamp(-self.limit, self.limit))
+        x = (x - self.shift) / self.scale
+        if self.low is not None and self.high is not None:
+            x = torch.minimum(torch.maximum(x, self.low), self.high)
+        y = self.model(x)
         if self.out_shift is not None and self.out_scale is not None:
             y = self.out_shift + self.out_scale * y
+        if self.exponent is not None:
+            y = y.clamp(*self.exponent).exp()
         return torch.softmax(y, 1) if self.probabilities else y
 
 
@@ -155,6 +174,8 @@ def check_units(units: Units | None, inputs: int, outputs: int) -> None:
     shapes = [None if values is None else np.shape(values) for values in (units.out_shift, units.out_scale)]
     if shapes not in ([None, None], [(outputs,), (outputs,)]):
         raise InputError(f"units must have out_shift and out_scale of {outputs} numbers, got shapes {shapes}")
+    if units.limits is not None and units.limits.shape != (inputs, 2):
+        raise InputError(f"units must have a limit, or one interval for each of {inputs} inputs, got {units.limit!r}")
 
 
 def check_labels(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:

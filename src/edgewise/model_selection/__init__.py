@@ -1,22 +1,26 @@
-"""From samples to a chosen and trained model, by held-out loss within a budget of work.
+"""From samples to a chosen and trained model, by held-out loss.
 
-`auto_fit` is the door for tables: it runs a `Search` over candidates (shape, grid, regularisation) and trains the
-chosen one on all samples. `approximate` is the door for noise-free samples of a smooth function, which can be fitted
-to many digits. A reader follows a table from `automatic` to `search` to `candidates`, with the folds in
-`cross_validation`, and an approximation from `approximation` to `starts`.
+`auto_fit` is the door for tables: it runs a `Search` over nested additive models with pairs and hidden nodes, and fits
+the chosen one to all samples. `approximate` is the door for noise-free samples of a smooth function, which can be
+fitted to many digits. A reader follows a table from `automatic` to `search` to `candidates` to the statistical core in
+`additive`, with hidden nodes in `hidden_nodes`, the folds in `cross_validation` and every threshold in `policy`;
+networks of a given shape from `fixed_shape`; and an approximation from `approximation` to `starts`, or to
+`spline_ladder` for one input.
 """
 
 from edgewise.model_selection.approximation import ApproximateResult, Phase, approximate
 from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.candidates import Candidate
-from edgewise.model_selection.search import Search, SearchReport, Trial
-from edgewise.model_selection.settings import SearchPolicy, SearchSettings
+from edgewise.model_selection.search.candidates import Candidate, Samples
+from edgewise.model_selection.search.nested import Search
+from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+from edgewise.model_selection.search.records import SearchReport, Trial
 
 __all__ = [
     "ApproximateResult",
     "AutoResult",
     "Candidate",
     "Phase",
+    "Samples",
     "Search",
     "SearchPolicy",
     "SearchReport",

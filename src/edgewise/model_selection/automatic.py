@@ -1,231 +1,439 @@
-"""From data to a trained KAN without a setting to choose: the search, then the final fit on all samples."""
+"""From rows to a trained KAN without a setting to choose: search, approximation without noise, or a fixed shape."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
-from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, ApproximateResult, approximate
-from edgewise.model_selection.candidates import Candidate, TrainedModel, score_of, train_candidate, work_of
-from edgewise.model_selection.cross_validation import clipped_losses
-from edgewise.model_selection.search import Search, SearchReport
-from edgewise.model_selection.settings import SearchSettings
+from edgewise.errors import InputError
+from edgewise.model_selection.additive.families import (
+    Bernoulli,
+    Family,
+    Gamma,
+    Gaussian,
+    Huber,
+    LogNormal,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
+from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
+from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
+from edgewise.model_selection.one_input import spline_ladder
+from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error
+from edgewise.model_selection.search.error_bars import parameter_factor
+from edgewise.model_selection.search.jobs import one_blas_thread
+from edgewise.model_selection.search.nested import Search
+from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
-from edgewise.settings import APPROXIMATION_BUDGET_WORK
-from edgewise.train.loop.reports import FitReport
-from edgewise.train.penalties import Penalty
+from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.base import Problem
+from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import penalty_of
+from edgewise.train.uncertainty import ErrorBars, additive_error_bars, prediction_uncertainty
+
+FAMILIES: dict[str, type[Family]] = {
+    "squared": Gaussian,
+    "log": LogNormal,
+    "huber": Huber,
+    "poisson": Poisson,
+    "negative_binomial": NegativeBinomial,
+    "gamma": Gamma,
+    "tweedie": Tweedie,
+}
+"""Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
+
+STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AutoResult:
     """Result of `auto_fit`.
 
     Parameters
     ----------
     model : KAN
-        Trained on all samples, or on a part of them if the work was interrupted before the final fit.
+        From inputs within `limits` to the linear predictor: the target, its logarithm, or logits.
     report : FitReport
-        Report of the last fit of the model.
+        Report of the final fit.
     search : SearchReport
         The candidates that were tried and the reasons for the choice.
-    penalty : Penalty, optional
-        Penalty of the last fit.
-    held_out : Data, optional
-        Samples with the residuals (as y) of models that did not see them; None where there are none.
+    limits : ndarray of shape (n, 2), optional
+        Interval to which each input is clipped before the model sees it; None for a network of a given shape.
+    log_link : bool
+        Whether predictions are the exponential of the model's output.
+    range : (float, float)
+        Interval to which the output is clipped before that.
+    error_bars : ErrorBars, optional
+        Uncertainty of the output.
+    message : str
+        A sentence on the calibration of the error bars, or the reason why there are none.
+    fitted : Fitted, optional
+        The additive model, if the network is one.
 
     Examples
     --------
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> settings = SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1)
-    >>> result = auto_fit(Regression(x, x**2 + noise), settings)
-    >>> len(result.search.sentences) > 0, len(result.held_out)
-    (True, 60)
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (60, 1))
+    >>> result = auto_fit(Samples(x, x**2 + 0.1 * rng.standard_normal((60, 1)), np.ones(60)), SearchSettings())
+    >>> result.model.config.width, result.search.chosen.startswith("additive"), result.error_bars.rows
+    ((1, 1), True, 60)
     """
 
     model: KAN
     report: FitReport
     search: SearchReport
-    penalty: Penalty | None = None
-    held_out: Data | None = None
+    limits: np.ndarray | None = None
+    log_link: bool = False
+    range: tuple[float, float] = (-math.inf, math.inf)
+    error_bars: ErrorBars | None = None
+    message: str = ""
+    fitted: Fitted | None = None
 
 
-def auto_fit(problem: Problem, settings: SearchSettings, progress: ProgressCallback | None = None) -> AutoResult:
-    """Choose what `settings` leaves open by held-out loss, then train on all samples of `problem.train`.
-
-    Samples of a regression that seem free of noise are approximated to many digits instead (`approximate`). Ctrl-C
-    keeps the best model so far.
+def family_of(loss: str, classes: int = 2) -> Family:
+    """Return the family that a loss names.
 
     Parameters
     ----------
-    problem : Problem
-        Regression or classification with tensors; inputs and regression targets should be of order 1.
+    loss : str
+        A key of `FAMILIES`, "absolute", "quantile:SHARE", or "classes".
+    classes : int
+        Number of classes.
+
+    Raises
+    ------
+    InputError
+        If there is no such loss.
+
+    Examples
+    --------
+    >>> family_of("quantile:0.9").name, family_of("classes", 3).predictors
+    ('quantile', 3)
+    """
+    if loss == "classes":
+        return Bernoulli() if classes == 2 else Multinomial(classes)
+    if loss == "absolute":
+        return Quantile(0.5)
+    name, _, share = loss.partition(":")
+    if name == "quantile":
+        try:
+            return Quantile(float(share or "0.5"))
+        except ValueError:
+            pass
+    if loss not in FAMILIES:
+        known = ", ".join(sorted({*FAMILIES, "absolute"}))
+        raise InputError(f"loss must be one of {known} or 'quantile:SHARE' with a share in (0, 1), got {loss!r}")
+    return FAMILIES[loss]()
+
+
+def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallback | None = None) -> AutoResult:
+    """Choose what `settings` leaves open by held-out loss, then train on all samples.
+
+    Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline, of
+    few inputs by `approximate`.
+
+    Parameters
+    ----------
+    samples : Samples
+        Inputs and numeric targets of order 1, or classes.
     settings : SearchSettings
-        Fixed settings, budget, time limit and seed.
+        Fixed settings, effort, time limit and seed.
     progress : callable, optional
-        Receives a `Progress` after every step.
+        Receives a `Progress` after every piece of work.
 
     Returns
     -------
     AutoResult
-        The unknowns of `problem`, for example the thresholds of ordered classes, get the values that belong to its
-        model.
 
     Raises
     ------
     KeyboardInterrupt
-        If Ctrl-C comes before there is any model.
+        If Ctrl-C comes, unless `settings.keep_interrupted` is set and there is a model already.
 
     Examples
     --------
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> noise = 0.1 * torch.randn(60, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> settings = SearchSettings(outputs=1, hidden=(), grid_size=4, budget=0.1)
-    >>> result = auto_fit(Regression(x, x**2 + noise), settings)
-    >>> result.model.config.width, result.search.folds, len(result.search.trials) > 1
-    ((1, 1), 5, True)
+    >>> x = np.linspace(-3, 3, 500)[:, None]
+    >>> result = auto_fit(Samples(x, np.sin(2 * x), np.ones(500)), SearchSettings())
+    >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
+    True
     """
-    search = Search(_subsample(problem, settings.seed, settings.policy.search_samples), settings, progress)
-    report = search.run()
-    if search.is_noise_free and report.stopped != StopReason.INTERRUPTED:
-        assert isinstance(problem, Regression)
-        try:
-            exact, report = _approximation(problem, report, search)
-        except KeyboardInterrupt:
-            exact, report = None, replace(report, stopped=StopReason.INTERRUPTED)
-        if exact is not None:
-            return exact
-    if report.stopped == StopReason.INTERRUPTED:
-        assert search.fallback is not None
-        model, last, trained = search.fallback
-        problem.copy_unknowns_(trained)
-        return AutoResult(model, last, report, penalty_of(last) or report.chosen.penalty())
-    (model, last, trained), report = _final_fit(problem, report, search)
-    problem.copy_unknowns_(trained)
-    return AutoResult(model, last, report, penalty_of(last) or report.chosen.penalty(), search.held_out())
+    clock = Clock(settings.time_limit, progress)
+    with one_blas_thread():
+        if settings.is_fixed:
+            return _fixed(samples, settings, clock)
+        family = family_of(settings.loss, settings.outputs)
+        squared = isinstance(family, Gaussian)
+        if squared and samples.x.shape[1] == 1 and settings.hidden is None:
+            exact = _spline(samples, settings, clock)
+            if exact is not None:
+                return exact
+        return _searched(samples, family, settings, clock)
 
 
-def _approximation(problem: Regression, report: SearchReport, search: Search) -> tuple[AutoResult | None, SearchReport]:
-    """Approximate all samples with the work and time that the search has left.
-
-    Returns the result if its held-out error is much smaller than that of the search, else None, and the search report
-    with the work that was spent.
-    """
-    policy, seed = search.policy, search.settings.seed
-    remaining = min(search.limit - report.work, search.remaining_work)
-    if remaining <= 0:
-        return None, report
-    data = problem.train
-    order = torch.randperm(len(data), generator=seeded_generator(seed))
-    count = max(1, round(policy.unseen * len(data)))
-    unseen, seen = data.select(order[:count].sort().values), data.select(order[count:].sort().values)
-    result: ApproximateResult = approximate(
-        Regression(seen.x, seen.y, weight=seen.weight, validation=APPROXIMATION_HELD_OUT, seed=seed),
-        degree=report.chosen.degree,
-        budget=remaining / APPROXIMATION_BUDGET_WORK,
-        time_limit=search.time_left,
-        seed=seed,
-        progress=lambda at: search.report_progress(at.loss, at.share * remaining, f"without noise: {at.stage}"),
-    )
-    search.work += result.work
-    report = replace(report, work=search.work)
-    loss = min(phase.validation_loss for phase in result.phases)
-    if not loss < policy.approximation_gain * search.best.trial.loss:
-        return None, report
-    config = result.model.config
-    chosen = Candidate(config.width[1:-1], config.grid_size[0], 0.0, config.degree)
-    with torch.no_grad():
-        residuals = Data(unseen.x, unseen.y - result.model(unseen.x), unseen.weight)
-    unseen_loss = float(clipped_losses(problem, result.model, unseen).mean())
-    end = (
-        f"Chosen without noise: {chosen.describe()}, loss {unseen_loss:.1g} on {len(unseen):,} samples that made no "
-        "choice."
-    )
-    report = replace(report, chosen=chosen, sentences=(*report.sentences, *result.sentences, end))
-    search.report_progress(loss, math.inf)
-    return AutoResult(result.model, result.report, report, None, residuals), report
-
-
-def _final_fit(problem: Problem, report: SearchReport, search: Search) -> tuple[TrainedModel, SearchReport]:
-    """Train the chosen candidate on all samples, from several starts if it has hidden layers and the budget allows.
-
-    Where the time limit does not allow all samples, as many as it allows are drawn. Each start trains unknowns of its
-    own, because only those of the best start belong to the model that is kept.
-    """
-    chosen, settings = report.chosen, search.settings
-    search.stage = f"final fit: {chosen.describe()}"
-    rows, searched = len(problem.train), len(search.problem.train)
-    cost, sentences = work_of(problem, chosen, settings.outputs, final=True), []
-    if cost > search.remaining_work and rows > searched:
-        affordable = max(searched, int(rows * search.remaining_work / cost))
-        sentences.append(f"The time limit left room for {affordable:,} of {rows:,} samples in the final fit.")
-        problem = _subsample(problem, settings.seed, affordable)
-        cost = work_of(problem, chosen, settings.outputs, final=True)
-    starts = 1
-    if chosen.hidden:
-        most = settings.policy.final_starts
-        starts = max(1, min(most, int(min(search.limit - report.work, search.remaining_work, most * cost) / cost)))
-    if starts > 1:
-        sentences.append(f"The final fit is the best of {starts} starts.")
-    best: TrainedModel | None = None
-    best_score, spent = math.inf, 0.0
-
-    def report_progress(at: Progress) -> None:
-        search.report_progress(at.loss, spent + cost * at.share)
-
+def _searched(samples: Samples, family: Family, settings: SearchSettings, clock: Clock) -> AutoResult:
+    """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
+    search = Search(samples, family, settings, clock)
+    stopped = StopReason.CONVERGED
     try:
-        for start in range(starts):
-            own = problem.with_copied_unknowns()
-            model, fit_report = train_candidate(
-                own,
-                chosen,
-                outputs=settings.outputs,
-                seed=settings.seed + (start << 32),  # so that neighbouring seeds share no start
-                final=True,
-                progress=report_progress,
-            )
-            spent += cost
-            score = score_of(model, own, fit_report)
-            if best is None or score < best_score:
-                best, best_score = TrainedModel(model, fit_report, own), score
-            if fit_report.stopped == StopReason.INTERRUPTED:
-                raise KeyboardInterrupt
-        assert best is not None
-        search.report_progress(best.report.loss, math.inf)
+        report = search.run()
+        if isinstance(family, Gaussian) and settings.hidden is None and settings.effort != "low":
+            exact = _approximated(samples, search, report, settings)
+            if exact is not None:
+                return exact
+        fitted, stopped = search.final(), report.stopped
     except KeyboardInterrupt:
-        best = _best_of_interrupted(problem, best, search)
-    return best, replace(report, sentences=(*report.sentences, *sentences), work=report.work + spent)
+        best = search.fallback if settings.keep_interrupted else None
+        if best is None:
+            raise KeyboardInterrupt from None
+        clock.progress = None  # it may be what raised
+        fitted, stopped = best, StopReason.INTERRUPTED
+        search.best = fitted.candidate
+        search.sentences.append(f"Interrupted at: {clock.stage}.")
+    report = search.report(stopped)
+    model = fitted.to_kan()
+    log_link, bounds = fitted.family.log_link, fitted.range if fitted.family.log_link else (-math.inf, math.inf)
+    if isinstance(family, Bernoulli):
+        model = _of_two_classes(model)
+    bars, message = _error_bars(samples, search, fitted, model)
+    clock.report("done", 1.0, _loss(report))
+    done = _fit_report(fitted, report, stopped, clock)
+    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, fitted)
 
 
-def _best_of_interrupted(problem: Problem, final: TrainedModel | None, search: Search) -> TrainedModel:
-    """Return the better of the model that the final fit has reached by Ctrl-C and that of the search."""
-    searched = search.fallback
-    if final is None:
-        if searched is None:
-            raise KeyboardInterrupt
-        return searched
-    if final.report.stopped != StopReason.INTERRUPTED:  # an earlier start that was completed
-        message = "Interrupted; the model is the best of the starts that were completed."
-        return final._replace(report=replace(final.report, stopped=StopReason.INTERRUPTED, message=message))
-    if searched is None:
-        return final
-    data = problem.train
-    losses = [float(clipped_losses(one.problem, one.model, data).mean()) for one in (final, searched)]
-    return final if losses[0] <= losses[1] else searched
+def _loss(report: SearchReport) -> float:
+    return next((trial.loss for trial in report.trials if trial.name == report.chosen), math.nan)
 
 
-def _subsample(problem: Problem, seed: int, most: int) -> Problem:
-    """Draw at most `most` of the training samples."""
-    rows = len(problem.train)
-    if rows <= most:
-        return problem
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))[:most]
-    return problem.subset(order.sort().values)
+def _fit_report(fitted: Fitted, search: SearchReport, stopped: StopReason, clock: Clock) -> FitReport:
+    """The final fit in the form of the reports of all trainings."""
+    fits = fitted.estimate.fits
+    steps = max((fit.iterations for fit in fits), default=0)
+    loss = float(np.average((fitted.estimate.residual**2).mean(1), weights=fitted.estimate.weights.mean(1)))
+    message = f"Restricted likelihood is at its maximum after {steps} steps of Newton's method."
+    if stopped == StopReason.INTERRUPTED:
+        message = "Interrupted; the model is the best so far."
+    elif not all(fit.converged for fit in fits):
+        message = f"Restricted likelihood still rose after {steps} steps of Newton's method."
+    plan = {
+        "method": {"name": "REML"},
+        "family": fitted.family.name,
+        "strengths": [[float(value) if np.isfinite(value) else None for value in fit.strength] for fit in fits],
+    }
+    record = StepRecord(steps, loss, None, 0.0, clock.seconds)
+    return FitReport(
+        stopped, message, steps, steps, loss, None, ("rmse", math.sqrt(loss)), clock.seconds, (record,), plan
+    )
+
+
+def _of_two_classes(model: KAN) -> KAN:
+    """The network with the logits (-eta / 2, eta / 2) for one with the log odds eta."""
+    config = model.config
+    both = KAN(
+        (*config.width[:-1], 2),
+        config.grid_size,
+        config.degree,
+        base=config.base,
+        products=config.products,
+        dtype=torch.float64,
+    )
+    sign = torch.tensor([-0.5, 0.5], dtype=torch.float64)
+    with torch.no_grad():
+        for number in range(len(model.layers) - 1):
+            both.layers[number].load_state_dict(model.layers[number].state_dict())
+        new, old = both.layers[-1], model.layers[-1]
+        assert isinstance(new, KANLayer) and isinstance(old, KANLayer)
+        new.knots.copy_(old.knots)
+        new.coef.copy_(old.coef * sign)
+        if new.base is not None and old.base is not None:
+            new.base.copy_(old.base * sign)
+        new.mask.copy_(old.mask.expand(-1, 2))
+        new.domain_is_set.copy_(old.domain_is_set)
+    return both
+
+
+def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) -> tuple[ErrorBars | None, str]:
+    """Error bars of squared errors, calibrated on the residuals of models that did not see the row."""
+    if not isinstance(fitted.family, Gaussian | LogNormal):
+        return None, f"There are no error bars for the loss {fitted.family.name!r}."
+    known = search.held_out()
+    try:
+        if known is None or not fitted.candidate.additive:
+            raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
+        rows, links, by_folds = known
+        seen = samples.select(rows)
+        y = np.log(seen.y + seen.offset) if fitted.family.log_link else seen.y
+        held_out = _data(seen, y - links)
+        noise = torch.tensor([math.sqrt(fit.dispersion) for fit in fitted.estimate.fits], dtype=torch.float64)
+        bars = additive_error_bars(model, parameter_factor(fitted, model), noise, held_out, folds=by_folds)
+        return bars, bars.message
+    except InputError as error:
+        return None, f"There are no error bars: {error}."
+
+
+def _spline(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
+    """Approximate noise-free samples of one input; None where there is noise or they are too few."""
+    policy = settings.policy
+    if len(samples) < policy.noise_free_rows:
+        return None
+    clock.report("splines without noise", 0.05)
+    found = spline_ladder(samples.x[:, 0], samples.y, samples.weight, degree=settings.degree, seed=settings.seed)
+    if found is None or not found.loss < policy.noise_free:
+        return None
+    model = found.model
+    name = f"least-squares spline, grid {model.config.grid_size[0]}, degree {model.config.degree}"
+    parameters = sum(p.numel() for p in model.parameters())
+    clock.best_loss = found.loss
+    clock.report("done", 1.0, found.loss)
+    trial = Trial(name, found.loss, 0.0, parameters, 1, clock.seconds, 0.0, True, found.sentence)
+    sentences = ("Samples that seem free of noise.", found.sentence)
+    report = SearchReport(name, (trial,), sentences, 1, clock.work, StopReason.CONVERGED, clock.seconds)
+    message = "Least squares on each grid is exact."
+    record = StepRecord(1, found.loss, None, 0.0, clock.seconds)
+    plan = {"method": {"name": "least squares"}}
+    metric = ("rmse", math.sqrt(found.loss))
+    done = FitReport(StopReason.CONVERGED, message, 1, 1, found.loss, None, metric, clock.seconds, (record,), plan)
+    held = samples.select(np.flatnonzero(found.held_out))
+    residuals = _data(held, found.residuals)
+    bars, message = network_error_bars(model, samples, None, residuals)
+    low, high = samples.x.min(), samples.x.max()
+    reach = high - low  # a straight line ends a range beyond the samples
+    limits = np.array([[low - reach, high + reach]])
+    return AutoResult(model, done, report, limits, error_bars=bars, message=message)
+
+
+def _data(samples: Samples, y: np.ndarray) -> Data:
+    """Samples with other targets, as tensors."""
+    x, weight = np.ascontiguousarray(samples.x), np.ascontiguousarray(samples.weight)
+    return Data(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(y)), torch.from_numpy(weight))
+
+
+def network_error_bars(
+    model: KAN, samples: Samples, penalty: object, held_out: Data | None
+) -> tuple[ErrorBars | None, str]:
+    """Return error bars of a network that was trained by least squares, and a sentence."""
+    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
+    data = Regression(x, y, weight=None if bool((weight == weight[0]).all()) else weight).train
+    try:
+        bars = prediction_uncertainty(model, data, penalty, samples=samples.total, held_out=held_out)  # type: ignore[arg-type]
+        return bars, bars.message
+    except InputError as error:  # too many parameters or too few rows, a loss or derivatives that are not finite
+        return None, f"There are no error bars: {error}."
+
+
+def _approximated(
+    samples: Samples, search: Search, report: SearchReport, settings: SearchSettings
+) -> AutoResult | None:
+    """Approximate samples that seem free of noise; None unless the held-out error is then much smaller."""
+    policy, clock = search.policy, search.clock
+    loss, (rows, inputs) = _loss(report), samples.x.shape
+    if rows < policy.noise_free_rows or inputs < 2 or not 1e-24 < loss < policy.nearly_noise_free or clock.is_over:
+        return None
+    if loss > policy.noise_free and (inputs > policy.approximation_inputs or not search.has_smooth_residual()):
+        return None
+    order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()
+    count = max(1, round(policy.unseen * rows))
+    unseen, seen = samples.select(np.sort(order[:count])), samples.select(np.sort(order[count:]))
+    clock.report("without noise", 0.8)
+    problem = Regression(
+        *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
+        weight=torch.from_numpy(seen.weight),
+        validation=APPROXIMATION_HELD_OUT,
+        seed=settings.seed,
+    )
+    result = approximate(
+        problem,
+        degree=settings.degree,
+        budget=policy.approximation_budget,
+        time_limit=None if clock.limit is None else max(clock.left, 1e-3),
+        seed=settings.seed,
+        progress=lambda at: clock.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
+    )
+    if result.stopped == StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    clock.work += result.work
+    reached = min(phase.validation_loss for phase in result.phases)
+    if not reached < policy.approximation_gain * loss:
+        search.sentences.append(f"An approximation without noise was tried and has no smaller error ({reached:.2g}).")
+        return None
+    model = result.model
+    with torch.no_grad():
+        outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
+    residuals = _data(unseen, unseen.y - outputs)
+    mean, error = mean_and_error(clipped_squares(outputs, unseen.y), unseen.weight)
+    parameters = sum(p.numel() for p in model.parameters())
+    name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
+    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, "its held-out error is much smaller")
+    end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
+    report = replace(
+        report,
+        chosen=name,
+        trials=(*report.trials, trial),
+        sentences=(*report.sentences, *result.sentences, end),
+        work=clock.work,
+        seconds=clock.seconds,
+    )
+    clock.report("done", 1.0, mean)
+    bars, message = network_error_bars(model, samples, None, residuals)
+    low, high = samples.x.min(0), samples.x.max(0)
+    limits = np.stack([low - (high - low), high + (high - low)], 1)
+    return AutoResult(model, result.report, report, limits, error_bars=bars, message=message)
+
+
+def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
+    """Return the samples as a problem of training."""
+    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
+    own = None if bool((weight == weight[0]).all()) else weight
+    if settings.loss == "classes":
+        return Classification(x, y, classes=settings.outputs, weight=own)
+    return Regression(x, y, weight=own)
+
+
+def _fixed(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult:
+    """Train a network of the shape, grid or strength that the caller has fixed."""
+    if settings.loss not in ("squared", "classes"):
+        raise InputError(
+            f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {settings.loss!r}"
+        )
+    problem = problem_of(samples, settings)
+    search = ShapeSearch(problem, settings, clock)
+    try:
+        result = search.run()
+        trained, report = result.trained, result.search
+        held = None
+        if result.held_out is not None and isinstance(problem, Regression):
+            rows, outputs = result.held_out
+            seen = samples.select(rows)
+            held = _data(seen, seen.y - outputs)
+    except InterruptedTraining as interrupt:
+        if not settings.keep_interrupted:
+            raise KeyboardInterrupt from None
+        clock.progress = None
+        best = interrupt.trained
+        stopped = replace(
+            best.report, stopped=StopReason.INTERRUPTED, message="Interrupted; the model is the best so far."
+        )
+        trained, held = best._replace(report=stopped), None
+        sentences = (*search.sentences, f"Interrupted at: {clock.stage}.")
+        trials = tuple(search.trials.values())
+        shape = search.start.describe()
+        report = SearchReport(
+            shape, trials, sentences, len(search.folds), clock.work, StopReason.INTERRUPTED, clock.seconds
+        )
+    clock.report("done", 1.0, trained.report.loss)
+    bars, message = None, ""
+    if isinstance(problem, Regression):
+        bars, message = network_error_bars(trained.model, samples, trained.penalty, held)
+    return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)

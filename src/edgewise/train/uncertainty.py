@@ -37,7 +37,8 @@ class ErrorBars:
     Parameters
     ----------
     factor : Tensor
-        Upper triangular C, (P, P), with C C' the inverse of the penalised normal matrix.
+        Upper triangular C, (P, P), with C C' the inverse of the penalised normal matrix; or C, (P, K), with C C' the
+        covariance of the parameters.
     noise : Tensor
         Standard deviation of the noise, (m,).
     spread : Tensor
@@ -159,8 +160,11 @@ class ErrorBars:
                 sizes.append(parameter.numel())
         in_layer = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
         in_layer = torch.repeat_interleave(in_layer, torch.tensor(sizes, dtype=torch.int64))
-        # The covariance with all other parameters fixed is the inverse of the layer's block of the normal matrix.
-        covariance = torch.cholesky_inverse(torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer]))
+        if self._is_triangular:
+            # The covariance with all other parameters fixed is the inverse of the layer's block of the normal matrix.
+            covariance = torch.cholesky_inverse(torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer]))
+        else:
+            covariance = self.factor[in_layer] @ self.factor[in_layer].mT
         module = layers[layer]
         inputs, outputs = module.in_features, module.out_features
         scale = self.spread * self.stretch
@@ -176,6 +180,12 @@ class ErrorBars:
                 std[:, i, o] = ((row @ covariance[own][:, own]) * row).sum(1).clamp(min=0).sqrt() * scale[o]
         return std
 
+    @property
+    def _is_triangular(self) -> bool:
+        """Whether the factor is square and invertible; one of fewer directions than parameters is not."""
+        square = self.factor.shape[0] == self.factor.shape[1]
+        return square and not bool(self.factor.tril(-1).any()) and bool((self.factor.diagonal() > 0).all())
+
     @cached_property
     def _normal_matrix(self) -> Tensor:
         eye = torch.eye(len(self.factor), dtype=self.factor.dtype)
@@ -187,8 +197,10 @@ class ErrorBars:
         return (spread.square() + self.noise.square()).sqrt() + ROUNDING_DEVIATION if noise else spread
 
     def fields(self) -> dict[str, Any]:
-        """Tensors and numbers for a file; of the triangular factor only the numbers that aren't zero."""
+        """Tensors and numbers for a file; of a triangular factor only the numbers that aren't zero."""
         kept = {name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")}
+        if not self._is_triangular:
+            return {"factor": self.factor.contiguous(), **kept, "rows": self.rows, "folds": self.folds}
         upper = torch.triu_indices(*self.factor.shape)
         return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
 
@@ -202,7 +214,10 @@ class ErrorBars:
             The fields don't fit a network with that many parameters and outputs.
         """
         packed = fields["factor"]
+        is_packed = not (isinstance(packed, Tensor) and packed.ndim == 2)
         shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}
+        if not is_packed:
+            shapes["factor"] = (parameters, packed.shape[1])
         shapes |= dict.fromkeys(("noise", "spread", "stretch"), (outputs,))
         shapes |= {name: (len(fields["levels"]), outputs) for name in ("levels", "scores")}
         for name, shape in shapes.items():
@@ -212,10 +227,13 @@ class ErrorBars:
                 raise ValueError(f"{name} of the error bars must be finite, float64, of shape {shape}")
         if not (type(fields["rows"]) is int and type(fields["folds"]) is bool and len(fields["levels"])):
             raise ValueError("error bars must hold the number of rows, an int, and folds, a bool, of their calibration")
-        upper = torch.triu_indices(parameters, parameters)
-        factor = packed.new_zeros(parameters, parameters)
-        factor[upper[0], upper[1]] = packed
-        if not (bool((factor.diagonal() > 0).all()) and bool((fields["scores"].diff(dim=0) >= 0).all())):
+        factor = packed
+        if is_packed:
+            upper = torch.triu_indices(parameters, parameters)
+            factor = packed.new_zeros(parameters, parameters)
+            factor[upper[0], upper[1]] = packed
+        positive = not is_packed or bool((factor.diagonal() > 0).all())
+        if not (positive and bool((fields["scores"].diff(dim=0) >= 0).all())):
             raise ValueError("error bars must have a positive diagonal and ascending scores")
         rest = {name: fields[name] for name in ("noise", "spread", "stretch", "levels", "scores", "rows", "folds")}
         return cls(factor, **rest)
@@ -291,11 +309,67 @@ def prediction_uncertainty(
     else:
         residuals = seen.y
     variance = (spread * lengths).square() / (1 - share) + noise.square()
-    size = residuals.abs() / (variance.sqrt() + ROUNDING_DEVIATION)
-    weight = weight * (max(samples * len(seen) / len(data), len(seen)) / weight.sum())
+    total = max(samples * len(seen) / len(data), len(seen))
+    return _calibrated(
+        linearised.factor,
+        noise,
+        spread,
+        Data(residuals, variance, weight * (total / weight.sum())),
+        held_out is not None,
+    )
+
+
+def additive_error_bars(
+    model: nn.Module, factor: Tensor, noise: Tensor, held_out: Data, *, folds: bool = True
+) -> ErrorBars:
+    """Error bars of a network from the covariance of its parameters, calibrated on held-out residuals.
+
+    Parameters
+    ----------
+    model : Module
+        Chain of layers, as KAN is.
+    factor : Tensor
+        C, (P, K), with C C' the covariance of the parameters.
+    noise : Tensor
+        Standard deviation of the noise, (m,).
+    held_out : Data
+        Samples with the residuals of models that did not see them as y, (N, m); the weights count repeats.
+    folds : bool
+        Whether those models were fitted to folds; otherwise each row is left out of the linearised model.
+
+    Raises
+    ------
+    InputError
+        There are too few rows.
+
+    Examples
+    --------
+    >>> from edgewise import KAN
+    >>> model, one = KAN([1, 1], base="zero", dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    >>> held_out = Data(torch.zeros(20, 1, dtype=torch.float64), torch.ones(20, 1, dtype=torch.float64))
+    >>> bars = additive_error_bars(model, torch.zeros(8, 1, dtype=torch.float64), one, held_out)
+    >>> float(bars.std(model, held_out.x)[0])
+    1.0
+    """
+    if len(held_out) < FEWEST_ROWS:
+        raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")
+    total = len(held_out) if held_out.weight is None else max(float(held_out.weight.sum()), len(held_out))
+    seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
+    weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
+    spread = torch.ones_like(noise)
+    variance = _lengths(model, seen.x, factor).square() + noise.square()
+    weight = weight * (total * len(seen) / len(held_out) / weight.sum())
+    return _calibrated(factor, noise, spread, Data(seen.y, variance, weight), folds)
+
+
+def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, folds: bool) -> ErrorBars:
+    """Error bars with stretch and scores of held-out residuals (as x) with the variances that were expected (as y)."""
+    size = residuals.x.abs() / (residuals.y.sqrt() + ROUNDING_DEVIATION)
+    weight = residuals.weight
+    assert weight is not None
     stretch = (weight @ size.square() / weight.sum()).sqrt()
     levels, scores = score_quantiles(size, weight)
-    return ErrorBars(linearised.factor, noise, spread, stretch, levels, scores, len(seen), held_out is not None)
+    return ErrorBars(factor, noise, spread, stretch, levels, scores, len(size), folds)
 
 
 def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,8 +28,7 @@ def test_names():
     assert opened.statement == next(equation.statement for equation in EQUATIONS if equation.name == "heat")
     assert opened.problem.fields == ("u",) and opened.file is None
     with pytest.raises(
-        InputError,
-        match=r"ends in .py or the name of an equation, got 'chairs'; .*poisson",
+        InputError, match=r"^EQUATION must be a file that ends in .py or one of poisson.*, got 'chairs'$"
     ):
         open_equation("chairs")
 

@@ -88,7 +88,7 @@ def test_features_and_drop(tmp_path):
 def test_classes_of_every_kind(tmp_path, labels):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{i % 3 + i / 100},{i % 7},{labels[i % 3]}\n" for i in range(60)))
-    job = FitJob(str(path), target="y", task="classification", hidden=(), grid_size=2, budget=1e-3)
+    job = FitJob(str(path), target="y", task="classification", hidden=(), grid_size=2)
     prepared = prepare_table(job)
     trained = train_model(job, prepared)
     assert trained.score == 1
@@ -115,7 +115,7 @@ def test_the_command_repeats_the_job(monkeypatch):
     jobs = [
         FitJob("a b.csv", target="y"),
         FitJob("t", target="it's", task="regression", drop=("a", "b, c"), features=("d",), group="g", test=0.3),
-        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, budget=0.5, seed=3, compare="none"),
+        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, effort="low", seed=3, compare="none"),
         FitJob("t", target="y", hidden=(), time_limit=20, effort="high", id="name"),
     ]
     for job in jobs:

@@ -51,7 +51,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path, monkeypatc
         *(["EBM"] if find_spec("interpret") else []),
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
-    options = "--hidden none --grid-size 2 --budget 0.001 --compare full --formulas 2"
+    options = "--hidden none --grid-size 2 --effort low --compare full --formulas 2"
     assert found["command"] == f"edgewise fit {numbers} --target y {options}"
     predictions = read_table(out / "predictions.csv")
     assert predictions.names == ("row", "y", "predicted y", "low 90 %", "high 90 %")
@@ -205,7 +205,7 @@ def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch
 
 
 @contextmanager
-def interrupting(screen, what, **_):
+def interrupting(screen, what):
     """A progress bar that is Ctrl-C at the third update of the stage `what`."""
 
     class Bar:

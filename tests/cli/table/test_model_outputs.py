@@ -12,7 +12,7 @@ from edgewise.estimator import KANClassifier, KANRegressor
 pytestmark = pytest.mark.slow
 
 X = np.random.default_rng(0).uniform(-1, 1, (80, 2))
-QUICK = {"hidden": (), "grid_size": 3, "budget": 0.01}
+QUICK = {"hidden": (), "grid_size": 3}
 
 
 def model(estimator):

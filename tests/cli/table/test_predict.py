@@ -138,7 +138,7 @@ def test_a_full_disk(refused, models, tmp_path, monkeypatch):
 def plain_model(tmp_path):
     """An estimator saved from Python, which knows nothing of tables."""
     X = np.random.default_rng(0).normal(size=(30, 2))
-    model = KANRegressor(hidden=(), grid_size=2, budget=1e-3).fit(X, X[:, 0])
+    model = KANRegressor(hidden=(), grid_size=2).fit(X, X[:, 0])
     save_estimator(model, tmp_path / "plain.safetensors")
     return tmp_path / "plain.safetensors"
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.checks import unknown_name
 from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.files import read_bytes
@@ -60,8 +59,7 @@ def open_equation(text: str) -> Equation:
         return Equation(text, named[text].statement, named[text].make())
     if not text.endswith(".py"):
         raise InputError(
-            f"EQUATION must be a file that ends in .py or the name of an equation, got {printable(text)!r:.80}; "
-            f"{unknown_name(text, named)}"
+            f"EQUATION must be a file that ends in .py or one of {', '.join(named)}, got {printable(text)!r:.80}"
         )
     read_bytes(text)
     file = Path(os.path.abspath(text))

@@ -17,10 +17,10 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.model_selection.search.policy import EFFORTS
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
-EFFORTS = ("low", "normal", "high")
 MOST_TEST = 0.9  # share of test rows; a choice: a model of fewer than a tenth of the rows does not represent the table
 
 

@@ -79,8 +79,7 @@ class Stages:
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
         """Show the bar of a stage on a terminal; yield its callback, or None in a pipe."""
         place = f"{self.planned.index(stage) + 1} of {len(self.planned)}"
-        title = f"{place}, {stage}" if len(self.planned) > 1 else stage
-        with self.screen.progress(title, bounded=stage != "Comparison") as bar:
+        with self.screen.progress(f"{place}, {stage}" if len(self.planned) > 1 else stage) as bar:
             yield None if bar is None else bar.update
 
     @staticmethod

@@ -18,8 +18,6 @@ from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.outcomes import ProgressCallback, StopReason
 
-# Budgets of the words of --effort: a few seconds, up to about a minute, and a few minutes on two cores. A choice.
-EFFORT_BUDGETS = {"low": 0.1, "normal": 1.0, "high": 4.0}
 COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
 
@@ -79,7 +77,9 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
     estimator = kind(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
-        budget=EFFORT_BUDGETS[job.effort] if job.budget is None else job.budget,
+        effort=job.effort,
+        budget=job.budget,
+        on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
         progress=progress,

@@ -22,9 +22,7 @@ from edgewise.presentation import number_text
 
 BAR_WIDTH = 24  # characters; a choice
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
-STAGE_WIDTH = 24, 60  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
-SHORT_BAR_WIDTH, CLOCK_WIDTH = 10, 26  # characters of a progress bar, and of the time beside it
-OTHER_WIDTH = SHORT_BAR_WIDTH + CLOCK_WIDTH + 8  # these, the percentage, and the blanks between them
+STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump; a choice
 
 
 class Screen:
@@ -102,36 +100,32 @@ class Screen:
             yield
 
     @contextmanager
-    def progress(self, activity: str, *, bounded: bool = True) -> Iterator[Bar | None]:
-        """Show a progress bar on a terminal; yield None in a pipe.
-
-        An upper bound of the time that is left is shown if `bounded`: for work whose pace is about the same throughout.
-        """
+    def progress(self, activity: str) -> Iterator[Bar | None]:
+        """Show a progress bar on a terminal; yield None in a pipe."""
         if self.quiet or not self.console.is_terminal:
             yield None
             return
         with RichProgress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(SHORT_BAR_WIDTH),
+            BarColumn(BAR_WIDTH),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[clock]}", style="cyan"),
             console=self.console,
             transient=True,
         ) as bars:
-            yield Bar(bars, activity, bounded=bounded)
+            yield Bar(bars, activity)
 
 
 class Bar:
     """A progress bar of a `Progress`: its stage and share, the time passed, and an upper bound of what is left."""
 
-    def __init__(self, bars: RichProgress, activity: str, *, bounded: bool = True):
-        self._bars, self._activity, self._bounded = bars, activity, bounded
+    def __init__(self, bars: RichProgress, activity: str):
+        self._bars, self._activity = bars, activity
         self._task = bars.add_task(activity, total=1.0, clock="")
 
     def update(self, progress: Progress) -> None:
         """Show the latest state of the work."""
         shortest, longest = STAGE_WIDTH
-        longest = max(shortest, min(longest, self._bars.console.width - OTHER_WIDTH))
         share = min(max(progress.share, 0.0), 1.0)
         if not progress.seconds:  # some work does not measure its time
             progress = replace(progress, seconds=self._bars.tasks[0].elapsed or 0.0)
@@ -139,7 +133,7 @@ class Bar:
             self._task,
             completed=share,
             description=printable(f"{self._activity}: {progress.stage}")[:longest].ljust(shortest),
-            clock=clock_text(progress, bounded=self._bounded).ljust(CLOCK_WIDTH),
+            clock=clock_text(progress),
         )
 
 

@@ -52,11 +52,6 @@ class InterruptWatch:
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reading,), daemon=True).start()
 
-    def stop(self) -> None:
-        """Ignore Ctrl-C while the process ends, since its work is done and its exit code is known."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self._handled = self._received
         raise KeyboardInterrupt

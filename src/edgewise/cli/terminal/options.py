@@ -284,16 +284,15 @@ GridSize = Annotated[
 ]
 Effort = Annotated[
     EffortName,
-    typer.Option("--effort", metavar="WORD", help="Computation for the choice of the model: low, normal or high."),
+    typer.Option(
+        "--effort",
+        metavar="WORD",
+        help="low: curves of single columns; normal: pairs and hidden nodes where they help; high: more.",
+    ),
 ]
 Budget = Annotated[
     float | None,
-    _without_default(
-        "--budget",
-        metavar="WORK",
-        parser=parse_number,
-        help="The same as a number, instead of --effort; 1 is at most about a minute on two cores.",
-    ),
+    _without_default("--budget", metavar="WORK", parser=parse_number, hidden=True, help="Former form of --effort."),
 ]
 Seed = Annotated[
     int,

@@ -152,19 +152,19 @@ class AdditiveModel:
             return self  # a cut might break the bounds
         for number in range(len(self.pairs)):
             own = self.design.columns_of_pair(number)
-            for output, (left, right) in enumerate(self._factors(number, self.design.policy.rank_cut)):
-                roots = [_roots(self.design.margins[j].covariance)[1] for j in self.pairs[number]]
+            for output, (left, right) in enumerate(self.factors(number, self.design.policy.rank_cut)):
+                roots = [symmetric_roots(self.design.margins[j].covariance)[1] for j in self.pairs[number]]
                 coef[own, output] = (roots[0] @ left @ right.T @ roots[1]).ravel()
         return replace(self, fits=tuple(replace(fit, coef=coef[:, k]) for k, fit in enumerate(self.fits)))
 
-    def _factors(self, number: int, share: float) -> list[tuple[Array, Array]]:
+    def factors(self, number: int, share: float) -> list[tuple[Array, Array]]:
         """Return for each output the factors (ra, R) and (rb, R) of a pair's tensor between orthonormal margins.
 
         What is cut has at most this share of the mean variance of the surface's estimate.
         """
         design, own = self.design, self.design.columns_of_pair(number)
         pair = self.pairs[number]
-        first, second = (_roots(design.margins[j].covariance)[0] for j in pair)
+        first, second = (symmetric_roots(design.margins[j].covariance)[0] for j in pair)
         found = []
         for fit in self.fits:
             u, s, vt = np.linalg.svd(first @ fit.coef[own].reshape(len(first), len(second)) @ second)
@@ -187,8 +187,8 @@ class AdditiveModel:
         curves, constant = design.spline_coef(self.coef)
         terms: list[tuple[Pair, int, Array, Array]] = []
         for number, pair in enumerate(self.pairs):
-            first, second = (design.margins[j].change @ _roots(design.margins[j].covariance)[1] for j in pair)
-            for output, (left, right) in enumerate(self._factors(number, 0.0)):
+            first, second = (design.margins[j].change @ symmetric_roots(design.margins[j].covariance)[1] for j in pair)
+            for output, (left, right) in enumerate(self.factors(number, 0.0)):
                 terms += [(pair, output, a, b) for a, b in zip((first @ left).T, (second @ right).T, strict=True)]
         for output in range(outputs):  # B-splines sum to 1, so a constant is a constant coefficient
             largest = int(np.abs(curves[:, :, output]).max(1).argmax())
@@ -221,7 +221,7 @@ class AdditiveModel:
         return kan
 
 
-def _roots(covariance: Array) -> tuple[Array, Array]:
+def symmetric_roots(covariance: Array) -> tuple[Array, Array]:
     """Return the symmetric square root of a covariance matrix and its inverse."""
     values, vectors = np.linalg.eigh(covariance)
     values = np.sqrt(np.maximum(values, 1e-14 * values.max()))

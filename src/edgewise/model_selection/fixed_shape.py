@@ -1,0 +1,435 @@
+"""Networks whose shape, grid or regularisation the user has fixed: training, and the choice of what was left open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
+from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.nn.model import KAN
+from edgewise.outcomes import StopReason
+from edgewise.settings import TABLE_BUDGET_WORK
+from edgewise.train.cost import TABLE_COST
+from edgewise.train.grids import adapt_domain_, refine
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.methods.base import Method
+from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.penalties import Penalty, Ridge, Roughness
+from edgewise.train.problems.base import Problem
+from edgewise.train.problems.regression import Regression
+
+FIRST_GRID = 4  # knot intervals of the first grid of every edge; a choice: finer ones are reached by halving
+FIRST_STRENGTH = 1e-4  # the strength that is tried first; a choice: the middle of those that tables need
+# Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
+# on the five tables of `edgewise reproduce tables`: shares from 0.01 to 1 gave the same scores within their errors.
+ROUGHNESS_SHARE = 0.1
+# Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
+# in the final fit. A choice: later phases need more digits.
+FIRST_TOLERANCE, TRIAL_TOLERANCE, FINAL_TOLERANCE = 1e-4, 1e-5, 1e-6
+HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape; a choice: a doubling
+FEWER_PARTS = 3  # parts of cross-validation; a choice: networks take longer than additive models
+
+
+@dataclass(frozen=True)
+class FixedShape:
+    """Shape, grid and regularisation of a KAN.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Nodes of the hidden layers; () for an additive model.
+    grid_size : int
+        Knot intervals of every edge.
+    strength : float
+        Strength of the regularisation, relative to a loss of order 1.
+    degree : int
+        Polynomial degree of the splines.
+
+    Examples
+    --------
+    >>> shape = FixedShape((5,), grid_size=8)
+    >>> shape.describe()
+    '1 hidden layer of 5 nodes, grid 8, regularisation 1e-04'
+    >>> shape.width(inputs=3, outputs=1), shape.parameters(inputs=3, outputs=1), shape.grids()
+    ((3, 5, 1), 240, (4, 8))
+    """
+
+    hidden: tuple[int, ...] = ()
+    grid_size: int = FIRST_GRID
+    strength: float = FIRST_STRENGTH
+    degree: int = 3
+
+    def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        """Nodes of every layer, inputs first."""
+        return (inputs, *self.hidden, outputs)
+
+    def parameters(self, inputs: int, outputs: int) -> int:
+        """Number of trainable parameters of the model."""
+        edges = sum(a * b for a, b in pairwise(self.width(inputs, outputs)))
+        return edges * (self.grid_size + self.degree + 1)
+
+    def penalty(self) -> Penalty:
+        """Regularisation term: ridge and roughness."""
+        # Finer grids have more coefficients for the same function, so the ridge of each coefficient is scaled down.
+        per_coefficient = (FIRST_GRID + self.degree) / (self.grid_size + self.degree)
+        return Ridge(self.strength * per_coefficient) + Roughness(self.strength * ROUGHNESS_SHARE)
+
+    def grids(self) -> tuple[int, ...]:
+        """Grid sizes to train on one after another, each twice the one before, up to `grid_size`."""
+        sizes = [self.grid_size]
+        while sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
+            sizes.insert(0, sizes[0] // 2)
+        return tuple(sizes)
+
+    def describe(self) -> str:
+        """Return the shape in words."""
+        shape = "additive"
+        if self.hidden:
+            layers = "1 hidden layer" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden layers"
+            nodes = "1 node" if self.hidden == (1,) else f"{', '.join(map(str, self.hidden))} nodes"
+            shape = f"{layers} of {nodes}"
+        strength = f"regularisation {self.strength:.0e}" if self.strength else "no penalty"
+        return f"{shape}, grid {self.grid_size}, {strength}"
+
+
+def shape_of(model: KAN, report: FitReport) -> FixedShape:
+    """Return the shape of a trained network, with the strength of its last fit; 0 where that had no penalty."""
+    config, strength = model.config, 0.0
+    for part in (report.plan.get("penalty") or {}).get("parts", ()):
+        if part["name"] == Roughness.__name__:
+            strength = float(part["weight"]) / ROUGHNESS_SHARE
+    return FixedShape(config.width[1:-1], config.grid_size[0], strength, config.degree)
+
+
+class TrainedShape(NamedTuple):
+    """A trained network, the report of its last fit, and its penalty."""
+
+    model: KAN
+    report: FitReport
+    penalty: Penalty
+
+
+class InterruptedTraining(KeyboardInterrupt):
+    """Ctrl-C during a training, with the best network so far."""
+
+    def __init__(self, trained: TrainedShape) -> None:
+        super().__init__()
+        self.trained = trained
+
+
+def train_shape(
+    problem: Problem,
+    shape: FixedShape,
+    *,
+    outputs: int,
+    seed: int,
+    warm: KAN | None = None,
+    final: bool = False,
+    clock: Clock | None = None,
+) -> TrainedShape:
+    """Train a network of a given shape, on one grid after another.
+
+    Parameters
+    ----------
+    problem : Problem
+        Problem with tensors as training data.
+    shape : FixedShape
+    outputs : int
+        Outputs of the model.
+    seed : int
+        Seed of the initial weights.
+    warm : KAN, optional
+        Trained model of the same shape whose grid size divides that of `shape`; training continues from a copy.
+    final : bool
+        Make more steps, as for the model that is kept.
+    clock : Clock, optional
+        Receives the progress.
+
+    Raises
+    ------
+    InterruptedTraining
+        If Ctrl-C comes; it holds the best network so far.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> trained = train_shape(Regression(x, x**2), FixedShape(strength=1e-6), outputs=1, seed=0)
+    >>> trained.model.config.width, trained.report.loss < 1e-4
+    ((1, 1), True)
+    """
+    x = problem.train.x
+    sizes = shape.grids() if warm is None else (shape.grid_size,)
+    if warm is None:
+        width = shape.width(x.shape[1], outputs)
+        model = KAN(width, sizes[0], shape.degree, seed=seed, dtype=x.dtype)
+    else:  # a network with hidden grids of other sizes keeps them
+        same = warm.config.grid_size[0] == shape.grid_size
+        model = refine(warm, warm.config.grid_size if same else shape.grid_size)
+    for size in sizes:
+        if size != model.config.grid_size[0]:
+            model = refine(model, size)
+        stage = replace(shape, grid_size=size)
+        parameters = sum(p.numel() for p in model.parameters())
+        method, _ = method_for(problem, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
+        first, then = _steps(method, final=final)
+        # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
+        moves = bool(shape.hidden) and not (warm is not None and final)
+        phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
+        for number, (steps, tolerance) in enumerate(phases):
+            report = fit(
+                model,
+                problem,
+                method,
+                steps=steps,
+                tolerance=tolerance,
+                penalty=stage.penalty(),
+                on_interrupt="keep",
+                callbacks=() if clock is None else [lambda event: clock.report(loss=event.loss)],
+            )
+            trained = TrainedShape(model, report, stage.penalty())
+            if report.stopped == StopReason.INTERRUPTED:
+                raise InterruptedTraining(trained)
+            if report.stopped == StopReason.NONFINITE:
+                return trained
+            if number < len(phases) - 1:
+                adapt_domain_(model, x, hidden_only=True)
+    return trained
+
+
+def _steps(method: Method, *, final: bool) -> tuple[int, int]:
+    """Return the steps before and after hidden domains move. A choice: a trial only has to rank shapes."""
+    if isinstance(method, LevenbergMarquardt):
+        return (20, 60) if final else (12, 20)
+    return (80, 300) if final else (50, 80)
+
+
+@dataclass(frozen=True)
+class FixedResult:
+    """A network of a shape that was given in part, with the record of the search for the rest.
+
+    Parameters
+    ----------
+    trained : TrainedShape
+        The final network.
+    shape : FixedShape
+    search : SearchReport
+    held_out : (ndarray, ndarray) or None
+        Positions of held-out rows, and the outputs of networks that did not see them, (k, outputs).
+    """
+
+    trained: TrainedShape
+    shape: FixedShape
+    search: SearchReport
+    held_out: tuple[np.ndarray, np.ndarray] | None
+
+
+class ShapeSearch:
+    """The choice of what a user has left open of a fixed shape: the strength by factors of ten, the grid by doublings.
+
+    Parameters
+    ----------
+    problem : Problem
+        Regression or classification with training tensors.
+    settings : SearchSettings
+        The fixed settings.
+    clock : Clock
+        Time, progress and work of the search.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
+    >>> settings = SearchSettings(hidden=(2,), grid_size=4, strength=1e-4)
+    >>> result = ShapeSearch(Regression(x, x**2), settings, Clock()).run()
+    >>> result.search.sentences
+    ('Shape, grid and regularisation were given.',)
+    """
+
+    def __init__(self, problem: Problem, settings: SearchSettings, clock: Clock) -> None:
+        self.problem, self.settings, self.clock = problem, settings, clock
+        self.start = FixedShape(
+            settings.hidden or (),
+            FIRST_GRID if settings.grid_size is None else settings.grid_size,
+            FIRST_STRENGTH if settings.strength is None else settings.strength,
+            3 if settings.degree is None else settings.degree,
+        )
+        labels = None if isinstance(problem, Regression) else problem.train.y.numpy()
+        rows = len(problem.train)
+        parts = folds(rows, settings.seed, labels=labels, parts=FEWER_PARTS)
+        self.folds: list[Fold] = parts[:1] if rows > settings.policy.search_rows // 4 else parts
+        self.trials: dict[FixedShape, Trial] = {}
+        self.losses: dict[FixedShape, np.ndarray] = {}
+        self.models: dict[FixedShape, list[KAN]] = {}
+        self.sentences: list[str] = []
+        data = problem.train
+        self.weight = np.ones(rows) if data.weight is None else data.weight.numpy()
+
+    def run(self) -> FixedResult:
+        """Search, then train on all rows."""
+        settings, stopped = self.settings, StopReason.CONVERGED
+        best = self.start
+        if settings.grid_size is not None and settings.strength is not None and settings.hidden is not None:
+            self.sentences.append("Shape, grid and regularisation were given.")
+        elif self.folds:
+            self._try(best)
+            if settings.strength is None:
+                best = self._walk_strength(best)
+            if settings.hidden is None:
+                best = self._widen(best)
+            if settings.grid_size is None:
+                best = self._refine(best)
+            if self.clock.is_over:
+                stopped = StopReason.TIME_LIMIT
+                self.sentences.append(f"The search stopped because of the time limit of {self.clock.limit:g} s.")
+            self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
+        trained = self._final(best)
+        trials = tuple(replace(trial, taken=shape == best) for shape, trial in self.trials.items())
+        report = SearchReport(
+            best.describe(),
+            trials,
+            tuple(self.sentences),
+            len(self.folds) if trials else 0,
+            self.clock.work,
+            stopped,
+            self.clock.seconds,
+        )
+        return FixedResult(trained, best, report, self._held_out(best))
+
+    def _walk_strength(self, start: FixedShape) -> FixedShape:
+        """Lower the strength, or else raise it, by factors of ten while the held-out loss falls."""
+        best, policy = start, self.settings.policy
+        for factor in (0.1, 10.0):
+            while not self.clock.is_over:
+                strength = float(f"{best.strength * factor:.0e}")
+                if not policy.weakest <= strength <= policy.strongest:
+                    break
+                candidate = replace(best, strength=strength)
+                if candidate in self.trials or self._try(candidate, warm=best).loss >= self.trials[best].loss:
+                    break
+                best = candidate
+        return best
+
+    def _widen(self, best: FixedShape) -> FixedShape:
+        """Try larger and larger hidden layers while they lower the held-out loss by more than its standard error."""
+        for size in HIDDEN_SIZES:
+            wider = replace(best, hidden=(size,))
+            if self.clock.is_over:
+                break
+            self._try(wider)
+            gain, error = paired_gain(self.losses[best], self.losses[wider], self.weight)
+            if not gain > self.settings.policy.margin * error:
+                break
+            best = wider if self.settings.strength is not None else self._walk_strength(wider)
+        return best
+
+    def _refine(self, best: FixedShape) -> FixedShape:
+        """Double the grid, an exact refinement, while the held-out loss falls by more than its standard error."""
+        rows, inputs = self.problem.train.x.shape
+        most = rows * self.settings.outputs
+        while not self.clock.is_over and 2 * best.parameters(inputs, self.settings.outputs) <= most:
+            finer = replace(best, grid_size=2 * best.grid_size)
+            self._try(finer, warm=best)
+            gain, error = paired_gain(self.losses[best], self.losses[finer], self.weight)
+            if not gain > self.settings.policy.margin * error:
+                break
+            best = finer
+        return best
+
+    def _try(self, shape: FixedShape, *, warm: FixedShape | None = None) -> Trial:
+        """Train a shape on every fold and score it on the held-out part."""
+        self.clock.stage = shape.describe()
+        began, work = self.clock.seconds, self.clock.work
+        losses, models = np.full(len(self.problem.train), np.nan), []
+        for number, fold in enumerate(self.folds):
+            part = self.problem.subset(torch.from_numpy(fold.train))
+            trained = train_shape(
+                part,
+                shape,
+                outputs=self.settings.outputs,
+                seed=self.settings.seed,
+                warm=None if warm is None else self.models[warm][number],
+                clock=self.clock,
+            )
+            self.clock.work += work_of(part, trained)
+            losses[fold.held] = self._losses(trained.model, fold.held)
+            models.append(trained.model)
+        seen = np.isfinite(losses)
+        mean, error = mean_and_error(losses[seen], self.weight[seen]) if seen.any() else (math.inf, math.inf)
+        parameters = sum(p.numel() for p in models[0].parameters())
+        trial = Trial(
+            shape.describe(),
+            mean,
+            error,
+            parameters,
+            len(self.folds),
+            self.clock.seconds - began,
+            self.clock.work - work,
+        )
+        self.trials[shape], self.losses[shape], self.models[shape] = trial, losses, models
+        return trial
+
+    def _losses(self, model: KAN, rows: np.ndarray) -> np.ndarray:
+        data = self.problem.train.select(torch.from_numpy(rows))
+        with torch.no_grad():
+            output = model(data.x)
+            if isinstance(self.problem, Regression):
+                return clipped_squares(output.numpy(), data.y.numpy())
+            return self.problem.prediction_losses(output, data).numpy()
+
+    def _final(self, shape: FixedShape) -> TrainedShape:
+        """Train on all rows, from several starts if there are hidden layers and time."""
+        best: TrainedShape | None = None
+        lowest = math.inf
+        self.clock.stage = f"final fit: {shape.describe()}"
+        for start in range(self.settings.policy.final_starts if shape.hidden else 1):
+            if best is not None and self.clock.is_over:
+                break
+            # so that neighbouring seeds share no start
+            seed = self.settings.seed + (start << 32)
+            try:
+                trained = train_shape(
+                    self.problem, shape, outputs=self.settings.outputs, seed=seed, final=True, clock=self.clock
+                )
+            except InterruptedTraining as interrupt:
+                raise InterruptedTraining(best or interrupt.trained) from None
+            self.clock.work += work_of(self.problem, trained)
+            record = trained.report.history[-1] if trained.report.history else None
+            score = math.inf if record is None else record.loss + record.penalty
+            if best is None or score < lowest:
+                best, lowest = trained, score
+            if self.clock.work > TABLE_BUDGET_WORK / 4:  # a choice: larger tables get one start
+                break
+        assert best is not None
+        return best
+
+    def _held_out(self, shape: FixedShape) -> tuple[np.ndarray, np.ndarray] | None:
+        """Outputs of the folds' networks for the rows that they did not see."""
+        if shape not in self.models:
+            return None
+        rows, outputs = [], []
+        with torch.no_grad():
+            for model, fold in zip(self.models[shape], self.folds, strict=True):
+                rows.append(fold.held)
+                outputs.append(model(self.problem.train.x[torch.from_numpy(fold.held)]).numpy())
+        return np.concatenate(rows), np.concatenate(outputs)
+
+
+def work_of(problem: Problem, trained: TrainedShape) -> float:
+    """Return the multiply-adds of the last phase of a training, about."""
+    rows = len(problem.train)
+    parameters = sum(p.numel() for p in trained.model.parameters())
+    outputs = trained.model.config.width[-1]
+    if trained.report.plan["method"]["name"] == LevenbergMarquardt.__name__:
+        each = TABLE_COST.levenberg_marquardt(rows * outputs, parameters)
+    else:
+        each = TABLE_COST.gradient(rows, parameters, sum(trained.model.config.width[:-1]))
+    return trained.report.steps * each

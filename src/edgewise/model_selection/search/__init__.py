@@ -1,0 +1,14 @@
+"""The search for the model of a table: nested candidates from a constant to hidden nodes, judged on held-out rows.
+
+`nested` holds the search, `candidates` what it chooses among, `hidden_nodes` the growth of nodes on what additive
+models leave over, `cross_validation` the folds and the comparison of losses, `records` the table of candidates,
+`error_bars` the uncertainty of the chosen network. `clock` and `jobs` are time, progress and threads, and every
+threshold stands in `policy`.
+"""
+
+from edgewise.model_selection.search.candidates import Candidate, Samples
+from edgewise.model_selection.search.nested import Search
+from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+from edgewise.model_selection.search.records import SearchReport, Trial
+
+__all__ = ["Candidate", "Samples", "Search", "SearchPolicy", "SearchReport", "SearchSettings", "Trial"]

@@ -1,0 +1,403 @@
+"""The candidates of a search: a constant, additive models with and without pairs, their means, and hidden nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.model_selection.additive.columns.design import Design, Pair
+from edgewise.model_selection.additive.families import Family, Gaussian
+from edgewise.model_selection.additive.model import AdditiveModel
+from edgewise.model_selection.additive.pairs import choose_pairs
+from edgewise.model_selection.additive.reweighting import irls
+from edgewise.model_selection.additive.solving import Solution, solve_gaussian
+from edgewise.model_selection.search.cross_validation import folds
+from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
+from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.nn.model import KAN
+from edgewise.settings import ABOVE_ZERO
+
+# Share of the largest information of a row that every row has at least, as in `irls`, so that residuals are finite.
+LEAST_INFORMATION = 1e-10
+MOST_LEVERAGE = 0.99  # of a row; a choice: one that decides its own prediction is left out with a hundredfold residual
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows of a table in numbers.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, n)
+        Inputs.
+    y : ndarray of shape (N, m), or (N,) for classes
+        Numbers of order 1, or integers from 0.
+    weight : ndarray of shape (N,)
+        Positive weights; a weight of 2 is the same as the row twice.
+    offset : float
+        What makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
+        scale.
+
+    Examples
+    --------
+    >>> samples = Samples(np.zeros((3, 1)), np.arange(3.0)[:, None], np.ones(3), offset=1.0)
+    >>> len(samples.select(np.array([0, 2]))), samples.total
+    (2, 3.0)
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    offset: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.weight.sum())
+
+    def select(self, rows: np.ndarray) -> Samples:
+        """Return the samples at some positions."""
+        return Samples(self.x[rows], self.y[rows], self.weight[rows], self.offset)
+
+    def response(self, family: Family) -> np.ndarray:
+        """Return the targets in the form that a family takes."""
+        if self.y.ndim == 1:
+            return self.y
+        return self.y[:, 0] + self.offset if family.log_link else self.y[:, 0]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One kind of model.
+
+    Parameters
+    ----------
+    family : Family
+        Loss and link.
+    additive : bool
+        Whether inputs are used at all; otherwise it is the best constant.
+    pairs : bool
+        Whether pairs of inputs may act together.
+    models : int
+        Models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all.
+    nodes : int
+        Hidden nodes.
+
+    Examples
+    --------
+    >>> Candidate(Gaussian(), pairs=True, models=10).describe()
+    'additive with pairs, mean of 10 models'
+    """
+
+    family: Family
+    additive: bool = True
+    pairs: bool = False
+    models: int = 1
+    nodes: int = 0
+
+    def describe(self) -> str:
+        """Return the candidate in a few words."""
+        if not self.additive:
+            return "constant"
+        words = "additive with pairs" if self.pairs else "additive"
+        if self.family.log_link and self.family.name == "log":
+            words += " for the logarithm of y"
+        if self.nodes:
+            words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
+        return words + (f", mean of {self.models} models" if self.models > 1 else "")
+
+
+@dataclass(frozen=True)
+class Estimate(Solution):
+    """A `Solution` with the range of the linear predictor at the rows."""
+
+    range: tuple[float, float] = (-np.inf, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    model : AdditiveModel
+        Model of the inputs, followed by the values of the hidden nodes.
+    family : Family
+        Family as adapted to the data.
+    range : (float, float)
+        Range of the linear predictor at the fitted rows; an exponential stays within it.
+    nodes : HiddenNodes or None
+    estimate : Estimate
+        What the solver returned.
+    """
+
+    candidate: Candidate
+    model: AdditiveModel
+    family: Family
+    range: tuple[float, float]
+    nodes: HiddenNodes | None
+    estimate: Estimate
+
+    def link(self, x: np.ndarray) -> np.ndarray:
+        """Return the linear predictors (N, K) at rows (N, n)."""
+        if not self.candidate.additive:
+            return np.tile(self.estimate.coef[:1], (len(x), 1))
+        if self.nodes is None:
+            return self.model.predict_link(x)
+        x = np.clip(x, *self.limits.T)  # the nodes' values go on as straight lines, as in the network
+        return self.model.design.link(self.model.coef, np.concatenate([x, self.nodes(x)], 1))
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean of the targets, (N, m), in the form of `Samples.response`."""
+        eta = self.link(x)
+        if is_linear(self.family):
+            return eta
+        mean = self.family.predicted(eta if self.family.predictors > 1 else eta[:, 0], self.range)
+        return mean if mean.ndim == 2 else mean[:, None]
+
+    def to_kan(self) -> KAN:
+        """Return the network that computes `link` for inputs within `limits`."""
+        kan = self.model.to_kan()
+        return kan if self.nodes is None else with_nodes(kan, self.nodes)
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Interval to which each input is clipped, (n, 2)."""
+        limits = self.model.limits
+        return limits if self.nodes is None else limits[: self.nodes.coef.shape[0]]
+
+    @property
+    def parameters(self) -> int:
+        """Number of coefficients that were estimated and are not zero."""
+        count = int(np.count_nonzero(self.model.coef)) if self.candidate.additive else len(self.model.fits)
+        return count + (0 if self.nodes is None else self.nodes.coef.numel())
+
+
+class FitCache:
+    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before.
+
+    Parameters
+    ----------
+    samples : Samples
+        The rows.
+    design : Design, optional
+        Columns that were chosen for rows of which these are a part; folds share them.
+    policy : SearchPolicy
+        Limits of the work.
+    seed : int
+        Seed of the parts of means and of hidden nodes.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).random((100, 2))
+    >>> fits = FitCache(Samples(x, x[:, :1] ** 2, np.ones(100)), policy=SearchPolicy())
+    >>> fitted = fits.fit(Candidate(Gaussian()))
+    >>> bool(abs(fitted.predict(x) - x[:, :1] ** 2).max() < 1e-3)
+    True
+    """
+
+    def __init__(self, samples: Samples, *, policy: SearchPolicy, design: Design | None = None, seed: int = 0) -> None:
+        self.samples, self.policy, self.seed = samples, policy, seed
+        design = Design.from_rows(samples.x, samples.weight) if design is None else design
+        self.design = replace(design, rows=samples.total)
+        self._solved: dict[tuple[Family, bool], Estimate] = {}
+
+    def fit(self, candidate: Candidate) -> Fitted:
+        """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
+        if candidate.models > 1:
+            return self.mean(candidate, self.parts(candidate.models, candidate.family))
+        if not candidate.additive:
+            return _fitted(candidate, self._constant(candidate), None)
+        estimate, nodes = self._estimate(candidate.family, candidate.pairs), None
+        if candidate.nodes:
+            nodes = self._nodes(estimate, candidate.nodes)
+            if nodes is not None:
+                estimate = self._with_nodes(estimate, candidate.family, nodes)
+        return _fitted(candidate, estimate, nodes)
+
+    def estimate(self, candidate: Candidate) -> Estimate:
+        """Return what the solver gave for an additive candidate without hidden nodes."""
+        return self._estimate(candidate.family, candidate.pairs) if candidate.additive else self._constant(candidate)
+
+    def parts(self, count: int, family: Family) -> list[FitCache]:
+        """Return the caches of so many parts of the rows, each without a fold of a division."""
+        size = round(1 / (1 - self.policy.bag_share))
+        labels = self.samples.y if are_classes(family) else None
+        divided = folds(len(self.samples), self.seed, labels=labels, parts=size, repeats=-(-count // size))
+        return [self.part(fold.train) for fold in divided[:count]]
+
+    def part(self, rows: np.ndarray) -> FitCache:
+        """Return the cache of a part of the rows."""
+        return FitCache(self.samples.select(rows), policy=self.policy, design=self.design, seed=self.seed)
+
+    def _estimate(self, family: Family, pairs: bool) -> Estimate:
+        """Fit the additive model, or the one with pairs, once."""
+        key = family, pairs
+        if key not in self._solved:
+            if pairs:
+                simple = self._estimate(family, False)
+                response = _columns(self.samples.response(family), self.samples, family)
+
+                def solve(
+                    design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None
+                ) -> Solution:
+                    return estimated(design, self.samples, family, before)
+
+                x, weight = self.samples.x, self.samples.weight
+                _, solution = choose_pairs(self.design, x, response, weight, solve, simple)
+                assert isinstance(solution, Estimate)
+                self._solved[key] = solution
+            else:
+                self._solved[key] = estimated(self.design, self.samples, family)
+        return self._solved[key]
+
+    def _constant(self, candidate: Candidate) -> Estimate:
+        """The best constant: the design without any column but the first."""
+        samples, family = self.samples, candidate.family
+        if is_linear(family):
+            eta = (samples.weight @ samples.y / samples.total)[None]
+        else:
+            eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
+        estimate = self._estimate(family, False)
+        fits = []
+        for fit, value in zip(estimate.fits, eta[0], strict=True):
+            coef = np.zeros_like(fit.coef)
+            coef[0] = value
+            fits.append(replace(fit, coef=coef))
+        return replace(estimate, fits=tuple(fits), range=(float(eta.min()), float(eta.max())))
+
+    def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
+        """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again.
+
+        Parameters
+        ----------
+        candidate : Candidate
+        parts : sequence of FitCache
+            Fits to parts of these rows with the same design.
+        """
+        family, single = candidate.family, replace(candidate, models=1)
+        whole = self.estimate(single)
+        chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]
+        union: list[Pair] = sorted({pair for pairs in chosen for pair in pairs})
+        x, weight = self.samples.x, self.samples.weight
+        design = self.design.with_pairs(union, x, weight) if union else self.design
+        if union != [pair.inputs for pair in whole.design.pairs]:
+            whole = estimated(design, self.samples, family, whole)
+        total = np.zeros_like(whole.coef)
+        for part, pairs in zip(parts, chosen, strict=True):
+            before, own = part.estimate(single), part.design
+            if pairs:  # once more, with columns that the union has
+                own = design.with_pairs(pairs, x, weight)
+                before = estimated(replace(own, rows=part.samples.total), part.samples, family, before)
+            total[_places(own, design)] += before.coef
+        mean = (total / len(parts)).T
+        fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
+        return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
+
+    def _nodes(self, estimate: Estimate, count: int) -> HiddenNodes | None:
+        """Directions of the working residuals of a model."""
+        samples = self.samples
+        knots = self.design.knots
+        return find_nodes(
+            np.clip(samples.x, *self.design.limits.T),
+            estimate.residual,
+            estimate.weights.mean(1),
+            knots[:, 3:-3],
+            count,
+            policy=self.policy,
+            seed=self.seed,
+        )
+
+    def _with_nodes(self, estimate: Estimate, family: Family, nodes: HiddenNodes) -> Estimate:
+        """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
+        samples = self.samples
+        x = np.concatenate([samples.x, nodes(np.clip(samples.x, *self.design.limits.T))], 1)
+        design = Design.from_rows(x, samples.weight, self.design.policy)
+        pairs = [part.inputs for part in estimate.design.pairs]
+        if pairs:
+            design = design.with_pairs(pairs, x, samples.weight)
+        return estimated(design, replace(samples, x=x), family, estimate)
+
+
+def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Estimate:
+    """Estimate the coefficients and strengths of a design for a family."""
+    x, weight = samples.x, samples.weight
+    if is_linear(family):
+        solution = solve_gaussian(design, x, samples.y, weight, before)
+        return Estimate(**{**vars(solution), "family": family}, range=(-np.inf, np.inf))
+    y = samples.response(family)
+    fit = irls(design, x, y, weight, family, before)
+    # Working residuals at the end; those of the fit belong to the step before, which for a quadratic loss is the start.
+    parts = fit.family.derivatives(y, fit.eta)
+    score, information = (part.reshape(len(y), -1) for part in parts)
+    residual = score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
+    return Estimate(design, fit.fits, fit.weights, residual, fit.normal, fit.family, fit.limits)
+
+
+def is_linear(family: Family) -> bool:
+    """Return whether the loss is the squared error of the linear predictor itself."""
+    return isinstance(family, Gaussian) and not family.log_link
+
+
+def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
+    """Return the linear predictor of every row by the model without that row, (N, K).
+
+    With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
+    residual: exactly for squared errors [1]_, and to first order for other losses [2]_.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Fit to the rows.
+    x : ndarray of shape (N, n)
+        The rows.
+
+    References
+    ----------
+    .. [1] D. Allen, Technometrics 16 (1974) 125.
+    .. [2] K. Rahnama Rad and A. Maleki, J. R. Statist. Soc. B 82 (2020) 965.
+    """
+    design, eta = estimate.design, np.empty(estimate.residual.shape)
+    for part in design.chunks(len(x)):
+        columns = design.columns(x[part])
+        for k, fit in enumerate(estimate.fits):
+            weights = estimate.weights[part, min(k, estimate.weights.shape[1] - 1)]
+            leverage = weights * ((columns @ fit.covariance) * columns).sum(1) / fit.dispersion
+            leverage = np.clip(leverage, 0, MOST_LEVERAGE)
+            eta[part, k] = columns @ fit.coef - leverage / (1 - leverage) * estimate.residual[part, k]
+    return eta
+
+
+def are_classes(family: Family) -> bool:
+    """Return whether the targets of a family are classes."""
+    return family.name in ("bernoulli", "multinomial", "ordinal")
+
+
+def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:
+    """Targets (N, K), one column for each linear predictor, for the ranking of pairs."""
+    if is_linear(family):
+        return samples.y
+    return np.tile(np.asarray(response, float)[:, None], (1, family.predictors))
+
+
+def _fitted(candidate: Candidate, estimate: Estimate, nodes: HiddenNodes | None) -> Fitted:
+    model = AdditiveModel(estimate.design, estimate.fits, estimate.family)
+    if estimate.design.pairs:
+        model = model.of_low_rank()
+    return Fitted(candidate, model, estimate.family, estimate.range, nodes, estimate)
+
+
+def _places(own: Design, union: Design) -> np.ndarray:
+    """Positions of the columns of a design among those of one with more pairs."""
+    numbers: Sequence[Pair] = [part.inputs for part in union.pairs]
+    places = [np.arange(own.mains)]
+    for part in own.pairs:
+        columns = union.columns_of_pair(numbers.index(part.inputs))
+        places.append(np.arange(columns.start, columns.stop))
+    return np.concatenate(places)

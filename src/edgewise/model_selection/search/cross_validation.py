@@ -1,0 +1,127 @@
+"""Folds of cross-validation, the losses of held-out samples, and their comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Largest squared error that counts in a comparison of candidates, in variances of the target (the targets are
+# standardised). A choice: so large an error is a miss, and the size of a miss must not decide the comparison.
+LARGEST_ERROR = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One division of the samples.
+
+    Parameters
+    ----------
+    train, held : ndarray of int
+        Ascending positions of the samples to fit and of those held out.
+
+    Examples
+    --------
+    >>> Fold(np.array([0, 1]), np.array([2])).held.tolist()
+    [2]
+    """
+
+    train: np.ndarray
+    held: np.ndarray
+
+
+def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int = 5, repeats: int = 1) -> list[Fold]:
+    """Divide samples into folds; every class is spread over the folds.
+
+    Parameters
+    ----------
+    rows : int
+        Number of samples.
+    seed : int
+        Seed of the random order.
+    labels : ndarray of shape (rows,), optional
+        Classes of the samples.
+    parts : int
+        Parts of each division; as many as samples where there are fewer.
+    repeats : int
+        Number of divisions, each in another order.
+
+    Returns
+    -------
+    list of Fold
+        Division by division; empty for fewer than two samples.
+
+    Examples
+    --------
+    >>> [(len(fold.train), len(fold.held)) for fold in folds(100, seed=0)]
+    [(80, 20), (80, 20), (80, 20), (80, 20), (80, 20)]
+    """
+    if rows < 2:
+        return []
+    parts = min(parts, rows)
+    generator, found = np.random.default_rng(seed), []
+    for _ in range(repeats):
+        order = generator.permutation(rows)
+        if labels is not None:  # a stable sort: each class stays shuffled and is dealt out in turn
+            order = order[np.argsort(labels[order], kind="stable")]
+        part = np.empty(rows, dtype=np.int64)
+        part[order] = np.arange(rows) % parts
+        found += [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(parts)]
+    return found
+
+
+def clipped_squares(prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared errors of standardised targets, mean over the outputs, (N,), clipped for the comparison of candidates.
+
+    The squared error of each output counts no more than `LARGEST_ERROR` and no more than the error of predicting 0, the
+    mean of the targets, whichever is larger. A single sample far from all others therefore cannot decide which
+    candidate is better.
+
+    Examples
+    --------
+    >>> clipped_squares(np.array([[0.5], [100.0]]), np.zeros((2, 1))).tolist()
+    [0.25, 10.0]
+    """
+    largest = np.maximum(y**2, LARGEST_ERROR)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = (prediction - y) ** 2
+    return np.where(squares < largest, squares, largest).mean(1)  # also where a prediction is not finite
+
+
+def paired_gain(simple: np.ndarray, rich: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Compare the held-out losses of two candidates on the same samples.
+
+    Parameters
+    ----------
+    simple, rich : ndarray of shape (N,)
+        Losses of the samples; NaN where a sample was not held out.
+    weight : ndarray of shape (N,)
+        Numbers of repeats of the samples.
+
+    Returns
+    -------
+    gain : float
+        How much lower the mean loss of `rich` is.
+    error : float
+        Standard error of that paired difference.
+
+    Examples
+    --------
+    >>> gain, error = paired_gain(np.array([3.0, 3.0, 4.0]), np.array([2.0, 2.0, np.nan]), np.ones(3))
+    >>> gain, error
+    (1.0, 0.0)
+    """
+    change = simple - rich
+    both = np.isfinite(change)
+    if not both.any():
+        return -np.inf, 0.0
+    return mean_and_error(change[both], weight[both])
+
+
+def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Weighted mean of the values and its standard error; infinite for a single sample."""
+    total = float(weight.sum())
+    mean = float(weight @ values) / total
+    if total <= 1:
+        return mean, np.inf
+    return mean, float(np.sqrt(weight @ (values - mean) ** 2 / (total - 1) / total))

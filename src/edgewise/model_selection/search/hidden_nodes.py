@@ -1,0 +1,422 @@
+"""Hidden nodes grown on what an additive model leaves over: directions of the residual, then curves along them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.model_selection.search.cross_validation import folds, paired_gain
+from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.model import KAN
+from edgewise.ops.splines import knots as knot_vectors
+from edgewise.ops.splines.bspline import basis
+from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.grids import adapt_domain_
+from edgewise.train.problems.base import Problem
+from edgewise.train.problems.regression import Regression
+from edgewise.train.smoothing import TRIAL_PLAN, SmoothPlan, short_fit, smooth_fit
+
+DEGREE = 3  # of all splines here, that of the additive core
+# Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
+# value. Choices: inside a node lines and bends are enough, since the additive model has the wiggles.
+INNER_GRIDS, OUTER_GRID = (4, 2, 1), 6
+PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued; a choice: some milliseconds each
+STARTS, SHORT_STEPS = 6, 12  # short starts and the steps of each; choices: local minima differ most at the beginning
+# Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
+# direction, and first damping. Choices, for a fraction of a second.
+TEST_NODES, TEST_PARTS, TEST_DEGREE, TEST_STEPS, TEST_DAMPING = 2, 3, 5, 10, 0.1
+# Standard deviations at which inputs are held while directions are estimated; a choice, for outliers.
+FARTHEST_DEVIATION = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenNodes:
+    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines.
+
+    Parameters
+    ----------
+    knots : Tensor
+        Knots of the inputs, (n, grid + 7).
+    coef : Tensor
+        Coefficients, (n, grid + 3, H).
+
+    Examples
+    --------
+    >>> knots = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), 1, 3)
+    >>> nodes = HiddenNodes(knots, torch.ones(1, 4, 1, dtype=torch.float64))  # splines that add up to 1
+    >>> nodes(np.zeros((2, 1))).round(12).tolist()
+    [[1.0], [1.0]]
+    """
+
+    knots: Tensor
+    coef: Tensor
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the values of the nodes, (N, H), at rows (N, n)."""
+        rows = torch.from_numpy(np.ascontiguousarray(x))
+        parts = rows.split(8192)  # a choice: the basis of so many rows is in memory at a time
+        values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
+        return torch.cat(values).numpy()
+
+
+def find_nodes(
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    breakpoints: np.ndarray,
+    nodes: int,
+    *,
+    policy: SearchPolicy,
+    seed: int = 0,
+    plan: SmoothPlan = TRIAL_PLAN,
+) -> HiddenNodes | None:
+    """Train hidden nodes on the residual of a model.
+
+    One of the starts has the directions of ridge functions that were found one after another by projection pursuit
+    [2]_, one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal Hessian
+    directions [1]_); the others are random. The best of them is trained by
+    Levenberg-Marquardt, with smoothing strengths edge by edge that the residual determines. The penalty pulls towards
+    zero, which is the model whose residual it is. The curves are estimated anew later, together with that model.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, n)
+    residual : ndarray of shape (N, m)
+        Residuals; for a likelihood the score over the information.
+    weight : ndarray of shape (N,)
+        Weights of the rows.
+    breakpoints : ndarray of shape (n, grid + 1)
+        Breakpoints of the model's splines, of which the nodes use a few.
+    nodes : int
+        Number of nodes.
+    policy : SearchPolicy
+        Limits of the work.
+    seed : int
+        Seed of rows and starts.
+    plan : SmoothPlan
+        Numbers of steps.
+
+    Returns
+    -------
+    HiddenNodes or None
+        None where there are too many inputs for so many nodes, or the training failed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C comes.
+
+    References
+    ----------
+    .. [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
+    .. [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    >>> residual = np.sin(3 * (x[:, :1] - x[:, 1:]))
+    >>> breaks = np.linspace(-1, 1, 9) * np.ones((2, 1))
+    >>> found = find_nodes(x, residual, np.ones(300), breaks, 1, policy=SearchPolicy())
+    >>> found(x).shape
+    (300, 1)
+    """
+    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, plan=plan)
+    if model is None:
+        return None
+    layer = model.layers[0]
+    assert isinstance(layer, KANLayer)
+    return HiddenNodes(layer.knots.clone(), (layer.coef * layer.mask[:, None]).detach().clone())
+
+
+def residual_gain(
+    x: np.ndarray, residual: np.ndarray, weight: np.ndarray, *, policy: SearchPolicy, seed: int = 0
+) -> tuple[float, float]:
+    """Return how much of the mean square of residuals two ridge functions take away on rows they did not see.
+
+    Projection pursuit [1]_ in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for a
+    and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three parts.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, n)
+    residual : ndarray of shape (N, m)
+        Residuals of the model, best those of models that did not see the row.
+    weight : ndarray of shape (N,)
+    policy : SearchPolicy
+    seed : int
+        Seed of parts and directions.
+
+    Returns
+    -------
+    gain, error : float
+        The share that is taken away, and its standard error.
+
+    References
+    ----------
+    .. [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(-1, 1, (400, 3))
+    >>> gain, error = residual_gain(x, np.sin(3 * (x[:, :1] - x[:, 1:2])), np.ones(400), policy=SearchPolicy())
+    >>> gain > 5 * error
+    True
+    """
+    order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
+    if len(order) < len(x):
+        x, residual, weight = x[order], residual[order], weight[order]
+    u = _standardised(x, weight)
+    scaled = residual / _scale(residual, weight)
+    after = np.empty(len(x))
+    for fold in folds(len(x), seed, parts=TEST_PARTS):
+        own, left, guess = weight[fold.train], scaled[fold.train], np.zeros_like(scaled[fold.held])
+        for node in range(TEST_NODES):
+            direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
+            left = left - _polynomials(u[fold.train] @ direction) @ coef
+            guess += _polynomials(u[fold.held] @ direction) @ coef
+        after[fold.held] = ((scaled[fold.held] - guess) ** 2).mean(1)
+    return paired_gain((scaled**2).mean(1), after, weight)
+
+
+def _pursued(
+    u: np.ndarray, residual: np.ndarray, weight: np.ndarray, starts: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The direction (n,) and the polynomial (TEST_DEGREE, m) of it that explain most of a residual."""
+    rng = np.random.default_rng(seed)
+    few = min(starts // 2 + 1, u.shape[1])
+    first = np.concatenate(
+        [_hessian_directions(u, residual, weight, few), rng.standard_normal((u.shape[1], starts))], 1
+    )
+    best, lowest = None, math.inf
+    for start in first.T[: starts + few]:
+        direction, damping, kept = start, TEST_DAMPING, None
+        for _ in range(TEST_STEPS):
+            z = u @ direction
+            direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
+            z = u @ direction
+            basis = _polynomials(z)
+            gram = basis.T @ (weight[:, None] * basis)
+            gram[np.diag_indices_from(gram)] += float(weight.mean())
+            coef = np.linalg.solve(gram, basis.T @ (weight[:, None] * residual))
+            error = residual - basis @ coef
+            square = float(weight @ (error**2).sum(1))
+            if kept is None or square < kept[0]:
+                kept, damping = (square, direction, coef, error, z), damping / 3
+            else:
+                damping *= 9
+            _, base, coef, error, z = kept
+            slope = _polynomials(z, derivative=True) @ coef
+            jacobian = [slope[:, k : k + 1] * u for k in range(residual.shape[1])]
+            normal = sum(part.T @ (weight[:, None] * part) for part in jacobian)
+            pull = sum(part.T @ (weight * error[:, k]) for k, part in enumerate(jacobian))
+            normal = normal + damping * (np.trace(normal) / len(normal) + ABOVE_ZERO) * np.eye(u.shape[1])
+            direction = base + np.linalg.solve(normal, pull)
+        assert kept is not None
+        if kept[0] < lowest:
+            best, lowest = kept, kept[0]
+    assert best is not None
+    return best[1], best[2]
+
+
+def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
+    """Hermite polynomials of degrees 1 to TEST_DEGREE of z held within bounds, (N, degrees)."""
+    held = np.clip(z, -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
+    degrees = range(1, TEST_DEGREE + 1)
+    values = np.polynomial.hermite_e.hermevander(held, TEST_DEGREE)
+    if derivative:
+        inside = np.abs(z) < FARTHEST_DEVIATION
+        return np.stack([inside * n * values[:, n - 1] / math.sqrt(math.factorial(n)) for n in degrees], 1)
+    return np.stack([values[:, n] / math.sqrt(math.factorial(n)) for n in degrees], 1)
+
+
+def _network(
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    breakpoints: np.ndarray,
+    nodes: int,
+    *,
+    policy: SearchPolicy,
+    seed: int,
+    plan: SmoothPlan,
+) -> KAN | None:
+    """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
+    inputs, outputs = x.shape[1], residual.shape[1]
+    outer = nodes * outputs * (OUTER_GRID + DEGREE)
+    sizes = [g for g in INNER_GRIDS if inputs * nodes * (g + DEGREE) + outer <= policy.growth_parameters]
+    if not sizes:
+        return None
+    if len(x) > policy.growth_rows:
+        few = np.sort(np.random.default_rng(seed).permutation(len(x))[: policy.growth_rows])
+        x, residual, weight = x[few], residual[few], weight[few]
+    scale = _scale(residual, weight)
+    rows = torch.from_numpy(np.ascontiguousarray(x))
+    target = torch.from_numpy(np.ascontiguousarray(residual / scale))
+    problem = Regression(rows, target, weight=torch.from_numpy(np.ascontiguousarray(weight)))
+    places = np.linspace(0, breakpoints.shape[1] - 1, sizes[0] + 1).round().astype(int)
+    knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), DEGREE)
+    best, lowest = None, math.inf
+    for start in range(STARTS):
+        own = seed + (start << 32)  # far apart, so that neighbouring seeds share no start
+        model = KAN(
+            [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
+        )
+        first = model.layers[0]
+        assert isinstance(first, KANLayer)
+        with torch.no_grad():
+            first.knots.copy_(knots)
+            first.domain_is_set.fill_(True)
+            if start < 2:
+                begin = _pursued_directions if start == 0 else _directions
+                first.coef.copy_(_straight(knots, begin(x, residual / scale, weight, nodes, seed)))
+        report = short_fit(model, problem, SHORT_STEPS)
+        if report.loss < lowest:
+            best, lowest = model, report.loss
+    if best is None:
+        return None
+    report = smooth_fit(best, problem, plan, adapt=_adapt_hidden_)
+    return None if report.stopped == StopReason.NONFINITE else best
+
+
+def _adapt_hidden_(model: KAN, problem: Problem) -> None:
+    """Move the domain of the second layer to the values of the nodes; that of the first lies on the data already."""
+    adapt_domain_(model, problem.train.x, hidden_only=True)
+
+
+def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
+    square = float(np.average((residual**2).mean(1), weights=weight))
+    return math.sqrt(square) if square > 0 else 1.0
+
+
+def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
+    """Slopes (n, nodes) of starting directions: principal Hessian ones, then random ones."""
+    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
+    vectors = _hessian_directions(_standardised(x, weight), residual, weight, nodes)
+    more = np.random.default_rng(seed).standard_normal((x.shape[1], max(nodes - vectors.shape[1], 0)))
+    directions = np.concatenate([vectors, more / np.linalg.norm(more, axis=0, keepdims=True)], 1)
+    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
+
+
+def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Inputs with mean 0 and variance 1, held at +-FARTHEST_DEVIATION."""
+    share = weight / weight.sum()
+    centre = share @ x
+    deviation = np.sqrt(share @ (x - centre) ** 2)
+    return np.clip((x - centre) / np.where(deviation > 0, deviation, 1.0), -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
+
+
+def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+    """Eigenvectors (n, count or fewer) of E[r (u u' - I)] with the largest eigenvalues, whatever their signs."""
+    share = weight / weight.sum()
+    total = np.zeros((u.shape[1], u.shape[1]))
+    for column in residual.T:
+        hessian = u.T @ ((share * (column - share @ column))[:, None] * u)
+        total += hessian @ hessian  # of several outputs the squares add up
+    return np.linalg.eigh(total)[1][:, ::-1][:, :count]
+
+
+def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
+    """Slopes (n, nodes) of ridge functions found one after another by projection pursuit."""
+    u, left, found = _standardised(x, weight), residual, []
+    for node in range(nodes):
+        direction, coef = _pursued(u, left, weight, PURSUIT_STARTS, seed + node)
+        left = left - _polynomials(u @ direction) @ coef
+        found.append(direction)
+    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
+    return np.stack(found, 1) / np.where(deviation > 0, deviation, 1.0)[:, None]
+
+
+def _straight(knots: Tensor, slopes: np.ndarray) -> Tensor:
+    """Coefficients (n, grid + 3, nodes) of straight lines with these slopes (n, nodes), zero in the domain's middle.
+
+    The coefficients of t itself are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
+    """
+    return (greville(knots) - greville(knots).mean(1, keepdim=True))[..., None] * torch.from_numpy(slopes)[:, None]
+
+
+def greville(knots: Tensor) -> Tensor:
+    """Return the coefficients of the cubic splines that are t itself, (n, grid + 3), on knots (n, grid + 7)."""
+    return knots[:, 1:-1].unfold(1, DEGREE, 1).mean(2)
+
+
+def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
+    """Join hidden nodes and an additive model of the inputs and of the nodes' values in one network.
+
+    Parameters
+    ----------
+    augmented : KAN
+        Additive network of n + H inputs, the last of them the nodes' values: [n + H, m], or with R pairs of the first n
+        inputs [n + H, m + R, m], where the last R nodes are products of two.
+    nodes : HiddenNodes
+        The H nodes.
+
+    Returns
+    -------
+    KAN
+        Network [n, m + H + R, m] that computes the same from the n inputs alone: m sums, H nodes, R products.
+
+    Examples
+    --------
+    >>> knots = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), 1, 3)
+    >>> nodes = HiddenNodes(knots, torch.ones(1, 4, 2, dtype=torch.float64))
+    >>> additive = KAN([3, 1], base="zero", dtype=torch.float64)
+    >>> joined, x = with_nodes(additive, nodes), np.zeros((1, 1))
+    >>> both = torch.from_numpy(np.concatenate([x, nodes(x)], 1))
+    >>> joined.config.width, bool((joined(torch.from_numpy(x)) - additive(both)).abs().max() < 1e-12)
+    ((1, 3, 1), True)
+    """
+    first = augmented.layers[0]
+    assert isinstance(first, KANLayer) and first.degree == DEGREE
+    count, inputs = nodes.coef.shape[2], nodes.coef.shape[0]
+    outputs = augmented.config.width[-1]
+    products = first.out_features - outputs
+    pairs, last = products // 2, augmented.layers[-1] if products else None
+    knots = first.knots[:inputs]
+    coef = (first.coef * first.mask[:, None]).detach()
+    inner = [coef[:inputs, :, :outputs], _on_knots(nodes, knots), coef[:inputs, :, outputs:]]
+    outer_knots = first.knots[inputs:]
+    size = outer_knots.shape[1] - 2 * DEGREE - 1
+    model = KAN(
+        [inputs, outputs + count + pairs, outputs],
+        [first.grid_size, size],
+        DEGREE,
+        base="zero",
+        products=((2,) * pairs, ()) if pairs else (),
+        dtype=torch.float64,
+    )
+    begin, end = model.layers[0], model.layers[-1]
+    assert isinstance(begin, KANLayer) and isinstance(end, KANLayer)
+    unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, DEGREE)
+    with torch.no_grad():
+        begin.knots.copy_(knots)
+        begin.coef.copy_(torch.cat(inner, 2))
+        end.coef.zero_()
+        end.knots.copy_(unit.expand(len(end.knots), -1))
+        end.knots[outputs : outputs + count] = outer_knots
+        end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
+        for output in range(outputs):  # a sum passes on to its own output alone
+            end.coef[output, :, output] = greville(unit)[0]
+        end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
+        if last is not None:
+            assert isinstance(last, KANLayer) and isinstance(augmented.layers[1], ProductLayer)
+            slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
+            slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
+            end.coef[outputs + count :] = greville(unit)[0][None, :, None] * slopes[outputs:, None]
+        for layer in (begin, end):
+            layer.domain_is_set.fill_(True)
+    return model
+
+
+def _on_knots(nodes: HiddenNodes, knots: Tensor) -> Tensor:
+    """The functions inside the nodes on finer knots that contain theirs, (n, grid + 3, H): by collocation, exact."""
+    at = greville(knots)
+    matrix = basis(at.mT, knots, DEGREE).transpose(0, 1)
+    values = basis(at.mT, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
+    return torch.linalg.solve(matrix, values)

@@ -1,0 +1,505 @@
+"""The search for the model of a table: nested candidates from the simplest on, judged on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
+from edgewise.model_selection.search.candidates import (
+    Candidate,
+    FitCache,
+    Fitted,
+    Samples,
+    are_classes,
+    is_linear,
+    left_out,
+)
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
+from edgewise.model_selection.search.hidden_nodes import residual_gain
+from edgewise.model_selection.search.jobs import run_jobs
+from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.outcomes import StopReason
+from edgewise.settings import ABOVE_ZERO
+
+FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
+
+
+class _SearchEnd(Exception):
+    """Raised inside a search when the time limit leaves room for the final fit only."""
+
+
+class Search:
+    """A search over nested candidates: constant < additive < with pairs < mean of models < with hidden nodes.
+
+    Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question, each row's loss
+    is that of the model without the row, which costs no further fit (`left_out`). Where it has not (pairs that do not
+    halve the noise, means, hidden nodes), candidates are fitted to folds, which share knots and columns. Each takes
+    the place of the one before only if its held-out loss is lower; hidden nodes must lower it by a standard error, and
+    are tried only where two ridge functions explain residuals.
+
+    Parameters
+    ----------
+    samples : Samples
+        All rows; at most `SearchPolicy.search_rows` of them take part in the search.
+    family : Family
+        Loss.
+    settings : SearchSettings
+        What the caller has fixed.
+    clock : Clock, optional
+        Time and progress.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((200, 2))
+    >>> y = np.sin(6 * x[:, :1]) + 0.3 * rng.standard_normal((200, 1))
+    >>> search = Search(Samples(x, y, np.ones(200)), Gaussian(), SearchSettings(effort="low"))
+    >>> report = search.run()
+    >>> report.chosen, [trial.name for trial in report.trials]
+    ('additive', ['constant', 'additive'])
+    """
+
+    def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
+        self.settings, self.policy, self.family = settings, settings.policy.for_effort(settings.effort), family
+        self.clock = Clock(settings.time_limit) if clock is None else clock
+        self.all_rows, self.samples = samples, samples
+        if len(samples) > self.policy.search_rows:
+            order = np.random.default_rng(settings.seed).permutation(len(samples))
+            self.samples = samples.select(np.sort(order[: self.policy.search_rows]))
+        self.trials: list[Trial] = []
+        self.sentences: list[str] = []
+        self.best: Candidate | None = None
+        # Held-out evidence on candidates, of every row: by models without the row, or by models of folds.
+        self.without_row: dict[Candidate, Evidence] = {}
+        self.by_folds: dict[Candidate, Evidence] = {}
+        self.fit_seconds: dict[Candidate, float] = {}
+        self.fold_fits = 0
+        self._fold_caches: list[tuple[Fold, FitCache]] = []
+        self.cache: FitCache | None = None
+
+    def run(self) -> SearchReport:
+        """Try the candidates in order of richness; `best` is then the chosen one."""
+        stopped = StopReason.CONVERGED
+        try:
+            if len(self.samples) < 2:
+                self.best = Candidate(self.family, additive=False)
+                self.sentences.append(
+                    "There is only one distinct sample, so nothing was held out and nothing searched."
+                )
+            else:
+                self._run()
+        except _SearchEnd:
+            stopped = StopReason.TIME_LIMIT
+            self.sentences.append(
+                f"The search stopped because of the time limit of {self.clock.limit:g} s, before: {self.clock.stage}."
+            )
+        return self.report(stopped)
+
+    def report(self, stopped: StopReason) -> SearchReport:
+        """Return the record of the search so far."""
+        words = (self.best or Candidate(self.family)).describe()
+        sentences = list(self.sentences)
+        if len(self.trials) > 1:
+            sentences.append(f"Chosen of {len(self.trials)} candidates: {words}.")
+        trials, clock = tuple(self.trials), self.clock
+        return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds)
+
+    # The candidates in order
+
+    def _run(self) -> None:
+        self.clock.report("knots and columns", 0.02)
+        self.cache = FitCache(self.samples, policy=self.policy, seed=self.settings.seed)
+        additive = Candidate(self.family)
+        constant = replace(additive, additive=False)
+        for candidate in (constant, additive):
+            self._leave_one_out(candidate, 0.1)
+        gain, error = self._gain(constant, additive)
+        self.best = additive if gain > 0 else constant
+        words = "Additive model" if gain > 0 else "No input lowers the held-out loss; additive model"
+        self._decide(additive, self._sentence(words, constant, gain, error, gain > 0), gain > 0)
+        hidden_free = self.settings.hidden is None and self.settings.effort != "low"
+        if hidden_free:
+            self._try_pairs(self.family, 0.2)
+        if self.settings.effort != "low" and is_linear(self.family) and self._may_take_logarithms():
+            self._try_logarithm(0.4)
+        self._try_mean(0.6)
+        if hidden_free:
+            self._try_hidden(0.7)
+
+    def _try_pairs(self, family: Family, share: float) -> Candidate:
+        """Let pairs of inputs act together; return the better of the two candidates of the family."""
+        assert self.cache is not None and self.best is not None
+        simple, rich = Candidate(family), Candidate(family, pairs=True)
+        if self.samples.x.shape[1] < 2:
+            return simple
+        self.clock.report(rich.describe(), share)
+        self._check_time(simple, 5)
+        began = self.clock.seconds
+        fitted = self.cache.fit(rich)
+        self.fit_seconds[rich] = self.clock.seconds - began
+        if not fitted.model.pairs:
+            self.sentences.append(
+                "No pair of inputs explains more of the residuals than the best of so many may by chance."
+            )
+            return simple
+        noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
+        settled = is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
+        if settled:
+            self._leave_one_out(rich, share)
+            gain, error = self._gain(simple, rich)
+        else:
+            self._cross_validate((simple, rich), share)
+            gain, error = self._gain(simple, rich)
+        better = gain > max(self.policy.nested_margin * error, 0.0)
+        self._decide(rich, self._sentence("Pairs of inputs", simple, gain, error, better), better)
+        if better and family is self.family and (self.best.additive or self._loss(rich) < self._loss(self.best)):
+            self.best = rich
+        return rich if better else simple
+
+    def _try_logarithm(self, share: float) -> None:
+        """Fit the logarithm of y, with and without pairs; compare on the scale of y."""
+        assert self.best is not None and self.settings is not None
+        log = Candidate(LogNormal())
+        self._leave_one_out(log, share)
+        gain, error = self._gain(self.best, log)
+        best_log = log
+        if gain > -self.policy.race_margin * error and self.settings.hidden is None:
+            best_log = self._try_pairs(LogNormal(), share + 0.05)
+        if not self._have_common_evidence(self.best, best_log):
+            self._cross_validate((self.best, best_log), share + 0.1)
+        gain, error = self._gain(self.best, best_log)
+        better = gain > max(self.policy.link_gain * self._loss(self.best), self.policy.nested_margin * error)
+        sentence = self._sentence("The logarithm of y", self.best, gain, error, better)
+        for candidate in {log, best_log}:
+            self._decide(candidate, sentence, better and candidate == best_log, quiet=candidate != best_log)
+        if better:
+            self.best = best_log
+
+    def _try_mean(self, share: float) -> None:
+        """Take the mean of models that are fitted to parts of the rows, where such models differ enough.
+
+        The parts of two divisions give every row two predictions by models that did not see it. The mean of the two
+        has a loss that is lower by half of what resampling adds to the loss of one, so the loss of a mean of many
+        follows without fitting means in folds.
+        """
+        assert self.best is not None and self.cache is not None
+        models = self.settings.models
+        if not self.best.additive or models == 1 or len(self.samples) < FEWEST_FOR_MEANS:
+            return
+        if models is not None:
+            self.best = replace(self.best, models=models)
+            self.sentences.append(f"The mean of {models} models was asked for.")
+            return
+        if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
+            return
+        if self._loss(self.best) < self.policy.bag_loss * self._loss(Candidate(self.family, additive=False)):
+            return
+        single = self.best
+        if single not in self.by_folds:
+            self._cross_validate((single,), share)
+        evidence = self.by_folds[single]
+        rich = replace(single, models=self.policy.bags)
+        spread = 2 * (evidence.single_losses - evidence.losses)  # what resampling adds to the loss of one model
+        losses = evidence.single_losses - spread * (1 - 1 / rich.models)
+        gain, error = paired_gain(evidence.single_losses, losses, self.samples.weight)
+        loss = mean_and_error(evidence.single_losses, self.samples.weight)[0]
+        better = gain > max(self.policy.bag_gain * loss, self.policy.nested_margin * error)
+        mean, its_error = mean_and_error(losses, self.samples.weight)
+        self.trials.append(Trial(rich.describe(), mean, its_error, self._trial(single).parameters, evidence.fits))
+        words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
+        end = "taken" if better else "not taken, since they hardly differ"
+        self._decide(rich, f"{words}: held-out loss {mean:.3g} against {loss:.3g} of one of them: {end}.", better)
+        if better:
+            self.by_folds[rich] = replace(evidence, losses=losses)
+            self.best = rich
+
+    def _try_hidden(self, share: float) -> None:
+        """Grow hidden nodes where the residual of the best model shows structure."""
+        assert self.best is not None and self.cache is not None
+        base, single = self.best, replace(self.best, models=1, additive=True)
+        if self.samples.x.shape[1] < 2 or len(self.samples) < self.policy.hidden_rows:
+            return
+        if self._loss(base) < self.policy.noise_free:
+            return
+        self.clock.report("test of the residual", share)
+        self._check_time(base, 1)
+        x = np.clip(self.samples.x, *self.cache.design.limits.T)
+        residual, weight = self._working_residual(single)
+        gain, error = residual_gain(x, residual, weight, policy=self.policy, seed=self.settings.seed)
+        if not gain > self.policy.margin * error:
+            self.sentences.append("Hidden nodes were not tried: no ridge function predicts held-out residuals.")
+            return
+        self.sentences.append(
+            f"Ridge functions take {gain:.0%} of held-out residuals away (standard error {error:.0%}), so hidden nodes "
+            "were tried."
+        )
+        for number, size in enumerate(self.policy.hidden_sizes):
+            rich = replace(single, nodes=size)
+            self._check_time(base, 20)
+            most = self.policy.hidden_folds
+            self._cross_validate((base if not base.additive else single, rich), share + 0.08 * number, most)
+            rival = self.best if self.best in self.by_folds else single
+            gain, error = self._gain(rival, rich)
+            better = gain > max(self.policy.margin * error, 0.0)
+            self._decide(rich, self._sentence(f"{size} hidden nodes", rival, gain, error, better), better)
+            if not better:
+                break
+            self.best = rich
+
+    # Fits and evidence
+
+    def _leave_one_out(self, candidate: Candidate, share: float) -> None:
+        """Fit a candidate to the rows of the search, with the loss of every row by the model without it."""
+        assert self.cache is not None
+        self.clock.report(candidate.describe(), share)
+        began = self.clock.seconds
+        fitted = self.cache.fit(candidate)
+        seconds = self.clock.seconds - began
+        self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
+        links = left_out(fitted.estimate, self.samples.x) if candidate.additive else fitted.link(self.samples.x)
+        losses = sample_losses(fitted, links, self.samples)
+        self.without_row[candidate] = Evidence(losses, links, losses, 0)
+        self._record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
+
+    def _cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
+        """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
+
+        `most` is the largest number of folds; all by default.
+        """
+        candidates = [candidate for candidate in candidates if candidate not in self.by_folds]
+        assert self.cache is not None
+        if not self._fold_caches:
+            labels = self.samples.y if are_classes(self.family) else None
+            count, policy = len(self.samples), self.policy
+            parts, repeats = policy.division(count)
+            divided = folds(count, self.settings.seed, labels=labels, parts=parts, repeats=repeats)
+            kept = divided[:1] if count >= policy.single_rows else divided
+            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
+        fold_caches, count = self._fold_caches[:most], len(self.samples)
+        for candidate in candidates:
+            self.clock.report(candidate.describe(), share)
+            began, parameters = self.clock.seconds, 0
+
+            def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
+                return pair[1].fit(candidate)
+
+            losses, times = np.zeros(count), np.zeros(count)
+            links = np.zeros((count, self.cache.fit(replace(candidate, nodes=0)).link(self.samples.x[:1]).shape[1]))
+            fits = run_jobs(fit_part, fold_caches, self.settings.jobs)
+            for (fold, _), fitted in zip(fold_caches, fits, strict=True):
+                held = self.samples.select(fold.held)
+                eta = fitted.link(held.x)
+                losses[fold.held] += sample_losses(fitted, eta, held)
+                links[fold.held] += eta
+                times[fold.held] += 1
+                parameters = max(parameters, fitted.parameters)
+                self.clock.report()
+                self._check_time(candidate, 1, fitted=self.clock.seconds - began)
+            seen = times > 0
+            with np.errstate(invalid="ignore"):
+                losses, links = losses / times, links / times[:, None]
+            together = np.full(count, np.nan)
+            together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
+            seconds = self.clock.seconds - began
+            self.fold_fits = max(self.fold_fits, len(fold_caches))
+            self.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
+            self._record(candidate, losses, parameters, len(fold_caches), seconds)
+
+    def _record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
+        """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
+        seen = np.isfinite(losses)
+        mean, error = mean_and_error(losses[seen], self.samples.weight[seen])
+        work = max(fits, 1) * len(self.samples) * float(parameters) ** 2
+        self.clock.work += work
+        trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
+        old = [number for number, one in enumerate(self.trials) if one.name == trial.name]
+        if old:
+            before = self.trials[old[0]]
+            self.trials[old[0]] = replace(trial, taken=before.taken, reason=before.reason)
+        else:
+            self.trials.append(trial)
+        if not self.clock.best_loss <= mean:
+            self.clock.best_loss = mean
+
+    # Comparisons
+
+    def _have_common_evidence(self, one: Candidate, other: Candidate) -> bool:
+        return any(one in evidence and other in evidence for evidence in (self.by_folds, self.without_row))
+
+    def _gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
+        """Compare two candidates by the strongest evidence that both have."""
+        for evidence in (self.by_folds, self.without_row):
+            if simple in evidence and rich in evidence:
+                first, second = evidence[simple], evidence[rich]
+                if simple.models == rich.models:
+                    return paired_gain(first.single_losses, second.single_losses, self.samples.weight)
+                return paired_gain(first.losses, second.losses, self.samples.weight)
+        raise AssertionError("the candidates have no common evidence")
+
+    def _evidence(self, candidate: Candidate) -> Evidence:
+        return self.by_folds.get(candidate) or self.without_row[candidate]
+
+    def _loss(self, candidate: Candidate) -> float:
+        losses = self._evidence(candidate).losses
+        seen = np.isfinite(losses)
+        return mean_and_error(losses[seen], self.samples.weight[seen])[0]
+
+    def _trial(self, candidate: Candidate) -> Trial:
+        return next(trial for trial in self.trials if trial.name == candidate.describe())
+
+    def _decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
+        """Write a decision into the table, and among the sentences unless it stands there already."""
+        place = self.trials.index(self._trial(candidate))
+        self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
+        if not quiet:
+            self.sentences.append(sentence)
+
+    def _sentence(self, what: str, simple: Candidate, gain: float, error: float, better: bool) -> str:
+        loss = self._loss(simple)
+        change = f"held-out loss {loss - gain:.3g} against {loss:.3g} (standard error of the difference {error:.2g})"
+        return f"{what}: {change}: {'taken' if better else 'not taken'}."
+
+    def _may_take_logarithms(self) -> bool:
+        """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
+        if self.samples.y.ndim != 2 or self.samples.y.shape[1] != 1:
+            return False
+        y = self.all_rows.y[:, 0] + self.all_rows.offset
+        return float(y.min()) > 0 and float(y.max()) > self.policy.link_skew * float(y.mean()) and len(np.unique(y)) > 3
+
+    def _working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+        """Working residuals and weights of the rows."""
+        assert self.cache is not None
+        estimate = self.cache.estimate(candidate)
+        return estimate.residual, estimate.weights.mean(1)
+
+    def has_smooth_residual(self) -> bool:
+        """Return whether neighbours have nearly the same residuals, so that these are structure and no noise.
+
+        The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von
+        Neumann, Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson
+        et al., Neural Computing and Applications 5 (1997) 131).
+        """
+        from scipy.spatial import KDTree
+
+        assert self.best is not None
+        residual, weight = self._working_residual(replace(self.best, models=1, nodes=0, additive=True))
+        x = self.samples.x
+        deviation = x.std(0)
+        points = x / np.where(deviation > 0, deviation, 1.0)
+        neighbour = KDTree(points).query(points, 2)[1][:, 1]
+        differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
+        variance = np.average((residual**2).mean(1), weights=weight)
+        ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)
+        # Under noise half a squared difference has about the variance of a squared normal variable, twice its square.
+        return ratio < 1 - self.policy.smooth_errors * (2 / len(x)) ** 0.5
+
+    def _check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
+        """End the search if so many further fits and the final fit of a candidate do not fit into the time limit."""
+        if self.clock.limit is None:
+            return
+        seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(replace(candidate, models=1, nodes=0), 0.0))
+        final = seconds * len(self.all_rows) / len(self.samples) * (len(self.all_rows) > len(self.samples))
+        if self.clock.left <= final + times * seconds * (fitted is None):
+            raise _SearchEnd
+
+    # The end
+
+    @property
+    def fallback(self) -> Fitted | None:
+        """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
+        if self.cache is None or not self.without_row:
+            return None
+        best = next(iter(self.without_row)) if self.best is None else replace(self.best, models=1, nodes=0)
+        return self.cache.fit(best)
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
+        """Return linear predictors of the rows of the search by models that did not see them.
+
+        Returns
+        -------
+        rows : ndarray
+            Positions among all rows, (k,).
+        links : ndarray
+            (k, K).
+        folds : bool
+            Whether they are of folds; otherwise of one model, without each row in turn.
+        """
+        if self.best is None or len(self.samples) < 2:
+            return None
+        known = self.best if self.best in self.by_folds or self.best in self.without_row else None
+        known = replace(self.best, models=1) if known is None else known
+        if known not in self.by_folds and known not in self.without_row:
+            return None
+        links = self._evidence(known).links
+        seen = np.isfinite(links).all(1)
+        rows = np.arange(len(self.samples))
+        if len(self.samples) < len(self.all_rows):
+            order = np.random.default_rng(self.settings.seed).permutation(len(self.all_rows))
+            rows = np.sort(order[: self.policy.search_rows])
+        return rows[seen], links[seen], known in self.by_folds
+
+    def final(self) -> Fitted:
+        """Fit the chosen candidate to all rows, or to as many as the time limit allows."""
+        assert self.best is not None
+        self.clock.report(f"final fit: {self.best.describe()}", 0.95)
+        same_rows = self.samples is self.all_rows
+        if self.cache is not None and same_rows:
+            cache = self.cache
+        else:
+            samples = self.all_rows
+            seconds = self.fit_seconds.get(replace(self.best, models=1, nodes=0), 0.0)
+            affordable = len(samples)
+            if self.clock.limit is not None and seconds > 0:
+                affordable = int(len(self.samples) * max(self.clock.left / seconds, 1))
+            if affordable < len(samples):
+                self.sentences.append(
+                    f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
+                )
+                order = np.random.default_rng(self.settings.seed).permutation(len(samples))[:affordable]
+                samples = samples.select(np.sort(order))
+            cache = FitCache(samples, policy=self.policy, seed=self.settings.seed)
+        if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
+            return cache.mean(self.best, [part for _, part in self._fold_caches])
+        return cache.fit(self.best)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Held-out evidence on a candidate.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (N,)
+        Losses of the rows by the mean of the models that did not see them; NaN where there is none.
+    links : ndarray of shape (N, K)
+        Mean of their linear predictors.
+    single_losses : ndarray of shape (N,)
+        Mean loss of such a model.
+    fits : int
+        Fits to folds behind them; 0 for models of all rows without each row in turn.
+    """
+
+    losses: np.ndarray
+    links: np.ndarray
+    single_losses: np.ndarray
+    fits: int
+
+
+def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
+    """Return the loss of every held-out row, (N,).
+
+    Squared errors are those of standardised targets, clipped, whatever the link; other families have their own loss.
+    """
+    family = fitted.family
+    if isinstance(family, Gaussian | LogNormal):
+        mean = eta
+        if family.log_link:
+            mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
+        return clipped_squares(mean, held.y)
+    losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
+    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite

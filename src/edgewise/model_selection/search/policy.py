@@ -1,0 +1,221 @@
+"""Settings of a model search (what the caller fixes) and its policy (every threshold of the search itself)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+EFFORTS = ("low", "normal", "high")
+
+
+@dataclass(frozen=True)
+class SearchPolicy:
+    """Thresholds and sizes of a search, in one place so that an ablation can vary them.
+
+    Losses refer to targets of variance 1, so that a loss of 1 is that of predicting the mean.
+
+    Parameters
+    ----------
+    divisions : tuple of (int, int, int)
+        (rows, parts, repeats): tables of at least so many rows are divided into so many parts, so many times. Five
+        parts, Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table
+        is divided twice, since the luck of one division is a good part of the error; a large one into three parts,
+        which is a choice for time.
+    single_rows : int
+        Rows from which a single part is held out. A choice: a fifth of 10,000 rows tells losses apart to some percent.
+    search_rows : int
+        Most rows of the cross-validation; the final fit uses all rows. A choice: more cost more and lead to the same
+        decision.
+    margin : float
+        Hidden nodes must lower the held-out loss by so many standard errors of the difference (the one-standard-error
+        rule of Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
+    nested_margin : float
+        The same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out
+        loss decides: restricted likelihood has asked for evidence before, and a rule that wants a standard error more
+        loses what true but small effects add up to.
+    settled_noise : float
+        Pairs that lower the variance of the noise below this share of it are taken without cross-validation. The rule
+        of the prototype: such a fall is no chance, and all tables on which pairs did harm were far from it.
+    race_margin : float
+        A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
+        "Hoeffding races", 1994).
+    link_skew : float
+        A logarithmic link is tried where the largest target is over so many times the mean. The prototype's rule: less
+        skewed targets gained nothing.
+    link_gain : float
+        Share by which a logarithmic link must lower the loss. A choice: equal losses are no reason to leave the scale
+        of y.
+    bag_rows : int
+        Most rows for which a mean of models is tried. Measured: on three tables of under 700 rows the mean of ten
+        models of the prototype, each fitted to 80 % of the rows, lifted R2 by 2, 4 and 10 points; larger tables hardly
+        moved.
+    bags : int
+        Models of such a mean in the final fit. A choice: the mean of ten has a tenth of the variance that resampling
+        brings.
+    bag_loss : float
+        Least loss, as a share of that of a constant, for which a mean is tried. A choice: where little is left, models
+        of parts of the rows hardly differ.
+    bag_gain : float
+        Share of the loss by which a mean must lower it. A choice: less is not worth further models.
+    bag_share : float
+        Share of the rows that each model of a mean sees (subsample bagging, Bühlmann and Yu, Annals of Statistics 30
+        (2002) 927).
+    hidden_sizes : tuple of int
+        Hidden nodes, tried in this order while they lower the held-out loss. A choice: about doublings.
+    hidden_rows : int
+        Fewest rows for hidden nodes. A choice: with fewer, directions are chance.
+    hidden_folds : int
+        Most folds on which hidden nodes are compared. A choice, for time: each takes some seconds.
+    test_rows, test_starts : int
+        Most rows, and random starting directions, of the test that asks for hidden nodes. Choices, for time.
+    growth_rows : int
+        Most rows on which directions are trained. A choice: training takes time proportional to them.
+    growth_parameters : int
+        Most parameters of the nodes in training. A choice: a step takes time proportional to their square.
+    noise_free : float
+        Held-out loss below which samples are taken to be free of noise. A choice.
+    nearly_noise_free : float
+        Held-out loss below which an approximation without noise is tried on tables of few inputs whose residuals are
+        smooth. A choice: beyond a tenth the model has found too little for its residuals to say anything.
+    smooth_errors : float
+        Standard errors by which the ratio of von Neumann must lie below 1, its value for noise, for residuals to be
+        smooth. A choice: noise does so once in a thousand tables.
+    approximation_inputs : int
+        Most inputs of such a table. A choice: approximation needs samples that cover the domain.
+    noise_free_rows : int
+        Fewest rows for these conclusions. A choice.
+    unseen : float
+        Share of noise-free samples that take part in no choice; the error bars are calibrated on them. A choice.
+    approximation_gain : float
+        An approximation of noise-free samples replaces the model of the search if its held-out loss is below this
+        multiple of the search's loss. A choice.
+    approximation_budget : float
+        Budget of `approximate`. A choice: a tenth of its unit is some seconds.
+    strongest, weakest : float
+        Range of the penalty strength of a fixed shape. A choice: from an almost constant model to no noticeable
+        penalty.
+    final_starts : int
+        Most starts of a fixed shape with hidden layers; the one with the lowest objective is kept. A choice.
+
+    Examples
+    --------
+    >>> policy = SearchPolicy(hidden_sizes=(3, 6))
+    >>> policy.hidden_sizes, policy.margin
+    ((3, 6), 1.0)
+    >>> policy.division(300), policy.division(3000)
+    ((5, 2), (3, 1))
+    """
+
+    divisions: tuple[tuple[int, int, int], ...] = ((0, 5, 2), (1500, 3, 1))
+    single_rows: int = 10_000
+    search_rows: int = 20_000
+    margin: float = 1.0
+    nested_margin: float = 0.0
+    settled_noise: float = 0.5
+    race_margin: float = 2.0
+    link_skew: float = 3.0
+    link_gain: float = 0.005
+    bag_rows: int = 1500
+    bags: int = 10
+    bag_loss: float = 0.1
+    bag_gain: float = 0.005
+    bag_share: float = 0.8
+    hidden_sizes: tuple[int, ...] = (2, 4, 8)
+    hidden_rows: int = 100
+    hidden_folds: int = 3
+    test_rows: int = 4000
+    test_starts: int = 4
+    growth_rows: int = 2000
+    growth_parameters: int = 250
+    noise_free: float = 1e-5
+    nearly_noise_free: float = 0.1
+    smooth_errors: float = 3.0
+    approximation_inputs: int = 4
+    noise_free_rows: int = 100
+    unseen: float = 0.1
+    approximation_gain: float = 0.25
+    approximation_budget: float = 0.1
+    strongest: float = 1.0
+    weakest: float = 1e-10
+    final_starts: int = 3
+
+    def division(self, rows: int) -> tuple[int, int]:
+        """Return the parts and repeats of cross-validation for a table of so many rows."""
+        return next((parts, repeats) for least, parts, repeats in reversed(self.divisions) if rows >= least)
+
+    def for_effort(self, effort: str) -> SearchPolicy:
+        """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""
+        if effort != "high":
+            return self
+        return replace(
+            self,
+            divisions=tuple((rows, parts, 2 * repeats) for rows, parts, repeats in self.divisions),
+            bags=2 * self.bags,
+            bag_rows=4 * self.bag_rows,
+            hidden_sizes=(*self.hidden_sizes, 2 * self.hidden_sizes[-1]),
+            hidden_folds=2 * self.hidden_folds,
+            growth_rows=2 * self.growth_rows,
+            growth_parameters=2 * self.growth_parameters,
+            approximation_budget=1.0,
+            final_starts=2 * self.final_starts,
+        )
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What the caller of a search fixes; None leaves a choice to the search.
+
+    Parameters
+    ----------
+    loss : str
+        "squared", "absolute", the name of another family of `model_selection.additive`, or "classes".
+    outputs : int
+        Outputs of the model: the number of classes, or of columns of y.
+    hidden : tuple of int, optional
+        Nodes of the hidden layers; () is an additive model.
+    grid_size : int, optional
+        Knot intervals of every edge.
+    strength : float, optional
+        Strength of the regularisation.
+    degree : int, optional
+        Polynomial degree of the splines.
+    effort : {"low", "normal", "high"}
+        "low" fits the additive model alone; "normal" adds pairs, links, means of models, and hidden nodes where the
+        residual asks for them; "high" does so with more folds, nodes and starts.
+    models : int, optional
+        Models whose mean is taken; 1 for a single one.
+    jobs : int
+        Threads for folds and models.
+    time_limit : float, optional
+        Seconds.
+    keep_interrupted : bool
+        Whether Ctrl-C returns the best model so far instead of raising KeyboardInterrupt.
+    seed : int
+        Seed of folds, models and initial weights.
+    policy : SearchPolicy
+        Thresholds of the search.
+
+    Examples
+    --------
+    >>> SearchSettings(hidden=(5,)).is_fixed, SearchSettings(hidden=()).is_fixed
+    (True, False)
+    """
+
+    loss: str = "squared"
+    outputs: int = 1
+    hidden: tuple[int, ...] | None = None
+    grid_size: int | None = None
+    strength: float | None = None
+    degree: int | None = None
+    effort: str = "normal"
+    models: int | None = None
+    jobs: int = 1
+    time_limit: float | None = None
+    keep_interrupted: bool = False
+    seed: int = 0
+    policy: SearchPolicy = field(default_factory=SearchPolicy)
+
+    @property
+    def is_fixed(self) -> bool:
+        """True if a shape, a grid, a strength or a degree was given, so that a network of that kind is trained."""
+        given = (self.grid_size, self.strength, self.degree)
+        return bool(self.hidden) or any(value is not None for value in given)

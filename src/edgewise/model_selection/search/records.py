@@ -1,0 +1,124 @@
+"""The record of a search: a table of candidates with their losses, and the reasons for the choice."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+from edgewise.outcomes import StopReason
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row of the table of candidates.
+
+    Parameters
+    ----------
+    name : str
+        What the candidate is, in a few words.
+    loss : float
+        Mean held-out loss.
+    error : float
+        Standard error of that mean.
+    parameters : int
+        Number of coefficients that were estimated.
+    folds : int
+        Fits with held-out samples behind the loss.
+    seconds : float
+        Wall seconds of these fits.
+    work : float
+        Multiply-adds of these fits, about.
+    taken : bool
+        Whether the candidate replaced the one before.
+    reason : str
+        Why, in a sentence.
+
+    Examples
+    --------
+    >>> Trial("additive", loss=0.12, error=0.01, parameters=80, folds=5).loss
+    0.12
+    """
+
+    name: str
+    loss: float
+    error: float
+    parameters: int
+    folds: int
+    seconds: float = field(default=0.0, compare=False)
+    work: float = 0.0
+    taken: bool = False
+    reason: str = ""
+
+    @property
+    def candidate(self) -> str:
+        """Deprecated name of `name`."""
+        warnings.warn("Trial.candidate is now Trial.name", DeprecationWarning, stacklevel=2)
+        return self.name
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """Result of a search: the candidates in order of richness and the reasons for the choice.
+
+    As text it is the table of candidates.
+
+    Parameters
+    ----------
+    chosen : str
+        What the chosen model is.
+    trials : tuple of Trial
+        All candidates, from the simplest on.
+    sentences : tuple of str
+        Reasons for the choice, one sentence each.
+    folds : int
+        Fits with held-out samples behind each loss; 1 for a single held-out part, 0 if nothing was held out.
+    work : float
+        Multiply-adds that were spent, about.
+    stopped : StopReason
+        CONVERGED, TIME_LIMIT or INTERRUPTED.
+    seconds : float
+        Wall seconds.
+
+    Examples
+    --------
+    >>> rows = (Trial("constant", 1.0, 0.1, 1, 5), Trial("additive", 0.2, 0.02, 40, 5, taken=True))
+    >>> report = SearchReport("additive", rows, ("Chosen of 2 candidates: additive.",), 5, 1e6, StopReason.CONVERGED)
+    >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
+    candidate  held-out loss  standard error  parameters  seconds  taken
+    constant               1             0.1           1      0.0  no
+    additive             0.2            0.02          40      0.0  yes
+    """
+
+    chosen: str
+    trials: tuple[Trial, ...]
+    sentences: tuple[str, ...]
+    folds: int
+    work: float
+    stopped: StopReason
+    seconds: float = field(default=0.0, compare=False)
+
+    def __repr__(self) -> str:
+        tried = "1 candidate" if len(self.trials) == 1 else f"{len(self.trials)} candidates"
+        return f"<SearchReport: {self.chosen}, chosen of {tried}, {self.stopped}>"
+
+    def __str__(self) -> str:
+        names = ("candidate", "held-out loss", "standard error", "parameters", "seconds", "taken")
+        rows = [
+            (
+                trial.name,
+                f"{trial.loss:.4g}",
+                f"{trial.error:.2g}",
+                f"{trial.parameters:,}",
+                f"{trial.seconds:.1f}",
+                "yes" if trial.taken else "no",
+            )
+            for trial in self.trials
+        ]
+        if not rows:
+            return " ".join(self.sentences)
+        widths = [max(len(row[column]) for row in (names, *rows)) for column in range(len(names))]
+        lines = []
+        for row in (names, *rows):
+            cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True))]
+            lines.append("  ".join([*cells, row[-1]]))
+        return "\n".join(lines)

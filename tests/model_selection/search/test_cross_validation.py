@@ -1,0 +1,48 @@
+"""Tests of edgewise.model_selection.search.cross_validation: folds, clipped losses and their comparison."""
+
+import numpy as np
+import pytest
+
+from edgewise.model_selection.search.cross_validation import (
+    LARGEST_ERROR,
+    clipped_squares,
+    folds,
+    mean_and_error,
+    paired_gain,
+)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 17, 100])
+def test_every_row_is_held_out_once_in_each_division(rows):
+    divided = folds(rows, 1, parts=5, repeats=2)
+    assert len(divided) == 2 * min(5, rows)
+    for one in divided:
+        assert np.array_equal(np.sort(np.r_[one.train, one.held]), np.arange(rows))
+    times = np.bincount(np.concatenate([one.held for one in divided]), minlength=rows)
+    assert (times == 2).all()
+
+
+def test_classes_are_spread_over_the_folds():
+    labels = np.r_[np.zeros(90, int), np.ones(10, int)]
+    assert all((labels[fold.held] == 1).sum() == 2 for fold in folds(100, 0, labels=labels))
+
+
+def test_one_row_has_no_folds():
+    assert folds(1, 0) == []
+
+
+def test_a_far_miss_counts_a_limited_amount():
+    losses = clipped_squares(np.array([[1e9], [np.inf], [np.nan], [0.5]]), np.array([[0.0], [0.0], [0.0], [100.0]]))
+    assert losses.tolist() == [LARGEST_ERROR, LARGEST_ERROR, LARGEST_ERROR, 99.5**2]
+
+
+def test_a_comparison_is_paired_and_weights_are_repeats():
+    rng = np.random.default_rng(0)
+    simple = rng.random(50)
+    rich = simple - 0.1
+    gain, error = paired_gain(simple, rich, np.ones(50))
+    assert abs(gain - 0.1) < 1e-12 and error < 1e-12
+    weight = rng.integers(1, 4, 50).astype(float)
+    repeated = np.repeat(simple, weight.astype(int))
+    np.testing.assert_allclose(mean_and_error(simple, weight), mean_and_error(repeated, np.ones(len(repeated))))
+    assert paired_gain(simple, np.full(50, np.nan), weight)[0] == -np.inf

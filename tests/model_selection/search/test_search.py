@@ -1,0 +1,154 @@
+"""Tests of edgewise.model_selection.search and candidates: what is taken, and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial
+from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.error_bars import parameter_factor
+from edgewise.model_selection.search.nested import Search
+from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+from edgewise.train.uncertainty import _lengths
+
+RNG = np.random.default_rng(0)
+X = RNG.random((300, 4))
+NOISE = RNG.standard_normal((300, 1))
+SUM = np.sin(6 * X[:, :1]) + X[:, 1:2]
+PRODUCT = 4 * (X[:, :1] - 0.5) * (X[:, 1:2] - 0.5)
+
+
+def searched(y, x=X, offset=0.0, family=None, **settings):
+    y = (y - y.mean(0)) / y.std(0) if family is None else y
+    search = Search(Samples(x, y, np.ones(len(x)), offset), family or Gaussian(), SearchSettings(**settings))
+    return search, search.run()
+
+
+def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
+    search, report = searched(SUM + PRODUCT + 0.2 * NOISE)
+    assert [trial.name for trial in report.trials[:3]] == ["constant", "additive", "additive with pairs"]
+    assert report.chosen.startswith("additive with pairs") and search.best.pairs
+    assert all(trial.reason for trial in report.trials[1:]) and "held-out loss" in str(report)
+    losses = [trial.loss for trial in report.trials[:3]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_noise_alone_keeps_the_constant():
+    for seed in range(3):
+        noise = np.random.default_rng(seed).standard_normal((200, 1))
+        _, report = searched(noise, X[:200])
+        assert report.trials[-1].loss > 0.9
+
+
+def test_low_effort_and_an_additive_shape_try_no_pairs():
+    for settings in ({"effort": "low"}, {"hidden": ()}):
+        search, _ = searched(SUM + PRODUCT + 0.2 * NOISE, **settings)
+        assert not search.best.pairs and search.best.nodes == 0
+
+
+def test_a_skewed_positive_target_takes_the_logarithm():
+    y = np.exp(2 * SUM + 0.1 * NOISE)
+    search, _ = searched(y, offset=float(y.mean() / y.std()))
+    assert search.best.family.log_link
+    fitted = search.final()
+    predicted = fitted.predict(X)[:, 0]
+    assert np.corrcoef(np.log(predicted), np.log(y[:, 0]))[0, 1] > 0.95
+    assert predicted.max() <= np.exp(fitted.range[1]) * (1 + 1e-12)
+
+
+@pytest.mark.slow
+def test_hidden_nodes_come_where_the_residual_asks_for_them():
+    x = np.random.default_rng(1).uniform(-1, 1, (800, 3))
+    y = np.sin(3 * (x[:, :1] + x[:, 1:2] - x[:, 2:])) + 0.1 * np.random.default_rng(2).standard_normal((800, 1))
+    search, report = searched(y, x)
+    assert search.best.nodes > 0 and any("Ridge functions take" in sentence for sentence in report.sentences)
+    fitted = search.final()
+    inside = np.clip(x, *fitted.limits.T)
+    network = fitted.to_kan()(torch.from_numpy(inside)).detach().numpy()
+    np.testing.assert_allclose(network, fitted.link(x), atol=1e-9)
+    fresh = np.random.default_rng(3).uniform(-1, 1, (2000, 3))
+    truth = np.sin(3 * (fresh[:, 0] + fresh[:, 1] - fresh[:, 2]))
+    assert np.mean((y.mean() + y.std() * fitted.predict(fresh)[:, 0] - truth) ** 2) < 0.02 * truth.var()
+    assert "Hidden nodes were not tried" in " ".join(searched(SUM + 0.3 * NOISE)[1].sentences)
+
+
+def test_rows_left_out_are_those_of_fits_without_them():
+    """The witness: with strengths as they are, a fit to all other rows."""
+    samples = Samples(X[:60], SUM[:60] + 0.3 * NOISE[:60], np.ones(60))
+    cache = FitCache(samples, policy=SearchPolicy())
+    estimate = cache.estimate(Candidate(Gaussian()))
+    columns, fit = cache.design.columns(samples.x), estimate.fits[0]
+    precision = np.linalg.pinv(fit.covariance) * fit.dispersion
+    used = np.abs(fit.covariance).sum(0) > 0
+    columns, precision = columns[:, used], precision[np.ix_(used, used)]
+    penalty = precision - columns.T @ columns
+    for row in (0, 17, 42):
+        others = np.arange(60) != row
+        normal = columns[others].T @ columns[others] + penalty
+        coef = np.linalg.solve(normal, columns[others].T @ samples.y[others, 0])
+        assert abs(left_out(estimate, samples.x)[row, 0] - columns[row] @ coef) < 1e-6
+
+
+def test_a_mean_of_models_is_one_model():
+    samples = Samples(X, SUM + PRODUCT + 0.3 * NOISE, np.ones(300))
+    cache = FitCache(samples, policy=SearchPolicy())
+    candidate = Candidate(Gaussian(), pairs=True, models=3)
+    mean = cache.fit(candidate)
+    single = Candidate(Gaussian(), pairs=True)
+    parts = cache.parts(3, Gaussian())
+    links = []
+    for part in parts:
+        pairs = [p.inputs for p in part.estimate(single).design.pairs]
+        design = cache.design.with_pairs(pairs, samples.x, samples.weight)
+        own = estimated(replace(design, rows=part.samples.total), part.samples, Gaussian(), part.estimate(single))
+        links.append(design.columns(X) @ own.coef)
+    columns = mean.estimate.design.columns(X) @ mean.estimate.coef
+    np.testing.assert_allclose(columns, np.mean(links, 0), atol=1e-9)
+    assert mean.candidate.models == 3
+
+
+@pytest.mark.slow
+def test_any_number_of_jobs_gives_the_same_bits():
+    y = SUM + 0.5 * PRODUCT + 0.5 * NOISE
+    one, two = (searched(y, jobs=jobs) for jobs in (1, 2))
+    assert one[1].trials == two[1].trials
+    assert one[0].final().link(X).tobytes() == two[0].final().link(X).tobytes()
+
+
+def test_the_factor_of_the_parameters_gives_the_bands_of_the_model():
+    samples = Samples(X, np.c_[SUM + PRODUCT, PRODUCT - SUM] + 0.3 * NOISE, np.ones(300))
+    cache = FitCache(samples, policy=SearchPolicy())
+    for pairs, tolerance in ((False, 1e-6), (True, 0.05)):
+        fitted = cache.fit(Candidate(Gaussian(), pairs=pairs))
+        kan = fitted.to_kan()
+        lengths = _lengths(kan, torch.from_numpy(X), parameter_factor(fitted, kan)).numpy()
+        columns = fitted.model.design.columns(X)
+        exact = [np.sqrt(((columns @ fit.covariance) * columns).sum(1)) for fit in fitted.model.fits]
+        ratio = lengths / np.stack(exact, 1)
+        assert np.abs(np.median(ratio, 0) - 1).max() < tolerance
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes(classes):
+    rng = np.random.default_rng(classes)
+    eta = np.c_[np.zeros(300), 6 * np.sin(6 * X[:, 0]), 6 * X[:, 1] - 3][:, :classes]
+    y = (eta + rng.gumbel(size=eta.shape)).argmax(1)
+    family = Bernoulli() if classes == 2 else Multinomial(3)
+    search, report = searched(y, family=family, outputs=classes)
+    assert report.trials[1].loss < 0.8 * report.trials[0].loss
+    mean = search.final().predict(X)
+    right = (mean[:, 0] > 0.5) == y if classes == 2 else mean.argmax(1) == y
+    assert right.mean() > 0.7
+
+
+def test_a_time_limit_ends_the_search_with_a_model():
+    samples = Samples(X, SUM + PRODUCT + 0.5 * NOISE, np.ones(300))
+    clock = Clock(1e-9)
+    search = Search(samples, Gaussian(), SearchSettings(time_limit=1e-9), clock)
+    report = search.run()
+    assert report.stopped == "time_limit" and "time limit" in " ".join(report.sentences)
+    assert search.final().link(X).shape == (300, 1)
