@@ -85,7 +85,8 @@ class FormulaList:
             "rows of the search"
         )
         if math.isfinite(entry.validation):
-            held_out = f"{math.sqrt(entry.validation):.4g} (R² {r2_text(entry.validation, variance)})"
+            judged = self.front.held_out_variance or variance
+            held_out = f"{math.sqrt(entry.validation):.4g} (R² {r2_text(entry.validation, judged)})"
             first += f" and {held_out} on held-out rows"
         differences = [
             f"{math.sqrt(loss):.4g} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"

@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.shared.formulas import FormulaList, r2_text
+from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
@@ -22,6 +22,7 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import with_fidelity
+from edgewise.presentation import r2_text
 from edgewise.tables import Table
 
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
@@ -148,7 +149,7 @@ def formula_table(formulas: FormulaList, digits: int) -> Grid:
             f"{'→ ' if place == formulas.chosen else ''}{place + 1}",
             f"{entry.complexity}",
             f"{np.sqrt(loss):.3g}",
-            r2_text(loss, formulas.front.variance),
+            r2_text(formulas.front.r_squared(place)),
             printable(entry.formula.text(min(digits, 4))),
         )
         grid.add_row(*(Text(cell, style="bold" if place == formulas.chosen else "") for cell in cells))

@@ -88,7 +88,7 @@ def formula_front(
     listed = sorted(order)
     variance = front.variance or 1.0
     errors = np.sqrt(np.array([max(entry.loss, 0.0) for entry in entries]) / variance)
-    held = np.sqrt(np.array([entry.validation for entry in entries]) / variance)
+    held = np.sqrt(np.array([entry.validation for entry in entries]) / (front.held_out_variance or variance))
     foot = _ROW if 0 < len(listed) < len(entries) else 0.0  # of the line that counts the formulas left out
     height = _PLOT + 0.3 + _ROW * len(listed) + foot
     with styled():
