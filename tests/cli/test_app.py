@@ -45,10 +45,18 @@ finally:
 """
 
 
-def test_help_and_version_do_not_load_torch(tmp_path):
-    for words in (["--version"], ["fit", "--help"], ["--show-completion", "bash"]):
+def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
+    (tmp_path / "t.csv").write_text("width,y\n1,2\n2,3\n3,5\n")
+    for words, message in (
+        (["--version"], ""),
+        (["fit", "--help"], ""),
+        (["--show-completion", "bash"], ""),
+        (["fit", "t.csv", "--target", "widht"], "did you mean 'width'?"),
+        (["predict", "missing", "t.csv"], "edgewise: cannot read missing: no such file"),
+    ):
         done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "") and done.stdout
+        assert done.returncode == bool(message) and message in done.stderr and done.stderr.count("\n") == bool(message)
+        assert bool(done.stdout) != bool(message)
 
 
 @pytest.mark.parametrize(
