@@ -35,15 +35,19 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt
+from edgewise.outcomes import Progress, ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.reports import FitReport
+from edgewise.train.loop.threads import one_thread
 
 # Scaled inputs of networks whose shape is given, which lie in [-1, 1] for typical rows, are clipped here: a row a
 # thousand widths away would outweigh all others, in training and in held-out losses. Nearer limits cut off real tails:
 # with y linear in log-normal inputs, 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among
 # 400 normal ones R2 was 0.9997 with 2 and 0.996 with 8.
 CLIP = 8.0
+# Numbers in a table up to which it takes one thread of torch. A choice: at 442 rows of 10 columns two threads that wait
+# actively took six times the CPU seconds of one on a busy machine.
+ONE_THREAD_NUMBERS = 10**6
 FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
 LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
@@ -86,6 +90,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
         budget: float | None = None,
+        verbose: bool | int = False,
     ):
         self.hidden = hidden
         self.grid_size = grid_size
@@ -100,6 +105,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.warm_start = warm_start
         self.progress = progress
         self.budget = budget
+        self.verbose = verbose
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state to pickle, without the progress callback, which is often a function without a name."""
+        return {**super().__getstate__(), "progress": None}
 
     # Training
 
@@ -132,6 +142,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         check_on_interrupt(self.on_interrupt)
         if not isinstance(self.warm_start, bool | np.bool_):
             raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
+        if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
+            raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         if self.progress is not None and not callable(self.progress):
             raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
         return SearchSettings(
@@ -163,7 +175,17 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             return np.clip(self.input_scaling_.transform(X), -FARTHEST_INPUT, FARTHEST_INPUT)
 
     def _train(self, samples: Samples, settings: SearchSettings, warm: bool) -> AutoResult:
-        """Search and train, or continue from the present network if its shape was given."""
+        """Search and train, or continue from the present network if its shape was given.
+
+        Small tables take one thread of torch, see `edgewise.train.loop.threads`; the setting is then as before.
+        """
+        is_small = samples.x.size <= ONE_THREAD_NUMBERS
+        with reported(self.progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
+            return self._trained(samples, settings, warm, report)
+
+    def _trained(
+        self, samples: Samples, settings: SearchSettings, warm: bool, report: ProgressCallback | None
+    ) -> AutoResult:
         inputs = samples.x.shape[1]
         clip, weight = np.tile([-CLIP, CLIP], (inputs, 1)), samples.weight
         if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.
@@ -172,7 +194,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
         if warm and settings.is_fixed:
             shape = shape_of(self.model_, self.report_)
-            clock = Clock(progress=None if self.progress is None else self._report_warm_start)
+            clock = Clock(progress=None if report is None else lambda at: report(_of_warm_start(at)))
             problem = problem_of(samples, settings)
             outputs, seed = settings.outputs, settings.seed
             try:
@@ -188,15 +210,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
             result = AutoResult(trained.model, trained.report, self.search_, error_bars=bars, message=message)
         else:
-            result = auto_fit(samples, settings, self.progress)
+            result = auto_fit(samples, settings, report)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self.n_iter_ = max(result.report.steps, 1)
         return result
-
-    def _report_warm_start(self, progress: Progress) -> None:
-        assert self.progress is not None
-        self.progress(replace(progress, stage=f"warm start: {progress.stage}"))
 
     # From rows to outputs of the network
 
@@ -336,6 +354,10 @@ def canonical_rows(
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
+
+
+def _of_warm_start(progress: Progress) -> Progress:
+    return replace(progress, stage=f"warm start: {progress.stage}")
 
 
 def _is_auto(value: object) -> bool:

@@ -61,12 +61,15 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     warm_start : bool, default=False
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
-        Receives a `Progress` after every step.
+        Receives a `Progress` after every step. It is not pickled.
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
     budget : float, optional
         Deprecated; see `effort`.
+    verbose : bool or int, default=False
+        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
+        the name "edgewise".
 
     Attributes
     ----------

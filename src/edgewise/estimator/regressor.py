@@ -71,9 +71,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     warm_start : bool, default=False
         Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     progress : callable, optional
-        Receives a `Progress` after every step.
+        Receives a `Progress` after every step. It is not pickled.
     budget : float, optional
         Deprecated; see `effort`.
+    verbose : bool or int, default=False
+        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
+        the name "edgewise".
 
     Attributes
     ----------
@@ -163,6 +166,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         warm_start: bool = False,
         progress: ProgressCallback | None = None,
         budget: float | None = None,
+        verbose: bool | int = False,
     ):
         super().__init__(
             hidden,
@@ -178,6 +182,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             warm_start,
             progress,
             budget,
+            verbose,
         )
         self.loss = loss
 

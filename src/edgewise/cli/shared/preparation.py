@@ -17,7 +17,6 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.model_selection.search.policy import EFFORTS
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
@@ -58,8 +57,6 @@ class FitJob(TableJob):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.effort not in EFFORTS:
-            raise InputError(f"--effort must be {' or '.join(EFFORTS)}, got {self.effort!r}")
         for option, value in (("--budget", self.budget), ("--time-limit", self.time_limit)):
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{option} must be a positive number, got {value:g}")

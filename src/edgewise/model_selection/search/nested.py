@@ -120,7 +120,7 @@ class Search:
             self._leave_one_out(candidate, 0.1)
         gain, error = self._gain(constant, additive)
         self.best = additive if gain > 0 else constant
-        words = "Additive model" if gain > 0 else "No input lowers the held-out loss; additive model"
+        words = "Additive model" if gain > 0 else "No input predicts held-out rows; additive model"
         self._decide(additive, self._sentence(words, constant, gain, error, gain > 0), gain > 0)
         hidden_free = self.settings.hidden is None and self.settings.effort != "low"
         if hidden_free:
@@ -213,7 +213,11 @@ class Search:
         self.trials.append(Trial(rich.describe(), mean, its_error, self._trial(single).parameters, evidence.fits))
         words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
         end = "taken" if better else "not taken, since they hardly differ"
-        self._decide(rich, f"{words}: held-out loss {mean:.3g} against {loss:.3g} of one of them: {end}.", better)
+        self._decide(
+            rich,
+            f"{words}: {self._measure(mean)} on held-out rows, {self._measure(loss)} of one of them: {end}.",
+            better,
+        )
         if better:
             self.by_folds[rich] = replace(evidence, losses=losses)
             self.best = rich
@@ -232,11 +236,13 @@ class Search:
         residual, weight = self._working_residual(single)
         gain, error = residual_gain(x, residual, weight, policy=self.policy, seed=self.settings.seed)
         if not gain > self.policy.margin * error:
-            self.sentences.append("Hidden nodes were not tried: no ridge function predicts held-out residuals.")
+            self.sentences.append(
+                "Hidden nodes were not tried: no function of a weighted sum of the inputs predicts the residuals."
+            )
             return
         self.sentences.append(
-            f"Ridge functions take {gain:.0%} of held-out residuals away (standard error {error:.0%}), so hidden nodes "
-            "were tried."
+            f"Functions of weighted sums of the inputs explain {gain:.0%} of the residuals (standard error "
+            f"{error:.0%}), so hidden nodes were tried."
         )
         for number, size in enumerate(self.policy.hidden_sizes):
             rich = replace(single, nodes=size)
@@ -361,8 +367,14 @@ class Search:
 
     def _sentence(self, what: str, simple: Candidate, gain: float, error: float, better: bool) -> str:
         loss = self._loss(simple)
-        change = f"held-out loss {loss - gain:.3g} against {loss:.3g} (standard error of the difference {error:.2g})"
-        return f"{what}: {change}: {'taken' if better else 'not taken'}."
+        change = f"{self._measure(loss - gain)} on held-out rows, {self._measure(loss)} without"
+        return f"{what}: {change} (standard error of the difference {error:.1g}): {'taken' if better else 'not taken'}."
+
+    def _measure(self, loss: float) -> str:
+        """Write a loss as readers know it: R² of standardised targets, or the logarithmic loss of classes."""
+        if are_classes(self.family):
+            return f"log loss {loss:.3f}"
+        return f"R² {1 - loss:.3f}".replace("-", "\N{MINUS SIGN}")
 
     def _may_take_logarithms(self) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""

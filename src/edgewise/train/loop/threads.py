@@ -44,8 +44,22 @@ def threads_for(model: nn.Module, problem: Problem) -> Iterator[None]:
     >>> inside, torch.get_num_threads() == before
     (1, True)
     """
+    with one_thread(step_work(model, problem) < SMALL_STEP):
+        yield
+
+
+@contextmanager
+def one_thread(is_small: bool = True) -> Iterator[None]:
+    """Let torch use one thread inside, if the work there is small, and as many as before afterwards.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
     before = torch.get_num_threads()
-    if before == 1 or step_work(model, problem) >= SMALL_STEP:
+    if before == 1 or not is_small:
         yield
         return
     torch.set_num_threads(1)

@@ -1,0 +1,53 @@
+"""What an estimator tells while it is fitted, and that this does not hinder pickling."""
+
+import io
+import logging
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise import InputError, KANClassifier, KANRegressor
+
+X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
+Y = X[:, 0] ** 2
+FAST = {"effort": "low"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_line_on_a_terminal_and_stages_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with caplog.at_level(logging.INFO, logger="edgewise"):
+        KANRegressor(verbose=1, **FAST).fit(X, Y)
+    assert "\rKANRegressor [" in sys.stderr.getvalue()
+    assert caplog.messages[0].startswith("KANRegressor: ") and "ended after" in caplog.messages[-1]
+
+
+def test_nothing_in_a_pipe(capsys):
+    KANClassifier(verbose=True, **FAST).fit(X, Y > 0.3)
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(InputError, match="verbose must be True, False or an integer, got 'much'"):
+        KANRegressor(verbose="much").fit(X, Y)
+
+
+def test_a_model_with_a_callback_is_pickled_without_it():
+    seen = []
+    model = KANRegressor(progress=lambda at: seen.append(at), **FAST).fit(X, Y)
+    again = pickle.loads(pickle.dumps(model))
+    assert seen and again.progress is None and (again.predict(X) == model.predict(X)).all()
+
+
+def test_small_tables_take_one_thread_and_leave_the_setting():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        KANRegressor(progress=lambda _: seen.append(torch.get_num_threads()), **FAST).fit(X, Y)
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
