@@ -21,7 +21,7 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import irls
+from edgewise.model_selection.additive.reweighting import IrlsPolicy, irls
 
 ROWS = 400
 
@@ -59,7 +59,7 @@ def table():
 def fitted(family, x, y, weight=None, groups=None):
     groups = np.full(x.shape[1], -1) if groups is None else np.array(groups)
     weight = np.ones(len(x)) if weight is None else weight
-    fit = irls(Dense(groups), x, family.checked(y), weight, family)
+    fit = irls(Dense(groups), x, family.checked(y), weight, family, policy=IrlsPolicy(tolerance=1e-12))
     assert fit.converged
     return fit
 

@@ -40,6 +40,14 @@ class NormalMatrix:
         one = slice(number, number + 1)
         return NormalMatrix(self.gram, self.moment[:, one], self.square[one], self.rows)
 
+    def embedded(self, keep: NDArray[np.bool_]) -> NormalMatrix:
+        """Return these sums as those of all columns, with zeros for columns that are not kept; `keep` is (p,)."""
+        if keep.all():
+            return self
+        gram, moment = np.zeros((len(keep), len(keep))), np.zeros((len(keep), self.moment.shape[1]))
+        gram[np.ix_(keep, keep)], moment[keep] = self.gram, self.moment
+        return NormalMatrix(gram, moment, self.square, self.rows)
+
     def columns(self, keep: NDArray[np.bool_]) -> NormalMatrix:
         """Return the same sums of some columns alone; `keep` is (p,)."""
         return NormalMatrix(self.gram[np.ix_(keep, keep)], self.moment[keep], self.square, self.rows)

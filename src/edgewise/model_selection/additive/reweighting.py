@@ -11,6 +11,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.families.base import Family
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
-from edgewise.model_selection.additive.solving import Solution, estimate, with_strengths
+from edgewise.model_selection.additive.solving import Solution, estimate, expanded, with_strengths
 
+# Numbers of columns that stay in memory during the iteration, 256 MB; a choice.
+MOST_NUMBERS_KEPT = 1 << 25
 ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it; a choice, 450 units of the last place
 LEAST_INFORMATION = 1e-10  # see `IrlsPolicy`
 SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share; a choice
@@ -38,6 +41,9 @@ class IrlsPolicy:
     settled : float
         Relative change of the penalised deviance, per row or in all, below which the strengths stay as they are. A
         choice: 1e-5 of the deviance is far below its standard deviation.
+    reml_steps : int
+        Most Newton steps of REML in a round, unless the first round is the whole fit. A choice: the approximation moves
+        more than the strengths after these.
     steps : int
         Most Newton steps with constant strengths after that. A choice: five are usual; classes that are nearly
         separated creep towards the optimum, where fresh rows gain nothing.
@@ -56,8 +62,9 @@ class IrlsPolicy:
 
     rounds: int = 12
     settled: float = 1e-5
+    reml_steps: int = 8
     steps: int = 25
-    tolerance: float = 1e-12
+    tolerance: float = 1e-10
     halvings: int = 25
     least_information: float = LEAST_INFORMATION
     prior_deviation: float = 10.0
@@ -147,7 +154,7 @@ def irls(
         The fit.
     """
     policy = policy or IrlsPolicy()
-    state = _State(design, x, y, weight, family.prepared(y, weight), policy)
+    state = _State(design, x, y, weight, family.prepared(y, weight), policy, before)
     if before is not None:
         state.start_from(before)
     rounds, settled = 0, False
@@ -162,7 +169,7 @@ def irls(
 
 
 def working_normal(
-    design: Design,
+    design: Any,
     x: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
@@ -176,7 +183,7 @@ def working_normal(
     Parameters
     ----------
     design : Design
-        The columns.
+        The columns, or an object with `groups`, `columns` and `chunks`.
     x, y, weight : ndarray
         Rows, responses and weights.
     family : Family
@@ -220,13 +227,81 @@ def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
     return float(weight @ plain.deviance(y, eta))
 
 
+class _NeededColumns:
+    """The columns of a design that its curves need so far, kept in memory if they are few numbers.
+
+    It takes numbers of rows where a design takes rows, and has what `normal_matrix` and `estimate` ask of a design.
+    """
+
+    def __init__(self, design: Design, x: np.ndarray, before: Solution | None, steps: int) -> None:
+        self.design, self.x = design, x
+        self.rivals, self.chunks = design.rivals, design.chunks
+        self.constraints = None
+        self.count = int(design.groups.max(initial=-1)) + 1
+        self.policy = replace(design.policy, first_wiggly=len(design.groups), steps=steps)  # all that are here
+        # Columns of each group; the last is for columns without a group.
+        self.most = np.full(self.count + 1, design.policy.first_wiggly)
+        constrained = design.constraints is not None and design.constraints.has_inequalities
+        if constrained:  # inequalities are those of all B-splines
+            self.most[:] = len(design.groups)
+        elif before is not None:
+            edf = np.max([self._edf(before, fit) for fit in before.fits], axis=0)
+            while (small := edf > self.most[: self.count] / 2).any():
+                self.most[: self.count][small] *= 2
+        self._choose()
+
+    def _edf(self, before: Solution, fit: RemlFit) -> np.ndarray:
+        """Effective degrees of freedom of another design's groups, for the groups of the same label here."""
+        place = {label: number for number, label in enumerate(before.design.labels)}
+        found = np.array([place.get(label, -1) for label in self.design.labels], int)
+        return np.append(fit.edf, 0.0)[found]
+
+    def _choose(self) -> None:
+        self.keep = self.design.ranks < self.most[self.design.groups]
+        self.groups, self.ranks = self.design.groups[self.keep], self.design.ranks[self.keep]
+        self.values: np.ndarray | None = None
+        if len(self.x) * int(self.keep.sum()) <= MOST_NUMBERS_KEPT:
+            values = np.empty((len(self.x), int(self.keep.sum())))
+            for part in self.chunks(len(self.x)):
+                values[part] = self.design.columns(self.x[part])[:, self.keep]
+            self.values = values
+
+    def columns(self, rows: np.ndarray) -> np.ndarray:
+        """Return the columns at rows of these numbers."""
+        return self.design.columns(self.x[rows])[:, self.keep] if self.values is None else self.values[rows]
+
+    def predictor(self, coef: np.ndarray) -> np.ndarray:
+        """Return the linear predictor (N,) of coefficients of all columns of the design."""
+        if self.values is not None and not coef[~self.keep].any():
+            return self.values @ coef[self.keep]
+        return self.design.link(coef[:, None], self.x)[:, 0]
+
+    def grow(self, edf: np.ndarray) -> bool:
+        """Take more columns for curves that use half of theirs, as `estimate` does; return whether any does."""
+        held = np.bincount(self.design.groups[~self.keep] + 1, minlength=self.count + 1)[1:]
+        more = (edf > self.most[: self.count] / 2) & (held > 0)
+        self.most[: self.count][more] *= 2
+        if more.any():
+            self._choose()
+        return bool(more.any())
+
+
 class _State:
     """Coefficients, linear predictors and strengths during the iteration."""
 
     def __init__(
-        self, design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Family, policy: IrlsPolicy
+        self,
+        design: Design,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        family: Family,
+        policy: IrlsPolicy,
+        before: Solution | None = None,
     ) -> None:
         self.design, self.x, self.y, self.weight, self.policy = design, x, y, weight, policy
+        steps = design.policy.steps if family.quadratic else policy.reml_steps
+        self.needed = _NeededColumns(design, x, before, steps)
         constants = np.atleast_1d(np.asarray(family.start(y, weight), float))
         self.coefs = np.zeros((len(constants), len(design.groups)))
         self.coefs[:, 0] = constants
@@ -244,13 +319,15 @@ class _State:
         """Take strengths and coefficients over from the estimate of another design, where parts are the same."""
         design, old = self.design, before.design
         self.strengths = list(before.starts(design))
+        if design.curves is not old.curves:
+            return
         self.coefs[:, : design.mains] = before.coef[: design.mains].T
         for number, part in enumerate(design.pairs):
             for place, other in enumerate(old.pairs):
                 if part is other:
                     own = design.columns_of_pair(number)
                     self.coefs[:, own] = before.coef[old.columns_of_pair(place)].T
-        self.eta = design.link(self.coefs.T, self.x)
+        self.eta = np.stack([self.needed.predictor(coef) for coef in self.coefs], 1)
         if isinstance(before.family, type(self.family)):
             self.family = before.family.prepared(self.y, self.weight)
 
@@ -272,19 +349,12 @@ class _State:
 
     def _step(self, k: int, choose: bool) -> float:
         """Move predictor k towards the optimum of its quadratic approximation."""
-        normal, fit = self._normal(k), self.fits[k]
-        if k == 0:
-            self.normal = normal
-        if choose or fit is None:
-            fit = estimate(normal, self.design, self.strengths[k], self.family.scale)
-        bounded = np.maximum(fit.strength, self._least_strength(normal))
-        if not choose or (bounded != fit.strength).any():
-            fit = with_strengths(normal, self.design, fit, bounded, self.family.scale)
+        fit = self._estimated(k, choose)
         self.fits[k], self.strengths[k] = fit, fit.strength
         groups = self.design.groups
         ridge = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)[groups]
         change = fit.coef - self.coefs[k]
-        moved = self.design.link(fit.coef[:, None], self.x)[:, 0] - self.eta[:, k]
+        moved = self.needed.predictor(fit.coef) - self.eta[:, k]
         plain = self.deviance()
         before = plain + ridge @ self.coefs[k] ** 2
         if self.coefs[k, np.append(~np.isfinite(fit.strength), False)[groups]].any():
@@ -301,20 +371,51 @@ class _State:
                 return abs(before - after) / (after + SMALL_DEVIANCE * self.null_deviance + 1e-300)
         return 0.0
 
-    def _normal(self, k: int) -> NormalMatrix:
-        """Return the normal matrix of the quadratic approximation in predictor k."""
-        least = self.policy.least_information
-        normal, *self.working[k] = working_normal(
-            self.design, self.x, self.y, self.weight, self.family, self.eta, k, least
-        )
-        return normal
+    def _estimated(self, k: int, choose: bool) -> RemlFit:
+        """Return the optimum of the quadratic approximation in predictor k, with new strengths or the present ones."""
+        needed, scale, fit = self.needed, self.family.scale, self.fits[k]
+        # Inequalities are checked on the whole design, whose columns are then all needed.
+        design: Any = self.design if needed.keep.all() else needed
+        while True:
+            normal, *self.working[k] = working_normal(
+                needed,
+                np.arange(len(self.x)),
+                self.y,
+                self.weight,
+                self.family,
+                self.eta,
+                k,
+                self.policy.least_information,
+            )
+            if k == 0:
+                self.normal = normal
+            if fit is not None and not choose:
+                return self._whole(with_strengths(normal, design, self._part(fit), fit.strength, scale))
+            new = estimate(normal, design, self.strengths[k], scale)
+            if not needed.grow(new.edf):
+                break
+            self.strengths[k] = new.strength
+            design = self.design if needed.keep.all() else needed
+        bounded = np.maximum(new.strength, self._least_strength(normal))
+        if (bounded != new.strength).any():
+            new = with_strengths(normal, design, new, bounded, scale)
+        return self._whole(new)
+
+    def _part(self, fit: RemlFit) -> RemlFit:
+        """Return an estimate of all columns as one of those needed."""
+        keep = self.needed.keep
+        return replace(fit, coef=fit.coef[keep], covariance=fit.covariance[np.ix_(keep, keep)])
+
+    def _whole(self, fit: RemlFit) -> RemlFit:
+        """Return an estimate of the needed columns as one of all."""
+        return expanded(fit, self.needed.keep)
 
     def _least_strength(self, normal: NormalMatrix) -> np.ndarray | float:
         """Return the strengths of the weakest prior that a family of known scale has."""
         if self.family.scale is None:
             return 0.0
         if self.least_strength is None:  # at the first step all rows have one information, so it cancels
-            groups, count = self.design.groups, int(self.design.groups.max()) + 1
+            groups, count = self.needed.groups, self.needed.count
             power = np.bincount(groups + 1, np.diag(normal.gram), count + 1)[1:] / normal.gram[0, 0]
             sizes = np.maximum(np.bincount(groups + 1, minlength=count + 1)[1:], 1)
             self.least_strength = power / sizes / self.policy.prior_deviation**2
@@ -328,6 +429,10 @@ class _State:
         null = null_deviance(self.family, self.y, self.weight)
         fits = tuple(replace(fit, coef=coef.copy()) for fit, coef in zip(self.fits, self.coefs, strict=True) if fit)
         weights, residual = (np.stack(parts, 1) for parts in zip(*self.working, strict=True))
+        if self.family.noisy_information:  # the mean says more: see `Family`
+            score = weights * residual
+            weights = self.weight[:, None] * (weights.sum(axis=0) / self.weight.sum())
+            residual = np.divide(score, weights, out=np.zeros_like(score), where=weights > 0)
         assert self.normal is not None
         return IrlsFit(
             family=self.family,
@@ -341,7 +446,7 @@ class _State:
             limits=(float(self.eta.min()), float(self.eta.max())),
             weights=weights,
             residual=residual,
-            normal=self.normal,
+            normal=self.normal.embedded(self.needed.keep),
         )
 
 

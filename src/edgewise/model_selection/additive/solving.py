@@ -121,7 +121,7 @@ def estimate(
             break
         most[:count][more] *= 2
         start = fit.strength
-    return _obeying(_expanded(fit, keep), normal, design, offset)
+    return _obeying(expanded(fit, keep), normal, design, offset)
 
 
 def with_strengths(
@@ -132,7 +132,7 @@ def with_strengths(
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
     part = normal if keep.all() else normal.columns(keep)
-    return _obeying(_expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+    return _obeying(expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
 
 
 def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:
@@ -142,7 +142,7 @@ def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) 
     return constrained(normal, design, fit, offset)
 
 
-def _expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
+def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     """Return the estimate of some columns as one of all, with zeros for the others."""
     if keep.all():
         return fit

@@ -119,6 +119,7 @@ class Quantile(Family):
     bandwidth: float = 1.0
     rate: float = 1.0
     name = "quantile"
+    noisy_information = True
 
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)
