@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from edgewise import KANClassifier, KANRegressor
+from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
-from edgewise.estimator.reporting import alike_sentences, r2_with_error
+from edgewise.estimator import KANSurvival
+from edgewise.estimator.reporting import alike_sentences, explained, r2_with_error
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
 from edgewise.tables.columns import NumberInput
@@ -147,3 +148,20 @@ def test_columns_that_are_nearly_the_same_are_named():
     codes = np.stack([a, a + 1e-3 * np.cos(40 * a), np.cos(9 * a), np.zeros(50)], 1)
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, flag=False) for name in "abcd"])
     assert sentence.startswith("a and b are nearly the same (correlation 1.00)")
+
+
+def test_several_targets_and_survival_times_are_summarised_and_shown():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = KANRegressor(**SETTINGS).fit(X, np.stack([X[:, 0], X[:, 1] ** 2], 1))
+    assert {effect for *_, effect in model.summary().terms} == {"y1 rises", "y2 falls, then rises"}
+    assert len(model.plot_effects().legends) == 1
+    explanation = explained(model, model.background_)
+    assert explanation is not None and explanation.outputs == ("y1", "y2")
+    survival = KANSurvival(pairs="none").fit(X, (np.ones(60, dtype=bool), np.exp(-X[:, 0])))
+    assert "KANSurvival" in survival._repr_html_()
+    assert titles(survival.plot_effects())[0] == "x1"
+
+
+def test_a_bare_network_is_a_short_table_in_a_notebook():
+    page = KAN([3, 2, 1], grid_size=4)._repr_html_()
+    assert "[3, 2, 1]" in page and len(page) < 3_000

@@ -168,7 +168,10 @@ class EstimatorDisplay(RowExplainer):
         >>> [(name, effect) for name, _, _, effect in model.summary().terms]
         [('x2', 'rises'), ('x1', 'rises')]
         """
-        check_is_fitted(self)
+        return self._short_table(X)
+
+    def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
+        """Return the summary that every estimator has; a subclass may have another `summary`."""
         view = self.prediction_view(X)
         sizes = mean_contributions(view.function, view.X)
         total = float(sizes.sum()) or 1.0
@@ -377,7 +380,7 @@ class EstimatorDisplay(RowExplainer):
             return html_table([type(self).__name__, ""], self._settings(), text_columns=(0, 1), notes=["Not fitted."])
         settings = html_table(["parameter", "value"], self._settings(), text_columns=(0, 1))
         fold = f"<details><summary>Parameters</summary>{settings}</details>"
-        return self.summary()._repr_html_() + fold
+        return self._short_table()._repr_html_() + fold
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
@@ -390,7 +393,9 @@ def _shape(effect: Effect, view: PredictionView) -> str:
     """Describe a curve in words, that of the most varying output if there are several."""
     output = int(effect.strength.argmax())
     text = effect.shape(output)
-    return text if effect.mean.shape[1] == 1 or view.outputs is None else f"{view.outputs[output]} {text}"
+    if effect.mean.shape[1] == 1:
+        return text
+    return f"{f'y{output + 1}' if view.outputs is None else view.outputs[output]} {text}"
 
 
 def _themed(figure: Figure, theme: Theme) -> Figure:

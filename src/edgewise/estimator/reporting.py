@@ -68,9 +68,11 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
         "degree of the splines": config.degree,
         "parameters": me.parameter_count_,
-        "choice of the model": " ".join(me.search_.sentences),
-        "end of the training": me.report_.message,
     }
+    if hasattr(model, "search_"):
+        training["choice of the model"] = " ".join(me.search_.sentences)
+    if hasattr(model, "report_"):
+        training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
     seed = me.random_state if isinstance(me.random_state, int) else None
@@ -81,7 +83,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             f"input{'' if count == 1 else 's'}."
         ],
         models=[] if y is None else [_scored(model, X, y)],
-        score_name="accuracy" if classes else "R²",
+        score_name="accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
         score_percent=bool(classes),
         classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
         figures=[
@@ -107,13 +109,16 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     known = np.where(np.isnan(codes), 0.0, codes)
     if len(codes) < 2 or not np.ptp(known, axis=0).any():
         return None
+    me: Any = model
     outputs = model._output_names(None)
+    if outputs is None and me.model_.config.width[-1] == 1:
+        outputs = [model._target_name()]
     with np.errstate(invalid="ignore", over="ignore"):
         made = explain_global(
             model._predicted,
             codes,
             names=model._input_names(None),
-            outputs=[model._target_name()] if outputs is None else outputs,
+            outputs=outputs,
             kinds=model.encoder_.inputs,
         )
     return made if np.isfinite(made.local.shares).all() else None
@@ -192,7 +197,8 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
     """Draw the network, the functions of its first layer, and its training."""
     me: Any = model
     figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
-    if any(math.isfinite(record.loss) for record in me.report_.history):
+    history = me.report_.history if hasattr(model, "report_") else ()
+    if any(math.isfinite(record.loss) for record in history):
         loss = "cross-entropy" if hasattr(model, "classes_") else "mean squared error (scaled)"
         figures.append(ReportFigure("history", training_history(me.report_, loss_name=loss)))
     return figures
@@ -201,6 +207,8 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
 def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFigure]:
     """Draw predictions against observations."""
     me: Any = model
+    if not hasattr(model, "classes_") and not hasattr(model, "target_scaling_"):
+        return []  # survival times: predictions are risks
     prediction = me.predict(X)
     if not hasattr(model, "classes_"):
         names = list(me.target_names_) if len(getattr(me, "target_names_", ()) or ()) > 1 else None
@@ -228,6 +236,8 @@ def formula_figure(front: Any, target: str) -> ReportFigure:
 def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
     """Return the score on rows that were not used in training, with its standard error."""
     me: Any = model
+    if not hasattr(model, "classes_") and not hasattr(model, "target_scaling_"):
+        return ModelResult(type(model).__name__, float(me.score(X, y)), me.parameter_count_)
     observed, prediction = np.asarray(y), me.predict(X)
     if observed.shape != prediction.shape:
         raise InputError(f"y must have the shape of the predictions, {prediction.shape}, got {observed.shape}")

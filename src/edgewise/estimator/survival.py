@@ -287,7 +287,7 @@ class KANSurvival(KANEstimator):
         time, event = _time_and_event(y, len(risk)).T
         return concordance_index(event > 0, time, risk)
 
-    def summary(self) -> AdditiveSummary:
+    def summary(self) -> AdditiveSummary:  # type: ignore[override]  # tests of the terms are known here
         """Return effective degrees of freedom and approximate p-values of all terms; `print` shows them as a table.
 
         Returns

@@ -18,6 +18,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
+from edgewise.presentation import html_table
 
 
 class ModelOptions(TypedDict, total=False):
@@ -181,6 +182,16 @@ class KAN(Chain):
     def dtype(self) -> torch.dtype:
         """The dtype of all weights."""
         return next(self.parameters()).dtype
+
+    def _repr_html_(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        facts = [
+            ("nodes per layer", str(list(self.config.width))),
+            ("degree", str(self.config.degree)),
+            ("knot intervals per edge", ", ".join(map(str, sorted(set(self.config.grid_size))))),
+            ("parameters", f"{count:,}"),
+        ]
+        return html_table(["KAN", ""], facts, text_columns=(0, 1))
 
     def trace(self, x: Tensor) -> Trace:
         """Compute the outputs together with the inputs and outputs of every edge; nothing is stored on the model.
