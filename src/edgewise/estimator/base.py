@@ -162,7 +162,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
         """Return whether a warm start has a network of the right shape to continue from."""
-        if not (self.warm_start and hasattr(self, "model_")):
+        if not (self.warm_start and hasattr(self, "model_") and self._has_same_inputs):
             return False
         width = self.model_.config.width
         return width[0] == X.shape[1] and width[-1] == outputs

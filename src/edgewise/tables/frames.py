@@ -166,7 +166,7 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
 def _polars_cells(column: Any) -> np.ndarray | str:
     kind = str(column.dtype)
     if column.dtype.is_numeric() or kind == "Null":
-        return np.array([np.nan if cell is None else float(cell) for cell in column.to_list()], dtype=np.float64)
+        return np.asarray(column.cast(float).to_numpy(), dtype=np.float64)
     if kind.startswith(("Date", "Datetime")):
         if getattr(column.dtype, "time_zone", None) is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)

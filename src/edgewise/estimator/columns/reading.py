@@ -137,6 +137,7 @@ class RowReader(BaseEstimator):
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
     n_features_in_: int
+    _has_same_inputs: bool  # those of the fit before; for warm starts
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator: missing values and categories are welcome."""
@@ -175,7 +176,11 @@ class RowReader(BaseEstimator):
         used, used_weight = table, weight
         if weight is not None and not (weight > 0).all():
             used, used_weight = table.take(weight > 0), weight[weight > 0]
-        self.encoder_ = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
+        encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
+        before = getattr(self, "encoder_", None) if getattr(self, "warm_start", False) else None
+        # A network that goes on needs the inputs that it knows: the same levels, and days from the same first one.
+        self._has_same_inputs = before is not None and before.feature_names == encoder.feature_names
+        self.encoder_ = before if before is not None and self._has_same_inputs else encoder
         self._keep_background(self.encoder_.codes(used), used_weight)
         left_out = [note for note in self.encoder_.notes if "was left out" in note]
         if left_out:
