@@ -186,6 +186,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _trained(
         self, samples: Samples, settings: SearchSettings, warm: bool, report: ProgressCallback | None
     ) -> AutoResult:
+        samples = replace(samples, groups=self.encoder_.indicator_groups)
         inputs = samples.x.shape[1]
         clip, weight = np.tile([-CLIP, CLIP], (inputs, 1)), samples.weight
         if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.

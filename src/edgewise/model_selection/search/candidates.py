@@ -39,6 +39,8 @@ class Samples:
     offset : float
         What makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
         scale.
+    groups : tuple of tuple of int
+        Inputs that are the indicators of one category each, whose levels share one ridge.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Samples:
     y: np.ndarray
     weight: np.ndarray
     offset: float = 0.0
+    groups: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -62,7 +65,7 @@ class Samples:
 
     def select(self, rows: np.ndarray) -> Samples:
         """Return the samples at some positions."""
-        return Samples(self.x[rows], self.y[rows], self.weight[rows], self.offset)
+        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows])
 
     def response(self, family: Family) -> np.ndarray:
         """Return the targets in the form that a family takes."""
@@ -204,7 +207,7 @@ class FitCache:
 
     def __init__(self, samples: Samples, *, policy: SearchPolicy, design: Design | None = None, seed: int = 0) -> None:
         self.samples, self.policy, self.seed = samples, policy, seed
-        design = Design.from_rows(samples.x, samples.weight) if design is None else design
+        design = Design.from_rows(samples.x, samples.weight, groups=samples.groups) if design is None else design
         self.design = replace(design, rows=samples.total)
         self._solved: dict[tuple[Family, bool], Estimate] = {}
 
@@ -318,7 +321,7 @@ class FitCache:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = np.concatenate([samples.x, nodes(np.clip(samples.x, *self.design.limits.T))], 1)
-        design = Design.from_rows(x, samples.weight, self.design.policy)
+        design = Design.from_rows(x, samples.weight, self.design.policy, samples.groups)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
             design = design.with_pairs(pairs, x, samples.weight)
