@@ -5,7 +5,7 @@ from pathlib import Path
 from sklearn.datasets import load_diabetes
 
 from edgewise import KANRegressor
-from edgewise.plot import edge_curves, save
+from edgewise.plot import save
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "diabetes.svg"
 LABELS = {
@@ -20,5 +20,7 @@ LABELS = {
 
 if __name__ == "__main__":
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    model = KANRegressor().fit(X.rename(columns=LABELS), y.rename("progression"))
-    save(edge_curves(model, X.rename(columns=LABELS), max_inputs=6), PICTURE, theme="auto")
+    X = X.rename(columns=LABELS)
+    model = KANRegressor().fit(X, y.rename("progression"))
+    print(model.search_.sentences[-1])
+    save(model.plot_effects(X, max_inputs=6), PICTURE, theme="auto")
