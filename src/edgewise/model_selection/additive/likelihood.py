@@ -144,25 +144,24 @@ def reml(
         slope, curvature = criterion.derivatives(point)
         live = np.isfinite(point.strength)
         gone = live & (criterion.sizes - point.trace < VANISHED) & (slope < 0)
-        if gone.any():
-            point = criterion.at(np.where(gone, np.inf, point.strength))
-            continue
-        if _expected_fall(slope[live], curvature[np.ix_(live, live)]) < tolerance:
+        live &= ~gone
+        if not gone.any() and _expected_fall(slope[live], curvature[np.ix_(live, live)]) < tolerance:
             back = criterion.returning(point, returns)
             converged = not back.any()
             if converged:
                 break
-            returns += back > 0
+            returns += (back > 0).astype(int)
             point = criterion.at(np.where(back > 0, back, point.strength))
             iterations += 1
             continue
         iterations += 1
-        better = _newton_step(criterion, point, slope, curvature)
+        better = _newton_step(criterion, point, slope, curvature, gone)
         if better is None:  # rounding hides any further gain
             converged = True
             break
         point = better
-    criterion.derivatives(point)
+    if not point.is_differentiated:
+        criterion.derivatives(point)
     inverse = point.inverse()
     p = len(criterion.groups)
     coef, covariance = np.zeros(p), np.zeros((p, p))
@@ -186,21 +185,23 @@ def _expected_fall(slope: Array, curvature: Array) -> float:
     return float((along**2 / np.maximum(values, small)).sum() / 2)
 
 
-def _newton_step(criterion: _Criterion, point: _Point, slope: Array, curvature: Array) -> _Point | None:
-    """Return the point after a step that lowers the criterion, or None if there is none."""
-    live = np.flatnonzero(np.isfinite(point.strength))
+def _newton_step(
+    criterion: _Criterion, point: _Point, slope: Array, curvature: Array, gone: NDArray[np.bool_]
+) -> _Point | None:
+    """Return the point after a step that lowers the criterion and takes groups out, or None if there is none."""
+    live = np.flatnonzero(np.isfinite(point.strength) & ~gone)
     values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)])
     # Where the criterion is not convex its absolute curvature gives a descent direction all the same.
     along = vectors.T @ slope[live]
     step = -vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -LARGEST_STEP, LARGEST_STEP)
     for _ in range(HALVINGS):
-        strength = point.strength.copy()
+        strength = np.where(gone, np.inf, point.strength)
         strength[live] = np.clip(strength[live] * np.exp(step), criterion.faintest[live], 1e200)
         new = criterion.at(strength)
         if new.value < point.value + 1e-12 * abs(point.value):
             return new
         step = step / 2
-    return None
+    return criterion.at(np.where(gone, np.inf, point.strength)) if gone.any() else None
 
 
 class _Point:
@@ -211,6 +212,7 @@ class _Point:
         self.coef: Array
         self.value: float
         self.dispersion: float
+        self.is_differentiated = False
         self.trace: Array  # strength_g tr(P_gg), the share of each group's columns that the penalty takes
         self._inverse: Array | None = None
 
@@ -304,6 +306,7 @@ class _Criterion:
         strength = np.append(np.where(np.isfinite(point.strength), point.strength, 0.0), 0.0)[group]
         share = strength * np.diag(inverse)
         pulled = strength * point.coef
+        point.is_differentiated = True
         point.trace = _by_group(group, share, count)
         power = _by_group(group, pulled * point.coef, count) / point.dispersion
         slope = np.where(np.isfinite(point.strength), power + point.trace - self.sizes, 0.0)
