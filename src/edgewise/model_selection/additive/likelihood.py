@@ -13,7 +13,7 @@ from edgewise.model_selection.additive.normal import NormalMatrix
 
 Array = NDArray[np.float64]
 
-REML_TOLERANCE, REML_STEPS = 1e-3, 100  # those of `AdditivePolicy`, where their reasons are
+REML_TOLERANCE, REML_STEPS = 1e-2, 100  # those of `AdditivePolicy`, where their reasons are
 FIRST_SHARE = 0.3  # see `_Criterion.start`; a choice, of no consequence for the result
 LARGEST_STEP = 4.0  # of the log of a strength; a choice: the quadratic model holds no farther
 VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out; a choice, verified
@@ -222,8 +222,9 @@ class _Point:
             lower, _ = _lapack().dpotri(self.factor, lower=1)
             full = lower + lower.T
             full[np.diag_indices_from(full)] /= 2
-            full /= self.root[:, None]
-            full /= self.root
+            shrink = 1 / self.root
+            full *= shrink[:, None]
+            full *= shrink
             self._inverse = full
         return self._inverse
 
@@ -236,6 +237,7 @@ class _Criterion:
             raise ValueError(f"normal must hold one response, got {normal.moment.shape[1]}")
         self.gram, self.moment, self.square = normal.gram, normal.moment[:, 0], float(normal.square[0])
         self.groups, self.scale = groups, scale
+        self._last: tuple[NDArray[np.bool_], Array] | None = None  # columns of the last point, and their matrix
         count = int(groups.max(initial=-1)) + 1
         self.free = int((groups < 0).sum())
         self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
@@ -264,11 +266,14 @@ class _Criterion:
         on = (self.groups < 0) | np.isfinite(np.append(strength, np.inf)[self.groups])
         group = self.groups[on]
         ridge = np.where(group < 0, 0.0, np.append(strength, 0.0)[group])
-        matrix = self.gram[np.ix_(on, on)]
+        if self._last is None or not np.array_equal(self._last[0], on):
+            self._last = on, self.gram if on.all() else self.gram[np.ix_(on, on)]
+        matrix = self._last[1].copy()
         matrix[np.diag_indices_from(matrix)] += ridge
         root = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        matrix /= root[:, None]
-        matrix /= root
+        shrink = 1 / root
+        matrix *= shrink[:, None]
+        matrix *= shrink
         matrix[np.diag_indices_from(matrix)] = 1.0
         jitter = 1e-14
         factor, failed = lapack.dpotrf(matrix.T, lower=1, clean=1)  # transposed, for LAPACK stores by columns

@@ -79,7 +79,7 @@ class AdditivePolicy:
         nothing changed.
     tolerance : float
         REML ends when a Newton step would raise twice the log of the restricted likelihood by less. A choice: a
-        thousandth is far below anything that a decision rests on, and the last step goes well beyond it.
+        hundredth is far below anything that a decision rests on, and the last step goes well beyond it.
     steps : int
         Most Newton steps. A choice: ten are usual.
 
@@ -115,7 +115,7 @@ class AdditivePolicy:
     rank_cut: float = 0.01
     extrapolation: str = "linear"
     reach: float = 0.1
-    tolerance: float = 1e-3
+    tolerance: float = 1e-2
     steps: int = 100
 
     def intervals(self, rows: float) -> int:
