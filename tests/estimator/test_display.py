@@ -165,3 +165,11 @@ def test_several_targets_and_survival_times_are_summarised_and_shown():
 def test_a_bare_network_is_a_short_table_in_a_notebook():
     page = KAN([3, 2, 1], grid_size=4)._repr_html_()
     assert "[3, 2, 1]" in page and len(page) < 3_000
+
+
+def test_a_search_shows_its_candidates_and_the_summary_their_held_out_score():
+    X = np.random.default_rng(0).normal(size=(60, 1))
+    model = KANRegressor().fit(X, X[:, 0])
+    page = model.search_._repr_html_()
+    assert "held-out loss" in page and page.count("<tr>") == len(model.search_.trials) + 1
+    assert dict(model.summary().facts)["held-out R²"].startswith(("1 ±", "0.99"))

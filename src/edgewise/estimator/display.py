@@ -364,16 +364,18 @@ class EstimatorDisplay(RowExplainer):
         return [*facts, *self._held_out_score()]
 
     def _held_out_score(self) -> list[tuple[str, str]]:
-        """Return the held-out score of the search, if one was made."""
+        """Return the held-out score of the model that the search took, if one was made."""
         search: Any = getattr(self, "search_", None)
-        trials: Sequence[Any] = getattr(search, "trials", ())
-        chosen = getattr(search, "chosen", None)
-        trial = next((one for one in trials if getattr(one, "candidate", None) == chosen), None)
-        if trial is None or not np.isfinite(trial.loss):
+        taken = [trial for trial in getattr(search, "trials", ()) if trial.taken and np.isfinite(trial.loss)]
+        if not taken:
             return []
+        loss, error = taken[-1].loss, number_text(taken[-1].error, 2)
         if hasattr(self, "classes_"):
-            return [("held-out log loss", f"{number_text(trial.loss, 3)} ± {number_text(trial.error, 2)}")]
-        return [("held-out R²", f"{r2_text(1 - trial.loss)} ± {number_text(trial.error, 2)}")]
+            return [("held-out log loss", f"{number_text(loss, 3)} ± {error}")]
+        if getattr(self, "loss", "squared") != "squared":
+            return [("held-out loss", f"{number_text(loss, 3)} ± {error}")]
+        # The loss of scaled targets is a share of their variance.
+        return [("held-out R²", f"{r2_text(1 - loss)} ± {error}")]
 
     def _repr_html_(self) -> str:
         if not hasattr(self, "model_"):

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from edgewise.outcomes import StopReason
+from edgewise.presentation import html_table, number_text
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,13 @@ class SearchReport:
             cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True))]
             lines.append("  ".join([*cells, row[-1]]))
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (t.name, number_text(t.loss, 3), number_text(t.error, 2), f"{t.parameters:,}", "yes" if t.taken else "no")
+            for t in self.trials
+        ]
+        taken = [number for number, trial in enumerate(self.trials) if trial.taken]
+        head = ("candidate", "held-out loss", "standard error", "parameters", "taken")
+        marked = taken[-1] if taken else None
+        return html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=self.sentences)
