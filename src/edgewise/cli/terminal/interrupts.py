@@ -14,25 +14,25 @@ from edgewise.cli.terminal.exit_codes import INTERRUPTED
 
 TOLD_AFTER = 2.0  # seconds that compiled code may go on before the user is told so; a choice
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
+NOTICED = b"edgewise: Ctrl-C; ending and keeping what there is\n"
 WAITING = b"edgewise: ends after the present computation; Ctrl-C again stops at once, without results\n"
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Let Ctrl-C end the process at once: nothing has begun, and modules that are half imported could hide it."""
+    """Let Ctrl-C end the process at once, in the middle of loading a library too: nothing has begun.
+
+    The signal's default action does that; a handler of Python's would wait until a library of many megabytes is loaded,
+    and modules that are half imported could hide its KeyboardInterrupt. Shells report exit code 130 as ever.
+    """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    former = signal.signal(signal.SIGINT, _end_at_once)
+    former = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-def _end_at_once(number: int, frame: FrameType | None) -> None:
-    os.write(2, NOTHING_KEPT)
-    os._exit(INTERRUPTED)
 
 
 class InterruptWatch:
@@ -54,6 +54,7 @@ class InterruptWatch:
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self._handled = self._received
+        os.write(2, NOTICED)  # at once, since keeping what there is may take a moment
         raise KeyboardInterrupt
 
     def _watch(self, reading: int) -> None:
@@ -61,7 +62,8 @@ class InterruptWatch:
             if received[0] != signal.SIGINT:
                 continue
             if self._received > self._handled:
-                _end_at_once(signal.SIGINT, None)
+                os.write(2, NOTHING_KEPT)
+                os._exit(INTERRUPTED)
             self._received += 1
             threading.Thread(target=self._tell, args=(self._received,), daemon=True).start()
 
