@@ -171,6 +171,29 @@ def test_bad_arguments_are_refused(arguments, sentence):
         fit_additive(*arguments)
 
 
+def test_outputs_are_fitted_as_if_alone():
+    x, _, y = _friedman(150)
+    other = np.cos(6 * x[:, 2]) + 0.1 * np.random.default_rng(1).standard_normal(150)
+    both = fit_additive(x, np.column_stack([y, other]), pairs=[(0, 1)])
+    for output, alone in enumerate((y, other)):
+        guess = fit_additive(x, alone, pairs=[(0, 1)]).predict_link(x)[:, 0]
+        np.testing.assert_allclose(both.predict_link(x)[:, output], guess, atol=1e-6)
+    kan = both.to_kan()
+    np.testing.assert_allclose(kan(torch.from_numpy(x)).detach().numpy(), both.predict_link(x), atol=1e-12)
+    last = kan.layers[-1].mask.numpy()
+    assert (last.sum(1) == 1).all()  # every product belongs to one output
+
+
+def test_low_rank_is_within_the_standard_error():
+    x, _, y = _friedman(300)
+    full = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.0))
+    few = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.01))
+    assert len(few.to_kan().config.products[0]) < len(full.to_kan().config.products[0])
+    _, std = full.pair_effect((0, 1), x[:, 0], x[:, 1])
+    difference = full.predict_link(x) - few.predict_link(x)
+    assert np.mean(difference**2) < 0.02 * np.mean(std**2)
+
+
 @pytest.mark.slow
 def test_bands_hold_what_they_state():
     """95 % of the points of the true curves lie within 1.96 standard errors, on average over curves and tables."""

@@ -168,6 +168,7 @@ def reml(
     coef[point.on] = point.coef
     covariance[np.ix_(point.on, point.on)] = point.dispersion * inverse
     edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
+    criterion.forget()
     return RemlFit(
         coef, point.strength, covariance, edf, point.dispersion, point.value, iterations, converged, criterion
     )
@@ -247,6 +248,10 @@ class _Criterion:
         power = _by_group(groups, np.diag(self.gram), count)
         self.first = power / np.maximum(self.sizes, 1)
         self.faintest = np.maximum(FAINTEST * self.first, 1e-250)
+
+    def forget(self) -> None:
+        """Let go of what only speeds up neighbouring points."""
+        self._last = None
 
     def start(self, start: Array | None) -> Array:
         """Return the first strengths: those given, the mean diagonal of a group elsewhere."""
