@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -204,9 +205,9 @@ def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:
         raise InputError(f"{argument} must have at least one column, got none")
     if len(names) > MAX_COLUMNS:
         raise InputError(f"{argument} must have at most {MAX_COLUMNS:,} columns, got {len(names):,}")
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise InputError(f"{argument} must have columns of different names, got {quoted(name)} twice")
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise InputError(f"{argument} must have columns of different names, got {quoted(twice)} twice")
     if rows == 0:
         raise InputError(f"{argument} must have at least one row, got none")
 

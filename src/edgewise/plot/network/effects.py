@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 NAME = 16  # most characters of the name of an output in a legend
+DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
 _LEVEL = 14  # most characters of the name of a level
 _COUNT = TINY - 1.5  # points of the numbers of rows under bars
@@ -162,6 +163,7 @@ def effect_curves(
             kind = view.kind(effect.input)
             if kind is not None and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar, not numbers
                 panel.xaxis.set_major_formatter(_TextFormatter(kind.text))
+                panel.set_xticks(np.quantile(effect.points, DATE_TICKS))
         panel_titles(axes, [titles[effect.input] for effect in effects])
         data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
         draw_densities(axes, data)
