@@ -152,3 +152,15 @@ def test_a_time_limit_ends_the_search_with_a_model():
     report = search.run()
     assert report.stopped == "time_limit" and "time limit" in " ".join(report.sentences)
     assert search.final().link(X).shape == (300, 1)
+
+
+@pytest.mark.slow
+def test_a_wide_table_is_screened():
+    rng = np.random.default_rng(5)
+    x = rng.random((300, 400))
+    y = np.sin(6 * x[:, 7:8]) + 4 * (x[:, 50:51] - 0.5) + 0.2 * rng.standard_normal((300, 1))
+    search, report = searched(y, x)
+    assert "400 inputs" in report.sentences[0] and {7, 50} <= set(search.inputs)
+    fresh = rng.random((500, 400))
+    fresh[:, [7, 50]] = x[:1, [7, 50]]
+    assert search.final().link(fresh).std() < 0.2

@@ -11,7 +11,9 @@ from edgewise.model_selection.additive.columns.design import Design, Pair
 from edgewise.model_selection.additive.families import Family, Gaussian
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
+from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import irls
+from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
 from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
@@ -195,6 +197,8 @@ class FitCache:
         Limits of the work.
     seed : int
         Seed of the parts of means and of hidden nodes.
+    inputs : sequence of int, optional
+        Inputs that have a curve; all by default.
 
     Examples
     --------
@@ -205,9 +209,20 @@ class FitCache:
     True
     """
 
-    def __init__(self, samples: Samples, *, policy: SearchPolicy, design: Design | None = None, seed: int = 0) -> None:
-        self.samples, self.policy, self.seed = samples, policy, seed
-        design = Design.from_rows(samples.x, samples.weight, groups=samples.groups) if design is None else design
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        policy: SearchPolicy,
+        design: Design | None = None,
+        seed: int = 0,
+        inputs: Sequence[int] | None = None,
+    ) -> None:
+        self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
+        if design is None:
+            design = Design.from_rows(samples.x, samples.weight, groups=samples.groups, is_bare=inputs is not None)
+            if inputs is not None:
+                design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total)
         self._solved: dict[tuple[Family, bool], Estimate] = {}
 
@@ -237,7 +252,8 @@ class FitCache:
 
     def part(self, rows: np.ndarray) -> FitCache:
         """Return the cache of a part of the rows."""
-        return FitCache(self.samples.select(rows), policy=self.policy, design=self.design, seed=self.seed)
+        part = self.samples.select(rows)
+        return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs)
 
     def _estimate(self, family: Family, pairs: bool) -> Estimate:
         """Fit the additive model, or the one with pairs, once."""
@@ -321,11 +337,31 @@ class FitCache:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = np.concatenate([samples.x, nodes(np.clip(samples.x, *self.design.limits.T))], 1)
-        design = Design.from_rows(x, samples.weight, self.design.policy, samples.groups)
+        design = Design.from_rows(
+            x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None
+        )
+        if self.inputs is not None:
+            nodes_at = range(samples.x.shape[1], x.shape[1])
+            design = design.with_curves([*self.inputs, *nodes_at], x, samples.weight)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
             design = design.with_pairs(pairs, x, samples.weight)
         return estimated(design, replace(samples, x=x), family, estimate)
+
+
+def promising_inputs(samples: Samples, family: Family) -> list[int] | None:
+    """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
+    policy = AdditivePolicy()
+    if samples.x.shape[1] <= policy.most_inputs:
+        return None
+    bare = Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True)
+
+    def solve(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None) -> Solution:
+        return estimated(design, samples, family, before)
+
+    response = _columns(samples.response(family), samples, family)
+    design, _ = screened(bare, samples.x, response, samples.weight, solve)
+    return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
 
 def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Estimate:

@@ -16,6 +16,7 @@ from edgewise.model_selection.search.candidates import (
     are_classes,
     is_linear,
     left_out,
+    promising_inputs,
 )
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
@@ -26,6 +27,7 @@ from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 
+FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
 FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
 
 
@@ -68,11 +70,16 @@ class Search:
         self.settings, self.policy, self.family = settings, settings.policy.for_effort(settings.effort), family
         self.clock = Clock(settings.time_limit) if clock is None else clock
         self.all_rows, self.samples = samples, samples
-        if len(samples) > self.policy.search_rows:
+        self.search_rows = self.policy.search_rows
+        if settings.time_limit is not None:
+            affordable = settings.time_limit * self.policy.rows_per_second / samples.x.shape[1]
+            self.search_rows = min(self.search_rows, max(int(affordable), FEWEST_SEARCHED))
+        if len(samples) > self.search_rows:
             order = np.random.default_rng(settings.seed).permutation(len(samples))
-            self.samples = samples.select(np.sort(order[: self.policy.search_rows]))
+            self.samples = samples.select(np.sort(order[: self.search_rows]))
         self.trials: list[Trial] = []
         self.sentences: list[str] = []
+        self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
         # Held-out evidence on candidates, of every row: by models without the row, or by models of folds.
         self.without_row: dict[Candidate, Evidence] = {}
@@ -113,7 +120,12 @@ class Search:
 
     def _run(self) -> None:
         self.clock.report("knots and columns", 0.02)
-        self.cache = FitCache(self.samples, policy=self.policy, seed=self.settings.seed)
+        self.inputs = promising_inputs(self.samples, self.family)
+        if self.inputs is not None:
+            self.sentences.append(
+                f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
+            )
+        self.cache = FitCache(self.samples, policy=self.policy, seed=self.settings.seed, inputs=self.inputs)
         additive = Candidate(self.family)
         constant = replace(additive, additive=False)
         for candidate in (constant, additive):
@@ -226,7 +238,8 @@ class Search:
         """Grow hidden nodes where the residual of the best model shows structure."""
         assert self.best is not None and self.cache is not None
         base, single = self.best, replace(self.best, models=1, additive=True)
-        if self.samples.x.shape[1] < 2 or len(self.samples) < self.policy.hidden_rows:
+        inputs = self.samples.x.shape[1]
+        if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
             return
         if self._loss(base) < self.policy.noise_free:
             return
@@ -452,7 +465,7 @@ class Search:
         rows = np.arange(len(self.samples))
         if len(self.samples) < len(self.all_rows):
             order = np.random.default_rng(self.settings.seed).permutation(len(self.all_rows))
-            rows = np.sort(order[: self.policy.search_rows])
+            rows = np.sort(order[: self.search_rows])
         return rows[seen], links[seen], known in self.by_folds
 
     def final(self) -> Fitted:
@@ -467,14 +480,15 @@ class Search:
             seconds = self.fit_seconds.get(replace(self.best, models=1, nodes=0), 0.0)
             affordable = len(samples)
             if self.clock.limit is not None and seconds > 0:
-                affordable = int(len(self.samples) * max(self.clock.left / seconds, 1))
+                # Half of the time is left for what comes after the fit, and for a busy machine.
+                affordable = int(len(self.samples) * max(self.clock.left / seconds / 2, 1))
             if affordable < len(samples):
                 self.sentences.append(
                     f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
                 )
                 order = np.random.default_rng(self.settings.seed).permutation(len(samples))[:affordable]
                 samples = samples.select(np.sort(order))
-            cache = FitCache(samples, policy=self.policy, seed=self.settings.seed)
+            cache = FitCache(samples, policy=self.policy, seed=self.settings.seed, inputs=self.inputs)
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return cache.mean(self.best, [part for _, part in self._fold_caches])
         return cache.fit(self.best)

@@ -25,6 +25,9 @@ class SearchPolicy:
     search_rows : int
         Most rows of the cross-validation; the final fit uses all rows. A choice: more cost more and lead to the same
         decision.
+    rows_per_second : float
+        Rows times inputs that the search handles in a second, for the rows that a time limit allows it. A choice far
+        below what was measured (200,000), since a search makes several fits and machines are busy.
     margin : float
         Hidden nodes must lower the held-out loss by so many standard errors of the difference (the one-standard-error
         rule of Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -61,6 +64,8 @@ class SearchPolicy:
         (2002) 927).
     hidden_sizes : tuple of int
         Hidden nodes, tried in this order while they lower the held-out loss. A choice: about doublings.
+    hidden_inputs : int
+        Most inputs of such a table. A choice, for time: nodes have functions of all inputs.
     hidden_rows : int
         Fewest rows for hidden nodes. A choice: with fewer, directions are chance.
     hidden_folds : int
@@ -108,6 +113,7 @@ class SearchPolicy:
     divisions: tuple[tuple[int, int, int], ...] = ((0, 5, 2), (1500, 3, 1))
     single_rows: int = 10_000
     search_rows: int = 20_000
+    rows_per_second: float = 20_000.0
     margin: float = 1.0
     nested_margin: float = 0.0
     settled_noise: float = 0.5
@@ -120,6 +126,7 @@ class SearchPolicy:
     bag_gain: float = 0.005
     bag_share: float = 0.8
     hidden_sizes: tuple[int, ...] = (2, 4, 8)
+    hidden_inputs: int = 30
     hidden_rows: int = 100
     hidden_folds: int = 3
     test_rows: int = 4000
