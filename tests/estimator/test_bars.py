@@ -50,9 +50,12 @@ def test_intervals_cover_fresh_points(name):
 @pytest.mark.slow
 def test_intervals_cover_rows_of_the_diabetes_table():
     X, y = load_diabetes(return_X_y=True)
-    held = np.arange(len(y)) % 3 == 0
-    fitted = KANRegressor().fit(X[~held], y[~held])
-    assert 0.84 <= covered(fitted.predict_interval(X[held]), y[held]) <= 0.96
+    shares = []
+    for fold in range(3):
+        held = np.arange(len(y)) % 3 == fold
+        fitted = KANRegressor().fit(X[~held], y[~held])
+        shares.append(covered(fitted.predict_interval(X[held]), y[held]))
+    assert 0.86 <= np.mean(shares) <= 0.94
     assert 0.4 <= covered(fitted.predict_interval(X[held], 0.5), y[held]) <= 0.6
 
 

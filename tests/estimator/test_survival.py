@@ -70,7 +70,7 @@ def test_survival_functions_are_those_of_the_baseline_and_the_score(fitted):
 
 
 def test_the_summary_tests_the_inputs(fitted):
-    p_values = [term.p_value for term in fitted[0].summary().terms]
+    p_values = [term.p_value for term in fitted[0].inference_.terms]
     assert max(p_values[:2]) < 1e-6 < min(p_values[2:])
 
 
@@ -124,7 +124,7 @@ def test_files_give_the_estimator_back(fitted, tmp_path):
     left, right = (each.predict_survival_function(X[:4], return_array=True) for each in (again, model))
     np.testing.assert_array_equal(left, right)
     assert again.get_params() == model.get_params()
-    assert again.summary() == model.summary()
+    assert again.inference_ == model.inference_
 
 
 @pytest.mark.parametrize(

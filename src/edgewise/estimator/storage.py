@@ -250,7 +250,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.error_bars_ = None
         if file.state is not None:
             count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-            estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs)
+            estimator.error_bars_ = ErrorBars.from_fields(file.state["error_bars"], count, outputs, inputs)
         if "equations" in fields:
             estimator.equations_ = front_from_fields(fields["equations"], inputs)
     estimator.report_ = FitReport.from_json(fields["report"])

@@ -94,8 +94,8 @@ class KANSurvival(KANEstimator):
         Times of events in the training data, ascending.
     baseline_hazard_ : ndarray of shape (T,)
         Cumulative hazard of a row of risk score 0 from each of these times on.
-    summary_ : AdditiveSummary
-        Tests of the terms, see `summary`.
+    inference_ : AdditiveSummary
+        Effective degrees of freedom and approximate p-values of all terms; `print` shows them as R's mgcv does.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -124,7 +124,7 @@ class KANSurvival(KANEstimator):
     pairs_: tuple[tuple[int, int], ...]
     unique_times_: np.ndarray
     baseline_hazard_: np.ndarray
-    summary_: AdditiveSummary
+    inference_: AdditiveSummary
 
     def __init__(self, pairs: str = "auto", ties: str = "breslow", random_state: int = 0):
         self.pairs = pairs
@@ -173,7 +173,7 @@ class KANSurvival(KANEstimator):
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
         names = self.encoder_.feature_names
-        self.summary_ = summarise(additive, scaled, times, weight, names, scaling.scale)
+        self.inference_ = summarise(additive, scaled, times, weight, names, scaling.scale)
         return self
 
     def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
@@ -295,7 +295,7 @@ class KANSurvival(KANEstimator):
         AdditiveSummary
         """
         check_is_fitted(self)
-        return self.summary_
+        return self.inference_
 
     # Files
 
@@ -310,7 +310,7 @@ class KANSurvival(KANEstimator):
             "pairs": [list(pair) for pair in self.pairs_],
             "times": self.unique_times_.tolist(),
             "hazard": self.baseline_hazard_.tolist(),
-            "summary": self.summary_.fields(),
+            "summary": self.inference_.fields(),
             **column_fields(self),
         }
 
@@ -334,7 +334,7 @@ class KANSurvival(KANEstimator):
         read_columns(estimator, fields, extra, inputs)
         estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
         estimator.unique_times_, estimator.baseline_hazard_ = times, hazard
-        estimator.summary_ = AdditiveSummary.from_fields(fields["summary"])
+        estimator.inference_ = AdditiveSummary.from_fields(fields["summary"])
         return estimator
 
 

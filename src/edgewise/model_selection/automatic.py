@@ -22,6 +22,7 @@ from edgewise.model_selection.additive.families import (
     Quantile,
     Tweedie,
 )
+from edgewise.model_selection.additive.inference import fit_noise_curves
 from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.one_input import spline_ladder
@@ -277,7 +278,9 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         y = np.log(seen.y + seen.offset) if fitted.family.log_link else seen.y
         held_out = _data(seen, y - links)
         noise = torch.tensor([math.sqrt(fit.dispersion) for fit in fitted.estimate.fits], dtype=torch.float64)
-        bars = additive_error_bars(model, parameter_factor(fitted, model), noise, held_out, folds=by_folds)
+        curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
+        factor = parameter_factor(fitted, model)
+        bars = additive_error_bars(model, factor, noise, held_out, folds=by_folds, curves=curves)
         return bars, bars.message
     except InputError as error:
         return None, f"There are no error bars: {error}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgewise.nn.layers.base import Layer
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.linearised import evenly_spaced, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
+from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems.data import Data
 
@@ -52,6 +53,8 @@ class ErrorBars:
     folds : bool
         Whether the held-out residuals are those of cross-validation; otherwise each row is left out of the linearised
         model.
+    curves : NoiseCurves, optional
+        Standard deviation of the noise where it follows the rows; `noise` is then its size on average.
 
     Notes
     -----
@@ -87,6 +90,7 @@ class ErrorBars:
     scores: Tensor
     rows: int
     folds: bool
+    curves: NoiseCurves | None = None
 
     def __repr__(self) -> str:
         return f"<ErrorBars of {len(self.factor)} parameters: {self.message}>"
@@ -96,7 +100,8 @@ class ErrorBars:
         """Calibration as one sentence."""
         how = "held out in cross-validation" if self.folds else "each left out of the linearised model"
         stretch = ", ".join(f"{value:.3g}" for value in self.stretch.tolist()[:5])
-        return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch})."
+        noise = "" if self.curves is None else " The noise follows the rows."
+        return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch}).{noise}"
 
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True) -> Tensor:
         """Standard deviation at the points x (N, in), (N, m).
@@ -194,19 +199,25 @@ class ErrorBars:
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool) -> Tensor:
         spread = _lengths(model, x, self.factor) * self.spread
-        return (spread.square() + self.noise.square()).sqrt() + ROUNDING_DEVIATION if noise else spread
+        if not noise:
+            return spread
+        return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
 
     def fields(self) -> dict[str, Any]:
         """Tensors and numbers for a file; of a triangular factor only the numbers that aren't zero."""
-        kept = {name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")}
+        kept: dict[str, Any] = {
+            name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")
+        }
+        if self.curves is not None:
+            kept["curves"] = self.curves.fields()
         if not self._is_triangular:
             return {"factor": self.factor.contiguous(), **kept, "rows": self.rows, "folds": self.folds}
         upper = torch.triu_indices(*self.factor.shape)
         return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int) -> ErrorBars:
-        """Error bars from what `fields` returned.
+    def from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
+        """Error bars from what `fields` returned; `inputs` are those of the network, for noise that follows them.
 
         Raises
         ------
@@ -236,7 +247,8 @@ class ErrorBars:
         if not (positive and bool((fields["scores"].diff(dim=0) >= 0).all())):
             raise ValueError("error bars must have a positive diagonal and ascending scores")
         rest = {name: fields[name] for name in ("noise", "spread", "stretch", "levels", "scores", "rows", "folds")}
-        return cls(factor, **rest)
+        curves = fields.get("curves")
+        return cls(factor, **rest, curves=None if curves is None else NoiseCurves.from_fields(curves, inputs, outputs))
 
 
 def prediction_uncertainty(
@@ -320,7 +332,13 @@ def prediction_uncertainty(
 
 
 def additive_error_bars(
-    model: nn.Module, factor: Tensor, noise: Tensor, held_out: Data, *, folds: bool = True
+    model: nn.Module,
+    factor: Tensor,
+    noise: Tensor,
+    held_out: Data,
+    *,
+    folds: bool = True,
+    curves: NoiseCurves | None = None,
 ) -> ErrorBars:
     """Error bars of a network from the covariance of its parameters, calibrated on held-out residuals.
 
@@ -336,6 +354,8 @@ def additive_error_bars(
         Samples with the residuals of models that did not see them as y, (N, m); the weights count repeats.
     folds : bool
         Whether those models were fitted to folds; otherwise each row is left out of the linearised model.
+    curves : NoiseCurves, optional
+        Standard deviation of the noise where it follows the rows.
 
     Raises
     ------
@@ -357,9 +377,17 @@ def additive_error_bars(
     seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
     weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
     spread = torch.ones_like(noise)
-    variance = _lengths(model, seen.x, factor).square() + noise.square()
+    variance = _lengths(model, seen.x, factor).square() + _noise(model, seen.x, noise, curves).square()
     weight = weight * (total * len(seen) / len(held_out) / weight.sum())
-    return _calibrated(factor, noise, spread, Data(seen.y, variance, weight), folds)
+    return replace(_calibrated(factor, noise, spread, Data(seen.y, variance, weight), folds), curves=curves)
+
+
+def _noise(model: nn.Module, x: Tensor, noise: Tensor, curves: NoiseCurves | None) -> Tensor:
+    """Standard deviation of the noise at x, (N, m), or (m,) where it is the same everywhere."""
+    if curves is None:
+        return noise
+    with torch.no_grad():
+        return curves.std(x, model(x))
 
 
 def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, folds: bool) -> ErrorBars:

@@ -305,14 +305,15 @@ class FitCache:
         chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]
         union: list[Pair] = sorted({pair for pairs in chosen for pair in pairs})
         x, weight = self.samples.x, self.samples.weight
-        design = self.design.with_pairs(union, x, weight) if union else self.design
-        if union != [pair.inputs for pair in whole.design.pairs]:
+        design = whole.design
+        if union != [pair.inputs for pair in design.pairs]:
+            design = self.design.with_pairs(union, x, weight) if union else self.design
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
             before, own = part.estimate(single), part.design
             if pairs:  # once more, with columns that the union has
-                own = design.with_pairs(pairs, x, weight)
+                own = design.with_pairs(pairs, x, weight, design.fine)
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, before)
             total[_places(own, design)] += before.coef
         mean = (total / len(parts)).T

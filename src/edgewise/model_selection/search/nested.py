@@ -178,6 +178,8 @@ class Search:
         assert self.best is not None and self.settings is not None
         log = Candidate(LogNormal())
         self._leave_one_out(log, share)
+        if not self._have_common_evidence(self.best, log):  # pairs were chosen by folds
+            self._cross_validate((self.best, log), share)
         gain, error = self._gain(self.best, log)
         best_log = log
         if gain > -self.policy.race_margin * error and self.settings.hidden is None:

@@ -13,6 +13,9 @@ from edgewise.train.noise_curves import NoiseCurves
 
 FEWEST_RESIDUALS = 50  # a choice: with fewer, the standard error of a log variance is over 0.2 without any curve
 MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction; a choice for the cost on wide tables
+MOST_RESIDUALS = 5000  # rows, evenly picked; a choice: the standard error of a log variance is then 0.02
+# A choice: a variance is known so roughly that its curve never needs more.
+NOISE_POLICY = AdditivePolicy(most_intervals=12, first_wiggly=6)
 RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared; a choice
 SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share; a choice
 
@@ -22,7 +25,7 @@ def fit_noise_curves(
     prediction: np.ndarray,
     residuals: np.ndarray,
     weight: np.ndarray,
-    policy: AdditivePolicy | None = None,
+    policy: AdditivePolicy = NOISE_POLICY,
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
@@ -64,6 +67,9 @@ def fit_noise_curves(
     mean = np.average(residuals**2, axis=0, weights=weight)
     if len(x) < FEWEST_RESIDUALS or not (mean > 0).all():
         return None
+    if len(x) > MOST_RESIDUALS:
+        pick = np.linspace(0, len(x) - 1, MOST_RESIDUALS).astype(int)
+        x, prediction, residuals, weight = x[pick], prediction[pick], residuals[pick], weight[pick]
     squares = np.maximum(residuals**2, SMALLEST_SQUARE * mean)
     inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
     models = []
