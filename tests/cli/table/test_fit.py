@@ -273,6 +273,10 @@ def test_a_real_sigint(tmp_path):
         rest, errors = process.communicate(timeout=300)
     finally:
         process.kill()
+    assert errors.startswith("edgewise: Ctrl-C; ending and keeping what there is\n")
+    if process.returncode == 130:  # on a slow machine there was no model yet
+        assert errors.endswith("edgewise: interrupted; nothing was kept\n") and not out.exists()
+        return
     assert process.returncode == 0, errors
     assert "The training was interrupted" in rest
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)

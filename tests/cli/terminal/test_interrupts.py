@@ -22,12 +22,13 @@ with importing():
 """
 
 
-def interrupted(program, *, times=1, pause=0.3):
+def interrupted(program, *, times=1, pause=0.3, settle=0.2):
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout.readline() == "ready\n"
+        time.sleep(settle)
         start = time.monotonic()
         for _ in range(times):
             process.send_signal(signal.SIGINT)
@@ -62,7 +63,8 @@ libc.sleep(15)
 """
 
 
+@pytest.mark.slow
 def test_compiled_code_is_waited_for_and_a_second_ctrl_c_stops_at_once():
-    code, errors, seconds = interrupted(HELD, times=2, pause=0.5)
+    code, errors, seconds = interrupted(HELD, times=2, pause=0.5, settle=1.0)
     assert code == 130 and seconds < 5
     assert errors.startswith("edgewise: ends after the present computation; Ctrl-C again stops at once")
