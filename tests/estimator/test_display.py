@@ -120,6 +120,16 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_formulas_of_a_model_are_a_table_in_its_report():
+    X = np.random.default_rng(0).uniform(1, 2, (60, 1))
+    model = KANRegressor(**SETTINGS).fit(X, 2 * X[:, 0] + 1).fit_equations(X, 2 * X[:, 0] + 1, time_limit=2)
+    text = model.report().html
+    best = model.equations_.best.formula.text(4)
+    assert f"<pre><code>y = {best}</code></pre>" in text and '<table class="formulas">' in text
+    assert '<figure class="formulas">' in text
+
+
+@pytest.mark.slow
 def test_a_report_explains_every_class_each_in_its_colour(classifier):
     model, X, kind = classifier
     content = model.report(X=X, y=kind).content

@@ -89,6 +89,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         figures=[
             *([] if y is None else _compared_figures(model, X, y)),
             *explanation_figures(model, codes, explanation),
+            *_formula_figures(model),
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
@@ -228,9 +229,12 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     return {"formulas": sentences, "formula_rows": formula_rows(front)}
 
 
-def formula_figure(front: Any, target: str) -> ReportFigure:
-    """Draw the errors of formulas."""
-    return ReportFigure("formulas", formula_front(front, target=target))
+def _formula_figures(model: EstimatorDisplay) -> list[ReportFigure]:
+    """Draw the errors of the formulas, which a table lists, if there are any."""
+    front = getattr(model, "equations_", None)
+    if front is None:
+        return []
+    return [ReportFigure("formulas", formula_front(front, target=model._target_name(), max_formulas=0))]
 
 
 def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:

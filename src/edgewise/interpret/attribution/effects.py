@@ -111,7 +111,6 @@ def partial_dependence(
     *,
     points: int = 41,
     rows: int = 300,
-    at: np.ndarray | None = None,
     kind: InputKind | None = None,
 ) -> Effect:
     """Compute Friedman's partial dependence of the predictions on one input.
@@ -131,8 +130,6 @@ def partial_dependence(
         Number of values of the input, unless it takes few.
     rows : int
         Largest number of rows that are averaged.
-    at : ndarray, optional
-        (p,), the values of the input, ascending, if it takes no others; chosen from the data if left out.
     kind : InputKind, optional
         For a category: the names of its codes 0, 1, ...
 
@@ -166,9 +163,7 @@ def partial_dependence(
     gaps = np.isnan(X[:, column])
     values = X[~gaps, column]
     names = () if kind is None else kind.level_names
-    if at is not None:
-        discrete = True
-    elif names:
+    if names:
         at, discrete = np.unique(values[values >= 0]), True  # a level that training did not have is negative
         at = at if len(at) else np.zeros(1)
     else:
