@@ -228,15 +228,17 @@ def test_columns_that_cannot_be_read():
         model.predict(frame.rename(columns={"city": "town city"}))
 
 
+@pytest.mark.slow
 def test_levels_of_a_category_share_one_ridge(monkeypatch):
-    """Thirty levels with fifteen noisy rows each: shrunk towards each other they are nearer the truth."""
-    errors = {}
+    """Forty levels with about eight noisy rows each: shrunk towards each other they are nearer the truth."""
+    errors = {True: [], False: []}
     for shared in (True, False):
         if not shared:
             monkeypatch.setattr(InputEncoder, "indicator_groups", ())
-        rng = np.random.default_rng(0)
-        level, effects = rng.integers(0, 30, 450), rng.normal(0, 1, 30)
-        frame = pd.DataFrame({"kind": [f"k{i}" for i in level]})
-        model = KANRegressor(effort="low").fit(frame, effects[level] + rng.normal(0, 3, 450))
-        errors[shared] = np.mean((model.predict(frame) - effects[level]) ** 2)
-    assert errors[True] < errors[False]
+        for seed in range(3):
+            rng = np.random.default_rng(seed)
+            level, effects = rng.integers(0, 40, 300), rng.normal(0, 1, 40)
+            frame = pd.DataFrame({"kind": [f"k{i:02}" for i in level]})
+            model = KANRegressor(effort="low").fit(frame, effects[level] + rng.normal(0, 1.5, 300))
+            errors[shared].append(np.mean((model.predict(frame) - effects[level]) ** 2))
+    assert np.mean(errors[True]) < 0.9 * np.mean(errors[False])
