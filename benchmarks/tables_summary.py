@@ -140,7 +140,7 @@ def draw(rows: list[dict], path) -> None:
             model, (entry["median seconds"], entry["rank"]), textcoords="offset points", xytext=(8, -3), fontsize=9
         )
     right.set_xscale("log")
-    right.margins(x=0.25, y=0.1)
+    right.margins(x=0.35, y=0.1)
     right.set_xlabel("median CPU seconds of a fit")
     right.set_ylabel("mean rank, 1 is best")
     right.invert_yaxis()
