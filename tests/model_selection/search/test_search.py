@@ -164,3 +164,12 @@ def test_a_wide_table_is_screened():
     fresh = rng.random((500, 400))
     fresh[:, [7, 50]] = x[:1, [7, 50]]
     assert search.final().link(fresh).std() < 0.2
+
+
+def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
+    """The pairs have no leave-one-out loss here, the model of the logarithm has no other at first."""
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 2))
+    y = 0.3 * np.exp(0.8 * rng.normal(size=300)) + 3 * x[:, 0] * x[:, 1] * (x[:, 0] > 0.8) + 0.1
+    _, report = searched(y[:, None], x, offset=float(y.mean() / y.std()))
+    assert any("logarithm" in trial.name for trial in report.trials)
