@@ -55,7 +55,7 @@ endef
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	@echo "Learning the signature of 8,000 knots from their geometry ..."
 	@# Threads that wait for each other without turning: on a busy machine turning costs most of the CPU seconds.
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/edgewise fit knots --target signature --compare none --out demo
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/edgewise fit knots --target signature --task regression --effort low --compare none --out demo
 	@echo "Open demo/report.html in a browser."
 
 # Types are checked beside the tests, since mypy keeps one core busy for about as long as the fast tests do.
