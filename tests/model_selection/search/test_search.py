@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial
+from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Quantile
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.error_bars import parameter_factor
@@ -173,3 +173,13 @@ def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
     y = 0.3 * np.exp(0.8 * rng.normal(size=300)) + 3 * x[:, 0] * x[:, 1] * (x[:, 0] > 0.8) + 0.1
     _, report = searched(y[:, None], x, offset=float(y.mean() / y.std()))
     assert any("logarithm" in trial.name for trial in report.trials)
+
+
+@pytest.mark.slow
+def test_medians_and_means_that_were_asked_for():
+    rng = np.random.default_rng(6)
+    y = SUM + 0.1 * rng.standard_t(2, (300, 1))
+    search, _ = searched(y, family=Quantile(0.5), loss="absolute")
+    assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
+    search, report = searched(SUM + 0.3 * NOISE, models=3)
+    assert search.best.models == 3 and "was asked for" in " ".join(report.sentences)

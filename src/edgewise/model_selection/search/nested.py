@@ -28,6 +28,8 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
+# Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
+KINKED = ("quantile",)
 FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
 
 
@@ -130,6 +132,8 @@ class Search:
         constant = replace(additive, additive=False)
         for candidate in (constant, additive):
             self._leave_one_out(candidate, 0.1)
+        if self.family.name in KINKED:
+            self._cross_validate((constant, additive), 0.15)
         gain, error = self._gain(constant, additive)
         self.best = additive if gain > 0 else constant
         words = "Additive model" if gain > 0 else "No input predicts held-out rows; additive model"
@@ -242,6 +246,8 @@ class Search:
         base, single = self.best, replace(self.best, models=1, additive=True)
         inputs = self.samples.x.shape[1]
         if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
+            return
+        if self.family.name in KINKED:
             return
         if self._loss(base) < self.policy.noise_free:
             return
@@ -363,7 +369,11 @@ class Search:
         raise AssertionError("the candidates have no common evidence")
 
     def _evidence(self, candidate: Candidate) -> Evidence:
-        return self.by_folds.get(candidate) or self.without_row[candidate]
+        known = self.by_folds.get(candidate) or self.without_row.get(candidate)
+        if known is not None:
+            return known
+        single = replace(candidate, models=1)  # a mean that was asked for has no evidence of its own
+        return self.by_folds.get(single) or self.without_row[single]
 
     def _loss(self, candidate: Candidate) -> float:
         losses = self._evidence(candidate).losses
