@@ -19,11 +19,10 @@ class TestRegressor:
         x = np.linspace(0, 6, 80)[:, None]
         assert KANRegressor().fit(x, np.sin(x[:, 0])).score(x, np.sin(x[:, 0])) > 0.9999
 
-    @pytest.mark.slow
-    def test_two_rows_lie_on_the_model(self):
+    @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")
+    def test_two_rows_are_no_evidence_of_anything_but_their_mean(self):
         fitted = KANRegressor().fit(X[:2], Y[:2])
-        assert np.isfinite(fitted.predict(X)).all()
-        assert fitted.score(X[:2], Y[:2]) > 0.9
+        np.testing.assert_allclose(fitted.predict(X), Y[:2].mean())
 
     def test_one_distinct_row_is_predicted_everywhere(self):
         fitted = KANRegressor().fit(X[[0, 0, 0]], Y[[0, 0, 0]])
@@ -71,6 +70,7 @@ class TestRegressor:
         assert fitted.predict(X)[:, 0].tobytes() == KANRegressor(**FIXED).fit(X, Y).predict(X).tobytes()
 
     @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")
     def test_more_columns_than_rows(self):
         rng = np.random.default_rng(1)
         wide = rng.normal(size=(60, 500))

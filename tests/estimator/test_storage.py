@@ -63,7 +63,7 @@ def test_a_regressor_comes_back_bit_for_bit(regressor, tmp_path):
     assert same(loaded.get_params(), regressor.get_params())
     assert same(loaded.search_, regressor.search_)
     assert same(loaded.report_, regressor.report_)
-    assert vars(loaded).keys() == vars(regressor).keys()
+    assert vars(loaded).keys() == vars(regressor).keys() - {"_has_same_inputs"}  # of the last call of fit alone
     for name in ("n_features_in_", "n_iter_", "parameter_count_", "_single"):
         assert same(getattr(loaded, name), getattr(regressor, name)), name
     for name in ("input_scaling_", "target_scaling_"):
@@ -249,6 +249,7 @@ def stored_fields(estimator, tmp_path):
     return file.model, file.extra["estimator"]
 
 
+@pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows that the altered model knows not
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["regressor", "classifier", "read"])
 def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
@@ -274,9 +275,9 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert len(loaded.predict(X)) == len(X)
         if hasattr(loaded, "equations_"):
             assert len(loaded.equations_.best.formula(X)) == len(X) and str(loaded.equations_) and loaded.latex()
-        assert isinstance(loaded.search_.chosen.describe(), str) and isinstance(loaded.n_iter_, int)
+        assert isinstance(loaded.search_.chosen, str) and isinstance(loaded.n_iter_, int)
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
-        assert all(isinstance(trial.candidate.describe(), str) for trial in loaded.search_.trials)
+        assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)
         storage._fields(loaded)
     assert refused > 400
 

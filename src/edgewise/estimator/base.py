@@ -196,6 +196,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         if warm and settings.is_fixed:
             shape = shape_of(self.model_, self.report_)
             clock = Clock(progress=None if report is None else lambda at: report(_of_warm_start(at)))
+            clock.stage = shape.describe()
             problem = problem_of(samples, settings)
             outputs, seed = settings.outputs, settings.seed
             try:

@@ -194,7 +194,7 @@ def train_shape(
                 tolerance=tolerance,
                 penalty=stage.penalty(),
                 on_interrupt="keep",
-                callbacks=() if clock is None else [lambda event: clock.report(loss=event.loss)],
+                callbacks=() if clock is None else [clock.follow(is_whole=warm is not None and final)],
             )
             trained = TrainedShape(model, report, stage.penalty())
             if report.stopped == StopReason.INTERRUPTED:

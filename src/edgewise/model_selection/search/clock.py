@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from edgewise.outcomes import Progress, ProgressCallback
 
@@ -55,6 +56,14 @@ class Clock:
     def is_over(self) -> bool:
         """True if the limit is reached."""
         return self.left <= 0
+
+    def follow(self, *, is_whole: bool = False) -> Callable[[Progress], None]:
+        """Return a callback of a fit that reports its loss, and its share if the fit is all the work there is."""
+
+        def report(event: Progress) -> None:
+            self.report(share=event.share if is_whole else None, loss=event.loss)
+
+        return report
 
     def report(self, stage: str | None = None, share: float | None = None, loss: float | None = None) -> None:
         """Tell the callback where the search is; the share never falls."""
