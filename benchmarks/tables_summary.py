@@ -7,17 +7,19 @@ WITHIN, FAR = 1.0, 5.0  # points from the best that count as equal to it, and as
 
 
 def scores(rows: list[dict]) -> dict[str, dict[str, float]]:
-    """Mean score in points of each model on each table, over the folds in which all of its models were fitted."""
+    """Mean score in points of each model on each table, over the same folds for all.
+
+    These are the folds in which the most models were fitted; a model that lacks one of them is left out of the table.
+    """
     found = defaultdict(lambda: defaultdict(dict))
     for row in rows:
-        found[row["table"]][row["model"]][row["fold"]] = row["score"]
+        found[row["table"]][row["fold"]][row["model"]] = row["score"]
     result = {}
-    for table, models in found.items():
-        folds = set.intersection(*(set(by_fold) for by_fold in models.values()))
-        kept = {model: [by_fold[fold] for fold in folds] for model, by_fold in models.items()}
-        result[table] = {
-            model: 100 * statistics.fmean(values) for model, values in kept.items() if values and None not in values
-        }
+    for table, folds in found.items():
+        models = set(folds[max(folds, key=lambda fold: (len(folds[fold]), -fold))])
+        kept = [by_model for by_model in folds.values() if models <= set(by_model)]
+        values = {model: [by_model[model] for by_model in kept] for model in models}
+        result[table] = {model: 100 * statistics.fmean(own) for model, own in values.items() if None not in own}
     return {table: points for table, points in result.items() if points}
 
 
