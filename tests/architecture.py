@@ -92,6 +92,7 @@ MANY_ARGUMENTS = (
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
     "estimator.regressor",
+    "estimator.survival",
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
+from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
 from edgewise.estimator.display import EstimatorDisplay
@@ -91,6 +92,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         progress: ProgressCallback | None = None,
         budget: float | None = None,
         verbose: bool | int = False,
+        monotone: Mapping[str | int, int] | None = None,
+        shape: Mapping[str | int, str] | None = None,
+        linear: Sequence[str | int] | None = None,
+        interactions: Sequence[tuple[str | int, str | int]] | None = None,
+        bounds: tuple[float | None, float | None] | None = None,
     ):
         self.hidden = hidden
         self.grid_size = grid_size
@@ -106,6 +112,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.progress = progress
         self.budget = budget
         self.verbose = verbose
+        self.monotone = monotone
+        self.shape = shape
+        self.linear = linear
+        self.interactions = interactions
+        self.bounds = bounds
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without the progress callback, which is often a function without a name."""
@@ -146,7 +157,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         if self.progress is not None and not callable(self.progress):
             raise InputError(f"progress must be a function of a Progress or None, got {self.progress!r}")
-        return SearchSettings(
+        settings = SearchSettings(
             outputs=1,
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
@@ -159,6 +170,21 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             time_limit=None if self.time_limit is None else float(self.time_limit),
             seed=_seed(self.random_state),
         )
+        known = next(iter(given_knowledge(self)), None)
+        if known is not None and settings.is_fixed:
+            raise InputError(
+                f"{known} needs a model that is chosen: hidden must be 'auto' or (), and grid_size, degree and "
+                f"regularization 'auto', got hidden={self.hidden!r}, grid_size={self.grid_size!r}, "
+                f"degree={self.degree!r} and regularization={self.regularization!r}"
+            )
+        return settings
+
+    def _with_knowledge(self, settings: SearchSettings, bounds: Bounds | None) -> SearchSettings:
+        """Return the settings with the constraints that the parameters state, once `encoder_` is known.
+
+        `bounds` are on the scale of the network's output.
+        """
+        return replace(settings, constraints=column_constraints(self.encoder_, given_knowledge(self), bounds))
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
         """Return whether a warm start has a network of the right shape to continue from."""
@@ -213,6 +239,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             result = AutoResult(trained.model, trained.report, self.search_, error_bars=bars, message=message)
         else:
             result = auto_fit(samples, settings, report)
+            sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
+            if sentence:
+                search = replace(result.search, sentences=(sentence, *result.search.sentences))
+                result = replace(result, search=search)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self.n_iter_ = max(result.report.steps, 1)

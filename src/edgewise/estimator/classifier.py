@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import Parameter, signature
@@ -19,6 +20,7 @@ from sklearn.utils.validation import column_or_1d
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
+from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
@@ -70,6 +72,18 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
+    monotone : dict from column to 1 or -1, optional
+        Columns, by name or number, with which the probability of the second of two classes never falls (1) or never
+        rises (-1). This and the following hold exactly, in every candidate and fold. Hidden nodes are then not tried,
+        and columns of `monotone`, `shape` and `linear` take no part in pairs.
+    shape : dict from column to "convex" or "concave", optional
+        Columns in which the log odds of the second of two classes are convex or concave, within `input_limits_`.
+    linear : sequence of columns, optional
+        Columns in which the logits are straight lines, likewise.
+    interactions : sequence of pairs of columns, optional
+        The only pairs that may act together, where held-out rows ask for it; () for none.
+    bounds : (low, high), optional
+        Smallest and largest probability of the second of two classes; None for an end that is free.
 
     Attributes
     ----------
@@ -174,7 +188,22 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         warm = warm and np.array_equal(self.classes_, classes[kept.astype(int)])
         self.classes_ = classes[kept.astype(int)]
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight)
-        self._train(samples, replace(settings, outputs=len(kept)), warm)
+        self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
+
+    def _network_bounds(self) -> Bounds | None:
+        """Return the bounds as log odds of the second class. Raises InputError."""
+        given = [name for name in INEQUALITIES if getattr(self, name) is not None]
+        if given and len(self.classes_) > 2:
+            raise InputError(f"{given[0]} needs two classes, got {len(self.classes_)}")
+        if self.bounds is None:
+            return None
+        low, high = checked_bounds(self.bounds)
+        if (low is not None and low >= 1) or (high is not None and high <= 0):
+            raise InputError(f"bounds must be probabilities (low, high), got {self.bounds!r}")
+        return (
+            None if low is None or low <= 0 else math.log(low / (1 - low)),
+            None if high is None or high >= 1 else math.log(high / (1 - high)),
+        )
 
     def decision_function(self, X: Rows) -> np.ndarray:
         """Return the logits.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, Self
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
+from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import Front, FrontEntry
@@ -77,6 +79,19 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
+    monotone : dict from column to 1 or -1, optional
+        Columns, by name or number, with which the prediction never falls (1) or never rises (-1). This and the
+        following hold exactly, in every candidate and fold. Hidden nodes are then not tried, and columns of `monotone`,
+        `shape` and `linear` take no part in pairs.
+    shape : dict from column to "convex" or "concave", optional
+        Columns in which the prediction is convex or concave, within `input_limits_`; its logarithm for losses that
+        predict through an exponential.
+    linear : sequence of columns, optional
+        Columns in which it is a straight line, likewise.
+    interactions : sequence of pairs of columns, optional
+        The only pairs that may act together, where held-out rows ask for it; () for none.
+    bounds : (low, high), optional
+        Smallest and largest prediction anywhere; None for an end that is free.
 
     Attributes
     ----------
@@ -167,6 +182,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         progress: ProgressCallback | None = None,
         budget: float | None = None,
         verbose: bool | int = False,
+        monotone: Mapping[str | int, int] | None = None,
+        shape: Mapping[str | int, str] | None = None,
+        linear: Sequence[str | int] | None = None,
+        interactions: Sequence[tuple[str | int, str | int]] | None = None,
+        bounds: tuple[float | None, float | None] | None = None,
     ):
         super().__init__(
             hidden,
@@ -183,6 +203,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             progress,
             budget,
             verbose,
+            monotone,
+            shape,
+            linear,
+            interactions,
+            bounds,
         )
         self.loss = loss
 
@@ -235,7 +260,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
         samples = Samples(x, self.target_scaling_.transform(targets), weight, float(shift[0] / scale[0]))
-        result = self._train(samples, replace(settings, outputs=outputs), warm)
+        settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
+        result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
         self.link_, self._exponent = "identity", None
         if result.log_link:
@@ -244,6 +270,24 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             self._exponent = (result.range[0] + float(unit[0]), result.range[1] + float(unit[0]))
         if hasattr(self, "equations_"):  # they belong to an earlier fit
             del self.equations_
+
+    def _network_bounds(self) -> Bounds | None:
+        """Return the bounds on the scale of the network's output. Raises InputError."""
+        if self.bounds is None:
+            return None
+        low, high = checked_bounds(self.bounds)
+        loss = self.loss.partition(":")[0]
+        if loss in ("log", "absolute", "quantile") or len(self.target_scaling_.shift) > 1:
+            raise InputError(
+                "bounds need one target and a loss other than 'log', 'absolute' and 'quantile', "
+                f"got {len(self.target_scaling_.shift)} targets and {self.loss!r}"
+            )
+        if loss not in STANDARDISED:  # the prediction is an exponential
+            if high is not None and high <= 0:
+                raise InputError(f"bounds must have a positive end for the loss {self.loss!r}, got {self.bounds!r}")
+            return (math.log(low) if low is not None and low > 0 else None), (None if high is None else math.log(high))
+        shift, scale = float(self.target_scaling_.shift[0]), float(self.target_scaling_.scale[0])
+        return None if low is None else (low - shift) / scale, None if high is None else (high - shift) / scale
 
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.

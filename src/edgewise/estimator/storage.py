@@ -13,7 +13,7 @@ from edgewise import checkpoint, files
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
-from edgewise.estimator.columns.stored import column_fields, read_columns
+from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
@@ -106,6 +106,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "kind": type(estimator).__name__,
         "parameters": parameters,
+        "knowledge": knowledge_fields(estimator),
         "input_scaling": estimator.input_scaling_.to_json(),
         "input_limits": estimator.input_limits_.tolist(),
         "report": estimator.report_.to_json(),
@@ -212,6 +213,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     # Files of earlier versions have no effort and so on, but a budget, which only mattered while they were fitted.
     parameters = {name: fields["parameters"][name] for name in PARAMETERS if name in fields["parameters"]}
     estimator = KINDS[fields["kind"]](**parameters)
+    read_knowledge(estimator, fields)
     model = file.model
     _check_search(isinstance(model, KAN), "a network that is no KAN")
     assert isinstance(model, KAN)

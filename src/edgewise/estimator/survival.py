@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,8 +15,9 @@ from torch import Tensor
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
-from edgewise.estimator.columns.stored import column_fields, read_columns
+from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
 from edgewise.estimator.concordance import concordance_index
 from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
 from edgewise.model_selection.additive.families import Cox
@@ -25,6 +26,7 @@ from edgewise.nn.prediction import predict_in_batches
 from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
+Column = str | int
 FOLDS = 5  # that decide between pairs and none; a choice: the customary number (Hastie et al., 2nd ed., section 7.10)
 
 
@@ -79,6 +81,15 @@ class KANSurvival(KANEstimator):
         How events at equal times share a risk set.
     random_state : int, default=0
         Seed of the folds.
+    monotone : dict from column to 1 or -1, optional
+        Columns, by name or number, with which the risk never falls (1) or never rises (-1). Such columns, and those of
+        `shape` and `linear`, take no part in pairs.
+    shape : dict from column to "convex" or "concave", optional
+        Columns in which the log hazard is convex or concave, within `input_limits_`.
+    linear : sequence of columns, optional
+        Columns in which the log hazard is a straight line, within `input_limits_`.
+    interactions : sequence of pairs of columns, optional
+        The only pairs that may act together; () for none.
 
     Attributes
     ----------
@@ -126,10 +137,23 @@ class KANSurvival(KANEstimator):
     baseline_hazard_: np.ndarray
     inference_: AdditiveSummary
 
-    def __init__(self, pairs: str = "auto", ties: str = "breslow", random_state: int = 0):
+    def __init__(
+        self,
+        pairs: str = "auto",
+        ties: str = "breslow",
+        random_state: int = 0,
+        monotone: Mapping[Column, int] | None = None,
+        shape: Mapping[Column, str] | None = None,
+        linear: Sequence[Column] | None = None,
+        interactions: Sequence[tuple[Column, Column]] | None = None,
+    ):
         self.pairs = pairs
         self.ties = ties
         self.random_state = random_state
+        self.monotone = monotone
+        self.shape = shape
+        self.linear = linear
+        self.interactions = interactions
 
     @torch.inference_mode(False)
     def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None) -> Self:
@@ -179,11 +203,15 @@ class KANSurvival(KANEstimator):
     def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
         """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
         solver = FamilySolver(family)
-        groups = self.encoder_.indicator_groups
-        plain = fit_additive(x, y, weight, family=solver, pairs=(), groups=groups)
+        kinds: dict[str, Any] = {
+            "family": solver,
+            "groups": self.encoder_.indicator_groups,
+            "constraints": column_constraints(self.encoder_, given_knowledge(self)),
+        }
+        plain = fit_additive(x, y, weight, pairs=(), **kinds)
         if self.pairs == "none" or x.shape[1] < 2:
             return plain
-        rich = fit_additive(x, y, weight, family=solver, groups=groups)
+        rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
         gain = np.zeros(len(y))
@@ -194,10 +222,7 @@ class KANSurvival(KANEstimator):
             out, held = folds != fold, folds == fold
             if not (y[out, 1].any() and y[held, 1].any()):
                 continue
-            fitted = [
-                fit_additive(x[out], y[out], weight[out], family=solver, pairs=pairs, groups=groups)
-                for pairs in ((), rich.pairs)
-            ]
+            fitted = [fit_additive(x[out], y[out], weight[out], pairs=pairs, **kinds) for pairs in ((), rich.pairs)]
             losses = [
                 family.prepared(y[held], weight[held]).loss(y[held], model.predict_link(x[held])[:, 0])
                 for model in fitted
@@ -305,6 +330,7 @@ class KANSurvival(KANEstimator):
         return {
             "kind": "KANSurvival",
             "parameters": {"pairs": self.pairs, "ties": self.ties, "random_state": int(str(self.random_state))},
+            "knowledge": knowledge_fields(self),
             "input_scaling": self.input_scaling_.to_json(),
             "input_limits": self.input_limits_.tolist(),
             "pairs": [list(pair) for pair in self.pairs_],
@@ -319,6 +345,7 @@ class KANSurvival(KANEstimator):
         """Build a fitted estimator from what `fields` returned; raise ValueError if the fields don't fit it."""
         parameters = fields["parameters"]
         estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
+        read_knowledge(estimator, fields)
         inputs = model.config.width[0]
         scaling = AffineScaling.from_json(fields["input_scaling"])
         limits = np.array(fields["input_limits"], dtype=np.float64)

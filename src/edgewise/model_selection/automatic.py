@@ -176,7 +176,7 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
         if settings.is_fixed:
             return _fixed(samples, settings, clock)
         family = family_of(settings.loss, settings.outputs)
-        squared = isinstance(family, Gaussian)
+        squared = isinstance(family, Gaussian) and settings.constraints is None
         if squared and samples.x.shape[1] == 1 and settings.hidden is None:
             exact = _spline(samples, settings, clock)
             if exact is not None:
@@ -190,7 +190,8 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
     stopped = StopReason.CONVERGED
     try:
         report = search.run()
-        if isinstance(family, Gaussian) and settings.hidden is None and settings.effort != "low":
+        free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
+        if isinstance(family, Gaussian) and free:
             exact = _approximated(samples, search, report, settings)
             if exact is not None:
                 return exact

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.estimator.columns.constraints import KNOWLEDGE, checked_bounds
 from edgewise.estimator.columns.reading import BACKGROUND_ROWS, RowReader
 from edgewise.tables import AffineScaling, InputEncoder, TableEncoder
 from edgewise.tables.columns import CategoryInput, NumberInput
@@ -79,6 +80,47 @@ def _spread_rows(encoder: InputEncoder, scaling: AffineScaling) -> np.ndarray:
             values = values if one.value else np.full(len(rows), one.median)
         columns.append(rng.permutation(values))
     return np.stack(columns, axis=1)
+
+
+def knowledge_fields(estimator: object) -> dict[str, Any]:
+    """Return the parameters of an estimator that state knowledge as lists; a dict as a list of its items."""
+    fields: dict[str, Any] = {}
+    for name in KNOWLEDGE:
+        value = getattr(estimator, name, None)
+        if isinstance(value, Mapping):
+            fields[name] = [[_plain(key), _plain(what)] for key, what in value.items()]
+        elif value is not None:
+            fields[name] = [[_plain(v) for v in one] if name == "interactions" else _plain(one) for one in value]
+    return fields
+
+
+def read_knowledge(estimator: object, fields: Mapping[str, Any]) -> None:
+    """Set the parameters of an estimator that state knowledge; files of earlier versions have none."""
+    stored = fields.get("knowledge", {})
+    _check(isinstance(stored, Mapping) and set(stored) <= set(KNOWLEDGE), "unknown knowledge about columns")
+    for name, values in stored.items():
+        items = list(values)
+        if name in ("monotone", "shape"):
+            setattr(estimator, name, {_key(key): _known(what) for key, what in items})
+        elif name == "interactions":
+            setattr(estimator, name, [(_key(first), _key(second)) for first, second in items])
+        else:
+            setattr(estimator, name, [_key(key) for key in items] if name == "linear" else checked_bounds(items))
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _key(value: Any) -> Any:
+    _check(isinstance(value, str | int) and not isinstance(value, bool), f"{type(value).__name__} as a column")
+    return value
+
+
+def _known(value: Any) -> Any:
+    _check(value in (1, -1, "convex", "concave"), "an unknown constraint")
+    return value
 
 
 def _text(value: Any) -> str:

@@ -303,6 +303,8 @@ class _State:
         steps = design.policy.steps if family.quadratic else policy.reml_steps
         self.needed = _NeededColumns(design, x, before, steps)
         constants = np.atleast_1d(np.asarray(family.start(y, weight), float))
+        if design.constraints is not None:  # every step leads from here towards what obeys them
+            constants = design.constraints.bounded(constants)
         self.coefs = np.zeros((len(constants), len(design.groups)))
         self.coefs[:, 0] = constants
         self.eta = np.tile(constants, (len(y), 1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design, Pair
 from edgewise.model_selection.additive.families import Family, Gaussian
 from edgewise.model_selection.additive.model import AdditiveModel
@@ -199,6 +200,8 @@ class FitCache:
         Seed of the parts of means and of hidden nodes.
     inputs : sequence of int, optional
         Inputs that have a curve; all by default.
+    constraints : Constraints, optional
+        What every fit obeys; those of `design`, if that is given.
 
     Examples
     --------
@@ -217,10 +220,13 @@ class FitCache:
         design: Design | None = None,
         seed: int = 0,
         inputs: Sequence[int] | None = None,
+        constraints: Constraints | None = None,
     ) -> None:
         self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
         if design is None:
-            design = Design.from_rows(samples.x, samples.weight, groups=samples.groups, is_bare=inputs is not None)
+            design = Design.from_rows(
+                samples.x, samples.weight, None, samples.groups, constraints, is_bare=inputs is not None
+            )
             if inputs is not None:
                 design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total)
@@ -283,6 +289,8 @@ class FitCache:
             eta = (samples.weight @ samples.y / samples.total)[None]
         else:
             eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
+        if self.design.constraints is not None:
+            eta = self.design.constraints.bounded(eta)
         estimate = self._estimate(family, False)
         fits = []
         for fit, value in zip(estimate.fits, eta[0], strict=True):

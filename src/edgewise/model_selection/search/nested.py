@@ -127,7 +127,7 @@ class Search:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
             )
-        self.cache = FitCache(self.samples, policy=self.policy, seed=self.settings.seed, inputs=self.inputs)
+        self.cache = self._cache_of(self.samples)
         additive = Candidate(self.family)
         constant = replace(additive, additive=False)
         for candidate in (constant, additive):
@@ -144,14 +144,21 @@ class Search:
         if self.settings.effort != "low" and is_linear(self.family) and self._may_take_logarithms():
             self._try_logarithm(0.4)
         self._try_mean(0.6)
-        if hidden_free:
+        if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
             self._try_hidden(0.7)
+
+    def _cache_of(self, samples: Samples) -> FitCache:
+        settings = self.settings
+        return FitCache(
+            samples, policy=self.policy, seed=settings.seed, inputs=self.inputs, constraints=settings.constraints
+        )
 
     def _try_pairs(self, family: Family, share: float) -> Candidate:
         """Let pairs of inputs act together; return the better of the two candidates of the family."""
         assert self.cache is not None and self.best is not None
         simple, rich = Candidate(family), Candidate(family, pairs=True)
-        if self.samples.x.shape[1] < 2:
+        constraints = self.settings.constraints
+        if self.samples.x.shape[1] < 2 or (constraints is not None and not constraints.allows_pairs):
             return simple
         self.clock.report(rich.describe(), share)
         self._check_time(simple, 5)
@@ -405,6 +412,8 @@ class Search:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
         if self.samples.y.ndim != 2 or self.samples.y.shape[1] != 1:
             return False
+        if self.settings.constraints is not None and not self.settings.constraints.survive_transformations:
+            return False
         y = self.all_rows.y[:, 0] + self.all_rows.offset
         return float(y.min()) > 0 and float(y.max()) > self.policy.link_skew * float(y.mean()) and len(np.unique(y)) > 3
 
@@ -500,7 +509,7 @@ class Search:
                 )
                 order = np.random.default_rng(self.settings.seed).permutation(len(samples))[:affordable]
                 samples = samples.select(np.sort(order))
-            cache = FitCache(samples, policy=self.policy, seed=self.settings.seed, inputs=self.inputs)
+            cache = self._cache_of(samples)
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return cache.mean(self.best, [part for _, part in self._fold_caches])
         return cache.fit(self.best)

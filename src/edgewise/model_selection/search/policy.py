@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from edgewise.model_selection.additive.columns.constraints import Constraints
+
 EFFORTS = ("low", "normal", "high")
 
 
@@ -200,6 +202,8 @@ class SearchSettings:
         Seed of folds, models and initial weights.
     policy : SearchPolicy
         Thresholds of the search.
+    constraints : Constraints, optional
+        What every candidate obeys; hidden nodes and approximations without noise are then not tried.
 
     Examples
     --------
@@ -220,6 +224,7 @@ class SearchSettings:
     keep_interrupted: bool = False
     seed: int = 0
     policy: SearchPolicy = field(default_factory=SearchPolicy)
+    constraints: Constraints | None = None
 
     @property
     def is_fixed(self) -> bool:

@@ -1,0 +1,206 @@
+"""Knowledge of a user about columns, as constraints on the inputs of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.checks import is_integer
+from edgewise.errors import InputError
+from edgewise.model_selection.additive.columns.constraints import SHAPES, Constraints, Pair
+from edgewise.tables import InputEncoder
+from edgewise.tables.columns import CategoryInput
+from edgewise.tables.input_encoder import nearest_names
+
+KNOWLEDGE = ("monotone", "shape", "linear", "interactions", "bounds")  # parameters of the estimators
+INEQUALITIES = ("monotone", "shape", "bounds")  # those that say something about the values of one prediction
+SHOWN_LEVELS = 3  # of a category in a message; a choice
+
+Bounds = tuple[float | None, float | None]
+
+
+def given_knowledge(estimator: object) -> dict[str, Any]:
+    """Return the parameters of an estimator that state knowledge, by name; without those that state none."""
+    values = {name: getattr(estimator, name, None) for name in KNOWLEDGE}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def column_constraints(
+    encoder: InputEncoder, knowledge: Mapping[str, Any], bounds: Bounds | None = None
+) -> Constraints | None:
+    """Translate knowledge about the columns of a table into constraints on the inputs of the network.
+
+    A column with missing values may still differ where it is missing: constraints hold for its numbers. All inputs of
+    two columns may act together where the two columns may.
+
+    Parameters
+    ----------
+    encoder : InputEncoder
+        Rules from columns to inputs.
+    knowledge : mapping of str to object
+        What `given_knowledge` returns.
+    bounds : (float or None, float or None), optional
+        Bounds on the scale of the network's output.
+
+    Returns
+    -------
+    Constraints or None
+        None where nothing is known.
+
+    Raises
+    ------
+    InputError
+        If a column is unknown or holds no numbers, or a value is not as the estimator describes it.
+
+    Examples
+    --------
+    >>> from edgewise.tables import Table
+    >>> encoder = InputEncoder.fit(Table(("age", "dose"), {"age": np.arange(4.0), "dose": np.arange(4.0) ** 2}))
+    >>> column_constraints(encoder, {"monotone": {"dose": 1}, "interactions": ()})
+    Constraints(monotone={1: 1}, shape={}, linear=(), interactions=(), bounds=None)
+    """
+    if not knowledge:
+        return None
+    monotone, shape = (_mapped(encoder, name, knowledge.get(name, {})) for name in ("monotone", "shape"))
+    for column, sign in monotone.items():
+        if isinstance(sign, bool | np.bool_) or sign not in (1, -1):
+            raise InputError(f"monotone must map columns to 1 or -1, got {sign!r} for {encoder.names[column]!r}")
+    for column, kind in shape.items():
+        if kind not in tuple(SHAPES):
+            raise InputError(
+                f"shape must map columns to 'convex' or 'concave', got {kind!r} for {encoder.names[column]!r}"
+            )
+    linear = knowledge.get("linear", ())
+    if isinstance(linear, str) or not isinstance(linear, Iterable):
+        raise InputError(f"linear must be a list of columns, got {linear!r}")
+    straight = [_numeric_column(encoder, "linear", one) for one in linear]
+    alone = {*monotone, *shape, *straight}
+    interactions = None
+    if "interactions" in knowledge:
+        interactions = _interactions(encoder, knowledge["interactions"], alone)
+    values = {column: _value_input(encoder, column) for column in alone}
+    return Constraints(
+        monotone={values[c]: int(sign) for c, sign in monotone.items() if values[c] >= 0},
+        shape={values[c]: str(kind) for c, kind in shape.items() if values[c] >= 0},
+        linear=tuple(sorted({values[c] for c in straight if values[c] >= 0})),
+        interactions=interactions,
+        bounds=bounds,
+    )
+
+
+def checked_bounds(bounds: Any) -> Bounds:
+    """Return (low, high) as floats, None where there is no bound; raise InputError for anything else."""
+    is_pair = isinstance(bounds, Sequence | np.ndarray) and not isinstance(bounds, str) and len(bounds) == 2
+    ends = list(bounds) if is_pair else []
+    if not ends or not all(end is None or _is_number(end) for end in ends):
+        raise InputError(f"bounds must be (low, high), each a number or None, got {bounds!r}")
+    low, high = (None if end is None else float(end) for end in ends)
+    low, high = (None if end is None or np.isinf(end) else end for end in (low, high))
+    if low is not None and high is not None and not low < high:
+        raise InputError(f"bounds must be (low, high) with low < high, got {bounds!r}")
+    return low, high
+
+
+def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> str:
+    """Return a sentence that says what every candidate had to obey.
+
+    Examples
+    --------
+    >>> from edgewise.tables import Table
+    >>> encoder = InputEncoder.fit(Table(("age", "dose"), {"age": np.arange(4.0), "dose": np.arange(4.0) ** 2}))
+    >>> knowledge_sentence(encoder, {"monotone": {"age": 1}, "shape": {1: "concave"}})
+    'Every candidate never falls with age and is concave in dose.'
+    """
+    name = lambda key: key if isinstance(key, str) else encoder.names[key]  # noqa: E731
+    words = [
+        f"never {'falls' if sign > 0 else 'rises'} with {name(key)}"
+        for key, sign in knowledge.get("monotone", {}).items()
+    ]
+    words += [f"is {kind} in {name(key)}" for key, kind in knowledge.get("shape", {}).items()]
+    words += [f"is straight in {name(key)}" for key in knowledge.get("linear", ())]
+    if "interactions" in knowledge:
+        pairs = [f"{name(first)} x {name(second)}" for first, second in knowledge["interactions"]]
+        words.append(f"has no pairs of inputs but {', '.join(pairs)}" if pairs else "has no pairs of inputs")
+    if "bounds" in knowledge:
+        low, high = (None if end is None else f"{end:g}" for end in checked_bounds(knowledge["bounds"]))
+        words += [f"stays at or above {low}"] * (low is not None) + [f"stays at or below {high}"] * (high is not None)
+    if not words:
+        return ""
+    return f"Every candidate {', '.join(words[:-1])}{' and ' if len(words) > 1 else ''}{words[-1]}."
+
+
+def _is_number(value: object) -> bool:
+    """Return whether it is a number of Python or numpy, also an infinite one, that bounds from above or below."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and value == value
+
+
+def _column(encoder: InputEncoder, parameter: str, key: object) -> int:
+    """Return the number of a column given by name or number. Raises InputError."""
+    if isinstance(key, str):
+        if key not in encoder.names:
+            raise InputError(f"{parameter} must name columns of X, got {key!r}{nearest_names(key, encoder.names)}")
+        return encoder.names.index(key)
+    if not is_integer(key) or not 0 <= key < len(encoder.names):
+        raise InputError(
+            f"{parameter} must name columns of X, or number them from 0 to {len(encoder.names) - 1}, got {key!r}"
+        )
+    return int(key)
+
+
+def _mapped(encoder: InputEncoder, parameter: str, given: object) -> dict[int, Any]:
+    """Return a mapping from columns with numbers for their names. Raises InputError."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{parameter} must be a dict from columns to what is known of them, got {given!r}")
+    found: dict[int, Any] = {}
+    for key, value in given.items():
+        column = _numeric_column(encoder, parameter, key)
+        if column in found:
+            raise InputError(f"{parameter} must name each column once, got {encoder.names[column]!r} twice")
+        found[column] = value
+    return found
+
+
+def _numeric_column(encoder: InputEncoder, parameter: str, key: object) -> int:
+    """Return the number of a column that holds numbers and not levels. Raises InputError."""
+    column = _column(encoder, parameter, key)
+    name = encoder.names[column]
+    for one in encoder.inputs:
+        if one.name == name and isinstance(one, CategoryInput):
+            shown = ", ".join(one.level_names[:SHOWN_LEVELS]) + (", ..." if len(one.level_names) > SHOWN_LEVELS else "")
+            raise InputError(f"{parameter} must name columns of numbers or dates, got {name!r} with the levels {shown}")
+    return column
+
+
+def _value_input(encoder: InputEncoder, column: int) -> int:
+    """Return the input of the network that is the number of a column; -1 if the column was left out as constant."""
+    name = encoder.names[column]
+    for one, group in zip(encoder.inputs, encoder.groups, strict=True):
+        if one.name == name:
+            return -1 if isinstance(one, CategoryInput) or not one.value else group[0]
+    return -1
+
+
+def _interactions(encoder: InputEncoder, given: object, alone: set[int]) -> tuple[Pair, ...]:
+    """Return the pairs of inputs that may act together: those of the columns given. Raises InputError."""
+    wanted = "interactions must be a list of pairs of different columns"
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"{wanted}, got {given!r}")
+    groups = dict(zip(encoder.columns, encoder.groups, strict=True))
+    pairs: list[Pair] = []
+    for pair in given:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise InputError(f"{wanted}, got {pair!r}")
+        first, second = (_column(encoder, "interactions", key) for key in pair)
+        if first == second:
+            raise InputError(f"{wanted}, got {pair!r}")
+        for column in (first, second):
+            if column in alone:
+                raise InputError(
+                    f"interactions must not hold a column of monotone, shape or linear, which act on their own, "
+                    f"got {encoder.names[column]!r}"
+                )
+        members = [groups.get(encoder.names[column], ()) for column in (first, second)]
+        pairs += [(one, other) for one in members[0] for other in members[1]]
+    return tuple(pairs)
