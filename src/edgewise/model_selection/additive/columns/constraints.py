@@ -27,7 +27,7 @@ VIOLATION = 1e-11
 # Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
 # response. A choice: their cost is a thousandth of what the likelihood can see.
 AUXILIARY = 1e-3
-# Times that what rounding left violated is corrected. A choice: each leaves a thousandth or less; two are mostly enough.
+# Times that what rounding left violated is corrected. A choice: two or three leave nothing.
 CORRECTIONS = 6
 
 
