@@ -46,6 +46,7 @@ def test_shares_never_look_exact_when_they_are_not():
     assert percent_text(0.99996) != "100 %"
     assert (percent_text(0.0), percent_text(5.93)) == ("0 %", "590 %")
     assert r2_text(0.999999) == "0.9999990"
+    assert r2_text(-5e307) == "\N{MINUS SIGN}5·10³⁰⁷"
 
 
 def test_html_escapes_every_text_and_names_no_colour_of_a_page():

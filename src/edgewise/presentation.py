@@ -15,6 +15,7 @@ SEPARATED_FROM = 10_000
 # Outside these sizes a number is written with a power of ten (a choice: nobody counts so many zeros).
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e13, 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (a choice: counts and years are exact)
+LOWEST_R2 = -1e6  # that is written with decimals; a choice: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 # Colours are inherited and lines translucent, so that one table reads on light and on dark pages.
@@ -154,7 +155,7 @@ def r2_text(r2: float) -> str:
     >>> r2_text(0.8423), r2_text(0.9997249), r2_text(-0.2)
     ('0.842', '0.99972', '−0.200')
     """
-    if not math.isfinite(r2) or r2 >= 1:
+    if not math.isfinite(r2) or r2 >= 1 or r2 < LOWEST_R2:
         return number_text(r2)
     decimals = max(3, min(1 - math.floor(math.log10(1 - r2)), 12))
     return _plain(math.floor(r2 * 10**decimals) / 10**decimals if r2 > 0.999 else r2, decimals, strip=False)

@@ -72,6 +72,8 @@ def test_survival_functions_are_those_of_the_baseline_and_the_score(fitted):
 def test_the_summary_tests_the_inputs(fitted):
     p_values = [term.p_value for term in fitted[0].inference_.terms]
     assert max(p_values[:2]) < 1e-6 < min(p_values[2:])
+    summary = fitted[0].summary()
+    assert summary.tests is fitted[0].inference_ and str(summary.tests) in str(summary)
 
 
 def test_curves_end_with_the_data(fitted):

@@ -26,13 +26,15 @@ from edgewise.export import Units, to_c, to_onnx, to_program, to_python
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
 from edgewise.files import write_bytes
+from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
-from edgewise.model_selection.search.candidates import Samples
+from edgewise.model_selection.search.candidates import Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.jobs import count_of_jobs
 from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
 from edgewise.model_selection.search.records import SearchReport
+from edgewise.model_selection.search.term_tests import term_tests
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
@@ -75,6 +77,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     input_scaling_: AffineScaling
     input_limits_: np.ndarray
     n_iter_: int
+    inference_: AdditiveSummary | None
 
     def __init__(
         self,
@@ -246,7 +249,14 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self.n_iter_ = max(result.report.steps, 1)
+        self.inference_ = None if result.fitted is None else self._term_tests(result.fitted, samples)
         return result
+
+    def _term_tests(self, fitted: Fitted, samples: Samples) -> AdditiveSummary | None:
+        """Return the tests of the terms of an additive model, in units."""
+        scaling = getattr(self, "target_scaling_", None)
+        target = (0.0, 1.0) if scaling is None else (float(scaling.shift[0]), float(scaling.scale[0]))
+        return term_tests(fitted, samples, self.encoder_.feature_names, self.input_scaling_.scale, target)
 
     # From rows to outputs of the network
 

@@ -97,6 +97,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
     search_ : SearchReport
         The candidates that were tried and the reasons for the choice.
+    inference_ : AdditiveSummary or None
+        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs; None for other
+        models. `print` shows them as R's mgcv does.
     report_ : FitReport
         Report of the last fit of the network.
     n_iter_ : int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +17,17 @@ from edgewise.interpret.attribution.effects import Effect, mean_contributions, p
 from edgewise.presentation import html_table, number_text, percent_text, r2_text, text_table
 
 if TYPE_CHECKING:
+    from edgewise.model_selection.additive import AdditiveSummary
     from edgewise.plot.network.views import NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most (a choice)
+SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values (a choice)
 CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
+TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
 BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 
@@ -42,6 +45,8 @@ class ModelSummary:
         For each input its name, the mean size of its contribution, its share, and its shape in words.
     notes : tuple of str
         Sentences below the table.
+    tests : AdditiveSummary, optional
+        Tests of the terms of an additive model.
 
     Examples
     --------
@@ -58,19 +63,22 @@ class ModelSummary:
     facts: tuple[tuple[str, str], ...]
     terms: tuple[tuple[str, str, str, str], ...]
     notes: tuple[str, ...]
+    tests: AdditiveSummary | None = None
 
     _head = ("input", "moves a prediction by", "share", "effect")
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.facts)
         lines = [self.title, *(f"{name.ljust(width)}  {text}" for name, text in self.facts), ""]
-        return "\n".join([*lines, text_table(self._head, self.terms, text_columns=(0, 3)), *self.notes])
+        tests = [] if self.tests is None else ["", TESTS_TEXT, str(self.tests)]
+        return "\n".join([*lines, text_table(self._head, self.terms, text_columns=(0, 3)), *self.notes, *tests])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         facts = html_table(["", ""], self.facts, caption=self.title, text_columns=(0, 1))
-        return facts + html_table(self._head, self.terms, notes=self.notes, text_columns=(0, 3))
+        effects = html_table(self._head, self.terms, notes=self.notes, text_columns=(0, 3))
+        return facts + effects + ("" if self.tests is None else self.tests._repr_html_())
 
 
 class EstimatorDisplay(RowExplainer):
@@ -148,7 +156,10 @@ class EstimatorDisplay(RowExplainer):
         return _themed(effect_curves(self, X, max_inputs=max_inputs), theme)
 
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
-        """Summarise the model: shape, score, and what each input does to the prediction.
+        """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
+
+        Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
+        without pairs; see `summarise` in `edgewise.model_selection.additive`.
 
         Parameters
         ----------
@@ -168,10 +179,16 @@ class EstimatorDisplay(RowExplainer):
         >>> [(name, effect) for name, _, _, effect in model.summary().terms]
         [('x2', 'rises'), ('x1', 'rises')]
         """
-        return self._short_table(X)
+        short, tests = self._short_table(X), getattr(self, "inference_", None)
+        if tests is None or len(tests.terms) <= SUMMARY_TERMS:
+            return replace(short, tests=tests)
+        order = np.argsort([term.p_value for term in tests.terms], kind="stable")[:SUMMARY_TERMS]
+        note = f"{len(tests.terms) - SUMMARY_TERMS} more terms, with larger p-values, are not shown; see inference_."
+        shown = replace(tests, terms=tuple(tests.terms[number] for number in sorted(order.tolist())))
+        return replace(short, tests=shown, notes=(*short.notes, note))
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
-        """Return the summary that every estimator has; a subclass may have another `summary`."""
+        """Return the summary without tests, as a notebook shows it below a fit."""
         view = self.prediction_view(X)
         sizes = mean_contributions(view.function, view.X)
         total = float(sizes.sum()) or 1.0
@@ -358,9 +375,10 @@ class EstimatorDisplay(RowExplainer):
         width = list(me.model_.config.width)
         shape = "additive" if len(width) == 2 else f"network {width}"
         facts = [("shape", shape), ("parameters", f"{me.parameter_count_:,}")]
-        freedom = getattr(self, "edf_", None)
-        if freedom is not None:
-            facts.append(("effective degrees of freedom", number_text(float(np.sum(freedom)), 3)))
+        tests = getattr(self, "inference_", None)
+        if tests is not None:
+            freedom = sum(term.edf for term in tests.terms)
+            facts.append(("effective degrees of freedom", number_text(freedom, 3)))
         return [*facts, *self._held_out_score()]
 
     def _held_out_score(self) -> list[tuple[str, str]]:

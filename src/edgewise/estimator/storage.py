@@ -17,6 +17,7 @@ from edgewise.estimator.columns.stored import column_fields, knowledge_fields, r
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
+from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import family_of
 from edgewise.model_selection.fixed_shape import FixedShape
 from edgewise.model_selection.search.records import SearchReport, Trial
@@ -111,6 +112,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         "input_limits": estimator.input_limits_.tolist(),
         "report": estimator.report_.to_json(),
         "search": asdict(estimator.search_),
+        "inference": None if estimator.inference_ is None else estimator.inference_.fields(),
         **column_fields(estimator),
     }
     if isinstance(estimator, KANClassifier):
@@ -260,6 +262,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     _check_search(_of_kind(steps, int, "a number of steps") >= 0, "a negative number of steps")
     estimator.n_iter_ = max(steps, 1)
     estimator.search_ = _search(fields["search"])
+    tests = fields.get("inference")
+    estimator.inference_ = None if tests is None else AdditiveSummary.from_fields(tests)
     return estimator
 
 

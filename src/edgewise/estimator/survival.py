@@ -135,7 +135,6 @@ class KANSurvival(KANEstimator):
     pairs_: tuple[tuple[int, int], ...]
     unique_times_: np.ndarray
     baseline_hazard_: np.ndarray
-    inference_: AdditiveSummary
 
     def __init__(
         self,
@@ -312,21 +311,12 @@ class KANSurvival(KANEstimator):
         time, event = _time_and_event(y, len(risk)).T
         return concordance_index(event > 0, time, risk)
 
-    def summary(self) -> AdditiveSummary:  # type: ignore[override]  # tests of the terms are known here
-        """Return effective degrees of freedom and approximate p-values of all terms; `print` shows them as a table.
-
-        Returns
-        -------
-        AdditiveSummary
-        """
-        check_is_fitted(self)
-        return self.inference_
-
     # Files
 
     def fields(self) -> dict[str, Any]:
         """Return everything but the network as plain values, for model files."""
         check_is_fitted(self)
+        assert self.inference_ is not None
         return {
             "kind": "KANSurvival",
             "parameters": {"pairs": self.pairs, "ties": self.ties, "random_state": int(str(self.random_state))},

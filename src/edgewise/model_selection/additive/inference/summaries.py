@@ -24,6 +24,7 @@ from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.normal import NormalMatrix
 from edgewise.model_selection.additive.reweighting import null_deviance, working_normal
+from edgewise.presentation import html_table
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
 SMALLEST_P = 2e-16  # that is printed, as R does
@@ -133,6 +134,12 @@ class AdditiveSummary:
         lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
         lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        statistic = "chi-square (z of a line)" if self.scale_known else "F (t of a line)"
+        head = ("term", "degrees of freedom", statistic, "p")
+        rows = [(t.name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value)) for t in self.terms]
+        return html_table(head, rows, caption="Tests of the terms")
 
 
 def summarise(

@@ -1,0 +1,79 @@
+"""Tests of the terms of a chosen additive model, in the units of the target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
+from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes
+
+UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that restricted likelihood is only a device
+
+
+def term_tests(
+    fitted: Fitted,
+    samples: Samples,
+    names: Sequence[str],
+    units: np.ndarray,
+    target: tuple[float, float] = (0.0, 1.0),
+) -> AdditiveSummary | None:
+    """Test the terms of a fitted candidate.
+
+    For a mean of models the tests are those of one model of all rows that has the pairs of all of them; the constant
+    and the explained shares are those of the mean. Constraints are not taken into account: the tests ask for evidence
+    that the rows give without them.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The candidate.
+    samples : Samples
+        The rows that it was fitted to.
+    names : sequence of str
+        Names of the inputs.
+    units : ndarray of shape (n,)
+        Length of a unit of each input of `samples` in the units in which slopes are to be stated.
+    target : (float, float)
+        Shift and scale of the target: `samples.y` is (target - shift) / scale.
+
+    Returns
+    -------
+    AdditiveSummary or None
+        None for a constant, hidden nodes, several targets, a loss that is no likelihood, and a fit to other rows.
+
+    Examples
+    --------
+    >>> from edgewise.model_selection.additive.families import Gaussian
+    >>> from edgewise.model_selection.search.candidates import Candidate, FitCache
+    >>> from edgewise.model_selection.search.policy import SearchPolicy
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((200, 2))
+    >>> samples = Samples(x, x[:, :1] ** 2 + 0.1 * rng.standard_normal((200, 1)), np.ones(200))
+    >>> fitted = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian()))
+    >>> [term.p_value < 0.01 for term in term_tests(fitted, samples, ["a", "b"], np.ones(2)).terms[1:]]
+    [True, False]
+    """
+    family, model = fitted.family, fitted.model
+    if not fitted.candidate.additive or fitted.nodes is not None or family.name in UNTESTED:
+        return None
+    if model.design.rows != samples.total or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
+        return None
+    y = samples.response(family)
+    if not are_classes(family):
+        shift, scale = target
+        add, times = (math.log(scale), 1.0) if family.log_link else (shift, scale)
+        y = y * scale + (0.0 if family.log_link else shift)
+        fits = []
+        for fit in model.fits:
+            coef = times * fit.coef
+            coef[0] += add
+            squared = times**2
+            fits.append(
+                replace(fit, coef=coef, covariance=squared * fit.covariance, dispersion=squared * fit.dispersion)
+            )
+        model = replace(model, fits=tuple(fits))
+    return summarise(model, samples.x, y, samples.weight, names, units)

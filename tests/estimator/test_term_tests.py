@@ -1,0 +1,80 @@
+"""Estimators test the terms of additive models, in units; the witness is the additive core on raw rows."""
+
+import numpy as np
+import pytest
+
+import edgewise
+from edgewise import KANClassifier, KANRegressor
+from edgewise.estimator.display import SUMMARY_TERMS
+from edgewise.model_selection.additive import FamilySolver, fit_additive, summarise
+from edgewise.model_selection.additive.families import LogNormal
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.uniform(10, 50, 300), rng.uniform(-3, 3, 300), rng.random(300) < 0.5])
+    y = 200 + 40 * np.sin(X[:, 0] / 8) + 15 * X[:, 2] + 10 * rng.standard_normal(300)
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return KANRegressor(effort="low").fit(*rows)
+
+
+def same(one, other):
+    for first, second in zip(one.terms, other.terms, strict=True):
+        for name in ("edf", "reference", "statistic", "p_value"):
+            assert getattr(first, name) == pytest.approx(getattr(second, name), rel=1e-5, abs=1e-7), first.name
+        if first.estimate is not None:
+            assert (first.estimate, first.std) == pytest.approx((second.estimate, second.std), rel=1e-5)
+    assert (one.reml, one.scale) == pytest.approx((other.reml, other.scale), rel=1e-6)
+    assert (one.explained, one.r2_adjusted) == pytest.approx((other.explained, other.r2_adjusted), rel=1e-6)
+
+
+def test_tests_are_those_of_the_raw_rows(fitted, rows):
+    X, y = rows
+    same(fitted.inference_, summarise(fit_additive(X, y, pairs=()), X, y))
+    constant, *terms = fitted.inference_.terms
+    assert constant.estimate == pytest.approx(y.mean(), rel=1e-6)
+    assert [term.p_value < 0.001 for term in terms] == [True, False, True]
+
+
+def test_tests_of_logarithms_are_in_units_too(rows):
+    X, y = rows
+    y = np.exp(y / 50)
+    model = KANRegressor(effort="low", loss="log").fit(X, y)
+    same(model.inference_, summarise(fit_additive(X, y, family=FamilySolver(LogNormal()), pairs=()), X, y))
+
+
+def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
+    summary = fitted.summary()
+    assert str(fitted.inference_) in str(summary)
+    assert "Tests of the terms" in summary._repr_html_()
+    assert dict(summary.facts)["effective degrees of freedom"]
+    edgewise.save(fitted, tmp_path / "model.safetensors")
+    assert edgewise.load(tmp_path / "model.safetensors").inference_ == fitted.inference_
+
+
+def test_classes_have_tests_and_long_lists_are_cut():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (200, 14))
+    model = KANClassifier(effort="low").fit(X, np.digitize(X[:, 0] + 0.3 * rng.standard_normal(200), [-0.3, 0.3]))
+    tests, shown = model.inference_, model.summary()
+    assert {term.predictor for term in tests.terms} == {0, 1, 2}
+    assert max(term.p_value for term in tests.terms if term.name == "x1" and term.predictor != 1) < 1e-3
+    assert len(shown.tests.terms) == SUMMARY_TERMS < len(tests.terms) and "are not shown" in shown.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"hidden": (), "grid_size": 3, "regularization": 1e-3}, {"loss": "huber", "effort": "low"}]
+)
+def test_other_models_have_none(rows, parameters):
+    model = KANRegressor(**parameters).fit(rows[0][:60], rows[1][:60])
+    assert model.inference_ is None and model.summary().tests is None
+
+
+def test_several_targets_have_none(rows):
+    X, y = rows
+    assert KANRegressor(effort="low").fit(X[:60], np.column_stack([y, -y])[:60]).inference_ is None
