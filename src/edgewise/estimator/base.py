@@ -31,10 +31,10 @@ from edgewise.model_selection.automatic import AutoResult, auto_fit, network_err
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
 from edgewise.model_selection.search.candidates import Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.inference import term_tests
 from edgewise.model_selection.search.jobs import count_of_jobs
 from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
 from edgewise.model_selection.search.records import SearchReport
-from edgewise.model_selection.search.term_tests import term_tests
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
