@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -171,6 +172,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             jobs=count_of_jobs(self.n_jobs),
             keep_interrupted=self.on_interrupt == "keep",
             time_limit=None if self.time_limit is None else float(self.time_limit),
+            began=time.perf_counter(),
             seed=_seed(self.random_state),
         )
         known = next(iter(given_knowledge(self)), None)
@@ -391,7 +393,10 @@ def canonical_rows(
     used = weight > 0
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
     rows, weight = np.column_stack([x, y])[used] + 0.0, weight[used]
-    order = np.lexsort((weight, *rows.T[::-1]))  # by weight last, so that sums round alike in any order
+    order = np.argsort(rows[:, 0], kind="stable")
+    first = rows[order, 0]
+    if (first[1:] == first[:-1]).any():  # by weight last, so that sums round alike in any order
+        order = np.lexsort((weight, *rows.T[::-1]))
     rows, weight = rows[order], weight[order]
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]

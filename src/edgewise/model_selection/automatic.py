@@ -38,6 +38,8 @@ from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
@@ -55,6 +57,8 @@ FAMILIES: dict[str, type[Family]] = {
     "tweedie": Tweedie,
 }
 """Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
+
+FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited; a choice: 95 % intervals need 20
 
 STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
 
@@ -171,7 +175,7 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
     >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
     True
     """
-    clock = Clock(settings.time_limit, progress)
+    clock = Clock(settings.time_limit, progress, began=settings.began)
     with one_blas_thread():
         if settings.is_fixed:
             return _fixed(samples, settings, clock)
@@ -195,7 +199,8 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
             exact = _approximated(samples, search, report, settings)
             if exact is not None:
                 return exact
-        fitted, stopped = search.final(), report.stopped
+        fitted = search.final()
+        stopped = StopReason.TIME_LIMIT if search.is_out_of_time else report.stopped
     except KeyboardInterrupt:
         best = search.fallback if settings.keep_interrupted else None
         if best is None:
@@ -277,10 +282,17 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         rows, links, by_folds = known
         seen = samples.select(rows)
         y = np.log(seen.y + seen.offset) if fitted.family.log_link else seen.y
-        held_out = _data(seen, y - links)
         noise = torch.tensor([math.sqrt(fit.dispersion) for fit in fitted.estimate.fits], dtype=torch.float64)
         curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
         factor = parameter_factor(fitted, model)
+        held_out, clock, began = _data(seen, y - links), search.clock, search.clock.seconds
+        if clock.limit is not None and len(held_out) > FIRST_BARS:
+            part = evenly_spaced(held_out, FIRST_BARS)
+            bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
+            affordable = FIRST_BARS * clock.left / max(clock.seconds - began, ABOVE_ZERO)
+            if affordable < 2 * FIRST_BARS:
+                return bars, bars.message
+            held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         bars = additive_error_bars(model, factor, noise, held_out, folds=by_folds, curves=curves)
         return bars, bars.message
     except InputError as error:

@@ -183,3 +183,32 @@ def test_medians_and_means_that_were_asked_for():
     assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
     search, report = searched(SUM + 0.3 * NOISE, models=3)
     assert search.best.models == 3 and "was asked for" in " ".join(report.sentences)
+
+
+class FakeClock(Clock):
+    """A clock that each check, and each look at the time, moves on by a fixed step."""
+
+    def __init__(self, limit, step):
+        self.time, self.step, self.looks = 0.0, step, 0
+        super().__init__(limit, now=self.tick)
+
+    def tick(self):
+        self.looks += 1
+        self.time += self.step
+        return self.time
+
+
+@pytest.mark.parametrize("looks", [3, 10, 25, 60])
+def test_the_clock_ends_every_stage(looks):
+    """However slow the machine, the search and the final fit stop at their shares of the limit, with a model."""
+    rows = np.tile(X, (4, 1)) + 0.01 * np.random.default_rng(1).random((1200, X.shape[1]))
+    y = np.tile(SUM + PRODUCT + 0.5 * NOISE, (4, 1))
+    clock = FakeClock(1.0, 1 / looks)
+    policy = SearchPolicy(first_rows=100, search_rows=600)
+    search = Search(Samples(rows, y, np.ones(1200)), Gaussian(), SearchSettings(time_limit=1.0, policy=policy), clock)
+    report = search.run()
+    assert report.stopped == "time_limit" and clock.time <= clock.end + 6 / looks
+    fitted = search.final()
+    assert clock.time <= min(1, clock.end) + 6 / looks
+    assert np.isfinite(fitted.link(X)).all() and fitted.model.design.watch is None
+    assert search.fallback is not None

@@ -300,15 +300,17 @@ class RowReader(BaseEstimator):
         Each column holds its weighted quantiles, in an order of its own. What leaves the computer with the model are
         the distributions of the columns, not the rows.
         """
-        weight = np.ones(len(codes)) if weight is None else weight
         levels = np.concatenate([(np.arange(PATHS) + shift) / PATHS for shift in (0.25, 0.75)])
         rng = np.random.default_rng(0)
         columns = []
         for column in codes.T:
-            order = np.lexsort((weight, column))  # NaN last; by weight too, so that sums round alike in any order
-            below = np.cumsum(weight[order])
+            if weight is None:
+                ordered, below = np.sort(column), np.arange(1.0, len(column) + 1)
+            else:
+                order = np.lexsort((weight, column))  # NaN last; by weight too, so that sums round alike in any order
+                ordered, below = column[order], np.cumsum(weight[order])
             place = np.searchsorted(below, levels * below[-1])
-            values = column[order][np.minimum(place, len(order) - 1)]
+            values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))
         self.background_ = np.stack(columns, axis=1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,7 @@ def reml(
     tolerance: float = REML_TOLERANCE,
     steps: int = REML_STEPS,
     rivals: int = 0,
+    watch: Callable[[], None] | None = None,
 ) -> RemlFit:
     """Estimate the strengths of ridge penalties on groups of columns by restricted maximum likelihood.
 
@@ -112,6 +113,8 @@ def reml(
         Most Newton steps.
     rivals : int
         Number of groups from which these were chosen by the response, if more.
+    watch : callable, optional
+        Called before every Newton step; it may raise to end the work.
 
     Returns
     -------
@@ -141,6 +144,8 @@ def reml(
     converged = False
     iterations = 0
     while iterations < steps:
+        if watch is not None:
+            watch()
         slope, curvature = criterion.derivatives(point)
         live = np.isfinite(point.strength)
         gone = live & (criterion.sizes - point.trace < VANISHED) & (slope < 0)

@@ -235,7 +235,7 @@ class _NeededColumns:
 
     def __init__(self, design: Design, x: np.ndarray, before: Solution | None, steps: int) -> None:
         self.design, self.x = design, x
-        self.rivals, self.chunks = design.rivals, design.chunks
+        self.rivals, self.chunks, self.watch = design.rivals, design.chunks, design.watch
         self.constraints = None
         self.count = int(design.groups.max(initial=-1)) + 1
         self.policy = replace(design.policy, first_wiggly=len(design.groups), steps=steps)  # all that are here

@@ -114,6 +114,7 @@ def estimate(
             tolerance=policy.tolerance,
             steps=policy.steps,
             rivals=design.rivals,
+            watch=design.watch,
         )
         held = np.bincount(groups[~keep] + 1, minlength=count + 1)[1:]
         more = (fit.edf > most[:count] / 2) & (held > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -202,6 +202,8 @@ class FitCache:
         Inputs that have a curve; all by default.
     constraints : Constraints, optional
         What every fit obeys; those of `design`, if that is given.
+    watch : callable, optional
+        Called between pieces of a fit; it may raise to end it.
 
     Examples
     --------
@@ -221,6 +223,7 @@ class FitCache:
         seed: int = 0,
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> None:
         self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
         if design is None:
@@ -229,7 +232,7 @@ class FitCache:
             )
             if inputs is not None:
                 design = design.with_curves(inputs, samples.x, samples.weight)
-        self.design = replace(design, rows=samples.total)
+        self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
         self._solved: dict[tuple[Family, bool], Estimate] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
@@ -352,6 +355,7 @@ class FitCache:
         if self.inputs is not None:
             nodes_at = range(samples.x.shape[1], x.shape[1])
             design = design.with_curves([*self.inputs, *nodes_at], x, samples.weight)
+        design = replace(design, watch=self.design.watch)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
             design = design.with_pairs(pairs, x, samples.weight)
@@ -435,6 +439,7 @@ def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarr
 
 
 def _fitted(candidate: Candidate, estimate: Estimate, nodes: HiddenNodes | None) -> Fitted:
+    estimate = replace(estimate, design=replace(estimate.design, watch=None))  # the watch belongs to the search
     model = AdditiveModel(estimate.design, estimate.fits, estimate.family)
     if estimate.design.pairs:
         model = model.of_low_rank()

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from edgewise.outcomes import Progress, ProgressCallback
 
 
+class OutOfTime(Exception):
+    """Raised where the time that a stage may take is over, or does not suffice for the next one."""
+
+
 class Clock:
     """The seconds and the work of a search so far, its time limit, and its progress callback.
 
@@ -18,9 +22,15 @@ class Clock:
         Seconds that the search may take.
     progress : callable, optional
         Receives a `Progress`.
+    now : callable
+        Returns the time in seconds.
+    began : float, optional
+        When the time began to count; now by default.
 
     Attributes
     ----------
+    end : float
+        Seconds at which `check` ends the present stage; infinite if it may take what it takes.
     stage : str
         What is being done, for people.
     share : float
@@ -37,15 +47,23 @@ class Clock:
     (False, True)
     """
 
-    def __init__(self, limit: float | None = None, progress: ProgressCallback | None = None) -> None:
-        self.limit, self.progress = limit, progress
+    def __init__(
+        self,
+        limit: float | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        now: Callable[[], float] = time.perf_counter,
+        began: float | None = None,
+    ) -> None:
+        self.limit, self.progress, self.end = limit, progress, math.inf
         self.stage, self.share, self.work, self.best_loss = "search", 0.0, 0.0, math.nan
-        self._began = time.perf_counter()
+        self._now = now
+        self._began = now() if began is None else began
 
     @property
     def seconds(self) -> float:
         """Wall seconds since the start."""
-        return time.perf_counter() - self._began
+        return self._now() - self._began
 
     @property
     def left(self) -> float:
@@ -56,6 +74,15 @@ class Clock:
     def is_over(self) -> bool:
         """True if the limit is reached."""
         return self.left <= 0
+
+    def allow(self, share: float | None) -> None:
+        """Let the next stage take this share of the time that is left; None for as long as it takes."""
+        self.end = math.inf if share is None or self.limit is None else self.seconds + share * self.left
+
+    def check(self) -> None:
+        """Raise OutOfTime if the present stage has had its time; to be called between pieces of work."""
+        if self.seconds >= self.end:
+            raise OutOfTime
 
     def follow(self, *, is_whole: bool = False) -> Callable[[Progress], None]:
         """Return a callback of a fit that reports its loss, and its share if the fit is all the work there is."""

@@ -18,7 +18,7 @@ from edgewise.model_selection.search.candidates import (
     left_out,
     promising_inputs,
 )
-from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.clock import Clock, OutOfTime
 from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import residual_gain
 from edgewise.model_selection.search.jobs import run_jobs
@@ -30,11 +30,8 @@ from edgewise.settings import ABOVE_ZERO
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
 # Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
 KINKED = ("quantile",)
+FEW_INPUTS = 30  # of a first additive model; a choice: with more, a constant must do until the search has a model
 FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
-
-
-class _SearchEnd(Exception):
-    """Raised inside a search when the time limit leaves room for the final fit only."""
 
 
 class Search:
@@ -74,7 +71,7 @@ class Search:
         self.all_rows, self.samples = samples, samples
         self.search_rows = self.policy.search_rows
         if settings.time_limit is not None:
-            affordable = settings.time_limit * self.policy.rows_per_second / samples.x.shape[1]
+            affordable = self.clock.left * self.policy.rows_per_second / samples.x.shape[1]
             self.search_rows = min(self.search_rows, max(int(affordable), FEWEST_SEARCHED))
         if len(samples) > self.search_rows:
             order = np.random.default_rng(settings.seed).permutation(len(samples))
@@ -90,6 +87,8 @@ class Search:
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
+        self.is_out_of_time = False
+        self._first: Fitted | None = None
 
     def run(self) -> SearchReport:
         """Try the candidates in order of richness; `best` is then the chosen one."""
@@ -101,13 +100,30 @@ class Search:
                     "There is only one distinct sample, so nothing was held out and nothing searched."
                 )
             else:
+                self._fit_first()
+                self.clock.allow(self.policy.search_share)
                 self._run()
-        except _SearchEnd:
+        except OutOfTime:
             stopped = StopReason.TIME_LIMIT
             self.sentences.append(
                 f"The search stopped because of the time limit of {self.clock.limit:g} s, before: {self.clock.stage}."
             )
         return self.report(stopped)
+
+    def _fit_first(self) -> None:
+        """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
+        if self.settings.time_limit is None and not self.settings.keep_interrupted:
+            return
+        count, most = len(self.samples), self.policy.first_rows
+        rows = self.samples
+        if count > most:
+            rows = rows.select(np.linspace(0, count - 1, most).astype(int))
+        rules, seed = self.settings.constraints, self.settings.seed
+        cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
+        self._first = cache.fit(Candidate(self.family, additive=False))
+        if rows.x.shape[1] <= FEW_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
+            cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules)
+            self._first = cache.fit(Candidate(self.family))
 
     def report(self, stopped: StopReason) -> SearchReport:
         """Return the record of the search so far."""
@@ -127,11 +143,15 @@ class Search:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
             )
+        self.clock.check()
+        began = self.clock.seconds
         self.cache = self._cache_of(self.samples)
+        knots = self.clock.seconds - began
         additive = Candidate(self.family)
         constant = replace(additive, additive=False)
         for candidate in (constant, additive):
             self._leave_one_out(candidate, 0.1)
+        self.fit_seconds[additive] = knots + self.fit_seconds[constant]  # which is that of the additive model
         if self.family.name in KINKED:
             self._cross_validate((constant, additive), 0.15)
         gain, error = self._gain(constant, additive)
@@ -149,8 +169,14 @@ class Search:
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
+        watch = None if self.clock.limit is None else self.clock.check
         return FitCache(
-            samples, policy=self.policy, seed=settings.seed, inputs=self.inputs, constraints=settings.constraints
+            samples,
+            policy=self.policy,
+            seed=settings.seed,
+            inputs=self.inputs,
+            constraints=settings.constraints,
+            watch=watch,
         )
 
     def _try_pairs(self, family: Family, share: float) -> Candidate:
@@ -161,7 +187,7 @@ class Search:
         if self.samples.x.shape[1] < 2 or (constraints is not None and not constraints.allows_pairs):
             return simple
         self.clock.report(rich.describe(), share)
-        self._check_time(simple, 5)
+        self._check_time(simple, 2)
         began = self.clock.seconds
         fitted = self.cache.fit(rich)
         self.fit_seconds[rich] = self.clock.seconds - began
@@ -445,13 +471,12 @@ class Search:
         return ratio < 1 - self.policy.smooth_errors * (2 / len(x)) ** 0.5
 
     def _check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
-        """End the search if so many further fits and the final fit of a candidate do not fit into the time limit."""
+        """End the search if so many further fits of a candidate do not fit into the time that it may take."""
         if self.clock.limit is None:
             return
         seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(replace(candidate, models=1, nodes=0), 0.0))
-        final = seconds * len(self.all_rows) / len(self.samples) * (len(self.all_rows) > len(self.samples))
-        if self.clock.left <= final + times * seconds * (fitted is None):
-            raise _SearchEnd
+        if self.clock.seconds + times * seconds * (fitted is None) >= self.clock.end:
+            raise OutOfTime
 
     # The end
 
@@ -459,7 +484,7 @@ class Search:
     def fallback(self) -> Fitted | None:
         """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
         if self.cache is None or not self.without_row:
-            return None
+            return self._first
         best = next(iter(self.without_row)) if self.best is None else replace(self.best, models=1, nodes=0)
         return self.cache.fit(best)
 
@@ -490,7 +515,26 @@ class Search:
         return rows[seen], links[seen], known in self.by_folds
 
     def final(self) -> Fitted:
-        """Fit the chosen candidate to all rows, or to as many as the time limit allows."""
+        """Fit the chosen candidate to all rows, or to as many as the time limit allows.
+
+        If the time is over before the end of that fit, the best model of the search is returned, and `is_out_of_time`
+        is set.
+        """
+        self.clock.allow(self.policy.final_share)
+        try:
+            if self.best is not None:
+                return self._fit_best()
+        except OutOfTime:
+            pass
+        best = self.fallback
+        assert best is not None  # the clock was not checked before there was a model
+        self.best, self.is_out_of_time = best.candidate, True
+        rows = best.estimate.residual.shape[0]
+        self.sentences.append(f"The time limit left no room for a final fit; the model saw {rows:,} rows.")
+        return best
+
+    def _fit_best(self) -> Fitted:
+        """Fit the chosen candidate to as many rows as the time limit allows."""
         assert self.best is not None
         self.clock.report(f"final fit: {self.best.describe()}", 0.95)
         same_rows = self.samples is self.all_rows
@@ -501,8 +545,8 @@ class Search:
             seconds = self.fit_seconds.get(replace(self.best, models=1, nodes=0), 0.0)
             affordable = len(samples)
             if self.clock.limit is not None and seconds > 0:
-                # Half of the time is left for what comes after the fit, and for a busy machine.
-                affordable = int(len(self.samples) * max(self.clock.left / seconds / 2, 1))
+                left = self.clock.end - self.clock.seconds
+                affordable = int(len(self.samples) * max(left / seconds / self.policy.busy, 1))
             if affordable < len(samples):
                 self.sentences.append(
                     f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."

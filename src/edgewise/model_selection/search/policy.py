@@ -30,6 +30,15 @@ class SearchPolicy:
     rows_per_second : float
         Rows times inputs that the search handles in a second, for the rows that a time limit allows it. A choice far
         below what was measured (200,000), since a search makes several fits and machines are busy.
+    search_share, final_share : float
+        Shares of the time that is left which the search may take, and then the final fit. Choices: the final fit sees
+        more rows than the search and takes about as long; what then is left is for error bars and reports.
+    busy : float
+        The final fit takes so many rows that it should take its share of the time divided by this number. A choice: on
+        a busy machine the same work takes half as long again.
+    first_rows : int
+        Rows of the first model, which is there if the time limit or Ctrl-C ends a search early. A choice: an additive
+        model of them takes some hundredths of a second.
     margin : float
         Hidden nodes must lower the held-out loss by so many standard errors of the difference (the one-standard-error
         rule of Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -116,6 +125,10 @@ class SearchPolicy:
     single_rows: int = 10_000
     search_rows: int = 20_000
     rows_per_second: float = 20_000.0
+    search_share: float = 0.5
+    final_share: float = 0.7
+    busy: float = 1.5
+    first_rows: int = 500
     margin: float = 1.0
     nested_margin: float = 0.0
     settled_noise: float = 0.5
@@ -196,6 +209,8 @@ class SearchSettings:
         Threads for folds and models.
     time_limit : float, optional
         Seconds.
+    began : float, optional
+        When they began to count, by `time.perf_counter`; when the search begins by default.
     keep_interrupted : bool
         Whether Ctrl-C returns the best model so far instead of raising KeyboardInterrupt.
     seed : int
@@ -221,6 +236,7 @@ class SearchSettings:
     models: int | None = None
     jobs: int = 1
     time_limit: float | None = None
+    began: float | None = None
     keep_interrupted: bool = False
     seed: int = 0
     policy: SearchPolicy = field(default_factory=SearchPolicy)

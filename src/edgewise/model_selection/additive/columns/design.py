@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -60,6 +60,8 @@ class Design:
         What the model must obey.
     levels : tuple of tuple of int
         Inputs that are the indicators of one category each.
+    watch : callable, optional
+        Called before every run of rows and every step of REML; it may raise to end the work.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Design:
     fine: bool = True
     constraints: Constraints | None = None
     levels: tuple[tuple[int, ...], ...] = ()
+    watch: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_rows(
@@ -195,6 +198,8 @@ class Design:
     def chunks(self, rows: int) -> Iterator[slice]:
         """Yield the runs of rows that are worked on at a time."""
         for start in range(0, rows, self.policy.rows_per_chunk):
+            if self.watch is not None:
+                self.watch()
             yield slice(start, min(start + self.policy.rows_per_chunk, rows))
 
     def columns(self, x: Array) -> Array:
