@@ -30,7 +30,7 @@ from edgewise.settings import ABOVE_ZERO
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
 # Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
 KINKED = ("quantile",)
-FEW_INPUTS = 30  # of a first additive model; a choice: with more, a constant must do until the search has a model
+FIRST_INPUTS = 30  # of a first additive model; a choice: with more, a constant must do until the search has a model
 FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine nothing
 
 
@@ -121,7 +121,7 @@ class Search:
         rules, seed = self.settings.constraints, self.settings.seed
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
-        if rows.x.shape[1] <= FEW_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
+        if rows.x.shape[1] <= FIRST_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
             cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules)
             self._first = cache.fit(Candidate(self.family))
 
