@@ -69,7 +69,7 @@ def test_predictions_rise_bend_and_stay_as_they_must(fitted):
     assert abs(np.diff(straight, 2)).max() < ROUNDING
     far = frame.assign(area=np.where(frame["area"] > 70, 1e6, -1e6), distance=np.where(frame["area"] > 70, 0, 1e6))
     assert model.predict(far).min() > 150 - ROUNDING and model.predict(far).max() < 210 + ROUNDING
-    assert "never falls with area" in model.search_.sentences[0]
+    assert "never falls with area; never rises with distance; concave in area" in model.search_.sentences[0]
 
 
 def test_without_knowledge_the_same_rows_break_it():

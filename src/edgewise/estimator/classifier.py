@@ -83,7 +83,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     interactions : sequence of pairs of columns, optional
         The only pairs that may act together, where held-out rows ask for it; () for none.
     bounds : (low, high), optional
-        Smallest and largest probability of the second of two classes; None for an end that is free.
+        Smallest and largest probability of the second of two classes, for all combinations of values, met or not; None
+        for an end that is free.
 
     Attributes
     ----------

@@ -91,7 +91,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     interactions : sequence of pairs of columns, optional
         The only pairs that may act together, where held-out rows ask for it; () for none.
     bounds : (low, high), optional
-        Smallest and largest prediction anywhere; None for an end that is free.
+        Smallest and largest prediction, None for an end that is free. They hold for all combinations of values, met or
+        not, and for targets that change a lot this costs accuracy.
 
     Attributes
     ----------

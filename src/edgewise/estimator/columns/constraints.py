@@ -111,24 +111,22 @@ def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> s
     >>> from edgewise.tables import Table
     >>> encoder = InputEncoder.fit(Table(("age", "dose"), {"age": np.arange(4.0), "dose": np.arange(4.0) ** 2}))
     >>> knowledge_sentence(encoder, {"monotone": {"age": 1}, "shape": {1: "concave"}})
-    'Every candidate never falls with age and is concave in dose.'
+    'Every candidate obeys what is known: never falls with age; concave in dose.'
     """
     name = lambda key: key if isinstance(key, str) else encoder.names[key]  # noqa: E731
     words = [
         f"never {'falls' if sign > 0 else 'rises'} with {name(key)}"
         for key, sign in knowledge.get("monotone", {}).items()
     ]
-    words += [f"is {kind} in {name(key)}" for key, kind in knowledge.get("shape", {}).items()]
-    words += [f"is straight in {name(key)}" for key in knowledge.get("linear", ())]
+    words += [f"{kind} in {name(key)}" for key, kind in knowledge.get("shape", {}).items()]
+    words += [f"straight in {name(key)}" for key in knowledge.get("linear", ())]
     if "interactions" in knowledge:
         pairs = [f"{name(first)} x {name(second)}" for first, second in knowledge["interactions"]]
-        words.append(f"has no pairs of inputs but {', '.join(pairs)}" if pairs else "has no pairs of inputs")
+        words.append(f"no pairs but {' and '.join(pairs)}" if pairs else "no pairs of inputs")
     if "bounds" in knowledge:
         low, high = (None if end is None else f"{end:g}" for end in checked_bounds(knowledge["bounds"]))
-        words += [f"stays at or above {low}"] * (low is not None) + [f"stays at or below {high}"] * (high is not None)
-    if not words:
-        return ""
-    return f"Every candidate {', '.join(words[:-1])}{' and ' if len(words) > 1 else ''}{words[-1]}."
+        words += [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
+    return f"Every candidate obeys what is known: {'; '.join(words)}." if words else ""
 
 
 def _is_number(value: object) -> bool:

@@ -331,6 +331,9 @@ def _link(family: Family) -> str:
 def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
     """Name of a category: what the names of its levels begin with, or the first and the last of them."""
     own = [names[j] for j in inputs]
+    column, word, _ = own[0].partition(" is ")  # as the encoder of tables names levels
+    if word and all(name.startswith(column + word) for name in own):
+        return column
     low, high = min(own), max(own)
     same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
