@@ -28,7 +28,7 @@ from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
 from edgewise.files import write_bytes
 from edgewise.model_selection.additive import AdditiveSummary
-from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, problem_of
+from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
 from edgewise.model_selection.search.candidates import Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
@@ -77,6 +77,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     search_: SearchReport
     input_scaling_: AffineScaling
     input_limits_: np.ndarray
+    _output_limits: np.ndarray | None = None
     n_iter_: int
     inference_: AdditiveSummary | None
 
@@ -241,7 +242,12 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             bars, message = None, ""
             if settings.loss != "classes":
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
-            result = AutoResult(trained.model, trained.report, self.search_, error_bars=bars, message=message)
+            ends = None
+            if settings.loss != "classes":
+                ends = output_limits(trained.model, samples.x, clip, settings.policy.beyond)
+            result = AutoResult(
+                trained.model, trained.report, self.search_, error_bars=bars, message=message, output_limits=ends
+            )
         else:
             result = auto_fit(samples, settings, report)
             sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
@@ -250,6 +256,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 result = replace(result, search=search)
         self.model_, self.report_, self.search_ = result.model, result.report, result.search
         self.input_limits_ = clip if result.limits is None else result.limits
+        self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
         self.inference_ = None if result.fitted is None else self._term_tests(result.fitted, samples)
         return result
@@ -292,7 +299,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
-        return predict_in_batches(self.model_, self._to_network(X)).numpy()
+        outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
+        return outputs if self._output_limits is None else np.clip(outputs, *self._output_limits.T)
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
@@ -348,6 +356,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             None if target is None else target.scale,
             probabilities=classes,
             exponent=getattr(self, "_exponent", None),
+            out_limits=self._output_limits,
         )
         labels: dict[str, Any] = {}
         if ending in (".py", ".c"):

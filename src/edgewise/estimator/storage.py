@@ -134,6 +134,8 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         fields["loss"] = estimator.loss
         fields["link"] = estimator.link_
         fields["exponent"] = estimator._exponent
+        ends = estimator._output_limits
+        fields["output_limits"] = None if ends is None else ends.tolist()
         if hasattr(estimator, "equations_"):
             fields["equations"] = front_fields(estimator.equations_)
     return fields
@@ -242,6 +244,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.loss = _of_kind(fields.get("loss", "squared"), str, "a loss")
         family_of(estimator.loss)
         estimator.link_ = _of_kind(fields.get("link", "identity"), str, "a link")
+        estimator._output_limits = _output_limits(fields.get("output_limits"), outputs)
         exponent = fields.get("exponent")
         _check_search((estimator.link_ == "log") == (exponent is not None), "a link without its range")
         estimator._exponent = None
@@ -330,6 +333,16 @@ def _limits(stored: Any, inputs: int) -> np.ndarray:
         return np.tile([-FORMER_CLIP, FORMER_CLIP], (inputs, 1))
     limits = np.array(_of_kind(stored, list, "the limits of the inputs"), dtype=np.float64)
     _check_search(limits.shape == (inputs, 2), "limits of another number of inputs")
+    _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
+    return limits
+
+
+def _output_limits(stored: Any, outputs: int) -> np.ndarray | None:
+    """Intervals to which outputs are clipped, (outputs, 2); None in files of earlier versions."""
+    if stored is None:
+        return None
+    limits = np.array(_of_kind(stored, list, "the limits of the outputs"), dtype=np.float64)
+    _check_search(limits.shape == (outputs, 2), "limits of another number of outputs")
     _check_search(bool(np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()), "limits out of order")
     return limits
 

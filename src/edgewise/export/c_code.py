@@ -171,6 +171,13 @@ def c_source(
         body.append(f"    double layer_{number + 1}[{count}] = {{0.0}};\n")
         body += [_statements(step, number, parts) for step in steps]
     last = f"layer_{len(layers)}[o]"
+    if units is not None and units.out_limits is not None:
+        parts += [_array("out_low", units.out_limits[:, 0]), _array("out_high", units.out_limits[:, 1])]
+        body.append(
+            f"    for (int o = 0; o < {width[-1]}; o++) {{\n"
+            f"        {last} = {last} < out_low[o] ? out_low[o] : {last};\n"
+            f"        {last} = {last} > out_high[o] ? out_high[o] : {last};\n    }}\n"
+        )
     if units is not None and units.out_shift is not None and units.out_scale is not None:
         parts += [_array("out_shift", units.out_shift), _array("out_scale", units.out_scale)]
         last = f"out_shift[o] + out_scale[o] * {last}"

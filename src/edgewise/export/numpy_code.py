@@ -138,6 +138,9 @@ def python_source(
     for number, steps in enumerate(layers):
         parts = [_term(step, number, functions, numbers) for step in steps]
         body.append("x = " + " + ".join(parts))
+    if units is not None and units.out_limits is not None:
+        numbers += [_array("OUT_LOW", units.out_limits[:, 0]), _array("OUT_HIGH", units.out_limits[:, 1])]
+        body.append("x = np.clip(x, OUT_LOW, OUT_HIGH)")
     if units is not None and units.out_shift is not None and units.out_scale is not None:
         numbers += [_array("OUT_SHIFT", units.out_shift), _array("OUT_SCALE", units.out_scale)]
         body.append("x = OUT_SHIFT + OUT_SCALE * x")

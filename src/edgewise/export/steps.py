@@ -34,6 +34,8 @@ class Units:
         Whether the result is the softmax of the output.
     exponent : (float, float), optional
         The result is the exponential of what it would be otherwise, clipped to this interval before.
+    out_limits : ndarray, (out, 2), optional
+        Interval to which each of the network's outputs is clipped before it is scaled.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Units:
     out_scale: np.ndarray | None = None
     probabilities: bool = False
     exponent: tuple[float, float] | None = None
+    out_limits: np.ndarray | None = None
 
     @property
     def limits(self) -> np.ndarray | None:
@@ -67,14 +70,19 @@ class InUnits(nn.Module):
     out_scale: Tensor | None
     low: Tensor | None
     high: Tensor | None
+    out_low: Tensor | None
+    out_high: Tensor | None
 
     def __init__(self, model: nn.Module, units: Units) -> None:
         super().__init__()
         self.model, self.probabilities, self.exponent = model, units.probabilities, units.exponent
         weight = next(model.parameters())
         limits = units.limits
-        ends = {"low": None if limits is None else limits[:, 0], "high": None if limits is None else limits[:, 1]}
-        for name in ("shift", "scale", "out_shift", "out_scale", "low", "high"):
+        ends = {}
+        for prefix, pairs in (("", limits), ("out_", units.out_limits)):
+            ends[f"{prefix}low"] = None if pairs is None else pairs[:, 0]
+            ends[f"{prefix}high"] = None if pairs is None else pairs[:, 1]
+        for name in ("shift", "scale", "out_shift", "out_scale", *ends):
             values = ends[name] if name in ends else getattr(units, name)
             values = None if values is None else torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
@@ -85,6 +93,8 @@ class InUnits(nn.Module):
         if self.low is not None and self.high is not None:
             x = torch.minimum(torch.maximum(x, self.low), self.high)
         y = self.model(x)
+        if self.out_low is not None and self.out_high is not None:
+            y = torch.minimum(torch.maximum(y, self.out_low), self.out_high)
         if self.out_shift is not None and self.out_scale is not None:
             y = self.out_shift + self.out_scale * y
         if self.exponent is not None:
@@ -174,6 +184,8 @@ def check_units(units: Units | None, inputs: int, outputs: int) -> None:
     shapes = [None if values is None else np.shape(values) for values in (units.out_shift, units.out_scale)]
     if shapes not in ([None, None], [(outputs,), (outputs,)]):
         raise InputError(f"units must have out_shift and out_scale of {outputs} numbers, got shapes {shapes}")
+    if units.out_limits is not None and np.shape(units.out_limits) != (outputs, 2):
+        raise InputError(f"units must have out_limits of shape ({outputs}, 2), got {np.shape(units.out_limits)}")
     if units.limits is not None and units.limits.shape != (inputs, 2):
         raise InputError(f"units must have a limit, or one interval for each of {inputs} inputs, got {units.limit!r}")
 

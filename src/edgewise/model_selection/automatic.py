@@ -37,6 +37,7 @@ from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
@@ -87,6 +88,9 @@ class AutoResult:
         A sentence on the calibration of the error bars, or the reason why there are none.
     fitted : Fitted, optional
         The additive model, if the network is one.
+    output_limits : ndarray of shape (m, 2), optional
+        Interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials,
+        which have `range`.
 
     Examples
     --------
@@ -106,6 +110,7 @@ class AutoResult:
     error_bars: ErrorBars | None = None
     message: str = ""
     fitted: Fitted | None = None
+    output_limits: np.ndarray | None = None
 
 
 def family_of(loss: str, classes: int = 2) -> Family:
@@ -175,7 +180,47 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
     >>> bool(abs(result.model(torch.from_numpy(x)).detach().numpy() - np.sin(2 * x)).max() < 1e-9)
     True
     """
-    clock = Clock(settings.time_limit, progress, began=settings.began)
+    result = _chosen(samples, settings, Clock(settings.time_limit, progress, began=settings.began))
+    if settings.loss == "classes" or result.log_link:
+        return result
+    policy, has_noise = settings.policy, result.fitted is not None or settings.is_fixed
+    share = policy.beyond if has_noise else policy.noise_free_beyond
+    return replace(result, output_limits=output_limits(result.model, samples.x, result.limits, share))
+
+
+def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: float) -> np.ndarray:
+    """Return the range of each output at some rows, widened on either side by a share of it, (m, 2).
+
+    Curves continue beyond the rows as straight lines; their sum would go on where every input is beyond them, and
+    nothing in the data warrants that.
+
+    Parameters
+    ----------
+    model : KAN
+    x : ndarray of shape (N, n)
+        The rows.
+    limits : ndarray of shape (n, 2), optional
+        Interval to which each input is clipped.
+    beyond : float
+        The share.
+
+    Examples
+    --------
+    >>> line = KAN([1, 1], base="identity", dtype=torch.float64)
+    >>> with torch.no_grad():
+    ...     _ = line.layers[0].coef.zero_(), line.layers[0].base.fill_(2.0)
+    >>> output_limits(line, np.array([[0.0], [1.0]]), None, 0.5)
+    array([[-1.,  3.]])
+    """
+    rows = x if limits is None else np.clip(x, *limits.T)
+    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(rows))).numpy()
+    low, high = outputs.min(0), outputs.max(0)
+    reach = beyond * (high - low)
+    return np.stack([low - reach, high + reach], 1)
+
+
+def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult:
+    """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
             return _fixed(samples, settings, clock)

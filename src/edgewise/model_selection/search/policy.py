@@ -39,6 +39,13 @@ class SearchPolicy:
     first_rows : int
         Rows of the first model, which is there if the time limit or Ctrl-C ends a search early. A choice: an additive
         model of them takes some hundredths of a second.
+    beyond : float
+        Predictions stay within the range of the fitted values at the rows, widened on either side by this share of it.
+        A choice: one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if
+        it is uniform or normal (`AdditivePolicy.reach`); half leaves room for several such inputs and for corners
+        between the rows, and none for a sum over all inputs at once, which no row speaks for.
+    noise_free_beyond : float
+        The same for samples without noise, whose inputs are followed a whole range beyond the samples.
     margin : float
         Hidden nodes must lower the held-out loss by so many standard errors of the difference (the one-standard-error
         rule of Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -129,6 +136,8 @@ class SearchPolicy:
     final_share: float = 0.7
     busy: float = 1.5
     first_rows: int = 500
+    beyond: float = 0.5
+    noise_free_beyond: float = 1.0
     margin: float = 1.0
     nested_margin: float = 0.0
     settled_noise: float = 0.5

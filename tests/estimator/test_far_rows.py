@@ -1,0 +1,57 @@
+"""Rows far beyond the training rows: predictions stay within the widened range of the data, in every form."""
+
+import runpy
+
+import numpy as np
+import pytest
+
+from edgewise import KANRegressor
+from edgewise.model_selection.search import SearchPolicy
+
+pytestmark = pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows beyond the training rows
+
+
+def friedman(x):
+    return 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 6))
+    return x, KANRegressor(effort="low", random_state=0).fit(x, friedman(x) + rng.standard_normal(300))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_prediction_leaves_the_widened_range(fitted, seed, tmp_path):
+    x, model = fitted
+    inside, beyond = model.predict(x), SearchPolicy().beyond
+    reach = beyond * np.ptp(inside)
+    rng = np.random.default_rng(seed)
+    far = rng.standard_normal((400, 6)) * 10.0 ** rng.integers(0, 9, (400, 1))
+    predictions = model.predict(far)
+    assert predictions.min() >= inside.min() - reach - 1e-9 and predictions.max() <= inside.max() + reach + 1e-9
+    low, high = model.predict_interval(far)
+    assert ((low < predictions) & (predictions < high)).all()
+    model.export(tmp_path / "m.py")
+    np.testing.assert_allclose(runpy.run_path(str(tmp_path / "m.py"))["predict"](far)[:, 0], predictions, atol=1e-9)
+
+
+def test_predictions_inside_the_data_are_those_of_the_network(fitted):
+    _, model = fitted
+    x = np.random.default_rng(9).random((2000, 6))
+    clipped = model.predict(x)
+    limits, model._output_limits = model._output_limits, None
+    try:
+        np.testing.assert_array_equal(model.predict(x), clipped)
+    finally:
+        model._output_limits = limits
+
+
+def test_a_line_goes_on_beyond_the_data():
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    model = KANRegressor(effort="low", random_state=0).fit(
+        x, 3 * x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=200)
+    )
+    end = x.max() + 0.3
+    assert abs(model.predict([[end]])[0] - 3 * end) < 0.2
