@@ -115,7 +115,7 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
     Examples
     --------
     >>> from edgewise.formulas import as_text
-    >>> features = candidate_features(np.array([[1.0, 3.0], [2.0, 5.0]]), [0, 1])
+    >>> features = candidate_features(np.array([[1.0, 3.0], [2.0, 5.0], [4.0, 6.0]]), [0, 1])
     >>> [as_text(feature.expression, "ab") for feature in features]
     ['a', 'b', 'a - b', 'a + b', 'a*b', 'a/b', 'a**2 + b**2']
     """

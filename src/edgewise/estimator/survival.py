@@ -118,6 +118,7 @@ class KANSurvival(KANEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from edgewise import KANSurvival
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(-1, 1, (200, 2))

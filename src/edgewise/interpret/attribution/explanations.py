@@ -265,7 +265,7 @@ def explain_local(
     >>> from edgewise import explain_local
     >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> explain_local(lambda X: X[:, 0] + 10 * X[:, 1], X, names=["a", "b"], outputs=["y"]).sentence(0)
-    'y 21: 32 on average, -10 for b = 2, -1 for a = 1.'
+    'y 21: 32 on average, −10 for b = 2, −1 for a = 1.'
     """
     check_table(X, "X")
     background = X if background is None else background

@@ -76,4 +76,6 @@ def term_tests(
                 replace(fit, coef=coef, covariance=squared * fit.covariance, dispersion=squared * fit.dispersion)
             )
         model = replace(model, fits=tuple(fits))
+    if not all(0 < fit.dispersion < math.inf for fit in model.fits):
+        return None  # a constant target, or a unit so small that its square is zero
     return summarise(model, samples.x, y, samples.weight, names, units)
