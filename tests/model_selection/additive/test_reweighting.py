@@ -33,6 +33,7 @@ class Dense:
     groups: np.ndarray
     policy = AdditivePolicy()
     constraints = None
+    watch = None
     rivals = 0
 
     @property

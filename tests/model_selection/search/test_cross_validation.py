@@ -46,3 +46,10 @@ def test_a_comparison_is_paired_and_weights_are_repeats():
     repeated = np.repeat(simple, weight.astype(int))
     np.testing.assert_allclose(mean_and_error(simple, weight), mean_and_error(repeated, np.ones(len(repeated))))
     assert paired_gain(simple, np.full(50, np.nan), weight)[0] == -np.inf
+
+
+def test_the_only_sample_of_a_class_is_never_held_out():
+    labels = np.array([0] * 9 + [1, 2, 2])
+    for fold in folds(12, 0, labels=labels, parts=5, repeats=2):
+        assert 9 not in fold.held and set(labels[fold.train]) == {0, 1, 2}
+    assert folds(2, 0, labels=np.array([0, 1])) == []

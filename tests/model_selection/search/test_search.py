@@ -10,6 +10,7 @@ from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Mult
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.error_bars import parameter_factor
+from edgewise.model_selection.search.inference import term_tests
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
 from edgewise.train.uncertainty import _lengths
@@ -29,10 +30,10 @@ def searched(y, x=X, offset=0.0, family=None, **settings):
 
 def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     search, report = searched(SUM + PRODUCT + 0.2 * NOISE)
-    assert [trial.name for trial in report.trials[:3]] == ["constant", "additive", "additive with pairs"]
+    assert [trial.name for trial in report.trials[:4]] == ["constant", "linear", "additive", "additive with pairs"]
     assert report.chosen.startswith("additive with pairs") and search.best.pairs
     assert all(trial.reason for trial in report.trials[1:]) and "held-out loss" in str(report)
-    losses = [trial.loss for trial in report.trials[:3]]
+    losses = [trial.loss for trial in report.trials[:4]]
     assert losses == sorted(losses, reverse=True)
 
 
@@ -212,3 +213,47 @@ def test_the_clock_ends_every_stage(looks):
     assert clock.time <= min(1, clock.end) + 6 / looks
     assert np.isfinite(fitted.link(X)).all() and fitted.model.design.watch is None
     assert search.fallback is not None
+
+
+def test_a_straight_line_is_a_linear_model_with_one_ridge():
+    """The witness: ridge regression with the strength that was chosen, on standardised inputs."""
+    y = X @ np.array([[1.0], [0.5], [0.0], [-0.3]]) + NOISE
+    samples = Samples(X, y - y.mean(), np.ones(300))
+    estimate = FitCache(samples, policy=SearchPolicy()).estimate(Candidate(Gaussian(), linear=True))
+    (strength,) = estimate.fits[0].strength
+    z = (X - X.mean(0)) / X.std(0)
+    slopes = np.linalg.solve(z.T @ z + strength * np.eye(4), z.T @ samples.y[:, 0])
+    np.testing.assert_allclose(estimate.design.columns(X) @ estimate.coef, z @ slopes[:, None], atol=1e-6)
+
+
+def test_stronger_penalties_shrink_a_model_of_classes():
+    y = (X[:, 0] + 0.3 * NOISE[:, 0] > 0.5).astype(int)
+    cache = FitCache(Samples(X, y, np.ones(300)), policy=SearchPolicy())
+    plain, strong = (cache.estimate(Candidate(Bernoulli(), linear=True, factor=factor)) for factor in (1.0, 16.0))
+    assert strong.fits[0].strength == pytest.approx(16 * plain.fits[0].strength)
+    columns = strong.design.columns(X)
+    slope = columns.T @ (y - 1 / (1 + np.exp(-columns @ strong.coef[:, 0])))  # the score balances the ridge
+    np.testing.assert_allclose(slope[1:], strong.fits[0].strength * strong.coef[1:, 0], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_claimed_loss_of_nearly_separated_classes_is_honest():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1300, 10))
+    y = (8 * x[:, :3].sum(1) + rng.logistic(size=1300) > 0).astype(int)
+    search, report = searched(y[:300], x[:300], family=Bernoulli(), loss="classes", outputs=2)
+    trial = next(trial for trial in report.trials if trial.name == report.chosen)
+    fitted = search.final()
+    eta = fitted.link(x[300:])[:, 0]
+    losses = np.logaddexp(0, np.where(y[300:] == 1, -eta, eta))
+    assert abs(losses.mean() - trial.loss) < 2 * np.hypot(trial.error, losses.std() / 1000**0.5)
+
+
+def test_many_slopes_in_few_rows_make_a_linear_model():
+    """One ridge is no crowd of groups, however many inputs share it."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((80, 12))
+    search, report = searched(x.sum(1, keepdims=True) + 2 * rng.standard_normal((80, 1)), x)
+    assert search.best.linear and report.trials[1].loss < 0.4
+    tests = term_tests(search.final(), search.samples, [f"x{j}" for j in range(12)], np.ones(12))
+    assert [term.name for term in tests.terms[1:]] == [f"x{j}" for j in range(12)]

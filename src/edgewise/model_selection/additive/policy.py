@@ -64,6 +64,8 @@ class AdditivePolicy:
     most_inputs : int
         Inputs that get a curve; a wider table is screened. A choice: a step of REML takes the cube of 14 columns for
         each, 0.2 s for 100, and few tables have more inputs that matter.
+    most_straight : int
+        Inputs of a linear model; with more, those that have a curve. A choice: a step of REML takes the cube of them.
     pair_inputs : int
         Inputs of which all pairs are ranked; with more inputs those with the largest main effects. A choice: 100 inputs
         have 4,950 pairs, which take a second at 10,000 rows.
@@ -111,6 +113,7 @@ class AdditivePolicy:
     most_pairs: int = 10
     pair_rounds: int = 2
     most_inputs: int = 100
+    most_straight: int = 500
     pair_inputs: int = 100
     rank_cut: float = 0.01
     extrapolation: str = "linear"

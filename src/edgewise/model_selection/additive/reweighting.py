@@ -123,6 +123,7 @@ def irls(
     family: Family,
     before: Solution | None = None,
     policy: IrlsPolicy | None = None,
+    factor: float | None = None,
 ) -> IrlsFit:
     """Fit the columns of a design to y by penalised likelihood, with strengths by REML.
 
@@ -147,6 +148,8 @@ def irls(
         Estimate of another design of the same rows by the same family, to start from.
     policy : IrlsPolicy, optional
         Numbers of the iteration.
+    factor : float, optional
+        Hold the strengths at so many times those of `before`, which then is an estimate of this very design.
 
     Returns
     -------
@@ -157,7 +160,9 @@ def irls(
     state = _State(design, x, y, weight, family.prepared(y, weight), policy, before)
     if before is not None:
         state.start_from(before)
-    rounds, settled = 0, False
+    rounds, settled = 0, factor is not None
+    if before is not None and factor is not None:
+        state.fits = [replace(fit, strength=factor * fit.strength) for fit in before.fits]
     while rounds < policy.rounds and not settled:
         rounds += 1
         settled = state.round(choose=True) <= policy.settled or family.quadratic

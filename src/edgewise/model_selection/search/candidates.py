@@ -1,4 +1,4 @@
-"""The candidates of a search: a constant, additive models with and without pairs, their means, and hidden nodes."""
+"""The candidates of a search: a constant, linear and additive models, pairs, means of models, and hidden nodes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from edgewise.model_selection.additive.columns.constraints import Constraints
 from edgewise.model_selection.additive.columns.design import Design, Pair
-from edgewise.model_selection.additive.families import Family, Gaussian
+from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import irls
+from edgewise.model_selection.additive.reweighting import IrlsFit, irls
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
-from edgewise.model_selection.search.cross_validation import folds
+from edgewise.model_selection.search.cross_validation import clipped_squares, folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
@@ -87,6 +87,10 @@ class Candidate:
         Loss and link.
     additive : bool
         Whether inputs are used at all; otherwise it is the best constant.
+    linear : bool
+        Whether each input has a straight line only; their slopes share one ridge.
+    factor : float
+        All strengths are those of restricted likelihood times this.
     pairs : bool
         Whether pairs of inputs may act together.
     models : int
@@ -102,6 +106,8 @@ class Candidate:
 
     family: Family
     additive: bool = True
+    linear: bool = False
+    factor: float = 1.0
     pairs: bool = False
     models: int = 1
     nodes: int = 0
@@ -110,11 +116,13 @@ class Candidate:
         """Return the candidate in a few words."""
         if not self.additive:
             return "constant"
-        words = "additive with pairs" if self.pairs else "additive"
+        words = "linear" if self.linear else "additive with pairs" if self.pairs else "additive"
         if self.family.log_link and self.family.name == "log":
             words += " for the logarithm of y"
         if self.nodes:
             words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
+        if self.factor != 1:
+            words += f", {self.factor:g} times the penalty"
         return words + (f", mean of {self.models} models" if self.models > 1 else "")
 
 
@@ -204,6 +212,8 @@ class FitCache:
         What every fit obeys; those of `design`, if that is given.
     watch : callable, optional
         Called between pieces of a fit; it may raise to end it.
+    straight : Design, optional
+        Columns of the linear model, as `design`.
 
     Examples
     --------
@@ -224,6 +234,7 @@ class FitCache:
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
         watch: Callable[[], None] | None = None,
+        straight: Design | None = None,
     ) -> None:
         self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
         if design is None:
@@ -233,7 +244,9 @@ class FitCache:
             if inputs is not None:
                 design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
-        self._solved: dict[tuple[Family, bool], Estimate] = {}
+        straight = design.straight(samples.x, samples.weight) if straight is None else straight
+        self.straight = replace(straight, rows=samples.total, watch=self.design.watch)
+        self._solved: dict[Candidate, Estimate] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
@@ -241,7 +254,7 @@ class FitCache:
             return self.mean(candidate, self.parts(candidate.models, candidate.family))
         if not candidate.additive:
             return _fitted(candidate, self._constant(candidate), None)
-        estimate, nodes = self._estimate(candidate.family, candidate.pairs), None
+        estimate, nodes = self.estimate(replace(candidate, nodes=0)), None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
@@ -250,40 +263,50 @@ class FitCache:
 
     def estimate(self, candidate: Candidate) -> Estimate:
         """Return what the solver gave for an additive candidate without hidden nodes."""
-        return self._estimate(candidate.family, candidate.pairs) if candidate.additive else self._constant(candidate)
+        if not candidate.additive:
+            return self._constant(candidate)
+        if candidate not in self._solved:
+            self._solved[candidate] = self._estimated(candidate)
+        return self._solved[candidate]
 
     def parts(self, count: int, family: Family) -> list[FitCache]:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
         labels = self.samples.y if are_classes(family) else None
         divided = folds(len(self.samples), self.seed, labels=labels, parts=size, repeats=-(-count // size))
-        return [self.part(fold.train) for fold in divided[:count]]
+        return [self.part(fold.train) for fold in divided[:count]] or [self]
 
     def part(self, rows: np.ndarray) -> FitCache:
         """Return the cache of a part of the rows."""
         part = self.samples.select(rows)
-        return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs)
+        return FitCache(
+            part,
+            policy=self.policy,
+            design=self.design,
+            seed=self.seed,
+            inputs=self.inputs,
+            straight=self.straight,
+        )
 
-    def _estimate(self, family: Family, pairs: bool) -> Estimate:
-        """Fit the additive model, or the one with pairs, once."""
-        key = family, pairs
-        if key not in self._solved:
-            if pairs:
-                simple = self._estimate(family, False)
-                response = _columns(self.samples.response(family), self.samples, family)
+    def _estimated(self, candidate: Candidate) -> Estimate:
+        """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
+        family, samples = candidate.family, self.samples
+        if candidate.factor != 1:
+            before = self.estimate(replace(candidate, factor=1.0))
+            return held(before, samples, candidate.factor)
+        if not candidate.pairs:
+            return estimated(self.straight if candidate.linear else self.design, samples, family)
+        response = _columns(samples.response(family), samples, family)
 
-                def solve(
-                    design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None
-                ) -> Solution:
-                    return estimated(design, self.samples, family, before)
+        def solve(
+            design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None
+        ) -> Solution:
+            return estimated(design, samples, family, before)
 
-                x, weight = self.samples.x, self.samples.weight
-                _, solution = choose_pairs(self.design, x, response, weight, solve, simple)
-                assert isinstance(solution, Estimate)
-                self._solved[key] = solution
-            else:
-                self._solved[key] = estimated(self.design, self.samples, family)
-        return self._solved[key]
+        simple = self.estimate(replace(candidate, pairs=False))
+        _, solution = choose_pairs(self.design, samples.x, response, samples.weight, solve, simple)
+        assert isinstance(solution, Estimate)
+        return solution
 
     def _constant(self, candidate: Candidate) -> Estimate:
         """The best constant: the design without any column but the first."""
@@ -294,7 +317,8 @@ class FitCache:
             eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
         if self.design.constraints is not None:
             eta = self.design.constraints.bounded(eta)
-        estimate = self._estimate(family, False)
+        has_curves = len(self.design.groups) > 1
+        estimate = self.estimate(Candidate(family, linear=has_curves))
         fits = []
         for fit, value in zip(estimate.fits, eta[0], strict=True):
             coef = np.zeros_like(fit.coef)
@@ -322,10 +346,13 @@ class FitCache:
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
-            before, own = part.estimate(single), part.design
+            before = part.estimate(single)
+            own = before.design
             if pairs:  # once more, with columns that the union has
                 own = design.with_pairs(pairs, x, weight, design.fine)
-                before = estimated(replace(own, rows=part.samples.total), part.samples, family, before)
+                of_part = part.estimate(replace(single, factor=1.0))
+                before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
+                before = before if single.factor == 1 else held(before, part.samples, single.factor)
             total[_places(own, design)] += before.coef
         mean = (total / len(parts)).T
         fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
@@ -383,8 +410,17 @@ def estimated(design: Design, samples: Samples, family: Family, before: Solution
     if is_linear(family):
         solution = solve_gaussian(design, x, samples.y, weight, before)
         return Estimate(**{**vars(solution), "family": family}, range=(-np.inf, np.inf))
-    y = samples.response(family)
-    fit = irls(design, x, y, weight, family, before)
+    return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
+
+
+def held(before: Estimate, samples: Samples, factor: float) -> Estimate:
+    """Estimate the coefficients of a design whose strengths are those of an estimate times a factor."""
+    design, family, y = before.design, before.family, samples.response(before.family)
+    return _from_irls(design, samples, irls(design, samples.x, y, samples.weight, family, before, factor=factor))
+
+
+def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:
+    y = samples.response(fit.family)
     # Working residuals at the end; those of the fit belong to the step before, which for a quadratic loss is the start.
     parts = fit.family.derivatives(y, fit.eta)
     score, information = (part.reshape(len(y), -1) for part in parts)
@@ -424,6 +460,21 @@ def left_out(estimate: Estimate, x: np.ndarray) -> np.ndarray:
             leverage = np.clip(leverage, 0, MOST_LEVERAGE)
             eta[part, k] = columns @ fit.coef - leverage / (1 - leverage) * estimate.residual[part, k]
     return eta
+
+
+def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
+    """Return the loss of every held-out row, (N,).
+
+    Squared errors are those of standardised targets, clipped, whatever the link; other families have their own loss.
+    """
+    family = fitted.family
+    if isinstance(family, Gaussian | LogNormal):
+        mean = eta
+        if family.log_link:
+            mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
+        return clipped_squares(mean, held.y)
+    losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
+    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite
 
 
 def are_classes(family: Family) -> bool:

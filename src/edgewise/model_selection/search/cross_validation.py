@@ -30,6 +30,28 @@ class Fold:
     held: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Held-out evidence on a candidate.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (N,)
+        Losses of the rows by the mean of the models that did not see them; NaN where there is none.
+    links : ndarray of shape (N, K)
+        Mean of their linear predictors.
+    single_losses : ndarray of shape (N,)
+        Mean loss of such a model.
+    fits : int
+        Fits to folds behind them; 0 for models of all rows without each row in turn.
+    """
+
+    losses: np.ndarray
+    links: np.ndarray
+    single_losses: np.ndarray
+    fits: int
+
+
 def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int = 5, repeats: int = 1) -> list[Fold]:
     """Divide samples into folds; every class is spread over the folds.
 
@@ -40,7 +62,7 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
     seed : int
         Seed of the random order.
     labels : ndarray of shape (rows,), optional
-        Classes of the samples.
+        Classes of the samples. The only sample of a class is never held out, since no model could know its class.
     parts : int
         Parts of each division; as many as samples where there are fewer.
     repeats : int
@@ -49,7 +71,7 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
     Returns
     -------
     list of Fold
-        Division by division; empty for fewer than two samples.
+        Division by division; empty where no sample can be held out.
 
     Examples
     --------
@@ -60,14 +82,19 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
         return []
     parts = min(parts, rows)
     generator, found = np.random.default_rng(seed), []
+    alone = np.zeros(rows, dtype=bool)
+    if labels is not None:
+        _, place, count = np.unique(labels, return_inverse=True, return_counts=True)
+        alone = count[place] < 2
     for _ in range(repeats):
         order = generator.permutation(rows)
         if labels is not None:  # a stable sort: each class stays shuffled and is dealt out in turn
             order = order[np.argsort(labels[order], kind="stable")]
         part = np.empty(rows, dtype=np.int64)
         part[order] = np.arange(rows) % parts
+        part[alone] = parts
         found += [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(parts)]
-    return found
+    return [fold for fold in found if len(fold.held)]
 
 
 def clipped_squares(prediction: np.ndarray, y: np.ndarray) -> np.ndarray:

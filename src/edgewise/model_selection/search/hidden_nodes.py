@@ -420,3 +420,35 @@ def _on_knots(nodes: HiddenNodes, knots: Tensor) -> Tensor:
     matrix = basis(at.mT, knots, DEGREE).transpose(0, 1)
     values = basis(at.mT, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
     return torch.linalg.solve(matrix, values)
+
+
+def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float) -> bool:
+    """Return whether neighbours have nearly the same residuals, so that these are structure and no noise.
+
+    The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von Neumann,
+    Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson et al.,
+    Neural Computing and Applications 5 (1997) 131).
+
+    Parameters
+    ----------
+    x, residual, weight : ndarray
+        Rows (N, n), residuals (N, m) and weights (N,).
+    errors : float
+        Standard errors by which the ratio must lie below 1.
+
+    Examples
+    --------
+    >>> x = np.linspace(0, 1, 100)[:, None]
+    >>> smooth_residual(x, np.sin(9 * x), np.ones(100), 3.0)
+    True
+    """
+    from scipy.spatial import KDTree
+
+    deviation = x.std(0)
+    points = x / np.where(deviation > 0, deviation, 1.0)
+    neighbour = KDTree(points).query(points, 2)[1][:, 1]
+    differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
+    variance = np.average((residual**2).mean(1), weights=weight)
+    ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)
+    # Under noise half a squared difference has about the variance of a squared normal variable, twice its square.
+    return bool(ratio < 1 - errors * (2 / len(x)) ** 0.5)

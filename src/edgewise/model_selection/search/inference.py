@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.model_selection.additive.inference import AdditiveSummary, summarise
+from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes
 
 UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that restricted likelihood is only a device
@@ -62,6 +63,8 @@ def term_tests(
         return None
     if model.design.rows != samples.total or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
         return None
+    if fitted.candidate.linear:
+        model = _with_own_ridges(model)
     y = samples.response(family)
     if not are_classes(family):
         shift, scale = target
@@ -79,3 +82,29 @@ def term_tests(
     if not all(0 < fit.dispersion < math.inf for fit in model.fits):
         return None  # a constant target, or a unit so small that its square is zero
     return summarise(model, samples.x, y, samples.weight, names, units)
+
+
+def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:
+    """Return a linear model with a group for each line, whose ridges are equal, so that each line is a term."""
+    design = model.design
+    first, lines = next(
+        ((number, inputs) for number, (kind, inputs) in enumerate(design.labels) if kind == "straight"), (-1, ())
+    )
+    if len(lines) < 2:
+        return model
+    place = {j: first if number == 0 else len(design.labels) + number - 1 for number, j in enumerate(lines)}
+    groups = design.groups.copy()
+    for j in lines:
+        groups[design.columns_of(j)] = place[j]
+    labels = [*design.labels, *(("straight", (j,)) for j in lines[1:])]
+    labels[first] = ("straight", (lines[0],))
+    design = replace(design, groups=groups, labels=tuple(labels))
+    fits = []
+    for fit in model.fits:
+        strength = np.append(fit.strength, np.full(len(lines) - 1, fit.strength[first]))
+        ridge = np.append(strength, 0.0)[groups]
+        shares = 1 - np.where(np.isfinite(ridge), ridge, 0.0) * np.diag(fit.covariance) / fit.dispersion
+        shares = np.where(np.isfinite(ridge), shares, 0.0)
+        edf = np.array([float(shares[groups == group].sum()) for group in range(len(labels))])
+        fits.append(replace(fit, strength=strength, edf=edf))
+    return replace(model, design=design, fits=tuple(fits))

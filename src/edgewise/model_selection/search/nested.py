@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
+from edgewise.model_selection.additive.families import Family, LogNormal
 from edgewise.model_selection.search.candidates import (
     Candidate,
     FitCache,
@@ -17,15 +17,15 @@ from edgewise.model_selection.search.candidates import (
     is_linear,
     left_out,
     promising_inputs,
+    sample_losses,
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
-from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
-from edgewise.model_selection.search.hidden_nodes import residual_gain
+from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
+from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.outcomes import StopReason
-from edgewise.settings import ABOVE_ZERO
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
 # Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
@@ -35,11 +35,14 @@ FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine
 
 
 class Search:
-    """A search over nested candidates: constant < additive < with pairs < mean of models < with hidden nodes.
+    """A search over nested candidates: constant < linear < additive < with pairs < mean of models < with hidden nodes.
 
-    Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question, each row's loss
-    is that of the model without the row, which costs no further fit (`left_out`). Where it has not (pairs that do not
-    halve the noise, means, hidden nodes), candidates are fitted to folds, which share knots and columns. Each takes
+    Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
+    errors, each row's loss is that of the model without the row, which costs no further fit (`left_out`). Where it has
+    not (pairs that do not halve the noise, means, hidden nodes), and for all other losses, candidates are fitted to
+    folds, which share knots and columns and find their own strengths: leaving a row out to first order is far too
+    hopeful where classes are nearly separated. Strengths for classes are changed by a common factor, which the folds
+    choose, since restricted likelihood of the quadratic approximation is biased for binary data [1]_. Each takes
     the place of the one before only if its held-out loss is lower; hidden nodes must lower it by a standard error, and
     are tried only where two ridge functions explain residuals.
 
@@ -54,6 +57,12 @@ class Search:
     clock : Clock, optional
         Time and progress.
 
+    References
+    ----------
+    .. [1] N. Breslow and X. Lin, "Bias correction in generalised linear mixed models with a single component of
+       dispersion", Biometrika 82 (1995) 81; the factor is that of Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
+       337, section 4, but chosen by folds.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -62,7 +71,7 @@ class Search:
     >>> search = Search(Samples(x, y, np.ones(200)), Gaussian(), SearchSettings(effort="low"))
     >>> report = search.run()
     >>> report.chosen, [trial.name for trial in report.trials]
-    ('additive', ['constant', 'additive'])
+    ('additive', ['constant', 'linear', 'additive'])
     """
 
     def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
@@ -149,15 +158,18 @@ class Search:
         knots = self.clock.seconds - began
         additive = Candidate(self.family)
         constant = replace(additive, additive=False)
-        for candidate in (constant, additive):
-            self._leave_one_out(candidate, 0.1)
-        self.fit_seconds[additive] = knots + self.fit_seconds[constant]  # which is that of the additive model
-        if self.family.name in KINKED:
-            self._cross_validate((constant, additive), 0.15)
-        gain, error = self._gain(constant, additive)
-        self.best = additive if gain > 0 else constant
-        words = "Additive model" if gain > 0 else "No input predicts held-out rows; additive model"
-        self._decide(additive, self._sentence(words, constant, gain, error, gain > 0), gain > 0)
+        linear = replace(additive, linear=True)
+        self.best = constant
+        self._assess((constant,), 0.05)
+        for words, candidate in (("Linear model", linear), ("Additive model", additive)):
+            self._assess((candidate,), 0.1)
+            self.fit_seconds[candidate] += knots
+            candidate = self._shrunk(candidate, 0.12)
+            gain, error = self._gain(self.best, candidate)
+            self._decide(candidate, self._sentence(words, self.best, gain, error, gain > 0), gain > 0)
+            self.best = candidate if gain > 0 else self.best
+        if not self.best.additive:
+            self.sentences.append("No input predicts held-out rows.")
         hidden_free = self.settings.hidden is None and self.settings.effort != "low"
         if hidden_free:
             self._try_pairs(self.family, 0.2)
@@ -179,10 +191,31 @@ class Search:
             watch=watch,
         )
 
+    def _shrunk(self, candidate: Candidate, share: float) -> Candidate:
+        """Change all strengths of a model of classes by a common factor while that lowers the held-out loss."""
+        if not are_classes(self.family) or not self._divided():
+            return candidate
+        first, plain = candidate, replace(candidate, factor=1.0).describe()
+        for step in (self.policy.shrinkage, 1 / self.policy.shrinkage):
+            while 1 / self.policy.most_shrinkage < candidate.factor < self.policy.most_shrinkage:
+                other = replace(candidate, factor=candidate.factor * step)
+                self._assess((other,), share)
+                gain, error = self._gain(candidate, other)
+                words = f"{other.factor:g} times the penalty of the {plain} model"
+                self._decide(other, self._sentence(words, candidate, gain, error, gain > 0), gain > 0, quiet=gain <= 0)
+                if gain <= 0:
+                    break
+                candidate = other
+            if candidate != first:
+                break
+        return candidate
+
     def _try_pairs(self, family: Family, share: float) -> Candidate:
         """Let pairs of inputs act together; return the better of the two candidates of the family."""
         assert self.cache is not None and self.best is not None
         simple, rich = Candidate(family), Candidate(family, pairs=True)
+        if family is self.family and not self.best.linear and self.best.additive:
+            simple = self.best
         constraints = self.settings.constraints
         if self.samples.x.shape[1] < 2 or (constraints is not None and not constraints.allows_pairs):
             return simple
@@ -203,11 +236,15 @@ class Search:
             gain, error = self._gain(simple, rich)
         else:
             self._cross_validate((simple, rich), share)
+            rich = self._shrunk(rich, share) if family is self.family else rich
             gain, error = self._gain(simple, rich)
         better = gain > max(self.policy.nested_margin * error, 0.0)
         self._decide(rich, self._sentence("Pairs of inputs", simple, gain, error, better), better)
-        if better and family is self.family and (self.best.additive or self._loss(rich) < self._loss(self.best)):
-            self.best = rich
+        if better and family is self.family:
+            if not self._have_common_evidence(self.best, rich):
+                self._cross_validate((self.best, rich), share)
+            if self._gain(self.best, rich)[0] > 0:
+                self.best = rich
         return rich if better else simple
 
     def _try_logarithm(self, share: float) -> None:
@@ -248,7 +285,8 @@ class Search:
             return
         if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
             return
-        if self._loss(self.best) < self.policy.bag_loss * self._loss(Candidate(self.family, additive=False)):
+        little = self.policy.bag_loss * self._loss(Candidate(self.family, additive=False))
+        if self._loss(self.best) < little and not are_classes(self.family):  # near a border, models of classes differ
             return
         single = self.best
         if single not in self.by_folds:
@@ -276,7 +314,7 @@ class Search:
     def _try_hidden(self, share: float) -> None:
         """Grow hidden nodes where the residual of the best model shows structure."""
         assert self.best is not None and self.cache is not None
-        base, single = self.best, replace(self.best, models=1, additive=True)
+        base, single = self.best, Candidate(self.best.family, pairs=self.best.pairs)
         inputs = self.samples.x.shape[1]
         if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
             return
@@ -302,8 +340,8 @@ class Search:
             rich = replace(single, nodes=size)
             self._check_time(base, 20)
             most = self.policy.hidden_folds
-            self._cross_validate((base if not base.additive else single, rich), share + 0.08 * number, most)
-            rival = self.best if self.best in self.by_folds else single
+            self._cross_validate((replace(base, models=1), rich), share + 0.08 * number, most)
+            rival = self.best if self.best in self.by_folds else replace(base, models=1)
             gain, error = self._gain(rival, rich)
             better = gain > max(self.policy.margin * error, 0.0)
             self._decide(rich, self._sentence(f"{size} hidden nodes", rival, gain, error, better), better)
@@ -312,6 +350,15 @@ class Search:
             self.best = rich
 
     # Fits and evidence
+
+    def _assess(self, candidates: Sequence[Candidate], share: float) -> None:
+        """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
+        if self.family.quadratic or not self._divided():
+            for candidate in candidates:
+                self.clock.check()
+                self._leave_one_out(candidate, share)
+        else:
+            self._cross_validate(candidates, share)
 
     def _leave_one_out(self, candidate: Candidate, share: float) -> None:
         """Fit a candidate to the rows of the search, with the loss of every row by the model without it."""
@@ -333,14 +380,7 @@ class Search:
         """
         candidates = [candidate for candidate in candidates if candidate not in self.by_folds]
         assert self.cache is not None
-        if not self._fold_caches:
-            labels = self.samples.y if are_classes(self.family) else None
-            count, policy = len(self.samples), self.policy
-            parts, repeats = policy.division(count)
-            divided = folds(count, self.settings.seed, labels=labels, parts=parts, repeats=repeats)
-            kept = divided[:1] if count >= policy.single_rows else divided
-            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
-        fold_caches, count = self._fold_caches[:most], len(self.samples)
+        fold_caches, count = self._divided()[:most], len(self.samples)
         for candidate in candidates:
             self.clock.report(candidate.describe(), share)
             began, parameters = self.clock.seconds, 0
@@ -348,6 +388,9 @@ class Search:
             def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
                 return pair[1].fit(candidate)
 
+            self.cache.fit(replace(candidate, nodes=0))
+            self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
+            self._check_time(candidate, 1)
             losses, times = np.zeros(count), np.zeros(count)
             links = np.zeros((count, self.cache.fit(replace(candidate, nodes=0)).link(self.samples.x[:1]).shape[1]))
             fits = run_jobs(fit_part, fold_caches, self.settings.jobs)
@@ -370,6 +413,18 @@ class Search:
             self.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
             self._record(candidate, losses, parameters, len(fold_caches), seconds)
 
+    def _divided(self) -> list[tuple[Fold, FitCache]]:
+        """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
+        assert self.cache is not None
+        if not self._fold_caches:
+            labels = self.samples.y if are_classes(self.family) else None
+            count, policy = len(self.samples), self.policy
+            parts, repeats = policy.division(count)
+            divided = folds(count, self.settings.seed, labels=labels, parts=parts, repeats=repeats)
+            kept = divided[:1] if count >= policy.single_rows else divided
+            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
+        return self._fold_caches
+
     def _record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
         """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
         seen = np.isfinite(losses)
@@ -389,7 +444,7 @@ class Search:
     # Comparisons
 
     def _have_common_evidence(self, one: Candidate, other: Candidate) -> bool:
-        return any(one in evidence and other in evidence for evidence in (self.by_folds, self.without_row))
+        return any({one, other} <= evidence.keys() for evidence in (self.by_folds, self.without_row))
 
     def _gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
         """Compare two candidates by the strongest evidence that both have."""
@@ -450,25 +505,10 @@ class Search:
         return estimate.residual, estimate.weights.mean(1)
 
     def has_smooth_residual(self) -> bool:
-        """Return whether neighbours have nearly the same residuals, so that these are structure and no noise.
-
-        The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von
-        Neumann, Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson
-        et al., Neural Computing and Applications 5 (1997) 131).
-        """
-        from scipy.spatial import KDTree
-
-        assert self.best is not None
-        residual, weight = self._working_residual(replace(self.best, models=1, nodes=0, additive=True))
-        x = self.samples.x
-        deviation = x.std(0)
-        points = x / np.where(deviation > 0, deviation, 1.0)
-        neighbour = KDTree(points).query(points, 2)[1][:, 1]
-        differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
-        variance = np.average((residual**2).mean(1), weights=weight)
-        ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)
-        # Under noise half a squared difference has about the variance of a squared normal variable, twice its square.
-        return ratio < 1 - self.policy.smooth_errors * (2 / len(x)) ** 0.5
+        """Return whether the residuals of the chosen model are structure and no noise, see `smooth_residual`."""
+        best = replace(self.best or Candidate(self.family), models=1, nodes=0, additive=True)
+        residual, weight = self._working_residual(best)
+        return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
 
     def _check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if so many further fits of a candidate do not fit into the time that it may take."""
@@ -483,9 +523,10 @@ class Search:
     @property
     def fallback(self) -> Fitted | None:
         """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
-        if self.cache is None or not self.without_row:
+        known = [*self.without_row, *self.by_folds]
+        if self.cache is None or not known:
             return self._first
-        best = next(iter(self.without_row)) if self.best is None else replace(self.best, models=1, nodes=0)
+        best = known[0] if self.best is None else replace(self.best, models=1, nodes=0)
         return self.cache.fit(best)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
@@ -557,40 +598,3 @@ class Search:
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return cache.mean(self.best, [part for _, part in self._fold_caches])
         return cache.fit(self.best)
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Held-out evidence on a candidate.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (N,)
-        Losses of the rows by the mean of the models that did not see them; NaN where there is none.
-    links : ndarray of shape (N, K)
-        Mean of their linear predictors.
-    single_losses : ndarray of shape (N,)
-        Mean loss of such a model.
-    fits : int
-        Fits to folds behind them; 0 for models of all rows without each row in turn.
-    """
-
-    losses: np.ndarray
-    links: np.ndarray
-    single_losses: np.ndarray
-    fits: int
-
-
-def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
-    """Return the loss of every held-out row, (N,).
-
-    Squared errors are those of standardised targets, clipped, whatever the link; other families have their own loss.
-    """
-    family = fitted.family
-    if isinstance(family, Gaussian | LogNormal):
-        mean = eta
-        if family.log_link:
-            mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
-        return clipped_squares(mean, held.y)
-    losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
-    return np.minimum(losses, 1e6)  # a choice: larger than any loss of a sane prediction, and finite

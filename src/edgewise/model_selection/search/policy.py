@@ -59,6 +59,10 @@ class SearchPolicy:
     race_margin : float
         A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
         "Hoeffding races", 1994).
+    shrinkage, most_shrinkage : float
+        Strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and
+        at most to this multiple. Choices: a held-out loss is flat within a factor of two of its best strength, and 64
+        times the penalty leave little of a model.
     link_skew : float
         A logarithmic link is tried where the largest target is over so many times the mean. The prototype's rule: less
         skewed targets gained nothing.
@@ -142,6 +146,8 @@ class SearchPolicy:
     nested_margin: float = 0.0
     settled_noise: float = 0.5
     race_margin: float = 2.0
+    shrinkage: float = 4.0
+    most_shrinkage: float = 64.0
     link_skew: float = 3.0
     link_gain: float = 0.005
     bag_rows: int = 1500

@@ -23,6 +23,7 @@ from edgewise.model_selection.additive.columns.splines import (
     dense,
     greville,
     spline_gram,
+    standardised,
 )
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
@@ -160,6 +161,45 @@ class Design:
         numbers, labels = _main_groups(curves, self.levels)
         return replace(self, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
 
+    def straight(self, x: Array, weight: Array) -> Design:
+        """Return the design of a linear model: straight lines of variance 1 whose slopes share one ridge [1]_.
+
+        All inputs have one, unless there are more than `AdditivePolicy.most_straight`; then those that have a curve.
+        Indicators of a category keep the ridge that they share.
+
+        Parameters
+        ----------
+        x, weight : ndarray
+            The rows and weights of `from_rows`.
+
+        References
+        ----------
+        .. [1] A. Hoerl and R. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics
+           12 (1970) 55.
+
+        Examples
+        --------
+        >>> x = np.random.default_rng(0).random((200, 2))
+        >>> Design.from_rows(x, np.ones(200)).straight(x, np.ones(200)).labels
+        (('straight', (0, 1)),)
+        """
+        counted = weight > 0
+        if not counted.all():
+            x, weight = x[counted], weight[counted]
+        has_all = sum(column.distinct > 1 for column in self.inputs) <= self.policy.most_straight
+        curves, rows = [], float(weight.sum())
+        for j, (column, own) in enumerate(zip(self.inputs, self.curves, strict=True)):
+            if own.kinds == ("level",) or column.distinct < 2 or not (has_all or own.kinds):
+                curves.append(own)
+                continue
+            gram = spline_gram(x[:, j : j + 1], weight, column.knots[None], self.policy)[0]
+            mean = gram.sum(0) / rows
+            line = standardised(greville(column.knots), mean, gram / rows - np.outer(mean, mean))
+            curves.append(Curves(line[:, None], ("straight",)))
+        lines = tuple(j for j, own in enumerate(curves) if own.kinds == ("straight",))
+        numbers, labels = _main_groups(curves, self.levels, lines)
+        return replace(self, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
+
     @property
     def knots(self) -> Array:
         """Knots of every input, (inputs, intervals + 7), as a `KANLayer` takes them."""
@@ -183,6 +223,8 @@ class Design:
     @property
     def rivals(self) -> int:
         """Number of groups that the design would have with the curves of all inputs."""
+        if any(kind == "straight" and len(members) > 1 for kind, members in self.labels):
+            return len(self.labels)  # a linear model: one ridge, that no response chose
         mains = sum(min(column.distinct - 1, 3) for column in self.inputs)
         return mains + sum(" x " in kind for kind, _ in self.labels)
 
@@ -358,15 +400,15 @@ def _level(column: Column, gram: Array, weight: float) -> Curves:
 
 
 def _main_groups(
-    curves: Sequence[Curves], levels: Sequence[Sequence[int]]
+    curves: Sequence[Curves], levels: Sequence[Sequence[int]], lines: tuple[int, ...] = ()
 ) -> tuple[NDArray[np.intp], tuple[tuple[str, tuple[int, ...]], ...]]:
-    """Return the group of each column and the label of each group."""
+    """Return the group of each column and the label of each group; `lines` are inputs that share one ridge."""
     category = {j: tuple(members) for members in levels for j in members}
     labels: list[tuple[str, tuple[int, ...]]] = []
     numbers = [-1]
     for j, own in enumerate(curves):
         for kind in own.kinds:
-            label = ("levels", category[j]) if kind == "level" else (kind, (j,))
+            label = ("levels", category[j]) if kind == "level" else (kind, lines if j in lines else (j,))
             if label not in labels:
                 labels.append(label)
             numbers.append(labels.index(label))
