@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from edgewise.presentation import html_table, number_text, number_texts, percent_text, r2_text, text_table, tick_texts
+from edgewise.presentation import (
+    column_texts,
+    html_table,
+    number_text,
+    number_texts,
+    percent_text,
+    r2_text,
+    text_table,
+    tick_texts,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +68,9 @@ def test_html_escapes_every_text_and_names_no_colour_of_a_page():
 def test_a_text_table_aligns_numbers_at_the_right():
     lines = text_table(["name", "value"], [["a", "1"], ["long name", "10"]]).splitlines()
     assert [len(line) for line in lines] == [16, 16, 16]
+
+
+def test_numbers_below_each_other_have_the_same_separators():
+    assert column_texts([14_300.0, 3270.0, 12.5]) == ["14,300", "3,270", "12.5"]
+    assert number_texts([3270.0, 14_300.0]) == ["3,300", "14,300"]
+    assert number_texts([1900.0, 2022.0]) == ["1900", "2022"]

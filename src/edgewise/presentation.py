@@ -26,7 +26,7 @@ _MARKED = "background:rgba(0,114,178,.16);font-weight:600"
 _NOTE = "margin:.2em 0;color:inherit;opacity:.8"
 
 
-def number_text(value: float, digits: int = 4) -> str:
+def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
     """Write a number as people write it, rounded to significant digits.
 
     Parameters
@@ -35,12 +35,14 @@ def number_text(value: float, digits: int = 4) -> str:
         The number. Whole numbers below ten million are written in full.
     digits : int
         Significant digits of all other numbers.
+    separated_from : float
+        Size from which on thousands are separated; see `column_texts` for numbers that stand below each other.
 
     Returns
     -------
     str
-        With thousands separated from 10,000 on, a true minus sign, and a power of ten only for very large and very
-        small numbers.
+        With thousands separated (from 10,000 on by default), a true minus sign, and a power of ten only for very
+        large and very small numbers.
 
     Examples
     --------
@@ -55,13 +57,32 @@ def number_text(value: float, digits: int = 4) -> str:
     if value == 0:
         return "0"
     if abs(value) < WHOLE and value == round(value):
-        return _plain(value, 0)
+        return _plain(value, 0, separated_from=separated_from)
     place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    return _plain(value, digits - 1 - place)
+    return _plain(value, digits - 1 - place, separated_from=separated_from)
+
+
+def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:
+    """Write numbers that stand below or beside each other, each with its own digits but alike in their separators.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The numbers.
+    digits : int
+        Significant digits of each.
+
+    Examples
+    --------
+    >>> column_texts([14300.0, 3270.0]), column_texts([3270.0, 27.0])
+    (['14,300', '3,270'], ['3270', '27'])
+    """
+    start = _separated_from(values)
+    return [number_text(value, digits, separated_from=start) for value in values]
 
 
 def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
@@ -88,7 +109,11 @@ def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
     if all(value == round(value) and abs(value) < SEPARATED_FROM for value in finite):
         return [number_text(value) for value in values]
     decimals = digits - 1 - math.floor(math.log10(span))
-    return [_plain(value, decimals, strip=False) if math.isfinite(value) else number_text(value) for value in values]
+    start = _separated_from(finite)
+    return [
+        _plain(value, decimals, strip=False, separated_from=start) if math.isfinite(value) else number_text(value)
+        for value in values
+    ]
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -113,7 +138,8 @@ def tick_texts(values: Sequence[float]) -> list[str]:
         scaled = [step * 10**decimals for step in steps]
         if all(abs(one - round(one)) <= 1e-6 * one for one in scaled):
             break
-    return [_plain(value, decimals, strip=False) for value in values]
+    start = _separated_from(values)
+    return [_plain(value, decimals, strip=False, separated_from=start) for value in values]
 
 
 def signed_text(value: float, digits: int = 3) -> str:
@@ -161,12 +187,17 @@ def r2_text(r2: float) -> str:
     return _plain(math.floor(r2 * 10**decimals) / 10**decimals if r2 > 0.999 else r2, decimals, strip=False)
 
 
-def _plain(value: float, decimals: int, *, strip: bool = True) -> str:
+def _separated_from(values: Sequence[float]) -> float:
+    """Return the size from which on these numbers have separators: all from 1,000 on if one needs them."""
+    return 1000 if any(SEPARATED_FROM <= abs(value) < math.inf for value in values) else SEPARATED_FROM
+
+
+def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: float = SEPARATED_FROM) -> str:
     """Round to so many decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
     step = Decimal(1).scaleb(-decimals)
     rounded = Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_EVEN)
     rounded = abs(rounded) if rounded == 0 else rounded  # no −0.00
-    large = abs(rounded) >= SEPARATED_FROM
+    large = abs(rounded) >= separated_from
     text = f"{rounded:,f}" if large else f"{rounded:f}"
     if strip and "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -1,7 +1,10 @@
 """An estimator draws, summarises and reports itself, in the units and names of the user."""
 
+import re
+
 import numpy as np
 import pytest
+import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
@@ -183,3 +186,22 @@ def test_a_search_shows_its_candidates_and_the_summary_their_held_out_score():
     page = model.search_._repr_html_()
     assert "held-out loss" in page and page.count("<tr>") == len(model.search_.trials) + 1
     assert dict(model.summary().facts)["held-out R²"].startswith(("1 ±", "0.99"))
+
+
+def test_a_model_that_is_constant_is_one_sentence():
+    X, kind = houses(60)[0], np.array(["oak", "elm", "elm"] * 20)
+    model = KANClassifier(**SETTINGS).fit(X, kind)
+    with torch.no_grad():
+        for part in model.model_.parameters():
+            part.zero_()
+    sentence = "No input helps: the model always answers"
+    content = model.report().content
+    assert content.findings[0].startswith(sentence) and not content.inputs and not content.class_findings
+    assert not {"effects", "shares"} & {figure.kind for figure in content.figures}
+    assert sentence in str(model.summary()) and "moves a prediction" not in str(model.summary())
+
+
+def test_the_overview_of_classes_has_numbers_and_no_sentence_of_weak_inputs(classifier):
+    findings = classifier[0].report().content.findings
+    text = r"wide matters most for elm, whose probability falls with it, from 0\.\d+ to 0\.\d+\."
+    assert re.fullmatch(text, findings[0])

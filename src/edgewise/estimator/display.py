@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
-from edgewise.presentation import html_table, number_text, percent_text, r2_text, text_table
+from edgewise.interpret.attribution.explanations import constant_sentence
+from edgewise.presentation import column_texts, html_table, number_text, percent_text, r2_text, text_table
 
 if TYPE_CHECKING:
     from edgewise.model_selection.additive import AdditiveSummary
@@ -71,7 +72,8 @@ class ModelSummary:
         width = max(len(name) for name, _ in self.facts)
         lines = [self.title, *(f"{name.ljust(width)}  {text}" for name, text in self.facts), ""]
         tests = [] if self.tests is None else ["", TESTS_TEXT, str(self.tests)]
-        return "\n".join([*lines, text_table(self._head, self.terms, text_columns=(0, 3)), *self.notes, *tests])
+        table = [text_table(self._head, self.terms, text_columns=(0, 3))] if self.terms else []
+        return "\n".join([*lines, *table, *self.notes, *tests])
 
     __repr__ = __str__
 
@@ -191,18 +193,27 @@ class EstimatorDisplay(RowExplainer):
         """Return the summary without tests, as a notebook shows it below a fit."""
         view = self.prediction_view(X)
         sizes = mean_contributions(view.function, view.X)
+        message = getattr(self, "error_bars_message_", "")
+        constant = constant_sentence(self._predicted(view.X), self._answer_names())
+        if constant:
+            return ModelSummary(self._title(), tuple(self._facts()), (), (constant, *([message] if message else [])))
+        texts = column_texts(sizes.tolist())
         total = float(sizes.sum()) or 1.0
         terms = []
         for i in np.argsort(-sizes, kind="stable")[:SUMMARY_INPUTS].tolist():
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
-            terms.append((str(name), number_text(sizes[i], 3), percent_text(sizes[i] / total), _shape(effect, view)))
+            terms.append((str(name), texts[i], percent_text(sizes[i] / total), _shape(effect, view)))
         left = len(sizes) - len(terms)
         notes = [f"{left} more inputs are not shown."] if left > 0 else []
-        message = getattr(self, "error_bars_message_", "")
         return ModelSummary(
             self._title(), tuple(self._facts()), tuple(terms), (*notes, *([message] if message else []))
         )
+
+    def _answer_names(self) -> Sequence[str]:
+        """Return a name for each column of `_predicted`: the classes, or the targets."""
+        names = self._output_names(None)
+        return [self._target_name()] if names is None else list(names)
 
     def report(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import GlobalExplanation, explain_global
+from edgewise.interpret.attribution.explanations import MENTIONED_SHARE, GlobalExplanation, explain_global
 from edgewise.plot import (
     confusion,
     edge_curves,
@@ -25,6 +25,7 @@ from edgewise.plot import (
     training_history,
 )
 from edgewise.plot.network.views import PredictionView
+from edgewise.presentation import number_texts
 from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, formula_rows
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
     """Return the parts of a report that tell what the predictions depend on, for every class."""
     if explanation is None:
         return {}
+    if explanation.constant:
+        return {"findings": [explanation.constant], "inputs": []}
     several = len(explanation.outputs) > 1
     shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
@@ -142,9 +145,22 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
     """Return a sentence for each of the strongest inputs that says what it does to which class."""
     sentences = []
     for effect in explanation.effects[:5]:
+        size = float(explanation.importance[effect.input])
+        if size < MENTIONED_SHARE * float(explanation.importance.sum()):
+            break
         output = int(effect.strength.argmax())
-        name, shape = explanation.names[effect.input], effect.shape(output)
-        sentences.append(f"{name} matters most for {explanation.outputs[output]}, whose probability {shape} with it.")
+        curve, name = effect.mean[:, output], explanation.names[effect.input]
+        start = f"{name} matters most for {explanation.outputs[output]}, whose probability"
+        if effect.levels:
+            ends = (int(curve.argmax()), int(curve.argmin()))
+            high, low = number_texts([curve[k] for k in ends])
+            what = f"is highest for {effect.levels[ends[0]]} ({high}) and lowest for {effect.levels[ends[1]]} ({low})"
+        else:
+            what = effect.shape(output)
+            alone = what in ("rises", "falls")
+            first, last = number_texts((curve[0], curve[-1]) if alone else (curve.min(), curve.max()))
+            what += f" with it, from {first} to {last}" if alone else f" with it, between {first} and {last}"
+        sentences.append(f"{start} {what}.")
     return [*sentences, *(text for text in explanation.sentences if "interact" in text or "influence" in text)]
 
 
@@ -152,6 +168,8 @@ def explanation_figures(
     model: EstimatorDisplay, codes: np.ndarray, explanation: GlobalExplanation | None
 ) -> list[ReportFigure]:
     """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
+    if explanation is not None and explanation.constant:
+        return []
     view = replace(model.prediction_view(), X=codes)
     figures = [ReportFigure("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
     if explanation is None:

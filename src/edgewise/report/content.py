@@ -19,7 +19,7 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "parity": (
         "result",
         "Predicted against observed values on the test rows. On the diagonal both are equal; the distance from it is "
-        "the error. More than 2,000 rows are gathered in hexagons, darker where there are more.",
+        "the error.",
         "Predicted against observed values of the test rows, with the diagonal.",
     ),
     "confusion": (
@@ -39,8 +39,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "shares": (
         "inputs",
         "Contribution of each input to the prediction of a row, relative to the mean prediction: one dot for each of "
-        "up to 300 rows, stronger in colour where the value of the input is higher. The contributions of a row and the "
-        "mean add up to its prediction (Shapley values by sampling).",
+        "up to 300 rows, stronger in colour where the value of a number is higher; categories are grey. The "
+        "contributions of a row and the mean add up to its prediction (Shapley values by sampling).",
         "Dots of the share of each of the strongest inputs in the predictions of the rows.",
     ),
     "formulas": (

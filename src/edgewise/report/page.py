@@ -4,6 +4,8 @@ The page opens with what fits on one sheet: what was learned, how good the model
 follow behind folds, which open with a click and are all printed.
 """
 
+from __future__ import annotations
+
 import html
 import math
 import os
@@ -12,13 +14,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from string import Template
+from typing import TYPE_CHECKING
 
 from edgewise.files import object_then_path, write_bytes
-from edgewise.presentation import number_text, percent_text, r2_text
+from edgewise.presentation import column_texts, number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import cautions, method_sentence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
 OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
@@ -170,9 +176,16 @@ class _Figures:
     def _html(self, figure: ReportFigure) -> str:
         self._number += 1
         _, caption, alt = FIGURE_TEXTS[figure.kind]
-        below = f"<figcaption><b>Figure {self._number}.</b> {_text(figure.caption or caption)}</figcaption>"
+        caption = figure.caption or caption
+        if figure.kind == "parity" and not figure.caption and _has_hexagons(figure.figure):
+            caption += " Hexagons gather many rows, darker where there are more."
+        below = f"<figcaption><b>Figure {self._number}.</b> {_text(caption)}</figcaption>"
         drawing = inline_svg(figure.figure, f"f{self._number}", figure.alt or alt)
         return f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{below}\n</figure>'
+
+
+def _has_hexagons(figure: Figure) -> bool:
+    return any(type(one).__name__ == "PolyCollection" for axes in figure.axes for one in axes.collections)
 
 
 def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:
@@ -237,9 +250,10 @@ def _inputs(content: ReportContent) -> str:
         return ""
     sizes = [max(size, 0.0) if math.isfinite(size) else 0.0 for _, size in content.inputs]
     top = max(sizes) or 1.0
+    texts = column_texts([size for _, size in content.inputs])
     rows = [
-        [_text(name), number_text(size, 3), f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
-        for (name, size), width in zip(content.inputs, sizes, strict=True)
+        [_text(name), text, f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
+        for (name, _), text, width in zip(content.inputs, texts, sizes, strict=True)
     ]
     caption = (
         "By how much each input moves a prediction on average: the mean absolute contribution to the predictions of "

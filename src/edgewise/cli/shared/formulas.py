@@ -64,7 +64,7 @@ class FormulaList:
         """Choose the best formula of the front; the notes come before the messages of the search."""
         best = front.best
         chosen = next(place for place, entry in enumerate(front) if entry is best)
-        return cls(front, chosen, target, X, y, (*notes, f"The arrow marks {front.reason}.", *front.messages))
+        return cls(front, chosen, target, X, y, (*notes, f"The chosen formula is {front.reason}.", *front.messages))
 
     @property
     def best(self) -> FrontEntry:

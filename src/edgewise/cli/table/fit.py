@@ -151,8 +151,12 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     for sentence in comparison_sentences(replace(content, models=content.models[:1])):
         screen.always(sentence, "bold")
     screen.say()
-    screen.say("Strongest inputs, and by how much each moves a prediction on average", style="bold")
-    screen.table(input_table(results.ranked_inputs()))
+    constant = results.constant_sentence()
+    if constant:
+        screen.always(constant)
+    else:
+        screen.say("Strongest inputs, and by how much each moves a prediction on average", style="bold")
+        screen.table(input_table(results.ranked_inputs()))
     screen.say()
 
 

@@ -30,7 +30,7 @@ from edgewise.estimator.reporting import (
 )
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
-from edgewise.interpret.attribution.explanations import GlobalExplanation
+from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.plot import confusion, formula_front, parity
 from edgewise.report import (
     ClassResult,
@@ -97,6 +97,12 @@ class FitResults:
     def figure_codes(self) -> np.ndarray:
         """Return these rows as numbers, one for each column; see `InputEncoder.codes`."""
         return self.trained.estimator.encoder_.codes(self.figure_rows())
+
+    def constant_sentence(self) -> str:
+        """Return a sentence about a model that gives all rows the same prediction, else ""."""
+        estimator = self.trained.estimator
+        with np.errstate(invalid="ignore", over="ignore"):
+            return constant_sentence(estimator._predicted(self.figure_codes()), estimator._answer_names())
 
     def ranked_inputs(self) -> list[tuple[str, float]]:
         """Return the names of the inputs and by how much each moves a prediction on average, the strongest first."""

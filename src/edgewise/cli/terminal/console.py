@@ -18,7 +18,7 @@ from rich.text import Text
 from edgewise.cli.terminal.exit_codes import printable
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.outcomes import Progress, clock_text
-from edgewise.presentation import number_text
+from edgewise.presentation import column_texts
 
 BAR_WIDTH = 24  # characters; a choice
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own; a choice
@@ -141,7 +141,8 @@ def input_table(inputs: Sequence[tuple[str, float]], most: int = 8) -> Grid:
     """Return a table of the first inputs, by how much each moves a prediction, and a bar; they are sorted by it."""
     grid = Grid(box=None, padding=(0, 2), pad_edge=False, show_header=False)
     largest = max((score for _, score in inputs), default=0.0) or 1.0
-    for name, score in inputs[:most]:
+    texts = column_texts([score for _, score in inputs[:most]])
+    for (name, score), text in zip(inputs, texts, strict=False):
         bar = ProgressBar(largest, max(score, 0.0), BAR_WIDTH, complete_style="cyan", finished_style="cyan")
-        grid.add_row(Text(printable(name)), Text(number_text(score, 3)), bar)
+        grid.add_row(Text(printable(name)), Text(text), bar)
     return grid

@@ -21,13 +21,23 @@ from edgewise.interpret.attribution.effects import (
 )
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.interpret.dependence.separability import interactions
-from edgewise.presentation import html_table, number_text, number_texts, percent_text, signed_text, text_table
+from edgewise.presentation import (
+    column_texts,
+    html_table,
+    number_text,
+    number_texts,
+    percent_text,
+    signed_text,
+    text_table,
+)
 from edgewise.settings import ABOVE_ZERO
 
 MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes (a choice)
 MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
+MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence (a choice)
 NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
 _LOCAL_CAPTION, _GLOBAL_CAPTION = "Contributions to single predictions", "What the predictions depend on"
+SAME = 1e-9  # relative difference up to which predictions are called the same (a choice: rounding of long sums)
 SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables (choices)
 
 
@@ -165,6 +175,11 @@ class GlobalExplanation:
     local: LocalExplanation
     sentences: tuple[str, ...]
 
+    @property
+    def constant(self) -> str:
+        """One sentence if no input changes the prediction, "" otherwise."""
+        return constant_sentence(self.local.prediction, self.outputs)
+
     def ranking(self) -> list[tuple[str, float, float]]:
         """Rank the inputs by what they do to the prediction: their mean absolute contributions.
 
@@ -198,10 +213,12 @@ class GlobalExplanation:
         shapes = {self.names[effect.input]: effect for effect in self.effects}
         output = int(self.local.prediction.std(0).argmax())
         rows = []
-        for name, size, share in self.ranking()[:SHOWN_INPUTS]:
+        ranking = self.ranking()[:SHOWN_INPUTS]
+        texts = column_texts([size for _, size, _ in ranking])
+        for (name, size, share), size_text in zip(ranking, texts, strict=True):
             effect = shapes.get(name)
             text = "" if effect is None or size == 0 else effect.shape(output)
-            rows.append([name, number_text(size, 3), percent_text(share), text])
+            rows.append([name, size_text, percent_text(share), text])
         return ["input", "moves a prediction by", "share", f"effect on {_output_text(self.outputs, output)}"], rows
 
     def __repr__(self) -> str:
@@ -360,6 +377,34 @@ def _checked_names(names: Sequence[str] | None, count: int, letter: str, argumen
     return tuple(map(str, names))
 
 
+def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
+    """Return a sentence about predictions that are the same in all rows, "" where they are not.
+
+    Parameters
+    ----------
+    prediction : ndarray
+        (n, outputs); several outputs whose sum is 1 in every row are the probabilities of classes.
+    outputs : sequence of str
+        Their names.
+
+    Examples
+    --------
+    >>> constant_sentence(np.array([[0.359, 0.641], [0.359, 0.641]]), ["Bonn", "Ulm"])
+    'No input helps: the model always answers Ulm (64.1 % of the rows).'
+    >>> constant_sentence(np.array([[1.0], [2.0]]), ["price"])
+    ''
+    """
+    if not len(prediction) or (np.ptp(prediction, axis=0) > SAME * np.abs(prediction).max(axis=0)).any():
+        return ""
+    values, texts = prediction[0], column_texts(prediction[0], 4)
+    if len(values) > 1 and np.isclose(values.sum(), 1.0) and values.min() >= 0:
+        k = int(values.argmax())
+        answer = f"{outputs[k]} ({percent_text(float(values[k]), 3)} of the rows)"
+    else:
+        answer = " and ".join(texts if len(texts) == 1 else [f"{n} = {t}" for n, t in zip(outputs, texts, strict=True)])
+    return f"No input helps: the model always answers {answer}."
+
+
 def _output_text(outputs: Sequence[str], output: int) -> str:
     """Return the name of an output, which is a probability if there are several."""
     return outputs[output] if len(outputs) == 1 else f"the probability of {outputs[output]}"
@@ -369,6 +414,9 @@ def _sentences(
     local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], pairs: np.ndarray, output: int
 ) -> Iterator[str]:
     """Describe effects, unused inputs and interactions, of the output with this number."""
+    if constant := constant_sentence(local.prediction, local.outputs):
+        yield constant
+        return
     yield from _effect_sentences(local, importance, effects, output)
     unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
     if unused:
@@ -383,17 +431,19 @@ def _effect_sentences(
     """Describe the effects of the strongest inputs on the output with this number."""
     target = _output_text(local.outputs, output)
     spread = np.ptp(local.prediction[:, output])
-    top, moved = max(float(importance.max()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
+    total, moved = max(float(importance.sum()), ABOVE_ZERO), np.abs(local.shares[..., output]).mean(0)
     for effect in effects[:5]:
-        if importance[effect.input] < 0.01 * top:
+        if importance[effect.input] < MENTIONED_SHARE * total:
             break
         curve, at = effect.mean[:, output], effect.points
         size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
         if effect.levels:
+            ends = int(curve.argmax()), int(curve.argmin())
             highest, lowest = (
-                f"{effect.levels[k]} ({number_text(curve[k])})" for k in (curve.argmax(), curve.argmin())
+                f"{effect.levels[k]} ({text})"
+                for k, text in zip(ends, column_texts([curve[k] for k in ends], 4), strict=True)
             )
             yield (
                 f"Of the {len(effect.levels)} levels of {local.names[effect.input]}, {target} is highest for {highest} "
@@ -401,8 +451,7 @@ def _effect_sentences(
             )
             continue
         shape = effect.shape(output) if np.ptp(curve) > NOTABLE_SHARE * spread else "hardly moves on average"
-        ends = (curve[0], curve[-1]) if shape in ("rises", "falls") else (curve.min(), curve.max())
-        low, high = number_texts(ends)
+        low, high = number_texts((curve[0], curve[-1]) if shape in ("rises", "falls") else (curve.min(), curve.max()))
         extent = f"from {low} to {high}" if shape in ("rises", "falls") else f"between {low} and {high}"
         first, last = number_texts((at[0], at[-1]))
         if local.kinds and local.kinds[effect.input].text(0.0) != "0":  # days of a calendar
@@ -417,8 +466,8 @@ def _interaction_sentences(local: LocalExplanation, pairs: np.ndarray) -> Iterat
         i, j = np.unravel_index(place, upper.shape)
         if upper[i, j] >= NOTABLE_SHARE:
             yield (
-                f"{local.names[i]} and {local.names[j]} interact: {upper[i, j]:.0%} of the variation is a joint effect "
-                "beyond the sum of their single effects."
+                f"{local.names[i]} and {local.names[j]} interact: {percent_text(float(upper[i, j]))} of the variation "
+                "is a joint effect beyond the sum of their single effects."
             )
     if upper.max(initial=0) < NOTABLE_SHARE:
         yield "The inputs act nearly one by one: no two of them interact by more than 5 % of the variation."

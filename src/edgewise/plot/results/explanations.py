@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -32,7 +34,7 @@ _DOTS = 300  # most rows that are drawn (a choice: more dots cover each other)
 _LANE = 0.36  # half the height that the dots of an input may take, in rows
 _BINS, _FULL_BIN = 90, 8  # cells across the dots of an input, and dots that fill the height of one (choices)
 _LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
-_DOTS_REMARK = "one dot per row; the stronger its colour, the higher the input"
+_STRONGER, _GREY_DOTS = "the stronger its colour, the higher the input", "categories are grey"
 _BAR = 0.62  # height of a bar, in rows
 
 
@@ -73,26 +75,25 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     label = _output_label(explanation, output)
     shares, values = explanation.shares[rows][:, :, output], explanation.values[rows]
     order = np.argsort(-np.abs(shares).mean(0), kind="stable")[:max_inputs]
+    categories = [bool(explanation.kinds and explanation.kinds[i].level_names) for i in range(shares.shape[1])]
+    remarks = ["one dot per row"]
+    remarks += [] if all(categories[i] for i in order) else [_STRONGER]
+    remarks += [_GREY_DOTS] if any(categories[i] for i in order) else []
     with styled():
         figure, axes = _row_axes(0.75 + _ROW * len(order), [display_text(explanation.names[i], 28) for i in order])
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
         width = np.ptp(shares) or 1.0
         for place, i in enumerate(order):
             levels, rank = np.unique(values[:, i], return_inverse=True)
-            axes.scatter(
-                shares[:, i],
-                place + _LANE * _stacked_offsets(shares[:, i] / width),
-                c=rank / max(len(levels) - 1, 1),  # from 0 for the lowest to 1 for the highest value
-                cmap=SHADES,
-                norm=Normalize(_LIGHTEST, 1),
-                s=7,
-                linewidths=0.25,
-                edgecolors=GREY,
-            )
+            # Levels have no order: their dots are grey. Numbers go from 0 for the lowest to 1 for the highest value.
+            look: dict[str, Any] = {"color": GREY}
+            if not categories[i]:
+                strength = rank / max(len(levels) - 1, 1)
+                look = {"c": strength, "cmap": SHADES, "norm": Normalize(_LIGHTEST, 1), "edgecolors": GREY}
+            offsets = place + _LANE * _stacked_offsets(shares[:, i] / width)
+            axes.scatter(shares[:, i], offsets, s=7, linewidths=0.25, **look)
         axes.set_xlabel(f"added to {label}")
-        axes.set_title(
-            "one dot per row; the stronger its colour, the higher the input", loc="right", fontsize=REMARK, color=GREY
-        )
+        axes.set_title("; ".join(remarks), loc="right", fontsize=REMARK, color=GREY)
         return fix_layout(figure)
 
 
