@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "CheckpointError",
     "EdgewiseError",
@@ -10,7 +13,11 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "missing_extra",
+    "warn_caller",
 ]
+
+# Packages between a user's line and a warning: a warning shows the line that called the first of them.
+INNER_PACKAGES = {"edgewise", "torch", "sklearn", "joblib"}
 
 
 class EdgewiseError(Exception):
@@ -117,3 +124,31 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     Drawing a network needs matplotlib, which is not installed: pip install 'edgewise[plot]'
     """
     return MissingExtraError(f"{purpose} needs {package}, which is not installed: pip install 'edgewise[{extra}]'")
+
+
+def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None:
+    """Warn at the line outside of Edgewise, torch and scikit-learn that led to the call.
+
+    Parameters
+    ----------
+    message : str
+        The warning, a sentence.
+    category : type
+        Class of the warning.
+
+    Notes
+    -----
+    Python 3.12 has `skip_file_prefixes` for this, earlier versions have not.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_caller("The sea is rough.")
+    >>> print(caught[0].message)
+    The sea is rough.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in INNER_PACKAGES:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -289,7 +289,7 @@ def test_infinities_are_refused_with_their_place():
         ):
             ask()
     for bad in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="Input y contains"):
+        with pytest.raises(InputError, match=f"y must hold finite numbers, got {bad} in row 4"):
             fitted.fit(X, np.where(np.arange(60) == 3, bad, Y))
 
 

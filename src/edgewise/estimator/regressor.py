@@ -249,7 +249,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Fit with checked settings; a failure may leave attributes of both fits."""
         family_of(self.loss)  # raises where there is no such loss
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
-        rows, targets, given_weight = self._read_training(X, y, sample_weight, **checks)
+        rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         rows, targets, weight = canonical_rows(rows, targets, given_weight)

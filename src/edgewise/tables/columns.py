@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import InputError, warn_caller
 from edgewise.presentation import number_text
 from edgewise.tables.cells import is_date, number, parse_dates, quoted
 from edgewise.tables.table import Table
@@ -102,7 +101,7 @@ class NumberInput:
         codes = self.codes(table)
         unknown = self.unknown(codes)
         if unknown.any():
-            _warn(
+            warn_caller(
                 f"column {quoted(self.name)} had no missing value in training and has {unknown.sum()} here; "
                 f"its median {self.text(self.median)} is used"
             )
@@ -205,7 +204,7 @@ class CategoryInput:
             example = column[int(unknown.argmax())]
             is_missing = bool(np.isnan(codes[unknown.argmax()]))
             examples = "missing values" if is_missing else f"values such as {quoted(example)}"
-            _warn(
+            warn_caller(
                 f"column {quoted(self.name)} has {examples} in {unknown.sum()} rows that training did not have; "
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
             )
@@ -419,7 +418,3 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
     note += f" and {missing} missing values, which count as a level of their own" if missing else ""
     inputs = len(spec.feature_names)
     return spec, f"{note}; it gives {inputs} input{'s' if inputs > 1 else ''} of 0 and 1."
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, EdgewiseWarning, stacklevel=4)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import InputError, warn_caller
+from edgewise.estimator.columns.targets import check_finite, numeric_targets, warn_of_other_order
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import CategoryInput
@@ -148,15 +148,20 @@ class RowReader(BaseEstimator):
     # Reading the training rows
 
     def _read_training(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None, **settings: Any
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, *, loss: str = "", **settings: Any
     ) -> tuple[np.ndarray, Any, np.ndarray | None]:
         """Learn `encoder_` and `background_`; return the inputs of the network (N, p), and y and the weights checked.
 
-        Rows of weight 0 have no influence. A y that is NO_Y is left to the caller.
+        Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `loss` y holds numbers.
         """
-        if settings.get("y_numeric"):
-            _check_numbers(y)
         self.target_names_ = () if y is NO_Y else _target_names(y)
+        if y is not NO_Y:
+            named = y
+            if loss:
+                y = numeric_targets(y, loss)
+            else:
+                check_finite(np.asarray(y), "y")
+            warn_of_other_order(X, named)
         frame = _as_frame(X)
         if frame is None:
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
@@ -186,7 +191,7 @@ class RowReader(BaseEstimator):
         if left_out:
             left = len(left_out) - NAMED_COLUMNS
             more = f" {left} more columns were left out." if left > 0 else ""
-            warnings.warn(" ".join(left_out[:NAMED_COLUMNS]) + more, EdgewiseWarning, stacklevel=4)
+            warn_caller(" ".join(left_out[:NAMED_COLUMNS]) + more)
         return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
 
     # Reading other rows
@@ -219,7 +224,7 @@ class RowReader(BaseEstimator):
         codes = self._codes(X)
         sentences = self._check_codes(codes).sentences
         if sentences:
-            warnings.warn("; ".join(sentences), EdgewiseWarning, stacklevel=3)
+            warn_caller("; ".join(sentences))
         return codes
 
     def _inputs(self, X: Any) -> np.ndarray:
@@ -327,7 +332,23 @@ def _checked_weight(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | 
 def _as_frame(X: Any) -> Table | None:
     """Return X as a Table if it is a frame, or an array with text; None for numbers, which scikit-learn checks."""
     if is_frame(X):
-        return frame_table(X)
+        table = frame_table(X)
+        if table.refused and not table.columns:
+            name, content = next(iter(table.refused.items()))
+            raise InputError(f"X must have a column of numbers, text or dates, got {content} in column {name!r}")
+        return table
+    if isinstance(X, Mapping):
+        raise InputError(
+            f"X must be a frame or an array of rows, got a {type(X).__name__}; pandas.DataFrame([row]) makes a frame "
+            "of one row"
+        )
+    if type(X).__name__ == "Series":
+        raise InputError(
+            "X must be a frame or an array of rows, got a Series; frame.iloc[[0]] is a frame of one row, and "
+            "series.to_frame() one of one column"
+        )
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c" and np.size(X):
+        raise InputError(f"X must hold real numbers, got {np.ravel(X)[0]} in row 1 (Complex data not supported)")
     if hasattr(X, "dtype") and getattr(X.dtype, "kind", "") not in "OUST":
         return None
     try:
@@ -381,14 +402,6 @@ def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
             f"X must hold finite numbers, got {cells[row, column]} in row {row + 1} of column {column + 1}; "
             "NaN stands for a missing value"
         ) from error
-
-
-def _check_numbers(y: Any) -> None:
-    """Raise InputError for targets that are text."""
-    if np.asarray(y).dtype.kind in "UO":
-        for cell in np.asarray(y, dtype=object).ravel():
-            if isinstance(cell, str):
-                raise InputError(f"y must hold numbers, got {cell!r}; KANClassifier predicts classes")
 
 
 def _target_names(y: Any) -> tuple[str, ...]:

@@ -1,0 +1,113 @@
+"""Checks of the targets of a fit: finite numbers that suit the loss, in the order of the rows of X."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgewise.errors import InputError, warn_caller
+
+# Losses whose targets have a lower end at 0, and whether 0 itself belongs to them.
+POSITIVE, NOT_NEGATIVE = ("log", "gamma"), ("poisson", "negative_binomial", "tweedie")
+
+
+def numeric_targets(y: Any, loss: str) -> Any:
+    """Return targets as numbers, those in text read; what is no array of numbers or text is returned as it is.
+
+    Parameters
+    ----------
+    y : array-like of shape (N,) or (N, out)
+    loss : str
+        The parameter `loss` of `KANRegressor`.
+
+    Raises
+    ------
+    InputError
+        If a cell is no number, is not finite, or lies outside the domain of the loss; the message names the row.
+
+    Examples
+    --------
+    >>> numeric_targets(["1", "2.5"], "squared")
+    array([1. , 2.5])
+    >>> numeric_targets([3.0, 1.0, 0.0], "gamma")
+    Traceback (most recent call last):
+    edgewise.errors.InputError: y must be positive for loss='gamma', got 0.0 in row 3
+    """
+    cells = np.asarray(y)
+    if cells.ndim not in (1, 2) or cells.size == 0:
+        return y
+    if cells.dtype.kind == "c":
+        raise InputError(f"y must hold real numbers, got {cells.flat[0]} in row 1 (Complex data not supported)")
+    read = _numbers(cells) if cells.dtype.kind in "UOS" else cells
+    if read.dtype.kind not in "fiub":
+        return y
+    check_finite(read, "y")
+    name = loss.partition(":")[0]
+    outside = np.zeros(read.shape, dtype=bool)
+    if name in POSITIVE:
+        outside = read <= 0
+    elif name in NOT_NEGATIVE:
+        outside = read < 0
+    if outside.any():
+        place = np.argwhere(outside)[0]
+        kind = "positive" if name in POSITIVE else "at least 0"
+        raise InputError(f"y must be {kind} for loss={loss!r}, got {read[tuple(place)]} in row {place[0] + 1}")
+    return y if read is cells else read
+
+
+def check_finite(cells: np.ndarray, name: str) -> None:
+    """Raise InputError for the first number of an array that is NaN or infinite.
+
+    Examples
+    --------
+    >>> check_finite(np.array([1.0, np.inf]), "y")
+    Traceback (most recent call last):
+    edgewise.errors.InputError: y must hold finite numbers, got inf in row 2
+    """
+    if cells.dtype.kind == "f" and not np.isfinite(cells).all():
+        place = np.argwhere(~np.isfinite(cells))[0]
+        raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in row {place[0] + 1}")
+
+
+def warn_of_other_order(X: Any, y: Any) -> None:
+    """Warn where the indexes of two pandas objects have the same labels in another order.
+
+    Examples
+    --------
+    >>> import pandas, warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_other_order(pandas.DataFrame({"a": [1, 2]}), pandas.Series([1, 2], index=[1, 0]))
+    >>> str(caught[0].message).split(":")[0]
+    'y has the index of X in another order'
+    """
+    first: Any = getattr(X, "index", None)
+    second: Any = getattr(y, "index", None)
+    if not hasattr(first, "equals") or not hasattr(second, "equals") or len(first) != len(second):
+        return
+    if first.equals(second) or not (first.is_unique and second.is_unique):
+        return
+    if len(first.union(second, sort=False)) == len(first):
+        warn_caller(
+            "y has the index of X in another order: rows are matched by their position, not by their label; "
+            "y.loc[X.index] has the order of X"
+        )
+
+
+def _numbers(cells: np.ndarray) -> np.ndarray:
+    """Return cells, of which some are text, as float64. Raises InputError for the first that is no number."""
+    has_text = cells.dtype.kind in "US" or any(isinstance(cell, str) for cell in cells.flat)
+    values = np.empty(cells.shape)
+    for place in np.ndindex(cells.shape):
+        cell = cells[place]
+        try:
+            values[place] = float(cell)
+        except (TypeError, ValueError):
+            if not has_text:  # other objects, None among them, are refused by scikit-learn in its own words
+                return cells
+            shown = repr(cell.item() if isinstance(cell, np.generic) else cell)[:80]
+            raise InputError(
+                f"y must hold numbers, got {shown} in row {place[0] + 1}; KANClassifier predicts classes"
+            ) from None
+    return values
