@@ -125,3 +125,12 @@ def test_bad_constraints_are_refused(arguments, sentence):
     x, y = _table(20)
     with pytest.raises(InputError, match=sentence):
         fit_additive(x, y, constraints=Constraints(**arguments))
+
+
+@pytest.mark.parametrize("angle", [1e-2, 1e-5, 1e-8])
+def test_a_nearest_point_far_behind_two_opposite_inequalities_is_exact(angle):
+    """Both planes are near zero, and meet far away: |z| is 1 / angle times their distance."""
+    matrix, least = np.array([[1.0, angle], [-1.0, angle]]), np.array([1e-3, 1e-3])
+    change = least_change(np.eye(2), matrix, least)
+    np.testing.assert_allclose(change, [0, 1e-3 / angle], rtol=1e-6, atol=1e-9 / angle)
+    assert (matrix @ change - least).min() > -1e-12

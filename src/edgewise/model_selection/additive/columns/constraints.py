@@ -29,6 +29,9 @@ VIOLATION = 1e-11
 AUXILIARY = 1e-3
 # Times that what rounding left violated is corrected. A choice: two or three leave nothing.
 CORRECTIONS = 6
+# Least share of the target that the least-distance problem leaves over, below which the unit of length grows, by so much
+# as the share says or, where it is rounding, by its smallest value; and the most such steps. Choices: seven digits stay.
+LEAST_SHARE, SMALLEST_SHARE, UNITS = 1e-3, 1e-9, 8
 
 
 @dataclass(frozen=True)
@@ -205,10 +208,15 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     used = length > 1e-12 * length.max()
     white, distance = white[used] / length[used, None], least[used] / length[used]
     unit = distance.max()  # the nearest point is at least so far away
-    system = np.concatenate([white, distance[:, None] / unit], 1).T
     target = np.append(np.zeros(len(hessian)), 1.0)
-    multiplier, _ = nnls(system, target, maxiter=30 * system.shape[1])
-    residual = system @ multiplier - target
+    for _ in range(UNITS):
+        system = np.concatenate([white, distance[:, None] / unit], 1).T
+        multiplier, _ = nnls(system, target, maxiter=30 * system.shape[1])
+        residual = system @ multiplier - target
+        share = -float(residual[-1])  # 1 / (1 + |z|^2 / unit^2), whose digits are lost if the unit is too small
+        if share > LEAST_SHARE:
+            break
+        unit *= np.sqrt(1 / max(share, SMALLEST_SHARE) - 1)
     z = -residual[:-1] / residual[-1] * unit
     held = multiplier > 0
     exact = white[held].T @ np.linalg.lstsq(white[held] @ white[held].T, distance[held], rcond=1e-12)[0]
