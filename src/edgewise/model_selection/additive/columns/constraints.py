@@ -29,8 +29,8 @@ VIOLATION = 1e-11
 AUXILIARY = 1e-3
 # Times that what rounding left violated is corrected. A choice: two or three leave nothing.
 CORRECTIONS = 6
-# Least share of the target that the least-distance problem leaves over, below which the unit of length grows, by so much
-# as the share says or, where it is rounding, by its smallest value; and the most such steps. Choices: seven digits stay.
+# Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
+# share says, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
 LEAST_SHARE, SMALLEST_SHARE, UNITS = 1e-3, 1e-9, 8
 
 
