@@ -31,7 +31,7 @@ AUXILIARY = 1e-3
 CORRECTIONS = 6
 # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
 # share says, or its smallest value where it is rounding, at most so many times. Choices: half of all digits stay.
-LEAST_SHARE, SMALLEST_SHARE, UNITS = 1e-3, 1e-9, 8
+LEAST_LEFT, SMALLEST_LEFT, LENGTHS = 1e-3, 1e-9, 8
 
 
 @dataclass(frozen=True)
@@ -209,14 +209,14 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     white, distance = white[used] / length[used, None], least[used] / length[used]
     unit = distance.max()  # the nearest point is at least so far away
     target = np.append(np.zeros(len(hessian)), 1.0)
-    for _ in range(UNITS):
+    for _ in range(LENGTHS):
         system = np.concatenate([white, distance[:, None] / unit], 1).T
         multiplier, _ = nnls(system, target, maxiter=30 * system.shape[1])
         residual = system @ multiplier - target
         share = -float(residual[-1])  # 1 / (1 + |z|^2 / unit^2), whose digits are lost if the unit is too small
-        if share > LEAST_SHARE:
+        if share > LEAST_LEFT:
             break
-        unit *= np.sqrt(1 / max(share, SMALLEST_SHARE) - 1)
+        unit *= np.sqrt(1 / max(share, SMALLEST_LEFT) - 1)
     z = -residual[:-1] / residual[-1] * unit
     held = multiplier > 0
     exact = white[held].T @ np.linalg.lstsq(white[held] @ white[held].T, distance[held], rcond=1e-12)[0]
