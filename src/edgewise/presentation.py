@@ -26,6 +26,17 @@ _MARKED = "background:rgba(0,114,178,.16);font-weight:600"
 _NOTE = "margin:.2em 0;color:inherit;opacity:.8"
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 row, 1,200 rows, 1 class, 3 classes.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row"), counted(3, "class", "classes")
+    ('1 row', '1,200 rows', '3 classes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
     """Write a number as people write it, rounded to significant digits.
 

@@ -120,6 +120,7 @@ def _predict(
     std: options.Std = False,
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
+    force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
     """Predict every row of a table and write the predictions as CSV.
@@ -133,8 +134,9 @@ def _predict(
         from edgewise.cli.shared.source import open_source
         from edgewise.cli.terminal.console import Screen
 
-        check_out(out)
-        written, table = find_written(model), open_source(data, delimiter).table
+        written = find_written(model)
+        check_out(out, [str(written.file), data], force=force)
+        table = open_source(data, delimiter).table
         with importing():
             from edgewise.cli.table.predict import write_predictions
 
@@ -181,7 +183,7 @@ def _plot(
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
-        figure = plan_figure(written, kind, out, force=force)
+        figure = plan_figure(written, kind, out, force=force, inputs=[] if data is None else [data])
         source = None if data is None else open_source(data, delimiter)
         with importing():
             from edgewise.cli.table.plot import draw
@@ -206,6 +208,7 @@ def _explain(
     out: options.OutShares = None,
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
     """Show which inputs the predictions depend on, and how much each contributes."""
@@ -215,8 +218,9 @@ def _explain(
         from edgewise.cli.terminal.console import Screen
 
         check_ending(out, (*FIGURE_ENDINGS, ".csv"))
-        check_out(out)
-        written, table = find_written(model), open_source(data, delimiter).table
+        written = find_written(model)
+        check_out(out, [str(written.file), data], force=force)
+        table = open_source(data, delimiter).table
         check_row(table, row)
         with importing():
             from edgewise.cli.table.explain import show_explanation
@@ -247,6 +251,7 @@ def _formula(
     features: options.Features = None,
     delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
     """Find formulas for a model or a table, from short to accurate, in your units and column names."""
@@ -264,7 +269,7 @@ def _formula(
             delimiter=delimiter,
         )
         job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out)
-        check_out(out)
+        check_out(out, [model] if data is None else [model, data], force=force)
         read = read_for_formulas(job)
         with importing():
             from edgewise.cli.table.formula import search_formulas
@@ -282,6 +287,7 @@ def _export(
     model: options.Model,
     out: options.OutExport,
     quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
@@ -290,8 +296,8 @@ def _export(
         from edgewise.cli.terminal.console import Screen
 
         check_ending(out, PROGRAM_ENDINGS)
-        check_out(out)
         written = find_written(model)
+        check_out(out, [str(written.file)], force=force)
         with importing():
             from edgewise.cli.table.export import write_program
 

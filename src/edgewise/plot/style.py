@@ -112,7 +112,13 @@ _STYLE: dict[RcKeyType, Any] = {
 }
 NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
 LARGEST_VECTOR = 400_000  # bytes (a choice): a notebook holds larger drawings as pixels alone
-_NO_DATE: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+# No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
+_WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
+_METADATA: dict[str, dict[str, str | None]] = {
+    ".svg": {"Date": None, "Creator": _WRITER},
+    ".pdf": {"CreationDate": None, "Creator": _WRITER},
+    ".png": {"Software": _WRITER},
+}
 
 
 @contextmanager
@@ -266,7 +272,7 @@ def render(
         figure.savefig(
             buffer,
             format=suffix[1:],
-            metadata=_NO_DATE[suffix],
+            metadata=_METADATA[suffix],
             facecolor=color,
             dpi=mpl.rcParams["savefig.dpi"] if dpi is None else dpi,
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import CheckpointError, InputError
+from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
 from edgewise.tables.columns import CategoryInput, NumberInput, learn_input
 from edgewise.tables.table import MAX_COLUMNS, Table
@@ -152,7 +153,7 @@ class InputEncoder:
             shown = ", ".join(quoted(name) for name in lacking[:5])
             more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
             raise InputError(
-                f"{table.source} must have the {len(self.columns)} columns of the training table, "
+                f"{table.source} must have the {counted(len(self.columns), 'column')} of the training table, "
                 f"got none called {shown}{more}{nearest_names(lacking[0], table.names)}"
             )
 

@@ -40,9 +40,10 @@ def test_fields_at_points(edgewise, heat, tmp_path):
     points.write_text("t,x\n0.5,0.25\n1.0,0.5\n0.3,7\n")
     done = edgewise("predict", heat, points)
     assert done.code == 0
-    assert "1 of 3 points lie outside the domain" in done.err
+    assert "1 of 3 points lies outside the domain and has no value: see the column 'outside'." in done.err
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert list(rows[0]) == ["row", "u", "outside"] and [row["outside"] for row in rows] == ["0", "0", "1"]
+    assert rows[2]["u"] == ""
     for row, (t, x) in zip(rows, [(0.5, 0.25), (1.0, 0.5)], strict=False):
         exact = math.exp(-0.1 * math.pi**2 * t) * math.sin(math.pi * x)
         assert float(row["u"]) == pytest.approx(exact, abs=1e-5)
@@ -60,7 +61,7 @@ def test_refused(refused, edgewise, heat, tmp_path):
     own.write_text(DECAY)
     assert edgewise("solve", own, "--out", tmp_path / "decay").code == 0
     assert edgewise("info", tmp_path / "decay").code == 0
-    assert "must have the 1 columns of the domain, got no 't'" in refused("predict", tmp_path / "decay", points)
+    assert "must have the 1 column of the domain, got no 't'" in refused("predict", tmp_path / "decay", points)
     own.write_text(
         "from edgewise.pde import *\n"
         "problem = PDE(lambda u: u.xx + u, Interval(0, 1), [Dirichlet(lambda x: x.cos(), hard=True)])\n"
@@ -91,6 +92,9 @@ def test_a_solution_of_ones_own_equation_is_read_like_others(edgewise, tmp_path,
     assert float(rows[0]["u"]) == pytest.approx(math.cos(0.5)) and float(rows[1]["v"]) == pytest.approx(math.e)
     for kind in ("solution", "history"):
         assert edgewise("plot", tmp_path / "pair", "--kind", kind, "--out", tmp_path / "f.svg").code == 0
+    done = edgewise("explain", tmp_path / "pair", "-d", points, "-o", tmp_path / "shares.csv")
+    assert "1 of 3 points lies outside the domain and is left out." in done.out
+    assert len((tmp_path / "shares.csv").read_text().splitlines()) == 3
     facts = json.loads(edgewise("explain", tmp_path / "pair", "-d", points, "--json").out)
     assert facts["importance"][0]["name"] == "x" and facts["target"] == "u"
 

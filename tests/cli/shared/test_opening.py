@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from matplotlib.figure import Figure
 
 from edgewise.cli.shared.opening import (
+    EQUATION_NAMES,
     FIGURE_ENDINGS,
     PROGRAM_ENDINGS,
     Kind,
@@ -15,6 +17,8 @@ from edgewise.cli.shared.opening import (
 )
 from edgewise.errors import FileError, InputError
 from edgewise.estimator.base import WRITERS
+from edgewise.pde import EQUATIONS
+from edgewise.plot import save
 from edgewise.plot.style import FORMATS
 
 
@@ -39,6 +43,9 @@ def test_kinds_of_files(tmp_path):
         assert find_written(str(folder)).file == folder / name
     with pytest.raises(FileError, match="no such file"):
         find_written(str(tmp_path / "missing"))
+    with pytest.raises(FileError, match="name of an equation, which `edgewise solve heat --out heat` solves"):
+        find_written("heat")
+    assert set(EQUATION_NAMES) == {equation.name for equation in EQUATIONS}
 
 
 def test_places_to_write_to(tmp_path, monkeypatch):
@@ -60,6 +67,11 @@ def test_a_figure_replaces_only_what_was_named(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="which exists: name a file with --out"):
         plan_figure(written, None, None, force=False)
     assert plan_figure(written, None, None, force=True).file == "formulas.svg"
-    assert plan_figure(written, "effects", "formulas.svg", force=False).kind == "effects"
+    with pytest.raises(FileError, match="not one that edgewise wrote; --force replaces it"):
+        plan_figure(written, "effects", "formulas.svg", force=False)
+    figure = Figure()
+    for name in ("formulas.svg", "formulas.pdf", "formulas.png"):
+        save(figure, tmp_path / name)
+        assert plan_figure(written, "effects", name, force=False).kind == "effects"
     with pytest.raises(InputError, match="--kind must be formulas or effects"):
         plan_figure(written, "network", None, force=False)

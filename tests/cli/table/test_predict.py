@@ -27,7 +27,9 @@ def test_numbers(edgewise, models):
     frame = pandas.read_csv(models / "numbers.csv")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EdgewiseWarning)  # of a row outside the training range
-        assert [float(line.split(",")[1]) for line in lines[1:]] == estimator.predict(frame).tolist()
+        written = [float(line.split(",")[1]) for line in lines[1:]]
+        np.testing.assert_allclose(written, estimator.predict(frame), atol=1e-6)
+        assert max(len(line.split(",")[1]) for line in lines[1:]) < 12  # digits beyond the interval say nothing
         assert edgewise_load(models / "numbers").predict(frame).tolist() == estimator.predict(frame).tolist()
     assert "Predicted 60 rows. On the 60 rows with a known 'y': R²" in done.err
 
@@ -72,8 +74,8 @@ def test_new_levels_and_gaps_are_reported(edgewise, models, tmp_path):
     table.write_text("a,b,colour\n1,1,green\n,1,red\n")
     done = edgewise("predict", models / "numbers", table)
     assert done.code == 0
-    assert "1 of 2 rows have a level that training did not have in colour" in done.err
-    assert "1 of 2 rows lack a, where training had no missing value" in done.err
+    assert "1 of 2 rows has a level that training did not have in colour" in done.err
+    assert "1 of 2 rows lacks a, where training had no missing value" in done.err
     assert "predicted" not in done.err and done.out.count("\n") == 3
     lines = done.out.splitlines()
     assert [lines[0].split(",")[-1], lines[1].split(",")[-1], lines[2].split(",")[-1]] == ["outside", "colour", ""]
@@ -94,10 +96,23 @@ def test_new_levels_and_gaps_are_reported(edgewise, models, tmp_path):
 def test_tables_that_do_not_fit(refused, models, tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     out = tmp_path / "p.csv"
-    out.write_text("old")
+    out.write_text("row,predicted y\n")
     assert message in refused("predict", models / "numbers", tmp_path / "t.csv", "--out", out)
-    assert out.read_text() == "old"
+    assert out.read_text() == "row,predicted y\n"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_table_is_not_replaced(refused, edgewise, models, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,colour\n1,2,red\n")
+    message = refused("predict", models / "numbers", table, "--out", table, "--force")
+    assert message == f"cannot write {table}: this command reads that file; name another one with --out"
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n")
+    message = refused("predict", models / "numbers", table, "--out", other)
+    assert message == f"cannot write {other}: the file exists and is not one that edgewise wrote; --force replaces it"
+    for options in (["--force"], []):  # the second replaces what the first wrote
+        assert edgewise("predict", models / "numbers", table, "--out", other, *options).code == 0
 
 
 def test_model_files_that_are_none(refused, models, tmp_path):
@@ -149,11 +164,11 @@ def test_a_model_saved_from_python(edgewise, refused, plain_model, tmp_path):
     done = edgewise("predict", plain_model, table)
     estimator, _ = load_estimator(plain_model)
     expected = estimator.predict(np.array([[0.5, 1], [-0.5, 2]])).tolist()
-    assert [float(line.split(",")[1]) for line in done.out.splitlines()[1:]] == expected
+    np.testing.assert_allclose([float(line.split(",")[1]) for line in done.out.splitlines()[1:]], expected, atol=1e-6)
     table.write_text("u,v,w\n0.5,1,2\n")
     assert "must have 2 columns, as in training, got 3" in refused("predict", plain_model, table)
     table.write_text("u,v\n0.5,\n1,2\n")
-    assert "rows lack x2, where training had no missing value" in edgewise("predict", plain_model, table).err
+    assert "lacks x2, where training had no missing value" in edgewise("predict", plain_model, table).err
     table.write_text("u,v\n0.5,x\n1,y\n")
     assert "must hold numbers, got 'x' in row 1" in refused("predict", plain_model, table)
 

@@ -28,12 +28,13 @@ def test_csv_of_classes_with_awkward_names():
     assert columns_csv(np.array([3]), {"row": ["first"], "y": [1]}) == "row,y\nfirst,1\n"
 
 
-def test_csv_of_numbers_keeps_every_bit():
+def test_csv_of_numbers_has_six_digits_of_the_interval():
     values = np.array([0.1 + 0.2, 1e-300, -1 / 3])
     columns = prediction_columns("y", values, None, (), (values - 1, values + 1))
     lines = columns_csv(np.arange(3), columns).splitlines()
     assert lines[0] == "row,predicted y,low 90 %,high 90 %"
-    assert [float(line.split(",")[1]) for line in lines[1:]] == values.tolist()
+    assert [line.split(",")[1] for line in lines[1:]] == ["0.3", "0.0", "-0.33333"]
+    assert prediction_columns("y", 1e9 + values, None, (), None)["predicted y"][0] == 1_000_000_000.3
 
 
 @pytest.mark.parametrize("name", ["numbers", "kinds"])

@@ -107,8 +107,8 @@ def test_rows_outside_are_counted_in_one_sentence(fitted):
         predicted = fitted.predict(frame)
     (one,) = caught
     assert str(one.message) == (
-        "3 of 120 rows lie outside the training range of area (21 to 120); 1 of 120 rows have a level that training "
-        "did not have in city; 1 of 120 rows lack sold, where training had no missing value: the predictions average "
+        "3 of 120 rows lie outside the training range of area (21 to 120); 1 of 120 rows has a level that training "
+        "did not have in city; 1 of 120 rows lacks sold, where training had no missing value: the predictions average "
         "over the training values"
     )
     check = fitted.check_rows(frame)
@@ -127,7 +127,7 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
     model = KANClassifier(**FIXED, class_weight={"dear": 1.0}).fit(frame.drop(columns="name"), label)
     assert model.score(frame, label) > 0.9
     nothing = pd.DataFrame({name: [None] for name in frame.columns[:-1]})
-    with pytest.warns(EdgewiseWarning, match="1 of 1 rows lack most of their values"):
+    with pytest.warns(EdgewiseWarning, match="the only row lacks most of its values"):
         doubt = model.predict_proba(nothing)[0]
     assert doubt == pytest.approx([0.8, 0.2], abs=0.05)
     with pytest.warns(EdgewiseWarning):
@@ -147,9 +147,9 @@ def test_unknown_values_widen_the_intervals(fitted):
     low, high = fitted.predict_interval(row)
     _, std = fitted.predict(row, return_std=True)
     row["sold"] = pd.NaT
-    with pytest.warns(EdgewiseWarning, match="lack sold"):
+    with pytest.warns(EdgewiseWarning, match="lacks sold"):
         wide_low, wide_high = fitted.predict_interval(row)
-    with pytest.warns(EdgewiseWarning, match="lack sold"):
+    with pytest.warns(EdgewiseWarning, match="lacks sold"):
         _, wide_std = fitted.predict(row, return_std=True)
     assert wide_high - wide_low > 2 * (high - low)
     # 700 days at 1/50 a day: a uniform effect of width 14

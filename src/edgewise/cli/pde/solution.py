@@ -22,6 +22,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
 from edgewise.pde import EQUATIONS, PDE, Box, Dirichlet, Initial, Solution, named_equation
+from edgewise.presentation import counted
 from edgewise.tables import Table
 
 # Entries of solution.json that are shown, with their titles.
@@ -108,6 +109,13 @@ def solution_points(solution: Solution, table: Table) -> Tensor:
     """Return the points (N, n) of a table of coordinates; raise InputError."""
     domain = solution.problem.domain
     return torch.from_numpy(finite_columns(table, domain.coordinates, domain.dimension, "of the domain")).double()
+
+
+def outside_sentence(outside: int, points: int, what: str) -> str:
+    """Return a sentence about the points outside the domain, of which `what` is true."""
+    verb = "lies" if outside == 1 else "lie"
+    what = what if outside > 1 else what.replace("have ", "has ").replace("are ", "is ")
+    return f"{outside:,} of {counted(points, 'point')} {verb} outside the domain and {what}."
 
 
 def read_facts(file: Path) -> dict[str, Any]:

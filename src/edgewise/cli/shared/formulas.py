@@ -135,7 +135,7 @@ class FormulaList:
         if ending in FORMATS:
             save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
             return
-        formula, facts = self.best.formula, [*self.accuracy, *self.domain]
+        formula, facts = self.best.formula, [*self.accuracy, *self.domain, "Written by Edgewise."]
         if ending == ".csv":
             buffer, rows = io.StringIO(), self.rows()
             writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.cli.shared.source import decimals
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
 
@@ -79,7 +81,8 @@ class Model:
         encoder = self.estimator.encoder_
         if self.names is None and len(table.names) != len(encoder.names):
             raise InputError(
-                f"{table.source} must have {len(encoder.names)} columns, as in training, got {len(table.names)}"
+                f"{table.source} must have {counted(len(encoder.names), 'column')}, as in training, "
+                f"got {len(table.names)}"
             )
         if self.names is not None:
             encoder.check_columns(table)
@@ -149,13 +152,21 @@ def prediction_columns(
 ) -> dict[str, Sequence[object]]:
     """Return the columns of a file of predictions: the prediction, its 90 % interval, and p(class) for each class."""
     columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
-    if interval is not None:
-        low, high = interval
-        columns |= {f"low {100 * LEVEL:.0f} %": low.tolist(), f"high {100 * LEVEL:.0f} %": high.tolist()}
+    if not labels:
+        low, high = interval if interval is not None else (None, None)
+        digits = decimals(prediction, None if low is None or high is None else high - low)
+        columns = {f"predicted {target}": _rounded(prediction, digits)}
+        if low is not None and high is not None:
+            columns[f"low {100 * LEVEL:.0f} %"] = _rounded(low, digits)
+            columns[f"high {100 * LEVEL:.0f} %"] = _rounded(high, digits)
     if probabilities is not None:
         shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
         columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
     return columns
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float]:
+    return [round(value, digits) for value in values.tolist()]
 
 
 def has_intervals(estimator: KANRegressor) -> bool:

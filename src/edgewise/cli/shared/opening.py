@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +14,41 @@ from typing import Any
 from edgewise.errors import FileError, InputError
 from edgewise.files import read_bytes, reason
 
-# Endings of files, as in `edgewise.plot.save` and `KANRegressor.export`, which import torch; tests compare them.
+# Endings of files and names, as in `edgewise.plot.save`, `KANRegressor.export` and `EQUATIONS`, which import torch;
+# tests compare them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 PROGRAM_ENDINGS = (".py", ".c", ".onnx", ".pt2")
+EQUATION_NAMES = (
+    "poisson",
+    "poisson-disk",
+    "poisson-annulus",
+    "poisson-corner",
+    "helmholtz",
+    "heat",
+    "wave",
+    "advection",
+    "burgers",
+    "allen-cahn",
+    "kdv",
+    "sine-gordon",
+    "nonlinear-poisson",
+    "biharmonic",
+    "cavity",
+    "poisson-5d",
+    "poisson-5d-sum",
+    "poisson-10d",
+    "poisson-10d-product",
+    "robertson",
+    "lotka-volterra",
+    "pendulum",
+    "inverse-diffusion",
+)
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
 MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
+# Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
+# have a header of the user's own names, and need --force.
+CSV_HEADERS = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
+READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for; a choice: more than any header
 LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
 
 
@@ -64,6 +95,11 @@ def find_written(text: str) -> Written:
             f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
             f"without {MODEL_FILE} or {SOLUTION_FILE}"
         )
+    if text in EQUATION_NAMES and not path.exists():
+        raise FileError(
+            f"cannot read {text}: there is no such file or folder; {text} is the name of an equation, which "
+            f"`edgewise solve {text} --out {text}` solves first"
+        )
     header = read_header(path)
     if path.suffix.lower() == ".json" and header is None:
         return Written(Kind.formulas, path)
@@ -96,8 +132,10 @@ FIGURE_KINDS = {
 }
 
 
-def plan_figure(written: Written, kind: str | None, out: str | None, *, force: bool) -> PlannedFigure:
-    """Return the figure to draw, checked.
+def plan_figure(
+    written: Written, kind: str | None, out: str | None, *, force: bool, inputs: Sequence[str] = ()
+) -> PlannedFigure:
+    """Return the figure to draw, checked; `inputs` are the other files that the command reads.
 
     Raises
     ------
@@ -111,7 +149,7 @@ def plan_figure(written: Written, kind: str | None, out: str | None, *, force: b
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
     chosen = known[0] if kind is None else str(kind)
     check_ending(out, FIGURE_ENDINGS)
-    check_out(out)
+    check_out(out, [str(written.file), *inputs], force=force)
     if out is None:
         out = f"{chosen}.svg"
         if os.path.exists(out) and not force:
@@ -146,8 +184,23 @@ def check_ending(out: str | None, endings: Collection[str]) -> None:
         raise InputError(f"--out must end in {', '.join(others)} or {last}, got {out!r}")
 
 
-def check_out(out: str | None) -> None:
-    """Raise FileError if the file --out could not be made: it is a folder, or its folder is missing or closed."""
+def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True) -> None:
+    """Raise FileError if the file --out cannot or must not be written.
+
+    Parameters
+    ----------
+    out : str or None
+        The file; None for standard output.
+    inputs : sequence of str
+        Files that the command reads, which it never replaces.
+    force : bool
+        Replace an existing file that Edgewise did not write.
+
+    Raises
+    ------
+    FileError
+        It is a folder or an input, its folder is missing or closed, or another program wrote it.
+    """
     if out is None or "\0" in out:  # a null character: the writer gives the reason
         return
     path = Path(os.path.realpath(out))
@@ -157,3 +210,23 @@ def check_out(out: str | None) -> None:
         raise FileError(f"cannot write {out}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"cannot write {out}: permission denied")
+    for one in inputs:
+        if path.exists() and os.path.exists(one) and os.path.samefile(path, one):
+            raise FileError(f"cannot write {out}: this command reads that file; name another one with --out")
+    if path.is_file() and not force and not _is_written_by_edgewise(path):
+        raise FileError(f"cannot write {out}: the file exists and is not one that edgewise wrote; --force replaces it")
+
+
+def _is_written_by_edgewise(path: Path) -> bool:
+    """Return whether a file is empty or looks like one that a command wrote."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(READ_OF_OLD_FILE)
+            file.seek(-min(READ_OF_OLD_FILE, os.path.getsize(path)), os.SEEK_END)
+            end = file.read()  # where PDF and JSON name the writer
+    except OSError as error:
+        raise FileError(f"cannot write {path}: it exists, and {reason(error)}") from error
+    header = start.decode("utf-8", "replace").partition("\n")[0]
+    if path.suffix.lower() == ".csv":
+        return not start or any(re.match(form, header) is not None for form in CSV_HEADERS)
+    return not start or b"edgewise" in (start + end).lower()

@@ -17,6 +17,7 @@ from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.cells import quoted
 
@@ -201,7 +202,7 @@ def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) ->
     if folder is not None:
         folder.check_owner(data=job.data, target=prepared.target)
     table = prepared.source.table
-    screen.say(f"Read {job.data}: {table.n_rows:,} rows, {len(table.names)} columns.", style="bold")
+    screen.say(f"Read {job.data}: {counted(table.n_rows, 'row')}, {counted(len(table.names), 'column')}.", style="bold")
     screen.notes(prepared.notes)
     screen.say(f"Split: {split_sentence(job, prepared)}.", style="bold")
     return prepared
@@ -230,7 +231,8 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
     elif prepared.labels:
         how = "chosen at random within each class"
-    return f"{len(prepared.train):,} training rows and {len(prepared.test):,} test rows, {how} (seed {job.seed})"
+    train, test = counted(len(prepared.train), "training row"), counted(len(prepared.test), "test row")
+    return f"{train} and {test}, {how} (seed {job.seed})"
 
 
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,13 @@ import numpy as np
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
+from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
 
 PACKAGED = ("knots",)
+SIGNIFICANT = 6  # digits of the width of an interval that are written; a choice: twice as many as people read
+MOST_DECIMALS = 300  # round() would overflow beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +131,34 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
     chosen = table.names if names is None else names
     missing = [name for name in chosen if name not in table.names]
     if missing:
-        raise InputError(f"{table.source} must have the {count} columns {origin}, got no {quoted(missing[0])}")
+        raise InputError(
+            f"{table.source} must have the {counted(count, 'column')} {origin}, got no {quoted(missing[0])}"
+        )
     if len(chosen) != count:
-        raise InputError(f"{table.source} must have {count} columns, as in training, got {len(chosen)}")
+        raise InputError(f"{table.source} must have {counted(count, 'column')}, as in training, got {len(chosen)}")
     for name in chosen:
         column = table.columns.get(name)
         if column is None or column.dtype == object or not np.isfinite(column).all():
             raise InputError(f"column {quoted(name)} must hold finite numbers in every row, got something else")
     return np.stack([table.columns[name] for name in chosen], axis=1)
+
+
+def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
+    """Return after how many decimals the rest of some numbers says nothing.
+
+    That is a millionth of the median width of their intervals, and of the range of the numbers where they have none.
+
+    Examples
+    --------
+    >>> decimals(np.array([1_000.0, 3_000.0])), decimals(np.array([0.5]), np.array([0.02]))
+    (2, 7)
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    scale = float(np.median(width)) if width is not None else float(np.ptp(known)) if len(known) else 0.0
+    if not 0 < scale < math.inf:
+        scale = float(np.abs(known).max(initial=0.0)) or 1.0
+    return int(np.clip(SIGNIFICANT - 1 - math.floor(math.log10(scale)), 0, MOST_DECIMALS))
 
 
 def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> str:

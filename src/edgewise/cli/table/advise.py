@@ -10,6 +10,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.compare.advice import NEEDS, Advice
 from edgewise.compare.advice import advise as advise_on_table
 from edgewise.errors import InputError
+from edgewise.presentation import counted
 
 
 def show_advice(job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen) -> Advice:
@@ -18,7 +19,7 @@ def show_advice(job: TableJob, prepared: PreparedTable, needs: Sequence[str], sc
         if need not in NEEDS:
             raise InputError(f"--need must name some of {', '.join(NEEDS)}, got {need!r}; {unknown_name(need, NEEDS)}")
     inputs = len(prepared.encoder.feature_names)
-    screen.say(f"Read {job.data}: {prepared.source.table.n_rows:,} rows, {inputs} inputs.")
+    screen.say(f"Read {job.data}: {counted(prepared.source.table.n_rows, 'row')}, {counted(inputs, 'input')}.")
     screen.notes(prepared.notes)
     with screen.progress("Training") as bar, collect_warnings():
         advice = advise_on_table(

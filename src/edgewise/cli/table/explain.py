@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgewise.cli.pde.solution import open_solution, solution_points
+from edgewise.cli.pde.solution import open_solution, outside_sentence, solution_points
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
+from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier
 from edgewise.files import write_bytes
 from edgewise.interpret import explain_global, explain_local
 from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
 from edgewise.plot import save, share_bars, share_dots
+from edgewise.presentation import counted
 from edgewise.tables import Table
 
 
@@ -41,6 +43,8 @@ class Explained:
         What the function gives, for a heading.
     notes : list of str
         Sentences about the rows.
+    kept : ndarray of shape (N,), optional
+        Numbers of the rows in the file; None where all rows of the table are in X.
     """
 
     function: Any
@@ -49,6 +53,7 @@ class Explained:
     outputs: Sequence[str] | None
     target: str
     notes: list[str]
+    kept: np.ndarray | None = None
 
     def whole(self) -> GlobalExplanation:
         """Explain all rows together."""
@@ -74,11 +79,15 @@ def show_explanation(
 ) -> LocalExplanation:
     """Explain the values for the table, and that of one row if given; write a figure or the contributions."""
     explained = _open(written, table)
+    rows = table.rows if explained.kept is None else explained.kept
+    if row is not None and row not in rows:
+        raise InputError(f"--row must be a point inside the domain of the solution, got row {row}, which lies outside")
     screen.notes(explained.notes)
     whole = explained.whole()
     order = np.argsort(-whole.importance, kind="stable")
     screen.say(
-        f"Mean absolute contribution of each input to the prediction of {explained.target}, over {table.n_rows:,} rows",
+        f"Mean absolute contribution of each input to the prediction of {explained.target}, over "
+        f"{counted(len(rows), 'row')}",
         style="bold",
     )
     ranked = [(whole.names[i], float(whole.importance[i])) for i in order]
@@ -86,11 +95,11 @@ def show_explanation(
     screen.notes(whole.sentences)
     facts: dict[str, object] = {
         "target": explained.target,
-        "rows": len(table.rows),
+        "rows": len(rows),
         "importance": [{"name": name, "mean_absolute_contribution": score} for name, score in ranked],
         "sentences": list(whole.sentences),
     }
-    rows, local = table.rows, whole.local
+    local = whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
         rows, local = rows[[place]], explained.rows(explained.X[np.array([place])])
@@ -114,13 +123,19 @@ def _open(written: Written, table: Table) -> Explained:
     if written.kind is Kind.solution:
         solution, _ = open_solution(written.file)
         first, *others = solution.problem.fields
+        points = solution_points(solution, table)
+        inside = solution.problem.domain.contains(points).numpy()
+        if not inside.any():
+            raise InputError(f"{table.source} must have points inside the domain of the solution, got none")
+        notes = [] if inside.all() else [outside_sentence(int((~inside).sum()), len(points), "are left out")]
         return Explained(
             lambda X: solution(torch.as_tensor(X, dtype=torch.float64))[:, 0],
-            solution_points(solution, table).numpy(),
+            points.numpy()[inside],
             solution.problem.domain.coordinates,
             [first],
             first,
-            [f"Explained is {first}, the first field, and not {', '.join(others)}."] if others else [],
+            notes + ([f"Explained is {first}, the first field, and not {', '.join(others)}."] if others else []),
+            table.rows[inside],
         )
     if written.kind is Kind.formulas:
         formulas = FormulaFile.read(written.file)

@@ -22,7 +22,7 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import with_fidelity
-from edgewise.presentation import r2_text
+from edgewise.presentation import counted, r2_text
 from edgewise.tables import Table
 
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite; a choice
@@ -219,5 +219,5 @@ def agreement(estimator: KANClassifier, X: np.ndarray, values: Sequence[np.ndarr
         chosen, rule = np.argmax(values, 0), "the class with the largest score"
     return (
         f"The class by the formulas ({rule}) equals that of the model in {np.mean(chosen == own):.1%} of "
-        f"{len(X):,} rows."
+        f"{counted(len(X), 'row')}."
     )

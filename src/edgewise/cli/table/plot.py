@@ -15,6 +15,7 @@ from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.plot import effect_curves, formula_front, save, solution_figure, solution_history
+from edgewise.presentation import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,14 +45,14 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
             figure = effect_curves(
                 formulas.formula, X[_evenly(len(X))], names=formulas.formula.names, target=formulas.target
             )
-            about = f"effects of the chosen formula on {len(X):,} rows of {source.name}"
+            about = f"effects of the chosen formula on {counted(len(X), 'row')} of {source.name}"
     else:
         model = open_model(written.file)
         rows, place = None, "points with the distribution of each column in training; --data uses the rows of a table"
         if source is not None:
             rows, notes = model.inputs(source.table)
             screen.notes(notes)
-            place = f"{len(rows):,} rows of {source.name}"
+            place = f"{counted(len(rows), 'row')} of {source.name}"
             rows = rows[_evenly(len(rows))]
         figure, about = model_figure(model, rows, planned.kind), f"the functions of the model on {place}"
     save(figure, planned.file)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.cli.pde.solution import open_solution, solution_points
+from edgewise.cli.pde.solution import open_solution, outside_sentence, solution_points
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import LEVEL, Model, has_intervals, open_model, predict_rows, prediction_columns
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import collect_warnings
-from edgewise.cli.shared.source import column_at, columns_csv, select_columns, write_csv
+from edgewise.cli.shared.source import column_at, columns_csv, decimals, select_columns, write_csv
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.presentation import number_text
+from edgewise.presentation import counted, number_text
 from edgewise.tables import Table
 
 Columns = dict[str, Sequence[object]]
@@ -67,12 +67,16 @@ def _solution_columns(written: Written, table: Table, screen: Screen) -> tuple[C
     fields = solution.problem.fields
     points = solution_points(solution, table)
     outside = ~solution.problem.domain.contains(points)
-    columns: Columns = dict(zip(fields, solution(points).T.tolist(), strict=True))
+    values = solution(points).detach().numpy()
+    values[outside.numpy()] = np.nan
+    columns: Columns = {}
+    for field, column in zip(fields, values.T, strict=True):
+        digits = decimals(column)
+        columns[field] = [None if math.isnan(value) else round(value, digits) for value in column.tolist()]
     if outside.any():
-        count = f"{int(outside.sum()):,} of {len(points):,} points"
-        screen.notes([f"{count} lie outside the domain, where values have no meaning: see the column 'outside'."])
+        screen.notes([outside_sentence(int(outside.sum()), len(points), "have no value: see the column 'outside'")])
         columns["outside"] = outside.int().tolist()
-    return columns, f"{', '.join(fields)} at {table.n_rows:,} points"
+    return columns, f"{', '.join(fields)} at {counted(table.n_rows, 'point')}"
 
 
 def _formula_columns(written: Written, table: Table, screen: Screen) -> tuple[Columns, str]:
@@ -82,8 +86,8 @@ def _formula_columns(written: Written, table: Table, screen: Screen) -> tuple[Co
     values = [value if math.isfinite(value) else math.nan for value in formulas.formula(X).tolist()]
     undefined = sum(map(math.isnan, values))
     if undefined:
-        screen.notes([f"The formula is not defined in {undefined:,} of {len(X):,} rows."])
-    return {f"predicted {formulas.target}": values}, f"{table.n_rows:,} values of {formulas.target!r}"
+        screen.notes([f"The formula is not defined in {undefined:,} of {counted(len(X), 'row')}."])
+    return {f"predicted {formulas.target}": values}, f"{counted(table.n_rows, 'value')} of {formulas.target!r}"
 
 
 def _model_columns(
@@ -108,17 +112,17 @@ def _model_columns(
     screen.say(score)
     columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval)
     if deviation is not None:
-        columns["std"] = deviation.tolist()
+        columns["std"] = [float(f"{value:.6g}") for value in deviation.tolist()]
     check = estimator.check_rows(rows)
     if check.flagged.any():
         columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
     facts: dict[str, object] = {"target": model.target, "notes": notes, "score": numbers}
-    return columns, f"{table.n_rows:,} predictions of {model.target!r}", facts
+    return columns, f"{counted(table.n_rows, 'prediction')} of {model.target!r}", facts
 
 
 def _score(model: Model, table: Table, prediction: np.ndarray) -> tuple[str, dict[str, float] | None]:
     """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
-    sentence = f"Predicted {table.n_rows:,} rows."
+    sentence = f"Predicted {counted(table.n_rows, 'row')}."
     if model.encoder is None or model.target not in table.columns:
         return sentence, None
     try:
@@ -136,4 +140,4 @@ def _score(model: Model, table: Table, prediction: np.ndarray) -> tuple[str, dic
     if math.isnan(value):
         return sentence, None
     score = f"R² {value:.4g}, RMSE {number_text(scores['rmse'])}" if name == "r2" else f"accuracy {100 * value:.1f} %"
-    return f"{sentence} On the {int(known.sum()):,} rows with a known {model.target!r}: {score}.", scores
+    return f"{sentence} On the {counted(int(known.sum()), 'row')} with a known {model.target!r}: {score}.", scores

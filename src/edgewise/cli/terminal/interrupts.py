@@ -20,19 +20,23 @@ WAITING = b"edgewise: ends after the present computation; Ctrl-C again stops at 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, in the middle of loading a library too: nothing has begun.
+    """Let Ctrl-C end the process with one line and exit code 130 while nothing has begun.
 
-    The signal's default action does that; a handler of Python's would wait until a library of many megabytes is loaded,
-    and modules that are half imported could hide its KeyboardInterrupt. Shells report exit code 130 as ever.
+    No KeyboardInterrupt is raised, which modules that are half imported could hide.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    former = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    former = signal.signal(signal.SIGINT, _end_at_once)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    os.write(2, NOTHING_KEPT)
+    os._exit(INTERRUPTED)
 
 
 class InterruptWatch:

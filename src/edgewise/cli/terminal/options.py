@@ -362,7 +362,11 @@ OutFigure = Annotated[
         "--out", "-o", metavar="FILE", help="Figure to write: .svg, .pdf or .png. Default: the kind with .svg."
     ),
 ]
-ReplaceFigure = Annotated[bool, typer.Option("--force", help="Replace an earlier file of the default name.")]
+ReplaceFile = Annotated[bool, typer.Option("--force", help="Replace a file of this name that edgewise did not write.")]
+ReplaceFigure = Annotated[
+    bool,
+    typer.Option("--force", help="Replace a file that edgewise did not write, or an earlier one of the default name."),
+]
 Figure = Annotated[
     FigureName | None,
     _without_default(

@@ -30,6 +30,11 @@ ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
 
 
+def _rows_that(count: int, rows: int, one: str, several: str) -> str:
+    """Return the beginning of a sentence on some of the rows, with the verb for one and for several."""
+    return f"{'the only row' if rows == 1 else f'{count:,} of {rows:,} rows'} {one if count == 1 else several}"
+
+
 @dataclass(frozen=True, eq=False)
 class RowCheck:
     """What the rows of a table lack, or have beyond the training data, from `check_rows`.
@@ -77,23 +82,23 @@ class RowCheck:
         order = np.argsort(-self.outside.sum(axis=0), kind="stable")
         strange = [int(i) for i in order if self.outside[:, i].any()]
         sentences = []
-        for what, columns in (
-            ("lie outside the training range of", [i for i in strange if self.ranges[i]]),
-            ("have a level that training did not have in", [i for i in strange if not self.ranges[i]]),
+        for one, several, what, columns in (
+            ("lies", "lie", "outside the training range of", [i for i in strange if self.ranges[i]]),
+            ("has", "have", "a level that training did not have in", [i for i in strange if not self.ranges[i]]),
         ):
             if columns:
                 count = int(self.outside[:, columns].any(axis=1).sum())
-                sentences.append(f"{count:,} of {rows:,} rows {what} {self._listed(columns)}")
+                sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
         new = self.missing & self.averaged & ~self.mostly_missing[:, None]
         if new.any():
             names, count = self._listed(np.flatnonzero(new.any(axis=0))), int(new.any(axis=1).sum())
             sentences.append(
-                f"{count:,} of {rows:,} rows lack {names}, where training had no missing value: the predictions "
-                "average over the training values"
+                f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
+                "predictions average over the training values"
             )
         count = int(self.mostly_missing.sum())
         if count:
-            sentences.append(f"{count:,} of {rows:,} rows lack most of their values")
+            sentences.append(_rows_that(count, rows, "lacks most of its values", "lack most of their values"))
         return tuple(sentences)
 
     def _listed(self, columns: Sequence[int] | np.ndarray) -> str:
