@@ -133,3 +133,18 @@ def test_the_former_name_of_the_message_warns():
     fitted = KANRegressor(**FIXED).fit(X, y)
     with pytest.warns(DeprecationWarning, match="error_bars_message_"):
         assert fitted.error_bars_said_ == fitted.error_bars_message_
+
+
+@pytest.mark.slow
+def test_bands_cover_the_function_as_often_as_they_state():
+    """Friedman's first function; without the uncertainty of the strengths the mean of these five is 0.834."""
+    held = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x, fresh = rng.random((300, 10)), rng.random((1000, 10))
+        truth = [
+            10 * np.sin(np.pi * a[:, 0] * a[:, 1]) + 20 * (a[:, 2] - 0.5) ** 2 + a[:, 3:5] @ [10, 5] for a in (x, fresh)
+        ]
+        low, high = KANRegressor(random_state=0).fit(x, truth[0] + rng.standard_normal(300)).predict_band(fresh)
+        held.append(np.mean((low <= truth[1]) & (truth[1] <= high)))
+    assert 0.87 < np.mean(held) < 0.93

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.model_selection.additive import NormalMatrix, reml
+from edgewise.model_selection.additive.likelihood import PRIOR_VARIANCE, vanished_moment
 
 
 def _problem(rows=60, seed=0, weight=None):
@@ -96,3 +97,52 @@ def test_singular_matrices_give_finite_estimates(rows):
     gram, moment = doubled.T @ doubled, doubled.T @ y
     fit = reml(NormalMatrix(gram, moment[:, None], normal.square, float(rows)), np.append(groups, groups[1:] + 4))
     assert np.isfinite(fit.coef).all() and np.isfinite(fit.covariance).all() and fit.dispersion > 0
+
+
+def test_the_uncertainty_of_the_strengths_is_carried_to_the_coefficients():
+    """J and the Hessian by finite differences of coefficients and criterion at given strengths."""
+    groups, normal = _problem(seed=3)[3:]
+    fit = reml(normal, groups, tolerance=1e-10)
+    live = np.flatnonzero(np.isfinite(fit.strength))
+    gone = np.flatnonzero(~np.isfinite(fit.strength))
+
+    def at(*moves):
+        strength = fit.strength.copy()
+        for g, move in moves:
+            strength[g] *= np.exp(move)
+        return reml(normal, groups, strength, steps=0)
+
+    h = 1e-3
+    slopes = np.stack([(at((g, h)).coef - at((g, -h)).coef) / (2 * h) for g in live], 1)
+    hessian = np.array(
+        [
+            [
+                sum(s * t * at((a, s * h), (b, t * h)).criterion for s in (1, -1) for t in (1, -1)) / (4 * h**2)
+                for b in live
+            ]
+            for a in live
+        ]
+    )
+    extra = slopes @ np.linalg.inv(hessian / 2 + np.eye(len(live)) / PRIOR_VARIANCE) @ slopes.T
+    found = fit.unconditional_covariance - fit.covariance
+    if not len(gone):
+        np.testing.assert_allclose(found, extra, atol=1e-4 * np.abs(extra).max())
+    assert np.linalg.eigvalsh(found - extra).min() > -1e-4 * np.abs(extra).max()
+    assert (np.diag(found)[groups >= 0] > 0).all()
+
+
+def test_a_vanished_group_has_the_variance_of_its_posterior():
+    """Sampled: shrinkage uniform, weighted by the likelihood of the residuals' projection."""
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((3, 3))
+    left, score, scale = root @ root.T, 0.3 * rng.standard_normal(3), 0.7
+    shrinkage = (np.arange(4000) + 0.5) / 4000
+    weights, moments = [], []
+    for ratio in shrinkage / (1 - shrinkage) * 3 / np.trace(left):
+        covariance = np.linalg.inv(left + np.eye(3) / ratio)
+        mean = covariance @ score
+        weights.append(np.exp(score @ mean / (2 * scale)) / np.sqrt(np.linalg.det(np.eye(3) + ratio * left)))
+        moments.append(scale * covariance + np.outer(mean, mean))
+    expected = np.average(moments, axis=0, weights=weights)
+    np.testing.assert_allclose(vanished_moment(left, score, scale), expected, rtol=5e-3, atol=1e-4)
+    assert not vanished_moment(np.zeros((2, 2)), np.zeros(2), 1.0).any()

@@ -35,6 +35,7 @@ class Dense:
     constraints = None
     watch = None
     rivals = 0
+    watch = None
 
     @property
     def ranks(self):

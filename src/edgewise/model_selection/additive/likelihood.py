@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.model_selection.additive.normal import NormalMatrix
+from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
@@ -22,6 +24,8 @@ CROWDED = 0.25  # groups per row above which groups must prove themselves; a cho
 ENTRIES = 5  # groups that enter at once when groups are crowded; a choice
 RETURNS = 3  # times that one group may be brought back, so that the iteration ends; a choice
 FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal; a choice: below it, rounding would be fitted
+PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
+SHRINKAGE_NODES = 24  # of Gauss and Legendre; a choice: the integrands are smooth
 HALVINGS = 12  # of a step that raises the criterion; a choice: 2^-12 of a step is none
 ROUNDING = (
     1e-13  # share of the response's square below which a residual is rounding; a choice, 450 units of the last place
@@ -50,6 +54,8 @@ class RemlFit:
         Newton steps.
     converged : bool
         Whether the tolerance was reached.
+    columns : ndarray, optional
+        Positions, among all columns, of those that were estimated; None for all.
     """
 
     coef: Array
@@ -61,6 +67,45 @@ class RemlFit:
     iterations: int
     converged: bool
     _state: _Criterion = field(repr=False)
+    columns: NDArray[np.intp] | None = field(default=None, repr=False)
+
+    @cached_property
+    def unconditional_covariance(self) -> Array:
+        """Covariance of the coefficients with the uncertainty of the strengths, (p, p).
+
+        For groups of finite strength it is V + J V_rho J' [1]_, with V_rho the inverse of the Hessian of minus the log
+        restricted likelihood in the logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the
+        derivative of the coefficients. A vanished group has no Hessian, for it is at the edge of its strengths: its
+        variance ratio is integrated out, see `vanished_moment`, beside the other groups as they are. Where groups are
+        crowded, vanished ones stay without variance.
+
+        References
+        ----------
+        .. [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
+        """
+        likelihood = self._state
+        point = likelihood.at(self.strength)
+        _, curvature = likelihood.derivatives(point)
+        inverse, group = point.inverse(), likelihood.groups[point.on]
+        on, live = np.flatnonzero(point.on), np.flatnonzero(np.isfinite(self.strength))
+        pulled = (group[:, None] == live) * (self.strength[live] * point.coef[:, None])
+        values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)] / 2)
+        moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / PRIOR_VARIANCE)))
+        extra = np.zeros((len(point.on), len(point.on)))
+        extra[np.ix_(on, on)] = moved @ moved.T
+        gone = ~np.isfinite(self.strength) & (likelihood.first > 0)
+        for g in () if likelihood.is_crowded else np.flatnonzero(gone):
+            own = np.flatnonzero(likelihood.groups == g)
+            cross = likelihood.gram[np.ix_(on, own)]
+            left = likelihood.gram[np.ix_(own, own)] - cross.T @ inverse @ cross
+            score = likelihood.moment[own] - cross.T @ point.coef
+            carry = np.zeros((len(extra), len(own)))
+            carry[own], carry[on] = np.eye(len(own)), -inverse @ cross  # what the others do when this one moves
+            extra += carry @ vanished_moment(left, score, point.dispersion) @ carry.T
+        columns = np.arange(len(self.coef)) if self.columns is None else self.columns
+        covariance = self.covariance.copy()
+        covariance[np.ix_(columns, columns)] += extra * (self.dispersion / point.dispersion)
+        return covariance
 
     @property
     def total_edf(self) -> float:
@@ -177,6 +222,48 @@ def reml(
     return RemlFit(
         coef, point.strength, covariance, edf, point.dispersion, point.value, iterations, converged, criterion
     )
+
+
+def vanished_moment(left: Array, score: Array, scale: float) -> Array:
+    """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q).
+
+    With variance ratio t the coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated
+    out with the prior under which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]_: it
+    is proper, and the likelihood of t is that of `reml`.
+
+    Parameters
+    ----------
+    left : ndarray
+        L = X_g' R X_g, what the other columns leave of the group's, (q, q).
+    score : ndarray
+        X_g' r, with the residuals r of the model without the group, (q,).
+    scale : float
+        Variance of a row of weight 1.
+
+    References
+    ----------
+    .. [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
+       Assoc. 95 (2000) 227.
+
+    Examples
+    --------
+    >>> float(vanished_moment(np.eye(1), np.zeros(1), 1.0)[0, 0].round(4))  # a mean of s with the weight sqrt(1 - s)
+    0.4
+    """
+    values, vectors = np.linalg.eigh((left + left.T) / 2)
+    values = np.maximum(values, 0.0)
+    if not values.mean() > ABOVE_ZERO:
+        return np.zeros_like(left)
+    along = vectors.T @ score
+    nodes, weights = np.polynomial.legendre.leggauss(SHRINKAGE_NODES)
+    shrinkage = (nodes + 1) / 2
+    ratio = (shrinkage / (1 - shrinkage) / values.mean())[:, None]
+    spread = ratio / (1 + ratio * values)  # eigenvalues of (L + I / t)^-1
+    log = (spread * along**2).sum(1) / (2 * scale) - np.log1p(ratio * values).sum(1) / 2
+    weights = weights * np.exp(log - log.max())
+    weights /= weights.sum()
+    means = spread * along
+    return np.asarray(vectors @ (np.diag(scale * weights @ spread) + (means.T * weights) @ means) @ vectors.T)
 
 
 def _expected_fall(slope: Array, curvature: Array) -> float:

@@ -60,6 +60,14 @@ class AdditiveModel:
         """Bayesian covariance of the coefficients of each output, (m, p, p)."""
         return np.stack([fit.covariance for fit in self.fits])
 
+    def band_covariance(self, output: int) -> Array:
+        """Covariance of one output's coefficients for bands, (p, p), with the uncertainty of the strengths.
+
+        Under inequality constraints it is the conditional one, which keeps to them.
+        """
+        fit, rules = self.fits[output], self.design.constraints
+        return fit.covariance if rules is not None and rules.has_inequalities else fit.unconditional_covariance
+
     @property
     def edf(self) -> Array:
         """Effective degrees of freedom of each group of `design.labels`, (groups, m)."""
@@ -112,8 +120,8 @@ class AdditiveModel:
         Returns
         -------
         values, std : ndarray
-            The curve and its standard error, (N, m) each, from the Bayesian covariance, whose bands hold on average
-            over the curve what they state [1]_.
+            The curve and its standard error, (N, m) each, from the Bayesian covariance with the uncertainty of the
+            strengths, whose bands hold on average over the curve what they state [1]_.
 
         References
         ----------
@@ -137,7 +145,8 @@ class AdditiveModel:
 
     def _values(self, rows: Array, own: slice) -> tuple[Array, Array]:
         columns = np.concatenate([self.design.columns(rows[part])[:, own] for part in self.design.chunks(len(rows))])
-        deviations = [np.einsum("ni,ij,nj->n", columns, fit.covariance[own, own], columns) for fit in self.fits]
+        covariances = (self.band_covariance(output)[own, own] for output in range(len(self.fits)))
+        deviations = [np.einsum("ni,ij,nj->n", columns, covariance, columns) for covariance in covariances]
         return columns @ self.coef[own], np.sqrt(np.maximum(np.stack(deviations, 1), 0))
 
     def of_low_rank(self) -> AdditiveModel:

@@ -150,7 +150,9 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     coef, covariance = np.zeros(len(keep)), np.zeros((len(keep), len(keep)))
     coef[keep] = fit.coef
     covariance[np.ix_(keep, keep)] = fit.covariance
-    return replace(fit, coef=coef, covariance=covariance)
+    columns = np.flatnonzero(keep)
+    columns = columns if fit.columns is None else columns[fit.columns]
+    return replace(fit, coef=coef, covariance=covariance, columns=columns)
 
 
 def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:

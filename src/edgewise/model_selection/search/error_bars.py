@@ -21,9 +21,10 @@ CUT_SHARE = 1e-6
 def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     """Return C, (P, K), with C C' the covariance of the network's P parameters.
 
-    The Bayesian covariance of the coefficients is carried to the coefficients of the curves exactly. Of a pair's tensor
-    U V' = W the factors move by dU = (dW - U U' dW / 2) V / |V|^2 and likewise for dV, which gives every change of W
-    within the rank. The functions inside hidden nodes are taken as known.
+    The Bayesian covariance of the coefficients, with the uncertainty of the strengths, is carried to the coefficients
+    of the curves exactly. Of a pair's tensor U V' = W the factors move by dU = (dW - U U' dW / 2) V / |V|^2 and
+    likewise for dV, which gives every change of W within the rank. The functions inside hidden nodes are taken as
+    known, and inputs without any curve as without influence.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     blocks: list[np.ndarray] = []
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     count = sum(shape.numel() for shape in shapes.values())
-    for output, fit in enumerate(fitted.model.fits):
-        root = _root(fit.covariance)
+    for output in range(len(fitted.model.fits)):
+        root = _root(fitted.model.band_covariance(output))
         if sum(block.shape[1] for block in blocks) * count + root.shape[1] * count > MOST_NUMBERS:
             raise InputError(f"model must have fewer parameters for error bars, got {count:,}")
         parts = {name: np.zeros((*shape, root.shape[1])) for name, shape in shapes.items()}
