@@ -105,3 +105,12 @@ def test_progress_rises_to_at_most_one():
     seen = []
     find_formula(x, 3 * x[:, 0], progress=seen.append, verbose=True)
     assert [at.stage for at in seen][:1] == ["products of inputs"] and 0 <= seen[-1].share <= 1
+
+
+def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"width": np.linspace(1, 2, 30), "city": ["Bonn", "Ulm"] * 15})
+    front = find_formula(frame[["width"]], 2 * frame["width"] + 1)
+    assert front.best.formula.text(4) == "2*width + 1"
+    with pytest.raises(InputError, match=r"got Bonn in column 'city'; leave the column out"):
+        find_formula(frame, frame["width"])

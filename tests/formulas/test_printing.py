@@ -110,3 +110,9 @@ def test_indicators_of_categories_stand_in_their_brackets():
     assert text == "((2*area)*[city is Köln] - [city is Bad Ems]) + `[x]y]`"
     assert parse_expression(text, names) == node
     assert r"\left[\mathrm{city\ is\ Köln}\right]" in as_latex(node, names)
+
+
+def test_rounded_numbers_are_written_with_their_zeros():
+    text = "46000.3*a + 12550.1*b"
+    assert as_text(parse_expression(text, ["a", "b"]), ["a", "b"], 4) == "46000*a + 12550*b"
+    assert as_text(parse_expression("1.5e8*b", ["b"]), ["b"], 4) == "1.5e+08*b"

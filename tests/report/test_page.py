@@ -227,3 +227,9 @@ def test_a_file_that_cannot_be_written(tmp_path):
 def test_an_unknown_kind_of_figure_is_refused():
     with pytest.raises(InputError, match="kind must be one of parity"):
         ReportFigure("pie", Figure())
+
+
+def test_a_long_formula_is_no_headline():
+    rows = [FormulaRow("a + b", 47, 0.9, 0.3, chosen=True)]
+    html = Report(ReportContent("Prices", formulas=["y = a + b"], formula_rows=rows)).html
+    assert "No short formula describes these data; the best has 47 symbols" in html and "<pre>" not in html

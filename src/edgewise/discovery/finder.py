@@ -87,11 +87,11 @@ def find_formula(
     Parameters
     ----------
     x : array_like, shape (N, inputs)
-        The inputs, finite, at least 20 rows.
+        The inputs, finite, at least 20 rows; the columns of a frame keep their names.
     y : array_like, shape (N,)
         The target, finite.
     names : sequence of str, optional
-        Names of the inputs; by default x_1, x_2, ...
+        Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
     time_limit : float
         Seconds, at most. A search that reaches the limit returns what it has, with a message.
     table : mapping of str to Elementary
@@ -131,6 +131,8 @@ def find_formula(
     >>> front.stopped.value
     'converged'
     """
+    own = _column_names(x)
+    names = own if names is None else names
     x, y = _checked(x, y)
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
@@ -184,6 +186,32 @@ def _found(
         messages.append("No exact formula was found; these are nearest.")
     front = replace(front, messages=tuple(dict.fromkeys(messages)), stopped=stopped)
     return choose_by_significance(front, x, y)
+
+
+def _column_names(x: object) -> list[str] | None:
+    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays.
+
+    Raises
+    ------
+    InputError
+        A column holds something else than numbers.
+    """
+    columns = getattr(x, "column_names", getattr(x, "columns", None))
+    if columns is None:
+        return None
+    names = [str(name) for name in columns]
+    for name, key in zip(names, columns, strict=True):
+        column = np.asarray(x[key])  # type: ignore[index]
+        try:
+            if column.dtype.kind in "mM":
+                raise TypeError("dates")
+            column.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"x must hold numbers in every column, got {column[0]!s:.40} in column {name!r}; leave the column out, "
+                "or write a category as columns of 0 and 1"
+            ) from error
+    return names
 
 
 def _numbers(values: object, name: str) -> np.ndarray:

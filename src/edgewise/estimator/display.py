@@ -318,6 +318,7 @@ class EstimatorDisplay(RowExplainer):
         """
         from edgewise.plot.network.views import PredictionView
 
+        limits = (0.0, 1.0) if hasattr(self, "classes_") else None
         function, outputs, target = self._predicted, self._output_names(None), self._target_name()
         if hasattr(self, "classes_"):
             classes = self.classes_
@@ -326,7 +327,7 @@ class EstimatorDisplay(RowExplainer):
                 function = lambda codes: self._predicted(codes)[:, 1:]  # noqa: E731
             elif len(classes) > CLASS_CURVES and np.asarray(classes).dtype.kind in "iuf":
                 values = np.asarray(classes, dtype=np.float64)
-                target, outputs = f"expected {target}", [target]
+                target, outputs, limits = f"expected {target}", [target], None
                 function = lambda codes: (self._predicted(codes) @ values)[:, None]  # noqa: E731
             else:
                 target = "probability"
@@ -341,6 +342,7 @@ class EstimatorDisplay(RowExplainer):
             self.encoder_.inputs,
             self._band if self._has_bands() else None,
             BAND_TEXT,
+            limits=limits,
         )
 
     def _rows(self, X: Any) -> np.ndarray:

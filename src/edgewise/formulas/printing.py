@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a printed formula.
 
+PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04 (a choice)
+
 _C_NAMES = {"abs": "fabs", "besselj0": "j0"}
 _PYTHON_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atanh": "arctanh"}
 _LATEX_NAMES = {
@@ -257,6 +259,8 @@ class _Text:
         if node.exact is not None:
             return self.closed_form(node.exact)
         text = repr(node.value) if self.digits is None else f"{node.value:.{self.digits}g}"
+        if self.digits is not None and "e+" in text and abs(node.value) < PLAIN:
+            text = f"{float(text):.0f}"
         return text, ATOM if node.value >= 0 else SUM
 
     def closed_form(self, exact: Exact) -> tuple[str, int]:

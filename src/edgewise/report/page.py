@@ -21,7 +21,7 @@ from edgewise.presentation import column_texts, number_text, percent_text, r2_te
 from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
-from edgewise.report.wording import cautions, method_sentence
+from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence, no_short_formula
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +115,7 @@ def page(content: ReportContent) -> str:
     drawn = _Figures(content)
     comparison = _comparison(content)
     few = len(content.models) <= OPENING_MODELS
-    chosen = f"<pre><code>{_text(content.formulas[0])}</code></pre>" if content.formulas else ""
+    chosen = _headline(content)
     opening = [
         ("What was learned", [_list(content.findings[:OPENING_FINDINGS]), chosen, *drawn.of("learned")]),
         ("How good it is", [_paragraph(comparison_sentences(content)), comparison if few else ""]),
@@ -144,6 +144,16 @@ def page(content: ReportContent) -> str:
     return template.substitute(
         title=_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
     )
+
+
+def _headline(content: ReportContent) -> str:
+    """Return the chosen formula for the first page, or a sentence if it is too long to be read there."""
+    if not content.formulas:
+        return ""
+    symbols = next((one.symbols for one in content.formula_rows if one.chosen), 0)
+    if symbols > HEADLINE_SYMBOLS:
+        return _paragraph([no_short_formula(symbols)])
+    return f"<pre><code>{_text(content.formulas[0])}</code></pre>"
 
 
 def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:

@@ -10,7 +10,19 @@ from edgewise.report.content import ReportContent
 
 FEW_TEST_ROWS = 100  # below, a score is called uncertain (a choice: its standard error is then a few per cent)
 FEW_CLASS_ROWS = 20  # test rows of a class below which its recall and precision are called uncertain (a choice)
+HEADLINE_SYMBOLS = 20  # longer formulas are not read at a glance and stand in the table alone (a choice)
 LOW_R2 = 0.3  # R² below which a model explains little of the target (a choice)
+
+
+def no_short_formula(symbols: int) -> str:
+    """Return the sentence in place of a formula that is too long for the first page.
+
+    Examples
+    --------
+    >>> no_short_formula(47)
+    'No short formula describes these data; the best has 47 symbols, see "The formulas" below.'
+    """
+    return f'No short formula describes these data; the best has {symbols} symbols, see "The formulas" below.'
 
 
 def cautions(content: ReportContent) -> list[str]:

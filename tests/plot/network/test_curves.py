@@ -185,3 +185,24 @@ def test_an_output_has_one_colour_and_the_legend_is_outside_of_the_panels():
                 assert colors.setdefault(line.get_label(), line.get_color()) == line.get_color()
     assert len(set(colors.values())) == len(colors)
     assert len(figure.legends) == 1
+
+
+def test_probabilities_have_an_axis_from_0_to_1_and_bands_within():
+    X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
+    view = PredictionView(lambda X: 1 / (1 + np.exp(-4 * X[:, :1] - X[:, 1:])), X, limits=(0.0, 1.0))
+    figure = effect_curves(_Shown(view))
+    assert figure.axes[0].get_yticks().tolist() == [0, 0.25, 0.5, 0.75, 1]
+    for axes in figure.axes:
+        band = axes.collections[0].get_paths()[0].vertices[:, 1]
+        assert band.min() >= 0 and band.max() <= 1
+
+
+class _Shown:
+    def __init__(self, view):
+        self.view = view
+
+    def prediction_view(self, X=None):
+        return self.view
+
+    def network_view(self, X=None):
+        raise NotImplementedError

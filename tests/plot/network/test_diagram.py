@@ -1,5 +1,6 @@
 """Network diagram: what is drawn, notes on what is left out, and no overlaps."""
 
+import warnings
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -192,3 +193,11 @@ def test_symbolic_edges_are_drawn_too():
     model = KAN([2, 1], functions=[[["sin"], [""]]])
     figure = network_diagram(model, model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0))))
     assert len(drawn(figure, "functions").get_segments()) == 2
+
+
+def test_read_only_rows_are_no_reason_to_warn():
+    rows = np.random.default_rng(0).uniform(size=(20, 2))
+    rows.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network_diagram(KAN([2, 1], seed=0), rows)

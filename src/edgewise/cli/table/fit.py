@@ -164,7 +164,7 @@ def _show_comparison(results: FitResults, screen: Screen) -> None:
     """Show the formula, and the table of models with the sentences that compare them."""
     if results.formulas is not None:
         screen.say("Formula", style="bold")
-        screen.say(f"{results.formulas.equation}   (R² {results.formulas.score:.4g} on the test rows)")
+        screen.say(results.formulas.headline)
         screen.say()
     if results.baselines:
         content = report_content(results)

@@ -17,6 +17,7 @@ from edgewise.datasets.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.report.wording import HEADLINE_SYMBOLS
 
 COMPARED = {"quick": QUICK, "full": FULL, "none": ()}  # the models of --compare
 
@@ -159,6 +160,15 @@ class FitFormulas:
     def equation(self) -> str:
         """The chosen formula with four digits, after the target."""
         return f"{self.formulas.target} = {self.formulas.best.formula.text(4)}"
+
+    @property
+    def headline(self) -> str:
+        """The chosen formula with its score, or a sentence if it is too long to be read at a glance."""
+        symbols = self.formulas.best.complexity
+        score = f"(R² {self.score:.4g} on the test rows)"
+        if symbols > HEADLINE_SYMBOLS:
+            return f"No short formula describes these data; the best has {symbols} symbols {score}, see the report."
+        return f"{self.equation}   {score}"
 
     def sentences(self) -> tuple[str, ...]:
         """Return the chosen formula, then sentences about its accuracy and its domain."""

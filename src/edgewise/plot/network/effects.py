@@ -44,6 +44,9 @@ MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the
 _LEVEL = 14  # most characters of the name of a level
 _COUNT = TINY - 1.5  # points of the numbers of rows under bars
 _MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
+_MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
+_ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
+_CAP = 1.4  # points of the line at the end of a bar
 _BAR = 0.72  # width of the bars of one level together
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
 _ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
@@ -164,6 +167,10 @@ def effect_curves(
             if kind is not None and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar, not numbers
                 panel.xaxis.set_major_formatter(_TextFormatter(kind.text))
                 panel.set_xticks(np.quantile(effect.points, DATE_TICKS))
+        if view.limits is not None:
+            low, high = view.limits
+            axes[0].set_ylim(low, high + _ABOVE * (high - low))
+            axes[0].set_yticks(np.linspace(low, high, 5))
         panel_titles(axes, [titles[effect.input] for effect in effects])
         data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
         draw_densities(axes, data)
@@ -212,8 +219,12 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
     """Return the lower and upper edge of the bands, (p, outputs) each, if there are any."""
     if view.band is not None:
         half = view.band(effect.input, effect.points)
-        return None if half is None else (effect.mean - half, effect.mean + half)
-    return (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
+        edges = None if half is None else (effect.mean - half, effect.mean + half)
+    else:
+        edges = (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
+    if edges is None or view.limits is None:
+        return edges
+    return np.clip(edges[0], *view.limits), np.clip(edges[1], *view.limits)
 
 
 def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequence[int], ends: Sequence[str]) -> None:
@@ -230,6 +241,8 @@ def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequenc
         color = curve_style(o + view.color)[0]
         panel.bar(x, means[kept, o] - base[o], width, bottom=base[o], color=color, label=ends[o], zorder=2)
         panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
+        # A cap in the colour of the output, so that a level without an effect is seen too.
+        panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=_CAP, zorder=4)
     texts = [display_text(names[level], _LEVEL) for level in kept]
     crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > panel.get_position().width * WIDTH
     turned, side = (40, "right") if crowded else (0, "center")
@@ -251,8 +264,11 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
     place = high + _MISSING * (high - low or 1.0)
     for o in shown:
         panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")
-    at = (place, float(effect.missing[shown].max()))
-    panel.annotate("missing", at, (0, 5), textcoords="offset points", ha="center", size=_COUNT, color=GREY)
+    # Beside the marks, where no curve goes, and upright, since there is little space.
+    at = (place, float(effect.missing[shown].mean()))
+    text = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
+    panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
+    panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))
 
 
 class _TextFormatter(Formatter):

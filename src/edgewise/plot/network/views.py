@@ -98,6 +98,8 @@ class PredictionView:
         What the bands are.
     color : int
         Number of the colour of the first output, so that a class keeps its colour where it is drawn alone.
+    limits : pair of float, optional
+        Least and largest possible prediction, 0 and 1 for a probability: the ends of the axis.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -109,6 +111,7 @@ class PredictionView:
     band: Callable[[int, np.ndarray], np.ndarray | None] | None = None
     band_text: str = ""
     color: int = 0
+    limits: tuple[float, float] | None = None
 
     def kind(self, column: int) -> InputKind | None:
         """Return how the values of a column are written, None for plain numbers."""
@@ -158,6 +161,7 @@ def _traced(model: Chain, data: object) -> Trace:
     inputs = model.layers[0].in_features
     if rows.ndim != 2 or rows.shape[1] != inputs or not len(rows):
         raise InputError(f"trace must be model.trace(x) or rows x of shape (rows, {inputs}), got shape {rows.shape}")
+    rows = rows if rows.flags.writeable else rows.copy()  # torch warns about the read-only columns of a frame
     first = model.layers[0]
     weight = next(first.parameters()) if isinstance(first, EdgeLayer) else torch.zeros(1, dtype=torch.float64)
     network: Any = model
