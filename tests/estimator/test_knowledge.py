@@ -170,3 +170,16 @@ def test_wrong_knowledge_is_refused_in_a_sentence(known, words):
     with pytest.raises(InputError, match=words):
         model.fit(frame, y)
     assert not hasattr(model, "model_")
+
+
+def test_forms_hold_as_far_as_inputs_go_and_not_only_near_the_targets():
+    rng = np.random.default_rng(3)
+    X = rng.exponential(1, (120, 2)) ** 2
+    y = np.sqrt(X[:, 0]) + X[:, 1] + 0.1 * rng.standard_normal(120)
+    model = KANRegressor(linear=[1], shape={0: "concave"}, effort="low").fit(X, y)
+    low, high = (model.input_limits_.T * model.input_scaling_.scale + model.input_scaling_.shift).round(9)
+    for column in (0, 1):
+        rows = np.tile(X[X[:, 0].argmax()], (300, 1))
+        rows[:, column] = np.linspace(low[column], high[column], 300)
+        bend = np.diff(model.predict(rows), 2)
+        assert bend.max() < ROUNDING and (column == 0 or bend.min() > -ROUNDING)

@@ -185,6 +185,8 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
         return result
     policy, has_noise = settings.policy, result.fitted is not None or settings.is_fixed
     share = policy.beyond if has_noise else policy.noise_free_beyond
+    if settings.constraints is not None and not settings.constraints.survive_transformations:
+        return result  # a curve that is cut has no longer the form that is known, and inputs act together there
     return replace(result, output_limits=output_limits(result.model, samples.x, result.limits, share))
 
 

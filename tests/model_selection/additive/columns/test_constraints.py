@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import LinearConstraint, minimize
 
 from edgewise.errors import InputError
-from edgewise.model_selection.additive import Constraints, FamilySolver, fit_additive
+from edgewise.model_selection.additive import Constraints, Design, FamilySolver, fit_additive
 from edgewise.model_selection.additive.columns.constraints import inequalities, least_change
 from edgewise.model_selection.additive.families import Poisson
 
@@ -134,3 +134,10 @@ def test_a_nearest_point_far_behind_two_opposite_inequalities_is_exact(angle):
     change = least_change(np.eye(2), matrix, least)
     np.testing.assert_allclose(change, [0, 1e-3 / angle], rtol=1e-6, atol=1e-9 / angle)
     assert (matrix @ change - least).min() > -1e-12
+
+
+def test_a_straight_line_is_convex_and_rounding_is_no_inequality():
+    x = np.random.default_rng(0).exponential(1, (300, 2)) ** 2
+    design = Design.from_rows(x, np.ones(300), constraints=Constraints(shape={0: "convex"}))
+    assert inequalities(design)[0].any()
+    assert not inequalities(design.straight(x, np.ones(300)))[0].any()

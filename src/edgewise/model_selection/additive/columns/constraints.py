@@ -24,6 +24,7 @@ Pair = tuple[int, int]
 SHAPES = {"convex": 1, "concave": -1}
 # Violations below this share of the largest coefficient are rounding. A choice, four digits above the solver's.
 VIOLATION = 1e-11
+DIGITS = 1e-14  # share of numbers below which their differences are rounding; a choice
 # Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
 # response. A choice: their cost is a thousandth of what the likelihood can see.
 AUXILIARY = 1e-3
@@ -172,14 +173,20 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     scale = AUXILIARY * fit.dispersion / max(float(normal.square[0]) / normal.rows, 1e-300)
     hessian[range(p, p + extra), range(p, p + extra)] = max(scale, 1e-12) * normal.rows
     start = np.concatenate([fit.coef, _auxiliary_start(matrix, fit.coef, extra)])
-    change = least_change(hessian[np.ix_(free, free)], matrix[:, free], least - matrix @ start)
+    size = np.linalg.norm(matrix, axis=1)
+    used = np.linalg.norm(matrix[:, free], axis=1) > VIOLATION * size  # others are sums of columns that are not needed
+    rounding = VIOLATION * size * np.abs(start).max()
+    missing = least - matrix @ start
+    change = least_change(hessian[np.ix_(free, free)], matrix[np.ix_(used, free)], missing[used], rounding[used])
     coef = fit.coef.copy()
     coef[on] += change[: len(on)]
     return replace(fit, coef=coef)
 
 
-def least_change(hessian: Array, matrix: Array, least: Array) -> Array:
+def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array | float | None = None) -> Array:
     """Return the d with the smallest d'Hd for which M d >= least; H (k, k) positive definite, M (rows, k).
+
+    By no more than `rounding` an inequality may be violated, by default a share `VIOLATION` of the largest of `least`.
 
     Examples
     --------
@@ -187,10 +194,10 @@ def least_change(hessian: Array, matrix: Array, least: Array) -> Array:
     array([1., 1.])
     """
     change, size = np.zeros(len(hessian)), np.linalg.norm(matrix, axis=1)
-    largest = np.abs(least).max(initial=0)
+    rounding = VIOLATION * np.abs(least).max(initial=0) if rounding is None else rounding
     for _ in range(1 + CORRECTIONS):
         missing = least - matrix @ change
-        if not ((missing > VIOLATION * largest) & (size > 0)).any():
+        if not ((missing > rounding) & (size > 0)).any():
             break
         change += _shortest(hessian, matrix, missing)
     return change
@@ -234,11 +241,13 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     assert constraints is not None
     blocks: list[Array] = []
     for j, sign in sorted(constraints.monotone.items()):
-        blocks.append(_placed(sign * np.diff(design.curves[j].change, axis=0), design.columns_of(j), p))
+        blocks.append(_placed(sign * _differences(design.curves[j].change), design.columns_of(j), p))
     for j, shape in sorted(constraints.shape.items()):
         knots = design.inputs[j].knots
-        slopes = np.diff(design.curves[j].change, axis=0) / (knots[4:-1] - knots[1:-4])[:, None]
-        bend = SHAPES[shape] * np.diff(slopes, axis=0) * np.ptp(knots)
+        length = (knots[4:-1] - knots[1:-4])[:, None]
+        slopes = np.diff(design.curves[j].change, axis=0) / length
+        bend = SHAPES[shape] * _differences(slopes, np.abs(design.curves[j].change).max(initial=0) / length)
+        bend *= np.ptp(knots)
         blocks.append(_placed(bend, design.columns_of(j), p))
     rows = np.concatenate([np.zeros((0, p)), *blocks])
     least = np.zeros(len(rows))
@@ -262,6 +271,13 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
             blocks.append(block)
             limits.append(np.zeros(len(values)))
     return np.concatenate(blocks), np.concatenate(limits), extra
+
+
+def _differences(values: Array, size: Array | float = 0.0) -> Array:
+    """Return differences of successive rows, exactly zero where they are rounding of numbers of a size, (rows, 1)."""
+    size = np.maximum(np.abs(values), size)
+    change = np.diff(values, axis=0)
+    return np.where(np.abs(change) > DIGITS * np.maximum(size[1:], size[:-1]), change, 0.0)
 
 
 def _auxiliary_start(matrix: Array, coef: Array, extra: int) -> Array:
