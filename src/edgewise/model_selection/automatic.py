@@ -26,12 +26,12 @@ from edgewise.model_selection.additive.inference import fit_noise_curves
 from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.one_input import spline_ladder
-from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error
 from edgewise.model_selection.search.error_bars import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.model_selection.search.nested import Search
+from edgewise.model_selection.search.nested import Search, sample_losses
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.layers.initial import seeded_generator
@@ -263,7 +263,7 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
         model = _of_two_classes(model)
     bars, message = _error_bars(samples, search, fitted, model)
     clock.report("done", 1.0, _loss(report))
-    done = _fit_report(fitted, report, stopped, clock)
+    done = _fit_report(fitted, samples, stopped, clock)
     return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, fitted)
 
 
@@ -271,25 +271,35 @@ def _loss(report: SearchReport) -> float:
     return next((trial.loss for trial in report.trials if trial.name == report.chosen), math.nan)
 
 
-def _fit_report(fitted: Fitted, search: SearchReport, stopped: StopReason, clock: Clock) -> FitReport:
+def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
-    fits = fitted.estimate.fits
-    steps = max((fit.iterations for fit in fits), default=0)
-    loss = float(np.average((fitted.estimate.residual**2).mean(1), weights=fitted.estimate.weights.mean(1)))
-    message = f"Restricted likelihood is at its maximum after {steps} steps of Newton's method."
+    estimate, family = fitted.estimate, fitted.family
+    fits, steps = estimate.fits, estimate.steps
+    linear = is_linear(family)
+    what = "Restricted likelihood" if linear else "Penalised likelihood"
+    method = "Newton's method" if linear else "reweighted least squares"
+    if linear:
+        loss = float(np.average((estimate.residual**2).mean(1), weights=estimate.weights.mean(1)))
+    else:
+        losses = sample_losses(fitted, fitted.link(samples.x), samples)
+        loss = float(np.average(losses, weights=samples.weight))
+    metric = ("log loss", loss) if are_classes(family) else None
+    if isinstance(family, Gaussian | LogNormal):
+        metric = ("rmse", math.sqrt(loss))
+    counted = f"{steps} step{'' if steps == 1 else 's'}"
+    message = f"{what} is at its maximum after {counted} of {method}."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
-    elif not all(fit.converged for fit in fits):
-        message = f"Restricted likelihood still rose after {steps} steps of Newton's method."
+    elif not estimate.converged:
+        message = f"{what} still rose after {counted} of {method}, the most that are made."
+        stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
         "method": {"name": "REML"},
         "family": fitted.family.name,
         "strengths": [[float(value) if np.isfinite(value) else None for value in fit.strength] for fit in fits],
     }
     record = StepRecord(steps, loss, None, 0.0, clock.seconds)
-    return FitReport(
-        stopped, message, steps, steps, loss, None, ("rmse", math.sqrt(loss)), clock.seconds, (record,), plan
-    )
+    return FitReport(stopped, message, steps, steps, loss, None, metric, clock.seconds, (record,), plan)
 
 
 def _of_two_classes(model: KAN) -> KAN:

@@ -82,7 +82,7 @@ def _training_facts(model: Model) -> dict[str, object]:
         if model.labels:
             labels = [str(label) for label in model.labels]
             facts["classes"] = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    facts["training"] = f"{report.steps} steps. {report.message}"
+    facts["training"] = report.message if " step" in report.message else f"{report.steps} steps. {report.message}"
     score, rows = stored.get("score"), stored.get("rows")
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
         name = "R²" if score.get("name") == "r2" else score.get("name")

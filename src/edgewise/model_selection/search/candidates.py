@@ -128,9 +128,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Estimate(Solution):
-    """A `Solution` with the range of the linear predictor at the rows."""
+    """A `Solution` with the range of the linear predictor at the rows, and how its iteration ended."""
 
     range: tuple[float, float] = (-np.inf, np.inf)
+    steps: int = 0
+    converged: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -409,7 +411,9 @@ def estimated(design: Design, samples: Samples, family: Family, before: Solution
     x, weight = samples.x, samples.weight
     if is_linear(family):
         solution = solve_gaussian(design, x, samples.y, weight, before)
-        return Estimate(**{**vars(solution), "family": family}, range=(-np.inf, np.inf))
+        fits = solution.fits
+        steps, converged = max((fit.iterations for fit in fits), default=0), all(fit.converged for fit in fits)
+        return Estimate(**{**vars(solution), "family": family}, steps=steps, converged=converged)
     return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
 
 
@@ -425,7 +429,17 @@ def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:
     parts = fit.family.derivatives(y, fit.eta)
     score, information = (part.reshape(len(y), -1) for part in parts)
     residual = score / np.maximum(information, LEAST_INFORMATION * information.max() + ABOVE_ZERO)
-    return Estimate(design, fit.fits, fit.weights, residual, fit.normal, fit.family, fit.limits)
+    return Estimate(
+        design,
+        fit.fits,
+        fit.weights,
+        residual,
+        fit.normal,
+        fit.family,
+        range=fit.limits,
+        steps=fit.rounds + fit.steps,
+        converged=fit.converged,
+    )
 
 
 def is_linear(family: Family) -> bool:
@@ -480,6 +494,21 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
 def are_classes(family: Family) -> bool:
     """Return whether the targets of a family are classes."""
     return family.name in ("bernoulli", "multinomial", "ordinal")
+
+
+def loss_text(loss: float, family: Family) -> str:
+    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, or the family's own loss.
+
+    Examples
+    --------
+    >>> loss_text(0.25, Gaussian()), loss_text(1.0, Gaussian())
+    ('R² 0.750', 'R² 0.000')
+    """
+    if isinstance(family, Gaussian | LogNormal):
+        text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
+    else:
+        text = f"{'log loss' if are_classes(family) else 'loss'} {loss:.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:

@@ -146,7 +146,10 @@ def paired_gain(simple: np.ndarray, rich: np.ndarray, weight: np.ndarray) -> tup
 
 
 def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Weighted mean of the values and its standard error; infinite for a single sample."""
+    """Weighted mean of the finite values and its standard error; infinite for a single sample."""
+    seen = np.isfinite(values)
+    if not seen.all():
+        values, weight = values[seen], weight[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total
     if total <= 1:

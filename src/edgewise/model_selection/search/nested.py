@@ -16,6 +16,7 @@ from edgewise.model_selection.search.candidates import (
     are_classes,
     is_linear,
     left_out,
+    loss_text,
     promising_inputs,
     sample_losses,
 )
@@ -24,7 +25,7 @@ from edgewise.model_selection.search.cross_validation import Evidence, Fold, fol
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.model_selection.search.records import SearchReport, Trial, comparison_sentence
 from edgewise.outcomes import StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
@@ -65,6 +66,7 @@ class Search:
 
     Examples
     --------
+    >>> from edgewise.model_selection.additive.families import Gaussian
     >>> rng = np.random.default_rng(0)
     >>> x = rng.random((200, 2))
     >>> y = np.sin(6 * x[:, :1]) + 0.3 * rng.standard_normal((200, 1))
@@ -166,7 +168,7 @@ class Search:
             self.fit_seconds[candidate] += knots
             candidate = self._shrunk(candidate, 0.12)
             gain, error = self._gain(self.best, candidate)
-            self._decide(candidate, self._sentence(words, self.best, gain, error, gain > 0), gain > 0)
+            self._decide(candidate, self._sentence(words, (self.best, candidate), gain, error, gain > 0), gain > 0)
             self.best = candidate if gain > 0 else self.best
         if not self.best.additive:
             self.sentences.append("No input predicts held-out rows.")
@@ -202,7 +204,8 @@ class Search:
                 self._assess((other,), share)
                 gain, error = self._gain(candidate, other)
                 words = f"{other.factor:g} times the penalty of the {plain} model"
-                self._decide(other, self._sentence(words, candidate, gain, error, gain > 0), gain > 0, quiet=gain <= 0)
+                sentence = self._sentence(words, (candidate, other), gain, error, gain > 0)
+                self._decide(other, sentence, gain > 0, quiet=gain <= 0)
                 if gain <= 0:
                     break
                 candidate = other
@@ -233,13 +236,12 @@ class Search:
         settled = is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
         if settled:
             self._leave_one_out(rich, share)
-            gain, error = self._gain(simple, rich)
         else:
             self._cross_validate((simple, rich), share)
             rich = self._shrunk(rich, share) if family is self.family else rich
-            gain, error = self._gain(simple, rich)
+        gain, error = self._gain(simple, rich)
         better = gain > max(self.policy.nested_margin * error, 0.0)
-        self._decide(rich, self._sentence("Pairs of inputs", simple, gain, error, better), better)
+        self._decide(rich, self._sentence("Pairs of inputs", (simple, rich), gain, error, better), better)
         if better and family is self.family:
             if not self._have_common_evidence(self.best, rich):
                 self._cross_validate((self.best, rich), share)
@@ -262,7 +264,7 @@ class Search:
             self._cross_validate((self.best, best_log), share + 0.1)
         gain, error = self._gain(self.best, best_log)
         better = gain > max(self.policy.link_gain * self._loss(self.best), self.policy.nested_margin * error)
-        sentence = self._sentence("The logarithm of y", self.best, gain, error, better)
+        sentence = self._sentence("The logarithm of y", (self.best, best_log), gain, error, better)
         for candidate in {log, best_log}:
             self._decide(candidate, sentence, better and candidate == best_log, quiet=candidate != best_log)
         if better:
@@ -302,11 +304,8 @@ class Search:
         self.trials.append(Trial(rich.describe(), mean, its_error, self._trial(single).parameters, evidence.fits))
         words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
         end = "taken" if better else "not taken, since they hardly differ"
-        self._decide(
-            rich,
-            f"{words}: {self._measure(mean)} on held-out rows, {self._measure(loss)} of one of them: {end}.",
-            better,
-        )
+        texts = loss_text(mean, self.family), loss_text(loss, self.family)
+        self._decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
         if better:
             self.by_folds[rich] = replace(evidence, losses=losses)
             self.best = rich
@@ -344,7 +343,7 @@ class Search:
             rival = self.best if self.best in self.by_folds else replace(base, models=1)
             gain, error = self._gain(rival, rich)
             better = gain > max(self.policy.margin * error, 0.0)
-            self._decide(rich, self._sentence(f"{size} hidden nodes", rival, gain, error, better), better)
+            self._decide(rich, self._sentence(f"{size} hidden nodes", (rival, rich), gain, error, better), better)
             if not better:
                 break
             self.best = rich
@@ -427,8 +426,7 @@ class Search:
 
     def _record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
         """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
-        seen = np.isfinite(losses)
-        mean, error = mean_and_error(losses[seen], self.samples.weight[seen])
+        mean, error = mean_and_error(losses, self.samples.weight)
         work = max(fits, 1) * len(self.samples) * float(parameters) ** 2
         self.clock.work += work
         trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
@@ -448,12 +446,16 @@ class Search:
 
     def _gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
         """Compare two candidates by the strongest evidence that both have."""
+        return paired_gain(*self._compared(simple, rich)[:2], self.samples.weight)
+
+    def _compared(self, simple: Candidate, rich: Candidate) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Return the losses by which two candidates are compared, and whether they are those of folds."""
         for evidence in (self.by_folds, self.without_row):
             if simple in evidence and rich in evidence:
                 first, second = evidence[simple], evidence[rich]
                 if simple.models == rich.models:
-                    return paired_gain(first.single_losses, second.single_losses, self.samples.weight)
-                return paired_gain(first.losses, second.losses, self.samples.weight)
+                    return first.single_losses, second.single_losses, evidence is self.by_folds
+                return first.losses, second.losses, evidence is self.by_folds
         raise AssertionError("the candidates have no common evidence")
 
     def _evidence(self, candidate: Candidate) -> Evidence:
@@ -464,9 +466,7 @@ class Search:
         return self.by_folds.get(single) or self.without_row[single]
 
     def _loss(self, candidate: Candidate) -> float:
-        losses = self._evidence(candidate).losses
-        seen = np.isfinite(losses)
-        return mean_and_error(losses[seen], self.samples.weight[seen])[0]
+        return mean_and_error(self._evidence(candidate).losses, self.samples.weight)[0]
 
     def _trial(self, candidate: Candidate) -> Trial:
         return next(trial for trial in self.trials if trial.name == candidate.describe())
@@ -478,16 +478,14 @@ class Search:
         if not quiet:
             self.sentences.append(sentence)
 
-    def _sentence(self, what: str, simple: Candidate, gain: float, error: float, better: bool) -> str:
-        loss = self._loss(simple)
-        change = f"{self._measure(loss - gain)} on held-out rows, {self._measure(loss)} without"
-        return f"{what}: {change} (standard error of the difference {error:.1g}): {'taken' if better else 'not taken'}."
-
-    def _measure(self, loss: float) -> str:
-        """Write a loss as readers know it: R² of standardised targets, or the logarithmic loss of classes."""
-        if are_classes(self.family):
-            return f"log loss {loss:.3f}"
-        return f"R² {1 - loss:.3f}".replace("-", "\N{MINUS SIGN}")
+    def _sentence(
+        self, what: str, compared: tuple[Candidate, Candidate], gain: float, error: float, better: bool
+    ) -> str:
+        """Write down a comparison of two candidates, with the figures by which it was decided."""
+        losses, others, by_folds = self._compared(*compared)
+        loss = mean_and_error(np.where(np.isfinite(others), losses, np.nan), self.samples.weight)[0]
+        texts = loss_text(loss - gain, self.family), loss_text(loss, self.family)
+        return comparison_sentence(what, texts, error, better, by_folds, self.sentences)
 
     def _may_take_logarithms(self) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgewise.outcomes import StopReason
 from edgewise.presentation import html_table, number_text
+
+FOLDS_DIFFER = "models of folds see fewer rows, so their figures are not those of models that lack a single row"
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,38 @@ class SearchReport:
         head = ("candidate", "held-out loss", "standard error", "parameters", "taken")
         marked = taken[-1] if taken else None
         return html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=self.sentences)
+
+
+def comparison_sentence(
+    what: str, losses: tuple[str, str], error: float, taken: bool, by_folds: bool, earlier: Sequence[str]
+) -> str:
+    """Return the sentence about a comparison of two candidates.
+
+    Parameters
+    ----------
+    what : str
+        What the richer candidate has beyond the other.
+    losses : (str, str)
+        Its held-out loss in words, and that of the other.
+    error : float
+        Standard error of the difference.
+    taken : bool
+        Whether the richer candidate was taken.
+    by_folds : bool
+        Whether the losses are those of models of folds, and not of models without a single row.
+    earlier : sequence of str
+        The sentences before; the first one about folds after one about single rows explains why figures differ.
+
+    Examples
+    --------
+    >>> comparison_sentence("Pairs of inputs", ("R² 0.92", "R² 0.88"), 0.01, True, False, ())
+    'Pairs of inputs: R² 0.92 on held-out rows, R² 0.88 without (standard error of the difference 0.01): taken.'
+    """
+    rows, end = "held-out folds" if by_folds else "held-out rows", "taken" if taken else "not taken"
+    if (
+        by_folds
+        and any("on held-out rows" in one for one in earlier)
+        and not any(FOLDS_DIFFER in one for one in earlier)
+    ):
+        end += f" ({FOLDS_DIFFER})"
+    return f"{what}: {losses[0]} on {rows}, {losses[1]} without (standard error of the difference {error:.1g}): {end}."

@@ -1,0 +1,40 @@
+"""The sentences of a search and the report of its final fit do not contradict each other."""
+
+import re
+
+import numpy as np
+import pytest
+
+from edgewise import KANClassifier, KANRegressor, StopReason
+from edgewise.model_selection.search.records import FOLDS_DIFFER, comparison_sentence
+
+ROWS = np.random.default_rng(0).normal(size=(80, 2))
+
+
+def test_the_first_sentence_about_folds_explains_why_figures_differ():
+    texts = ("R² 0.92", "R² 0.88")
+    first = comparison_sentence("Pairs", texts, 0.01, True, True, ("Additive model: R² 0.9 on held-out rows.",))
+    again = comparison_sentence("Pairs", texts, 0.01, True, True, ("A on held-out rows.", first))
+    assert FOLDS_DIFFER in first
+    assert FOLDS_DIFFER not in again
+    assert FOLDS_DIFFER not in comparison_sentence("Pairs", texts, 0.01, True, True, ())
+
+
+def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
+    y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80) > 0
+    model = KANClassifier(effort="low").fit(ROWS, y)
+    report, p = model.report_, model.predict_proba(ROWS)[:, 1]
+    assert report.metric[0] == "log loss"
+    assert report.loss == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-6)
+    assert report.stopped == StopReason.CONVERGED
+    assert re.fullmatch(r"Penalised .* at its maximum after [1-9]\d* steps of reweighted least squares\.", report.message)
+    figures = re.findall(r"log loss (\S+) on held-out folds, log loss (\S+) without", " ".join(model.search_.sentences))
+    if len(figures) > 1:
+        assert figures[-1][1] in {one for one, _ in figures[:-1]}
+
+
+def test_the_report_of_a_regressor_has_its_error_and_steps():
+    y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80)
+    report = KANRegressor(effort="low").fit(ROWS, y).report_
+    assert report.metric[0] == "rmse"
+    assert re.fullmatch(r"Restricted .* maximum after \d+ steps? of Newton's method\.", report.message)
