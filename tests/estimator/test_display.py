@@ -205,3 +205,23 @@ def test_the_overview_of_classes_has_numbers_and_no_sentence_of_weak_inputs(clas
     findings = classifier[0].report().content.findings
     text = r"wide matters most for elm, whose probability falls with it, from 0\.\d+ to 0\.\d+\."
     assert re.fullmatch(text, findings[0])
+
+
+def test_summary_and_global_explanation_describe_the_second_of_two_classes():
+    rows = np.random.default_rng(0).normal(size=(80, 2))
+    for up in (1, -1):
+        y = np.where(up * rows[:, 0] > 0, "well", "sick")
+        model = KANClassifier(hidden=(), grid_size=3, regularization=1e-3).fit(rows, y)
+        summary, explained = model.summary(rows), model.explain_global(rows)
+        assert "effect on the probability of well" in str(summary)
+        assert "effect on the probability of well" in str(explained)
+        word = "rises" if up == 1 else "falls"
+        assert summary.terms[0][3] == word
+        assert f"the probability of well {word}" in explained.sentences[0]
+        shares = [share for _, _, share, _ in summary.terms]
+        assert shares == [
+            f"{share:.2g} %" for share in 100 * np.sort(explained.importance / explained.importance.sum())[::-1]
+        ]
+        assert "background_" in str(model.summary())
+        assert "effect on the probability of well" in model._repr_html_()
+        assert "background_" not in str(summary)

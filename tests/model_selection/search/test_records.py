@@ -27,7 +27,7 @@ def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
     assert report.metric[0] == "log loss"
     assert report.loss == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-6)
     assert report.stopped == StopReason.CONVERGED
-    assert re.fullmatch(r"Penalised .* at its maximum after [1-9]\d* steps of reweighted least squares\.", report.message)
+    assert re.fullmatch(r"Penalised .* maximum after [1-9]\d* steps of reweighted least squares\.", report.message)
     figures = re.findall(r"log loss (\S+) on held-out folds, log loss (\S+) without", " ".join(model.search_.sentences))
     if len(figures) > 1:
         assert figures[-1][1] in {one for one, _ in figures[:-1]}
