@@ -29,6 +29,10 @@ SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest
 CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
+BACKGROUND_TEXT = (
+    "Sizes are means over background_, which has the distribution of each training column; summary(X) and "
+    "explain_global(X) take the rows of X."
+)
 BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 
@@ -48,6 +52,8 @@ class ModelSummary:
         Sentences below the table.
     tests : AdditiveSummary, optional
         Tests of the terms of an additive model.
+    effect : str
+        Title of the column of shapes, which names what rises or falls.
 
     Examples
     --------
@@ -65,8 +71,11 @@ class ModelSummary:
     terms: tuple[tuple[str, str, str, str], ...]
     notes: tuple[str, ...]
     tests: AdditiveSummary | None = None
+    effect: str = "effect"
 
-    _head = ("input", "moves a prediction by", "share", "effect")
+    @property
+    def _head(self) -> tuple[str, str, str, str]:
+        return ("input", "moves a prediction by", "share", self.effect)
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.facts)
@@ -206,9 +215,16 @@ class EstimatorDisplay(RowExplainer):
             terms.append((str(name), texts[i], percent_text(sizes[i] / total), _shape(effect, view)))
         left = len(sizes) - len(terms)
         notes = [f"{left} more inputs are not shown."] if left > 0 else []
-        return ModelSummary(
-            self._title(), tuple(self._facts()), tuple(terms), (*notes, *([message] if message else []))
-        )
+        notes += [BACKGROUND_TEXT] if X is None else []
+        notes += [message] if message else []
+        title = f"effect on {self._effect_target(view)}"
+        return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
+
+    def _effect_target(self, view: PredictionView) -> str:
+        """Return what an effect changes, in words: for two classes the probability of the second."""
+        if hasattr(self, "classes_"):
+            return f"the {view.target}"
+        return view.target if hasattr(self, "target_scaling_") else "the log hazard"
 
     def _answer_names(self) -> Sequence[str]:
         """Return a name for each column of `_predicted`: the classes, or the targets."""

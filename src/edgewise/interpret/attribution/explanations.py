@@ -211,7 +211,7 @@ class GlobalExplanation:
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the titles and the rows of the printed table."""
         shapes = {self.names[effect.input]: effect for effect in self.effects}
-        output = int(self.local.prediction.std(0).argmax())
+        output = most_varying(self.local.prediction)
         rows = []
         ranking = self.ranking()[:SHOWN_INPUTS]
         texts = column_texts([size for _, size, _ in ranking])
@@ -349,7 +349,7 @@ def explain_global(
     effects = tuple(
         partial_dependence(predict, X, int(i), kind=kinds[i] if kinds else None) for i in order[:MOST_EFFECTS]
     )
-    most_varying = int(local.prediction.std(0).argmax())
+    output = most_varying(local.prediction)
     pairs = np.zeros((X.shape[1], X.shape[1]))
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
@@ -361,12 +361,26 @@ def explain_global(
 
         def one_output(rows: torch.Tensor) -> np.ndarray:
             values = rows.detach().numpy()
-            return predict(np.where(values == gap, np.nan, values))[:, most_varying]
+            return predict(np.where(values == gap, np.nan, values))[:, output]
 
         known = torch.from_numpy(np.where(missing, gap, few))
         pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
-    sentences = tuple(_sentences(local, importance, effects, pairs, most_varying))
+    sentences = tuple(_sentences(local, importance, effects, pairs, output))
     return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
+
+
+def most_varying(prediction: np.ndarray) -> int:
+    """Return the number of the output that varies most; of equal ones, such as two probabilities, the last.
+
+    Examples
+    --------
+    >>> p = np.array([0.2, 0.3, 0.9])
+    >>> most_varying(np.column_stack([1 - p, p])), most_varying(np.column_stack([3 * p, p]))
+    (1, 0)
+    """
+    spread = prediction.std(0)
+    near = spread >= spread.max() * (1 - 1e-9)  # a choice: rounding must not decide which of two classes is described
+    return int(np.flatnonzero(near)[-1]) if near.any() else 0
 
 
 def _checked_names(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.explanations import LocalExplanation
+from edgewise.interpret.attribution.explanations import LocalExplanation, most_varying
 from edgewise.plot.style import (
     BLUE,
     FAINT,
@@ -70,7 +70,7 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     ['force', 'friction']
     """
     if output is None:
-        output = int(explanation.prediction.std(0).argmax())
+        output = most_varying(explanation.prediction)
     rows = np.linspace(0, len(explanation.shares) - 1, min(_DOTS, len(explanation.shares))).astype(int)
     label = _output_label(explanation, output)
     shares, values = explanation.shares[rows][:, :, output], explanation.values[rows]
