@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from edgewise.presentation import column_texts, html_table, number_text, percent
 
 if TYPE_CHECKING:
     from edgewise.model_selection.additive import AdditiveSummary
-    from edgewise.plot.network.views import NetworkView, PredictionView
+    from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
@@ -296,7 +296,9 @@ class EstimatorDisplay(RowExplainer):
         from edgewise.plot.network.views import NetworkView
 
         me: Any = self
-        inputs = self.encoder_.inputs_of(self._rows(X))
+        codes = self._rows(X)
+        inputs = self.encoder_.inputs_of(codes)
+        columns = None if self.encoder_.is_plain else self._network_columns(codes)
         with torch.no_grad():
             trace = me.model_.trace(me._to_network(inputs))
         bars, target = getattr(self, "error_bars_", None), getattr(self, "target_scaling_", None)
@@ -315,6 +317,30 @@ class EstimatorDisplay(RowExplainer):
             output_kind="" if target is not None else "the logit of each class",
             std=std,
             importance=mean_contributions(self._outputs, inputs) if len(inputs) > 1 else None,
+            columns=columns,
+            column_importance=None if columns is None or len(codes) < 2 else mean_contributions(self._predicted, codes),
+        )
+
+    def _network_columns(self, codes: np.ndarray) -> tuple[NetworkColumn, ...]:
+        """Return the columns of the table with the inputs of the network that they give."""
+        from edgewise.plot.network.views import NetworkColumn
+
+        me: Any = self
+        encoder = self.encoder_
+
+        def encoded(column: int, inputs: list[int]) -> Callable[[np.ndarray], np.ndarray]:
+            def encode(values: np.ndarray) -> np.ndarray:
+                rows = np.repeat(codes[:1], len(values), 0)
+                rows[:, column] = values
+                network = me._to_network(encoder.inputs_of(rows))
+                return network[:, inputs].double().numpy()
+
+            return encode
+
+        groups = [list(group) for group in encoder.groups]
+        return tuple(
+            NetworkColumn(str(name), tuple(group), codes[:, k], encoded(k, group), encoder.inputs[k].level_names)
+            for k, (name, group) in enumerate(zip(encoder.columns, groups, strict=True))
         )
 
     def prediction_view(self, X: Any = None) -> PredictionView:

@@ -52,8 +52,9 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "network": (
         "network",
         "The whole network. Each frame shows one learned function of one variable over the range of its values in the "
-        "data, stretched to fill the frame. A node adds the functions that end in it. Strong ink marks the functions "
-        "on which the prediction depends most, relative to the strongest of their layer.",
+        "data, stretched to fill the frame. A node adds the functions that end in it; a cross in a ring multiplies. A "
+        "category is one node, with a step for each level. Strong ink marks the functions on which the prediction "
+        "depends most, relative to the strongest of their layer.",
         "Diagram of the network with the learned function drawn on each edge.",
     ),
     "edges": (

@@ -15,6 +15,7 @@ from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.plot import network_diagram
+from edgewise.plot.network.diagram import _without_weak
 from edgewise.plot.network.views import as_network_view
 from edgewise.plot.style import render, styled
 
@@ -201,3 +202,12 @@ def test_read_only_rows_are_no_reason_to_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         network_diagram(KAN([2, 1], seed=0), rows)
+
+
+def test_weak_edges_and_what_then_leads_nowhere_are_left_out_but_no_factor_of_a_product():
+    first, product, last = np.ones((2, 3), bool), np.array([[1, 0], [0, 1], [0, 1]], bool), np.ones((2, 1), bool)
+    scores = [np.array([[9.0, 0.0, 5.0], [9.0, 0.01, 5.0]]), product * 5.0, np.array([[9.0], [5.0]])]
+    kept, weak = _without_weak([first, product, last], scores, {1: (1,)})
+    assert kept[0].tolist() == [[True, False, True], [True, True, True]] and weak == 1
+    kept, weak = _without_weak([first, product, last], [*scores[:2], np.array([[9.0], [0.01]])], {1: (1,)})
+    assert kept[0].tolist() == [[True, False, False]] * 2 and kept[1].sum() == 1 and weak == 4 + 2 + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import GRAPH_EDGES, LABEL_SIZE, Edge, Layout, Shown, graph_layout, grid_layout
-from edgewise.plot.network.views import NetworkView, Viewable, as_network_view
+from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
+_ESTIMATOR_FAINTEST = 0.35  # that of an estimator's network, whose weak edges are left out (a choice)
+_MOST_INPUTS = 20  # inputs of an estimator's network (a choice: more are not readable)
+# An edge is weak below this share of its layer's total, of which no more counts than ten times the strongest edge: of
+# hundreds of equal edges none is weak (choices).
+_WEAK, _WEAK_TOTAL = 0.01, 10.0
 _FAINTEST = 0.12  # least opacity (a choice: a weak edge can still be seen)
 _FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
@@ -71,7 +76,9 @@ def network_diagram(
         size. Masked edges are absent. Networks with at most 24 edges in each layer are drawn as a graph with the
         inputs at the bottom, where the formula of an elementary edge stands below its frame (u is the input of the
         edge). Larger networks are drawn as grids of functions with the strongest nodes first. The weakest nodes and
-        functions above the limits are left out, which a note below the diagram states.
+        functions above the limits are left out, which a note below the diagram states. Of an estimator, a category is
+        one node, at most 20 inputs are shown, and functions below 1 % of what a layer does to the prediction are left
+        out.
 
     Raises
     ------
@@ -98,14 +105,19 @@ def network_diagram(
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
     input_labels = labels(view.names, width[0], "x", "names")
+    if view.columns is not None:  # a column with several inputs, such as a category, is one node
+        input_labels = labels([column.name for column in view.columns], len(view.columns), "x", "names")
     output_labels = labels(view.outputs, width[-1], "y", "outputs")
-    as_graph = max(int(mask_of(layer).sum()) for layer in view.model.layers) <= GRAPH_EDGES and max(width) <= max_nodes
-    shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=not as_graph)
+    shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=False)
+    fits = max(width[view.columns is not None :]) <= max_nodes and len(input_labels) <= max_nodes
+    as_graph = fits and max(len(edges) for edges in shown.edges) <= GRAPH_EDGES
+    if not as_graph:
+        shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=True)
     shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)
-        texts = formula_texts(view.model, layout, view.names) if as_graph else {}
-        return _draw(layout, shown, _unit_curves(view.model, view.trace, shown), notes, texts)
+        texts = formula_texts(view.model, layout, view.names) if as_graph and view.columns is None else {}
+        return _draw(layout, shown, _unit_curves(view, shown), notes, texts)
 
 
 def mask_of(layer: Layer) -> np.ndarray:
@@ -140,26 +152,46 @@ def _shown_part(
     scores[0] = scores[0] * (contributions / np.maximum(ranks[0], _TINY))[:, None]
     ranks[0] = contributions
     masks = [mask_of(layer) for layer in model.layers]
+    if view.columns is not None:
+        scores[0], ranks[0], masks[0] = _by_column(view, scores[0], masks[0])
     products = {}
     for number, layer in enumerate(model.layers):
         if isinstance(layer, ProductLayer):
             products[number] = tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
             scores[number] = masks[number] * ranks[number + 1]  # a factor counts as much as its product
-    opacities = tuple(np.tanh(beta * score / max(score.max(), _TINY)) for score in scores)
+    estimator = view.importance is not None
+    faintest = _ESTIMATOR_FAINTEST if estimator else 0.0
+    opacities = tuple(
+        np.maximum(np.tanh(beta * score / max(score.max(initial=0), _TINY)), faintest) for score in scores
+    )
+    weak = 0
+    if estimator:
+        masks, weak = _without_weak(masks, scores, products)
     nodes, notes = [], []
     last = len(masks)
     for number, rank in enumerate(ranks):
-        kept = np.argsort(-rank, kind="stable")[:max_nodes]
+        most = min(max_nodes, _MOST_INPUTS) if estimator and number == 0 else max_nodes
+        kept = np.argsort(-rank, kind="stable")[:most]
         # Outputs keep their order: it may have a meaning, and all outputs have the same score.
         nodes.append(tuple((kept if by_score and number < last else np.sort(kept)).tolist()))
         if len(kept) < len(rank):
             kind = "inputs" if number == 0 else f"nodes of hidden layer {number}"
             share, of_what = 1 - rank[kept].sum() / max(rank.sum(), _TINY), "score" if number else "contributions"
-            strongest = (
-                f"the {max_nodes} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
-            )
+            strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
             notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
+    linked = {(n, i) for n, i, _ in edges} | {(n + 1, o) for n, _, o in edges}
+    if estimator and edges:  # nodes without an edge left say nothing; outputs stay
+        nodes = [
+            tuple(node for node in layer if number == last or (number, node) in linked)
+            for number, layer in enumerate(nodes)
+        ]
+        if weak:
+            edge = "edge is" if weak == 1 else "edges are"
+            notes.append(f"{weak} weak {edge} not drawn (below 1 % of what the layer does).")
+        left = len(ranks[0]) - len(nodes[0])
+        if left and len(ranks[0]) <= _MOST_INPUTS:
+            notes.append(f"{left} input{' is' if left == 1 else 's are'} without an edge and left out.")
     drawn = set(sorted(edges, key=lambda edge: -opacities[edge[0]][edge[1:]])[:max_curves])
     if len(drawn) < len(edges):
         notes.append(f"the {len(drawn)} strongest of {len(edges)} functions between them")
@@ -173,15 +205,56 @@ def _shown_part(
     return shown, notes
 
 
-def _unit_curves(model: Chain, trace: Trace, shown: Shown) -> dict[Edge, np.ndarray]:
+def _by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the scores of the edges of the columns of a table, (columns, out), of the columns, and which edges exist.
+
+    The functions of one column add up, so that its score grows with the spread of their sum.
+    """
+    assert view.columns is not None
+    edges = view.trace.edges[0].detach().double().cpu().numpy()
+    alone = score / np.maximum(edges.std(0), _TINY)  # the same for all edges that end in one node, up to the ranking
+    groups = [list(column.inputs) for column in view.columns]
+    merged = np.array([edges[:, group].sum(1).std(0) * alone[group].max(0, initial=0) for group in groups])
+    own = merged.sum(1)
+    rank = own if view.column_importance is None else view.column_importance
+    return merged * (rank / np.maximum(own, _TINY))[:, None], rank, np.array([mask[group].any(0) for group in groups])
+
+
+def _without_weak(
+    masks: list[np.ndarray], scores: Sequence[np.ndarray], products: Container[int]
+) -> tuple[list[np.ndarray], int]:
+    """Return the masks without weak edges and without what then leads nowhere, and the number of edges left out."""
+    kept = []
+    for mask, score in zip(masks, scores, strict=True):
+        total = float((score * mask).sum())
+        kept.append(mask & (score >= _WEAK * min(total, _WEAK_TOTAL * float((score * mask).max(initial=0)))))
+    for number in range(1, len(kept)):
+        if number in products:  # a product is not shown without a factor: each keeps its strongest edge
+            for node in np.flatnonzero(masks[number - 1].any(0) & ~kept[number - 1].any(0)):
+                kept[number - 1][scores[number - 1][:, node].argmax(), node] = True
+    changed = True
+    while changed:
+        changed = False
+        for number in range(1, len(kept)):
+            before, after = kept[number - 1], kept[number]
+            ends, starts = before.any(0) | ~masks[number - 1].any(0), after.any(1) | ~masks[number].any(1)
+            dead = ~(ends & starts)
+            if before[:, dead].any() or after[dead].any():
+                before[:, dead], after[dead], changed = False, False, True
+    return kept, sum(int(mask.sum() - one.sum()) for mask, one in zip(masks, kept, strict=True))
+
+
+def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
     """Return the curve of every shown function as points (p, 2) of the unit square."""
-    curves = {}
+    model, trace, curves = view.model, view.trace, {}
     across = np.linspace(0, 1, _POINTS)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
         data = inputs.detach().double().cpu().numpy()
         ends = np.array([central_range(column) for column in data.T])
         values = edge_functions(layer, ends[:, 0] + np.outer(across, ends[:, 1] - ends[:, 0]))
         steps = _steps_of(layer, data) if number == 0 else {}
+        if number == 0 and view.columns is not None:
+            steps = {k: _column_curve(layer, column) for k, column in enumerate(view.columns)}
         for i, o in shown.edges[number]:
             curve = steps[i][:, o] if i in steps else values[:, i, o]
             low, high = curve.min(), curve.max()
@@ -204,6 +277,17 @@ def _steps_of(layer: Layer, data: np.ndarray) -> dict[int, np.ndarray]:
     return steps
 
 
+def _column_curve(layer: Layer, column: NetworkColumn) -> np.ndarray:
+    """Return the functions of a column over its values, (points, out): steps for levels and for few values."""
+    points, discrete = column.points()
+    if column.levels or (discrete and len(points) <= _FEW_LEVELS):
+        place = np.minimum((np.linspace(0, 1, _POINTS) * len(points)).astype(int), len(points) - 1)
+        points = points[place]
+    else:
+        points = np.linspace(points[0], points[-1], _POINTS)
+    return edge_functions(layer, column.grid(points, layer.in_features))[:, list(column.inputs)].sum(1)
+
+
 def _draw(
     layout: Layout,
     shown: Shown,
@@ -212,8 +296,10 @@ def _draw(
     formulas: Mapping[Edge, tuple[str, float]],
 ) -> Figure:
     foot = _NOTE_LINE * len(notes) + (0.08 if notes else 0.0)
-    ends = [";"] * (len(notes) - 1) + ["."]
-    lines = [("Shown: " if n == 0 else "") + note + end for n, (note, end) in enumerate(zip(notes, ends, strict=False))]
+    limits = [note for note in notes if not note.endswith(".")]
+    ends = [";"] * (len(limits) - 1) + ["."]
+    lines = [("Shown: " if n == 0 else "") + one + end for n, (one, end) in enumerate(zip(limits, ends, strict=False))]
+    lines += [note for note in notes if note.endswith(".")]
     width = max([layout.width, *(text_width(line, SMALL) + 0.2 for line in lines)])
     figure = Figure(figsize=(width, layout.height + foot))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-foot, layout.height))
@@ -238,6 +324,12 @@ def _draw(
     opacity = _opacity([strength for _, strength in layout.dots])
     axes.scatter(x, y, s=6 + 14 * opacity, color="white", linewidths=0, zorder=5)
     axes.scatter(x, y, s=6 + 14 * opacity, color=to_rgba_array(INK, opacity), linewidths=0, zorder=6)
+    rings = [(point, strength) for point, strength in layout.crosses]
+    if rings:
+        x, y = np.array([point for point, _ in rings]).T
+        inks = to_rgba_array(INK, _opacity([strength for _, strength in rings]))
+        axes.scatter(x, y, s=44, color="white", edgecolors=[*map(tuple, inks)], linewidths=0.8, zorder=6)
+        axes.scatter(x, y, s=16, marker="x", color=inks, linewidths=0.8, zorder=7)
     behind = {"facecolor": "white", "edgecolor": "none"}  # wires pass behind a text, not through it
     for label in layout.texts:
         axes.text(

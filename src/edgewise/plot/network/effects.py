@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -266,7 +266,7 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
         panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")
     # Beside the marks, where no curve goes, and upright, since there is little space.
     at = (place, float(effect.missing[shown].mean()))
-    text = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
+    text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
     panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
     panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))
 

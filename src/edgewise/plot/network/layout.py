@@ -84,6 +84,8 @@ class Layout:
     dots : list of (point, float)
         Nodes with their opacity.
     texts : list of Label
+    crosses : list of (point, float)
+        Nodes that multiply, with their opacity.
     """
 
     width: float = 0.0
@@ -93,6 +95,7 @@ class Layout:
     wires: list[tuple[list[Point], float]] = field(default_factory=list)
     dots: list[tuple[Point, float]] = field(default_factory=list)
     texts: list[Label] = field(default_factory=list)
+    crosses: list[tuple[Point, float]] = field(default_factory=list)
 
 
 def hidden_label(shown: Shown, layer: int, node: int) -> str:
@@ -138,7 +141,9 @@ def graph_layout(shown: Shown) -> Layout:
             layout.texts.append(Label((x, y - 0.12), shown.names[node], "center", "top"))
     for layer in range(1, len(rows) - 1):
         for node, (x, y) in rows[layer].items():
-            layout.texts.append(Label((x + 0.09, y + 0.01), hidden_label(shown, layer, node), "left", "center"))
+            layout.texts.append(Label((x + 0.09, y + 0.04), hidden_label(shown, layer, node), "left", "bottom"))
+            if node in shown.products.get(layer - 1, ()):
+                layout.crosses.append(((x, y), shown.node_strength[layer][node]))
     for node, (x, y) in rows[-1].items():
         layout.texts.append(Label((x, y + 0.12), shown.outputs[node], "center", "bottom"))
     return layout

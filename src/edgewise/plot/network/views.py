@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution.effects import InputKind, mean_contributions
+from edgewise.interpret.attribution.effects import InputKind, evaluation_points, mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.nn.layers.base import Chain, EdgeLayer
@@ -25,6 +25,49 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 MOST_RANKED = 100  # inputs up to which their contributions are computed (a choice: the time grows with their square)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkColumn:
+    """A column of a table that gives several inputs of a network, such as the levels of a category.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    inputs : tuple of int
+        Numbers of its inputs of the network.
+    values : ndarray
+        (n,), the data: numbers, or positions of levels; NaN is a missing value.
+    encode : callable
+        From values (p,) to the inputs of the network (p, len(inputs)), in its units.
+    levels : tuple of str
+        Names of the levels of a category; () for numbers.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    values: np.ndarray
+    encode: Callable[[np.ndarray], np.ndarray]
+    levels: tuple[str, ...] = ()
+
+    def points(self) -> tuple[np.ndarray, bool]:
+        """Return values for a curve of this column, (p,), and whether there is nothing between them."""
+        if not self.levels:
+            known = self.values[np.isfinite(self.values)]
+            return evaluation_points(known if len(known) else np.zeros(1))
+        missing = [np.nan] if np.isnan(self.values).any() else []
+        return np.array([*map(float, range(len(self.levels))), *missing]), True
+
+    def level_texts(self) -> list[str]:
+        """Return the names of the points of a category."""
+        return [self.levels[int(code)] if np.isfinite(code) else "missing" for code in self.points()[0]]
+
+    def grid(self, points: np.ndarray, inputs: int) -> np.ndarray:
+        """Return rows of the network's inputs, (p, inputs), where this column has these values and all others are 0."""
+        rows = np.zeros((len(points), inputs))
+        rows[:, self.inputs] = self.encode(points)
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +91,10 @@ class NetworkView:
         From points (p, in) of the first layer's inputs to the standard deviation (p, in, out) of each function.
     importance : ndarray, optional
         (d,), mean absolute contribution of each input to the prediction.
+    columns : tuple of NetworkColumn, optional
+        The columns of the table behind the inputs, where each is drawn as one input; None where inputs are columns.
+    column_importance : ndarray, optional
+        (columns,), mean absolute contribution of each column to the prediction.
     """
 
     model: Chain
@@ -59,6 +106,8 @@ class NetworkView:
     output_kind: str = ""
     std: Callable[[np.ndarray], ArrayLike] | None = None
     importance: np.ndarray | None = None
+    columns: tuple[NetworkColumn, ...] | None = None
+    column_importance: np.ndarray | None = None
 
     def ranking(self) -> np.ndarray:
         """Return a score for each input, (d,), by what the prediction does; see `mean_contributions`.
@@ -141,13 +190,15 @@ def as_network_view(
     """
     if isinstance(model, Viewable):
         view = model.network_view(None if isinstance(data, Trace) else data)
-        view = replace(view, trace=data, importance=None) if isinstance(data, Trace) else view
+        view = replace(view, trace=data, importance=None, columns=None) if isinstance(data, Trace) else view
     elif hasattr(model, "layers"):
         network: Chain = model  # type: ignore[assignment]
         view = NetworkView(network, data if isinstance(data, Trace) else _traced(network, data))
     else:
         raise InputError(f"model must be a KAN, an MLP or a fitted estimator, got {type(model).__name__}")
     check_trace(view.model, view.trace)
+    if names is not None:  # of the inputs, which are drawn one by one
+        view = replace(view, columns=None)
     return replace(
         view, names=view.names if names is None else names, outputs=view.outputs if outputs is None else outputs
     )
