@@ -149,10 +149,22 @@ def test_too_many_levels():
     assert "'words' was left out: it has 60 different texts in 240 rows" in encoder.notes[-1]
 
 
-def test_row_counter_is_pointed_out():
-    encoder = TableEncoder.fit(table(id=range(20), y=np.sqrt(np.arange(20))), "y")
-    assert encoder.columns == ("id",)
+def test_a_row_counter_is_pointed_out():
+    encoder = TableEncoder.fit(table(serial=range(20), y=np.sqrt(np.arange(20))), "y")
+    assert encoder.columns == ("serial",)
     assert "counts the rows" in encoder.notes[-1]
+
+
+@pytest.mark.parametrize("name", ["id", "Unnamed: 0", "house_id", "Row_Number"])
+def test_a_column_that_numbers_the_rows_is_left_out(name):
+    order = np.random.default_rng(0).permutation(20)
+    data = table(**{name: order + 1, "a": np.sin(order), "y": np.sqrt(order)})
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.columns == ("a",) and f"Column {name!r} was left out" in encoder.notes[-1]
+    assert TableEncoder.fit(data.take(order[:15]), "y").columns == ("a",)  # a training part
+    assert TableEncoder.fit(data, "y", keep=[name]).columns == (name, "a")
+    for other in (order * 3, order // 2, order + 0.5, order + 1_000):
+        assert TableEncoder.fit(table(**{name: other, "a": np.sin(order), "y": np.sqrt(order)}), "y").columns[0] == name
 
 
 def test_names_are_made_different():
@@ -186,9 +198,8 @@ def test_dates_count_as_days(cells, first, days):
     again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
     as_dates = Table(data.names, {**data.columns, "when": parse_dates(data.columns["when"])})
     assert np.array_equal(again.transform(as_dates)[0], encoder.transform(data)[0])
-    assert "must hold dates as in training, got 'x' in row 2" in sentence(
-        encoder.transform, table(a=X[:2], when=[cells[0], "x"])
-    )
+    message = sentence(encoder.transform, table(a=X[:2], when=[cells[0], "x"]))
+    assert "must hold dates as in training" in message and "got 'x' in row 2" in message
     assert "holds dates" in refused(target="when", a=X, when=cells)
 
 

@@ -90,7 +90,7 @@ def texts(cells: Sequence[str | None]) -> np.ndarray:
     return out
 
 
-def parse_dates(cells: np.ndarray) -> np.ndarray | None:
+def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarray | None:
     """Return the dates in the cells of a text column, or None where they cannot be read without a guess.
 
     The order of day and month in 3/4/2024 follows from the cells with a number above 12; where there is none, and for
@@ -101,6 +101,8 @@ def parse_dates(cells: np.ndarray) -> np.ndarray | None:
     ----------
     cells : ndarray of shape (n_rows,)
         Objects: text, and None for missing.
+    day_first : bool, optional
+        The order in 3/4/2024, where it is known; another order is then no date.
 
     Returns
     -------
@@ -116,13 +118,26 @@ def parse_dates(cells: np.ndarray) -> np.ndarray | None:
     """
     known = {cell for cell in cells if cell is not None}
     slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
-    day_first = any(int(match[1]) > 12 for match in slashed)
-    if slashed and day_first == any(int(match[3]) > 12 for match in slashed):
+    order = any(int(match[1]) > 12 for match in slashed) if day_first is None else day_first
+    if day_first is None and slashed and order == any(int(match[3]) > 12 for match in slashed):
         return None
-    parsed = {cell: _parse_date(cell, day_first) for cell in known}
+    parsed = {cell: _parse_date(cell, order) for cell in known}
     if any(date is None for date in parsed.values()):
         return None
     return np.array([np.datetime64("NaT") if cell is None else parsed[cell] for cell in cells], dtype="datetime64[us]")
+
+
+def days_come_first(cells: np.ndarray) -> bool | None:
+    """Return the order of day and month in dates such as 31/5/2024, which `parse_dates` could read; None without any.
+
+    Examples
+    --------
+    >>> days_come_first(np.array(["31/5/2024", "1/2/2024"], dtype=object)), days_come_first(np.array(["2024-05-31"]))
+    (True, None)
+    """
+    known = {cell for cell in cells if cell is not None}
+    slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
+    return any(int(match[1]) > 12 for match in slashed) if slashed else None
 
 
 def _parse_date(text: str, day_first: bool) -> datetime | None:

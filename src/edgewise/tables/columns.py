@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.errors import InputError, warn_caller
-from edgewise.presentation import number_text
-from edgewise.tables.cells import is_date, number, parse_dates, quoted
+from edgewise.presentation import counted, number_text
+from edgewise.tables.cells import days_come_first, is_date, number, parse_dates, quoted
+from edgewise.tables.marks import are_codes, convention, decimal_mark, marked_number
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.
@@ -20,7 +22,17 @@ UNSEEN = -1.0  # code of a level that has none
 # distribution lie a little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter
 # of the range beyond is extrapolation (one of 3,000 values of a normal column with 80 training rows).
 RANGE_SLACK = 0.25
-_ADVICE = "leave it out (--drop) or convert it to a number"
+_ADVICE = "leave it out or convert it to a number"
+TARGET_ADVICE = "choose another target, or convert it to a number such as the days since a date"
+# Names of columns that often number the rows, in lower case and without spaces, dots and underscores.
+_ROW_NAMES = frozenset(
+    {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
+)
+_FEWEST_NUMBERED = 10  # rows; a choice: fewer whole numbers may follow each other by chance
+_SPARSEST = 2  # numbers a row; a choice: a training part of at least half of the table still has its row numbers
+_CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
+_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range; a choice
+_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code; a choice: counts are shorter
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,10 @@ class NumberInput:
     first_day : str
         For dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for
         numbers.
+    mark : str
+        Decimal mark, "," or ".", of numbers that the training table has as text; "" for others.
+    day_first : bool or None
+        For dates such as 3/4/2024 in the training table: whether the day comes first; None for others.
 
     Examples
     --------
@@ -56,6 +72,8 @@ class NumberInput:
     low: float | None = None
     high: float | None = None
     first_day: str = ""
+    mark: str = ""
+    day_first: bool | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -69,7 +87,9 @@ class NumberInput:
 
     def codes(self, table: Table) -> np.ndarray:
         """Return the numbers or days, (n_rows,), NaN where missing."""
-        return known_days(table, self.name, self.first_day) if self.first_day else known_numbers(table, self.name)
+        if self.first_day:
+            return known_days(table, self.name, self.first_day, self.day_first)
+        return known_numbers(table, self.name, self.mark)
 
     def unknown(self, codes: np.ndarray) -> np.ndarray:
         """Return where a value is missing though none was in training, (n_rows,)."""
@@ -167,10 +187,18 @@ class CategoryInput:
             column = np.array(
                 [None if np.isnan(v) else repr(float(v)).removesuffix(".0") for v in column], dtype=object
             )
+        column = self._padded(column)
         position: dict[str | None, float] = {level: float(i) for i, level in enumerate(self.levels)}
         position[None] = np.nan
         rest = float(len(self.levels)) if self.other else UNSEEN
         return np.array([position.get(cell, rest) for cell in column], dtype=np.float64)
+
+    def _padded(self, column: np.ndarray) -> np.ndarray:
+        """Return the texts with the zeros in front that codes such as 01003 lose where they are read as numbers."""
+        if not are_codes(self.levels):
+            return column
+        length = len(self.levels[0])
+        return np.array([c.zfill(length) if c is not None and c.isdigit() else c for c in column], dtype=object)
 
     def unknown(self, codes: np.ndarray) -> np.ndarray:
         """Return where a value is missing or a level unseen though none was in training, (n_rows,)."""
@@ -218,20 +246,26 @@ def present(table: Table, name: str) -> np.ndarray:
     return table.columns[name]
 
 
-def known_numbers(table: Table, name: str) -> np.ndarray:
-    """Return a column that has to be numeric, NaN for missing; InputError for text or an infinity, with its row."""
+def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") -> np.ndarray:
+    """Return a column that has to be numeric, NaN for missing; InputError for text or an infinity, with its row.
+
+    Text is read with the decimal mark, if there is one; `advice` ends the message.
+    """
     column = present(table, name)
     if column.dtype.kind == "M":
         raise InputError(f"column {quoted(name)} must hold numbers, got dates")
     if column.dtype == object:
+
+        def read(cell: str) -> float | None:
+            return marked_number(cell, mark) if mark else number(cell, table.decimal)
+
         for row, cell in zip(table.rows, column, strict=True):
-            if cell is not None and number(cell, table.decimal) is None:
+            if cell is not None and read(cell) is None:
                 raise InputError(
-                    f"column {quoted(name)} must hold numbers, got {quoted(cell)} in row {row}; "
-                    "correct it, empty the cell, or leave the column out (--drop)"
+                    f"column {quoted(name)} must hold numbers{_convention(column, mark)}, got {quoted(cell)} in row "
+                    f"{row}; correct it or empty the cell{advice}"
                 )
-        known = [np.nan if cell is None else number(cell, table.decimal) for cell in column]
-        return np.array(known, dtype=np.float64)
+        return np.array([np.nan if cell is None else read(cell) for cell in column], dtype=np.float64)
     infinite = np.isinf(column)
     if infinite.any():
         first = int(infinite.argmax())
@@ -241,11 +275,43 @@ def known_numbers(table: Table, name: str) -> np.ndarray:
     return column
 
 
-def known_days(table: Table, name: str, first_day: str) -> np.ndarray:
+def _convention(column: np.ndarray, mark: str) -> str:
+    """Return how the numbers of a text column must be written, or how they seem to be written."""
+    if mark:
+        return " with decimal commas as in training" if mark == "," else " with decimal dots as in training"
+    seeming = decimal_mark(column)
+    return f" as in training, but looks like numbers with {convention(seeming, column)}" if seeming else ""
+
+
+def numbers_rows(table: Table, name: str) -> bool:
+    """Return whether a column has the name of an identifier, and whole numbers that number the rows of a table.
+
+    Each number occurs once; a part of the rows of a table, as a training part, has gaps.
+    """
+    column = table.columns.get(name)
+    if column is None or column.dtype.kind != "f" or len(column) < _FEWEST_NUMBERED:
+        return False
+    plain = re.sub(r"[\s._]", "", name.lower())
+    if plain not in _ROW_NAMES and not re.fullmatch(r".+[ ._-]id", name.lower()):
+        return False
+    if not np.isfinite(column).all() or not (column == np.floor(column)).all() or column.min() < 0:
+        return False
+    return len(np.unique(column)) == len(column) and bool(column.max() <= _SPARSEST * len(column))
+
+
+def known_days(table: Table, name: str, first_day: str, day_first: bool | None = None) -> np.ndarray:
     """Return a column of dates as days since the first one, NaN for missing; InputError for what is no date."""
     column = present(table, name)
     if column.dtype == object:
-        dates = parse_dates(column)
+        dates = parse_dates(column, day_first=day_first)
+        if dates is None and day_first is not None:
+            for row, cell in zip(table.rows, column, strict=True):
+                if cell is not None and parse_dates(np.array([cell], dtype=object), day_first=day_first) is None:
+                    order = "day/month/year" if day_first else "month/day/year"
+                    raise InputError(
+                        f"column {quoted(name)} must hold dates as in training ({order}), got {quoted(cell)} in row "
+                        f"{row}; correct it or empty the cell"
+                    )
         if dates is None:
             bad = next((i for i, c in enumerate(column) if c is not None and not is_date(c)), None)
             cell, row = (column[bad], table.rows[bad]) if bad is not None else (_first_known(column), table.rows[0])
@@ -281,7 +347,7 @@ def check_text(table: Table, name: str) -> None:
         row, cell = next((row, cell) for row, cell in cells if cell is not None and is_date(cell))
         raise InputError(
             f"column {quoted(name)} holds dates or times ({quoted(cell)} in row {row}), "
-            f"expected numbers or categories: {_ADVICE}"
+            f"expected numbers or categories: {TARGET_ADVICE}"
         )
 
 
@@ -290,7 +356,19 @@ def _check_numbers_in_text(table: Table, name: str) -> None:
     numeric = {cell: number(cell, table.decimal) is not None for cell in set(cells)}
     # Counted by distinct texts too: a category may have one frequent level that reads as a number ("0", "Z/2", "D3").
     if sum(numeric.values()) > len(numeric) / 2 and sum(numeric[cell] for cell in cells) > len(cells) / 2:
-        known_numbers(table, name)
+        known_numbers(table, name, advice=", or leave the column out")
+    if decimal_mark(table.columns[name]):
+        return
+    for mark in ",.":
+        marked = {cell: marked_number(cell, mark) is not None for cell in numeric}
+        needed = any(marked[cell] and not numeric[cell] for cell in numeric)
+        if needed and sum(marked.values()) > len(marked) / 2 and sum(marked[cell] for cell in cells) > len(cells) / 2:
+            bad = next(i for i, cell in enumerate(table.columns[name]) if cell is not None and not marked[cell])
+            words = convention(mark, [cell for cell in numeric if marked[cell]])
+            raise InputError(
+                f"column {quoted(name)} looks like numbers with {words}, got {quoted(table.columns[name][bad])} in row "
+                f"{table.rows[bad]}; correct it, empty the cell, or leave the column out"
+            )
 
 
 def learn_input(
@@ -318,7 +396,13 @@ def learn_input(
         if dates is None:
             known_days(table, name, "1970-01-01")
         assert dates is not None
-        return _learn_dates(table, name, dates, weight)
+        spec, note = _learn_dates(table, name, dates, weight)
+        return None if spec is None else replace(spec, day_first=days_come_first(column)), note
+    mark = decimal_mark(column)
+    if mark:
+        spec, note = _learn_number(table, name, known_numbers(table, name, mark), weight, keep_constant=keep_constant)
+        note = f"Column {quoted(name)} is read as numbers with {convention(mark, column)}. {note}".strip()
+        return None if spec is None else replace(spec, mark=mark), note
     return _learn_category(table, name)
 
 
@@ -344,6 +428,7 @@ def _learn_number(
 ) -> tuple[NumberInput | None, str]:
     known = column[~np.isnan(column)]
     missing = len(column) - len(known)
+    code = _code_of_missing(name, known)
     if len(known) == 0:
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     constant = bool((known == known[0]).all())
@@ -360,7 +445,7 @@ def _learn_number(
     if missing:
         return spec, (
             f"Column {quoted(name)}: {missing} of {len(column)} training rows have no value; the median replaces it, "
-            f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows."
+            f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows. {code}".rstrip()
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.
     if len(column) >= 10 and (np.diff(column) == np.diff(table.rows)).all():
@@ -368,7 +453,23 @@ def _learn_number(
             f"Column {quoted(name)} counts the rows; if it only numbers them, leave it out (--drop), since the order "
             "of a file can give the answer away."
         )
-    return spec, ""
+    return spec, code
+
+
+def _code_of_missing(name: str, known: np.ndarray) -> str:
+    """Return a sentence if the least or the largest number of a column looks like a code for a missing value."""
+    values, counts = np.unique(known, return_counts=True)
+    if len(values) <= _FEWEST_OTHERS:
+        return ""
+    for end, rest in ((0, values[1:]), (-1, values[:-1])):
+        value, count = float(values[end]), int(counts[end])
+        usual = value in _CODES_OF_MISSING or (count > 1 and len(rest) >= _FEWEST_BESIDE_REPEATED)
+        if usual and np.abs(rest - value).min() > np.ptp(rest):
+            return (
+                f"Column {quoted(name)}: {value:.6g} in {counted(count, 'row')} lies far from all other values and "
+                "looks like a code for a missing value; if it is one, empty these cells."
+            )
+    return ""
 
 
 def _median(values: np.ndarray, weight: np.ndarray | None) -> float:
@@ -416,5 +517,6 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
     if rare:
         note += f", the frequent ones; its {rare:,} rarer texts count as one more"
     note += f" and {missing} missing values, which count as a level of their own" if missing else ""
+    note += ", codes with zeros in front" if are_codes(levels) else ""
     inputs = len(spec.feature_names)
     return spec, f"{note}; it gives {inputs} input{'s' if inputs > 1 else ''} of 0 and 1."

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgewise.errors import FileError
 from edgewise.tables.cells import number, numbers, quoted, texts
+from edgewise.tables.marks import are_codes
 from edgewise.tables.table import Table, check_column_count, check_column_names
 
 WHITESPACE = " "
@@ -156,7 +157,7 @@ def _read_columns(
         rows_at_once = max(1, _CELLS_AT_ONCE // len(names))
         while chunk := _checked_rows(path, islice(records, rows_at_once), len(names), delimiter):
             for i, cells in enumerate(zip(*chunk, strict=True)):
-                values = None if i in is_text else numbers(cells, decimal)
+                values = None if i in is_text or are_codes(cells) else numbers(cells, decimal)
                 if values is not None:
                     numeric[i].append(values)
                     continue

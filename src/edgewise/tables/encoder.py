@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,15 @@ class TableEncoder:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, table: Table, target: str, *, drop: Iterable[str] = (), task: str | None = None) -> TableEncoder:
+    def fit(
+        cls,
+        table: Table,
+        target: str,
+        *,
+        drop: Iterable[str] = (),
+        task: str | None = None,
+        keep: Iterable[str] = (),
+    ) -> TableEncoder:
         """Decide how to read each column of a table in order to predict one of them.
 
         Numbers stay numbers; text becomes one input of 0 and 1 per level; a column without information (constant,
@@ -64,6 +72,8 @@ class TableEncoder:
             Columns not to use.
         task : str, optional
             "regression" or "classification"; decided from the target if None.
+        keep : iterable of str
+            Columns to use even if they number the rows.
 
         Raises
         ------
@@ -90,7 +100,7 @@ class TableEncoder:
         table = table.take(known)
         learned, target_notes = learn_target(table, target, task)
         notes = target_notes + notes
-        columns = InputEncoder.fit(table.drop([target]), beside=f" beside the target {quoted(target)}")
+        columns = InputEncoder.fit(table.drop([target]), beside=f" beside the target {quoted(target)}", keep=keep)
         return cls(learned, columns.inputs, (*notes, *columns.notes))
 
     @property
@@ -181,6 +191,9 @@ class TableEncoder:
         """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
         try:
             target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
+            mark = data["target"].get("mark", "")  # earlier versions have none
+            _check_field(mark in ("", ",", "."))
+            target = replace(target, mark=mark)
             labels = target.classes
             _check_field(isinstance(target.name, str) and target.task in TASKS)
             _check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.tables.cells import numbers, quoted, texts
+from edgewise.tables.marks import are_codes
 from edgewise.tables.table import MAX_COLUMNS, Table
 
 _DAY = np.timedelta64(86_400_000_000, "us")
@@ -139,7 +140,7 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
 
 def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:
     """Return text, or the numbers that all cells are: the same rules as for CSV."""
-    values = numbers(["" if cell is None else cell for cell in cells])
+    values = None if are_codes(cells) else numbers(["" if cell is None else cell for cell in cells])
     return texts(cells) if values is None else values
 
 

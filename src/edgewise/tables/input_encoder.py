@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.errors import CheckpointError, InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import CategoryInput, NumberInput, learn_input
+from edgewise.tables.columns import CategoryInput, NumberInput, learn_input, numbers_rows
 from edgewise.tables.table import MAX_COLUMNS, Table
 
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
@@ -59,7 +59,13 @@ class InputEncoder:
 
     @classmethod
     def fit(
-        cls, table: Table, *, keep_constant: bool = False, beside: str = "", weight: np.ndarray | None = None
+        cls,
+        table: Table,
+        *,
+        keep_constant: bool = False,
+        beside: str = "",
+        weight: np.ndarray | None = None,
+        keep: Iterable[str] = (),
     ) -> InputEncoder:
         """Decide how each column becomes inputs.
 
@@ -76,6 +82,8 @@ class InputEncoder:
             Words for the message that no column can be used.
         weight : ndarray of shape (n_rows,), optional
             Weights of the rows, for the medians.
+        keep : iterable of str
+            Columns to use even if they number the rows.
 
         Raises
         ------
@@ -83,7 +91,14 @@ class InputEncoder:
             A column has infinities or text among numbers, or no column can be used.
         """
         inputs, notes = [], []
+        kept = set(keep)
         for name in table.names:
+            if name not in kept and not keep_constant and numbers_rows(table, name):
+                notes.append(
+                    f"Column {quoted(name)} was left out: by its name and values it only numbers the rows; it is used "
+                    "under another name."
+                )
+                continue
             one, note = learn_input(table, name, keep_constant=keep_constant, weight=weight)
             inputs += [] if one is None else [one]
             notes += [note] if note else []
@@ -274,6 +289,7 @@ def _input_from(data: Mapping[str, Any]) -> NumberInput | CategoryInput:
         check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
         check_field((one.low is None) == (one.high is None))
         check_field(one.low is None or (is_plain_number(one.low) and is_plain_number(one.high)))
+        check_field(one.mark in ("", ",", ".") and one.day_first in (True, False, None))
         check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
         check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))
         return one

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import check_text, known_numbers, present
+from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
+from edgewise.tables.marks import convention, decimal_mark
 from edgewise.tables.table import Table
 
 # Choices: a numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to
@@ -32,11 +33,14 @@ class Target:
         "regression" or "classification".
     classes : tuple of int, float or str
         Labels in ascending order; empty for regression.
+    mark : str
+        Decimal mark of numbers that the training table has as text, see `edgewise.tables.marks`; "" for others.
     """
 
     name: str
     task: str
     classes: tuple[int | float | str, ...] = ()
+    mark: str = ""
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the values, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise."""
@@ -46,8 +50,10 @@ class Target:
             row = table.rows[int(missing.argmax())]
             raise InputError(f"target {quoted(self.name)} must be known in every row, got a missing value in row {row}")
         if self.task == "regression":
-            return known_numbers(table, self.name)
+            return known_numbers(table, self.name, self.mark)
         position = {label: i for i, label in enumerate(self.classes)}
+        if self.mark and column.dtype == object:
+            column = known_numbers(table, self.name, self.mark)
         labels = _as_labels(column, text=bool(self.classes) and isinstance(self.classes[0], str))
         codes = np.array([position.get(label, -1) for label in labels], dtype=np.int64)
         if (codes < 0).any():
@@ -76,9 +82,15 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
     """
     column = table.columns[name]
     if column.dtype.kind == "M":
-        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates")
+        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {TARGET_ADVICE}")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
+    mark = decimal_mark(column) if column.dtype == object and task != "classification" else ""
+    notes = []
+    if mark:
+        notes = [f"Target {quoted(name)} is read as numbers with {convention(mark, column)}."]
+        column = known_numbers(table, name, mark)
+        table = replace(table, columns={**table.columns, name: column})
     if column.dtype == object and task != "classification":
         if task == "regression":
             known_numbers(table, name)
@@ -96,14 +108,17 @@ def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, lis
         why = "" if task else "; --task classification would make each value a class"
         if not task and len(labels) > MAX_NUMERIC_CLASSES:
             why = ""
-        return Target(name, "regression"), [f"Target {quoted(name)} is a number, so this is regression{why}."]
+        return (
+            Target(name, "regression", mark=mark),
+            [f"Target {quoted(name)} is a number, so this is regression{why}.", *notes],
+        )
     if len(labels) > MAX_CLASSES or (len(labels) == table.n_rows > 2 * MAX_NUMERIC_CLASSES):
         alternative = "a number, for regression, or " if not isinstance(labels[0], str) else ""
         raise InputError(
             f"target {quoted(name)} must be {alternative}a category with at most {MAX_CLASSES:,} classes that repeat, "
             f"got {len(labels):,} different values in {table.n_rows:,} rows"
         )
-    return Target(name, "classification", tuple(labels)), _class_notes(table, name, task, labels)
+    return Target(name, "classification", tuple(labels), mark), [*_class_notes(table, name, task, labels), *notes]
 
 
 def _class_notes(table: Table, name: str, task: str | None, labels: list) -> list[str]:

@@ -166,17 +166,19 @@ def prepare_table(job: TableJob) -> PreparedTable:
         shown = ", ".join(quoted(name) for name in names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
     table, group = _choose_columns(job, source, target)
-    whole = TableEncoder.fit(table, target, task=job.task)
+    whole = TableEncoder.fit(table, target, task=job.task, keep=job.features)
     table = table.take(whole.rows_with_target(table))
     y = whole.encode_target(table)
     groups = None if group is None else _group_codes(source.table, group, table.rows)
     labels = y if whole.task == "classification" else None
     train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
-    encoder = TableEncoder.fit(table.take(train), target, task=whole.task)
+    encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
     # The notes about the target count the rows and classes of the whole table.
     notes = [note for note in whole.notes if not note.startswith("Column")]
     notes += [note for note in encoder.notes if note.startswith("Column")]
     encoder = TableEncoder(whole.target, encoder.inputs, tuple(notes))
+    # The columns that number the rows of the whole table, which its training part does not show as well.
+    notes = [note.replace("it is used under another name", "--features keeps it") for note in notes]
     with collect_warnings() as messages:
         X, _ = encoder.transform(table)
     classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)

@@ -1,0 +1,105 @@
+"""Numbers with decimal commas, marks between thousands and signs of currencies; codes with zeros; codes of missing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.tables import Table, TableEncoder, read_table
+from edgewise.tables.cells import parse_dates
+from edgewise.tables.frames import array_table
+from edgewise.tables.marks import marked_number
+
+Y = np.sqrt(np.arange(12.0))
+
+
+def encoded(cells):
+    kind = object if any(isinstance(cell, str) for cell in cells) else np.float64
+    data = Table(("a", "y"), {"a": np.array(cells, dtype=kind), "y": Y[: len(cells)]})
+    encoder = TableEncoder.fit(data, "y")
+    return encoder, data
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "words"),
+    [
+        (["127,5", "0,25", "-3", None], [127.5, 0.25, -3, np.nan], "decimal commas"),
+        (["1.234.001,50", "12,1", "950"], [1234001.5, 12.1, 950], "decimal commas"),
+        (["€ 12", "€ 1.500", "7 €"], [12, 1500, 7], "dots between thousands"),
+        (["1,234", "950", "12,001.5"], [1234, 950, 12001.5], "commas between thousands"),
+        (["1 234", "2 000", "3"], [1234, 2000, 3], "signs or spaces"),
+        (["12 %", "3.5%", "7 %"], [12, 3.5, 7], "signs or spaces"),
+    ],
+)
+def test_a_column_of_one_convention_is_numbers(cells, values, words):
+    encoder, data = encoded(cells * 3)
+    assert any(f"Column 'a' is read as numbers with {words}" in note for note in encoder.notes)
+    codes = encoder.inputs[0].codes(data)
+    np.testing.assert_array_equal(codes[: len(values)], values)
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert again == encoder  # a single row is read as the training rows were
+    one = Table(("a",), {"a": np.array(["1,234"], dtype=object)})
+    assert again.inputs[0].codes(one)[0] == (1.234 if again.inputs[0].mark == "," else 1234)
+    frame = array_table(np.array([[cell] for cell in cells], dtype=object))
+    np.testing.assert_array_equal(again.inputs[0].codes(Table(("a",), {"a": frame.columns["x1"]})), values)
+
+
+def test_mixed_conventions_are_refused_in_words():
+    with pytest.raises(InputError, match="column 'a' looks like numbers with decimal commas, got 'much' in row 3"):
+        encoded(["127,5", "1,25", "much", "3,5"])
+    encoder, _ = encoded([1.0, 2.0, 4.0])
+    new = Table(("a",), {"a": np.array(["127,5"], dtype=object)})
+    with pytest.raises(InputError, match="as in training, but looks like numbers with decimal commas, got '127,5'"):
+        encoder.inputs[0].codes(new)
+
+
+def test_a_target_with_decimal_commas():
+    cells = np.array([f"{k},5" for k in range(12)], dtype=object)
+    data = Table(("a", "y"), {"a": Y, "y": cells})
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.task == "regression" and encoder.encode_target(data)[3] == 3.5
+    assert "Target 'y' is read as numbers with decimal commas." in encoder.notes
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert again.encode_target(data)[3] == 3.5
+
+
+def test_codes_with_zeros_in_front_are_categories(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("plz,month,y\n" + "".join(f"{['01003', '10001'][i % 2]},0{1 + i % 3},{i}.5\n" for i in range(12)))
+    data = read_table(path)
+    encoder = TableEncoder.fit(data, "y")
+    assert encoder.inputs[0].levels == ("01003", "10001") and data.columns["month"][2] == 3.0
+    assert any("Column 'plz' is a category" in note and "zeros in front" in note for note in encoder.notes)
+    numbers = Table(("plz",), {"plz": np.array([1003.0, 10001.0])})  # as pandas reads them
+    assert encoder.inputs[0].codes(numbers).tolist() == [0.0, 1.0]
+
+
+def test_a_code_of_missing_values_is_pointed_out():
+    sentence = "Column 'a': -999 in 1 row lies far from all other values and looks like a code for a missing value"
+    assert any(sentence in note for note in encoded([-999.0, *range(50, 61)])[0].notes)
+    for cells in ([0.0, 1.0] * 6, [*range(11), 40.0], [-9.0, *range(11)], [-1000.5, *range(11)]):
+        assert not any("code for" in note for note in encoded(cells)[0].notes)
+
+
+def test_the_order_of_day_and_month_is_kept():
+    encoder, _ = encoded(["25/03/2020", "01/02/2020", "03/03/2020"])
+    assert encoder.inputs[0].day_first is True
+    new = Table(("a",), {"a": np.array(["04/03/2020"], dtype=object)})
+    assert encoder.inputs[0].text(encoder.inputs[0].codes(new)[0]) == "2020-03-04"
+    new = Table(("a",), {"a": np.array(["03/25/2020"], dtype=object)})
+    with pytest.raises(InputError, match=r"dates as in training \(day/month/year\), got '03/25/2020' in row 1"):
+        encoder.inputs[0].codes(new)
+    assert parse_dates(np.array(["1/2/2020"], dtype=object)) is None
+
+
+def test_other_texts_are_no_numbers():
+    for text in ("", "1,2,3", "12,34.5", "1.2.3", "01003", "1,23,456", "€", "x1", "9" * 50, "١٢"):
+        assert marked_number(text, ",") is None or text == "12,34.5", text
+        assert marked_number(text, ".") is None, text
+
+
+def test_advice_for_a_target_of_dates_fits_a_target():
+    data = Table(("a", "y"), {"a": Y, "y": np.array([f"2020-01-{k + 1:02}" for k in range(12)], dtype=object)})
+    with pytest.raises(InputError, match="choose another target, or convert it to a number"):
+        TableEncoder.fit(data, "y")
