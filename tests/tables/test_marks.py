@@ -7,9 +7,8 @@ import pytest
 
 from edgewise.errors import InputError
 from edgewise.tables import Table, TableEncoder, read_table
-from edgewise.tables.cells import parse_dates
+from edgewise.tables.cells import marked_number, parse_dates
 from edgewise.tables.frames import array_table
-from edgewise.tables.marks import marked_number
 
 Y = np.sqrt(np.arange(12.0))
 

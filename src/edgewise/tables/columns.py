@@ -9,8 +9,17 @@ import numpy as np
 
 from edgewise.errors import InputError, warn_caller
 from edgewise.presentation import counted, number_text
-from edgewise.tables.cells import days_come_first, is_date, number, parse_dates, quoted
-from edgewise.tables.marks import are_codes, convention, decimal_mark, marked_number
+from edgewise.tables.cells import (
+    are_codes,
+    convention,
+    days_come_first,
+    decimal_mark,
+    is_date,
+    marked_number,
+    number,
+    parse_dates,
+    quoted,
+)
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.

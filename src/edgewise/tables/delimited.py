@@ -16,8 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from edgewise.errors import FileError
-from edgewise.tables.cells import number, numbers, quoted, texts
-from edgewise.tables.marks import are_codes
+from edgewise.tables.cells import are_codes, number, numbers, quoted, texts
 from edgewise.tables.table import Table, check_column_count, check_column_names
 
 WHITESPACE = " "

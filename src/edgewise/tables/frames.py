@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.tables.cells import numbers, quoted, texts
-from edgewise.tables.marks import are_codes
+from edgewise.tables.cells import are_codes, numbers, quoted, texts
 from edgewise.tables.table import MAX_COLUMNS, Table
 
 _DAY = np.timedelta64(86_400_000_000, "us")

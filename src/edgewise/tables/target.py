@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.tables.cells import quoted
+from edgewise.tables.cells import convention, decimal_mark, quoted
 from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
-from edgewise.tables.marks import convention, decimal_mark
 from edgewise.tables.table import Table
 
 # Choices: a numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to
@@ -34,7 +33,7 @@ class Target:
     classes : tuple of int, float or str
         Labels in ascending order; empty for regression.
     mark : str
-        Decimal mark of numbers that the training table has as text, see `edgewise.tables.marks`; "" for others.
+        Decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others.
     """
 
     name: str
