@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -196,3 +197,37 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
             moment[fresh] += weighted @ response[part]
         gram[:, fresh] = gram[fresh].T
     return NormalMatrix(gram, moment, before.normal.square, before.normal.rows)
+
+
+def two_loops(
+    slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the inverse Hessian of limited memory times a slope (K, p).
+
+    Parameters
+    ----------
+    slope : ndarray of shape (K, p)
+    memory : iterable of (ndarray, ndarray)
+        Changes of the point and of the slope, the oldest first.
+    metric : sequence of ndarray
+        K blocks (p, p) of the inverse Hessian without memory.
+
+    References
+    ----------
+    J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
+
+    Examples
+    --------
+    >>> two_loops(np.ones((1, 2)), [], [np.diag([1.0, 2.0])])
+    array([[1., 2.]])
+    """
+    found, shares = slope.copy(), []
+    pairs = list(memory)
+    for change, bend in reversed(pairs):
+        share = (change * found).sum() / (change * bend).sum()
+        shares.append(share)
+        found -= share * bend
+    found = np.stack([block @ row for block, row in zip(metric, found, strict=True)])
+    for (change, bend), share in zip(pairs, reversed(shares), strict=True):
+        found += (share - (bend * found).sum() / (change * bend).sum()) * change
+    return found
