@@ -22,6 +22,7 @@ from edgewise.model_selection.additive.families import (
 )
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import IrlsPolicy, irls
+from edgewise.model_selection.additive.solving import two_loops
 
 ROWS = 400
 
@@ -220,3 +221,20 @@ def test_noise_alone_loses_its_columns(table):
     fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
     assert fit.fits[0].total_edf < 2.5
     assert fit.explained < 0.02
+
+
+def test_two_loops_are_the_matrix_of_bfgs():
+    """The witness: the updates of the dense inverse Hessian."""
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((4, 4))
+    hessian, dense = root @ root.T + np.eye(4), np.diag([1.0, 2.0, 3.0, 4.0])
+    memory = []
+    for _ in range(3):
+        change = rng.standard_normal(4)
+        bend = hessian @ change
+        memory.append((change.reshape(2, 2), bend.reshape(2, 2)))
+        left = np.eye(4) - np.outer(change, bend) / (change @ bend)
+        dense = left @ dense @ left.T + np.outer(change, change) / (change @ bend)
+    slope = rng.standard_normal((2, 2))
+    found = two_loops(slope, memory, [np.diag([1.0, 2.0]), np.diag([3.0, 4.0])])
+    np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)

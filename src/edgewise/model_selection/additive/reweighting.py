@@ -46,6 +46,9 @@ class IrlsPolicy:
     joint_rounds : int
         The same for several predictors, which move together after each round. A choice: strengths hardly change after
         three, and a round sums a normal matrix for each predictor.
+    later_rounds : int
+        The same where an estimate of a part of the design is there to start from. A choice: one step from there is what
+        a score test takes.
     joint_steps, joint_memory : int
         Most quasi-Newton steps after each round, and pairs of steps that they remember. Choices: steps cost a
         thousandth of a round, and 20 are usual; a memory of 5 to 10 is the advice of Liu and Nocedal (Mathematical
@@ -74,6 +77,7 @@ class IrlsPolicy:
 
     rounds: int = 12
     joint_rounds: int = 4
+    later_rounds: int = 1
     joint_steps: int = 100
     joint_memory: int = 10
     joint_tolerance: float = 1e-6
@@ -84,6 +88,10 @@ class IrlsPolicy:
     halvings: int = 25
     least_information: float = LEAST_INFORMATION
     prior_deviation: float = 10.0
+
+    def of_part(self) -> IrlsPolicy:
+        """Return the policy for a part of the rows, of which only predictions with the strengths held are needed."""
+        return replace(self, steps=0, tolerance=self.joint_tolerance)
 
 
 @dataclass(frozen=True)
@@ -179,9 +187,10 @@ def irls(
         state.start_from(before)
     rounds, settled = 0, factor is not None
     several = family.predictors > 1
-    most = policy.joint_rounds if several else policy.rounds
+    most = policy.rounds if not several else policy.joint_rounds if before is None else policy.later_rounds
     if before is not None and factor is not None:
         state.fits = [replace(fit, strength=factor * fit.strength) for fit in before.fits]
+        state.normal = before.normal
     while rounds < most and not settled:
         rounds += 1
         settled = state.round(choose=True) <= policy.settled or family.quadratic
@@ -189,9 +198,9 @@ def irls(
             state.move_together(policy.joint_tolerance)
     steps, converged = 0, family.quadratic
     if several:
-        if factor is not None:
-            state.round(choose=False)
         steps, converged = state.move_together(policy.tolerance)
+        if factor is not None and policy.steps:
+            state.round(choose=False)  # for the covariance
     while steps < policy.steps and not converged:
         steps += 1
         converged = state.round(choose=False) <= policy.tolerance
@@ -388,7 +397,8 @@ class _State:
         keep, fits = self.needed.keep, [fit for fit in self.fits if fit is not None]
         metric = [fit.covariance[np.ix_(keep, keep)] / fit.dispersion for fit in fits]
         ridge = np.stack([self._ridge(fit)[keep] for fit in fits])
-        coefs, eta, memory = self.coefs[:, keep], self.eta, deque(maxlen=self.policy.joint_memory)
+        coefs, eta = self.coefs[:, keep], self.eta
+        memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.policy.joint_memory)
         value, slope = self.deviance(eta) + (ridge * coefs**2).sum(), self._slope(coefs, eta, ridge)
         for step in range(self.policy.joint_steps):
             direction = -two_loops(slope, memory, metric)
@@ -484,7 +494,7 @@ class _State:
                 self.policy.least_information,
             )
             if k == 0:
-                self.normal = normal
+                self.normal = normal.embedded(needed.keep)
             if fit is not None and not choose:
                 return self._whole(with_strengths(normal, design, self._part(fit), fit.strength, scale))
             new = estimate(normal, design, self.strengths[k], scale)
@@ -542,7 +552,7 @@ class _State:
             limits=(float(self.eta.min()), float(self.eta.max())),
             weights=weights,
             residual=residual,
-            normal=self.normal.embedded(self.needed.keep),
+            normal=self.normal,
         )
 
 

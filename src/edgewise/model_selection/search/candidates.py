@@ -13,7 +13,7 @@ from edgewise.model_selection.additive.families import Family, Gaussian, LogNorm
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import IrlsFit, irls
+from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
@@ -214,8 +214,8 @@ class FitCache:
         What every fit obeys; those of `design`, if that is given.
     watch : callable, optional
         Called between pieces of a fit; it may raise to end it.
-    straight : Design, optional
-        Columns of the linear model, as `design`.
+    whole : FitCache, optional
+        Fits to rows of which these are a part, whose columns they share.
 
     Examples
     --------
@@ -236,7 +236,7 @@ class FitCache:
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
         watch: Callable[[], None] | None = None,
-        straight: Design | None = None,
+        whole: FitCache | None = None,
     ) -> None:
         self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
         if design is None:
@@ -246,8 +246,9 @@ class FitCache:
             if inputs is not None:
                 design = design.with_curves(inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
-        straight = design.straight(samples.x, samples.weight) if straight is None else straight
-        self.straight = replace(straight, rows=samples.total, watch=self.design.watch)
+        self.whole = whole
+        straight = design.straight(samples.x, samples.weight) if whole is None else whole.straight
+        self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self._solved: dict[Candidate, Estimate] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
@@ -287,7 +288,7 @@ class FitCache:
             design=self.design,
             seed=self.seed,
             inputs=self.inputs,
-            straight=self.straight,
+            whole=self,
         )
 
     def _estimated(self, candidate: Candidate) -> Estimate:
@@ -295,7 +296,9 @@ class FitCache:
         family, samples = candidate.family, self.samples
         if candidate.factor != 1:
             before = self.estimate(replace(candidate, factor=1.0))
-            return held(before, samples, candidate.factor)
+            return held(before, samples, candidate.factor, is_part=self.whole is not None and family.predictors > 1)
+        if self.whole is not None and family.predictors > 1 and len(samples) >= self.policy.held_rows:
+            return held(_without_rows(self.whole.estimate(candidate), samples), samples, 1.0, is_part=True)
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         response = _columns(samples.response(family), samples, family)
@@ -417,10 +420,27 @@ def estimated(design: Design, samples: Samples, family: Family, before: Solution
     return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
 
 
-def held(before: Estimate, samples: Samples, factor: float) -> Estimate:
-    """Estimate the coefficients of a design whose strengths are those of an estimate times a factor."""
+def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = False) -> Estimate:
+    """Estimate the coefficients of a design whose strengths are those of an estimate times a factor.
+
+    With `is_part` nothing but the coefficients is needed, as in a fold.
+    """
     design, family, y = before.design, before.family, samples.response(before.family)
-    return _from_irls(design, samples, irls(design, samples.x, y, samples.weight, family, before, factor=factor))
+    policy = IrlsPolicy().of_part() if is_part else None
+    fit = irls(design, samples.x, y, samples.weight, family, before, policy, factor)
+    return _from_irls(design, samples, fit)
+
+
+def _without_rows(estimate: Estimate, samples: Samples) -> Estimate:
+    """Return an estimate whose coefficients are those of a constant for other rows; its strengths stay."""
+    family = estimate.family
+    start = np.atleast_1d(family.start(samples.response(family), samples.weight))
+    fits = []
+    for fit, constant in zip(estimate.fits, start, strict=True):
+        coef = np.zeros_like(fit.coef)
+        coef[0] = constant
+        fits.append(replace(fit, coef=coef))
+    return replace(estimate, fits=tuple(fits), design=replace(estimate.design, rows=samples.total))
 
 
 def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:

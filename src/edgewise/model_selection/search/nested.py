@@ -387,11 +387,11 @@ class Search:
             def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
                 return pair[1].fit(candidate)
 
-            self.cache.fit(replace(candidate, nodes=0))
+            whole = self.cache.fit(replace(candidate, nodes=0, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
             self._check_time(candidate, 1)
             losses, times = np.zeros(count), np.zeros(count)
-            links = np.zeros((count, self.cache.fit(replace(candidate, nodes=0)).link(self.samples.x[:1]).shape[1]))
+            links = np.zeros((count, len(whole.estimate.fits)))
             fits = run_jobs(fit_part, fold_caches, self.settings.jobs)
             for (fold, _), fitted in zip(fold_caches, fits, strict=True):
                 held = self.samples.select(fold.held)
@@ -407,10 +407,9 @@ class Search:
                 losses, links = losses / times, links / times[:, None]
             together = np.full(count, np.nan)
             together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
-            seconds = self.clock.seconds - began
             self.fold_fits = max(self.fold_fits, len(fold_caches))
             self.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
-            self._record(candidate, losses, parameters, len(fold_caches), seconds)
+            self._record(candidate, losses, parameters, len(fold_caches), self.clock.seconds - began)
 
     def _divided(self) -> list[tuple[Fold, FitCache]]:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""

@@ -59,6 +59,9 @@ class SearchPolicy:
     race_margin : float
         A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
         "Hoeffding races", 1994).
+    held_rows : int
+        Rows from which parts of a table with several linear predictors keep the strengths, and the pairs, of the whole
+        table, and estimate coefficients alone. A choice for time: so many rows determine strengths well.
     shrinkage, most_shrinkage : float
         Strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and
         at most to this multiple. Choices: a held-out loss is flat within a factor of two of its best strength, and 64
@@ -146,6 +149,7 @@ class SearchPolicy:
     nested_margin: float = 0.0
     settled_noise: float = 0.5
     race_margin: float = 2.0
+    held_rows: int = 1000
     shrinkage: float = 4.0
     most_shrinkage: float = 64.0
     link_skew: float = 3.0
