@@ -244,7 +244,11 @@ def __getattr__(name: str) -> object:
         if name in _ROOMS or name in deprecations.OLD_MODULES:
             return import_module(f"edgewise.{name}")
         if name not in _MOVED:
-            raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
+            from difflib import get_close_matches
+
+            similar = get_close_matches(name, [*_LAZY, *_ROOMS], n=1)
+            end = f"; did you mean {similar[0]!r}?" if similar else ""
+            raise AttributeError(f"module 'edgewise' has no attribute {name!r}{end}")
         new = _CALLS.get(name, f"{_MOVED[name]}.{name}")
         message = f"edgewise.{name} is now {new}; the old name will be removed in version 0.3"
         warn(message, DeprecationWarning, stacklevel=2)

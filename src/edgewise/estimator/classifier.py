@@ -26,6 +26,16 @@ from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
+_FORMULAS = (
+    "formulas are of numbers; edgewise.find_formula(X, model.decision_function(X)) looks for one of the log odds"
+)
+_ERRORS = "predict_proba says how certain a class is"
+# What a classifier lacks beside `KANRegressor`, with what to use instead.
+OF_NUMBERS = {
+    **dict.fromkeys(("fit_equations", "equations_", "sympy", "latex"), _FORMULAS),
+    **dict.fromkeys(("predict_interval", "predict_band", "edge_std"), _ERRORS),
+}
+
 
 class KANClassifier(ClassifierMixin, KANEstimator):
     """Kolmogorov-Arnold network that predicts the probabilities of classes.
@@ -137,6 +147,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     """
 
     classes_: np.ndarray
+    absent = OF_NUMBERS
 
     def __init__(self, *parameters: Any, class_weight: str | Mapping[Any, float] | None = None, **named: Any):
         super().__init__(*parameters, **named)

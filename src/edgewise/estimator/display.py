@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -94,6 +95,21 @@ class ModelSummary:
 
 class EstimatorDisplay(RowExplainer):
     """Part of the estimators that draws, summarises and reports; rows are those of `background_` if none are given."""
+
+    absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
+        if name in self.absent:
+            message = f"{type(self).__name__} has no {name}: {self.absent[name]}"
+        else:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
+                # Not `dir`: that of scikit-learn computes every property.
+                known = [one for one in object.__dir__(self) if not one.startswith("_")]
+                similar = get_close_matches(name, known, n=1)
+                message += f"; did you mean {similar[0]!r}?" if similar else ""
+        raise AttributeError(message)
 
     def plot(self, name: str | int | None = None, X: ArrayLike | None = None, *, theme: Theme = "light") -> Figure:
         """Draw the network, or the effect of one input on the prediction.

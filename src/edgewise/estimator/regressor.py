@@ -424,7 +424,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Say what to do where formulas are asked for before they were searched for."""
         if name == "equations_":  # an AttributeError too, so that hasattr is False
             raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return super().__getattr__(name)
 
     @property
     def error_bars_said_(self) -> str:

@@ -43,6 +43,7 @@ PARAMETERS = (
 )
 FORMER_CLIP = 8.0  # to which files without limits of the inputs clip
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
+SHOWN_FACTS = 400  # characters of the facts that are shown in full; a choice
 LONGEST_CLASS = 4096  # characters; a choice, so that a damaged file cannot make numpy reserve a lot of memory
 NO_ERROR_BARS = "There are no error bars: the model file was written by an Edgewise that made none."
 
@@ -189,7 +190,15 @@ def load_estimator(path: str | os.PathLike[str]) -> tuple[KANEstimator, dict[str
     (3, {'unit': 'mm'})
     """
     file = checkpoint.read(path)
-    return estimator_of(file, path), file.extra["extra"]
+    return estimator_of(file, path), _Facts(file.extra["extra"])
+
+
+class _Facts(dict[str, Any]):
+    """Facts of a model file; long ones, such as those that `edgewise fit` stores, are shown by their names."""
+
+    def __repr__(self) -> str:
+        full = super().__repr__()
+        return full if len(full) <= SHOWN_FACTS else f"<{len(self)} facts: {', '.join(map(str, self))}>"
 
 
 def estimator_of(file: checkpoint.Checkpoint, path: str | os.PathLike[str]) -> KANEstimator:
