@@ -22,7 +22,7 @@ from edgewise.model_selection.additive.families import (
     Quantile,
     Tweedie,
 )
-from edgewise.model_selection.additive.inference import fit_noise_curves
+from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch
 from edgewise.model_selection.one_input import spline_ladder
@@ -59,6 +59,9 @@ FAMILIES: dict[str, type[Family]] = {
 }
 """Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
 
+# Most rows whose noise is cross-fitted before it calibrates intervals. A choice: with more, a curve of the noise
+# follows no single residual.
+CROSS_FITTED_ROWS = 2000
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited; a choice: 95 % intervals need 20
 
 STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
@@ -350,7 +353,12 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             if affordable < 2 * FIRST_BARS:
                 return bars, bars.message
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
-        bars = additive_error_bars(model, factor, noise, held_out, folds=by_folds, curves=curves)
+        deviation = None
+        if curves is not None and clock.limit is None and len(held_out) <= CROSS_FITTED_ROWS:
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight))
+        bars = additive_error_bars(
+            model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
+        )
         return bars, bars.message
     except InputError as error:
         return None, f"There are no error bars: {error}."

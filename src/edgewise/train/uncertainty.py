@@ -339,6 +339,7 @@ def additive_error_bars(
     *,
     folds: bool = True,
     curves: NoiseCurves | None = None,
+    held_out_noise: Tensor | None = None,
 ) -> ErrorBars:
     """Error bars of a network from the covariance of its parameters, calibrated on held-out residuals.
 
@@ -356,6 +357,9 @@ def additive_error_bars(
         Whether those models were fitted to folds; otherwise each row is left out of the linearised model.
     curves : NoiseCurves, optional
         Standard deviation of the noise where it follows the rows.
+    held_out_noise : Tensor, optional
+        Standard deviation of the noise of the held-out samples, (N, m), by curves that did not see their residuals;
+        those of `curves` if left out.
 
     Raises
     ------
@@ -377,7 +381,11 @@ def additive_error_bars(
     seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
     weight = seen.x.new_ones(len(seen)) if seen.weight is None else seen.weight
     spread = torch.ones_like(noise)
-    variance = _lengths(model, seen.x, factor).square() + _noise(model, seen.x, noise, curves).square()
+    if held_out_noise is None:
+        deviation = _noise(model, seen.x, noise, curves)
+    else:
+        deviation = evenly_spaced(Data(held_out.x, held_out_noise), MOST_CALIBRATION_ROWS).y
+    variance = _lengths(model, seen.x, factor).square() + deviation.square()
     weight = weight * (total * len(seen) / len(held_out) / weight.sum())
     return replace(_calibrated(factor, noise, spread, Data(seen.y, variance, weight), folds), curves=curves)
 

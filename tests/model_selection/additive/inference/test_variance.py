@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewise.model_selection.additive import fit_additive
-from edgewise.model_selection.additive.inference import fit_noise_curves
+from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
 
 
 def std(curves, x, prediction):
@@ -78,3 +78,15 @@ def test_conformal_intervals_hold_their_share_in_every_quarter(kind):
     shares = np.mean(shares, axis=0)
     assert (shares > 0.88).all()
     assert (shares < 0.92).all()
+
+
+def test_cross_fitted_noise_does_not_follow_its_own_residual():
+    """Moving one residual far out moves the deviations of the other rows, and not its own."""
+    rng = np.random.default_rng(0)
+    x = rng.random((120, 2))
+    residuals = np.exp(x[:, :1]) * rng.standard_normal((120, 1))
+    rest = np.zeros((120, 1)), np.ones(120)
+    before = cross_fitted_noise(x, rest[0], residuals, rest[1])
+    residuals[7] = 30.0
+    after = cross_fitted_noise(x, rest[0], residuals, rest[1])
+    assert after[7] == before[7] and (after != before).mean() > 0.7

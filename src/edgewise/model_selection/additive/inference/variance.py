@@ -12,6 +12,7 @@ from edgewise.model_selection.additive.reweighting import FamilySolver
 from edgewise.train.noise_curves import NoiseCurves
 
 FEWEST_RESIDUALS = 50  # a choice: with fewer, the standard error of a log variance is over 0.2 without any curve
+NOISE_PARTS = 5  # of the residuals, each scored by curves of the others; a choice, as for the folds of a search
 MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction; a choice for the cost on wide tables
 MOST_RESIDUALS = 5000  # rows, evenly picked; a choice: the standard error of a log variance is then 0.02
 # A choice: a variance is known so roughly that its curve never needs more.
@@ -91,6 +92,40 @@ def fit_noise_curves(
         ends.append((np.array([log.min(), log.max()]) + np.log(scale)) / 2)
     tensors = (torch.from_numpy(np.ascontiguousarray(np.stack(part))) for part in (knots, coef, limits, ends))
     return NoiseCurves(torch.from_numpy(inputs), *tensors)
+
+
+def cross_fitted_noise(x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
+
+    Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
+    intervals. The rows are divided into `NOISE_PARTS` parts by their place, as in cross-fitting [1]_.
+
+    Parameters
+    ----------
+    x, prediction, residuals, weight : ndarray
+        As in `fit_noise_curves`.
+
+    References
+    ----------
+    .. [1] V. Chernozhukov et al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x, residuals = rng.random((200, 1)), rng.standard_normal((200, 1))
+    >>> cross_fitted_noise(x, np.zeros((200, 1)), residuals, np.ones(200)).shape
+    (200, 1)
+    """
+    part = np.random.default_rng(0).permutation(len(x)) % NOISE_PARTS
+    deviation = np.empty_like(residuals)
+    for number in range(NOISE_PARTS):
+        held, rest = part == number, part != number
+        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
+        if curves is None:
+            deviation[held] = np.sqrt(np.average(residuals[rest] ** 2, axis=0, weights=weight[rest]))
+        else:
+            deviation[held] = curves.std(torch.from_numpy(x[held]), torch.from_numpy(prediction[held])).numpy()
+    return deviation
 
 
 def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
