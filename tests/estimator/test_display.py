@@ -227,3 +227,13 @@ def test_summary_and_global_explanation_describe_the_second_of_two_classes():
         assert "background_" in str(model.summary())
         assert "effect on the probability of well" in model._repr_html_()
         assert "background_" not in str(summary)
+
+
+def test_a_category_is_one_panel_of_the_edges(regressor):
+    figure = edge_curves(regressor)
+    assert titles(figure)[:2] == ["area", "city"]
+    panel = figure.axes[1]
+    heights = dict(
+        zip([t.get_text() for t in panel.get_xticklabels()], [b.get_height() for b in panel.patches], strict=True)
+    )
+    assert heights["Köln"] - heights["Ulm"] == pytest.approx(90_000, rel=0.05)

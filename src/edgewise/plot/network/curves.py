@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError
@@ -14,9 +15,20 @@ from edgewise.interpret.attribution.effects import evaluation_points
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.trace import Trace
-from edgewise.plot.network.diagram import edge_functions, mask_of
-from edgewise.plot.network.panels import COLUMNS, HEIGHT, draw_densities, draw_function, panel_titles
-from edgewise.plot.network.views import NetworkView, Viewable, as_network_view
+from edgewise.plot.network.diagram import by_column, edge_functions, mask_of
+from edgewise.plot.network.panels import (
+    BAR,
+    CAP,
+    COLUMNS,
+    HEIGHT,
+    MOST_LEVELS,
+    curve_style,
+    draw_densities,
+    draw_function,
+    level_ticks,
+    panel_titles,
+)
+from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import FAINT, TEXT, Figure, as_numpy, fix_layout, labels, panels, shared_legend, styled
 
 if TYPE_CHECKING:
@@ -80,6 +92,7 @@ def edge_curves(
         output. In hidden layers it is the standard deviation of the node in which the edge ends, so that the panels,
         which share a scale, can be compared. A node has one colour in all panels. The inputs of the model come in the
         order of their contributions to the prediction, see `edgewise.interpret.attribution.mean_contributions`. A
+        category of an estimator has one panel, with a bar for each level. A
         histogram of the data stands at the bottom.
 
     Raises
@@ -123,34 +136,74 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     shift, scale = (as_numpy(part, "scaling") for part in view.scaling or (np.zeros(count), np.ones(count)))
     if shift.shape != (count,) or scale.shape != (count,):
         raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
+    columns = view.columns if layer == 0 else None
     score = as_numpy(edge_scores(trace)[layer], "scores")
     rank = view.ranking() if layer == 0 else as_numpy(node_scores(trace)[layer], "scores")
-    mask = mask_of(network)
+    mask, mean = mask_of(network), as_numpy(trace.edges[layer], "trace").mean(0)
+    if columns is not None:
+        score, rank, mask = by_column(view, score, mask)
+        titles = labels([column.name for column in columns], len(columns), "x", "names")
+        mean = np.array([mean[list(column.inputs)].sum(0) for column in columns])
     order = [i for i in np.argsort(-rank, kind="stable") if mask[i].any()][:max_inputs]
     if not order:
         raise InputError(f"layer must have an edge that is not masked, got layer {layer} with none")
     unit, label = _units(view, layer, ends)
-    mean = as_numpy(trace.edges[layer], "trace").mean(0)
+    data: list[np.ndarray | None] = []
     with styled():
         figure, axes = panels(len(order), COLUMNS, HEIGHT, sharey=True)
         for panel, i in zip(axes, order, strict=True):
-            points, discrete = evaluation_points(inputs[:, i])
-            grid = np.zeros((len(points), count))
-            grid[:, i] = points
-            x, values = shift[i] + scale[i] * points, (edge_functions(network, grid)[:, i] - mean[i]) * unit
-            width = None if view.std is None else 2 * as_numpy(view.std(grid), "the result of std")[:, i] * unit
-            for o in np.sort(np.argsort(-score[i], kind="stable")[:max_curves]):
+            column = None if columns is None else columns[i]
+            used = [i] if column is None else list(column.inputs)
+            if column is None:
+                points, discrete = evaluation_points(inputs[:, i])
+                grid = np.zeros((len(points), count))
+                grid[:, i] = points
+                x = shift[i] + scale[i] * points
+                data.append(shift[i] + scale[i] * inputs[:, i])
+            else:
+                points, discrete = column.points()
+                grid = column.grid(points, count)
+                x = np.arange(len(points), dtype=float) if column.levels else points
+                data.append(None if column.levels else column.values)
+            values = (edge_functions(network, grid)[:, used].sum(1) - mean[i]) * unit
+            width = None
+            # The errors of levels are not independent. A number's mark of missing values is constant along its curve.
+            if view.std is not None and not (column is not None and column.levels):
+                width = 2 * as_numpy(view.std(grid), "the result of std")[:, used[0]] * unit
+            if column is not None and column.levels:
+                _draw_levels(panel, column, values, [o for o in _strongest(score[i], max_curves) if mask[i, o]], ends)
+                continue
+            for o in _strongest(score[i], max_curves):
                 if mask[i, o]:
                     band = None if width is None else (values[:, o] - width[:, o], values[:, o] + width[:, o])
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
         panel_titles(axes, [titles[i] for i in order])
-        draw_densities(axes, [shift[i] + scale[i] * inputs[:, i] for i in order])
+        draw_densities(axes, data)
         for panel in axes:
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
         if len(ends) > 1:
             shared_legend(figure, axes, order=ends)
         figure.supylabel(label, fontsize=TEXT)
         return fix_layout(figure)
+
+
+def _strongest(score: np.ndarray, most: int) -> list[int]:
+    """Return the numbers of the largest scores, in ascending order."""
+    return np.sort(np.argsort(-score, kind="stable")[:most]).tolist()
+
+
+def _draw_levels(
+    panel: Axes, column: NetworkColumn, values: np.ndarray, shown: Sequence[int], ends: Sequence[str]
+) -> None:
+    """Draw a bar for each level of a category and each output, from 0; the levels with the largest values."""
+    texts = column.level_texts()
+    kept = np.sort(np.argsort(-np.abs(values[:, shown]).max(1, initial=0), kind="stable")[:MOST_LEVELS])
+    width = BAR / max(len(shown), 1)
+    for place, o in enumerate(shown):
+        x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
+        panel.bar(x, values[kept, o], width, color=curve_style(o)[0], label=ends[o], zorder=2)
+        panel.hlines(values[kept, o], x - width / 2, x + width / 2, color=curve_style(o)[0], linewidth=CAP, zorder=4)
+    level_ticks(panel, [texts[level] for level in kept], len(texts))
 
 
 def _units(view: NetworkView, layer: int, ends: Sequence[str]) -> tuple[np.ndarray, str]:

@@ -153,7 +153,7 @@ def _shown_part(
     ranks[0] = contributions
     masks = [mask_of(layer) for layer in model.layers]
     if view.columns is not None:
-        scores[0], ranks[0], masks[0] = _by_column(view, scores[0], masks[0])
+        scores[0], ranks[0], masks[0] = by_column(view, scores[0], masks[0])
     products = {}
     for number, layer in enumerate(model.layers):
         if isinstance(layer, ProductLayer):
@@ -205,7 +205,7 @@ def _shown_part(
     return shown, notes
 
 
-def _by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the scores of the edges of the columns of a table, (columns, out), of the columns, and which edges exist.
 
     The functions of one column add up, so that its score grows with the spread of their sum.

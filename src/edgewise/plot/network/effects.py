@@ -14,7 +14,18 @@ from edgewise.deprecations import renamed_argument
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
-from edgewise.plot.network.panels import COLUMNS, HEIGHT, curve_style, draw_densities, draw_function, panel_titles
+from edgewise.plot.network.panels import (
+    BAR,
+    CAP,
+    COLUMNS,
+    HEIGHT,
+    MOST_LEVELS,
+    curve_style,
+    draw_densities,
+    draw_function,
+    level_ticks,
+    panel_titles,
+)
 from edgewise.plot.network.views import MOST_RANKED, PredictionView, Viewable, as_prediction_view
 from edgewise.plot.style import (
     FAINT,
@@ -32,7 +43,6 @@ from edgewise.plot.style import (
     panels,
     shared_legend,
     styled,
-    text_width,
 )
 
 if TYPE_CHECKING:
@@ -40,14 +50,10 @@ if TYPE_CHECKING:
 
 NAME = 16  # most characters of the name of an output in a legend
 DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
-MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
-_LEVEL = 14  # most characters of the name of a level
 _COUNT = TINY - 1.5  # points of the numbers of rows under bars
 _MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
 _MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
 _ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
-_CAP = 1.4  # points of the line at the end of a bar
-_BAR = 0.72  # width of the bars of one level together
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
 _ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
 _RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input (a choice)
@@ -235,26 +241,19 @@ def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequenc
         means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, np.isnan(codes).sum()]
     base = np.average(means, axis=0, weights=counts if sum(counts) else None)
     kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
-    width = _BAR / len(shown)
+    width = BAR / len(shown)
     for place, o in enumerate(shown):
         x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
         color = curve_style(o + view.color)[0]
         panel.bar(x, means[kept, o] - base[o], width, bottom=base[o], color=color, label=ends[o], zorder=2)
         panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
         # A cap in the colour of the output, so that a level without an effect is seen too.
-        panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=_CAP, zorder=4)
-    texts = [display_text(names[level], _LEVEL) for level in kept]
-    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > panel.get_position().width * WIDTH
-    turned, side = (40, "right") if crowded else (0, "center")
-    panel.set_xticks(range(len(kept)), texts, size=TINY, rotation=turned, ha=side)
-    panel.tick_params(axis="x", length=0)
-    panel.set_xlim(-0.6, len(kept) - 0.4)
+        panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
+    level_ticks(panel, [names[level] for level in kept], len(names))
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()
         text = f"{counts[level]:,}"
         panel.text(place, 0.02, text, transform=across, ha="center", va="bottom", size=_COUNT, color=GREY)
-    if len(kept) < len(names):
-        panel.set_title(f"{len(names) - len(kept)} levels not shown", loc="right", fontsize=TINY, color=GREY)
 
 
 def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int) -> None:

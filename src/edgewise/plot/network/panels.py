@@ -7,14 +7,40 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.plot.style import BAND_OPACITY, COLORS, WIDTH, draw_density, fitted_title
+from edgewise.plot.style import (
+    BAND_OPACITY,
+    COLORS,
+    GREY,
+    TINY,
+    WIDTH,
+    display_text,
+    draw_density,
+    fitted_title,
+    text_width,
+)
 
 COLUMNS = 3  # panels beside each other
 HEIGHT = 1.75  # inches of a panel
+MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
+CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
+BAR = 0.72  # width of the bars of one level together
+_LEVEL = 14  # most characters of the name of a level
 _TITLES = 5.9  # inches of all titles of a row
 _DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
 _FEW_LEVELS = (2, 3, 4)  # numbers of different values that are the ticks themselves: no 0.25 between 0 and 1 of a flag
+
+
+def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
+    """Name the bars of a category at 0, 1, ..., and note how many of its `count` levels have none."""
+    texts = [display_text(name, _LEVEL) for name in names]
+    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > panel.get_position().width * WIDTH
+    turned, side = (40, "right") if crowded else (0, "center")
+    panel.set_xticks(range(len(texts)), texts, size=TINY, rotation=turned, ha=side)
+    panel.tick_params(axis="x", length=0)
+    panel.set_xlim(-0.6, len(texts) - 0.4)
+    if len(texts) < count:
+        panel.set_title(f"{count - len(texts)} levels not shown", loc="right", fontsize=TINY, color=GREY)
 
 
 def curve_style(number: int) -> tuple[str, object]:
