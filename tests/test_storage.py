@@ -124,3 +124,10 @@ print(edgewise.load({str(tmp_path / "m")!r}).config.width)
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr) == ("(1, 1)\n", "")
     assert edgewise.save is save
+
+
+@pytest.mark.parametrize("ending", ["txt", "py", "ONNX"])
+def test_endings_of_other_formats_are_refused(tmp_path, ending):
+    with pytest.raises(InputError, match=r"path must end in .safetensors.*export\(\) of an estimator writes"):
+        edgewise.save(KAN([1, 1]), tmp_path / f"m.{ending}")
+    assert not list(tmp_path.iterdir())

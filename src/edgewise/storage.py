@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from edgewise.pde import PDE, Solution
 
 
+# Endings that promise another format than that of the file; names of any other form are taken as they are.
+_OTHER_FORMATS = (".py", ".c", ".onnx", ".pt2", ".txt", ".csv", ".json", ".html", ".pkl", ".pickle", ".joblib", ".h5")
+
+
 def save(
     obj: KAN | MLP | KANRegressor | KANClassifier | KANSurvival | Solution,
     path: str | os.PathLike[str],
@@ -47,7 +51,8 @@ def save(
     Raises
     ------
     InputError
-        The object is of another kind or not fitted, or `extra` or `state` cannot be stored with it.
+        The object is of another kind or not fitted, `extra` or `state` cannot be stored with it, or the name of the
+        file ends as those of other formats do.
     FileError
         The folder is missing or not writable, or the disk is full.
 
@@ -67,6 +72,11 @@ def save(
     (True, {'inputs': ['length', 'width']})
     """
     obj, path = files.object_then_path(obj, path, "edgewise.save")
+    if isinstance(path, str | os.PathLike) and os.fsdecode(path).lower().endswith(_OTHER_FORMATS):
+        raise InputError(
+            f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
+            "estimator writes .py, .c, .onnx and .pt2"
+        )
     from edgewise.checkpoint.model import write
     from edgewise.checkpoint.solution import Solution, save_solution
 

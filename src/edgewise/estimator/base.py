@@ -367,7 +367,15 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             WRITERS[ending](self.model_, path, units=units, **labels)
             return
         source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
-        text = source(self.model_, units=units, **labels) + encoder(self.encoder_)
+        text = source(self.model_, units=units, **labels)
+        if ending == ".py":
+            columns = ", ".join(f"{name!a}: ..." for name in self.encoder_.columns)
+            text = (
+                f"# For rows of the table, as dictionaries (frame.to_dict('records') of pandas):\n"
+                f"#     predict_rows([{{{columns}}}])\n"
+                "# `predict` below takes the inputs of the network instead, which `inputs(row)` makes.\n"
+            ) + text
+        text += encoder(self.encoder_)
         write_bytes(path, text.encode())
 
 

@@ -17,8 +17,16 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
     estimator, names = opened.estimator, opened.names
     estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")
+    plain = estimator.encoder_.is_plain
+    if not plain and out.lower().endswith((".py", ".c")):
+        call = (
+            "predict_rows([{column: value, ...}])"
+            if out.lower().endswith(".py")
+            else "inputs(number, text, x), then predict(x, y)"
+        )
+        screen.say(f"For rows of the table call {call}; its columns are {', '.join(estimator.encoder_.columns)}.")
     if names is not None:
-        screen.say("Inputs, in this order:", style="bold")
+        screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")
         screen.notes([f"x[{number}]: {name}" for number, name in enumerate(names)], most=len(names))
     if isinstance(estimator, KANClassifier):
         outputs = [f"y[{number}]: probability of {label}" for number, label in enumerate(estimator.classes_)]
