@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import typer
 
 from edgewise.cli.terminal import options
@@ -322,6 +324,7 @@ def _advise(
     features: options.Features = None,
     delimiter: options.Delimiter = None,
     seed: options.Seed = 0,
+    time_limit: options.TimeLimit = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -329,6 +332,7 @@ def _advise(
     with guard(context):
         from edgewise.cli.shared.preparation import TableJob, prepare_table
         from edgewise.cli.terminal.console import Screen
+        from edgewise.errors import InputError
 
         job = TableJob(
             data=data,
@@ -339,11 +343,13 @@ def _advise(
             delimiter=delimiter,
             seed=seed,
         )
+        if time_limit is not None and not 0 < time_limit < math.inf:
+            raise InputError(f"--time-limit must be a positive number, got {time_limit:g}")
         prepared = prepare_table(job)
         with importing():
             from edgewise.cli.table.advise import show_advice
 
-        show_advice(job, prepared, need or (), Screen(quiet=quiet, json=json))
+        show_advice(job, prepared, need or (), Screen(quiet=quiet, json=json), time_limit=time_limit)
 
 
 @app.command(

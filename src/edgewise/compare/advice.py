@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from edgewise.checks import is_number
 from edgewise.compare.baselines import iterate_baselines, measures, standard_error
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -25,6 +26,7 @@ from edgewise.train.problems.regression import Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; a choice, to take about a minute
+SHARE_OF_KAN = 0.5  # of the time limit, for the KAN itself; a choice: as much as for the two smaller ones
 TEST = 0.25  # share of them that is held out; a choice
 MLP_STARTS, MLP_STEPS, MLP_PATIENCE = 3, 200, 20  # of the MLP with as many parameters as the KAN; a choice
 MOST_INPUTS = 10  # inputs whose effects can be read one by one; a choice
@@ -130,6 +132,7 @@ def advise(
     needs: str | Sequence[str] = NEEDS,
     task: str | None = None,
     seed: int = 0,
+    time_limit: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> Advice:
     """Advise whether a table should be learned with a KAN or an MLP: the guide of the KAN paper, with measurements.
@@ -150,6 +153,9 @@ def advise(
         "regression" or "classification"; if left out, decided by the type of y.
     seed : int
         Seed of the split and of the training.
+    time_limit : float, optional
+        Seconds after which the KANs start no new stage of their training; half of them are for the first KAN. The
+        other models take a small part of the time of the KANs.
     progress : callable, optional
         Receives a `Progress` whose stage is the name of the model in training.
 
@@ -199,11 +205,13 @@ def advise(
         )
     if task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
+    if time_limit is not None and (not is_number(time_limit) or not 0 < time_limit < math.inf):
+        raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
     progress = progress_callback(progress, ("stage", "share"))
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
-    evidence = Measurement(rows, task, seed, progress).evidence()
+    evidence = Measurement(rows, task, seed, progress, time_limit=time_limit).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
     scores = {name: model.score for name, model in evidence.models.items()}
@@ -239,6 +247,7 @@ class Measurement:
     seed: int = 0
     progress: ProgressCallback | None = None
     began: float = field(default_factory=time.perf_counter)
+    time_limit: float | None = None
 
     def evidence(self) -> Evidence:
         """Train all models and collect their scores."""
@@ -270,7 +279,9 @@ class Measurement:
         """Train and score a KAN."""
         kind = KANRegressor if self.task == "regression" else KANClassifier
         start = time.perf_counter()
-        model = kind(hidden=hidden, random_state=self.seed).fit(X, y)
+        share = SHARE_OF_KAN if hidden == "auto" and len(X) == len(self.rows.X) else (1 - SHARE_OF_KAN) / 2
+        limit = None if self.time_limit is None else share * self.time_limit
+        model = kind(hidden=hidden, random_state=self.seed, time_limit=limit).fit(X, y)
         seconds = time.perf_counter() - start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range

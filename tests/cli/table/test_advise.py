@@ -2,6 +2,8 @@
 
 import pytest
 
+from edgewise import KANRegressor
+
 
 @pytest.mark.slow
 def test_the_tree(edgewise, numbers):
@@ -18,3 +20,20 @@ def test_bad_arguments(refused, numbers):
         "advise", numbers, "--target", "y", "--need", "beauty"
     )
     assert "--target must name" in refused("advise", numbers)
+    assert "--time-limit must be a positive number, got -1" in refused(
+        "advise", numbers, "--target", "y", "--time-limit", "-1"
+    )
+
+
+@pytest.mark.slow
+def test_the_time_limit_reaches_the_models(edgewise, numbers, monkeypatch):
+    limits = []
+    fit = KANRegressor.fit
+
+    def noted(self, *arguments, **options):
+        limits.append(self.time_limit)
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(KANRegressor, "fit", noted)
+    assert edgewise("advise", numbers, "--target", "y", "--drop", "group,colour", "--time-limit", "2").code == 0
+    assert limits == [1.0, 0.5, 0.5]

@@ -13,7 +13,9 @@ from edgewise.errors import InputError
 from edgewise.presentation import counted
 
 
-def show_advice(job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen) -> Advice:
+def show_advice(
+    job: TableJob, prepared: PreparedTable, needs: Sequence[str], screen: Screen, *, time_limit: float | None = None
+) -> Advice:
     """Show the table that was read, train small models on it, and print the answers of the guide."""
     for need in needs:
         if need not in NEEDS:
@@ -28,6 +30,7 @@ def show_advice(job: TableJob, prepared: PreparedTable, needs: Sequence[str], sc
             needs=tuple(needs) or NEEDS,
             task=prepared.task,
             seed=job.seed,
+            time_limit=time_limit,
             progress=None if bar is None else bar.update,
         )
     first, *others = advice.lines()
