@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from edgewise.checks import KnownKeywords, is_integer
-from edgewise.errors import InputError
+from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.columns.source import c_encoder, python_encoder
@@ -151,7 +150,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         if effort not in EFFORTS:
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
         if self.budget is not None:
-            warnings.warn("budget is replaced by effort='low', 'normal' or 'high'", DeprecationWarning, stacklevel=3)
+            warn_caller("budget is replaced by effort='low', 'normal' or 'high'", DeprecationWarning)
             effort = "low" if self.budget < LOW_BUDGET else "normal" if self.budget <= 1 else "high"
         if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
             raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.checks import check_count, is_number
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import InputError, warn_caller
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.grids import adapt_domain_, data_domain
@@ -158,9 +157,7 @@ def _warn_outside(x: Tensor, domain: Tensor) -> None:
         return
     worst = int(outside.argmax())
     low, high = domain[worst].tolist()
-    warnings.warn(
+    warn_caller(
         f"{int(outside[worst])} of {len(x)} training samples lie outside the first layer's domain in input {worst}, "
-        f"[{low:g}, {high:g}]: there its splines are straight lines; widen the domain or call adapt_domain_",
-        EdgewiseWarning,
-        stacklevel=4,
+        f"[{low:g}, {high:g}]: there its splines are straight lines; widen the domain or call adapt_domain_"
     )
