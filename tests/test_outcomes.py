@@ -97,7 +97,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch):
+def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, logger="edgewise")  # other packages may have turned the log on
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
         with reported(None, True, "solve") as report:

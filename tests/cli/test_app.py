@@ -1,5 +1,6 @@
 """The commands as a user meets them: help, version, usage errors, what is missing."""
 
+import os
 import subprocess
 import sys
 
@@ -54,7 +55,9 @@ def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
         (["fit", "t.csv", "--target", "widht"], "did you mean 'width'?"),
         (["predict", "missing", "t.csv"], "edgewise: cannot read missing: no such file"),
     ):
-        done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, cwd=tmp_path)
+        named_shell = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # whatever shell runs the tests
+        command = [sys.executable, "-c", PROGRAM, *words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=named_shell)
         assert done.returncode == bool(message) and message in done.stderr and done.stderr.count("\n") == bool(message)
         assert bool(done.stdout) != bool(message)
 

@@ -342,7 +342,7 @@ def _as_frame(X: Any) -> Table | None:
             name, content = next(iter(table.refused.items()))
             raise InputError(f"X must have a column of numbers, text or dates, got {content} in column {name!r}")
         return table
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # a sparse matrix by keys is a mapping too
         raise InputError(
             f"X must be a frame or an array of rows, got a {type(X).__name__}; pandas.DataFrame([row]) makes a frame "
             "of one row"

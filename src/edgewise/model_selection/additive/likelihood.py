@@ -70,14 +70,11 @@ class RemlFit:
     columns: NDArray[np.intp] | None = field(default=None, repr=False)
 
     @cached_property
-    def unconditional_covariance(self) -> Array:
-        """Covariance of the coefficients with the uncertainty of the strengths, (p, p).
+    def corrected_covariance(self) -> Array:
+        """Covariance of the coefficients with the uncertainty of the finite strengths, (p, p), for bands of one curve.
 
-        For groups of finite strength it is V + J V_rho J' [1]_, with V_rho the inverse of the Hessian of minus the log
-        restricted likelihood in the logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the
-        derivative of the coefficients. A vanished group has no Hessian, for it is at the edge of its strengths: its
-        variance ratio is integrated out, see `vanished_moment`, beside the other groups as they are. Where groups are
-        crowded, vanished ones stay without variance.
+        It is V + J V_rho J' [1]_, with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
+        logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
 
         References
         ----------
@@ -91,8 +88,24 @@ class RemlFit:
         pulled = (group[:, None] == live) * (self.strength[live] * point.coef[:, None])
         values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)] / 2)
         moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / PRIOR_VARIANCE)))
+        columns = self._estimated[on]
+        covariance = self.covariance.copy()
+        covariance[np.ix_(columns, columns)] += moved @ moved.T * (self.dispersion / point.dispersion)
+        return covariance
+
+    @cached_property
+    def unconditional_covariance(self) -> Array:
+        """Covariance of the coefficients with the uncertainty of all strengths, (p, p), for bands of a sum of curves.
+
+        A vanished group has no Hessian, for it is at the edge of its strengths: its variance ratio is integrated out,
+        see `vanished_moment`, beside the other groups as they are. Where groups are crowded, vanished ones stay without
+        variance. `corrected_covariance` has the other groups; a band of a single curve with it holds what it states,
+        while a sum of many curves needs the vanished ones too.
+        """
+        likelihood = self._state
+        point = likelihood.at(self.strength)
+        inverse, on = point.inverse(), np.flatnonzero(point.on)
         extra = np.zeros((len(point.on), len(point.on)))
-        extra[np.ix_(on, on)] = moved @ moved.T
         gone = ~np.isfinite(self.strength) & (likelihood.first > 0)
         for g in () if likelihood.is_crowded else np.flatnonzero(gone):
             own = np.flatnonzero(likelihood.groups == g)
@@ -102,10 +115,15 @@ class RemlFit:
             carry = np.zeros((len(extra), len(own)))
             carry[own], carry[on] = np.eye(len(own)), -inverse @ cross  # what the others do when this one moves
             extra += carry @ vanished_moment(left, score, point.dispersion) @ carry.T
-        columns = np.arange(len(self.coef)) if self.columns is None else self.columns
-        covariance = self.covariance.copy()
+        columns = self._estimated
+        covariance = self.corrected_covariance.copy()
         covariance[np.ix_(columns, columns)] += extra * (self.dispersion / point.dispersion)
         return covariance
+
+    @property
+    def _estimated(self) -> NDArray[np.intp]:
+        """Positions of the columns that were estimated."""
+        return np.arange(len(self.coef)) if self.columns is None else self.columns
 
     @property
     def total_edf(self) -> float:

@@ -60,13 +60,16 @@ class AdditiveModel:
         """Bayesian covariance of the coefficients of each output, (m, p, p)."""
         return np.stack([fit.covariance for fit in self.fits])
 
-    def band_covariance(self, output: int) -> Array:
+    def band_covariance(self, output: int, *, of_sum: bool = True) -> Array:
         """Covariance of one output's coefficients for bands, (p, p), with the uncertainty of the strengths.
 
-        Under inequality constraints it is the conditional one, which keeps to them.
+        Bands of the whole sum count the groups that REML removed too (`of_sum`), those of single curves do not. Under
+        inequality constraints it is the conditional one, which keeps to them.
         """
         fit, rules = self.fits[output], self.design.constraints
-        return fit.covariance if rules is not None and rules.has_inequalities else fit.unconditional_covariance
+        if rules is not None and rules.has_inequalities:
+            return fit.covariance
+        return fit.unconditional_covariance if of_sum else fit.corrected_covariance
 
     @property
     def edf(self) -> Array:
@@ -145,7 +148,7 @@ class AdditiveModel:
 
     def _values(self, rows: Array, own: slice) -> tuple[Array, Array]:
         columns = np.concatenate([self.design.columns(rows[part])[:, own] for part in self.design.chunks(len(rows))])
-        covariances = (self.band_covariance(output)[own, own] for output in range(len(self.fits)))
+        covariances = (self.band_covariance(output, of_sum=False)[own, own] for output in range(len(self.fits)))
         deviations = [np.einsum("ni,ij,nj->n", columns, covariance, columns) for covariance in covariances]
         return columns @ self.coef[own], np.sqrt(np.maximum(np.stack(deviations, 1), 0))
 

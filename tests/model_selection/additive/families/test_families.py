@@ -235,3 +235,9 @@ def test_weighted_quantile_counts_weights_as_repeats():
     repeated = np.sort(np.repeat(values, weight.astype(int)))
     for share in (0.1, 0.5, 0.93):
         assert weighted_quantile(values, share, weight) == repeated[int(np.ceil(share * len(repeated))) - 1]
+
+
+def test_a_class_without_a_row_in_a_part_of_a_table_starts_as_half_a_row():
+    start = Multinomial(3).start(np.array([0, 0, 1, 1, 1]), np.ones(5))
+    shares = np.exp(start) / np.exp(start).sum()
+    assert np.allclose(shares, np.array([2, 3, 0.5]) / 5.5)

@@ -182,5 +182,5 @@ def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family
     # Binomial standard errors: 0.015 at 5 %, 0.035 at 50 %. Curves have approximate p-values, so three of them and 1 %.
     assert abs(np.mean(p_values < 0.05) - 0.05) < 0.055
     assert abs(np.mean(p_values < 0.5) - 0.5) < 0.115
-    # Wiggles that vanished have the variance of their posterior, which makes bands of nearly straight curves wide.
-    assert -0.025 < np.mean(held) - 0.95 < 0.04
+    # The uncertainty of the strengths makes bands of nearly straight curves a little too wide.
+    assert -0.025 < np.mean(held) - 0.95 < 0.03

@@ -20,6 +20,11 @@ CUTPOINT_STEPS = 50  # of Newton, most; a handful is enough from a neighbouring 
 THRESHOLD_TOLERANCE = 1e-11  # of the largest slope, per row
 
 
+def _class_sizes(y: np.ndarray, weight: np.ndarray, classes: int) -> np.ndarray:
+    """Return the weight of each class; of one without a row, as in a part of a table, that of half a row."""
+    return np.maximum(np.bincount(y, weight, classes), 0.5)
+
+
 def _checked_codes(y: np.ndarray, classes: int, family: str) -> np.ndarray:
     y = finite_numbers(y, family)
     if not bool((y == np.round(y)).all()) or y.min() < 0 or y.max() >= classes:
@@ -58,7 +63,7 @@ class Multinomial(Family):
         return _checked_codes(y, self.classes, self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        logs = np.log(np.bincount(y, weight, self.classes))
+        logs = np.log(_class_sizes(y, weight, self.classes))
         return logs - logs.mean()
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
@@ -136,7 +141,8 @@ class Ordinal(Family):
         """Thresholds of largest likelihood at eta: Newton's method with halved steps; the likelihood is concave."""
         family = self
         if not family.thresholds:
-            reached = np.cumsum(np.bincount(y, weight, self.classes))[:-1] / weight.sum()
+            sizes = _class_sizes(y, weight, self.classes)
+            reached = np.cumsum(sizes)[:-1] / sizes.sum()
             family = replace(self, thresholds=tuple(np.log(reached) - np.log1p(-reached) + np.average(eta)))
         rows = weight.sum()
         for _ in range(CUTPOINT_STEPS):
