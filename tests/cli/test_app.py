@@ -55,7 +55,7 @@ def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
         (["fit", "t.csv", "--target", "widht"], "did you mean 'width'?"),
         (["predict", "missing", "t.csv"], "edgewise: cannot read missing: no such file"),
     ):
-        named_shell = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # whatever shell runs the tests
+        named_shell = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # any shell may run this
         command = [sys.executable, "-c", PROGRAM, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=named_shell)
         assert done.returncode == bool(message) and message in done.stderr and done.stderr.count("\n") == bool(message)
