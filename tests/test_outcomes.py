@@ -99,6 +99,7 @@ class Terminal(io.StringIO):
 
 def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch, caplog):
     caplog.set_level(logging.WARNING, logger="edgewise")  # other packages may have turned the log on
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have run a notebook
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
         with reported(None, True, "solve") as report:
