@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
@@ -22,7 +21,6 @@ from edgewise.estimator.concordance import concordance_index
 from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
 from edgewise.model_selection.additive.families import Cox
 from edgewise.nn.model import KAN
-from edgewise.nn.prediction import predict_in_batches
 from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
@@ -132,7 +130,6 @@ class KANSurvival(KANEstimator):
     True
     """
 
-    input_limits_: np.ndarray
     pairs_: tuple[tuple[int, int], ...]
     unique_times_: np.ndarray
     baseline_hazard_: np.ndarray
@@ -230,13 +227,8 @@ class KANSurvival(KANEstimator):
             gain[held] = weight[held] * (losses[0] - losses[1])
         return rich if gain.sum() > np.sqrt(len(y)) * gain.std() else plain
 
-    def _to_network(self, X: np.ndarray) -> Tensor:
-        """Scale inputs that the encoder made, (N, p), to those of the network."""
-        with np.errstate(over="ignore"):  # values that overflow are clipped
-            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *self.input_limits_.T))
-
     def _outputs(self, X: np.ndarray) -> np.ndarray:
-        return predict_in_batches(self.model_, self._to_network(X)).numpy()
+        return self._network_output(X)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Predict risk scores: the log hazard relative to that of a row of score 0.

@@ -20,6 +20,7 @@ from edgewise_experiments.images.networks import (
 
 X = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
 Y = (X[:, :1] * X[:, 1:]).sin()
+TIME = 0.3  # CPU seconds; L-BFGS passes through all of these samples after twice as long and ends by itself
 
 
 @pytest.mark.parametrize("kind", BUILDERS)
@@ -63,9 +64,9 @@ def test_training_lowers_the_error_within_its_time(kind, rate):
         return float((model(X) - Y).square().mean())
 
     before = error(model)
-    found = train(model, X, Y, Schedule(0.5, rate), error, events.append)
+    found = train(model, X, Y, Schedule(TIME, rate), error, events.append)
     assert error(model) < 0.2 * before
-    assert 0.4 <= found["seconds"] < 1.5 and found["steps"] > 8
+    assert TIME <= found["seconds"] < 1.5 and found["steps"] > 8
     times = [seconds for seconds, _ in found["evaluations"]]
     assert times == sorted(times) and len(times) == len(events) >= 4
     assert events[-1].stage == "training" and events[-1].loss == found["evaluations"][-1][1]

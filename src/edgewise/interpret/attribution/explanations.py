@@ -36,7 +36,6 @@ MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanat
 MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (a choice: 66 pairs)
 MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence (a choice)
 NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned (a choice)
-_LOCAL_CAPTION, _GLOBAL_CAPTION = "Contributions to single predictions", "What the predictions depend on"
 SAME = 1e-9  # relative difference up to which predictions are called the same (a choice: rounding of long sums)
 SHOWN_ROWS, SHOWN_INPUTS = 3, 20  # rows and inputs in printed tables (choices)
 
@@ -229,7 +228,9 @@ class GlobalExplanation:
 
     def _repr_html_(self) -> str:
         head, rows = self._table()
-        return html_table(head, rows, caption=_GLOBAL_CAPTION, notes=self.sentences, text_columns=(0, 3))
+        return html_table(
+            head, rows, caption="What the predictions depend on", notes=self.sentences, text_columns=(0, 3)
+        )
 
 
 @renamed_argument("predict", "model")

@@ -80,8 +80,7 @@ class RemlFit:
         ----------
         .. [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
         """
-        likelihood = self._state
-        point = likelihood.at(self.strength)
+        likelihood, point = self._state, self._optimum
         _, curvature = likelihood.derivatives(point)
         inverse, group = point.inverse(), likelihood.groups[point.on]
         on, live = np.flatnonzero(point.on), np.flatnonzero(np.isfinite(self.strength))
@@ -102,8 +101,7 @@ class RemlFit:
         variance. `corrected_covariance` has the other groups; a band of a single curve with it holds what it states,
         while a sum of many curves needs the vanished ones too.
         """
-        likelihood = self._state
-        point = likelihood.at(self.strength)
+        likelihood, point = self._state, self._optimum
         inverse, on = point.inverse(), np.flatnonzero(point.on)
         extra = np.zeros((len(point.on), len(point.on)))
         gone = ~np.isfinite(self.strength) & (likelihood.first > 0)
@@ -119,6 +117,11 @@ class RemlFit:
         covariance = self.corrected_covariance.copy()
         covariance[np.ix_(columns, columns)] += extra * (self.dispersion / point.dispersion)
         return covariance
+
+    @cached_property
+    def _optimum(self) -> _Point:
+        """The criterion at the estimated strengths, whose factors both covariances use."""
+        return self._state.at(self.strength)
 
     @property
     def _estimated(self) -> NDArray[np.intp]:

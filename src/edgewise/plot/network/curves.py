@@ -22,6 +22,7 @@ from edgewise.plot.network.panels import (
     COLUMNS,
     HEIGHT,
     MOST_LEVELS,
+    NAME,
     curve_style,
     draw_densities,
     draw_function,
@@ -33,8 +34,6 @@ from edgewise.plot.style import FAINT, TEXT, Figure, as_numpy, fix_layout, label
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-NAME = 16  # most characters of the name of an output in a legend
 
 
 class EdgeCurveLimits(TypedDict, total=False):

@@ -20,6 +20,7 @@ from edgewise.plot.network.panels import (
     COLUMNS,
     HEIGHT,
     MOST_LEVELS,
+    NAME,
     curve_style,
     draw_densities,
     draw_function,
@@ -48,7 +49,6 @@ from edgewise.plot.style import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-NAME = 16  # most characters of the name of an output in a legend
 DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
 _COUNT = TINY - 1.5  # points of the numbers of rows under bars
 _MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve

@@ -22,6 +22,7 @@ from edgewise.plot.style import (
 COLUMNS = 3  # panels beside each other
 HEIGHT = 1.75  # inches of a panel
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
+NAME = 16  # most characters of the name of an output in a legend
 CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
 BAR = 0.72  # width of the bars of one level together
 _LEVEL = 14  # most characters of the name of a level

@@ -190,12 +190,6 @@ class Problem(KnownKeywords):
         twin.unknowns = copied_unknowns(self.unknowns)
         return twin
 
-    def copy_unknowns_(self, other: Problem) -> None:
-        """Give the unknowns the values that those of another problem of the same kind have."""
-        with torch.no_grad():
-            for name, value in self.unknowns.items():
-                value.copy_(other.unknowns[name])
-
     def subset(self, index: Tensor) -> Self:
         """Problem of the same kind with only the training samples at `index`, and without validation samples.
 
