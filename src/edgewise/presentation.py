@@ -1,4 +1,4 @@
-"""How results appear to readers: numbers as people write them, and short tables for notebooks."""
+"""Text forms of results: numbers as people write them, and short tables for notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the data decide about a formula: its functions, its digits, and the origin of inputs such as years.
+"""Parts of a formula that the data determine: its functions, its digits, and the origin of inputs such as years.
 
 A fit gives every constant sixteen digits and every curve a function, whether the rows determine them or not. The steps
 here take back what they do not determine: a function of a column with two values is a straight line, a function that

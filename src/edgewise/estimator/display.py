@@ -1,4 +1,4 @@
-"""How an estimator shows itself: figures, a summary, a report, and a short table in a notebook."""
+"""Methods of estimators that show the model: figures, a summary, a report, and a short table in a notebook."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `e
 
 
 class Kind(StrEnum):
-    """What a command wrote: the model of a table, the solution of an equation, or formulas."""
+    """A result that a command wrote: the model of a table, the solution of an equation, or formulas."""
 
     model = "model"
     solution = "solution"

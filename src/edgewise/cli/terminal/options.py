@@ -36,7 +36,7 @@ class FigureName(StrEnum):
 
 
 class EffortName(StrEnum):
-    """How much computation `edgewise fit` spends on the choice of the model."""
+    """Amounts of computation that `edgewise fit` spends on the choice of the model."""
 
     low = "low"
     normal = "normal"

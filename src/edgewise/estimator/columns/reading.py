@@ -1,4 +1,4 @@
-"""From frames and arrays of a user to the inputs of the network, and honest answers where a row says little."""
+"""Conversion of a user's frames and arrays to inputs of the network, and predictions for rows with unknown values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _rows_that(count: int, rows: int, one: str, several: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RowCheck:
-    """What the rows of a table lack, or have beyond the training data, from `check_rows`.
+    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class RowCheck:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What is to be said about the rows; nothing where all is as in training."""
+        """Sentences about the rows; none where all values are as in training."""
         rows = len(self.outside)
         order = np.argsort(-self.outside.sum(axis=0), kind="stable")
         strange = [int(i) for i in order if self.outside[:, i].any()]

@@ -1,4 +1,4 @@
-"""Which pairs of inputs act together: ranked by binned residuals, kept by their restricted likelihood."""
+"""Choice of the pairs of inputs that act together: ranked by binned residuals, kept by their restricted likelihood."""
 
 from __future__ import annotations
 

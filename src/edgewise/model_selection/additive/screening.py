@@ -1,4 +1,4 @@
-"""Which inputs of a wide table get a curve at all (`screened`)."""
+"""Choice of the inputs of a wide table that get a curve at all (`screened`)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver returns.
+    """Result of a solver.
 
     Parameters
     ----------

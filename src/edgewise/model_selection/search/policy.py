@@ -203,7 +203,7 @@ class SearchPolicy:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What the caller of a search fixes; None leaves a choice to the search.
+    """Settings that the caller of a search fixes; None leaves a choice to the search.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the figures of curves share: panels, curves with bands, and histograms of the data under them."""
+"""Parts that the figures of curves share: panels, curves with bands, and histograms of the data under them."""
 
 from __future__ import annotations
 

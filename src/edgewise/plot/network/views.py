@@ -1,4 +1,4 @@
-"""What a figure of a model needs: the network with its trace and units, or the prediction as a function of columns.
+"""Contents of a figure of a model: the network with its trace and units, or the prediction as a function of columns.
 
 An estimator gives both by its methods `network_view` and `prediction_view`; a bare network or function becomes a view
 here, so that every figure takes either.

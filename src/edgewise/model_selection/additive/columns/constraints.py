@@ -1,4 +1,4 @@
-"""What is known beforehand of a model, as linear inequalities of B-spline coefficients (`Constraints`)."""
+"""Prior knowledge of a model, as linear inequalities of B-spline coefficients (`Constraints`)."""
 
 from __future__ import annotations
 

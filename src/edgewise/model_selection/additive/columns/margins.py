@@ -1,4 +1,4 @@
-"""What pairs are made of: few smooth functions of each input (`margin_of`) and their products (`purified`)."""
+"""Margins of pairs: few smooth functions of each input (`margin_of`) and their products (`purified`)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ NARROWEST = 1e-14
 
 @dataclass(frozen=True)
 class Column:
-    """What is known of one input from its rows.
+    """Summary of one input over its rows.
 
     Parameters
     ----------

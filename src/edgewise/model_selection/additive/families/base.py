@@ -1,4 +1,4 @@
-"""What a loss of the additive core is: a likelihood of y given the linear predictor, with two derivatives."""
+"""Interface of the losses of the additive core: a likelihood of y given the linear predictor, with two derivatives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class SharedInformation(Protocol):
-    """What the information matrix of dependent rows is less than X' diag(information) X, summed in parts.
+    """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an additive model says beyond its predictions: tests of its terms, and how much noise a row has.
+"""Inference from an additive model: tests of its terms, and the noise of each row.
 
 `summaries` tests every term (`wald`) and measures the fit as R's mgcv does; `variance` learns the noise of each row
 from held-out residuals.

@@ -1,4 +1,4 @@
-"""How much noise each row has: an additive model of the squared held-out residuals (`fit_noise_curves`)."""
+"""The noise of each row: an additive model of the squared held-out residuals (`fit_noise_curves`)."""
 
 from __future__ import annotations
 
