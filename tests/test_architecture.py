@@ -15,6 +15,7 @@ ROOM_MODULES = 10
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_house_rules(module):
     assert problems(module, (SOURCE / module).read_text(encoding="utf-8")) == []

@@ -71,6 +71,7 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
     assert same(other, whole)
 
 
+@pytest.mark.slow
 def test_saves_come_every_few_steps_and_after_the_last(tmp_path):
     path = tmp_path / "m.safetensors"
     seen = []

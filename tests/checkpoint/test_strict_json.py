@@ -48,6 +48,7 @@ def round_trip(value):
     return result
 
 
+@pytest.mark.slow
 @given(trees)
 def test_every_value_comes_back(value):
     assert same(round_trip(value), value)

@@ -46,6 +46,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
     (tmp_path / "t.csv").write_text("width,y\n1,2\n2,3\n3,5\n")
     for words, message in (

@@ -147,6 +147,7 @@ def test_few_rows(short, rows, task):
         assert math.isfinite(one.score), one
 
 
+@pytest.mark.slow
 def test_awkward_columns(short):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(60, 4)) * [1e-9, 1e12, 1, 0] + [0, 0, 5, 3]

@@ -61,6 +61,7 @@ def test_the_time_limit_bounds_every_phase():
     assert front.stopped == "time_limit"
 
 
+@pytest.mark.slow
 def test_a_time_limit_of_zero_still_gives_a_formula():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (200, 3))

@@ -30,6 +30,7 @@ def test_curves_that_the_coarse_tensor_does_not_resolve():
     assert sizes == {1.0}
 
 
+@pytest.mark.slow
 def test_factors_may_share_an_input():
     x = points(2, 0.5, 2.0, rows=1000)
     y = np.sin(x[:, 0] * x[:, 1]) ** 2 / np.sin(x[:, 1]) ** 2

@@ -328,6 +328,7 @@ class TestCompany:
         importance = permutation_importance(fitted, more, Y, n_repeats=3, random_state=0).importances_mean
         assert importance[0] > importance[1] > 10 * abs(importance[2])
 
+    @pytest.mark.slow
     def test_partial_dependence_display(self):
         pytest.importorskip("matplotlib").use("agg")
         from matplotlib import pyplot

@@ -59,6 +59,7 @@ def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regre
     assert figure.get_supxlabel().startswith("band: two standard errors")
 
 
+@pytest.mark.slow
 def test_edges_of_an_additive_model_are_in_the_unit_of_the_target(regressor):
     X, _ = houses()
     figure = edge_curves(regressor, X)
@@ -67,6 +68,7 @@ def test_edges_of_an_additive_model_are_in_the_unit_of_the_target(regressor):
     assert (y[-1] - y[0]) / (x[-1] - x[0]) == pytest.approx(2000, rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_plot_draws_the_network_or_one_input(regressor):
     assert "price" in [text.get_text() for text in regressor.plot().axes[0].texts]
@@ -82,6 +84,7 @@ def test_plot_draws_the_network_or_one_input(regressor):
         regressor.plot(theme="blue")
 
 
+@pytest.mark.slow
 def test_figures_take_the_estimator_with_a_frame(regressor):
     X, _ = houses()
     assert titles(effect_curves(regressor, X, max_inputs=1)) == ["area"]
@@ -165,6 +168,7 @@ def test_columns_that_are_nearly_the_same_are_named():
     assert sentence.startswith("a and b are nearly the same (correlation 1.00)")
 
 
+@pytest.mark.slow
 def test_several_targets_and_survival_times_are_summarised_and_shown():
     X = np.random.default_rng(0).normal(size=(60, 2))
     model = KANRegressor(**SETTINGS).fit(X, np.stack([X[:, 0], X[:, 1] ** 2], 1))
@@ -190,6 +194,7 @@ def test_a_search_shows_its_candidates_and_the_summary_their_held_out_score():
     assert dict(model.summary().facts)["held-out R²"].startswith(("1 ±", "0.99"))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_constant_is_one_sentence():
     X, kind = houses(60)[0], np.array(["oak", "elm", "elm"] * 20)
     model = KANClassifier(**SETTINGS).fit(X, kind)
@@ -203,12 +208,14 @@ def test_a_model_that_is_constant_is_one_sentence():
     assert sentence in str(model.summary()) and "moves a prediction" not in str(model.summary())
 
 
+@pytest.mark.slow
 def test_the_overview_of_classes_has_numbers_and_no_sentence_of_weak_inputs(classifier):
     findings = classifier[0].report().content.findings
     text = r"wide matters most for elm, whose probability falls with it, from 0\.\d+ to 0\.\d+\."
     assert re.fullmatch(text, findings[0])
 
 
+@pytest.mark.slow
 def test_summary_and_global_explanation_describe_the_second_of_two_classes():
     rows = np.random.default_rng(0).normal(size=(80, 2))
     for up in (1, -1):

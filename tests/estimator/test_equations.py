@@ -50,6 +50,7 @@ def test_the_law_in_the_units_of_the_table(fitted):
     np.testing.assert_array_equal(fitted.predict(X), before)
 
 
+@pytest.mark.slow
 def test_indicators_stand_in_brackets_and_never_in_functions():
     random = np.random.default_rng(0)
     city, area = random.integers(0, 2, 200).astype(float), random.uniform(40, 200, 200)

@@ -190,6 +190,7 @@ class TestClasses:
             KANClassifier().fit(X, [f"name {i}" for i in range(100)])
         assert len(KANClassifier(**FIXED).fit(X, np.arange(100) % 20).classes_) == 20
 
+    @pytest.mark.slow
     def test_class_weights_are_weights_of_rows(self):
         y = np.where(X[:, 0] > 1, "sick", "well")
         sick = np.mean(y == "sick")

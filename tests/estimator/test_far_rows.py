@@ -19,6 +19,7 @@ def fitted():
     return x, KANRegressor(effort="low", random_state=0).fit(x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_no_prediction_leaves_the_widened_range(fitted, seed, tmp_path):
     x, model = fitted

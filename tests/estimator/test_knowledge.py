@@ -56,6 +56,7 @@ def fitted():
     return KANRegressor(**KNOWN, n_models=3).fit(frame, y), frame, y
 
 
+@pytest.mark.slow
 def test_predictions_rise_bend_and_stay_as_they_must(fitted):
     model, frame, _ = fitted
     area = along(model.predict, frame, "area", -50, 300)
@@ -98,6 +99,7 @@ def test_only_the_pairs_that_may_act_together_do():
     assert straight.model_.config.width == (3, 1)
 
 
+@pytest.mark.slow
 def test_a_classifier_obeys(tmp_path):
     frame, y = table()
     labels = np.where(y > y.median(), "dear", "cheap")
@@ -124,6 +126,7 @@ def test_a_survival_model_obeys(tmp_path):
     assert again.get_params() == {**model.get_params(), "interactions": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "poisson", "quantile:0.8"])
 def test_other_losses_obey(loss):
     frame, y = table()

@@ -29,6 +29,7 @@ def test_a_line_on_a_terminal_and_stages_in_the_log(monkeypatch, caplog):
     assert caplog.messages[0].startswith("KANRegressor: ") and "ended after" in caplog.messages[-1]
 
 
+@pytest.mark.slow
 def test_nothing_in_a_pipe(capsys):
     KANClassifier(verbose=True, **FAST).fit(X, Y > 0.3)
     assert capsys.readouterr() == ("", "")

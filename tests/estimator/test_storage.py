@@ -78,6 +78,7 @@ def test_formulas_come_back(read, regressor, tmp_path):
     assert not hasattr(there_and_back(regressor, tmp_path)[0], "equations_")
 
 
+@pytest.mark.slow
 def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
     loaded, _ = there_and_back(regressor, tmp_path)
     assert loaded.error_bars_message_ == regressor.error_bars_message_

@@ -57,6 +57,7 @@ def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
     assert edgewise.load(tmp_path / "model.safetensors").inference_ == fitted.inference_
 
 
+@pytest.mark.slow
 def test_classes_have_tests_and_long_lists_are_cut():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 14))
@@ -67,6 +68,7 @@ def test_classes_have_tests_and_long_lists_are_cut():
     assert len(shown.tests.terms) == SUMMARY_TERMS < len(tests.terms) and "are not shown" in shown.notes[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters", [{"hidden": (), "grid_size": 3, "regularization": 1e-3}, {"loss": "huber", "effort": "low"}]
 )

@@ -109,6 +109,7 @@ def test_recognition_with_noise_keeps_to_the_errors():
     assert second == pytest.approx(0.377, abs=0.003)
 
 
+@pytest.mark.slow
 def test_a_name_needs_digits():
     """3/pi is no simpler than 0.955; a constant gets a name only if numbers without meaning hardly have one so near."""
     random = np.random.default_rng(0)

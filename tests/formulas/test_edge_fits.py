@@ -31,6 +31,7 @@ def test_scale_and_offset_change_nothing():
     assert tiny[0].c == pytest.approx(1e-6 * plain[0].c, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_no_function_leaves_its_domain():
     u = np.linspace(-1, 1, 200)
     for found in edge_fits(u, np.abs(u) ** 1.5):

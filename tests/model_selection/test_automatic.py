@@ -48,6 +48,7 @@ def test_samples_without_noise_of_few_inputs_are_approximated():
     assert "without noise" in result.search.chosen and result.search.trials[-1].loss < 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, FIXED])
 def test_progress_rises_to_one(settings):
     events = []

@@ -40,6 +40,7 @@ def test_any_batch_shape(kind, batch, dtype, width):
     assert y.dtype == dtype
 
 
+@pytest.mark.slow
 @given(
     width=st.lists(st.integers(1, 4), min_size=2, max_size=4),
     degree=st.integers(0, 5),

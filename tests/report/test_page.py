@@ -92,6 +92,7 @@ def report():
     return page(full_report())
 
 
+@pytest.mark.slow
 def test_no_text_of_the_user_becomes_markup(report):
     reader = read(report)
     assert reader.tags["script"] == 0
@@ -188,6 +189,7 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
     assert ("html", "lang", "en") in reader.attributes
 
 
+@pytest.mark.slow
 def test_the_same_content_gives_the_same_bytes(report):
     assert page(full_report()) == report
 
@@ -202,6 +204,7 @@ def test_the_smallest_report_has_no_empty_sections():
     assert reader.tags["section"] == reader.tags["table"] == 0
 
 
+@pytest.mark.slow
 def test_a_crowd_of_points_is_pixels_and_the_figure_stays_as_it_was():
     figure = Figure()
     points = np.random.default_rng(0).normal(size=(50_000, 2))

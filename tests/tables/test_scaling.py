@@ -101,6 +101,7 @@ def test_weights_are_repeats_in_any_order(x, random):
         assert plain.scale.tobytes() == other.scale.tobytes()
 
 
+@pytest.mark.slow
 @given(columns, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_fractional_weights_do_not_depend_on_the_order_of_rows(x, random):
@@ -124,6 +125,7 @@ def test_rounding_of_summed_weights_does_not_depend_on_the_order_of_rows():
     assert len(fits) == 1
 
 
+@pytest.mark.slow
 @given(columns)
 @settings(max_examples=50, deadline=None)
 def test_shapes_inverse_and_json(x):

@@ -14,6 +14,7 @@ def test_file_and_folder(models):
         assert (written.kind, written.file) == (Kind.model, inside)
 
 
+@pytest.mark.slow
 def test_names_target_labels(models):
     numbers, kinds = (open_model(models / name / "model.safetensors") for name in ("numbers", "kinds"))
     assert (numbers.names, numbers.target, numbers.labels) == (("a", "b", "[colour is red]"), "y", ())

@@ -22,6 +22,7 @@ def test_metrics_and_report(reported_models):
     assert ". A formula<" not in (reported_models / "kinds" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_none_are_looked_for_without_time(numbers):
     job = FitJob(str(numbers), "y", formulas=0, **SETTINGS)
     prepared = prepare_table(job)

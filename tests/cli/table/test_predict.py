@@ -158,6 +158,7 @@ def plain_model(tmp_path):
     return tmp_path / "plain.safetensors"
 
 
+@pytest.mark.slow
 def test_a_model_saved_from_python(edgewise, refused, plain_model, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("u,v\n0.5,1\n-0.5,2\n")

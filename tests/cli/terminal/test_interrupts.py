@@ -39,6 +39,7 @@ def interrupted(program, *, times=1, pause=0.3, settle=0.2):
         process.kill()
 
 
+@pytest.mark.slow
 def test_during_imports_it_ends_the_process_at_once():
     code, errors, seconds = interrupted(IMPORTING)
     assert (code, errors) == (130, "edgewise: interrupted; nothing was kept\n") and seconds < 3

@@ -23,6 +23,7 @@ Y = (X[:, :1] * X[:, 1:]).sin()
 TIME = 0.3  # CPU seconds; L-BFGS passes through all of these samples after twice as long and ends by itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BUILDERS)
 @pytest.mark.parametrize("most", [2000, 5000])
 def test_no_wider_network_would_do(kind, most):

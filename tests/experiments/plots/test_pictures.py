@@ -7,6 +7,7 @@ from edgewise.errors import InputError
 from edgewise_experiments.plots.pictures import quality_curves, side_by_side
 
 
+@pytest.mark.slow
 def test_pictures_and_errors():
     truth = np.linspace(0, 1, 48).reshape(6, 8)
     figure = side_by_side(truth, {"KAN": truth + 0.01, "SIREN": truth - 0.1}, notes={"KAN": "40.0 dB"})
@@ -31,6 +32,7 @@ def test_a_perfect_picture_has_a_scale_too():
     assert side_by_side(truth, {"KAN": truth}, notes={}).axes[3].images[0].get_clim() == (-1, 1)
 
 
+@pytest.mark.slow
 def test_curves():
     groups = {
         "camera": {"KAN": [(1, 20.0), (2, 25.0)], "SIREN": [(1, 18.0), (2, 24.0)]},

@@ -44,6 +44,7 @@ def test_given_columns_are_tested_together():
         bound_together(x, (1, 1))
 
 
+@pytest.mark.slow
 def test_no_relation_in_unrelated_columns():
     x = torch.randn(600, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     result = relations(x, seeds=5, steps=50)

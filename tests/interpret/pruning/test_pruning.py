@@ -95,6 +95,7 @@ def test_useful_edges_stay():
     assert report.loss < 1e-3
 
 
+@pytest.mark.slow
 def test_a_constant_target_leaves_one_edge_per_layer():
     x = sample(60, 2)
     data = Regression(x, torch.full((60,), 3.0, dtype=torch.float64))

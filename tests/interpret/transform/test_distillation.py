@@ -52,6 +52,7 @@ def test_a_network_on_data_whose_columns_are_related():
     assert not any(p.grad is not None for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_an_object_with_predict_and_flags():
     class Step:
         def predict(self, X):

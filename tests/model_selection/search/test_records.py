@@ -20,6 +20,7 @@ def test_the_first_sentence_about_folds_explains_why_figures_differ():
     assert FOLDS_DIFFER not in comparison_sentence("Pairs", texts, 0.01, True, True, ())
 
 
+@pytest.mark.slow
 def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
     y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80) > 0
     model = KANClassifier(effort="low").fit(ROWS, y)
@@ -33,6 +34,7 @@ def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
         assert figures[-1][1] in {one for one, _ in figures[:-1]}
 
 
+@pytest.mark.slow
 def test_the_report_of_a_regressor_has_its_error_and_steps():
     y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80)
     report = KANRegressor(effort="low").fit(ROWS, y).report_

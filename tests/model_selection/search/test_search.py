@@ -37,6 +37,7 @@ def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.slow
 def test_noise_alone_keeps_the_constant():
     for seed in range(3):
         noise = np.random.default_rng(seed).standard_normal((200, 1))
@@ -172,6 +173,7 @@ def test_a_wide_table_is_screened():
     assert search.final().link(fresh).std() < 0.2
 
 
+@pytest.mark.slow
 def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
     """The pairs have no leave-one-out loss here, the model of the logarithm has no other at first."""
     rng = np.random.default_rng(0)

@@ -117,6 +117,7 @@ def at_start(u):
     return u - 1
 
 
+@pytest.mark.slow
 def test_a_problem_of_named_functions_can_be_pickled():
     problem = PDE(volterra, LINE, [Condition(at_start, on="x=0")], coefficients={"k": 1.0}, points=20)
     twin = pickle.loads(pickle.dumps(problem))

@@ -123,6 +123,7 @@ def test_a_disk_is_refined_inside():
     assert y > x  # along which the solution turns faster
 
 
+@pytest.mark.slow
 def test_other_methods():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], solution=lambda t: torch.exp(-t))
     assert solve(problem, method=LBFGS(), grid_size=4, budget=1e-4).errors().relative_l2 < 1e-2

@@ -35,6 +35,7 @@ def test_they_are_those_of_least_squares():
     assert k == pytest.approx(best, abs=0.1 * expected)
 
 
+@pytest.mark.slow
 def test_without_noise_they_are_small_and_without_unknowns_there_are_none():
     solution = solve(decay(0.0)[0], tolerance=1e-8)
     assert solution.standard_errors["k"] < 1e-4

@@ -36,6 +36,7 @@ def texts(figure):
     return [text.get_text() for text in figure.axes[0].texts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [(2, 5, 1), (4, 3, 2, 1), (17, 5, 14), (30, 8, 1), (3, 1), (1, 1), (17, 3, 2, 4)])
 def test_every_function_is_drawn_and_no_texts_overlap(width):
     model, trace = traced(width, 50)
@@ -146,6 +147,7 @@ def test_hostile_and_foreign_names_are_drawn_as_they_are():
     assert "$\\frac{$</text>" in svg
 
 
+@pytest.mark.slow
 def test_constant_data_and_a_single_row():
     model = KAN([2, 2, 1])
     render(network_diagram(model, model.trace(torch.zeros(1, 2))), ".png")

@@ -52,6 +52,7 @@ def test_threads_may_share_a_model():
     assert seen == [True]  # no switch that another thread would find turned
 
 
+@pytest.mark.slow
 def test_gram_and_curvature_are_second_derivatives():
     """The Hessian of the loss where all residuals are zero, and that of the penalty, by autograd."""
     model, x = kan(), tensor(RNG.uniform(-1, 1, (60, 2)))

@@ -140,6 +140,7 @@ def test_a_loss_of_zero_has_converged():
     assert (report.stopped, report.loss) == ("converged", 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_ctrl_c_leaves_the_best_model(name):
     problem, model, other = Regression(*samples()), kan(), kan()
