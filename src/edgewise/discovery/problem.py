@@ -1,0 +1,163 @@
+"""The problem that every stage of a formula search receives: rows to fit, rows to judge by, options and a clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from edgewise.formulas.expression import Expression
+
+# The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
+# Special functions such as besselj0 are used only on request.
+USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
+USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
+# Relative root mean square error on held-out rows below which an expression counts as exact. A choice: rounding of a
+# few operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
+EXACT_ERROR = 1e-9
+
+
+@dataclass(frozen=True)
+class FormulaOptions:
+    """What a law may be made of, as users of symbolic regression expect to state it.
+
+    Parameters
+    ----------
+    operators : sequence of str
+        The operators + - * / ^ and functions that may occur.
+    max_size : int
+        Symbols of a formula, at most, as `Formula.complexity` counts them.
+    nested : mapping of str to sequence of str
+        For a function, the functions that must not occur inside its argument, for example ``{"sin": ("sin", "cos")}``.
+    required : sequence of str
+        Inputs that a formula must contain.
+    guesses : sequence of Expression
+        Formulas to start from; their constants are fitted anew.
+    units : mapping of str to str
+        Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
+    structure : str, optional
+        A known form with unknown functions, for example ``"a*f(x, y) + g(z)"``.
+    target_error : float
+        Relative root mean square error on held-out rows at which the search ends.
+    n_jobs : int
+        Processes of the genetic search.
+    """
+
+    operators: Sequence[str] = USUAL_OPERATORS
+    max_size: int = 60
+    nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    required: Sequence[str] = ()
+    guesses: Sequence[Expression] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    structure: str | None = None
+    target_error: float = EXACT_ERROR
+    n_jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time that a stage may use.
+
+    Parameters
+    ----------
+    deadline : float
+        Moment of `time.monotonic` at which the stage returns what it has.
+    tell : callable
+        Receives a short sentence on what is being done, for the progress line.
+    """
+
+    deadline: float = math.inf
+    tell: Callable[[str], None] = lambda sentence: None
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self.deadline - time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.seconds_left <= 0
+
+    def part(self, share: float) -> Clock:
+        """A clock that ends after this share of the time that is left."""
+        return Clock(time.monotonic() + share * max(self.seconds_left, 0.0), self.tell)
+
+
+@dataclass(frozen=True)
+class LawProblem:
+    """Samples of an unknown law y = f(x), split into rows to fit and rows to judge by.
+
+    A stage reads `x` and `y` alone to find expressions; `held_x` and `held_y` decide which of them are kept. A
+    reduction returns another, smaller problem with the same rows.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, inputs)
+        Rows to fit.
+    y : ndarray of shape (N,)
+        Target at these rows.
+    held_x : ndarray of shape (M, inputs)
+        Rows that no stage fits.
+    held_y : ndarray of shape (M,)
+        Target at these rows.
+    names : tuple of str
+        Names of the inputs.
+    options : FormulaOptions
+        What the law may be made of.
+    weights : ndarray of shape (N,), optional
+        Weights of the rows to fit; equal if left out.
+    noise : float
+        Estimated relative root mean square error of the best possible formula: the held-out error of the most accurate
+        smooth model, or 0 where the data look free of noise.
+    seed : int
+        Seed of everything random in the search.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    held_x: np.ndarray
+    held_y: np.ndarray
+    names: tuple[str, ...]
+    options: FormulaOptions = FormulaOptions()
+    weights: np.ndarray | None = None
+    noise: float = 0.0
+    seed: int = 0
+
+
+class Stage(Protocol):
+    """One stage of the search.
+
+    It yields expressions of the problem's columns (`Variable(k)` is column k of x) whose values approximate y, the
+    simplest first where it can tell, and returns when it has nothing more or the clock is over. It never raises for
+    what the data are; the engine judges every expression on the held-out rows, refits its constants and writes known
+    constants in closed form, so constants may be yielded as floats.
+    """
+
+    def __call__(self, problem: LawProblem, clock: Clock) -> Iterator[Expression]: ...
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A smaller problem whose solution solves the larger one.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The smaller problem, with the same rows.
+    rebuild : callable
+        Turns an expression of the smaller problem's columns into one of the larger problem's columns.
+    sentence : str
+        What was recognised, for example "y/(m1*m2) depends on r1 and r2 through r1 - r2".
+    error : float
+        Relative root mean square held-out error of a smooth model of the smaller problem.
+    """
+
+    problem: LawProblem
+    rebuild: Callable[[Expression], Expression]
+    sentence: str
+    error: float
