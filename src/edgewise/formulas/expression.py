@@ -271,6 +271,17 @@ def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
         return np.broadcast_to(values(node), x.shape[:1]).astype(np.float64)
 
 
+def constant_value(node: Expression) -> float:
+    """The value of a formula without inputs.
+
+    Examples
+    --------
+    >>> constant_value(parse_expression("3/2", []))
+    1.5
+    """
+    return float(evaluate(node, np.zeros((1, 0)))[0])
+
+
 def power(base: Values, exponent: float) -> Values:
     """The power by the operations that the printed formula contains: square roots, whole powers and reciprocals."""
     if exponent < 0:
@@ -479,8 +490,10 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
             return Multiply((inner(left), Power(inner(right), -1.0)))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             exponent = inner(right)
-            if isinstance(exponent, Number):
-                return Power(inner(left), exponent.value)
+            if not used_variables(exponent):  # a number, or a fraction such as (3/2)
+                value = constant_value(exponent)
+                if math.isfinite(value):
+                    return Power(inner(left), value)
         case ast.Call(func=ast.Name(id=name), args=[part], keywords=[]):
             if name == "sqrt":
                 return Power(inner(part), 0.5)

@@ -9,8 +9,10 @@ five).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a printed formula.
 
 PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04 (a choice)
+
+LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions (a choice)
 
 _C_NAMES = {"abs": "fabs", "besselj0": "j0"}
 _PYTHON_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atanh": "arctanh"}
@@ -220,6 +224,19 @@ def latex_name(name: str) -> str:
     return r"\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name.replace("\\", "")).replace(" ", r"\ ") + "}"
 
 
+def exponent_fraction(exponent: float) -> Fraction | None:
+    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals.
+
+    Examples
+    --------
+    >>> exponent_fraction(1 / 3), exponent_fraction(0.25), exponent_fraction(0.123)
+    (Fraction(1, 3), None, None)
+    """
+    fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
+    is_equal = math.isclose(exponent, fraction, rel_tol=1e-14)
+    return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None
+
+
 class _Text:
     """Printer of Python's notation, and base of the other printers: (text, precedence of its outermost sign)."""
 
@@ -285,7 +302,9 @@ class _Text:
             return f"sqrt({self.write(base)[0]})", ATOM
         if exponent == -1:
             return f"1/{self.bracketed(base, POWER)}", PRODUCT
-        return f"{self.bracketed(base, ATOM)}**{exponent:.15g}", POWER
+        fraction = exponent_fraction(exponent)
+        shown = f"{exponent:.15g}" if fraction is None else f"({fraction})"
+        return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
     def call(self, name: str, argument: str) -> str:
         return f"{name}({argument})"
@@ -330,8 +349,11 @@ class _Latex(_Text):
         if exponent < 0:
             below = self.write(base)[0] if exponent == -1 else self.power(base, -exponent)[0]
             return rf"\frac{{1}}{{{below}}}", PRODUCT
-        halves = 2 * exponent
-        shown = f"{exponent:g}" if exponent % 1 == 0 or halves % 1 else rf"{round(halves)}/2"
+        halves, fraction = 2 * exponent, exponent_fraction(exponent)
+        if fraction is not None:
+            shown = str(fraction)
+        else:
+            shown = f"{exponent:g}" if exponent % 1 == 0 or halves % 1 else rf"{round(halves)}/2"
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
     def call(self, name: str, argument: str) -> str:
@@ -438,7 +460,9 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
         if isinstance(node, Multiply):
             return sympy.Mul(*parts)
         if isinstance(node, Power):
-            halves = 2 * node.exponent
+            halves, fraction = 2 * node.exponent, exponent_fraction(node.exponent)
+            if fraction is not None:
+                return parts[0] ** sympy.Rational(fraction.numerator, fraction.denominator)
             return parts[0] ** (sympy.Rational(round(halves), 2) if halves % 1 == 0 else sympy.Float(node.exponent, 17))
         assert isinstance(node, Call)
         return functions[node.name](parts[0])
