@@ -46,7 +46,7 @@ RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slo
 # among which the exact one is hard to find, the error was still 1e-5 after 400.
 LOW_DEGREE, LOW_NODES, LOW_SHARE = 2, 4, 0.05
 # Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
-EXACT_ERROR, NEARLY_EXACT_ERROR = 1e-26, 1e-12
+EXACT_LOSS, NEARLY_EXACT_LOSS = 1e-26, 1e-12
 # First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
 # converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
@@ -272,9 +272,9 @@ def _exact_start(
         start = _initial_start(shape, LOW_DEGREE, plan, 2 * number, few)
         for steps, margin in STAGES:
             start = _train_stage(start, few, steps, margin, budget)
-        if start.loss <= NEARLY_EXACT_ERROR * scale:
+        if start.loss <= NEARLY_EXACT_LOSS * scale:
             start = _train_stage(start, problem, COARSE_STEPS, None, budget)
-        if start.loss <= EXACT_ERROR * scale:
+        if start.loss <= EXACT_LOSS * scale:
             return start
     return None
 
@@ -324,7 +324,7 @@ def _refine_to_theory(problem: Regression, start: Start, budget: WorkBudget) -> 
         slopes.append(slope)
         if slope < LEAST_SLOPE:
             break
-        if finer.loss <= EXACT_ERROR * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+        if finer.loss <= EXACT_LOSS * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
             return finer, min(slopes[-2:])
     return start, None
 
