@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 
@@ -138,7 +139,8 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
 
     Notes
     -----
-    Python 3.12 has `skip_file_prefixes` for this, earlier versions have not.
+    Python 3.12 has `skip_file_prefixes` for this, earlier versions have not. Cross-validation of scikit-learn resets
+    the filters of warnings for every fold; warnings of folds that differ in numbers alone are shown once.
 
     Examples
     --------
@@ -148,7 +150,13 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
     >>> print(caught[0].message)
     The sea is rough.
     """
-    frame, level = sys._getframe(1), 2
+    frame, level, folds = sys._getframe(1), 2, False
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in INNER_PACKAGES:
+        folds |= frame.f_globals["__name__"].startswith("sklearn.model_selection")
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    registry = frame.f_globals.setdefault("__warningregistry__", {})  # where Python itself notes what it has shown
+    key = (re.sub(r"\d[\d.,]*", "0", message), category, frame.f_lineno, "folds")
+    if not (folds and key in registry):
+        warnings.warn(message, category, stacklevel=level)
+    if folds:
+        registry[key] = True

@@ -54,3 +54,14 @@ def test_a_line_goes_on_beyond_the_data():
     )
     end = x.max() + 0.3
     assert abs(model.predict([[end]])[0] - 3 * end) < 0.2
+
+
+def test_intervals_widen_beyond_the_limits_where_the_prediction_is_constant(fitted):
+    _, model = fitted
+    rows = np.zeros((5, 6))
+    rows[:, 1] = 0, 3, 8, 16, 32
+    assert np.ptp(model.predict(rows)[2:]) == 0
+    for low, high in (model.predict_interval(rows), model.predict_band(rows)):
+        assert (np.diff(high - low)[1:] > 0).all()  # the noise is not the same everywhere
+    # Far away the deviation is that of a straight line: it grows like the distance.
+    assert (high - low)[4] / (high - low)[3] == pytest.approx(2, rel=0.1)

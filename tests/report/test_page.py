@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from edgewise.errors import FileError, InputError
 from edgewise.nn.model import KAN
 from edgewise.plot import confusion, effect_curves, network_diagram, training_history
-from edgewise.report import ClassResult, FormulaRow, ModelResult, Report, ReportContent, ReportFigure, write_report
+from edgewise.report import (
+    ClassResult,
+    FormulaRow,
+    ModelResult,
+    Report,
+    ReportContent,
+    ReportFigure,
+    TestTable,
+    write_report,
+)
 from edgewise.report.page import page
 
 EVIL = "<script>alert('x')</script>"
@@ -66,6 +75,7 @@ def full_report():
         score_name="R²",
         classes=[ClassResult(EVIL, 3, 0.5, None)],
         inputs=[(EVIL, 0.5), ("b", 0.25)],
+        tests=TestTable(("term", "p"), [(EVIL, "0.01")], f"Tests of {EVIL}."),
         findings=[f"{EVIL} rises."],
         class_findings={EVIL: [f"{EVIL} rises with b."], "other": ["It falls."]},
         cautions=[f"{EVIL} is odd."],
@@ -79,8 +89,8 @@ def full_report():
         ],
         data={"rows": 8000, EVIL: EVIL},
         split={"training": 6400, "test": 1600},
-        notes=[f"{EVIL} was dropped."],
-        training={"shape": "[2, 2, 1]", "steps": 5, "penalty": 1e-3, "early": True},
+        notes=[f"{EVIL} was dropped.", f"Call `predict {EVIL}`."],
+        training={"shape": "[2, 2, 1]", "steps": 5, "penalty": 1e-3, "early": True, "reasons": ["Linear.", EVIL]},
         versions={"edgewise": "0.1.0"},
         command=f"edgewise fit '{EVIL}'",
         seed=7,
@@ -96,7 +106,7 @@ def report():
 def test_no_text_of_the_user_becomes_markup(report):
     reader = read(report)
     assert reader.tags["script"] == 0
-    assert reader.text.count(EVIL) >= 12
+    assert reader.text.count(EVIL) >= 16
     assert not [a for a in reader.attributes if a[1].startswith("on")]
 
 
@@ -185,7 +195,7 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
     images = [value for tag, name, value in reader.attributes if tag == "svg" and name == "aria-label"]
     assert len(images) == reader.tags["svg"] == reader.tags["figcaption"] == 4
     assert all(images)
-    assert reader.tags["caption"] == reader.tags["table"] == 4
+    assert reader.tags["caption"] == reader.tags["table"] == 5
     assert ("html", "lang", "en") in reader.attributes
 
 

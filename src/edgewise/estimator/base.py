@@ -291,10 +291,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         with torch.no_grad():
             return self.model_.trace(scaled)
 
-    def _to_network(self, X: np.ndarray) -> Tensor:
-        """Scale inputs that the encoder made, (N, p), to those of the network."""
+    def _to_network(self, X: np.ndarray, clipped: bool = True) -> Tensor:
+        """Scale inputs that the encoder made, (N, p), to those of the network, which are clipped to its limits."""
+        limits = self.input_limits_.T if clipped else (-FARTHEST_INPUT, FARTHEST_INPUT)
         with np.errstate(over="ignore"):  # values that overflow are clipped
-            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *self.input_limits_.T))
+            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *limits))
 
     def _network_output(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""

@@ -206,13 +206,18 @@ class EstimatorDisplay(RowExplainer):
         >>> [(name, effect) for name, _, _, effect in model.summary().terms]
         [('x2', 'rises'), ('x1', 'rises')]
         """
-        short, tests = self._short_table(X), getattr(self, "inference_", None)
+        short = self._short_table(X)
+        tests, note = self._shown_tests()
+        return replace(short, tests=tests, notes=(*short.notes, *([note] if note else [])))
+
+    def _shown_tests(self) -> tuple[AdditiveSummary | None, str]:
+        """Return the tests of the terms with the smallest p-values, and a sentence about those left out."""
+        tests = getattr(self, "inference_", None)
         if tests is None or len(tests.terms) <= SUMMARY_TERMS:
-            return replace(short, tests=tests)
+            return tests, ""
         order = np.argsort([term.p_value for term in tests.terms], kind="stable")[:SUMMARY_TERMS]
         note = f"{len(tests.terms) - SUMMARY_TERMS} more terms, with larger p-values, are not shown; see inference_."
-        shown = replace(tests, terms=tuple(tests.terms[number] for number in sorted(order.tolist())))
-        return replace(short, tests=shown, notes=(*short.notes, note))
+        return replace(tests, terms=tuple(tests.terms[number] for number in sorted(order.tolist()))), note
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
@@ -443,8 +448,12 @@ class EstimatorDisplay(RowExplainer):
     def _facts(self) -> list[tuple[str, str]]:
         """Return names and texts of the facts of a summary."""
         me: Any = self
-        width = list(me.model_.config.width)
+        width, chosen = list(me.model_.config.width), getattr(getattr(self, "search_", None), "chosen", "")
         shape = "additive" if len(width) == 2 else f"network {width}"
+        if chosen.startswith("linear"):
+            shape = chosen
+        elif chosen.startswith("additive"):
+            shape = chosen if len(width) == 2 else f"{chosen}, as a network {width}"
         facts = [("shape", shape), ("parameters", f"{me.parameter_count_:,}")]
         tests = getattr(self, "inference_", None)
         if tests is not None:

@@ -343,7 +343,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Predict intervals that contain a share `level` of new targets.
 
         The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
-        those of the training data. For the function itself, without noise, see `predict_band`.
+        those of the training data. Beyond the training range they widen with the uncertainty of a straight line; no
+        data show whether that is enough. For the function itself, without noise, see `predict_band`.
 
         Parameters
         ----------
@@ -362,7 +363,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
         codes, bars = self._warned_codes(X), self._error_bars()
-        width = lambda rows: bars.half_width(self.model_, self._to_network(rows), level).numpy()  # noqa: E731
+
+        def width(rows: np.ndarray) -> np.ndarray:
+            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            return bars.half_width(self.model_, x, level, unclipped=unclipped).numpy()
+
         width(self.encoder_.inputs_of(codes[:1]))  # checks the level
         # In standard deviations, so that the spread over unknown cells can be added.
         normal = NormalDist().inv_cdf((1 + level) / 2)
@@ -560,7 +565,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _deviation(self, codes: np.ndarray, noise: bool = True) -> np.ndarray:
         bars = self._error_bars()
-        return self._with_spread(codes, lambda rows: bars.std(self.model_, self._to_network(rows), noise=noise).numpy())
+
+        def deviation(rows: np.ndarray) -> np.ndarray:
+            x, unclipped = self._to_network(rows), self._to_network(rows, clipped=False)
+            return bars.std(self.model_, x, noise=noise, unclipped=unclipped).numpy()
+
+        return self._with_spread(codes, deviation)
 
     def _with_spread(self, codes: np.ndarray, deviation: ArrayFunction) -> np.ndarray:
         """Return deviations (N, out); where cells are unknown, with the spread over their possible values.

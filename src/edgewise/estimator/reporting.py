@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
+from edgewise.estimator.display import TESTS_TEXT
 from edgewise.interpret.attribution.explanations import MENTIONED_SHARE, GlobalExplanation, explain_global
 from edgewise.plot import (
     confusion,
@@ -26,7 +27,7 @@ from edgewise.plot import (
 )
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import number_texts
-from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, formula_rows
+from edgewise.report import ClassResult, ModelResult, Report, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
@@ -36,6 +37,7 @@ SHOWN_INPUTS = 20  # inputs in the table of a report (a choice)
 EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
 CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two figures)
 TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
+FEWEST_STEPS = 3  # of a training that is drawn (a choice: fewer are no curve)
 ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
 
 
@@ -64,14 +66,14 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     explanation = explained(model, codes)
     predicted = f"{len(classes)} classes" + (f" of {target}" if target != "y" else "") if classes else target
     count = len(me.encoder_.columns)
-    training = {
+    training: dict[str, object] = {
         "shape": str(list(config.width)),
         "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
         "degree of the splines": config.degree,
         "parameters": me.parameter_count_,
     }
     if hasattr(model, "search_"):
-        training["choice of the model"] = " ".join(me.search_.sentences)
+        training["choice of the model"] = list(me.search_.sentences)
     if hasattr(model, "report_"):
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
@@ -101,6 +103,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         seed=seed,
         cautions=[] if X is None else alike_sentences(codes, me.encoder_.inputs),
         **explanation_parts(explanation),
+        **inference_parts(model),
         **_formula_parts(model),
     )
     return Report(content)
@@ -139,6 +142,16 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
         "findings": explanation.sentences if not several else _class_overview(explanation),
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
     }
+
+
+def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
+    """Return the part of a report with the tests of the terms, if the model has them."""
+    tests, note = model._shown_tests()
+    if tests is None:
+        return {}
+    head, rows = tests.table()
+    of_all = f"Together the terms explain {100 * tests.explained:.1f} % of the deviance."
+    return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 
 def _class_overview(explanation: GlobalExplanation) -> list[str]:
@@ -217,7 +230,7 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
     me: Any = model
     figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
     history = me.report_.history if hasattr(model, "report_") else ()
-    if any(math.isfinite(record.loss) for record in history):
+    if sum(math.isfinite(record.loss) for record in history) >= FEWEST_STEPS:
         loss = "cross-entropy" if hasattr(model, "classes_") else "mean squared error (scaled)"
         figures.append(ReportFigure("history", training_history(me.report_, loss_name=loss)))
     return figures

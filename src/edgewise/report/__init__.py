@@ -17,6 +17,7 @@ from edgewise.report.content import (
     ReportContent,
     ReportFigure,
     ReportParts,
+    TestTable,
     formula_rows,
 )
 from edgewise.report.page import Report, write_report
@@ -29,6 +30,7 @@ __all__ = [
     "ReportContent",
     "ReportFigure",
     "ReportParts",
+    "TestTable",
     "formula_rows",
     "write_report",
 ]

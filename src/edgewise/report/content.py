@@ -160,6 +160,32 @@ class FormulaRow:
     chosen: bool = False
 
 
+@dataclass(frozen=True)
+class TestTable:
+    """Tests of the terms of an additive model, as texts.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Titles of the columns; the first column names the terms.
+    rows : sequence of sequence of str
+        A row for each term.
+    caption : str
+        What the tests are, and what to keep in mind.
+
+    Examples
+    --------
+    >>> TestTable(("term", "F", "p"), [("age", "12.1", "0.001")], "Tests of the terms.").rows
+    [('age', '12.1', '0.001')]
+    """
+
+    __test__ = False  # the name is no test of pytest
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+
+
 def formula_rows(front: Front, chosen: int | None = None, digits: int = 4) -> list[FormulaRow]:
     """Return the rows of a front of formulas, with the errors on held-out rows if there are any.
 
@@ -246,6 +272,8 @@ class ReportParts(TypedDict, total=False):
     inputs : sequence of (str, float)
         Names of the strongest inputs and their mean absolute contributions to the prediction, as from
         `GlobalExplanation.ranking`.
+    tests : TestTable, optional
+        Tests of the terms, for a model that has them.
     findings : sequence of str
         Sentences about the inputs; the first ones open the page as what was learned.
     class_findings : mapping of str to sequence of str
@@ -285,6 +313,7 @@ class ReportParts(TypedDict, total=False):
     higher_is_better: bool
     classes: Sequence[ClassResult]
     inputs: Sequence[tuple[str, float]]
+    tests: TestTable | None
     findings: Sequence[str]
     class_findings: Mapping[str, Sequence[str]]
     cautions: Sequence[str]
@@ -337,6 +366,7 @@ class ReportContent:
     higher_is_better: bool = True
     classes: Sequence[ClassResult] = ()
     inputs: Sequence[tuple[str, float]] = ()
+    tests: TestTable | None = None
     findings: Sequence[str] = ()
     class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cautions: Sequence[str] = ()

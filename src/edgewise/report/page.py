@@ -124,7 +124,15 @@ def page(content: ReportContent) -> str:
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
         ("Every class", _each_class(content, drawn)),
-        ("The inputs", [_inputs(content), _list(content.findings[OPENING_FINDINGS:]), *drawn.of("inputs")]),
+        (
+            "The inputs",
+            [
+                _inputs(content),
+                _list(content.findings[OPENING_FINDINGS:]),
+                *drawn.of("inputs"),
+                _tests(content),
+            ],
+        ),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),
         ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
@@ -165,6 +173,14 @@ def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
 def _text(value: object) -> str:
     """Return plain text made safe for HTML; characters that cannot be printed become the replacement mark."""
     return html.escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value)))
+
+
+def _marked(sentence: str) -> str:
+    """Return a sentence for HTML, in which what stands between backquotes is code."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:  # a lone backquote is a character like others
+        return _text(sentence)
+    return "".join(f"<code>{_text(part)}</code>" if n % 2 else _text(part) for n, part in enumerate(parts))
 
 
 class _Figures:
@@ -274,6 +290,13 @@ def _inputs(content: ReportContent) -> str:
     return _table(caption, head, rows).replace("<table>", '<table class="bars">')
 
 
+def _tests(content: ReportContent) -> str:
+    if content.tests is None:
+        return ""
+    rows = [[_text(cell) for cell in row] for row in content.tests.rows]
+    return _table(_text(content.tests.caption), [_text(title) for title in content.tests.head], rows)
+
+
 def _formulas(content: ReportContent) -> str:
     if not content.formula_rows:
         return ""
@@ -363,12 +386,14 @@ def _facts(facts: Mapping[str, object]) -> str:
             return number_text(value)
         return number_text(value) if isinstance(value, float) else value
 
-    rows = "\n".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(shown_value(value))}</dd></div>" for name, value in facts.items()
-    )
+    def shown(value: object) -> str:
+        several = value if isinstance(value, list | tuple) else [value]
+        return "<br>".join(_text(shown_value(one)) for one in several)
+
+    rows = "\n".join(f"<div><dt>{_text(name)}</dt><dd>{shown(value)}</dd></div>" for name, value in facts.items())
     return f"<dl>\n{rows}\n</dl>"
 
 
 def _list(sentences: Iterable[str]) -> str:
-    items = "\n".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
+    items = "\n".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
     return f"<ul>\n{items}\n</ul>" if items else ""

@@ -103,7 +103,7 @@ class ErrorBars:
         noise = "" if self.curves is None else " The noise follows the rows."
         return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch}).{noise}"
 
-    def std(self, model: nn.Module, x: Tensor, *, noise: bool = True) -> Tensor:
+    def std(self, model: nn.Module, x: Tensor, *, noise: bool = True, unclipped: Tensor | None = None) -> Tensor:
         """Standard deviation at the points x (N, in), (N, m).
 
         Parameters
@@ -115,11 +115,25 @@ class ErrorBars:
         noise : bool
             True for the deviation of new samples from the prediction, False for the deviation of the prediction from
             the function that is sampled.
+        unclipped : Tensor, optional
+            The points before they were clipped to the limits of the model, (N, in). Beyond the limits the prediction
+            is constant, but the deviation is that of the straight lines by which the splines go on, and grows.
         """
-        return self._unstretched_std(model, x, noise) * self.stretch
+        return self._unstretched_std(model, x, noise, unclipped) * self.stretch
 
-    def half_width(self, model: nn.Module, x: Tensor, level: float) -> Tensor:
+    def half_width(self, model: nn.Module, x: Tensor, level: float, *, unclipped: Tensor | None = None) -> Tensor:
         """Half the width of the intervals at the points x (N, in) that hold a share `level` of new samples, (N, m).
+
+        Parameters
+        ----------
+        model : Module
+            Network that the error bars belong to.
+        x : Tensor
+            Points, (N, in).
+        level : float
+            Share in (0, 1).
+        unclipped : Tensor, optional
+            The points before they were clipped, (N, in), see `std`.
 
         Raises
         ------
@@ -134,7 +148,7 @@ class ErrorBars:
                 f"level must be at most {most:.4g} for a model calibrated on {self.rows} rows, got {level}"
             )
         place = (self.levels < level - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
-        return self._unstretched_std(model, x, True) * self.scores.gather(0, place[None])[0]
+        return self._unstretched_std(model, x, True, unclipped) * self.scores.gather(0, place[None])[0]
 
     def edge_std(self, model: nn.Module, layer: int, points: Tensor, x: Tensor) -> Tensor:
         """Standard deviation of each edge's function, less its mean over the layer's inputs.
@@ -197,8 +211,12 @@ class ErrorBars:
         root = torch.linalg.solve_triangular(self.factor, eye, upper=True)
         return root.mT @ root
 
-    def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool) -> Tensor:
-        spread = _lengths(model, x, self.factor) * self.spread
+    def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool, unclipped: Tensor | None) -> Tensor:
+        lengths = _lengths(model, x, self.factor)
+        beyond = None if unclipped is None else (unclipped != x).any(1)
+        if unclipped is not None and beyond is not None and bool(beyond.any()):
+            lengths[beyond] = lengths[beyond].maximum(_lengths(model, unclipped[beyond], self.factor))
+        spread = lengths * self.spread
         if not noise:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION

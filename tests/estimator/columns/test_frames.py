@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 
 import edgewise
 from edgewise import checkpoint
@@ -242,3 +243,12 @@ def test_levels_of_a_category_share_one_ridge(monkeypatch):
             model = KANRegressor(effort="low").fit(frame, effects[level] + rng.normal(0, 1.5, 300))
             errors[shared].append(np.mean((model.predict(frame) - effects[level]) ** 2))
     assert np.mean(errors[True]) < 0.9 * np.mean(errors[False])
+
+
+def test_a_note_of_every_fold_is_shown_once(recwarn):
+    names = [f"house {i}" for i in range(40)]
+    frame = pd.DataFrame({"x": np.arange(40.0), "name": names})
+    model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3)
+    cross_val_score(model, frame, frame["x"], cv=4)
+    notes = [str(one.message) for one in recwarn]
+    assert len([note for note in notes if "'name' was left out" in note]) == 1

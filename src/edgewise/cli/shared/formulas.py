@@ -26,6 +26,7 @@ from edgewise.formulas.printing import latex_name
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.plot import formula_front, save
 from edgewise.plot.style import FORMATS
+from edgewise.presentation import number_text
 from edgewise.tables import Table, TableEncoder
 
 
@@ -81,15 +82,15 @@ class FormulaList:
         """Sentences with the errors of the chosen formula."""
         entry, variance = self.best, self.front.variance
         first = (
-            f"The root mean square error is {math.sqrt(entry.loss):.4g} (R² {r2_text(entry.loss, variance)}) on the "
-            "rows of the search"
+            f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {r2_text(entry.loss, variance)}) "
+            "on the rows of the search"
         )
         if math.isfinite(entry.validation):
             judged = self.front.held_out_variance or variance
-            held_out = f"{math.sqrt(entry.validation):.4g} (R² {r2_text(entry.validation, judged)})"
+            held_out = f"{number_text(math.sqrt(entry.validation))} (R² {r2_text(entry.validation, judged)})"
             first += f" and {held_out} on held-out rows"
         differences = [
-            f"{math.sqrt(loss):.4g} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"
+            f"{number_text(math.sqrt(loss))} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"
             for loss, place in (
                 (entry.fresh, "at new inputs between the rows"),
                 (entry.outside, f"up to {EXTRAPOLATED_SHARE:.0%} outside the range of one input"),

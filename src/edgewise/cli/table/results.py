@@ -26,6 +26,7 @@ from edgewise.estimator.reporting import (
     explained,
     explanation_figures,
     explanation_parts,
+    inference_parts,
     network_figures,
 )
 from edgewise.files import write_bytes
@@ -263,12 +264,12 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
         f"input{'s' if count > 1 else ''}, on {len(prepared.train):,} rows of {prepared.source.table.source}."
     ]
-    training = {
+    training: dict[str, object] = {
         "shape": str(list(config.width)),
         "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
         "degree of the splines": config.degree,
         "parameters": estimator.parameter_count_,
-        "choice of the model": " ".join(estimator.search_.sentences),
+        "choice of the model": list(estimator.search_.sentences),
         "candidates tried": len(estimator.search_.trials),
         "end of the training": estimator.report_.message,
         "seconds": round(trained.seconds, 1),
@@ -287,6 +288,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         score_percent=bool(prepared.labels),
         classes=class_results(results),
         **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),
+        **inference_parts(estimator),
         formula_rows=() if listed is None else formula_rows(listed.front, listed.chosen),
         formulas=() if results.formulas is None else results.formulas.sentences(),
         figures=report_figures(results, explanation) if figures else (),

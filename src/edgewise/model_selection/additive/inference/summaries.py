@@ -135,10 +135,19 @@ class AdditiveSummary:
         lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the titles and the rows of a short table of the tests, as texts."""
         statistic = "chi-square (z of a line)" if self.scale_known else "F (t of a line)"
-        head = ("term", "degrees of freedom", statistic, "p")
-        rows = [(t.name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value)) for t in self.terms]
+        several = len({term.predictor for term in self.terms}) > 1
+        names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
+        rows = [
+            (name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value))
+            for name, t in zip(names, self.terms, strict=True)
+        ]
+        return ("term", "degrees of freedom", statistic, "p"), rows
+
+    def _repr_html_(self) -> str:
+        head, rows = self.table()
         return html_table(head, rows, caption="Tests of the terms")
 
 
