@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
+
+from edgewise.escaping import html_text
 
 MINUS = "\N{MINUS SIGN}"
 # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
@@ -253,16 +254,16 @@ def html_table(
     def cell(tag: str, column: int, text: object, style: str) -> str:
         side = "left" if column in text_columns else "right"
         scope = ' scope="col"' if tag == "th" else ""
-        return f'<{tag}{scope} style="{style};text-align:{side}">{html.escape(str(text))}</{tag}>'
+        return f'<{tag}{scope} style="{style};text-align:{side}">{html_text(text)}</{tag}>'
 
     lines = []
     for number, row in enumerate(rows):
         style = f"{_CELL};{_MARKED}" if number == marked else _CELL
         lines.append(f"<tr>{''.join(cell('td', k, text, style) for k, text in enumerate(row))}</tr>")
     titles = "".join(cell("th", k, text, _HEAD) for k, text in enumerate(head))
-    top = f'<p style="{_NOTE}"><b>{html.escape(caption)}</b></p>' if caption else ""
+    top = f'<p style="{_NOTE}"><b>{html_text(caption)}</b></p>' if caption else ""
     table = f'<table style="{_TABLE}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-    foot = "".join(f'<p style="{_NOTE}">{html.escape(note)}</p>' for note in notes)
+    foot = "".join(f'<p style="{_NOTE}">{html_text(note)}</p>' for note in notes)
     return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'
 
 

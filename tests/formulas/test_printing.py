@@ -95,7 +95,7 @@ def test_names_in_latex():
     assert latex_name("sigma") == r"\sigma"
     assert latex_name("x_12") == "x_{12}"
     assert latex_name("cusp_volume") == r"\mathrm{cusp\_volume}"
-    assert latex_name("a}b\\c") == r"\mathrm{a\}bc}"
+    assert latex_name("a}b\\c") == r"\mathrm{a\}b{\backslash}c}"
 
 
 def test_function_names():
@@ -107,7 +107,7 @@ def test_indicators_of_categories_stand_in_their_brackets():
     names = ["area", "[city is Köln]", "[city is Bad Ems]", "[x]y]"]
     node = parse_expression("2*area*[city is Köln] - [city is Bad Ems] + `[x]y]`", names)
     text = as_text(node, names)
-    assert text == "((2*area)*[city is Köln] - [city is Bad Ems]) + `[x]y]`"
+    assert text == "2*area*[city is Köln] - [city is Bad Ems] + `[x]y]`"
     assert parse_expression(text, names) == node
     assert r"\left[\mathrm{city\ is\ Köln}\right]" in as_latex(node, names)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise import files
 from edgewise.errors import InputError
+from edgewise.escaping import c_comment
 from edgewise.export.steps import (
     Dense,
     Formulas,
@@ -248,4 +249,4 @@ def _array(name: str, values: np.ndarray) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     """Return names for a comment; characters that could end it, or a trigraph, become underscores."""
-    return ", ".join(re.sub(r"[^ -~]|[*/\\?]", "_", name) for name in names)
+    return ", ".join(map(c_comment, names))

@@ -217,4 +217,7 @@ def _steps(layer: nn.Module) -> list[Step]:
 
 
 def _numbers(values: Tensor) -> np.ndarray:
-    return values.detach().cpu().double().numpy()
+    numbers = values.detach().cpu().double().numpy()
+    if not np.isfinite(numbers).all():
+        raise InputError("model must hold finite numbers to be written as a program, got NaN or infinite parameters")
+    return numbers

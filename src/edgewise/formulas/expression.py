@@ -22,6 +22,8 @@ Exact = tuple[int, int, str]
 UNITS = {"": 1.0, "pi": math.pi, "sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "e": math.e, "1/pi": 1 / math.pi}
 UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math.pi)}
 
+# Levels of a formula, at most. A choice: Python allows about 1,000 nested calls, and printing makes three a level.
+MOST_NESTED = 150
 LARGEST_EXACT = 10**9  # A choice: fractions with a larger numerator or denominator are kept as floats.
 
 
@@ -230,6 +232,16 @@ def sum_of(terms: Sequence[Expression]) -> Expression:
 def product_of(factors: Sequence[Expression]) -> Expression:
     """The product of one or more formulas; a single factor stays as it is."""
     return factors[0] if len(factors) == 1 else Multiply(tuple(factors))
+
+
+def depth(node: Expression) -> int:
+    """The number of nodes on the longest way from the root down to a leaf, without recursion."""
+    deepest, stack = 0, [(node, 1)]
+    while stack:
+        part, level = stack.pop()
+        deepest = max(deepest, level)
+        stack += [(below, level + 1) for below in children(part)]
+    return deepest
 
 
 def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
@@ -481,11 +493,15 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
         case ast.UnaryOp(op=ast.UAdd(), operand=part):
             return inner(part)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return Add((inner(left), inner(right)))
+            first = inner(left)  # a chain of sums is one sum
+            return Add((*(first.terms if isinstance(first, Add) else (first,)), inner(right)))
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return Add((inner(left), Multiply((exact_number(-1), inner(right)))))
+            first = inner(left)
+            terms = first.terms if isinstance(first, Add) else (first,)
+            return Add((*terms, Multiply((exact_number(-1), inner(right)))))
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return Multiply((inner(left), inner(right)))
+            first = inner(left)
+            return Multiply((*(first.factors if isinstance(first, Multiply) else (first,)), inner(right)))
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             return Multiply((inner(left), Power(inner(right), -1.0)))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):

@@ -11,7 +11,7 @@ import numpy as np
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import Expression, complexity, evaluate
+from edgewise.formulas.expression import MOST_NESTED, Expression, complexity, depth, evaluate
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Formula:
 
     expression: Expression
     names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        levels = depth(self.expression)
+        if levels > MOST_NESTED:
+            raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Evaluate the formula.

@@ -17,6 +17,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from edgewise.errors import InputError
+from edgewise.escaping import c_comment, latex_text, python_comment
 from edgewise.formulas.algebra import split_number
 from edgewise.formulas.expression import (
     FUNCTIONS,
@@ -155,7 +156,7 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
     _check_identifier(function)
     body = _Python(tuple(f"x[:, {k}]" for k in range(len(names))), None).write(node)[0]
     imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in body else "")
-    listed = ", ".join(re.sub(r"[^ -~]", "?", name) for name in names)
+    listed = python_comment(", ".join(names))
     return f"{imports}\n\ndef {function}(x):\n    # the columns of x: {listed}\n    return {body} + np.zeros(len(x))\n"
 
 
@@ -196,7 +197,7 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     """
     _check_identifier(function)
     body = _C(tuple(f"x[{k}]" for k in range(len(names))), None).write(node)[0]
-    listed = ", ".join(re.sub(r"[^ -~]|[*/\\?]", "_", name) for name in names)
+    listed = ", ".join(map(c_comment, names))
     head = "#define _XOPEN_SOURCE 700\n" if "j0(" in body else ""
     call = f"double {function}(const double *x)"
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
@@ -221,7 +222,7 @@ def latex_name(name: str) -> str:
         return f"{letter}_{{{match[2]}}}" if match[2] else letter
     if re.fullmatch(r"\[[^\[\]]+\]", name):  # an indicator, in Iverson's brackets
         return rf"\left[{latex_name(name[1:-1])}\right]"
-    return r"\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name.replace("\\", "")).replace(" ", r"\ ") + "}"
+    return rf"\mathrm{{{latex_text(name)}}}"
 
 
 def exponent_fraction(exponent: float) -> Fraction | None:
@@ -367,6 +368,8 @@ class _Python(_Text):
     """Printer of Python source that performs the operations of `evaluate` in the same order."""
 
     def number(self, node: Number) -> tuple[str, int]:
+        if not math.isfinite(node.value):
+            raise InputError(f"a formula must hold finite numbers to be written as a program, got {node.value}")
         return repr(float(node.value)), ATOM if node.value >= 0 else SUM
 
     def product(self, node: Multiply) -> tuple[str, int]:

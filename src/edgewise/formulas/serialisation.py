@@ -10,6 +10,7 @@ from edgewise.checks import check_names
 from edgewise.errors import CheckpointError
 from edgewise.formulas.expression import (
     FUNCTIONS,
+    MOST_NESTED,
     UNITS,
     Add,
     Call,
@@ -145,11 +146,15 @@ def _expression(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
     """The formula of a list of tokens; refuses everything that `_tokens` does not write."""
     _check_stored(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
     stack: list[Expression] = []
+    levels: list[int] = []  # of each expression on the stack, since the functions of formulas are recursive
     for kind, *words in tokens:
         count = 0 if kind in ("number", "input") else words[0] if kind in ("+", "*") else 1
         _check_stored(type(count) is int and count <= len(stack), "a part that is not there")
         parts = tuple(stack[len(stack) - count :])
         del stack[len(stack) - count :]
+        level = 1 + max(levels[len(levels) - count :], default=0)
+        _check_stored(level <= MOST_NESTED, f"more than {MOST_NESTED} nested levels")
+        levels[len(levels) - count :] = [level]
         node: Expression
         if kind == "number":
             value, *exact = words

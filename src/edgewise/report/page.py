@@ -16,6 +16,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
+from edgewise.escaping import html_text
 from edgewise.files import object_then_path, write_bytes
 from edgewise.presentation import column_texts, number_text, percent_text, r2_text
 from edgewise.report.comparison import comparison_sentences, score_text
@@ -76,9 +77,7 @@ class Report:
         # In a frame of its own, so that the styles of the page and of the notebook stay apart.
         inner = html.escape(self.html)
         style = f"width:100%;height:{NOTEBOOK_HEIGHT}px;border:1px solid rgba(128,128,128,.4)"
-        return (
-            f'<iframe title="{html.escape(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
-        )
+        return f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
@@ -146,11 +145,14 @@ def page(content: ReportContent) -> str:
     parts += [
         f"<details>\n<summary><h2>{title}</h2></summary>\n{inner}\n</details>" for title, inner in _filled(folded)
     ]
-    lines = [f'<p class="abstract">{_text(" ".join(content.summary))}</p>' if content.summary else "", _strip(content)]
-    lines += [f"<p>{_text(paragraph)}</p>" for paragraph in content.background]
+    lines = [
+        f'<p class="abstract">{html_text(" ".join(content.summary))}</p>' if content.summary else "",
+        _strip(content),
+    ]
+    lines += [f"<p>{html_text(paragraph)}</p>" for paragraph in content.background]
     template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
+        title=html_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
     )
 
 
@@ -161,7 +163,7 @@ def _headline(content: ReportContent) -> str:
     symbols = next((one.symbols for one in content.formula_rows if one.chosen), 0)
     if symbols > HEADLINE_SYMBOLS:
         return _paragraph([no_short_formula(symbols)])
-    return f"<pre><code>{_text(content.formulas[0])}</code></pre>"
+    return f"<pre><code>{html_text(content.formulas[0])}</code></pre>"
 
 
 def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
@@ -170,17 +172,12 @@ def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
     return [(title, inner) for title, inner in joined if inner]
 
 
-def _text(value: object) -> str:
-    """Return plain text made safe for HTML; characters that cannot be printed become the replacement mark."""
-    return html.escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value)))
-
-
 def _marked(sentence: str) -> str:
     """Return a sentence for HTML, in which what stands between backquotes is code."""
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a lone backquote is a character like others
-        return _text(sentence)
-    return "".join(f"<code>{_text(part)}</code>" if n % 2 else _text(part) for n, part in enumerate(parts))
+        return html_text(sentence)
+    return "".join(f"<code>{html_text(part)}</code>" if n % 2 else html_text(part) for n, part in enumerate(parts))
 
 
 class _Figures:
@@ -205,7 +202,7 @@ class _Figures:
         caption = figure.caption or caption
         if figure.kind == "parity" and not figure.caption and _has_hexagons(figure.figure):
             caption += " Hexagons gather many rows, darker where there are more."
-        below = f"<figcaption><b>Figure {self._number}.</b> {_text(caption)}</figcaption>"
+        below = f"<figcaption><b>Figure {self._number}.</b> {html_text(caption)}</figcaption>"
         drawing = inline_svg(figure.figure, f"f{self._number}", figure.alt or alt)
         return f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{below}\n</figure>'
 
@@ -247,12 +244,12 @@ def _comparison(content: ReportContent) -> str:
         if model.seconds is not None:
             digits = 2 if model.seconds < 1 else 1 if model.seconds < 100 else 0
             seconds = f"{model.seconds:,.{digits}f}"
-        remark = f"<br><small>{_text(model.remark)}</small>" if model.remark else ""
-        rows.append([_text(model.name) + remark, score, parameters, seconds])
+        remark = f"<br><small>{html_text(model.remark)}</small>" if model.remark else ""
+        rows.append([html_text(model.name) + remark, score, parameters, seconds])
     better = "higher" if content.higher_is_better else "lower"
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
     caption += ", ± is one standard error." if any(model.error is not None for model in order) else "."
-    head = ["model", _text(content.score_name), "parameters", "seconds to fit"]
+    head = ["model", html_text(content.score_name), "parameters", "seconds to fit"]
     return _table(caption, head, rows, marked=order.index(ours))
 
 
@@ -263,7 +260,7 @@ def _classes(content: ReportContent) -> str:
     def share(value: float | None) -> str:
         return "–" if value is None else f"{value:.1%}".replace("%", " %")
 
-    rows = [[_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
+    rows = [[html_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
     caption = (
         "Recall and precision of each class on the test rows: the share of its rows that is predicted correctly, "
         "and the share of its predictions that is correct."
@@ -278,7 +275,7 @@ def _inputs(content: ReportContent) -> str:
     top = max(sizes) or 1.0
     texts = column_texts([size for _, size in content.inputs])
     rows = [
-        [_text(name), text, f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
+        [html_text(name), text, f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
         for (name, _), text, width in zip(content.inputs, texts, sizes, strict=True)
     ]
     caption = (
@@ -293,8 +290,8 @@ def _inputs(content: ReportContent) -> str:
 def _tests(content: ReportContent) -> str:
     if content.tests is None:
         return ""
-    rows = [[_text(cell) for cell in row] for row in content.tests.rows]
-    return _table(_text(content.tests.caption), [_text(title) for title in content.tests.head], rows)
+    rows = [[html_text(cell) for cell in row] for row in content.tests.rows]
+    return _table(html_text(content.tests.caption), [html_text(title) for title in content.tests.head], rows)
 
 
 def _formulas(content: ReportContent) -> str:
@@ -304,7 +301,7 @@ def _formulas(content: ReportContent) -> str:
     for one in content.formula_rows:
         mark = " <small>(chosen)</small>" if one.chosen else ""
         rows.append(
-            [f"<code>{_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
+            [f"<code>{html_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
         )
     chosen = next((n for n, one in enumerate(content.formula_rows) if one.chosen), None)
     caption = (
@@ -322,7 +319,9 @@ def _each_class(content: ReportContent, drawn: _Figures) -> list[str]:
     for name in names:
         inner = "\n".join([_list(content.class_findings.get(name, ())), *drawn.of_class(name)])
         opened = " open" if name == names[0] else ""
-        parts.append(f'<details class="class"{opened}>\n<summary><h3>{_text(name)}</h3></summary>\n{inner}\n</details>')
+        parts.append(
+            f'<details class="class"{opened}>\n<summary><h3>{html_text(name)}</h3></summary>\n{inner}\n</details>'
+        )
     return parts
 
 
@@ -338,7 +337,7 @@ def _strip(content: ReportContent) -> str:
             shown.append((f"{name} rows", f"{content.split[name]:,}"))
     if "inputs" in content.data:
         shown.append(("inputs", str(content.data["inputs"])))
-    items = "".join(f"<div><dd>{_text(text)}</dd><dt>{_text(name)}</dt></div>" for name, text in shown)
+    items = "".join(f"<div><dd>{html_text(text)}</dd><dt>{html_text(name)}</dt></div>" for name, text in shown)
     return f'<dl class="strip">{items}</dl>' if shown else ""
 
 
@@ -350,18 +349,18 @@ def _split(content: ReportContent) -> str:
     if len(content.split) < 2:
         return ""
     total = sum(content.split.values())
-    *rest, last = (f"{rows:,} {_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
+    *rest, last = (f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items())
     parts = f"{', '.join(rest)} and {last}" if rest else last
     return f"<p>The {total:,} rows were split into {parts}.</p>"
 
 
 def _method(content: ReportContent) -> str:
     sentence = method_sentence(content)
-    return f"<blockquote>{_text(sentence)}</blockquote>" if sentence else ""
+    return f"<blockquote>{html_text(sentence)}</blockquote>" if sentence else ""
 
 
 def _repeat(content: ReportContent) -> str:
-    repeat = f"<pre><code>{_text(content.command)}</code></pre>" if content.command else ""
+    repeat = f"<pre><code>{html_text(content.command)}</code></pre>" if content.command else ""
     if content.seed is not None:
         repeat += (
             f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
@@ -372,7 +371,7 @@ def _repeat(content: ReportContent) -> str:
 
 def _paragraph(sentences: Iterable[str]) -> str:
     text = " ".join(sentences)
-    return f"<p>{_text(text)}</p>" if text else ""
+    return f"<p>{html_text(text)}</p>" if text else ""
 
 
 def _facts(facts: Mapping[str, object]) -> str:
@@ -388,9 +387,9 @@ def _facts(facts: Mapping[str, object]) -> str:
 
     def shown(value: object) -> str:
         several = value if isinstance(value, list | tuple) else [value]
-        return "<br>".join(_text(shown_value(one)) for one in several)
+        return "<br>".join(html_text(shown_value(one)) for one in several)
 
-    rows = "\n".join(f"<div><dt>{_text(name)}</dt><dd>{shown(value)}</dd></div>" for name, value in facts.items())
+    rows = "\n".join(f"<div><dt>{html_text(name)}</dt><dd>{shown(value)}</dd></div>" for name, value in facts.items())
     return f"<dl>\n{rows}\n</dl>"
 
 

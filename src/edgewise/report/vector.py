@@ -1,12 +1,12 @@
 """A figure as SVG inside a page: unique ids, no style sheet that acts on the rest of the page, few bytes."""
 
 import re
-from html import escape
 
 import numpy as np
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
+from edgewise.escaping import html_text
 from edgewise.plot.style import render
 
 _POINTS = 2000  # a choice: a scatter of more points is drawn as pixels inside the vector figure
@@ -37,7 +37,7 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
     width, height = figure.get_size_inches() * 72
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" width="{width * 4 / 3:.0f}" '
+        f'aria-label="{html_text(alt)}" viewBox="0 0 {width:g} {height:g}" width="{width * 4 / 3:.0f}" '
         f'style="stroke-linejoin:round;stroke-linecap:butt">'
     )
     return re.sub(r"\n\s*", "\n", _HEAD.sub(lambda _: head, text, count=1)).strip()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from edgewise.cli.terminal.exit_codes import guard, printable
+from edgewise.cli.terminal.exit_codes import guard
 from edgewise.errors import InputError
 
 
@@ -41,8 +41,3 @@ def test_an_error_nobody_thought_of(capsys):
 def test_debug_raises_it(error):
     with pytest.raises(type(error)):
         run(error, debug=True)
-
-
-def test_printable_keeps_letters_of_all_scripts():
-    assert printable("Größe μ 高さ") == "Größe μ 高さ"
-    assert printable("a\tb\u202e") == "a\\tb\\u202e"

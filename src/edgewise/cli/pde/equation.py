@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import EdgewiseError, InputError
+from edgewise.escaping import terminal_line
 from edgewise.files import read_bytes
 from edgewise.pde import EQUATIONS, Collocation
 
@@ -59,7 +59,7 @@ def open_equation(text: str) -> Equation:
         return Equation(text, named[text].statement, named[text].make())
     if not text.endswith(".py"):
         raise InputError(
-            f"EQUATION must be a file that ends in .py or one of {', '.join(named)}, got {printable(text)!r:.80}"
+            f"EQUATION must be a file that ends in .py or one of {', '.join(named)}, got {terminal_line(text)!r:.80}"
         )
     read_bytes(text)
     file = Path(os.path.abspath(text))

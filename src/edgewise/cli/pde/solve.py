@@ -13,7 +13,7 @@ from edgewise.cli.pde.equation import errors_with_line, open_equation
 from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.terminal.console import Screen
-from edgewise.cli.terminal.exit_codes import printable
+from edgewise.escaping import terminal_line
 from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import EQUATIONS
 from edgewise.pde import solve as solve_problem
@@ -95,12 +95,12 @@ def _show(results: SolveResults, screen: Screen) -> None:
     grid = Grid(box=None, padding=(0, 2), pad_edge=False, show_header=len(columns) > 1)
     grid.add_column("")
     for name in columns:
-        grid.add_column(Text(printable(name)), justify="right", no_wrap=True)
+        grid.add_column(Text(terminal_line(name)), justify="right", no_wrap=True)
     grid.add_column("")
 
     def add_row(title: str, numbers: list[str], explanation: str) -> None:
         blank = [""] * (len(columns) - len(numbers))
-        grid.add_row(Text(printable(title)), *blank, *numbers, Text(explanation, style="dim"))
+        grid.add_row(Text(terminal_line(title)), *blank, *numbers, Text(explanation, style="dim"))
 
     for key, (title, explanation) in ERROR_TITLES.items() if errors else ():
         add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)

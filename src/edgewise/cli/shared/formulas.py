@@ -16,8 +16,8 @@ import numpy as np
 from edgewise import __version__
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import finite_columns
-from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import CheckpointError
+from edgewise.escaping import csv_cell, latex_comment, python_comment
 from edgewise.files import read_bytes, write_bytes
 from edgewise.formulas import Formula
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
@@ -141,7 +141,7 @@ class FormulaList:
             buffer, rows = io.StringIO(), self.rows()
             writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows([row | {"formula": csv_cell(row["formula"])} for row in rows])
             text = buffer.getvalue()
         elif ending == ".json":
             content = {
@@ -161,7 +161,7 @@ class FormulaList:
             text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         elif ending == ".tex":
             left = latex_name(self.target)
-            lines = [f"% {' '.join(sentence.split())}" for sentence in facts]
+            lines = [f"% {latex_comment(sentence)}" for sentence in facts]
             lines += ["\\begin{equation}", f"  {left} = {formula.latex(digits)}", "\\end{equation}", ""]
             lines.append("% All formulas, each with its complexity and root mean square error:")
             lines += [
@@ -171,7 +171,7 @@ class FormulaList:
             text = "\n".join(lines) + "\n"
         elif ending == ".py":
             lines = [f"{self.target} = {formula.text(digits)}", *facts]
-            text = "".join(f"# {printable(line)}\n" for line in lines) + formula.python("predict")
+            text = "".join(f"# {python_comment(line)}\n" for line in lines) + formula.python("predict")
         else:
             comment = "\n".join(facts).replace("*/", "* /").replace("/*", "/ *")
             text = f"/* {comment.encode('ascii', 'replace').decode()} */\n{formula.c('predict')}"

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
+from edgewise.escaping import csv_cell, printable_text
 from edgewise.files import write_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
@@ -162,12 +163,16 @@ def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
 
 
 def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> str:
-    """Return the row numbers and named columns as CSV; a column of the name "row" takes the place of the numbers."""
+    """Return the row numbers and named columns as CSV; a column of the name "row" takes the place of the numbers.
+
+    Texts that a spreadsheet would run as a formula get an apostrophe in front, see `csv_cell`.
+    """
     columns = {"row": rows.tolist(), **columns}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerow(map(csv_cell, columns))
+    safe = ([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells] for cells in columns.values())
+    writer.writerows(zip(*safe, strict=True))
     return text.getvalue()
 
 
@@ -176,5 +181,6 @@ def write_csv(text: str, out: str | None) -> None:
     if out is not None:
         write_bytes(out, text.encode())
         return
-    sys.stdout.write(text)
+    # A terminal would obey escape characters in names of classes; a pipe receives the bytes that a file would hold.
+    sys.stdout.write(printable_text(text, kept="\n") if sys.stdout.isatty() else text)
     sys.stdout.flush()

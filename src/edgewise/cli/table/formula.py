@@ -17,8 +17,8 @@ from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
-from edgewise.cli.terminal.exit_codes import printable
 from edgewise.errors import InputError
+from edgewise.escaping import terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import with_fidelity
@@ -150,7 +150,7 @@ def formula_table(formulas: FormulaList, digits: int) -> Grid:
             f"{entry.complexity}",
             f"{np.sqrt(loss):.3g}",
             r2_text(formulas.front.r_squared(place)),
-            printable(entry.formula.text(min(digits, 4))),
+            terminal_line(entry.formula.text(min(digits, 4))),
         )
         grid.add_row(*(Text(cell, style="bold" if place == formulas.chosen else "") for cell in cells))
     return grid

@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.cli.terminal.exit_codes import printable
 from edgewise.cli.terminal.plain_values import plain
+from edgewise.escaping import terminal_line
 from edgewise.outcomes import Progress, clock_text
 from edgewise.presentation import column_texts
 
@@ -55,7 +55,7 @@ class Screen:
         """Print a sentence even with --quiet."""
         if self.json:
             return
-        self.console.print(Text(printable(text), style=style), soft_wrap=not self.console.is_terminal)
+        self.console.print(Text(terminal_line(text), style=style), soft_wrap=not self.console.is_terminal)
 
     def result(self, facts: Mapping[str, object]) -> None:
         """Print the result of the command as JSON, if that was asked for."""
@@ -73,7 +73,7 @@ class Screen:
         for sentence in shown:
             if self.console.is_terminal:
                 indented = Grid.grid(padding=(0, 1))
-                indented.add_row(Text(" -"), Text(printable(sentence)))
+                indented.add_row(Text(" -"), Text(terminal_line(sentence)))
                 self.console.print(indented, style="dim")
             else:
                 self.always(f"  - {sentence}")
@@ -87,7 +87,7 @@ class Screen:
         """Print names and values as a table of two columns."""
         grid = Grid.grid(padding=(0, 2))
         for name, value in facts.items():
-            grid.add_row(Text(printable(name), style="bold"), Text(printable(value)))
+            grid.add_row(Text(terminal_line(name), style="bold"), Text(terminal_line(value)))
         self.table(grid)
 
     @contextmanager
@@ -96,7 +96,7 @@ class Screen:
         if self.quiet or not self.console.is_terminal:
             yield
             return
-        with self.console.status(Text(printable(activity))):
+        with self.console.status(Text(terminal_line(activity))):
             yield
 
     @contextmanager
@@ -132,7 +132,7 @@ class Bar:
         self._bars.update(
             self._task,
             completed=share,
-            description=printable(f"{self._activity}: {progress.stage}")[:longest].ljust(shortest),
+            description=terminal_line(f"{self._activity}: {progress.stage}")[:longest].ljust(shortest),
             clock=clock_text(progress),
         )
 
@@ -144,5 +144,5 @@ def input_table(inputs: Sequence[tuple[str, float]], most: int = 8) -> Grid:
     texts = column_texts([score for _, score in inputs[:most]])
     for (name, score), text in zip(inputs, texts, strict=False):
         bar = ProgressBar(largest, max(score, 0.0), BAR_WIDTH, complete_style="cyan", finished_style="cyan")
-        grid.add_row(Text(printable(name)), Text(text), bar)
+        grid.add_row(Text(terminal_line(name)), Text(text), bar)
     return grid

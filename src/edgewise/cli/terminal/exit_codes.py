@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from edgewise.errors import EdgewiseError
+from edgewise.escaping import terminal_line
 
 FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
@@ -49,15 +50,4 @@ def guard(context: typer.Context) -> Iterator[None]:
 
 def print_error(sentence: str) -> None:
     """Print one line on stderr; characters that could control the terminal are escaped."""
-    typer.echo(f"edgewise: {printable(sentence)}", err=True)
-
-
-def printable(text: object) -> str:
-    r"""Return a text from a file, such as a column name, as one line that cannot control the terminal.
-
-    Examples
-    --------
-    >>> printable("a\tb")
-    'a\\tb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    typer.echo(f"edgewise: {terminal_line(sentence)}", err=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from edgewise.escaping import c_comment, c_string
 from edgewise.tables import InputEncoder
 from edgewise.tables.columns import CategoryInput, NumberInput
 
@@ -80,7 +79,7 @@ def c_encoder(encoder: InputEncoder) -> str:
     """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
     about, body, place = [], [], 0
     for i, one in enumerate(encoder.inputs):
-        name = re.sub(r"[^ -~]|[*/\\?]", "_", one.name)
+        name = c_comment(one.name)
         if isinstance(one, NumberInput):
             kind = f"days since {one.first_day}" if one.first_day else "a number"
             about.append(f"   number[{i}]: {name}, {kind}, NAN if missing")
@@ -95,7 +94,7 @@ def c_encoder(encoder: InputEncoder) -> str:
         count = len(one.state_names)
         rest = len(one.levels) if one.other else _usual(one)
         missing = count - 1 if one.missing else _usual(one)
-        tests = "".join(f" !strcmp(text[{i}], {_c_string(level)}) ? {k} :" for k, level in enumerate(one.levels))
+        tests = "".join(f" !strcmp(text[{i}], {c_string(level)}) ? {k} :" for k, level in enumerate(one.levels))
         body.append(f"    level = !text[{i}] ? {missing} :{tests} {rest};\n")
         for k in range(count == 2, count):
             body.append(f"    x[{place}] = level == {k} ? 1.0 : 0.0;\n")
@@ -110,9 +109,3 @@ def c_encoder(encoder: InputEncoder) -> str:
 
 def _usual(column: CategoryInput) -> int:
     return len(column.state_names) - 1 if column.usual is None else column.levels.index(column.usual)
-
-
-def _c_string(text: str) -> str:
-    """Return a C string of UTF-8 bytes; octal escapes, since they end after three digits."""
-    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
-    return f'"{plain}"'

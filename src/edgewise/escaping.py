@@ -1,0 +1,186 @@
+r"""One escaping function for each medium that shows texts of a user: column names, categories, class names.
+
+Such texts come from files that anybody may have written. Each function returns a text that its medium shows and never
+runs: HTML and SVG as `html_text`, LaTeX as `latex_text`, terminals as `terminal_line`, spreadsheets as `csv_cell`, C as
+`c_string` and `c_comment`, Python as `python_comment` (and `repr` for strings), Markdown as `markdown_text`, the file
+system as `file_name`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# Characters that begin a formula in spreadsheets: OWASP, "CSV Injection",
+# https://owasp.org/www-community/attacks/CSV_Injection.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+LONGEST_FILE_NAME = 100  # characters; a choice: file systems allow 255 bytes, and a character may take four
+
+# TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. These commands of
+# math mode print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
+_LATEX = {letter: "\\" + letter for letter in "#$%&_{}"} | {
+    "\\": r"{\backslash}",
+    "^": r"{\wedge}",
+    "~": r"{\sim}",
+    " ": r"\ ",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~$&])")
+_RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
+
+
+def printable_text(value: object, kept: str = "") -> str:
+    r"""Return a text in which every character that cannot be printed is the replacement mark.
+
+    Parameters
+    ----------
+    value : object
+        The text, or something with a `str`.
+    kept : str
+        Control characters that stay, such as ``"\n"``.
+
+    Returns
+    -------
+    str
+        The text without control characters, surrogates, and marks that change the direction of writing.
+
+    Examples
+    --------
+    >>> printable_text("a\x1b[31m")
+    'a�[31m'
+    """
+    return "".join(c if c.isprintable() or c in kept else REPLACEMENT for c in str(value))
+
+
+def html_text(value: object) -> str:
+    """Return a text for HTML or SVG, as content or within quotes.
+
+    Examples
+    --------
+    >>> html_text("<script>")
+    '&lt;script&gt;'
+    """
+    return html.escape(printable_text(value, kept="\n\t"))
+
+
+def latex_text(value: object) -> str:
+    r"""Return one line of LaTeX that prints a text in math mode, within ``\mathrm``.
+
+    Examples
+    --------
+    >>> print(latex_text("50 % of a^^5cinput"))
+    50\ \%\ of\ a{\wedge}{\wedge}5cinput
+    """
+    return "".join(_LATEX.get(c, c) for c in printable_text(" ".join(str(value).split())))
+
+
+def latex_comment(value: object) -> str:
+    """Return a text as one line that may follow % in LaTeX.
+
+    Examples
+    --------
+    >>> latex_comment("first line; ^^5cinput")
+    'first line; ^ ^5cinput'
+    """
+    # ^^M would end the line of the comment.
+    return re.sub(r"\^(?=\^)", "^ ", printable_text(" ".join(str(value).split())))
+
+
+def terminal_line(value: object) -> str:
+    r"""Return a text as one line that cannot control a terminal.
+
+    Examples
+    --------
+    >>> terminal_line("a\tb")
+    'a\\tb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def csv_cell(value: object) -> str:
+    """Return a text that spreadsheets show instead of running it as a formula; numbers stay as they are.
+
+    An apostrophe in front of the first character makes a spreadsheet take the cell as text.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("-3.5"), csv_cell("Bonn")
+    ("'=1+1", '-3.5', 'Bonn')
+    """
+    text = str(value)
+    if not text.startswith(FORMULA_STARTS) or _is_number(text):
+        return text
+    return "'" + text
+
+
+def csv_cells(values: Iterable[object]) -> list[str]:
+    """Return `csv_cell` of every value."""
+    return [csv_cell(value) for value in values]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def c_string(value: str) -> str:
+    r"""Return a C string of a text's UTF-8 bytes, with octal escapes, since these end after three digits.
+
+    Examples
+    --------
+    >>> print(c_string('a"b'))
+    "a\042b"
+    """
+    data = value.encode("utf-8", "surrogateescape")
+    return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in data) + '"'
+
+
+def c_comment(value: object) -> str:
+    """Return one line for a comment of C, in which neither its end nor a continued line can stand.
+
+    Examples
+    --------
+    >>> c_comment("a */ b")
+    'a __ b'
+    """
+    return re.sub(r"[^ -~]|\*/|/\*|[\\?]", lambda match: "_" * len(match[0]), str(value))
+
+
+def python_comment(value: object) -> str:
+    """Return one line for a comment of Python: what could end the line or cannot be stored is escaped."""
+    return terminal_line(value)
+
+
+def markdown_text(value: object) -> str:
+    r"""Return one line of Markdown that shows a text, also within a table.
+
+    Examples
+    --------
+    >>> print(markdown_text("a|b <b>"))
+    a\|b \<b\>
+    """
+    return _MARKDOWN.sub(r"\\\1", printable_text(" ".join(str(value).split())))
+
+
+def file_name(value: object, taken: Sequence[str] = ()) -> str:
+    """Return a name that every file system takes, without folders, other than the names that are taken.
+
+    Examples
+    --------
+    >>> file_name("a/b: c"), file_name(".."), file_name("x", taken=["x"])
+    ('a_b_c', '_', 'x_2')
+    """
+    plain = unicodedata.normalize("NFC", str(value))
+    name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:LONGEST_FILE_NAME] or "_"
+    if _RESERVED_FILES.fullmatch(name):
+        name = f"_{name}"
+    others, number, first = {each.casefold() for each in taken}, 1, name
+    while name.casefold() in others:
+        number += 1
+        name = f"{first}_{number}"
+    return name
