@@ -19,8 +19,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LONGEST_FILE_NAME = 100  # characters; a choice: file systems allow 255 bytes, and a character may take four
 
-# TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. These commands of
-# math mode print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
+# TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. The commands of
+# math mode below print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
 _LATEX = {letter: "\\" + letter for letter in "#$%&_{}"} | {
     "\\": r"{\backslash}",
     "^": r"{\wedge}",
