@@ -56,7 +56,28 @@ def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regre
         for label, bar in zip(figure.axes[1].get_xticklabels(), figure.axes[1].patches, strict=True)
     }
     assert bars["Köln"] - bars["Ulm"] == pytest.approx(90_000, rel=0.05)
-    assert figure.get_supxlabel().startswith("band: two standard errors")
+    assert figure.get_supxlabel().startswith("band, and line on a bar: two standard errors")
+    ends = lines_on_bars(figure.axes[1])
+    assert len(ends) == 3  # one for each level, of plausible length: a level has 40 rows with noise of 2000
+    assert (ends[:, 1, 1] - ends[:, 0, 1] > 4 * 2000 / np.sqrt(60)).all()
+    assert (ends[:, 1, 1] - ends[:, 0, 1] < 4 * 2000 / np.sqrt(20)).all()
+    assert len(lines_on_bars(edge_curves(regressor).axes[1])) == 3
+
+
+def lines_on_bars(panel):
+    """Return the ends of all upright lines, (n, 2, 2)."""
+    paths = [segment for one in panel.collections if hasattr(one, "get_segments") for segment in one.get_segments()]
+    return np.array([path for path in paths if path[0][0] == path[1][0] and path[0][1] != path[1][1]])
+
+
+@pytest.mark.slow
+def test_axes_of_dates_are_written_as_dates():
+    days = pandas.date_range("2020-01-01", periods=60)
+    frame = pandas.DataFrame({"when": days, "city": ["Bonn", "Ulm"] * 30})
+    model = KANRegressor(**SETTINGS).fit(frame, np.arange(60.0))
+    for figure in (model.plot_effects(), edge_curves(model)):
+        figure.canvas.draw()
+        assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2020-01-07", "2020-02-22"]
 
 
 @pytest.mark.slow

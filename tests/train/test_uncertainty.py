@@ -138,6 +138,10 @@ def test_edges_of_an_additive_model_have_the_textbooks_band():
     expected = np.abs(points.numpy() - X[:, :2].mean(0)) * slope
     found = bars.edge_std(model, 0, points, tensor(X[:, :2]))
     np.testing.assert_allclose(found[:, :, 0], expected, rtol=1e-6)
+    both = (points.numpy() - X[:, :2].mean(0)) @ np.linalg.cholesky(np.linalg.inv(X.T @ X)[:2, :2])
+    found = bars.edge_std(model, 0, points, tensor(X[:, :2]), [[0, 1]])  # their sum, with the covariance of the slopes
+    expected = np.linalg.norm(both, axis=1) * float(bars.noise * bars.stretch)
+    np.testing.assert_allclose(found[:, 0, 0], expected, rtol=1e-6)
 
 
 def test_edges_of_hidden_layers_have_finite_bands():

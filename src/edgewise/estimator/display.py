@@ -323,10 +323,17 @@ class EstimatorDisplay(RowExplainer):
         with torch.no_grad():
             trace = me.model_.trace(me._to_network(inputs))
         bars, target = getattr(self, "error_bars_", None), getattr(self, "target_scaling_", None)
-        std = None
+        std = group_std = None
         if bars is not None:
             first = trace.inputs[0]
-            std = lambda p: bars.edge_std(me.model_, 0, torch.as_tensor(p, dtype=first.dtype), first).numpy()  # noqa: E731
+
+            def std(points: np.ndarray) -> np.ndarray:
+                return bars.edge_std(me.model_, 0, torch.as_tensor(points, dtype=first.dtype), first).numpy()
+
+            def group_std(points: np.ndarray, group: Sequence[int]) -> np.ndarray:
+                at = torch.as_tensor(points, dtype=first.dtype)
+                return bars.edge_std(me.model_, 0, at, first, [group])[:, 0].numpy()
+
         scaling = (me.input_scaling_.shift.tolist(), me.input_scaling_.scale.tolist())
         return NetworkView(
             me.model_,
@@ -337,6 +344,7 @@ class EstimatorDisplay(RowExplainer):
             None if target is None else target.scale.tolist(),
             output_kind="" if target is not None else "the logit of each class",
             std=std,
+            group_std=group_std,
             importance=mean_contributions(self._outputs, inputs) if len(inputs) > 1 else None,
             columns=columns,
             column_importance=None if columns is None or len(codes) < 2 else mean_contributions(self._predicted, codes),
@@ -360,7 +368,7 @@ class EstimatorDisplay(RowExplainer):
 
         groups = [list(group) for group in encoder.groups]
         return tuple(
-            NetworkColumn(str(name), tuple(group), codes[:, k], encoded(k, group), encoder.inputs[k].level_names)
+            NetworkColumn(str(name), tuple(group), codes[:, k], encoded(k, group), encoder.inputs[k])
             for k, (name, group) in enumerate(zip(encoder.columns, groups, strict=True))
         )
 
@@ -419,17 +427,15 @@ class EstimatorDisplay(RowExplainer):
         known = getattr(self, "error_bars_", None) is not None and getattr(self, "link_", "identity") == "identity"
         return known and len(me.model_.layers) == 1
 
-    def _band(self, column: int, points: np.ndarray) -> np.ndarray | None:
-        """Return the half width of the band of a column that is one input of the network, (p, outputs)."""
+    def _band(self, column: int, points: np.ndarray) -> np.ndarray:
+        """Return the half width of the band of a column, (p, outputs)."""
         me: Any = self
-        group = self.encoder_.groups[column]
-        if len(group) != 1:
-            return None
         codes = np.repeat(self.background_[:1], len(points), 0)
         codes[:, column] = points
         to_network = lambda rows: me._to_network(self.encoder_.inputs_of(rows))  # noqa: E731
-        std = me.error_bars_.edge_std(me.model_, 0, to_network(codes), to_network(self.background_))
-        return BAND_WIDTH * std[:, group[0]].numpy() * me.target_scaling_.scale
+        group = [self.encoder_.groups[column]]
+        std = me.error_bars_.edge_std(me.model_, 0, to_network(codes), to_network(self.background_), group)
+        return BAND_WIDTH * std[:, 0].numpy() * me.target_scaling_.scale
 
     # What a notebook shows
 

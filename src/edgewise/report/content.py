@@ -59,8 +59,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "edges": (
         "network",
-        "First-layer functions of the strongest inputs, each minus its mean, in the unit that the axis names. Bands "
-        "are two standard deviations where they are known. Grey marks show the data.",
+        "First-layer functions of the strongest inputs, each minus its mean, in the unit that the axis names. Bands, "
+        "and lines on bars, are two standard deviations where they are known. Grey marks show the data.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
     "history": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -150,8 +150,15 @@ class ErrorBars:
         place = (self.levels < level - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
         return self._unstretched_std(model, x, True, unclipped) * self.scores.gather(0, place[None])[0]
 
-    def edge_std(self, model: nn.Module, layer: int, points: Tensor, x: Tensor) -> Tensor:
-        """Standard deviation of each edge's function, less its mean over the layer's inputs.
+    def edge_std(
+        self,
+        model: nn.Module,
+        layer: int,
+        points: Tensor,
+        x: Tensor,
+        groups: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        """Standard deviation of each edge's function, or of sums of them, less its mean over the layer's inputs.
 
         The parameters of the other layers are held fixed: a change of a node's scale in this layer could be undone in
         another one, and the network would compute the same function.
@@ -166,11 +173,13 @@ class ErrorBars:
             Points at which the functions are evaluated, (p, in).
         x : Tensor
             Inputs of that layer at the samples, (N, in).
+        groups : sequence of sequence of int, optional
+            Inputs whose functions are added, such as those of the levels of a category; each input alone if left out.
 
         Returns
         -------
         Tensor
-            (p, in, out).
+            (p, groups, out).
         """
         layers, names, sizes = layers_of(model), [], []
         for name, parameter in model.named_parameters():
@@ -185,18 +194,21 @@ class ErrorBars:
         else:
             covariance = self.factor[in_layer] @ self.factor[in_layer].mT
         module = layers[layer]
-        inputs, outputs = module.in_features, module.out_features
+        outputs = module.out_features
+        members = [[i] for i in range(module.in_features)] if groups is None else groups
         scale = self.spread * self.stretch
         scale = scale if layer == len(layers) - 1 else scale.max().expand(outputs)
-        std = points.new_zeros(len(points), inputs, outputs)
+        std = points.new_zeros(len(points), len(members), outputs)
         for o in range(outputs):
             only = points.new_zeros(1, outputs)
             only[0, o] = 1
             rows = layer_rows(module, points, only.expand(len(points), -1))
             rows = rows - layer_rows(module, x, only.expand(len(x), -1)).mean(0)
-            for i, own in enumerate(edge_parameters(module, o)):
+            parameters = edge_parameters(module, o)
+            for place, several in enumerate(members):
+                own = torch.cat([parameters[i] for i in several])
                 row = rows[:, own]
-                std[:, i, o] = ((row @ covariance[own][:, own]) * row).sum(1).clamp(min=0).sqrt() * scale[o]
+                std[:, place, o] = ((row @ covariance[own][:, own]) * row).sum(1).clamp(min=0).sqrt() * scale[o]
         return std
 
     @property

@@ -24,10 +24,12 @@ from edgewise.plot.network.panels import (
     MOST_LEVELS,
     NAME,
     curve_style,
+    date_ticks,
     draw_densities,
     draw_function,
     level_ticks,
     panel_titles,
+    whiskers,
 )
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import FAINT, TEXT, Figure, as_numpy, fix_layout, labels, panels, shared_legend, styled
@@ -91,8 +93,8 @@ def edge_curves(
         output. In hidden layers it is the standard deviation of the node in which the edge ends, so that the panels,
         which share a scale, can be compared. A node has one colour in all panels. The inputs of the model come in the
         order of their contributions to the prediction, see `edgewise.interpret.attribution.mean_contributions`. A
-        category of an estimator has one panel, with a bar for each level. A
-        histogram of the data stands at the bottom.
+        category of an estimator has one panel, with a bar for each level and a line of two standard deviations to each
+        side. A histogram of the data stands at the bottom.
 
     Raises
     ------
@@ -120,6 +122,7 @@ def edge_curves(
         outputs=view.outputs if layer == depth - 1 else outputs,
         scaling=scaling if scaling is not None or layer else view.scaling,
         std=std if std is not None or layer else view.std,
+        group_std=None if std is not None or layer else view.group_std,
     )
     return _draw(view, layer, limits.get("max_inputs", 9), limits.get("max_curves", 3))
 
@@ -166,11 +169,13 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                 data.append(None if column.levels else column.values)
             values = (edge_functions(network, grid)[:, used].sum(1) - mean[i]) * unit
             width = None
-            # The errors of levels are not independent. A number's mark of missing values is constant along its curve.
-            if view.std is not None and not (column is not None and column.levels):
+            if column is not None and view.group_std is not None:
+                width = 2 * view.group_std(grid, used) * unit
+            elif view.std is not None and len(used) == 1:
                 width = 2 * as_numpy(view.std(grid), "the result of std")[:, used[0]] * unit
             if column is not None and column.levels:
-                _draw_levels(panel, column, values, [o for o in _strongest(score[i], max_curves) if mask[i, o]], ends)
+                strongest = [o for o in _strongest(score[i], max_curves) if mask[i, o]]
+                _draw_levels(panel, column, (values, width), strongest, ends)
                 continue
             for o in _strongest(score[i], max_curves):
                 if mask[i, o]:
@@ -178,7 +183,9 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
         panel_titles(axes, [titles[i] for i in order])
         draw_densities(axes, data)
-        for panel in axes:
+        for panel, i in zip(axes, order, strict=True):
+            if columns is not None:
+                date_ticks(panel, columns[i].kind, columns[i].points()[0])
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
         if len(ends) > 1:
             shared_legend(figure, axes, order=ends)
@@ -192,9 +199,14 @@ def _strongest(score: np.ndarray, most: int) -> list[int]:
 
 
 def _draw_levels(
-    panel: Axes, column: NetworkColumn, values: np.ndarray, shown: Sequence[int], ends: Sequence[str]
+    panel: Axes,
+    column: NetworkColumn,
+    drawn: tuple[np.ndarray, np.ndarray | None],
+    shown: Sequence[int],
+    ends: Sequence[str],
 ) -> None:
     """Draw a bar for each level of a category and each output, from 0; the levels with the largest values."""
+    values, half = drawn
     texts = column.level_texts()
     kept = np.sort(np.argsort(-np.abs(values[:, shown]).max(1, initial=0), kind="stable")[:MOST_LEVELS])
     width = BAR / max(len(shown), 1)
@@ -202,6 +214,8 @@ def _draw_levels(
         x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
         panel.bar(x, values[kept, o], width, color=curve_style(o)[0], label=ends[o], zorder=2)
         panel.hlines(values[kept, o], x - width / 2, x + width / 2, color=curve_style(o)[0], linewidth=CAP, zorder=4)
+        if half is not None:
+            whiskers(panel, x, values[kept, o] - half[kept, o], values[kept, o] + half[kept, o])
     level_ticks(panel, [texts[level] for level in kept], len(texts))
 
 

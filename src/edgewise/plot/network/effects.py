@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import Formatter
 
 from edgewise.checks import check_options, unknown_name
 from edgewise.deprecations import renamed_argument
@@ -22,10 +21,12 @@ from edgewise.plot.network.panels import (
     MOST_LEVELS,
     NAME,
     curve_style,
+    date_ticks,
     draw_densities,
     draw_function,
     level_ticks,
     panel_titles,
+    whiskers,
 )
 from edgewise.plot.network.views import MOST_RANKED, PredictionView, Viewable, as_prediction_view
 from edgewise.plot.style import (
@@ -49,7 +50,6 @@ from edgewise.plot.style import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
 _COUNT = TINY - 1.5  # points of the numbers of rows under bars
 _MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
 _MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
@@ -158,7 +158,7 @@ def effect_curves(
             figure.set_size_inches(*_ONE_PANEL)
         for panel, effect, band in zip(axes, effects, bands, strict=True):
             if effect.levels:
-                _draw_bars(panel, effect, view, shown, ends)
+                _draw_bars(panel, (effect, band), view, shown, ends)
                 continue
             for o in shown:
                 edges = None if band is None else (band[0][:, o], band[1][:, o])
@@ -169,10 +169,7 @@ def effect_curves(
                 panel.axhline(base, color=FAINT, linewidth=0.6, zorder=0)
             if effect.missing is not None:
                 _draw_missing(panel, effect, shown, view.color)
-            kind = view.kind(effect.input)
-            if kind is not None and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar, not numbers
-                panel.xaxis.set_major_formatter(_TextFormatter(kind.text))
-                panel.set_xticks(np.quantile(effect.points, DATE_TICKS))
+            date_ticks(panel, view.kind(effect.input), effect.points)
         if view.limits is not None:
             low, high = view.limits
             axes[0].set_ylim(low, high + _ABOVE * (high - low))
@@ -186,6 +183,8 @@ def effect_curves(
             shared_legend(figure, axes, order=ends)
         if any(band is not None for band in bands):
             remark = view.band_text if view.band is not None else _ROWS_BAND
+            if any(effect.levels for effect in effects):
+                remark = remark.replace("band:", "band, and line on a bar:")
             figure.supxlabel(remark, fontsize=REMARK, color=GREY, x=0.99, ha="right")
         figure.supylabel(display_text(view.target), fontsize=TEXT)
         return fix_layout(figure)
@@ -223,9 +222,13 @@ def _column(view: PredictionView, name: str | int) -> int:
 
 def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the lower and upper edge of the bands, (p, outputs) each, if there are any."""
+    edges: tuple[np.ndarray, np.ndarray] | None
     if view.band is not None:
-        half = view.band(effect.input, effect.points)
-        edges = None if half is None else (effect.mean - half, effect.mean + half)
+        points, mean = effect.points, effect.mean
+        if effect.levels and effect.missing is not None:
+            points, mean = np.append(points, np.nan), np.vstack([mean, effect.missing])
+        half = view.band(effect.input, points)
+        edges = mean - half, mean + half
     else:
         edges = (effect.low, effect.high) if effect.mean.shape[1] == 1 else None
     if edges is None or view.limits is None:
@@ -233,8 +236,15 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
     return np.clip(edges[0], *view.limits), np.clip(edges[1], *view.limits)
 
 
-def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequence[int], ends: Sequence[str]) -> None:
+def _draw_bars(
+    panel: Axes,
+    drawn: tuple[Effect, tuple[np.ndarray, np.ndarray] | None],
+    view: PredictionView,
+    shown: Sequence[int],
+    ends: Sequence[str],
+) -> None:
     """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
+    effect, band = drawn
     means, names, codes = effect.mean, list(effect.levels), view.X[:, effect.input]
     counts = [int((codes == code).sum()) for code in effect.points]
     if effect.missing is not None:
@@ -249,6 +259,9 @@ def _draw_bars(panel: Axes, effect: Effect, view: PredictionView, shown: Sequenc
         panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
         # A cap in the colour of the output, so that a level without an effect is seen too.
         panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
+        if band is not None:
+            known = kept < len(band[0])  # curves of single rows are not known for missing values
+            whiskers(panel, x[known], band[0][kept[known], o], band[1][kept[known], o])
     level_ticks(panel, [names[level] for level in kept], len(names))
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()
@@ -268,16 +281,6 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
     text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
     panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
     panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))
-
-
-class _TextFormatter(Formatter):
-    """Labels of ticks that stand for something else than numbers, such as dates."""
-
-    def __init__(self, text: Callable[[float], str]) -> None:
-        self.text = text
-
-    def __call__(self, value: float, pos: int | None = None) -> str:
-        return self.text(value)
 
 
 def _draw_rug(panel: Axes, values: np.ndarray) -> None:

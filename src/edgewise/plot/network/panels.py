@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import Formatter
 
+from edgewise.interpret.attribution.effects import InputKind
 from edgewise.plot.style import (
     BAND_OPACITY,
     COLORS,
     GREY,
+    INK,
     TINY,
     WIDTH,
     display_text,
@@ -24,6 +27,8 @@ HEIGHT = 1.75  # inches of a panel
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects (a choice)
 NAME = 16  # most characters of the name of an output in a legend
 CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
+WHISKER = 0.9  # points of the line of uncertainty on a bar
+DATE_TICKS = 0.1, 0.9  # places of the ticks of dates along the curve: two, since their labels are wide (a choice)
 BAR = 0.72  # width of the bars of one level together
 _LEVEL = 14  # most characters of the name of a level
 _TITLES = 5.9  # inches of all titles of a row
@@ -42,6 +47,28 @@ def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
     panel.set_xlim(-0.6, len(texts) - 0.4)
     if len(texts) < count:
         panel.set_title(f"{count - len(texts)} levels not shown", loc="right", fontsize=TINY, color=GREY)
+
+
+def whiskers(panel: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Draw the uncertainty of bars at x as a line from `low` to `high`."""
+    panel.vlines(x, low, high, color=INK, linewidth=WHISKER, zorder=5)
+
+
+class TextFormatter(Formatter):
+    """Labels of ticks that stand for something else than numbers, such as dates."""
+
+    def __init__(self, text: Callable[[float], str]) -> None:
+        self.text = text
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return self.text(value)
+
+
+def date_ticks(panel: Axes, kind: InputKind | None, points: np.ndarray) -> None:
+    """Write the ticks of a column of dates as dates; other columns stay as they are."""
+    if kind is not None and not kind.level_names and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar
+        panel.xaxis.set_major_formatter(TextFormatter(kind.text))
+        panel.set_xticks(np.quantile(points, DATE_TICKS))
 
 
 def curve_style(number: int) -> tuple[str, object]:

@@ -41,15 +41,20 @@ class NetworkColumn:
         (n,), the data: numbers, or positions of levels; NaN is a missing value.
     encode : callable
         From values (p,) to the inputs of the network (p, len(inputs)), in its units.
-    levels : tuple of str
-        Names of the levels of a category; () for numbers.
+    kind : InputKind, optional
+        How its values are written: the levels of a category, dates; None for plain numbers.
     """
 
     name: str
     inputs: tuple[int, ...]
     values: np.ndarray
     encode: Callable[[np.ndarray], np.ndarray]
-    levels: tuple[str, ...] = ()
+    kind: InputKind | None = None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels of a category; () for numbers."""
+        return () if self.kind is None else tuple(self.kind.level_names)
 
     def points(self) -> tuple[np.ndarray, bool]:
         """Return values for a curve of this column, (p,), and whether there is nothing between them."""
@@ -89,6 +94,8 @@ class NetworkView:
         What the outputs of the network are, for an axis: "" for the target itself.
     std : callable, optional
         From points (p, in) of the first layer's inputs to the standard deviation (p, in, out) of each function.
+    group_std : callable, optional
+        From points (p, in) and numbers of inputs to the standard deviation (p, out) of the sum of their functions.
     importance : ndarray, optional
         (d,), mean absolute contribution of each input to the prediction.
     columns : tuple of NetworkColumn, optional
@@ -105,6 +112,7 @@ class NetworkView:
     output_scale: Sequence[float] | None = None
     output_kind: str = ""
     std: Callable[[np.ndarray], ArrayLike] | None = None
+    group_std: Callable[[np.ndarray, Sequence[int]], np.ndarray] | None = None
     importance: np.ndarray | None = None
     columns: tuple[NetworkColumn, ...] | None = None
     column_importance: np.ndarray | None = None
@@ -142,7 +150,7 @@ class PredictionView:
     kinds : sequence of InputKind
         For each column how its values are written: levels of a category, dates; () for numbers.
     band : callable, optional
-        From a column and points (p,) to the half width (p, outputs) of the band around the curve, or None.
+        From a column and points (p,) to the half width (p, outputs) of the band around the curve.
     band_text : str
         What the bands are.
     color : int
@@ -157,7 +165,7 @@ class PredictionView:
     outputs: Sequence[str] | None = None
     target: str = "prediction"
     kinds: Sequence[InputKind] = ()
-    band: Callable[[int, np.ndarray], np.ndarray | None] | None = None
+    band: Callable[[int, np.ndarray], np.ndarray] | None = None
     band_text: str = ""
     color: int = 0
     limits: tuple[float, float] | None = None
