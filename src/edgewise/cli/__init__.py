@@ -23,5 +23,9 @@ def main() -> None:
 
     with importing():
         from edgewise.cli.app import app
-    InterruptWatch().start()
-    app(prog_name="edgewise")
+    watch = InterruptWatch()
+    watch.start()
+    try:
+        app(prog_name="edgewise")
+    except SystemExit as ending:
+        sys.exit(watch.exit_code(ending.code))

@@ -22,7 +22,7 @@ with importing():
 """
 
 
-def interrupted(program, *, times=1, pause=0.3, settle=0.2):
+def interrupted(program, *, times=1, pause=0.3, settle=0.2, number=signal.SIGINT):
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -31,7 +31,7 @@ def interrupted(program, *, times=1, pause=0.3, settle=0.2):
         time.sleep(settle)
         start = time.monotonic()
         for _ in range(times):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             time.sleep(pause)
         _, errors = process.communicate(timeout=20)
         return process.returncode, errors, time.monotonic() - start
@@ -69,3 +69,31 @@ def test_compiled_code_is_waited_for_and_a_second_ctrl_c_stops_at_once():
     code, errors, seconds = interrupted(HELD, times=2, pause=0.5, settle=1.0)
     assert code == 130 and seconds < 5
     assert errors.startswith("edgewise: ends after the present computation; Ctrl-C again stops at once")
+
+
+KEPT = """
+import sys, time
+from edgewise.cli.terminal.interrupts import InterruptWatch
+watch = InterruptWatch()
+watch.start()
+print("ready", flush=True)
+try:
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("kept", file=sys.stderr)
+sys.exit(watch.exit_code(0))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_end_of_a_job_keeps_the_result_as_ctrl_c_does(number, code):
+    received, errors, seconds = interrupted(KEPT, number=number)
+    assert received == code and seconds < 5
+    assert "ending and keeping what there is" in errors and errors.endswith("kept\n")
+
+
+@pytest.mark.slow
+def test_nohup_is_respected():
+    ignoring = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + KEPT.replace("30", "1")
+    assert interrupted(ignoring, number=signal.SIGHUP)[:2] == (0, "")

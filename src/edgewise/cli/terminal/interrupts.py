@@ -1,4 +1,8 @@
-"""Ctrl-C while modules are imported, and while compiled code runs: an answer within seconds at any moment."""
+"""Ctrl-C and the end of a process by the system: an answer within seconds, also during imports and in compiled code.
+
+SIGTERM, which batch systems send before a job's time is over, and SIGHUP, which a closed terminal sends, act as Ctrl-C:
+the best result so far is written. The exit code then is 128 plus the number of the signal, as shells report it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-
-from edgewise.cli.terminal.exit_codes import INTERRUPTED
 
 TOLD_AFTER = 2.0  # seconds that compiled code may go on before the user is told so; a choice
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
-NOTICED = b"edgewise: Ctrl-C; ending and keeping what there is\n"
+NOTICED = b"edgewise: %s; ending and keeping what there is\n"
+NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "end requested (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}
 WAITING = b"edgewise: ends after the present computation; Ctrl-C again stops at once, without results\n"
 
 
@@ -27,16 +30,28 @@ def importing() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    former = signal.signal(signal.SIGINT, _end_at_once)
+    former = {number: signal.signal(number, _end_at_once) for number in _handled_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _handled_signals() -> list[int]:
+    """Return the signals that end the work, as far as the system has them; `nohup` makes SIGHUP one that is ignored."""
+    numbers = [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]
+    return [n for n in numbers if n == signal.SIGINT or signal.getsignal(n) is not signal.SIG_IGN]
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:
-    os.write(2, NOTHING_KEPT)
-    os._exit(INTERRUPTED)
+    _write(NOTHING_KEPT)
+    os._exit(128 + number)
+
+
+def _write(line: bytes) -> None:
+    with suppress(OSError):  # the terminal may be closed
+        os.write(2, line)
 
 
 class InterruptWatch:
@@ -47,31 +62,53 @@ class InterruptWatch:
 
     def __init__(self) -> None:
         self._handled = self._received = 0
+        self._ended_by: int | None = None
 
     def start(self) -> None:
         """Watch from now on, in the main thread of the command line."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        signal.signal(signal.SIGINT, self._raise)
+        numbers = _handled_signals()
+        for number in numbers:
+            signal.signal(number, self._raise)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, args=(reading,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(reading, numbers), daemon=True).start()
+
+    def exit_code(self, code: object) -> object:
+        """Return the exit code of the process, which is that of the signal if the system ended the work."""
+        return code if self._ended_by is None else 128 + self._ended_by
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self._handled = self._received
-        os.write(2, NOTICED)  # at once, since keeping what there is may take a moment
+        _write(
+            NOTICED % NAMES[signal.Signals(number).name].encode()
+        )  # at once: keeping what there is may take a moment
+        if number != signal.SIGINT:
+            self._ended_by = number
+        if hasattr(signal, "SIGHUP") and number == signal.SIGHUP:
+            _without_terminal()
         raise KeyboardInterrupt
 
-    def _watch(self, reading: int) -> None:
+    def _watch(self, reading: int, numbers: list[int]) -> None:
         while received := os.read(reading, 1):
-            if received[0] != signal.SIGINT:
+            if received[0] not in numbers:
                 continue
             if self._received > self._handled:
-                os.write(2, NOTHING_KEPT)
-                os._exit(INTERRUPTED)
+                _write(NOTHING_KEPT)
+                os._exit(128 + received[0])
             self._received += 1
             threading.Thread(target=self._tell, args=(self._received,), daemon=True).start()
 
     def _tell(self, which: int) -> None:
         time.sleep(TOLD_AFTER)
         if self._handled < which:
-            os.write(2, WAITING)
+            _write(WAITING)
+
+
+def _without_terminal() -> None:
+    """Let what is still printed go nowhere, since writing to a closed terminal is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        if os.isatty(number):
+            os.dup2(nowhere, number)
+    os.close(nowhere)
