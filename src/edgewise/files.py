@@ -1,16 +1,32 @@
-"""Functions that read a whole file and replace one atomically, with a one-sentence `FileError` for each failure."""
+"""Functions that read a whole file and replace files atomically, with a one-sentence `FileError` for each failure.
+
+A process may be killed at any moment. One file is replaced by a rename, so that it is the old or the new one. Several
+files are replaced by a renamed folder, from which they are moved one by one: whoever opens the folder next moves the
+rest. Temporary files are locked while their process lives, and removed by the next write into the same folder if not.
+"""
 
 import errno
+import json
 import os
 import secrets
 import shutil
 import stat
 import warnings
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from edgewise.errors import FileError, InputError
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where a file that is open cannot be deleted, so that no lock is needed
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX, SUFFIX = ".edgewise-", ".tmp"  # of temporary files and folders
+COMMIT = ".edgewise-commit"  # the folder of complete files that are moved into the folder around it
+REMOVED, LOCK = ".removed.json", ".lock"  # in a temporary folder: names of files without a successor; its lock
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -111,11 +127,16 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         raise FileError(f"cannot write {os.fspath(path)}: expected the name of a file, got {came}")
     if not target.parent.is_dir():
         raise FileError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}")
-    temporary = target.parent / f".edgewise-{secrets.token_hex(8)}.tmp"
     try:
-        _write_and_rename(temporary, target, data, keep_mode=exists)
+        sweep(target.parent)
+        _write_and_rename(target.parent / temporary_name(), target, data, keep_mode=exists)
     except OSError as error:
         raise FileError(f"cannot write {os.fspath(path)}: {reason(error)}") from error
+
+
+def temporary_name() -> str:
+    """Return a new name for a temporary file or folder, which `sweep` recognises."""
+    return f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
 
 
 def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: bool) -> None:
@@ -125,17 +146,148 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: 
     descriptor = os.open(temporary, flags, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _lock(file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if keep_mode:
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+            if keep_mode:
+                shutil.copymode(target, temporary)
+            if fcntl is not None:  # while the lock is held, so that nobody sweeps the file away
+                os.replace(temporary, target)
+        if fcntl is None:  # Windows does not rename open files
+            os.replace(temporary, target)
     except BaseException:  # Ctrl-C too must leave no litter; re-raised as it came
         with suppress(OSError):
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file for this process, without waiting; return False if another process holds it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks, on which nothing is swept away either
+        return True
+    return True
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Return whether the process that made this temporary file has ended."""
+    if fcntl is None:
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files and folders that killed processes left in a folder; those in use stay."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX)):
+                continue
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    if _is_abandoned(Path(entry.path, LOCK)):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                elif entry.is_file(follow_symlinks=False) and _is_abandoned(Path(entry.path)):
+                    os.unlink(entry.path)
+
+
+@contextmanager
+def staging_folder(parent: Path) -> Iterator[Path]:
+    """Make a temporary folder in another one, locked while it is in use and removed at the end if it is still there."""
+    sweep(parent)
+    staging = parent / temporary_name()
+    staging.mkdir()
+    try:
+        with open(staging / LOCK, "wb") as lock:
+            _lock(lock.fileno())
+            yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None:
+    """Move all files of a temporary folder inside another into that one, and remove files without a successor.
+
+    From the moment of one rename on, all of it happens, now or when the folder is opened next.
+
+    Parameters
+    ----------
+    staging : Path
+        Folder below `folder` with the complete files.
+    folder : Path
+        The folder that receives them.
+    removed : collection of str
+        Names of files in `folder` to remove.
+    """
+    complete_commit(folder)
+    (staging / REMOVED).write_text(json.dumps(sorted(removed)), encoding="utf-8")
+    for path in staging.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    os.rename(staging, folder / COMMIT)
+    try:
+        complete_commit(folder)
+    except KeyboardInterrupt:  # between two files: the rest takes a moment
+        complete_commit(folder)
+        raise
+
+
+def complete_commit(folder: Path) -> None:
+    """Finish the replacement of files in a folder that a killed process began, if there is one.
+
+    Raises
+    ------
+    OSError
+        The files cannot be moved.
+    """
+    waiting = folder / COMMIT
+    if not waiting.is_dir():
+        return
+    try:
+        removed = json.loads((waiting / REMOVED).read_bytes())
+    except FileNotFoundError:  # already done before the end of the other process
+        removed = []
+    for name in removed if isinstance(removed, list) else []:
+        if isinstance(name, str) and Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
+    for path in sorted(waiting.iterdir()):
+        if path.name not in (REMOVED, LOCK):
+            os.replace(path, folder / path.name)
+    shutil.rmtree(waiting)
+    _sync_folder(folder)
+
+
+def open_folder(folder: str | os.PathLike[str]) -> None:
+    """Make sure that the files of a folder belong together before they are read, see `complete_commit`.
+
+    Raises
+    ------
+    FileError
+        A write into the folder was cut short, and it cannot be completed.
+    """
+    try:
+        complete_commit(Path(folder))
+    except OSError as error:
+        raise FileError(
+            f"cannot read {os.fspath(folder)}: results were not completely written, and the rest cannot be moved from "
+            f"its folder {COMMIT}: {reason(error)}"
+        ) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -150,8 +150,10 @@ def load(
     """
     from edgewise.checkpoint import container, model, solution
 
-    if isinstance(path, str | os.PathLike) and os.path.isfile(inside := os.path.join(os.fspath(path), FOLDER_MODEL)):
-        path = inside
+    if isinstance(path, str | os.PathLike) and os.path.isdir(path):
+        files.open_folder(path)
+        if os.path.isfile(inside := os.path.join(os.fspath(path), FOLDER_MODEL)):
+            path = inside
     data = files.read_bytes(path)
     with container.errors_of_file("model", path):
         file = container.unpack(data)

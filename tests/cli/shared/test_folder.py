@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import signal
 
 import pytest
 
 from edgewise import files
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.errors import FileError
+from edgewise.files import COMMIT, open_folder, staging_folder, sweep
 
 
 def put(text):
@@ -110,3 +112,89 @@ def test_results_of_another_table_are_not_replaced(tmp_path):
     with pytest.raises(FileError, match="whose target is 'y' instead of 'z'; --force replaces its files"):
         folder.check_owner(data="a.csv", target="z")
     ResultFolder(tmp_path, force=True).check_owner(data="b.csv", target="z")
+
+
+# The calls of the system that move or remove something; a process that is killed before the k-th has done the others.
+MOVES = ("replace", "rename", "unlink", "rmdir", "mkdir")
+
+
+def killed_before(number, folder, files):
+    """Write in a child process that kills itself before its move of this number; return whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        def counted(original):
+            def call(*arguments, **options):
+                nonlocal count
+                count += 1
+                if count > number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*arguments, **options)
+
+            return call
+
+        for name in MOVES:
+            setattr(os, name, counted(getattr(os, name)))
+        try:
+            ResultFolder(folder, names=("x", "y", "z")).write(files)
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_killed_run_leaves_the_old_files_or_the_new_ones(tmp_path, exists):
+    old, new = {"out/x": "old", "out/z": "old"}, {"out/x": "new", "out/y": "new"}
+    outcomes, number = [], 0
+    while True:
+        place = tmp_path / str(number)
+        out = place / "out"
+        place.mkdir()
+        if exists:
+            ResultFolder(out, names=("x", "y", "z")).write({"x": put("old"), "z": put("old")})
+        was_killed = killed_before(number, out, {"x": put("new"), "y": put("new")})
+        open_folder(out)
+        found = {path: text for path, text in tree(place).items() if ".edgewise-" not in path}
+        assert found in ((old if exists else {}), new)
+        outcomes.append(found == new)
+        # The next run finds nothing of the killed one in its way, and sweeps its litter away.
+        ResultFolder(out, names=("x", "y", "z")).write({"x": put("next")})
+        if exists:
+            assert tree(place) == {"out/x": "next"}
+        if not was_killed:
+            break
+        number += 1
+    assert number >= 2 and outcomes[-1]
+    if exists:
+        assert not outcomes[0] and any(outcomes[:-1])  # killed before the rename that decides, and after it
+
+
+def test_temporary_files_in_use_stay(tmp_path):
+    with staging_folder(tmp_path) as staging:
+        sweep(tmp_path)
+        assert staging.is_dir()
+    assert list(tmp_path.iterdir()) == []
+    abandoned = tmp_path / ".edgewise-00.tmp"
+    abandoned.write_bytes(b"half")
+    other = tmp_path / "edgewise-00.tmp"
+    other.write_bytes(b"of somebody else")
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_folder_that_cannot_be_completed_is_named(tmp_path, monkeypatch):
+    (tmp_path / COMMIT).mkdir()
+    (tmp_path / COMMIT / "x").write_text("new")
+
+    def fails(*_):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(FileError, match=r"were not completely written.*permission denied"):
+        open_folder(tmp_path)
+    monkeypatch.undo()
+    open_folder(tmp_path)
+    assert tree(tmp_path) == {"x": "new"}

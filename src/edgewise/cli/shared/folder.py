@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError
-from edgewise.files import reason, write_bytes
+from edgewise.files import LOCK, commit_folder, complete_commit, reason, staging_folder, temporary_name, write_bytes
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
@@ -62,6 +60,7 @@ class ResultFolder:
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
                 raise FileError(f"--out must be a folder, got the file {self.path}")
+            complete_commit(place)
             taken = [name for name in self.names if (self.path / name).exists()]
             if taken and not self.force and not self._is_written_by_edgewise():
                 raise FileError(
@@ -72,7 +71,7 @@ class ResultFolder:
                 place = place.parent
             if not place.is_dir():
                 raise FileError(f"cannot make the folder {self.path}: {place} is a file")
-            probe = place / f".edgewise-{secrets.token_hex(8)}.probe"
+            probe = place / temporary_name()
         try:
             write_bytes(probe, b"\0" * PROBE_SIZE)
         except FileError as error:
@@ -108,32 +107,27 @@ class ResultFolder:
     def write(self, files: Mapping[str, Callable[[Path], object]]) -> None:
         """Write all of the files or none, each by a function that is given the path.
 
-        The files are made in a temporary folder. It becomes the folder if there was none; else its files are moved
-        into it one by one, each replacing its predecessor as a whole, and files of an earlier run that have no
-        successor are deleted.
+        The files are made in a temporary folder. It becomes the folder if there was none; else its files replace their
+        predecessors in a way that survives the end of the process at any moment, see `commit_folder`, and files of an
+        earlier run that have no successor are deleted.
         """
         with _system_errors(self.path):
             exists = self.path.exists()
             # Inside an existing folder, since that may be on another disk than its parent.
             parent = self.path if exists else Path(os.path.abspath(self.path)).parent
             parent.mkdir(parents=True, exist_ok=True)
-            staging = parent / f".edgewise-{secrets.token_hex(8)}.tmp"
-            staging.mkdir()
-            try:
-                for name, make in files.items():
-                    make(staging / name)
-                if not exists:
+            with staging_folder(parent) as staging:
+                try:
+                    for name, make in files.items():
+                        make(staging / name)
+                except FileError as error:
+                    # Name the folder that the user named instead of the temporary one.
+                    raise FileError(str(error).replace(str(staging), str(self.path))) from error
+                if exists:
+                    commit_folder(staging, self.path, set(self.names) - set(files))
+                else:
+                    (staging / LOCK).unlink()
                     staging.rename(self.path)
-                    return
-                for name in files:
-                    os.replace(staging / name, self.path / name)
-                for name in set(self.names) - set(files):
-                    (self.path / name).unlink(missing_ok=True)
-            except FileError as error:
-                # Name the folder that the user named instead of the temporary one.
-                raise FileError(str(error).replace(str(staging), str(self.path))) from error
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
 
     def _is_written_by_edgewise(self) -> bool:
         return self._stored() is not None

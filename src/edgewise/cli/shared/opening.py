@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.errors import FileError, InputError
-from edgewise.files import read_bytes, reason
+from edgewise.files import open_folder, read_bytes, reason
 
 # Endings of files and names, as in `edgewise.plot.save`, `KANRegressor.export` and `EQUATIONS`, which import torch;
 # tests compare them.
@@ -88,6 +88,7 @@ def find_written(text: str) -> Written:
     """
     path = Path(text)
     if path.is_dir():
+        open_folder(path)
         for kind, name in ((Kind.model, MODEL_FILE), (Kind.solution, SOLUTION_FILE)):
             if (path / name).exists():
                 return Written(kind, path / name)

@@ -74,7 +74,7 @@ class InterruptWatch:
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reading, numbers), daemon=True).start()
 
-    def exit_code(self, code: object) -> object:
+    def exit_code(self, code: str | int | None) -> str | int | None:
         """Return the exit code of the process, which is that of the signal if the system ended the work."""
         return code if self._ended_by is None else 128 + self._ended_by
 
