@@ -1,0 +1,273 @@
+"""Third stage of the formula search: short expressions are enumerated, and pairs of them are matched with the target.
+
+All expressions up to a size are made bottom-up (`enumeration_pool`), and sorted lists find those of which the target,
+or a link of it, is a combination with fitted factors (`enumeration_matches`). The stage goes through pools of growing
+size and ends with the first in which a law is exact.
+
+References
+----------
+.. [1] D. Bartlett, H. Desmond, P. Ferreira, "Exhaustive symbolic regression", IEEE Transactions on Evolutionary
+   Computation 28 (2024): all expressions up to a size, of equal ones one.
+.. [2] L. Kammerer et al., "Symbolic regression by exhaustive search", Genetic Programming Theory and Practice XVII
+   (2020): enumeration that recognises equal expressions by a hash.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from edgewise.discovery.enumeration_matches import (
+    Directions,
+    Match,
+    bilinear,
+    multiples,
+    products,
+    ratios,
+    singles,
+    sums,
+)
+from edgewise.discovery.enumeration_pool import Pool
+from edgewise.discovery.enumeration_targets import Target, link_targets, scaled_targets
+from edgewise.discovery.obedience import obeys
+from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import closed_forms, value_of
+from edgewise.formulas.expression import (
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    complexity,
+    evaluate,
+    exact_number,
+    product_of,
+    sum_of,
+)
+
+# Rows at which expressions are compared: more than the constants and known functions of any match by 25.
+POINTS = 40
+# Expressions of the pools, one after the other. A choice: the first takes 0.1 s, the last some 5 s and 450 MB.
+TIERS = (2_000, 20_000, 150_000, 400_000)
+MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums. A choice for time.
+# Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
+# times that of all expressions. A choice for time: some seconds each.
+FACTORS, FACTORS_TIMES_ALL = 60, 1_200_000
+OUTER, OUTER_TIMES_ALL = 300, 6_000_000
+KNOWN_DEGREE, MOST_KNOWN = 3, 10  # Known functions: all monomials to this degree, as long as there are so few.
+MOST_YIELDED = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
+MOST_ROWS = 2000  # Rows that confirm a match. A choice: a wrong match fails at a few.
+NEGLIGIBLE = 1e-9  # Share of the target below which a term is rounding error.
+SHORT_DIGITS = 4  # A decimal number with so few digits counts as one that people write.
+
+
+def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    """Enumerate short expressions and yield those that are exact, the shortest first in each pool.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The rows to fit, and what the law may be made of.
+    clock : Clock
+        When to stop. Without a deadline the stage ends after the largest pool, some minutes.
+
+    Yields
+    ------
+    Expression
+        Laws that reproduce the rows to fit up to rounding, with fitted constants.
+
+    Notes
+    -----
+    The pool holds at most 400,000 expressions with their values at 40 rows: 160 MB, as much again for their
+    directions, and at most 450 MB with all that is needed in between. A sum of terms with all monomials of a low degree
+    approximates any smooth function of one input, so such a match only counts if all its factors are numbers that
+    people write.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> x = np.random.default_rng(0).uniform(0.5, 2.0, (60, 2))
+    >>> y = 3 * np.sin(x[:, 0]) + x[:, 1] ** 2
+    >>> problem = LawProblem(x[:40], y[:40], x[40:], y[40:], ("a", "b"))
+    >>> as_text(next(enumerated(problem, Clock())), problem.names)
+    '3*sin(a) + b**2'
+    """
+    rows = np.isfinite(problem.x).all(axis=1) & np.isfinite(problem.y)
+    x, y = problem.x[rows], problem.y[rows]
+    if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
+        return
+    chosen = np.random.default_rng([0, problem.seed]).permutation(len(y))[:MOST_ROWS]
+    x, y = x[chosen], y[chosen]
+    pool = Pool(x[:POINTS], problem.options, TIERS[-1], problem.seed)
+    fitter = _Fitter(problem, x, y, pool)
+    for most in TIERS:
+        clock.tell(f"{most:,} expressions")
+        pool.grow(most, clock)
+        for matches in _groups_of_matches(problem, pool, x, y, clock):
+            found: dict[Expression, int] = {}
+            for target, match in matches:
+                expression = fitter.fitted(target, match)
+                if expression is not None and obeys(expression, problem.options, problem.names):
+                    found[expression] = complexity(expression)
+            if found:
+                yield from sorted(found, key=found.__getitem__)[:MOST_YIELDED]
+                return
+            if clock.is_over:
+                return
+        if pool.is_complete:
+            return
+
+
+def _groups_of_matches(
+    problem: LawProblem, pool: Pool, x: np.ndarray, y: np.ndarray, clock: Clock
+) -> Iterator[Iterator[tuple[Target, Match]]]:
+    """All matches in a pool, in groups: a law of a group ends the search, so the groups with short laws are first."""
+    constant = Directions(pool, np.ones((len(pool.x), 1)), clock)
+    known_values = np.column_stack([evaluate(term, pool.x) for term in known_functions(x.shape[1])])
+    targets = link_targets(y, problem.options)
+
+    def group(
+        some: Iterable[Target], *forms: Callable[[np.ndarray], Iterable[Match]]
+    ) -> Iterator[tuple[Target, Match]]:
+        for target, form in itertools.product(some, forms):
+            if clock.is_over:
+                return
+            with np.errstate(all="ignore"):
+                yield from [(target, match) for match in form(target.z[pool.rows])]
+
+    def linear(z: np.ndarray) -> Iterator[Match]:
+        return itertools.chain(singles(constant, z, False), sums(constant, z, False))
+
+    yield group(targets, linear)
+    if known_values.shape[1] < len(pool.x) // 2:
+        known = Directions(pool, known_values, clock)
+        yield group(targets, lambda z: singles(known, z, True), lambda z: sums(known, z, True))
+        del known
+    if pool.count <= MOST_FOR_JOINS:
+        yield group(
+            targets,
+            lambda z: multiples(pool, constant, z, clock),
+            lambda z: ratios(pool, z, clock),
+            lambda z: products(pool, z, clock),
+        )
+        count = min(FACTORS, FACTORS_TIMES_ALL // pool.count)
+        factors = [pool.expression(int(k)) for k in constant.places[:count]]
+        yield group(scaled_targets(y, x, factors, problem.options), linear)
+        outer = min(OUTER, OUTER_TIMES_ALL // pool.count)
+        yield group(targets[:2], lambda z: bilinear(pool, constant, z, outer, clock))
+
+
+def known_functions(inputs: int) -> list[Expression]:
+    """All monomials of a low degree, the constant first, as long as there are at most `MOST_KNOWN` of them.
+
+    Examples
+    --------
+    >>> [len(known_functions(inputs)) for inputs in (1, 2, 3, 9, 10)]
+    [4, 10, 10, 10, 1]
+    """
+    chosen: list[Expression] = [exact_number(1)]
+    for degree in range(1, KNOWN_DEGREE + 1):
+        more = [
+            product_of([Variable(k) if power == 1 else Power(Variable(k), float(power)) for k, power in powers])
+            for combination in itertools.combinations_with_replacement(range(inputs), degree)
+            for powers in [[(k, combination.count(k)) for k in sorted(set(combination))]]
+        ]
+        if len(chosen) + len(more) > MOST_KNOWN:
+            break
+        chosen += more
+    return chosen
+
+
+class _Fitter:
+    """Fits the factors of matches at all rows, and keeps those that are exact."""
+
+    def __init__(self, problem: LawProblem, x: np.ndarray, y: np.ndarray, pool: Pool):
+        self.x, self.y, self.pool = x, y, pool
+        self.allowed = max(problem.options.target_error, EXACT_ERROR) * float(np.std(y))
+        self.known = known_functions(x.shape[1])
+
+    def fitted(self, target: Target, match: Match) -> Expression | None:
+        """The law of a match with fitted factors; None if it is not exact."""
+        above = [product_of([self.pool.expression(k) for k in places]) for places in match.above]
+        above += self.known if match.with_known else [exact_number(1)]
+        below = [product_of([self.pool.expression(k) for k in places]) for places in match.below]
+        factor = None if match.factor is None else self.pool.expression(match.factor)
+        with np.errstate(all="ignore"):
+            columns = [evaluate(term, self.x) for term in above]
+            goal = target.z
+            if below:  # z (g + d) = a f + b, with the terms d z on the right.
+                goal = target.z * evaluate(below[0], self.x)
+                columns.append(-target.z)
+            if factor is not None:
+                scale = evaluate(factor, self.x)
+                columns = [column * scale for column in columns]
+            numbers = _least_squares(np.column_stack(columns), goal)
+            if numbers is None:
+                return None
+            for written in (True, False):
+                if written or not match.with_known:
+                    expression = self._law(target, above, below, factor, _as_written(numbers) if written else numbers)
+                    if expression is not None:
+                        return expression
+        return None
+
+    def _law(
+        self,
+        target: Target,
+        above: Sequence[Expression],
+        below: Sequence[Expression],
+        factor: Expression | None,
+        numbers: Sequence[Number] | None,
+    ) -> Expression | None:
+        """The law with these numbers in front of the terms, if it is exact."""
+        if numbers is None:
+            return None
+        terms = [
+            term if number.value == 1 else number if term == exact_number(1) else Multiply((number, term))
+            for number, term in zip(numbers, above, strict=False)
+            if number.value
+        ]
+        if not terms:
+            return None
+        whole = sum_of(terms)
+        if below:
+            shift = [numbers[-1]] if numbers[-1].value else []
+            whole = Multiply((whole, Power(sum_of([below[0], *shift]), -1.0)))
+        law = target.build(whole if factor is None else Multiply((factor, whole)))
+        for form in (simplify(law), law):
+            errors = evaluate(form, self.x) - self.y
+            if np.isfinite(errors).all() and np.sqrt(np.mean(errors**2)) <= self.allowed:
+                return form
+        return None
+
+
+def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None:
+    """Factors of the columns, those of negligible columns 0; None if a value is not finite."""
+    lengths = np.linalg.norm(columns, axis=0)
+    if not (np.isfinite(lengths).all() and np.isfinite(goal).all() and lengths.all()):
+        return None
+    shares = np.linalg.lstsq(columns / lengths, goal, rcond=1e-14)[0]
+    kept = np.abs(shares) > NEGLIGIBLE * np.linalg.norm(goal)
+    if not kept.all() and kept.any():
+        shares = np.zeros(len(shares))
+        shares[kept] = np.linalg.lstsq((columns / lengths)[:, kept], goal, rcond=1e-14)[0]
+    return [Number(float(value)) for value in shares / lengths]
+
+
+def _as_written(numbers: Sequence[Number]) -> list[Number] | None:
+    """The numbers in the form that people write: closed forms and short decimals; None if one has no such form."""
+    written = []
+    for number in numbers:
+        reach = 1e-7 * abs(number.value)
+        form = next(closed_forms(number.value, reach), None) if number.value else (0, 1, "")
+        short = float(f"{number.value:.{SHORT_DIGITS}g}")
+        if form is not None:
+            written.append(Number(value_of(form), form))
+        elif abs(short - number.value) <= reach:
+            written.append(Number(short))
+        else:
+            return None
+    return written

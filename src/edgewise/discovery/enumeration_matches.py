@@ -1,0 +1,287 @@
+"""Finds which expressions of a pool combine to a target, among all pairs of them, without looking at each pair.
+
+The target z lies in the span of f, g and known functions (1, or a polynomial) exactly if f and g, each without its
+parts along the known functions and along z, are parallel. Two parallel unit vectors have the same projection on any
+fixed vector up to sign, so one sorted list of projections shows all pairs: of 100,000 expressions, 5 * 10^9 pairs, in
+the time of a sort. Products, quotients and ratios are found by the same lists of other vectors:
+
+    z = a f + b                    f and z without their means are parallel
+    z = a f + b g + c              as above, with known functions 1 or all monomials of a low degree
+    z = f (a g + b)                z / f and g without their means are parallel
+    z = (a f + b) / (g + d)        z g and f, both without their parts along 1 and z, are parallel
+    z = a f g + b f + c g + d      g and f g span what 1 and f leave of z; f runs through the shortest expressions
+    z = a f g + b                  a matrix of correlations of products, for the shortest expressions
+
+All tests are made at a few rows; a match is a proposal, which all rows have to confirm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.discovery.enumeration_pool import Pool
+from edgewise.discovery.problem import Clock
+
+# Sine of the angle up to which two vectors count as parallel, squared. A choice: values of a few operations in float64
+# have errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
+PARALLEL = 1e-11
+# Difference of projections up to which two unit vectors are compared. A choice: the square root of `PARALLEL` would
+# compare too many; projections of unit vectors have errors of 1e-15 over the share of length that is left.
+PROJECTION_REACH = 1e-9
+# Share of the squared length of the target that two expressions may leave unexplained: the angle of `PARALLEL`
+# divided by that of two expressions of which 0.1 % is different.
+LEAST_UNSPANNED = 1e-6
+# Share of its length that a vector must keep outside the known functions; below it rounding decides the direction.
+LEAST_LENGTH = 1e-5
+NEIGHBOURS = 4  # Vectors with nearly equal projections that are compared with each. A choice.
+MOST_OF_A_FORM = 40  # Matches of one form and target that are kept; the shortest ones. A choice.
+PRODUCTS = 3000  # Expressions all of whose products are looked at: 4.5 million, a second. A choice.
+CHUNK = 20_000  # Rows of vectors that are made at once, 5 MB.
+
+
+class Match(NamedTuple):
+    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant).
+
+    Parameters
+    ----------
+    size : int
+        Symbols of the expressions together.
+    above : tuple of tuple of int
+        Terms, each a product of expressions given by their places in the pool.
+    below : tuple of tuple of int
+        Terms of the denominator; empty for none.
+    factor : int, optional
+        Place of an expression that multiplies the whole.
+    with_known : bool
+        Whether the known functions are terms as well, and not only a constant.
+    """
+
+    size: int
+    above: tuple[tuple[int, ...], ...]
+    below: tuple[tuple[int, ...], ...] = ()
+    factor: int | None = None
+    with_known: bool = False
+
+
+class Directions:
+    """Values of a pool's expressions without their parts along known functions, as unit vectors, each direction once.
+
+    Parameters
+    ----------
+    pool : Pool
+        The expressions.
+    known : ndarray of shape (P, k)
+        Values of the known functions at the rows of the pool, the constant among them.
+    clock : Clock, optional
+        Once it is over, the longer expressions are left out.
+
+    Examples
+    --------
+    >>> from edgewise.discovery.problem import FormulaOptions
+    >>> x = np.linspace(0.5, 2.0, 12)[:, None]
+    >>> pool = Pool(x, FormulaOptions(operators=("+", "*", "/")), most=100)
+    >>> pool.grow(100, Clock())
+    >>> directions = Directions(pool, np.ones((12, 1)))
+    >>> len(directions.places) < pool.count  # x, 2 x and x + 1 have one direction
+    True
+    """
+
+    def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):
+        self.basis = np.linalg.qr(known)[0]
+        projections = np.random.default_rng(2).normal(size=(len(known), 2))
+        places, keys = [], []
+        for start in range(0, pool.count, CHUNK):
+            if start and clock is not None and clock.is_over:
+                break
+            unit = self.outside(pool.values[start : start + CHUNK])
+            good = np.flatnonzero(np.isfinite(unit[:, 0]))
+            first, second = unit[good] @ projections[:, 0], unit[good] @ projections[:, 1]
+            second = np.where(first < 0, -second, second)
+            places.append(good + start)
+            keys.append(rounded_to_reach(np.abs(first)) * 1_000_003 + rounded_to_reach(second))
+        # The vectors are made a second time, only those that are kept, so that there is never a copy of all.
+        self.places = np.concatenate(places)[np.sort(np.unique(np.concatenate(keys), return_index=True)[1])]
+        self.unit = np.empty((len(self.places), len(known)))
+        for start in range(0, len(self.places), CHUNK):
+            self.unit[start : start + CHUNK] = self.outside(pool.values[self.places[start : start + CHUNK]])
+        self.sizes = pool.sizes[self.places]
+        self.projection = projections[:, 0]
+        self.projected = self.unit @ self.projection
+
+    def outside(self, rows: np.ndarray) -> np.ndarray:
+        """Unit vectors of what is left of rows outside the known functions; nan where next to nothing is."""
+        return unit_outside(rows, self.basis)
+
+    def parallel_to(self, goal: np.ndarray) -> np.ndarray:
+        """Indices of the directions that a unit vector outside the known functions has, up to sign."""
+        return np.flatnonzero((self.unit @ goal) ** 2 > 1 - PARALLEL)
+
+    def pairs_that_span(self, goal: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Pairs of indices of directions that span a unit vector outside the known functions."""
+        along = self.unit @ goal
+        left = 1 - along**2
+        usable = np.flatnonzero(left > LEAST_LENGTH**2)
+        along, left = along[usable], np.sqrt(left[usable])
+        projected = np.abs(self.projected[usable] - along * (goal @ self.projection)) / left
+        order = np.argsort(projected)
+        ordered = projected[order]
+        for step in range(1, NEIGHBOURS + 1):
+            near = np.flatnonzero(ordered[step:] - ordered[:-step] < PROJECTION_REACH)
+            if not len(near):
+                return
+            i, j = order[near], order[near + step]
+            first = self.unit[usable[i]] - along[i, None] * goal
+            second = self.unit[usable[j]] - along[j, None] * goal
+            good = np.sum(first * second, axis=1) ** 2 > (1 - PARALLEL) * (left[i] * left[j]) ** 2
+            # Nearly equal f and g are as parallel whatever z is, so the share of z that they span is computed as well.
+            both = np.sum(self.unit[usable[i]] * self.unit[usable[j]], axis=1)
+            good &= spanned_share(along[i], along[j], both) > 1 - LEAST_UNSPANNED
+            yield from zip(usable[i[good]].tolist(), usable[j[good]].tolist(), strict=True)
+
+
+def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Share of a unit vector's squared length in the span of two others, from the three inner products.
+
+    The two are unit vectors with inner product `both`, and have the inner products `first` and `second` with the
+    vector. This is the squared multiple correlation of two regressors.
+
+    Examples
+    --------
+    >>> float(spanned_share(np.array(0.6), np.array(0.8), np.array(0.0)))
+    1.0
+    """
+    return np.asarray((first**2 + second**2 - 2 * first * second * both) / np.maximum(1 - both**2, 1e-300))
+
+
+def unit_outside(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Unit vectors of what is left of rows outside an orthonormal basis (columns); nan where next to nothing is."""
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rest = rows - (rows @ basis) @ basis.T
+    rest -= (rest @ basis) @ basis.T  # A second time, since rounding leaves a part of long projections.
+    left = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+    is_some = left > LEAST_LENGTH * length
+    return np.asarray(rest / np.where(is_some, left, np.nan)[:, None])
+
+
+def rounded_to_reach(numbers: np.ndarray) -> np.ndarray:
+    """Integers that are equal for numbers of absolute size below 1000 that differ by rounding errors only."""
+    return np.rint(numbers * 1e8).astype(np.int64)
+
+
+def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, int]]:
+    """Pairs (row, index of a direction) such that a unit row has that direction up to sign; nan rows have none."""
+    order = np.argsort(np.abs(directions.projected))
+    ordered = np.abs(directions.projected)[order]
+    projected = np.abs(rows @ directions.projection)
+    usable = np.flatnonzero(np.isfinite(projected))
+    start = np.searchsorted(ordered, projected[usable] - PROJECTION_REACH)
+    for step in range(NEIGHBOURS):
+        within = np.flatnonzero(start + step < len(ordered))
+        within = within[ordered[start[within] + step] < projected[usable[within]] + PROJECTION_REACH]
+        if not len(within):
+            return
+        row, other = usable[within], order[start[within] + step]
+        good = np.sum(rows[row] * directions.unit[other], axis=1) ** 2 > 1 - PARALLEL
+        yield from zip(row[good].tolist(), other[good].tolist(), strict=True)
+
+
+def singles(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Match]:
+    """Matches z = a f + known functions."""
+    goal = directions.outside(z[None])[0]
+    if np.isfinite(goal[0]):
+        for k in directions.parallel_to(goal)[:MOST_OF_A_FORM]:
+            yield Match(int(directions.sizes[k]), ((int(directions.places[k]),),), with_known=with_known)
+
+
+def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Match]:
+    """Matches z = a f + b g + known functions."""
+    goal = directions.outside(z[None])[0]
+    if np.isfinite(goal[0]):
+        found = [
+            (int(directions.sizes[i] + directions.sizes[j]), (int(directions.places[i]), int(directions.places[j])))
+            for i, j in directions.pairs_that_span(goal)
+        ]
+        for size, (i, j) in sorted(found)[:MOST_OF_A_FORM]:
+            yield Match(size, ((i,), (j,)), with_known=with_known)
+
+
+def multiples(pool: Pool, centred: Directions, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+    """Matches z = f (a g + b): z / f is a g + b."""
+    yield from _joined(pool, centred, lambda values: z / values, clock, lambda f, g, size: Match(size, ((g,),), (), f))
+
+
+def ratios(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+    """Matches z = (a f + b) / (g + d): z g lies in the span of f, 1 and z."""
+    known = np.column_stack([np.ones(len(z)), z])
+    if np.linalg.matrix_rank(known) == 2:
+        directions = Directions(pool, known)
+        yield from _joined(
+            pool, directions, lambda values: z * values, clock, lambda g, f, size: Match(size, ((f,),), ((g,),))
+        )
+
+
+def _joined(
+    pool: Pool,
+    directions: Directions,
+    made: Callable[[np.ndarray], np.ndarray],
+    clock: Clock,
+    match: Callable[[int, int, int], Match],
+) -> Iterator[Match]:
+    """Matches of vectors made from each expression's values with the directions of all expressions, shortest first."""
+    found = []
+    for start in range(0, pool.count, CHUNK):
+        if clock.is_over:
+            break
+        rows = made(pool.values[start : start + CHUNK])
+        rows[~np.isfinite(rows).all(axis=1)] = np.nan
+        for row, k in equal_rows(directions.outside(rows), directions):
+            first, second = row + start, int(directions.places[k])
+            found.append(match(first, second, int(pool.sizes[first] + pool.sizes[second])))
+    yield from sorted(found, key=lambda one: one.size)[:MOST_OF_A_FORM]
+
+
+def products(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+    """Matches z = a f g + b among all products of the `PRODUCTS` shortest expressions."""
+    goal = z - z.mean()
+    length = np.linalg.norm(goal)
+    if length == 0:
+        return
+    goal = goal / length
+    rows = pool.values[pool.constants : PRODUCTS]
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    found = []
+    for start in range(0, len(rows), 500):
+        if clock.is_over:
+            break
+        f, g = rows[start : start + 500], rows[start:]
+        variation = (f * f) @ (g * g).T - (f @ g.T) ** 2 / len(z)
+        hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - PARALLEL) * variation) & (variation > 1e-9))
+        hits = hits + start + pool.constants
+        found += [(int(pool.sizes[i] + pool.sizes[j]), int(i), int(j)) for i, j in hits[:2000]]
+    for size, i, j in sorted(found)[:MOST_OF_A_FORM]:
+        yield Match(size, ((i, j),))
+
+
+def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, clock: Clock) -> Iterator[Match]:
+    """Matches z = a f g + b f + c g + d, where f is one of the `outer` first directions and g any of them."""
+    found = []
+    for i in centred.places[:outer]:
+        if clock.is_over:
+            break
+        f = pool.values[i]
+        basis = np.linalg.qr(np.column_stack([np.ones(len(z)), f]))[0]
+        goal = unit_outside(z[None], basis)[0]
+        if not np.isfinite(goal[0]):
+            continue
+        g = pool.values[centred.places]
+        first, second = unit_outside(g, basis), unit_outside(g * f, basis)
+        r, s, t = first @ goal, second @ goal, np.sum(first * second, axis=1)
+        left = 1 - t * t
+        for k in np.flatnonzero((spanned_share(r, s, t) > 1 - PARALLEL) & (left > LEAST_LENGTH**2)):
+            j = int(centred.places[k])
+            found.append((int(2 * pool.sizes[i] + 2 * pool.sizes[j]), int(i), j))
+    for size, i, j in sorted(found)[:MOST_OF_A_FORM]:
+        yield Match(size, ((i, j), (i,), (j,)))

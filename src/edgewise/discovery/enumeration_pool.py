@@ -1,0 +1,317 @@
+"""All short expressions of some inputs, of each set with equal values only one, with their values at a few rows.
+
+The pool grows by size: an expression of size s is a function of one of size s - 1, or joins two whose sizes sum to
+s - 1. Two expressions that are equal as functions, such as x + x and 2 x, have equal values, so the pool compares
+values and not forms: two random projections of the values at `PROBES` rows, rounded to nine digits, are the key of an
+expression. Expressions that differ by their sign have the same key, and one of them is kept, since every use of the
+pool fits a factor in front.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.discovery.problem import Clock, FormulaOptions
+from edgewise.formulas.expression import (
+    FUNCTIONS,
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    exact_number,
+)
+
+# Rows that decide whether two expressions are equal. A choice: six rows that lie apart tell |x| from x and random
+# projections of six values still separate millions of expressions.
+PROBES = 6
+# Candidates whose keys are computed at once. A choice: 6 rows of 100,000 numbers stay in the cache of a processor.
+BLOCK = 100_000
+# Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
+LARGEST_VALUE = 1e9
+LEAST_VARIATION = 1e-6
+MOST_FUNCTIONS = 62  # Bits of the mask that records the functions of an expression.
+
+
+class Shape(NamedTuple):
+    """An operation by which larger expressions are made from smaller ones.
+
+    Parameters
+    ----------
+    function : callable
+        The operation on arrays of one or two arguments.
+    build : callable
+        The expression of the operation from the expressions of its arguments.
+    size : int
+        Symbols that it adds. A choice: rarely used functions count 2, so that the pool reaches further with the others.
+    needs : tuple of str
+        Operators of the options that must be permitted: any of those in a name such as "*|^".
+    name : str
+        Name of the function in `FormulaOptions.nested`; empty for operators.
+    """
+
+    function: Callable[..., np.ndarray]
+    build: Callable[..., Expression]
+    size: int
+    needs: tuple[str, ...]
+    name: str = ""
+
+
+def _call(name: str, size: int) -> Shape:
+    return Shape(FUNCTIONS[name].value, lambda f: Call(name, f), size, (name,), name)
+
+
+MINUS_ONE = exact_number(-1)
+UNARY = (
+    Shape(np.square, lambda f: Power(f, 2.0), 1, ("*|^",)),
+    Shape(np.sqrt, lambda f: Power(f, 0.5), 1, ("sqrt|^",), "sqrt"),
+    Shape(np.reciprocal, lambda f: Power(f, -1.0), 1, ("/",)),
+    *(_call(name, 1) for name in ("sin", "cos", "exp", "log")),
+    Shape(lambda u: np.exp(-u), lambda f: Call("exp", Multiply((MINUS_ONE, f))), 2, ("exp", "-"), "exp"),
+    Shape(lambda u: u**3, lambda f: Power(f, 3.0), 2, ("*|^",)),
+    *(_call(name, 2) for name in ("tanh", "tan", "atan", "abs", "asin", "acos", "sinh", "cosh")),
+)
+# Functions that are only used where the options name them.
+ON_REQUEST = tuple(_call(name, 1) for name in ("atanh", "sign", "besselj0"))
+
+
+def _general_power(base: Expression, exponent: Expression) -> Expression:
+    return Call("exp", Multiply((exponent, Call("log", base))))
+
+
+BINARY = (
+    Shape(np.add, lambda f, g: Add((f, g)), 1, ("+",)),
+    Shape(np.multiply, lambda f, g: Multiply((f, g)), 1, ("*",)),
+    Shape(np.subtract, lambda f, g: Add((f, Multiply((MINUS_ONE, g)))), 1, ("-",)),
+    Shape(np.divide, lambda f, g: Multiply((f, Power(g, -1.0))), 1, ("/",)),
+    Shape(lambda u, v: np.where(u > 0, u, np.nan) ** v, _general_power, 1, ("^", "exp", "log")),
+)
+COMMUTATIVE = 3  # The first shapes of BINARY that need each pair once; differences because signs are left out.
+LEAF, FIRST_BINARY = -1, 1000  # Codes of leaves and of shapes of two arguments in the recipes.
+
+
+def permitted_shapes(shapes: Sequence[Shape], options: FormulaOptions) -> list[Shape]:
+    """The shapes all of whose operators the options permit."""
+    return [s for s in shapes if all(any(n in options.operators for n in need.split("|")) for need in s.needs)]
+
+
+class Pool:
+    """Expressions by size, of each set with equal values one.
+
+    Parameters
+    ----------
+    x : ndarray of shape (P, inputs)
+        The rows, at which values are kept.
+    options : FormulaOptions
+        Which operators expressions may contain, and which functions may not stand inside others.
+    most : int
+        Expressions, at most. The memory is at most about `most` * (8 P + 120) bytes and 60 MB for one block.
+    seed : int
+        Seed of the random projections.
+
+    Examples
+    --------
+    >>> pool = Pool(np.linspace(-1.0, 2.0, 12)[:, None], FormulaOptions(operators=("+", "*", "sin")), most=1000)
+    >>> pool.grow(1000, Clock())
+    >>> pool.count, pool.expression(5)
+    (1000, Power(base=Variable(index=0), exponent=2.0))
+    """
+
+    def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
+        order = spread_rows(x, PROBES)
+        self.x, self.rows = x[order], order
+        self.most = most
+        self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
+        self.binary = permitted_shapes(BINARY, options)
+        self.is_commutative = [shape in BINARY[:COMMUTATIVE] for shape in self.binary]
+        self.bits, self.forbidden = _function_bits(self.unary, options)
+        points = len(x)
+        rng = np.random.default_rng([1, seed])
+        self._weights = rng.normal(size=(2, min(PROBES, points)))
+        self.count, self.constants = 0, 4
+        capacity = min(most, 4096)
+        self._values = np.empty((capacity, points))
+        self._probes = np.empty((min(PROBES, points), capacity))
+        self._sizes = np.empty(capacity, dtype=np.int32)
+        self._recipes = np.empty((capacity, 4), dtype=np.int32)  # shape, two places, sign
+        self._masks = np.empty(capacity, dtype=np.int64)
+        self._keys = np.empty(0, dtype=np.int64)
+        self.is_complete = False  # Whether nothing larger can be made.
+        self.leaves: list[Expression] = [exact_number(c) for c in (1, 2, 3)]
+        self.leaves += [Number(math.pi, (1, 1, "pi")), *(Variable(k) for k in range(x.shape[1]))]
+        self._keep_leaves()
+        self._work = self._batches()
+
+    @property
+    def values(self) -> np.ndarray:
+        """Values of the expressions, shape (count, P); the first rows are constants."""
+        return self._values[: self.count]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Sizes of the expressions, shape (count,), ascending."""
+        return self._sizes[: self.count]
+
+    def grow(self, most: int, clock: Clock) -> None:
+        """Add expressions until there are `most`, no larger one can be made, or the clock is over."""
+        most = min(most, self.most)
+        with np.errstate(all="ignore"):
+            while self.count < most and not clock.is_over:
+                if next(self._work, None) is None:
+                    self.is_complete = True
+                    return
+
+    def expression(self, place: int) -> Expression:
+        """The expression at a place, with its sign such that its values are those of the pool."""
+        shape, first, second, sign = self._recipes[place]
+        if shape == LEAF:
+            made = self.leaves[first]
+        elif shape >= FIRST_BINARY:
+            made = self.binary[shape - FIRST_BINARY].build(self.expression(first), self.expression(second))
+        else:
+            made = self.unary[shape].build(self.expression(first))
+        return made if sign > 0 else Multiply((MINUS_ONE, made))
+
+    def _keep_leaves(self) -> None:
+        points = len(self.x)
+        made = np.array([np.full(points, leaf.value) for leaf in self.leaves[: self.constants]])  # type: ignore[union-attr]
+        made = np.concatenate([made, self.x.T])
+        keys = self._keys_of(made[:, : len(self._probes)].T)
+        _, first = np.unique(keys, return_index=True)
+        kept = np.sort(first)  # Equal columns, and columns that equal a constant, stand once.
+        keep = np.isfinite(made[kept]).all(axis=1)
+        keep[self.constants :] &= np.ptp(made[kept[self.constants :]], axis=1) > 0
+        kept = kept[keep]
+        self._append(made[kept], 1, (LEAF, kept, kept), np.zeros(len(kept), dtype=np.int64), keys[kept])
+
+    def _batches(self) -> Iterator[bool]:
+        """Make all expressions of one size after the other; yields after every block."""
+        size = 1
+        while True:
+            size += 1
+            if size > 2 * int(self.sizes.max(initial=1)) + 3:
+                return
+            count = self.count
+            sizes = self.sizes.copy()
+            for code, shape in enumerate(self.unary):
+                places = np.flatnonzero(sizes == size - shape.size)
+                places = places[places >= self.constants]
+                places = places[(self._masks[places] & self.forbidden[code]) == 0]
+                for few in np.array_split(places, max(1, math.ceil(len(places) / BLOCK))):
+                    self._consider(shape, code, self.bits[code], size, few)
+                    yield True
+            for left in range(1, size - 1):
+                a, b = (np.flatnonzero(sizes[:count] == n) for n in (left, size - 1 - left))
+                for code, shape in enumerate(self.binary):
+                    if not len(a) or not len(b) or (self.is_commutative[code] and left > size - 1 - left):
+                        continue
+                    for few in np.array_split(a, max(1, math.ceil(len(a) * len(b) / BLOCK))):
+                        self._consider(shape, FIRST_BINARY + code, np.int64(0), size, few, b)
+                        yield True
+
+    def _consider(
+        self, shape: Shape, code: int, bit: np.int64, size: int, a: np.ndarray, b: np.ndarray | None = None
+    ) -> None:
+        """Keep those of the expressions shape(a) or shape(a, b) whose values are new."""
+        if not len(a) or self.count >= self.most:
+            return
+        if b is None:
+            made = shape.function(self._probes[:, a])
+        else:
+            made = shape.function(self._probes[:, a][:, :, None], self._probes[:, b][:, None, :])
+            made = made.reshape(len(made), -1)
+        largest, least = made.max(axis=0), made.min(axis=0)
+        fine = np.flatnonzero((largest < LARGEST_VALUE) & (least > -LARGEST_VALUE) & (largest > least))
+        keys, first = np.unique(self._keys_of(made[:, fine]), return_index=True)
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        is_new = self._keys[place] != keys
+        keys, new = keys[is_new], fine[first[is_new]]
+        order = np.argsort(new)  # The order of making, which does not depend on the random projections.
+        keys, new = keys[order][: self.most - self.count], new[order][: self.most - self.count]
+        for part in np.array_split(np.arange(len(new)), max(1, math.ceil(len(new) / (BLOCK // 5)))):
+            i, j = (a[new[part]], a[new[part]]) if b is None else (a[new[part] // len(b)], b[new[part] % len(b)])
+            values = shape.function(self._values[i]) if b is None else shape.function(self._values[i], self._values[j])
+            largest, least = values.max(axis=1), values.min(axis=1)
+            size_of = np.maximum(largest, -least)
+            good = np.flatnonzero((size_of < LARGEST_VALUE) & (largest - least > LEAST_VARIATION * size_of))
+            mask = self._masks[i] | self._masks[j] | bit
+            self._append(values[good], size, (code, i[good], j[good]), mask[good], keys[part][good])
+
+    def _append(
+        self,
+        values: np.ndarray,
+        size: int,
+        recipe: tuple[int, np.ndarray, np.ndarray],
+        masks: np.ndarray,
+        keys: np.ndarray,
+    ) -> None:
+        start, stop = self.count, self.count + len(values)
+        if stop > len(self._sizes):
+            self._enlarge(max(stop, min(self.most, 2 * len(self._sizes))))
+        sign = np.where(values.max(axis=1, initial=-np.inf) <= 0, -1, 1)
+        self._values[start:stop] = values * sign[:, None]
+        self._probes[:, start:stop] = self._values[start:stop, : len(self._probes)].T
+        self._sizes[start:stop] = size
+        self._recipes[start:stop, 0] = recipe[0]
+        self._recipes[start:stop, 1:] = np.column_stack([*recipe[1:], sign])
+        self._masks[start:stop] = masks
+        # A stable sort merges two sorted runs in linear time.
+        self._keys = np.sort(np.concatenate([self._keys, np.sort(keys)]), kind="stable")
+        self.count = stop
+
+    def _enlarge(self, capacity: int) -> None:
+        for name in ("_values", "_sizes", "_recipes", "_masks"):
+            old = getattr(self, name)
+            new = np.empty((capacity, *old.shape[1:]), dtype=old.dtype)
+            new[: self.count] = old[: self.count]
+            setattr(self, name, new)
+        probes = np.empty((len(self._probes), capacity))
+        probes[:, : self.count] = self._probes[:, : self.count]
+        self._probes = probes
+
+    def _keys_of(self, probes: np.ndarray) -> np.ndarray:
+        """Keys of values at the probe rows, shape (probes, n): equal for values equal up to sign and nine digits."""
+        first, second = self._weights @ probes
+        return rounded(np.abs(first)) ^ (rounded(np.where(first < 0, -second, second)) * np.int64(0x9E3779B97F4A7C1))
+
+
+def rounded(numbers: np.ndarray) -> np.ndarray:
+    """Integers that are the same for numbers equal to nine digits, except next to a boundary of rounding.
+
+    Examples
+    --------
+    >>> a, b, c = rounded(np.array([0.3, 0.1 + 0.2, 0.3001]))
+    >>> bool(a == b), bool(a == c)
+    (True, False)
+    """
+    mantissa, exponent = np.frexp(numbers)
+    return np.rint(mantissa * 2.0**31).astype(np.int64) * 4096 + exponent
+
+
+def spread_rows(x: np.ndarray, count: int) -> np.ndarray:
+    """All rows in an order that starts with `count` rows far from each other, each the farthest from those before."""
+    scale = np.ptp(x, axis=0)
+    points = (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    chosen = [int(np.argmax((points**2).sum(axis=1)))]
+    distance = ((points - points[chosen[0]]) ** 2).sum(axis=1)
+    while len(chosen) < min(count, len(x)):
+        distance[chosen[-1]] = -1.0
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+    rest = np.setdiff1d(np.arange(len(x)), chosen)
+    return np.concatenate([np.array(chosen), rest])
+
+
+def _function_bits(shapes: Sequence[Shape], options: FormulaOptions) -> tuple[np.ndarray, np.ndarray]:
+    """For each shape the bit of its function, and the bits of the functions that its argument must not contain."""
+    names = list(dict.fromkeys(shape.name for shape in shapes if shape.name))[:MOST_FUNCTIONS]
+    bit = {name: np.int64(1) << np.int64(k) for k, name in enumerate(names)}
+    own = np.array([bit.get(shape.name, 0) for shape in shapes], dtype=np.int64)
+    barred = [sum(int(bit.get(name, 0)) for name in set(options.nested.get(s.name, ()))) for s in shapes]
+    return own, np.array(barred, dtype=np.int64)

@@ -1,0 +1,108 @@
+"""Whether a formula keeps to the options of a search: its operators, nested functions, inputs and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edgewise.discovery.problem import FormulaOptions
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    children,
+    complexity,
+    used_variables,
+    walk,
+)
+
+
+def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bool:
+    """Whether a formula keeps to the options of a search.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula, simplified: a formula may be written with operators that its simplified form does not need.
+    options : FormulaOptions
+        The options. Of them `operators`, `nested`, `required` and `max_size` say what a formula may be.
+    names : sequence of str
+        Names of the inputs in the order of the columns, for `options.required`.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> options = FormulaOptions(operators=("+", "*", "sin"), nested={"sin": ("sin",)})
+    >>> [obeys(parse_expression(text), options, ["x"]) for text in ("2*x + sin(x)", "exp(x)", "sin(x + sin(x))")]
+    [True, False, False]
+    """
+    if complexity(node) > options.max_size:
+        return False
+    if not set(operators_of(node)) <= set(options.operators):
+        return False
+    used = {names[k] for k in used_variables(node)}
+    if not set(options.required) <= used:
+        return False
+    return not any(
+        name in options.nested and any(inner in options.nested[name] for inner in operators_of(argument))
+        for name, argument in _functions_and_arguments(node)
+    )
+
+
+def operators_of(node: Expression) -> Iterator[str]:
+    """The operators and functions that a formula is written with, as `FormulaOptions.operators` names them.
+
+    A negative number in front of a term counts as a minus, a negative power as a division, and a power of 1/2 as "sqrt".
+    Small whole powers are products, so that they only need "*" where "^" is not permitted: they yield "^" from the
+    exponent 4 upwards.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> sorted(set(operators_of(parse_expression("sqrt(x) - 2/x"))))
+    ['-', '/', 'sqrt']
+    """
+    for part in walk(node):
+        if isinstance(part, Add):
+            negative = sum(_is_negative(term) for term in part.terms)
+            if negative:
+                yield "-"
+            if len(part.terms) - negative > 1:
+                yield "+"
+        elif isinstance(part, Multiply):
+            above = [f for f in part.factors if not (isinstance(f, Power) and f.exponent < 0)]
+            if sum(not (isinstance(f, Number) and abs(f.value) == 1) for f in above) > 1:
+                yield "*"
+        elif isinstance(part, Power):
+            yield from _operators_of_power(part.exponent)
+        elif isinstance(part, Call):
+            yield part.name
+
+
+def _operators_of_power(exponent: float) -> Iterator[str]:
+    if exponent < 0:
+        yield "/"
+    size = abs(exponent)
+    if size == 0.5:
+        yield "sqrt"
+    elif size in (2, 3):
+        yield "*"
+    elif size != 1:
+        yield "^"
+
+
+def _is_negative(term: Expression) -> bool:
+    if isinstance(term, Multiply):
+        return any(isinstance(factor, Number) and factor.value < 0 for factor in term.factors)
+    return isinstance(term, Number) and term.value < 0
+
+
+def _functions_and_arguments(node: Expression) -> Iterator[tuple[str, Expression]]:
+    for part in walk(node):
+        if isinstance(part, Call):
+            yield part.name, part.argument
+        elif isinstance(part, Power):
+            for name in _operators_of_power(part.exponent):
+                yield name, children(part)[0]

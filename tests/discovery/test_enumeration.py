@@ -1,0 +1,244 @@
+"""Enumeration of short expressions: each form of match, options, the pool, and data without a law."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from edgewise.discovery import enumeration
+from edgewise.discovery.enumeration import enumerated, known_functions
+from edgewise.discovery.enumeration_matches import (
+    Directions,
+    bilinear,
+    multiples,
+    products,
+    ratios,
+    singles,
+    sums,
+)
+from edgewise.discovery.enumeration_pool import Pool, spread_rows
+from edgewise.discovery.enumeration_targets import link_targets
+from edgewise.discovery.obedience import obeys
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.formulas import evaluate, parse_expression
+from edgewise.formulas.expression import used_variables
+
+NAMES = ("x", "y")
+
+
+def values(text, x):
+    return evaluate(parse_expression(text, NAMES), x)
+
+
+def law_problem(text, inputs=2, low=0.5, high=2.0, rows=90, **options):
+    x = np.random.default_rng(7).uniform(low, high, (rows, inputs))
+    y = values(text, x)
+    return LawProblem(x[:60], y[:60], x[60:], y[60:], NAMES[:inputs], FormulaOptions(**options))
+
+
+def first_law(problem, seconds=20.0):
+    return next(enumerated(problem, Clock(time.monotonic() + seconds)), None)
+
+
+def held_error(problem, node):
+    return np.sqrt(np.mean((evaluate(node, problem.held_x) - problem.held_y) ** 2)) / np.std(problem.held_y)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    x = np.random.default_rng(3).uniform(0.5, 2.0, (40, 2))
+    made = Pool(x, FormulaOptions(), most=2000)
+    made.grow(2000, Clock())
+    return made
+
+
+@pytest.fixture(scope="module")
+def constant(pool):
+    return Directions(pool, np.ones((len(pool.x), 1)))
+
+
+@pytest.fixture(scope="module")
+def known(pool):
+    return Directions(pool, np.column_stack([evaluate(term, pool.x) for term in known_functions(2)]))
+
+
+def test_an_expression_has_the_values_that_the_pool_keeps(pool):
+    assert np.all(np.diff(pool.sizes) >= 0)
+    for place in range(0, pool.count, 37):
+        np.testing.assert_allclose(evaluate(pool.expression(place), pool.x), pool.values[place], rtol=1e-12)
+
+
+def test_of_equal_expressions_one_is_kept(pool):
+    for text in ("x + x", "x*x/y", "sqrt(x**2)", "exp(log(x))", "y - x"):
+        wanted = values(text, pool.x)
+        scale = np.abs(wanted).max()
+        same = np.abs(np.abs(pool.values) - np.abs(wanted)).max(axis=1) < 1e-10 * scale
+        assert same.sum() == 1, text
+
+
+def test_absolute_value_differs_from_its_argument():
+    x = np.random.default_rng(0).uniform(-0.2, 2.0, (40, 1))
+    made = Pool(x, FormulaOptions(operators=("abs",)), most=50)
+    made.grow(50, Clock())
+    assert any(np.allclose(row, np.abs(made.x[:, 0])) for row in made.values)
+
+
+def test_spread_rows_start_with_extremes():
+    x = np.array([[0.5], [0.0], [0.4], [1.0], [0.6]])
+    assert set(spread_rows(x, 3)[:2].tolist()) == {1, 3}
+    assert sorted(spread_rows(x, 3).tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_a_pool_that_can_grow_no_further_says_so():
+    x = np.linspace(1.0, 2.0, 12)[:, None]
+    made = Pool(x, FormulaOptions(operators=("abs",)), most=100)
+    made.grow(100, Clock())
+    assert made.is_complete and made.count == 5  # 1, 2, 3, pi, x
+
+
+# Each form: a law that it finds, and one beside it that it must not take for exact.
+FORMS = {
+    "a f + b": (lambda pool, c, k, z: singles(c, z, False), "3*sin(x*y) - 1", "3*sin(x*y) + 1e-4*x"),
+    "polynomial + a f": (lambda pool, c, k, z: singles(k, z, True), "exp(x) + x**2*y - y", "exp(x) + 1e-3*x**4"),
+    "a f + b g + c": (
+        lambda pool, c, k, z: sums(c, z, False),
+        "2*sin(x) - 0.3*exp(y) + 1",
+        "sin(x) + exp(y) + x**3/99",
+    ),
+    "polynomial + a f + b g": (
+        lambda pool, c, k, z: sums(k, z, True),
+        "sin(x) + 2*exp(y) - x*y + y**2",
+        "sin(x) + 2*exp(y) + x**2*y**3/99 + tanh(x*y)/50",
+    ),
+    "f (a g + b)": (
+        lambda pool, c, k, z: multiples(pool, c, z, Clock()),
+        "sin(x)*(2*exp(y) + 5)",
+        "sin(x)*(2*exp(y) + 5) + 1e-4",
+    ),
+    "(a f + b)/(g + d)": (
+        lambda pool, c, k, z: ratios(pool, z, Clock()),
+        "(2*sin(x) + 5)/(exp(y) + 0.7)",
+        "(2*sin(x) + 5)/(exp(y) + 0.7) + x/999",
+    ),
+    "a f g + b": (
+        lambda pool, c, k, z: products(pool, z, Clock()),
+        "2*sin(x)*exp(y) + 5",
+        "2*sin(x)*exp(y) + 5 + x/999",
+    ),
+    "a f g + b f + c g + d": (
+        lambda pool, c, k, z: bilinear(pool, c, z, 40, Clock()),
+        "(2*sin(x) + 0.3)*(exp(y) + 0.7)",
+        "(2*sin(x) + 0.3)*(exp(y) + 0.7) + x/999",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_matches_its_law_and_no_other(form, pool, constant, known):
+    matches, law, other = FORMS[form]
+    with np.errstate(all="ignore"):
+        assert len(list(matches(pool, constant, known, values(law, pool.x)))) > 0
+        assert list(matches(pool, constant, known, values(other, pool.x))) == []
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "3*sin(x*y) - 0.37",
+        "0.123456*sin(x) + 7.654321*exp(y) - 1.0101",
+        "exp(2.5*sin(x) - 0.7*y**2)",
+        "sqrt(3*x**2 + sin(y))",
+        "1/(exp(x) + 3.7*y + 0.2)",
+    ],
+)
+def test_a_law_is_found_with_its_constants(law):
+    problem = law_problem(law)
+    assert held_error(problem, first_law(problem)) < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "law",
+    [
+        "x*sqrt(1.37*sin(x) + 2.91*y**2 + 0.7)",
+        "(2.3*sin(x) + 0.31)*(exp(y) + 0.71)",
+        "(2.3*sin(x) + 0.31)/(exp(y) + 0.71)",
+        "exp(x) + 2*log(y) - x*y + y**2/2",
+        "sin(x)*(2.22*exp(y) + 5.1)",
+    ],
+)
+def test_a_law_of_two_steps_is_found(law):
+    problem = law_problem(law)
+    assert held_error(problem, first_law(problem)) < 1e-9
+
+
+def test_links_give_back_the_target():
+    for y in (np.array([0.3, 0.7, 0.9]), np.array([-0.3, -0.7, -2.0]), np.array([-0.5, 0.2, 3.0])):
+        for target in link_targets(y, FormulaOptions()):
+            back = evaluate(target.build(parse_expression("x")), target.z[:, None])
+            np.testing.assert_allclose(back, y, rtol=1e-10)
+
+
+def test_links_and_expressions_keep_to_the_permitted_operators():
+    problem = law_problem("exp(x*y) + y", operators=("+", "-", "*", "exp"), nested={"exp": ("exp",)}, max_size=12)
+    for node in enumerated(problem, Clock(time.monotonic() + 20)):
+        assert obeys(node, problem.options, problem.names)
+    x = np.random.default_rng(0).uniform(0.5, 1.0, (40, 1))
+    made = Pool(x, FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), most=300)
+    made.grow(300, Clock())
+    for place in range(made.count):
+        assert obeys(made.expression(place), FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), ["x"])
+
+
+@pytest.mark.slow
+def test_required_inputs_and_largest_size_exclude_laws():
+    problem = law_problem("sin(x) + 0*y", required=("y",), operators=("+", "*", "sin"), max_size=8)
+    for node in enumerated(problem, Clock(time.monotonic() + 2)):
+        assert 1 in used_variables(node)
+    small = law_problem("sin(x)*exp(y) + 3.1", max_size=3)
+    assert first_law(small, 2.0) is None
+
+
+def test_obeys_counts_operators_as_they_are_written():
+    options = FormulaOptions(operators=("+", "*"))
+    assert obeys(parse_expression("x*x + 2*x"), options, ["x"])
+    assert not obeys(parse_expression("x - 1"), options, ["x"])
+    assert not obeys(parse_expression("1/x"), options, ["x"])
+    assert not obeys(parse_expression("sqrt(x)"), options, ["x"])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3])
+def test_few_rows_raise_nothing(rows):
+    x = np.linspace(0.0, 1.0, rows)[:, None]
+    problem = LawProblem(x, x[:, 0] ** 2, x, x[:, 0] ** 2, ("x",))
+    list(enumerated(problem, Clock(time.monotonic() + 0.5)))
+
+
+def test_constant_and_infinite_values_raise_nothing():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    x[:, 1] = 2.0
+    x[3, 0] = np.nan
+    y = np.where(np.arange(50) == 7, np.inf, 1.0)
+    assert list(enumerated(LawProblem(x, y, x, y, NAMES), Clock(time.monotonic() + 0.5))) == []
+
+
+@pytest.mark.slow
+def test_same_seed_same_laws():
+    problem = law_problem("2*sin(x)*exp(y) + 5")
+    assert first_law(problem) == first_law(problem)
+
+
+@pytest.mark.slow
+def test_memory_stays_below_the_stated_bound(monkeypatch):
+    monkeypatch.setattr(enumeration, "TIERS", (30_000,))
+    monkeypatch.setattr(enumeration, "MOST_FOR_JOINS", 0)
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0.5, 2.0, (60, 2)), rng.normal(size=60)
+    tracemalloc.start()
+    try:
+        list(enumerated(LawProblem(x, y, x, y, NAMES), Clock(time.monotonic() + 100)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000 * (2 * 8 * enumeration.POINTS + 400) + 80e6
