@@ -54,7 +54,7 @@ def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bo
 def operators_of(node: Expression) -> Iterator[str]:
     """The operators and functions that a formula is written with, as `FormulaOptions.operators` names them.
 
-    A negative number in front of a term counts as a minus, a negative power as a division, and a power of 1/2 as "sqrt".
+    A negative number in front of a term counts as a minus, a negative power as a division, a power of 1/2 as "sqrt".
     Small whole powers are products, so that they only need "*" where "^" is not permitted: they yield "^" from the
     exponent 4 upwards.
 
