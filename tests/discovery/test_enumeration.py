@@ -6,9 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgewise.discovery import enumeration
-from edgewise.discovery.enumeration import enumerated, known_functions
-from edgewise.discovery.enumeration_matches import (
+from edgewise.discovery.enumeration import stage
+from edgewise.discovery.enumeration.matches import (
     Directions,
     bilinear,
     multiples,
@@ -17,8 +16,9 @@ from edgewise.discovery.enumeration_matches import (
     singles,
     sums,
 )
-from edgewise.discovery.enumeration_pool import Pool, spread_rows
-from edgewise.discovery.enumeration_targets import link_targets
+from edgewise.discovery.enumeration.pool import Pool, spread_rows
+from edgewise.discovery.enumeration.stage import enumerated, known_functions
+from edgewise.discovery.enumeration.targets import link_targets
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.formulas import evaluate, parse_expression
@@ -231,8 +231,8 @@ def test_same_seed_same_laws():
 
 @pytest.mark.slow
 def test_memory_stays_below_the_stated_bound(monkeypatch):
-    monkeypatch.setattr(enumeration, "TIERS", (30_000,))
-    monkeypatch.setattr(enumeration, "MOST_FOR_JOINS", 0)
+    monkeypatch.setattr(stage, "TIERS", (30_000,))
+    monkeypatch.setattr(stage, "MOST_FOR_JOINS", 0)
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0.5, 2.0, (60, 2)), rng.normal(size=60)
     tracemalloc.start()
@@ -241,4 +241,4 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 30_000 * (2 * 8 * enumeration.POINTS + 400) + 80e6
+    assert peak < 30_000 * (2 * 8 * stage.POOL_ROWS + 400) + 80e6

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewise.discovery.enumeration_pool import Pool
+from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.problem import Clock
 
 # Sine of the angle up to which two vectors count as parallel, squared. A choice: values of a few operations in float64

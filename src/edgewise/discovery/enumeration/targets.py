@@ -11,7 +11,7 @@ from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.expression import Call, Expression, Multiply, Power, evaluate, exact_number
 
 MINUS_ONE = exact_number(-1)
-LARGEST_EXPONENT = 30.0  # exp(y) beyond it loses all digits of the smaller values. A choice.
+LARGEST_EXP_ARGUMENT = 30.0  # exp(y) beyond it loses all digits of the smaller values. A choice.
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
         ({"/"}, lambda: 1 / y, lambda e: Power(e, -1.0), 1),
         ({"sqrt", "^"}, lambda: np.where((size >= 0).all(), y**2, np.nan), signed(lambda e: Power(e, 0.5)), 1),
         ({"exp"}, lambda: np.log(size), signed(call("exp")), 1),
-        ({"log"}, lambda: np.exp(np.where(np.abs(y) < LARGEST_EXPONENT, y, np.nan)), call("log"), 1),
+        ({"log"}, lambda: np.exp(np.where(np.abs(y) < LARGEST_EXP_ARGUMENT, y, np.nan)), call("log"), 1),
         ({"*", "^"}, lambda: np.sqrt(size), signed(lambda e: Power(e, 2.0)), 1),
         ({"sin"}, lambda: np.arcsin(y), call("sin"), 1),
         ({"cos"}, lambda: np.arccos(y), call("cos"), 1),

@@ -2,7 +2,7 @@
 
 The pool grows by size: an expression of size s is a function of one of size s - 1, or joins two whose sizes sum to
 s - 1. Two expressions that are equal as functions, such as x + x and 2 x, have equal values, so the pool compares
-values and not forms: two random projections of the values at `PROBES` rows, rounded to nine digits, are the key of an
+values and not forms: two random projections of the values at `PROBE_ROWS` rows, rounded to nine digits, are the key of an
 expression. Expressions that differ by their sign have the same key, and one of them is kept, since every use of the
 pool fits a factor in front.
 """
@@ -30,7 +30,7 @@ from edgewise.formulas.expression import (
 
 # Rows that decide whether two expressions are equal. A choice: six rows that lie apart tell |x| from x and random
 # projections of six values still separate millions of expressions.
-PROBES = 6
+PROBE_ROWS = 6
 # Candidates whose keys are computed at once. A choice: 6 rows of 100,000 numbers stay in the cache of a processor.
 BLOCK = 100_000
 # Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
@@ -124,7 +124,7 @@ class Pool:
     """
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
-        order = spread_rows(x, PROBES)
+        order = spread_rows(x, PROBE_ROWS)
         self.x, self.rows = x[order], order
         self.most = most
         self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
@@ -133,11 +133,11 @@ class Pool:
         self.bits, self.forbidden = _function_bits(self.unary, options)
         points = len(x)
         rng = np.random.default_rng([1, seed])
-        self._weights = rng.normal(size=(2, min(PROBES, points)))
+        self._weights = rng.normal(size=(2, min(PROBE_ROWS, points)))
         self.count, self.constants = 0, 4
         capacity = min(most, 4096)
         self._values = np.empty((capacity, points))
-        self._probes = np.empty((min(PROBES, points), capacity))
+        self._probes = np.empty((min(PROBE_ROWS, points), capacity))
         self._sizes = np.empty(capacity, dtype=np.int32)
         self._recipes = np.empty((capacity, 4), dtype=np.int32)  # shape, two places, sign
         self._masks = np.empty(capacity, dtype=np.int64)

@@ -1,7 +1,7 @@
 """Third stage of the formula search: short expressions are enumerated, and pairs of them are matched with the target.
 
-All expressions up to a size are made bottom-up (`enumeration_pool`), and sorted lists find those of which the target,
-or a link of it, is a combination with fitted factors (`enumeration_matches`). The stage goes through pools of growing
+All expressions up to a size are made bottom-up (`pool`), and sorted lists find those of which the target,
+or a link of it, is a combination with fitted factors (`matches`). The stage goes through pools of growing
 size and ends with the first in which a law is exact.
 
 References
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from edgewise.discovery.enumeration_matches import (
+from edgewise.discovery.enumeration.matches import (
     Directions,
     Match,
     bilinear,
@@ -29,8 +29,8 @@ from edgewise.discovery.enumeration_matches import (
     singles,
     sums,
 )
-from edgewise.discovery.enumeration_pool import Pool
-from edgewise.discovery.enumeration_targets import Target, link_targets, scaled_targets
+from edgewise.discovery.enumeration.pool import Pool
+from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.formulas.algebra import simplify
@@ -49,13 +49,13 @@ from edgewise.formulas.expression import (
 )
 
 # Rows at which expressions are compared: more than the constants and known functions of any match by 25.
-POINTS = 40
+POOL_ROWS = 40
 # Expressions of the pools, one after the other. A choice: the first takes 0.1 s, the last some 5 s and 450 MB.
 TIERS = (2_000, 20_000, 150_000, 400_000)
 MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums. A choice for time.
 # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
 # times that of all expressions. A choice for time: some seconds each.
-FACTORS, FACTORS_TIMES_ALL = 60, 1_200_000
+LAW_FACTORS, LAW_FACTORS_TIMES_ALL = 60, 1_200_000
 OUTER, OUTER_TIMES_ALL = 300, 6_000_000
 KNOWN_DEGREE, MOST_KNOWN = 3, 10  # Known functions: all monomials to this degree, as long as there are so few.
 MOST_YIELDED = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
@@ -101,7 +101,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
         return
     chosen = np.random.default_rng([0, problem.seed]).permutation(len(y))[:MOST_ROWS]
     x, y = x[chosen], y[chosen]
-    pool = Pool(x[:POINTS], problem.options, TIERS[-1], problem.seed)
+    pool = Pool(x[:POOL_ROWS], problem.options, TIERS[-1], problem.seed)
     fitter = _Fitter(problem, x, y, pool)
     for most in TIERS:
         clock.tell(f"{most:,} expressions")
@@ -153,7 +153,7 @@ def _groups_of_matches(
             lambda z: ratios(pool, z, clock),
             lambda z: products(pool, z, clock),
         )
-        count = min(FACTORS, FACTORS_TIMES_ALL // pool.count)
+        count = min(LAW_FACTORS, LAW_FACTORS_TIMES_ALL // pool.count)
         factors = [pool.expression(int(k)) for k in constant.places[:count]]
         yield group(scaled_targets(y, x, factors, problem.options), linear)
         outer = min(OUTER, OUTER_TIMES_ALL // pool.count)
