@@ -2,7 +2,7 @@
 
 The pool grows by size: an expression of size s is a function of one of size s - 1, or joins two whose sizes sum to
 s - 1. Two expressions that are equal as functions, such as x + x and 2 x, have equal values, so the pool compares
-values and not forms: two random projections of the values at `PROBE_ROWS` rows, rounded to nine digits, are the key of an
+values and not forms: two random projections of the values at a few rows, rounded to nine digits, are the key of an
 expression. Expressions that differ by their sign have the same key, and one of them is kept, since every use of the
 pool fits a factor in front.
 """
