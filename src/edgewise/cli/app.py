@@ -132,13 +132,16 @@ def _predict(
     at the points of the table, and a file of formulas those of the chosen one.
     """
     with guard(context):
-        from edgewise.cli.shared.opening import check_out, find_written
-        from edgewise.cli.shared.source import open_source
+        from edgewise.cli.shared.opening import check_columns, check_out, find_written
+        from edgewise.cli.shared.source import open_source, select_columns
         from edgewise.cli.terminal.console import Screen
 
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
         table = open_source(data, delimiter).table
+        check_columns(written, table)
+        if id is not None:
+            select_columns(table, [id], "--id")
         with importing():
             from edgewise.cli.table.predict import write_predictions
 
@@ -215,7 +218,7 @@ def _explain(
 ) -> None:
     """Show which inputs the predictions depend on, and how much each contributes."""
     with guard(context):
-        from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_ending, check_out, find_written
+        from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_columns, check_ending, check_out, find_written
         from edgewise.cli.shared.source import check_row, open_source
         from edgewise.cli.terminal.console import Screen
 
@@ -223,6 +226,7 @@ def _explain(
         written = find_written(model)
         check_out(out, [str(written.file), data], force=force)
         table = open_source(data, delimiter).table
+        check_columns(written, table)
         check_row(table, row)
         with importing():
             from edgewise.cli.table.explain import show_explanation
@@ -382,12 +386,12 @@ def _solve(
         raise typer.BadParameter("give the name of an equation or a file, or --list", param_hint="EQUATION")
     with guard(context):
         from edgewise.cli.shared.folder import solution_folder
-        from edgewise.cli.shared.opening import check_equation_file
+        from edgewise.cli.shared.opening import check_equation
         from edgewise.cli.terminal.console import Screen
 
         folder = None if out is None or list_names else solution_folder(out, force=force)
         if equation is not None and not list_names:
-            check_equation_file(equation)
+            check_equation(equation)
         if folder is not None:
             assert equation is not None
             folder.check()

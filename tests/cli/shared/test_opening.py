@@ -28,10 +28,18 @@ def test_endings_are_those_of_the_rooms_that_write():
 
 def test_kinds_of_files(tmp_path):
     formulas, other = tmp_path / "f.json", tmp_path / "other.csv"
-    formulas.write_text("{}")
+    formulas.write_text('{"stored": {}}')
     other.write_text("a,b\n1,2\n")
     assert find_written(str(formulas)).kind is Kind.formulas
-    assert find_written(str(other)).kind is Kind.model  # its loader gives the reason
+    with pytest.raises(FileError, match="that edgewise wrote was expected, got a table"):
+        find_written(str(other))
+    formulas.write_text("{}")
+    with pytest.raises(FileError, match="got other JSON"):
+        find_written(str(formulas))
+    short = tmp_path / "short.safetensors"
+    short.write_bytes((1000).to_bytes(8, "little") + b'{"__meta')
+    with pytest.raises(FileError, match="a file of 16 bytes that was cut short or damaged"):
+        find_written(str(short))
     header = json.dumps({"__metadata__": {"format": "edgewise", "solution": "{}"}}).encode()
     solution = tmp_path / "s.safetensors"
     solution.write_bytes(len(header).to_bytes(8, "little") + header)
@@ -60,7 +68,7 @@ def test_places_to_write_to(tmp_path, monkeypatch):
 
 def test_a_figure_replaces_only_what_was_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "f.json").write_text("{}")
+    (tmp_path / "f.json").write_text('{"stored": {}}')
     written = find_written("f.json")
     assert plan_figure(written, None, None, force=False).file == "formulas.svg"
     (tmp_path / "formulas.svg").write_text("mine")

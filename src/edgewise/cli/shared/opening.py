@@ -11,8 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from edgewise.errors import FileError, InputError
+from edgewise.errors import EdgewiseError, FileError, InputError
+from edgewise.escaping import terminal_line
 from edgewise.files import open_folder, read_bytes, reason
+from edgewise.tables import Table, TableEncoder
 
 # Endings of files and names, as in `edgewise.plot.save`, `KANRegressor.export` and `EQUATIONS`, which import torch;
 # tests compare them.
@@ -44,6 +46,7 @@ EQUATION_NAMES = (
     "inverse-diffusion",
 )
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet")
 MODEL_FILE, SOLUTION_FILE = "model.safetensors", "solution.safetensors"
 # Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
 # have a header of the user's own names, and need --force.
@@ -79,12 +82,12 @@ class Written:
 def find_written(text: str) -> Written:
     """Return the file that MODEL names, with what it contains.
 
-    A file that is none of these counts as a model: its loader gives the reason.
+    A file whose header is readable and of another kind counts as a model: its loader gives the reason.
 
     Raises
     ------
     FileError
-        There is no such file, it is not readable, or the folder has no such file in it.
+        There is no such file, it is not readable or of another kind, or the folder has no such file in it.
     """
     path = Path(text)
     if path.is_dir():
@@ -103,10 +106,35 @@ def find_written(text: str) -> Written:
         )
     header = read_header(path)
     if path.suffix.lower() == ".json" and header is None:
+        if b'"stored"' not in read_bytes(path):
+            raise FileError(f"{path}: a file of `edgewise formula --out FILE.json` was expected, got other JSON")
         return Written(Kind.formulas, path)
+    if header is None:
+        size = os.path.getsize(path)
+        got = f"{size:,} bytes of something else" if size else "an empty file"
+        if path.suffix.lower() in TABLE_ENDINGS:
+            got = "a table"
+        elif path.suffix.lower() == ".safetensors":
+            got = f"a file of {size:,} bytes that was cut short or damaged"
+        raise FileError(f"{path}: a model, solution or folder that edgewise wrote was expected, got {got}")
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
     is_solution = isinstance(metadata, dict) and "solution" in metadata
     return Written(Kind.solution if is_solution else Kind.model, path)
+
+
+def check_columns(written: Written, table: Table) -> None:
+    """Raise InputError if a table lacks columns that the model of a table needs.
+
+    What the header of the file does not say is left to its loader.
+    """
+    if written.kind is not Kind.model:
+        return
+    try:
+        extra = json.loads(read_header(written.file)["__metadata__"]["extra"])
+        encoder = TableEncoder.from_json(extra["extra"]["table"])
+    except (EdgewiseError, KeyError, TypeError, ValueError, RecursionError):
+        return
+    encoder.columns_only.check_columns(table)
 
 
 @dataclass(frozen=True)
@@ -158,10 +186,15 @@ def plan_figure(
     return PlannedFigure(chosen, out)
 
 
-def check_equation_file(text: str) -> None:
-    """Raise FileError for the file of an equation that is not readable; names of equations are checked later."""
+def check_equation(text: str) -> None:
+    """Raise FileError for the file of an equation that is not readable, InputError for an unknown name."""
     if text.endswith(".py"):
         read_bytes(text)
+    elif text not in EQUATION_NAMES:
+        raise InputError(
+            f"EQUATION must be a file that ends in .py or one of {', '.join(EQUATION_NAMES)}, got "
+            f"{terminal_line(text)!r:.80}"
+        )
 
 
 def read_header(path: Path) -> Any:

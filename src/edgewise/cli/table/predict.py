@@ -12,7 +12,7 @@ from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import LEVEL, Model, has_intervals, open_model, predict_rows, prediction_columns
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import collect_warnings
-from edgewise.cli.shared.source import column_at, columns_csv, decimals, select_columns, write_csv
+from edgewise.cli.shared.source import column_at, columns_csv, decimals, write_csv
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import measures
 from edgewise.errors import InputError
@@ -34,7 +34,6 @@ def write_predictions(
     """
     columns: Columns = {}
     if id is not None:
-        select_columns(table, [id], "--id")
         columns[id] = column_at(table, id, table.rows, "--id").tolist()
     if std and written.kind is not Kind.model:
         raise InputError(f"--std needs a model of a table, got a {written.kind}")

@@ -14,6 +14,15 @@ class Command(TyperCommand):
         """Return the parameters, --help included."""
         return _plain(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: Any) -> Any:
+        """Read the arguments; some versions of typer put words of a library before their sentence about a value."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if isinstance(getattr(error, "message", None), str):
+                error.message = error.message.removeprefix("Value error, ")  # type: ignore[attr-defined]
+            raise
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line; some versions of typer put required arguments into braces."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
