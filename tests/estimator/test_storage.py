@@ -87,6 +87,7 @@ def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
     assert loaded.predict(X, return_std=True)[1].tobytes() == regressor.predict(X, return_std=True)[1].tobytes()
 
 
+@pytest.mark.slow
 def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
     path = tmp_path / "model.safetensors"
     save_estimator(regressor, path)
@@ -99,6 +100,7 @@ def test_a_file_of_an_older_version_has_no_error_bars(regressor, tmp_path):
         loaded.predict_interval(X)
 
 
+@pytest.mark.slow
 def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
     path = tmp_path / "model.safetensors"
     save_estimator(regressor, path)
@@ -158,6 +160,7 @@ def test_a_generator_is_not_stored(state, tmp_path):
     assert there_and_back(fitted, tmp_path)[0].random_state is None
 
 
+@pytest.mark.slow
 def test_a_loaded_estimator_goes_on(regressor, tmp_path):
     loaded, _ = there_and_back(copy.deepcopy(regressor).set_params(warm_start=True), tmp_path)
     before = loaded.report_.history[loaded.report_.best_step]
@@ -174,6 +177,7 @@ def test_only_fitted_estimators_are_saved(thing, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_extra_that_is_no_json_is_refused_and_leaves_the_older_file(regressor, tmp_path):
     save_estimator(regressor, tmp_path / "m", extra={"a": 1})
     with pytest.raises(InputError):
@@ -187,6 +191,7 @@ def test_a_bare_network_is_refused_with_a_sentence(tmp_path):
         load_estimator(tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_missing_and_cut_files(regressor, tmp_path):
     with pytest.raises(FileError, match="missing"):
         load_estimator(tmp_path / "missing")
@@ -283,6 +288,7 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
     assert refused > 400
 
 
+@pytest.mark.slow
 def test_the_path_first_still_works_and_warns(regressor, tmp_path):
     with pytest.warns(DeprecationWarning, match=r"^edgewise.estimator.save_estimator takes the object first"):
         save_estimator(tmp_path / "m", regressor)

@@ -1,5 +1,6 @@
 """The CPU kernel where compiled code goes wrong: odd numbers, odd memory, threads, processes, huge strides."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -48,15 +49,14 @@ def relative(got, expected):
 
 @each_variant
 @pytest.mark.parametrize("kind", [EVEN, UNEVEN, STEEP])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (700, 3, 5), (5000, 2, 130), (3, 40, 18)])
-@pytest.mark.parametrize("grid_size", [1, 6, 200])
-def test_equals_the_reference_in_blocks_and_tiles(variant, kind, shape, grid_size):
-    u, x, coef, knots = make_case(*shape, grid_size, kind=kind)
-    y = cpu.layer(LayerCall(x, coef, knots, 3), variant=variant)
-    grad_x, grad_coef, _ = cpu.layer_gradients(u, LayerCall(x, coef, knots, 3), variant=variant)
-    assert relative(y, reference.to_output(None, x, coef, knots, 3, 0)) < 1e-12
-    assert relative(grad_x, reference.to_input(u, x, coef, knots, 3, 1)) < 1e-12
-    assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
+def test_equals_the_reference_in_blocks_and_tiles(variant, kind):
+    for shape, grid_size in itertools.product([(1, 1, 1), (700, 3, 5), (5000, 2, 130), (3, 40, 18)], [1, 6, 200]):
+        u, x, coef, knots = make_case(*shape, grid_size, kind=kind)
+        y = cpu.layer(LayerCall(x, coef, knots, 3), variant=variant)
+        grad_x, grad_coef, _ = cpu.layer_gradients(u, LayerCall(x, coef, knots, 3), variant=variant)
+        assert relative(y, reference.to_output(None, x, coef, knots, 3, 0)) < 1e-12
+        assert relative(grad_x, reference.to_input(u, x, coef, knots, 3, 1)) < 1e-12
+        assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
 
 
 @each_variant
@@ -69,28 +69,27 @@ def test_a_gradient_so_large_that_it_gets_large_pages(variant):
 
 @each_variant
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("degree", range(6))
 @pytest.mark.parametrize(("kind", "grid_size"), [(EVEN, 5), (UNEVEN, 20), (STEEP, 700)])
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_one_output(variant, dtype, degree, kind, grid_size, order):
+def test_one_output(variant, dtype, kind, grid_size):
     """By polynomials and moments; 700 intervals are more than the samples of a block."""
-    u, x, coef, knots = make_case(601, 3, 1, grid_size, degree=degree, kind=kind, dtype=dtype)
-    v = torch.rand_like(x)
-    case = [t.double() for t in (u, v, x, coef, knots)]
-    whole, weighted = LayerCall(x, coef, knots, degree), LayerCall(x, None, knots, degree, v=v, order=order)
-    got = (
-        cpu.layer(LayerCall(x, coef, knots, degree, v=v, order=order), variant=variant),
-        cpu.layer_gradients(u, whole, x_order=order, wanted=(True, False, False), variant=variant)[0],
-        cpu.layer_gradients(u, weighted, wanted=(False, True, False), variant=variant)[1],
-    )
-    expected = (
-        reference.to_output(*case[1:], degree, order),
-        reference.to_input(case[0], *case[2:], degree, order),
-        reference.to_coef(*case[:3], case[4], degree, order),
-    )
-    bound = 1e-11 if dtype == torch.float64 else 1e-3
-    for one, other in zip(got, expected, strict=True):
-        assert (one - other).abs().max() <= bound * max(other.abs().max().item(), 1e-30)
+    for degree, order in itertools.product(range(6), [0, 1, 2]):
+        u, x, coef, knots = make_case(601, 3, 1, grid_size, degree=degree, kind=kind, dtype=dtype)
+        v = torch.rand_like(x)
+        case = [t.double() for t in (u, v, x, coef, knots)]
+        whole, weighted = LayerCall(x, coef, knots, degree), LayerCall(x, None, knots, degree, v=v, order=order)
+        got = (
+            cpu.layer(LayerCall(x, coef, knots, degree, v=v, order=order), variant=variant),
+            cpu.layer_gradients(u, whole, x_order=order, wanted=(True, False, False), variant=variant)[0],
+            cpu.layer_gradients(u, weighted, wanted=(False, True, False), variant=variant)[1],
+        )
+        expected = (
+            reference.to_output(*case[1:], degree, order),
+            reference.to_input(case[0], *case[2:], degree, order),
+            reference.to_coef(*case[:3], case[4], degree, order),
+        )
+        bound = 1e-11 if dtype == torch.float64 else 1e-3
+        for one, other in zip(got, expected, strict=True):
+            assert (one - other).abs().max() <= bound * max(other.abs().max().item(), 1e-30)
 
 
 @each_variant
@@ -135,16 +134,15 @@ def test_denormal_numbers_are_numbers(variant, dtype):
 
 
 @each_variant
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("where", [0, 3, 6, -1])
-def test_broken_knots_never_lead_out_of_the_arrays(variant, bad, where):
-    u, x, coef, knots = make_case(300, 2, 5, 9)
-    knots[:, where] = bad
-    for results in (
-        all_results(u, x, coef, knots, variant=variant),
-        all_results(u, x, coef, knots.flip(1).contiguous()),
-    ):
-        assert [result.shape for result in results] == [u.shape, x.shape, coef.shape, (2, 5), u.shape]
+def test_broken_knots_never_lead_out_of_the_arrays(variant):
+    for bad, where in itertools.product([torch.nan, torch.inf, -torch.inf], [0, 3, 6, -1]):
+        u, x, coef, knots = make_case(300, 2, 5, 9)
+        knots[:, where] = bad
+        for results in (
+            all_results(u, x, coef, knots, variant=variant),
+            all_results(u, x, coef, knots.flip(1).contiguous()),
+        ):
+            assert [result.shape for result in results] == [u.shape, x.shape, coef.shape, (2, 5), u.shape]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
