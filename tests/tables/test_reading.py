@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgewise.errors import FileError, InputError, MissingExtraError
-from edgewise.tables import read_table
+from edgewise.tables import delimited, read_table, reading
 
 
 @pytest.fixture
@@ -283,7 +283,29 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_importing_tables_and_reading_csv_loads_neither_pandas_nor_pyarrow(write):
     code = (
-        "import sys; from edgewise.tables import read_table; read_table(sys.argv[1]);"
+        "import sys; from edgewise.tables import delimited, read_table, reading; read_table(sys.argv[1]);"
         "assert not {'pandas', 'pyarrow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, write("a,b\n1,2\n")], check=True)
+
+
+@pytest.mark.slow
+def test_files_made_to_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    """Compressed text and Parquet that unpack to a thousand times their size, and a line without an end."""
+    packed, rows = tmp_path / "t.csv.gz", b"a,b\n" + b"0,0\n" * 100_000
+    packed.write_bytes(gzip.compress(rows))
+    arrow = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": pa.array(np.zeros(100_000))}), arrow)
+    assert read_table(packed).n_rows == read_table(arrow).n_rows == 100_000
+    monkeypatch.setattr(reading, "UNPACKED_FLOOR", 1000)
+    monkeypatch.setattr(delimited, "_LONGEST_LINE", 1000)
+    assert "unpacks to at most 100 times its size" in sentence(packed)
+    assert "one of 100,000 rows" in sentence(arrow)
+    monkeypatch.setenv(reading.RATIO_VARIABLE, "10000")
+    assert read_table(packed).n_rows == read_table(arrow).n_rows == 100_000
+    monkeypatch.setenv(reading.RATIO_VARIABLE, "many")
+    with pytest.raises(InputError, match=r"EDGEWISE_UNPACKED_RATIO must be a number above 1, got 'many'"):
+        read_table(packed)
+    long = tmp_path / "long.csv"
+    long.write_bytes(b"a,b\n1," + b"2" * 2000)
+    assert "lines of at most 1,000 bytes were expected, got a longer line 2" in sentence(long)

@@ -7,6 +7,7 @@ texts hold apostrophes, commas and spaces, `csv.Sniffer` named a wrong delimiter
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -23,12 +24,15 @@ WHITESPACE = " "
 _CANDIDATES = (",", ";", "\t", "|")  # in the order of preference
 _NAMES = {"\t": "tab", WHITESPACE: "whitespace"}
 _SAMPLE_LINES = 100  # a choice: as many lines show the delimiter and the decimal mark
+_LONGEST_LINE = 64 << 20  # bytes; a choice: the widest table allowed has lines of a few hundred thousand
 _CELLS_AT_ONCE = 500_000  # a choice: cells held as text at any time, some 50 MB
 _BOM = b"\xef\xbb\xbf"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None) -> Table:
+def read_delimited(
+    path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None, largest: float = math.inf
+) -> Table:
     """Read delimited text.
 
     Parameters
@@ -39,6 +43,8 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
         Opens the (unpacked) file afresh, for reading bytes.
     delimiter : str or None
         One character; None to recognise it from the first lines.
+    largest : float
+        Bytes of text that are read, at most.
 
     Raises
     ------
@@ -47,7 +53,7 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
     """
     with open_binary() as raw:
         # The header by itself first: a line of 100,000 names is refused before any more is read.
-        lines = (line for line in _decoded(path, raw) if line.strip())
+        lines = (line for line in _decoded(path, raw, largest) if line.strip())
         head = list(islice(lines, 1))
         if not head:
             raise FileError(f"{path}: a table was expected, got an empty file")
@@ -64,17 +70,31 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
     as_text: set[int] = set()
     while True:
         with open_binary() as raw:
-            names, columns, late = _read_columns(path, _decoded(path, raw), delimiter, decimal, as_text)
+            names, columns, late = _read_columns(path, _decoded(path, raw, largest), delimiter, decimal, as_text)
         if not late:
             return Table(names, dict(zip(names, columns, strict=True)), source=str(path), decimal=decimal)
         # Text occurred in columns whose first rows had already been read as numbers: once more, these as text.
         as_text |= late
 
 
-def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
+def too_large(path: Path, got: str) -> FileError:
+    """Return the error for a compressed file that would take far more memory than its size."""
+    return FileError(
+        f"{path}: a table that unpacks to at most 100 times its size was expected, got {got}; set the variable "
+        "EDGEWISE_UNPACKED_RATIO to a larger number to read it"
+    )
+
+
+def _decoded(path: Path, raw: BinaryIO, largest: float) -> Iterator[str]:
     """Yield the lines of a binary file as text; FileError with the position of bytes that are not text."""
     position = 0
-    for count, line in enumerate(raw, start=1):
+    for count, line in enumerate(iter(lambda: raw.readline(_LONGEST_LINE + 1), b""), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise FileError(
+                f"{path}: lines of at most {_LONGEST_LINE:,} bytes were expected, got a longer line {count}"
+            )
+        if position + len(line) > largest:
+            raise too_large(path, f"more than {largest / 2**20:,.0f} MB")
         skip = len(_BOM) if position == 0 and line.startswith(_BOM) else 0
         try:
             text = line[skip:].decode("utf-8")

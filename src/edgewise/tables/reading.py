@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
 import stat
@@ -16,11 +17,15 @@ import numpy as np
 
 from edgewise.errors import EdgewiseError, FileError, InputError, missing_extra
 from edgewise.files import reason
-from edgewise.tables.delimited import WHITESPACE, read_delimited
+from edgewise.tables.delimited import WHITESPACE, read_delimited, too_large
 from edgewise.tables.frames import arrow_cells
 from edgewise.tables.table import Table, check_column_names
 
 _GZIP = b"\x1f\x8b"
+# A compressed table may unpack to so many times its size, or to the floor. A choice: tables of numbers unpack to 2 to
+# 30 times their size, and a file that is made to fill the memory to a thousand times.
+UNPACKED_RATIO, UNPACKED_FLOOR = 100, 128 << 20
+RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
 
@@ -48,7 +53,8 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     ------
     FileError
         The file is missing, empty, damaged, not UTF-8, has lines of different width, no rows, empty or repeated column
-        names or more than 10,000 columns.
+        names or more than 10,000 columns, or unpacks to more than 100 times its size; the variable
+        EDGEWISE_UNPACKED_RATIO of the environment raises that limit.
     InputError
         The delimiter cannot be one.
     MissingExtraError
@@ -80,7 +86,25 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
         def open_binary() -> BinaryIO:
             return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]  # reads bytes
 
-        return read_delimited(path, open_binary, delimiter)
+        return read_delimited(path, open_binary, delimiter, _unpacked_limit(path) if packed else math.inf)
+
+
+def _unpacked_limit(path: Path) -> float:
+    """Return the bytes to which a compressed file may unpack.
+
+    Raises
+    ------
+    InputError
+        The variable of the environment is not a number above 1.
+    """
+    text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = 0.0
+    if not ratio > 1:
+        raise InputError(f"{RATIO_VARIABLE} must be a number above 1, got {text!r:.40}")
+    return max(ratio * path.stat().st_size, UNPACKED_FLOOR)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -109,6 +133,8 @@ def _file_errors(path: Path) -> Iterator[None]:
         yield
     except EdgewiseError:
         raise
+    except MemoryError as error:
+        raise FileError(f"{path}: the table does not fit into the memory") from error
     except EOFError as error:
         raise FileError(f"{path}: a complete gzip file was expected, got one that is cut short") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -138,6 +164,8 @@ def _read_parquet(path: Path) -> Table:
             names = [name for name in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", name)]
             # Names are checked before the data are read: a table with too many columns is refused at once.
             check_column_names(path, names)
+            if file.metadata.num_rows * len(names) * np.dtype(np.float64).itemsize > _unpacked_limit(path):
+                raise too_large(path, f"one of {file.metadata.num_rows:,} rows")
             table = file.read(columns=names)
             table.validate(full=True)
             columns: dict[str, np.ndarray] = {}
@@ -148,9 +176,9 @@ def _read_parquet(path: Path) -> Table:
                     refused[name] = cells
                 else:
                     columns[name] = cells
-    except FileError:
+    except (EdgewiseError, MemoryError):
         raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
     if table.num_rows == 0:
         raise FileError(f"{path}: at least one row of data was expected, got column names only")
