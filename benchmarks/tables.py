@@ -1,6 +1,6 @@
 """Edgewise and other models on the collection of tables, the same folds for all: make bench-tables
 
-python benchmarks/tables.py [--half open|unopened|both] [--models KAN,EBM] [--tables wages,houses] [--quick]
+python benchmarks/tables.py [--half open|unopened|both] [--models KAN,EBM] [--tables wages,houses] [--folds 1] [--quick]
 python benchmarks/tables.py --summary [--half open] [--figure tables.svg]
 python benchmarks/tables.py --friedman [--rows 300,3000] [--models KAN]
 
@@ -74,7 +74,7 @@ def warm(model: str) -> None:
     import_like(tiny)
 
 
-def run(half: str, models: list[str], names: list[str], seed: int, quick: bool, limit: float) -> None:
+def run(half: str, models: list[str], names: list[str], seed: int, folds: int, quick: bool, limit: float) -> None:
     path, known = RESULTS / f"tables_{half}.jsonl", read(half)
     RESULTS.mkdir(exist_ok=True)
     here = machine()
@@ -84,7 +84,7 @@ def run(half: str, models: list[str], names: list[str], seed: int, quick: bool, 
     for model in models:
         warmed = False
         # All tables with their first fold, then with the second: an early end leaves every table with something.
-        for fold, (name, table) in product(range(1 if quick else FOLDS), tables.items()):
+        for fold, (name, table) in product(range(1 if quick else folds), tables.items()):
             if (name, fold, model, seed) in done or (fold > 0 and len(table.X) > LARGE):
                 continue
             if not warmed:
@@ -126,6 +126,7 @@ def main() -> None:
     options.add_argument("--models", default=",".join(tables_models.MODELS), help="separated by commas")
     options.add_argument("--tables", default="", help="names, separated by commas; default all")
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--folds", type=int, default=FOLDS, help="only the first so many of the three")
     options.add_argument("--limit", type=float, default=LIMIT, help="most CPU seconds of a fit")
     options.add_argument("--quick", action="store_true", help="one fold of the small tables")
     options.add_argument("--summary", action="store_true", help="print the stored rows of the half and measure nothing")
@@ -151,7 +152,7 @@ def main() -> None:
     else:
         names = [name for name in chosen.tables.split(",") if name]
         for half in halves:
-            run(half, models, names, chosen.seed, chosen.quick, chosen.limit)
+            run(half, models, names, chosen.seed, chosen.folds, chosen.quick, chosen.limit)
 
 
 if __name__ == "__main__":
