@@ -23,21 +23,16 @@ import tables_friedman
 import tables_models
 import tables_summary
 from tables_process import cpu_seconds, import_like, isolated
+from tables_summary import RESULTS, read
 
 from edgewise.compare import measures
 from edgewise_experiments.runner.store import commit, machine
 from edgewise_experiments.tables.collection import entries
 
-RESULTS = Path(__file__).parent / "results"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 FOLDS, LARGE = 3, 5_000
 LIMIT = 300  # CPU seconds after which a fit is given up
 QUICK_ROWS = 800  # most rows of a table of the quick round
-
-
-def read(half: str) -> list[dict]:
-    path = RESULTS / f"tables_{half}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def add(path: Path, row: dict) -> None:
@@ -153,6 +148,8 @@ def main() -> None:
         names = [name for name in chosen.tables.split(",") if name]
         for half in halves:
             run(half, models, names, chosen.seed, chosen.folds, chosen.quick, chosen.limit)
+            if half == "open":
+                print(tables_summary.text([row for row in read(half) if row["seed"] == chosen.seed]))
 
 
 if __name__ == "__main__":

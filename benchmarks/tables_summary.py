@@ -1,9 +1,47 @@
 """What the rows of benchmarks/tables.py say: ranks, distances from the best model, seconds; as text and as a figure."""
 
+import json
+import re
 import statistics
+import textwrap
 from collections import defaultdict
+from pathlib import Path
 
-WITHIN, FAR = 1.0, 5.0  # points from the best that count as equal to it, and as far behind
+WITHIN, NEAR, FAR = 1.0, 2.0, 5.0  # points from the best that count as equal to it, as near it, and as far behind
+# A model of the key that was given up after its limit of seconds has the scores of the other one instead.
+SUBSTITUTES = {"EBM": "small EBM"}
+RESULTS = Path(__file__).parent / "results"
+
+
+def read(half: str) -> list[dict]:
+    """Return the stored rows of a half, "open" or "unopened"."""
+    path = RESULTS / f"tables_{half}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def stored(half: str) -> str:
+    """Return the text about the stored rows of a half with the first seed, for docs/tables.md."""
+    return text([row for row in read(half) if row["seed"] == 0])
+
+
+def with_substitutes(rows: list[dict]) -> list[dict]:
+    """Give fits that ended without a score the score of a smaller model of their kind, and leave that model out.
+
+    The seconds of such a row stay those after which the fit was given up.
+    """
+    known = {(row["table"], row["fold"], row["model"], row["seed"]): row for row in rows}
+    kept = []
+    for row in rows:
+        key = row["table"], row["fold"], row["seed"]
+        if row["model"] in SUBSTITUTES.values():
+            model = next(model for model, smaller in SUBSTITUTES.items() if smaller == row["model"])
+            full = known.get((*key[:2], model, row["seed"]))
+            if full is None or full["score"] is None:
+                seconds = None if full is None else full.get("seconds")
+                kept.append({**row, "model": model, "seconds": seconds, "substitute": True})
+        elif not (row["score"] is None and (*key[:2], SUBSTITUTES.get(row["model"]), row["seed"]) in known):
+            kept.append(row)
+    return kept
 
 
 def scores(rows: list[dict]) -> dict[str, dict[str, float]]:
@@ -13,14 +51,14 @@ def scores(rows: list[dict]) -> dict[str, dict[str, float]]:
     """
     found = defaultdict(lambda: defaultdict(dict))
     for row in rows:
-        found[row["table"]][row["fold"]][row["model"]] = row["score"]
+        if row["score"] is not None:
+            found[row["table"]][row["fold"]][row["model"]] = row["score"]
     result = {}
     for table, folds in found.items():
         models = set(folds[max(folds, key=lambda fold: (len(folds[fold]), -fold))])
         kept = [by_model for by_model in folds.values() if models <= set(by_model)]
-        values = {model: [by_model[model] for by_model in kept] for model in models}
-        result[table] = {model: 100 * statistics.fmean(own) for model, own in values.items() if None not in own}
-    return {table: points for table, points in result.items() if points}
+        result[table] = {model: 100 * statistics.fmean(by_model[model] for by_model in kept) for model in models}
+    return result
 
 
 def behind(points: dict[str, float]) -> dict[str, float]:
@@ -37,15 +75,25 @@ def ranks(points: dict[str, float]) -> dict[str, float]:
     }
 
 
+def seconds_of(row: dict) -> float | None:
+    """CPU seconds of a fit, or the limit at which it was given up."""
+    given_up = re.match(r"more than ([\d.]+) CPU seconds", row.get("error") or "")
+    return float(given_up[1]) if given_up else row.get("seconds")
+
+
 def statistics_of(rows: list[dict]) -> list[dict]:
     """One entry a model, in the order of mean ranks."""
-    table_scores = scores(rows)
+    table_scores = scores(with_substitutes(rows))
+    found = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if (seconds := seconds_of(row)) is not None and row["model"] not in SUBSTITUTES.values():
+            found[row["model"]][row["table"]].append(seconds)
     result = []
     for model in dict.fromkeys(row["model"] for row in rows):
         own = [points for points in table_scores.values() if model in points]
         gaps = [behind(points)[model] for points in own]
-        seconds = [row["seconds"] for row in rows if row["model"] == model and row.get("seconds") is not None]
-        if not own:
+        seconds = [statistics.fmean(values) for values in found[model].values()]
+        if not own or not seconds:
             continue
         entry = {
             "model": model,
@@ -53,42 +101,91 @@ def statistics_of(rows: list[dict]) -> list[dict]:
             "rank": statistics.fmean(ranks(points)[model] for points in own),
             "best": sum(gap == 0 for gap in gaps),
             "within": sum(gap <= WITHIN for gap in gaps),
+            "near": sum(gap <= NEAR for gap in gaps),
             "far": sum(gap > FAR for gap in gaps),
             "most": max(gaps),
             "mean": statistics.fmean(gaps),
+            "median": statistics.median(gaps),
             "median seconds": statistics.median(seconds),
             "most seconds": max(seconds),
-            "failed": sum(row["score"] is None for row in rows if row["model"] == model),
         }
         result.append(entry)
     return sorted(result, key=lambda entry: entry["rank"])
 
 
 def text(rows: list[dict]) -> str:
-    """Two tables in Markdown: one line a model, one line a table."""
+    """Two tables in Markdown, one line a model and one line a table, and what is to be known about them."""
     if not rows:
         return "There are no rows."
-    heads = (
-        f"| model | mean rank | best on | within {WITHIN:g} point | over {FAR:g} behind | most behind | mean behind |"
-    )
-    lines = [heads + " median s | most s | failed |", "|---" + "|---:" * 9 + "|"]
-    for entry in statistics_of(rows):
+    entries = statistics_of(rows)
+    lines = [
+        f"| model | mean rank | best on | within {WITHIN:g} point | within {NEAR:g} | over {FAR:g} behind | "
+        "most behind | median behind | median s | most s |",
+        "| --- |" + " ---: |" * 9,
+    ]
+    for entry in entries:
         lines.append(
             f"| {entry['model']} | {entry['rank']:.2f} | {entry['best']} | {entry['within']} of {entry['tables']} | "
-            f"{entry['far']} | {entry['most']:.1f} | {entry['mean']:.2f} | {entry['median seconds']:.2f} | "
-            f"{entry['most seconds']:.1f} | {entry['failed']} |"
+            f"{entry['near']} of {entry['tables']} | {entry['far']} | {entry['most']:.1f} | {entry['median']:.2f} | "
+            f"{entry['median seconds']:.2f} | {entry['most seconds']:.1f} |"
         )
-    models = [entry["model"] for entry in statistics_of(rows)]
-    lines += ["", f"| table | rows x columns | {' | '.join(models)} |", "|---|---:" + "|---:" * len(models) + "|"]
-    for table, points in scores(rows).items():
+    models = [entry["model"] for entry in entries]
+    lines += ["", f"| table | rows x columns | {' | '.join(models)} |", "| --- | ---: |" + " ---: |" * len(models)]
+    smaller = {row["table"] for row in with_substitutes(rows) if row.get("substitute")}
+    for table, points in sorted(scores(with_substitutes(rows)).items()):
         row = next(row for row in rows if row["table"] == table)
         best = max(points.values())
-        cells = ["-" if model not in points else f"{points[model]:.1f}" for model in models]
-        cells = [
-            f"**{cell}**" if points.get(model) == best else cell for model, cell in zip(models, cells, strict=True)
-        ]
+        cells = []
+        for model in models:
+            cell = "-" if model not in points else f"{points[model]:.1f}"
+            cell = f"**{cell}**" if points.get(model) == best else cell
+            cells.append(f"{cell}*" if model in SUBSTITUTES and model in points and table in smaller else cell)
         lines.append(f"| {table} | {sum(row['rows']):,} x {row['columns']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *notes(rows)])
+
+
+def notes(rows: list[dict]) -> list[str]:
+    """Sentences about fits that were given up and about the seconds of KAN and EBM."""
+    result = [
+        "Points of R² or accuracy on test rows, means over folds that all models have. Equal scores share their ranks; "
+        "models are ranked where they were fitted. Seconds are CPU seconds of one fit with all its choices: means over "
+        "the folds of a table, then the median and the largest over the tables."
+    ]
+    failed = [row for row in rows if row["score"] is None and row["model"] not in SUBSTITUTES]
+    if failed:
+        texts = "; ".join(f"{row['model']} on {row['table']}, {row['error']}" for row in failed)
+        result.append(f"Fits without a score: {texts}.")
+    full = {(row["table"], row["fold"]): row for row in rows if row["model"] == "EBM"}
+    small = {(row["table"], row["fold"]): row for row in rows if row["model"] == "small EBM"}
+    kan = {(row["table"], row["fold"]): row for row in rows if row["model"] == "KAN"}
+    given_up = [row for row in full.values() if row["score"] is None]
+    replaced = {key for key, row in small.items() if key not in full or full[key]["score"] is None}
+    if replaced:
+        limits = sorted({f"{seconds_of(row):g}" for row in given_up})
+        sentence = f"EBM has its real defaults in {len(full) - len(given_up)} fits. "
+        if given_up:
+            sentence += (
+                f"{len(given_up)} more were given up after {' or '.join(limits)} CPU seconds, which count as theirs. "
+            )
+        result.append(
+            f"{sentence}Tables marked * have, in {len(replaced)} fits, the score of a smaller EBM, with 4 bags and "
+            "1,000 rounds in place of 14 and 50,000."
+        )
+    both = [key for key, row in small.items() if (full.get(key) or {"score": None})["score"] is not None]
+    if both:
+        gains = [100 * (full[key]["score"] - small[key]["score"]) for key in both]
+        result.append(
+            f"Where both were fitted ({len(both)} fits), the defaults are better than the smaller EBM by "
+            f"{statistics.fmean(gains):.2f} points in the mean, from {min(gains):.2f} to {max(gains):.2f}."
+        )
+    pairs = [(seconds_of(kan[key]), seconds_of(row)) for key, row in full.items() if key in kan]
+    ratios = [other / own for own, other in pairs if own and other]
+    if ratios:
+        result.append(
+            f"In the same fold EBM takes {statistics.median(ratios):.0f} times the CPU seconds of the KAN "
+            f"(median of {len(ratios)} fits, at least so many where EBM was given up)."
+        )
+    return [textwrap.fill(note, 120, break_on_hyphens=False) + "\n" for note in result]
 
 
 def draw(rows: list[dict], path) -> None:
@@ -98,7 +195,7 @@ def draw(rows: list[dict], path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    table_scores = scores(rows)
+    table_scores = scores(with_substitutes(rows))
     order = [entry["model"] for entry in statistics_of(rows)]
     marks = dict(zip(order, "osD^vP<X>", strict=False))
     colours = {model: f"C{k}" for k, model in enumerate(sorted(order))}

@@ -1,11 +1,11 @@
-"""Writes the generated tables of README.md, docs/measured.md and docs/speed.md from the stored results.
+"""Writes the generated tables of README.md and of three pages in docs from the stored results.
 
 python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
-the notes of its module about them; "speed" means benchmarks/results, "summary" the key figures that are listed here. No
-number there is typed by hand. Everything else on the pages is written by hand. tests/test_readme.py fails when page and
-results differ.
+the notes of its module about them; "speed" and "tables-HALF" mean benchmarks/results, "summary" the key figures that
+are listed here. No number there is typed by hand. Everything else on the pages is written by hand. tests/test_readme.py
+fails when page and results differ.
 """
 
 import re
@@ -18,7 +18,7 @@ from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.outcome import ResultTable
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md", ROOT / "docs" / "speed.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("measured", "speed", "tables")))
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
 SUMMARY = (
     (
@@ -70,6 +70,9 @@ def rendered(page: str) -> str:
 def _tables_and_notes(name: str) -> str:
     if name == "speed":
         return runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["markdown"]()
+    if name.startswith("tables-"):
+        half = name.removeprefix("tables-")
+        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["stored"](half)
     if name == "summary":
         return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
