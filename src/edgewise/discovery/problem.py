@@ -161,3 +161,28 @@ class Reduction:
     rebuild: Callable[[Expression], Expression]
     sentence: str
     error: float
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Several smaller problems whose solutions together solve the larger one, such as y = g(x1) + h(x2, x3).
+
+    The targets of the smaller problems come from a smooth model, so they are as accurate as `error`, which their
+    `noise` states: the joint formula needs its constants fitted to the larger problem.
+
+    Parameters
+    ----------
+    problems : tuple of LawProblem
+        The smaller problems, the one of the fewest inputs first. Their rows may differ from those of the larger one.
+    rebuild : callable
+        Turns one expression of each smaller problem's columns into one of the larger problem's columns.
+    sentence : str
+        What was recognised, for example "y is a function of x1 plus a function of x2 and x3".
+    error : float
+        Relative root mean square held-out error of the smooth model that has this form.
+    """
+
+    problems: tuple[LawProblem, ...]
+    rebuild: Callable[[Sequence[Expression]], Expression]
+    sentence: str
+    error: float

@@ -1,0 +1,141 @@
+"""Symmetries of a law in the gradients of a smooth model: null spaces of linear equations, rounded to small fractions.
+
+Two kinds of symmetry are linear algebra. A translation, f(x + t w) = f(x), is a vector w in the null space of the
+gradients. A scaling, f(.., exp(t w_i) x_i, ..) = exp(t c) f(x), satisfies Euler's relation: the sum of
+w_i x_i df/dx_i is c f. So (w, -c) is in the null space of the rows [x_i df/dx_i, f]; where f has one sign, w is in that
+of the centred rows x_i dlog|f|/dx_i, and c follows from their mean. The scalings are Buckingham's theorem without
+units: k of them leave inputs - k products of powers, and a monomial that divides y.
+
+References
+----------
+E. Buckingham, On physically similar systems, Physical Review 4 (1914) 345. P. Constantine, Active subspaces (2015): the
+null space of gradients. P. Olver, Applications of Lie groups to differential equations (1993), section 2.1: Euler's
+relation as the condition of invariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.discovery.smooth_models import SmoothModel
+
+# A singular value may belong to a null space if it is below this share of the largest one. A choice, as wide as
+# it may be: every proposal is tested on data later.
+LARGEST_SHARE = 0.3
+# Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this. Choices:
+# exponents of physical laws, and half of half a unit.
+FRACTIONS, NEAR, NEAR_ENOUGH = (1, 2, 3), 0.06, 0.22
+LARGEST_EXPONENT = 6.0  # A choice: Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
+LARGEST_TRANSLATION = 4.0  # A choice: sums of the absolute coefficients of a difference such as x1 - 2 x2.
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Directions along which a law does not change, or changes by a known factor.
+
+    Parameters
+    ----------
+    kind : str
+        "translation" or "scaling".
+    basis : ndarray of shape (k, inputs)
+        Vectors w, one a row, with the unit matrix in the columns of the pivots.
+    pivots : tuple of int
+        The inputs that the symmetry removes, one for each vector.
+    degrees : ndarray of shape (k,)
+        Exponents c of the factor for each vector; zeros for a translation.
+    doubt : float
+        How far the null space is from one: singular value over the next larger, plus the change by rounding.
+    """
+
+    kind: str
+    basis: np.ndarray
+    pivots: tuple[int, ...]
+    degrees: np.ndarray
+    doubt: float
+
+
+def symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> list[Symmetry]:
+    """Proposals of translations and scalings, the most credible first.
+
+    Parameters
+    ----------
+    model : SmoothModel
+        Model of the rows.
+    x : ndarray of shape (N, inputs)
+        Rows at which the gradients are compared.
+    y : ndarray of shape (N,)
+        Target at these rows.
+
+    Returns
+    -------
+    list of Symmetry
+        Every rank of every null space that rounds to small fractions, by the doubt that remains and the inputs removed.
+    """
+    gradient, log_target = model.gradient(x), model.scales.log_target
+    found = []
+    for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
+        if np.abs(basis).sum(1).max() <= LARGEST_TRANSLATION:
+            found.append(Symmetry("translation", basis, pivots, np.zeros(len(basis)), doubt))
+    slopes = gradient * x
+    if log_target:
+        level = np.sqrt(np.mean(slopes**2))
+        for basis, pivots, doubt in _null_spaces(slopes - slopes.mean(0), np.ones(x.shape[1]), level):
+            degrees = np.round(2 * basis @ slopes.mean(0)) / 2
+            found.append(Symmetry("scaling", basis, pivots, degrees, doubt))
+    else:
+        value = model.predict(x)
+        level = np.sqrt(np.mean(slopes**2) / np.mean(value**2))
+        rows = np.column_stack([slopes, value * level])
+        for basis, pivots, doubt in _null_spaces(rows, np.r_[np.ones(x.shape[1]), level], inputs=x.shape[1]):
+            found.append(Symmetry("scaling", basis[:, :-1], pivots, -basis[:, -1], doubt))
+    return sorted(found, key=lambda symmetry: symmetry.doubt - 0.02 * len(symmetry.pivots))
+
+
+def _null_spaces(
+    rows: np.ndarray, scale: np.ndarray, level: float = 0.0, inputs: int | None = None
+) -> Iterator[tuple[np.ndarray, tuple[int, ...], float]]:
+    """Rounded bases of likely null spaces with their pivots and doubts, one for each rank.
+
+    The rows are those of scaled columns, and `level` is the root mean square of the entries before a mean was taken
+    off, so that rows without variation have rank zero.
+    """
+    inputs = inputs or rows.shape[1]
+    _, singular, right = np.linalg.svd(rows, full_matrices=True)
+    singular = np.r_[max(level * np.sqrt(rows.size), singular[0], 1e-300), singular]
+    singular = np.r_[singular, np.zeros(len(right) + 1 - len(singular))]
+    for rank in range(0 if level else 1, len(right)):
+        before = singular[rank] if rank or level else singular[1]
+        if singular[rank + 1] < LARGEST_SHARE * singular[0 if not rank else 1]:
+            rounded = _echelon(right[rank:] * scale, inputs)
+            if rounded is not None:
+                basis, pivots, change = rounded
+                yield basis, pivots, float(singular[rank + 1] / before + change)
+
+
+def _echelon(basis: np.ndarray, inputs: int) -> tuple[np.ndarray, tuple[int, ...], float] | None:
+    """The basis with a unit matrix in the pivots' columns, rounded, and how much that changed it."""
+    reduced, pivots = basis / np.abs(basis).max(1, keepdims=True), []
+    for r in range(len(reduced)):
+        free = [c for c in range(inputs) if c not in pivots]
+        if not free:
+            return None
+        # Among equal entries the first input is the pivot.
+        column = max(free, key=lambda c: np.abs(reduced[r:, c]).max() - 1e-3 * c)
+        k = r + int(np.argmax(np.abs(reduced[r:, column])))
+        if abs(reduced[k, column]) < 1e-9:
+            return None
+        reduced[[r, k]] = reduced[[k, r]]
+        reduced[r] /= reduced[r, column]
+        others = np.arange(len(reduced)) != r
+        reduced[others] -= np.outer(reduced[others, column], reduced[r])
+        pivots.append(column)
+    for limit in (NEAR, NEAR_ENOUGH):
+        for parts in FRACTIONS if limit == NEAR else FRACTIONS[:2]:
+            rounded = np.round(reduced * parts) / parts
+            change = float(np.abs(reduced - rounded).max())
+            if change < limit / (parts if limit > NEAR else 1) and np.abs(rounded).max() <= LARGEST_EXPONENT:
+                return rounded + 0.0, tuple(pivots), change
+    return None

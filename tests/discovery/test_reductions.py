@@ -1,0 +1,56 @@
+"""Reductions of a law to fewer inputs, and data where each of them must refuse."""
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.reductions import reductions
+from edgewise.formulas import evaluate
+from edgewise.formulas.expression import Variable, exact_number
+
+
+def problem_of(law, inputs, count=200, noise=0.0, low=1.0, high=2.0, seed=0):
+    """Rows of a law y = law(x1, x2, ...) with noise as a share of the root mean square of y."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(low, high, (count + 60, inputs))
+    y = law(*x.T)
+    y = y + noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
+    names = tuple("abcdefgh"[:inputs])
+    return LawProblem(x[:count], y[:count], x[count:], y[count:], names)
+
+
+def check(problem, reduction):
+    """The smaller problem has the target of the larger one, and expressions are rebuilt in the larger one's inputs."""
+    factor = evaluate(reduction.rebuild(exact_number(1)), problem.held_x)
+    assert np.allclose(factor * reduction.problem.held_y, problem.held_y)
+    for k in range(len(reduction.problem.names)):
+        column = evaluate(reduction.rebuild(Variable(k)), problem.held_x) / factor
+        assert np.allclose(column, reduction.problem.held_x[:, k])
+
+
+LAWS = [
+    (lambda a, b, c: a * np.exp(b - c), 3, "y/a depends on b - c"),
+    (lambda a, b, c: np.sqrt(a) / np.sqrt(1 + (b * c) ** 2), 3, "y/sqrt(a) depends on b*c"),
+    (lambda a, b, c, d: a * b**2 / (c - d + 3), 4, "y/(a*b**2) depends on c - d"),
+    (lambda a, b, c: 3 * a * b / c**2, 3, "y/(a*b/c**2) is constant"),
+    (lambda a, b, c: np.cos(a) * np.sin(3 * b), 3, "y depends on a and b"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("law", "inputs", "sentence"), LAWS)
+def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
+    problem = problem_of(law, inputs)
+    reduction = next(reductions(problem, Clock()))
+    assert reduction.sentence == sentence
+    check(problem, reduction)
+
+
+def test_nothing_is_reduced_where_the_law_has_no_symmetry():
+    # Nearly a function of a - b, as sin is nearly straight, but not one.
+    problem = problem_of(lambda a, b: np.sin(a) - np.sin(b) + 0.05 * a * b, 2, 90)
+    assert not list(reductions(problem, Clock()))
+
+
+def test_a_clock_that_is_over_ends_the_search():
+    assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Clock(deadline=0.0)))
