@@ -21,9 +21,12 @@ FIRST_ROWS, LENGTH_ROWS, MODEL_ROWS = 120, 240, 400
 # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
 # Starts of the fit: logarithms of length and of noise. A choice: smooth data, wavier data, and noisy data.
-STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
+PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
 JITTER = 1e-11  # Added to the kernel's diagonal, so that rounding keeps it positive definite.
-FIRST_STEPS, LAST_STEPS = 50, 25  # Evaluations of the evidence of a first fit and of its continuation on more rows.
+FIRST_EVALUATIONS, LAST_EVALUATIONS = (
+    50,
+    25,
+)  # Evaluations of the evidence of a first fit and of its continuation on more rows.
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -216,7 +219,7 @@ def fit_smooth_model(
     models = []
     for scales in [like.scales] if like else _possible_scales(x, y):
         noise, fits = _row_noise(y, weights, scales, first), []
-        for start in STARTS:
+        for start in PARAMETER_STARTS:
             fits.append(_maximised(x[first], y[first], noise, scales, groups, start))
         best = min((fit for fit in fits if fit), key=lambda fit: fit[0], default=None)
         models.append(best and _conditioned(x, y, noise, scales, groups, best[1], first))
@@ -230,7 +233,7 @@ def fit_smooth_model(
     parameters = leading.parameters
     if len(rows) > len(first):
         noise = _row_noise(y, weights, leading.scales, rows)
-        found = _maximised(x[rows], y[rows], noise, leading.scales, groups, parameters, LAST_STEPS)
+        found = _maximised(x[rows], y[rows], noise, leading.scales, groups, parameters, LAST_EVALUATIONS)
         parameters = found[1] if found else parameters
     noise = _row_noise(y, weights, leading.scales, order)
     return _conditioned(x, y, noise, leading.scales, groups, parameters, order) or leading
@@ -263,7 +266,7 @@ def _maximised(
     scales: Scales,
     groups: Groups,
     start: tuple[float, float] | np.ndarray,
-    steps: int = FIRST_STEPS,
+    steps: int = FIRST_EVALUATIONS,
 ) -> tuple[float, np.ndarray] | None:
     """Parameters that maximise the evidence of these rows from a start, with the negative logarithm of it."""
     from scipy.optimize import minimize

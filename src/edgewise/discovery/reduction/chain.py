@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.discovery.problem import Clock, LawProblem, Reduction
-from edgewise.discovery.smooth_models import SmoothModel, fit_smooth_model
-from edgewise.discovery.symmetries import Symmetry, symmetries
-from edgewise.formulas.algebra import simplify
+from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
+from edgewise.discovery.reduction.symmetries import Symmetry, proposed_symmetries
+from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import (
     Expression,
     Multiply,
@@ -38,12 +38,11 @@ from edgewise.formulas.printing import as_text
 CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
 CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (a choice: gradients to 1e-3).
 # Relative error above which gradients say nothing. A choice: half of the deviation of y is unexplained.
-LARGEST_ERROR = 0.5
+HOPELESS_ERROR = 0.5
 EDGE_SHARE = (
     0.02  # Share of the rows with the largest errors that do not count: those outside of all others (a choice).
 )
 MOST_TESTS = 8  # Proposals that are tested at each step, each about a third of a second (a choice).
-ONE = exact_number(1)
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _chain(problem: LawProblem, clock: Clock) -> list[Step]:
     steps = [Step(problem, model, ones, held_ones)]
     while model is not None and not clock.is_over:
         step = steps[-1]
-        if step.model is None or _relative_error(step) > LARGEST_ERROR:
+        if step.model is None or _relative_error(step) > HOPELESS_ERROR:
             break
         smaller = _reduced_once(step, clock)
         if smaller is None:
@@ -158,7 +157,7 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
     """The first smaller problem that is modelled as well."""
     assert step.model is not None
     problem, tested = step.problem, set()
-    for symmetry in symmetries(step.model, problem.x[:400], problem.y[:400]):
+    for symmetry in proposed_symmetries(step.model, problem.x[:400], problem.y[:400]):
         change = _change(symmetry, problem.names)
         if change in tested:
             continue

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.discovery.smooth_models import SmoothModel
+from edgewise.discovery.reduction.smooth_models import SmoothModel
 
 # A singular value may belong to a null space if it is below this share of the largest one. A choice, as wide as
 # it may be: every proposal is tested on data later.
 LARGEST_SHARE = 0.3
 # Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this. Choices:
 # exponents of physical laws, and half of half a unit.
-FRACTIONS, NEAR, NEAR_ENOUGH = (1, 2, 3), 0.06, 0.22
-LARGEST_EXPONENT = 6.0  # A choice: Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
+FRACTIONS, CLOSE_ROUNDING, LOOSE_ROUNDING = (1, 2, 3), 0.06, 0.22
+LARGEST_ENTRY = 6.0  # A choice: Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
 LARGEST_TRANSLATION = 4.0  # A choice: sums of the absolute coefficients of a difference such as x1 - 2 x2.
 
 
@@ -57,7 +57,7 @@ class Symmetry:
     doubt: float
 
 
-def symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> list[Symmetry]:
+def proposed_symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> list[Symmetry]:
     """Proposals of translations and scalings, the most credible first.
 
     Parameters
@@ -132,10 +132,10 @@ def _echelon(basis: np.ndarray, inputs: int) -> tuple[np.ndarray, tuple[int, ...
         others = np.arange(len(reduced)) != r
         reduced[others] -= np.outer(reduced[others, column], reduced[r])
         pivots.append(column)
-    for limit in (NEAR, NEAR_ENOUGH):
-        for parts in FRACTIONS if limit == NEAR else FRACTIONS[:2]:
+    for limit in (CLOSE_ROUNDING, LOOSE_ROUNDING):
+        for parts in FRACTIONS if limit == CLOSE_ROUNDING else FRACTIONS[:2]:
             rounded = np.round(reduced * parts) / parts
             change = float(np.abs(reduced - rounded).max())
-            if change < limit / (parts if limit > NEAR else 1) and np.abs(rounded).max() <= LARGEST_EXPONENT:
+            if change < limit / (parts if limit > CLOSE_ROUNDING else 1) and np.abs(rounded).max() <= LARGEST_ENTRY:
                 return rounded + 0.0, tuple(pivots), change
     return None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.problem import Clock, LawProblem
-from edgewise.discovery.reductions import reductions
+from edgewise.discovery.reduction import reductions
 from edgewise.formulas import evaluate
 from edgewise.formulas.expression import Variable, exact_number
 

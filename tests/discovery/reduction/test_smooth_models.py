@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.smooth_models import _conditioned, _row_noise, fit_smooth_model
+from edgewise.discovery.reduction.smooth_models import _conditioned, _row_noise, fit_smooth_model
 
 
 def rows_of(function, inputs, count=90, seed=0):
