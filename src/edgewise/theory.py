@@ -28,9 +28,8 @@ __all__ = [
     "spline_bound",
 ]
 
-MICHAUD_POSTER = (
-    1.0  # the number printed on the KAN paper's poster: (k + 1) / 2 of piecewise linear splines, as of ReLU
-)
+# The number printed on the KAN paper's poster: (k + 1) / 2 of piecewise linear splines, as of ReLU.
+MICHAUD_POSTER = 1.0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from edgewise.model_selection import starts as starts_module
-from edgewise.model_selection.starts import Start, StartPlan, WorkBudget, best_start, shapes_for, step_work, train_start
+from edgewise.model_selection.starts import Start, StartPlan, best_start, shapes_for, step_work, train_start
 from edgewise.nn.model import KAN
+from edgewise.train.cost import WorkBudget
 from edgewise.train.problems.regression import Regression
 
 

@@ -15,7 +15,6 @@ from edgewise.errors import InputError
 from edgewise.model_selection.starts import (
     Start,
     StartPlan,
-    WorkBudget,
     best_start,
     most_values,
     shapes_for,
@@ -26,6 +25,7 @@ from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import ProgressCallback, StopReason, progress_callback
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
+from edgewise.train.cost import WorkBudget
 from edgewise.train.grids import enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression

@@ -21,7 +21,6 @@ from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
-from edgewise.train.methods.base import Method
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
@@ -181,7 +180,11 @@ def train_shape(
         stage = replace(shape, grid_size=size)
         parameters = sum(p.numel() for p in model.parameters())
         method, _ = method_for(problem, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
-        first, then = _steps(method, final=final)
+        # Steps before and after hidden domains move. A choice: a trial only has to rank shapes.
+        if isinstance(method, LevenbergMarquardt):
+            first, then = (20, 60) if final else (12, 20)
+        else:
+            first, then = (80, 300) if final else (50, 80)
         # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
         moves = bool(shape.hidden) and not (warm is not None and final)
         phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
@@ -204,13 +207,6 @@ def train_shape(
             if number < len(phases) - 1:
                 adapt_domain_(model, x, hidden_only=True)
     return trained
-
-
-def _steps(method: Method, *, final: bool) -> tuple[int, int]:
-    """Return the steps before and after hidden domains move. A choice: a trial only has to rank shapes."""
-    if isinstance(method, LevenbergMarquardt):
-        return (20, 60) if final else (12, 20)
-    return (80, 300) if final else (50, 80)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ HELD_OUT_EVERY = 5  # every fifth sample is held out while the grid is chosen; a
 # The ladder goes on while halving the grid divides the held-out error by this factor: half the slope 1 of a function
 # with a kink. Two steps without it end the ladder, since a coarse grid may resolve nothing yet.
 LEAST_HALVING_FACTOR = 1.4
-LADDER_PATIENCE = 2
+LADDER_PATIENCE = 2  # those two steps
 # Mean squared error, relative to targets of order 1, below which nothing is left to gain but rounding: 12 digits.
 ENOUGH_DIGITS = 1e-24
 # The domain reaches beyond the samples by this share of a knot interval, at most by this many mean distances of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.cost import APPROXIMATION_COST, active_parameters
+from edgewise.train.cost import APPROXIMATION_COST, WorkBudget, active_parameters
 from edgewise.train.grids import move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
@@ -51,44 +50,6 @@ EXACT_LOSS, NEARLY_EXACT_LOSS = 1e-26, 1e-12
 # converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
 NEAR_DAMPING = 1e-6
 SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum; a choice
-
-
-class WorkBudget:
-    """Work and time spent by an approximation, and their limits.
-
-    Parameters
-    ----------
-    limit : float
-        Multiply-adds that may be spent.
-    time_limit : float, optional
-        Seconds.
-    progress : callable, optional
-        Receives a `Progress` with the held-out mean squared error as `loss`.
-    """
-
-    def __init__(self, limit: float, time_limit: float | None = None, progress: ProgressCallback | None = None):
-        self.limit, self.time_limit, self.progress = limit, time_limit, progress
-        self.work, self.best_loss, self.began = 0.0, math.inf, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds since the start."""
-        return time.perf_counter() - self.began
-
-    @property
-    def past_deadline(self) -> bool:
-        """True once the time limit is reached."""
-        return self.time_limit is not None and self.seconds > self.time_limit
-
-    def spend(self, work: float) -> None:
-        """Add multiply-adds to the work spent."""
-        self.work += work
-
-    def report_progress(self, stage: str, loss: float) -> None:
-        """Report the stage and its held-out mean squared error to the progress callback."""
-        self.best_loss = min(self.best_loss, loss)
-        if self.progress is not None:
-            self.progress(Progress(stage, min(self.work / self.limit, 1.0), loss, self.best_loss, self.seconds))
 
 
 @dataclass(frozen=True)

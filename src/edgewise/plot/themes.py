@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import Collection
-from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgba
+from matplotlib.colors import ListedColormap, to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -106,7 +106,8 @@ def _recolour(artist: Artist | None, theme: str, undo: ExitStack) -> None:
     elif isinstance(artist, ScalarMappable) and artist.get_array() is not None and np.ndim(artist.get_array()) < 3:
         before = artist.get_cmap()
         undo.callback(artist.set_cmap, before)
-        artist.set_cmap(_themed_map(before, theme))
+        colors = before(np.linspace(0, 1, _STEPS))
+        artist.set_cmap(ListedColormap([themed_color(color, theme) for color in colors]))
         if isinstance(artist, Collection) and not isinstance(artist.get_edgecolor(), str):
             _exchange_edges(artist, theme, undo)
     elif isinstance(artist, Collection):
@@ -131,10 +132,6 @@ def _exchange(get: Callable[[], Any], put: Callable[[Any], None], theme: str, un
         put([themed_color(color, theme) for color in before])
     else:
         put(themed_color(before, theme))
-
-
-def _themed_map(colors: Colormap, theme: str) -> Colormap:
-    return ListedColormap([themed_color(color, theme) for color in colors(np.linspace(0, 1, _STEPS))])
 
 
 def following_the_reader(svg: str) -> str:

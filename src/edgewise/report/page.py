@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING
 
 from edgewise.escaping import html_text
 from edgewise.files import object_then_path, write_bytes
@@ -23,9 +22,6 @@ from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence, no_short_formula
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 OPENING_FINDINGS = 5  # findings on the first page (a choice); all of them stand with the inputs
 OPENING_MODELS = 4  # models on the first page (a choice); a longer comparison is folded
@@ -200,15 +196,12 @@ class _Figures:
         self._number += 1
         _, caption, alt = FIGURE_TEXTS[figure.kind]
         caption = figure.caption or caption
-        if figure.kind == "parity" and not figure.caption and _has_hexagons(figure.figure):
+        drawn = (one for axes in figure.figure.axes for one in axes.collections)
+        if figure.kind == "parity" and not figure.caption and any(type(o).__name__ == "PolyCollection" for o in drawn):
             caption += " Hexagons gather many rows, darker where there are more."
         below = f"<figcaption><b>Figure {self._number}.</b> {html_text(caption)}</figcaption>"
         drawing = inline_svg(figure.figure, f"f{self._number}", figure.alt or alt)
         return f'<figure class="{figure.kind}">\n<div>{drawing}</div>\n{below}\n</figure>'
-
-
-def _has_hexagons(figure: Figure) -> bool:
-    return any(type(one).__name__ == "PolyCollection" for axes in figure.axes for one in axes.collections)
 
 
 def _table(caption: str, head: list[str], rows: list[list[str]], marked: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -130,7 +130,13 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
     if all(issubclass(kind, Real | Decimal | np.number) and kind is not bool for kind in kinds):
         return np.array([np.nan if cell is None else float(cell) for cell in known])
     if all(issubclass(kind, date | np.datetime64) for kind in kinds):
-        plain = [_without_zone(cell) if isinstance(cell, datetime) else cell for cell in known]
+        # Times of a zone become those of UTC.
+        plain = [
+            cell.astimezone(UTC).replace(tzinfo=None)
+            if isinstance(cell, datetime) and cell.utcoffset() is not None
+            else cell
+            for cell in known
+        ]
         return np.array(["NaT" if cell is None else cell for cell in plain], dtype="datetime64[us]")
     if any(issubclass(kind, list | dict | set | tuple | bytes | np.ndarray) for kind in kinds):
         return f"values of type {sorted(kind.__name__ for kind in kinds)[0]}"
@@ -194,10 +200,6 @@ def _is_missing(cell: object) -> bool:
         or type(cell).__name__ in ("NAType", "NaTType")
         or (isinstance(cell, float | np.floating | np.datetime64 | Decimal) and bool(cell != cell))
     )
-
-
-def _without_zone(time: datetime) -> datetime:
-    return time if time.tzinfo is None else (time - time.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
 
 
 def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:

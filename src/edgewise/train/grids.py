@@ -162,7 +162,9 @@ def adapt_domain_(
             if layer is not None and not (number == 0 and hidden_only):
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
-                    domain = data_domain(x) if number == 0 else _widened_range(x, margin)
+                    low, high = x.amin(0), x.amax(0)
+                    reach = margin * (high - low)
+                    domain = data_domain(x) if number == 0 else _with_width(low - reach, high + reach)
                     new_knots = knot_vectors.uniform(domain.double(), layer.grid_size, layer.degree)
                     if is_set:
                         coef, _ = project(layer.coef.double(), layer.knots.double(), new_knots, layer.degree)
@@ -178,13 +180,6 @@ def _quantile_of_rows(x: Tensor, share: float) -> Tensor:
     position = share * (len(x) - 1)
     below = int(position)
     return ordered[below].lerp(ordered[min(below + 1, len(x) - 1)], position - below)
-
-
-def _widened_range(x: Tensor, margin: float) -> Tensor:
-    """Range (in, 2) of x (batch, in), widened by `margin` times its width on either side."""
-    low, high = x.amin(0), x.amax(0)
-    reach = margin * (high - low)
-    return _with_width(low - reach, high + reach)
 
 
 def _with_width(low: Tensor, high: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from edgewise.formulas.printing import latex_name
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.plot import formula_front, save
 from edgewise.plot.style import FORMATS
-from edgewise.presentation import number_text
+from edgewise.presentation import number_text, r2_text
 from edgewise.tables import Table, TableEncoder
 
 
@@ -82,12 +82,12 @@ class FormulaList:
         """Sentences with the errors of the chosen formula."""
         entry, variance = self.best, self.front.variance
         first = (
-            f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {r2_text(entry.loss, variance)}) "
+            f"The root mean square error is {number_text(math.sqrt(entry.loss))} (R² {_r2(entry.loss, variance)}) "
             "on the rows of the search"
         )
         if math.isfinite(entry.validation):
             judged = self.front.held_out_variance or variance
-            held_out = f"{number_text(math.sqrt(entry.validation))} (R² {r2_text(entry.validation, judged)})"
+            held_out = f"{number_text(math.sqrt(entry.validation))} (R² {_r2(entry.validation, judged)})"
             first += f" and {held_out} on held-out rows"
         differences = [
             f"{number_text(math.sqrt(loss))} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"
@@ -239,9 +239,8 @@ class FormulaFile:
         return X, notes
 
 
-def r2_text(loss: float, variance: float) -> str:
-    """Return 1 - loss / variance as text, a dash for a constant target."""
-    return f"{1 - loss / variance:.4g}".replace("-", "−") if variance > 0 else "–"
+def _r2(loss: float, variance: float) -> str:
+    return r2_text(1 - loss / variance if variance > 0 else math.nan)
 
 
 def _finite_root(loss: float) -> float | None:

@@ -101,7 +101,8 @@ def read_knowledge(estimator: object, fields: Mapping[str, Any]) -> None:
     for name, values in stored.items():
         items = list(values)
         if name in ("monotone", "shape"):
-            setattr(estimator, name, {_key(key): _known(what) for key, what in items})
+            _check(all(what in (1, -1, "convex", "concave") for _, what in items), "an unknown constraint")
+            setattr(estimator, name, {_key(key): what for key, what in items})
         elif name == "interactions":
             setattr(estimator, name, [(_key(first), _key(second)) for first, second in items])
         else:
@@ -115,11 +116,6 @@ def _plain(value: Any) -> Any:
 
 def _key(value: Any) -> Any:
     _check(isinstance(value, str | int) and not isinstance(value, bool), f"{type(value).__name__} as a column")
-    return value
-
-
-def _known(value: Any) -> Any:
-    _check(value in (1, -1, "convex", "concave"), "an unknown constraint")
     return value
 
 

@@ -229,7 +229,7 @@ class AdditiveModel:
                 for number, (_, output, _, _) in enumerate(terms):
                     mask[outputs + number, output] = 1
                 splines[1].mask.copy_(torch.from_numpy(mask))
-                _set_domain(splines[1])
+                splines[1].domain_is_set.fill_(False)  # its splines are zero: the next fit may move its domain
         return kan
 
 
@@ -238,8 +238,3 @@ def symmetric_roots(covariance: Array) -> tuple[Array, Array]:
     values, vectors = np.linalg.eigh(covariance)
     values = np.sqrt(np.maximum(values, 1e-14 * values.max()))
     return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
-
-
-def _set_domain(layer: KANLayer) -> None:
-    """Mark a layer whose splines are zero as one whose domain the next fit may move."""
-    layer.domain_is_set.fill_(False)

@@ -166,7 +166,9 @@ def choose_pairs(
         design = design.with_pairs([*old, *new], x, weight, fine=False)
         solution = solve(design, x, y, weight, solution)
         while design.pairs:
-            worths = [_worth(design, solution, part.inputs) for part in design.pairs]
+            # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
+            groups = [design.groups_of(part.inputs) for part in design.pairs]
+            worths = [max(fit.worth(own) for fit in solution.fits) for own in groups]
             poor = [number for number, worth in enumerate(worths) if worth < least]
             if not poor:
                 break
@@ -201,9 +203,3 @@ def _candidates(design: Design, solution: Solution) -> list[int]:
             gram = solution.normal.gram[own, own]
             size[j] += float(fit.coef[own] @ gram @ fit.coef[own]) / fit.dispersion
     return sorted(sorted(inputs, key=lambda j: -size[j])[:most])
-
-
-def _worth(design: Design, solution: Solution, pair: Pair) -> float:
-    """Return by how much minus twice the log restricted likelihood of all outputs rises without a pair."""
-    groups = design.groups_of(pair)
-    return max(fit.worth(groups) for fit in solution.fits)

@@ -12,10 +12,8 @@ from edgewise.model_selection.additive.model import symmetric_roots
 from edgewise.model_selection.search.candidates import Fitted
 from edgewise.nn.model import KAN
 
-# Most numbers of the factor, 32 MB in a file, and the share of the variance that may be cut from it. Choices: bars do
-# not change visibly.
-MOST_NUMBERS = 4_000_000
-CUT_SHARE = 1e-6
+MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file; a choice
+CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor; a choice: bars do not change visibly
 
 
 def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:

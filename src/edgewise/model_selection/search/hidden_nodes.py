@@ -19,7 +19,6 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_
-from edgewise.train.problems.base import Problem
 from edgewise.train.problems.regression import Regression
 from edgewise.train.smoothing import TRIAL_PLAN, SmoothPlan, short_fit, smooth_fit
 
@@ -281,13 +280,11 @@ def _network(
             best, lowest = model, report.loss
     if best is None:
         return None
-    report = smooth_fit(best, problem, plan, adapt=_adapt_hidden_)
+    # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
+    report = smooth_fit(
+        best, problem, plan, adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True)
+    )
     return None if report.stopped == StopReason.NONFINITE else best
-
-
-def _adapt_hidden_(model: KAN, problem: Problem) -> None:
-    """Move the domain of the second layer to the values of the nodes; that of the first lies on the data already."""
-    adapt_domain_(model, problem.train.x, hidden_only=True)
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Self
 
 import torch
@@ -106,10 +106,6 @@ class Piece:
         return cls(name, length, lambda count, how, seed: at(unit_points(count, 1, how, seed)[:, 0]), at)
 
 
-def _made_anew(kind: Callable[..., Domain], arguments: tuple, options: dict) -> Domain:
-    return kind(*arguments, **options)
-
-
 class Domain:
     """Base class of all domains. Points are float64, in the units of the user's coordinates.
 
@@ -152,7 +148,7 @@ class Domain:
     def __reduce__(self) -> tuple:
         # Made anew from the arguments of the constructor, since the functions of pieces cannot be pickled.
         arguments, options = self._made_from
-        return _made_anew, (type(self), arguments, options)
+        return partial(type(self), *arguments, **options), ()
 
     def level(self, x: Tensor) -> Tensor:
         """Level-set function at points x (b, n), (b,): negative inside, 0 on the boundary, positive outside.

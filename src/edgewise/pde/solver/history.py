@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
-from edgewise.train.cost import EQUATION_COST, active_parameters
+from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole
@@ -38,7 +37,7 @@ class TrainedNetwork:
     loss: float = math.inf
 
 
-class History:
+class History(WorkBudget):
     """Record of a solve.
 
     Parameters
@@ -72,25 +71,14 @@ class History:
         time_limit: float | None = None,
         progress: ProgressCallback | None = None,
     ):
-        self.limit, self.time_limit, self.progress = budget * EQUATION_BUDGET_WORK, time_limit, progress
-        self.work, self._start = 0.0, time.perf_counter()
+        super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Wall seconds since the start."""
-        return time.perf_counter() - self._start
-
-    @property
-    def past_deadline(self) -> bool:
-        """True if the time limit is reached."""
-        return self.time_limit is not None and self.seconds > self.time_limit
-
     def add_work(self, network: nn.Module, problem: Collocation, steps: int) -> None:
         """Count the work of some steps."""
-        self.work += steps * solve_step_work(network, problem)
+        self.spend(steps * solve_step_work(network, problem))
 
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""

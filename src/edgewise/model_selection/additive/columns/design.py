@@ -153,7 +153,9 @@ class Design:
                 continue
             gram = spline_gram(x[:, j : j + 1], weight, column.knots[None], policy)[0]
             if j in levels and column.distinct == 2:
-                curves.append(_level(column, gram, self.rows))
+                # A level's indicator is centred but not scaled, so that levels share one variance.
+                indicator = greville(column.knots)
+                curves.append(Curves((indicator - gram.sum(0) @ indicator / self.rows)[:, None], ("level",)))
             else:
                 own = curves_of(column, gram, self.rows, most, policy)
                 is_line = constraints is not None and j in constraints.linear
@@ -391,12 +393,6 @@ class Design:
         for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
             parts.append(purified(pair, (margins[pair[0]], margins[pair[1]]), gram, cross, square))
         return parts
-
-
-def _level(column: Column, gram: Array, weight: float) -> Curves:
-    """Return the indicator of one level of a category, centred but not scaled, so that levels share one variance."""
-    indicator = greville(column.knots)
-    return Curves((indicator - gram.sum(0) @ indicator / weight)[:, None], ("level",))
 
 
 def _main_groups(
