@@ -177,8 +177,12 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
                 shown = np.where(np.abs(zero) < 1e-6 * np.ptp(x, axis=0), 0.0, zero)
                 place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
                 verdict = f"but between the rows it comes down to 0, near {place}"
+                # Points in the box of the rows at smaller and smaller distances from the zero.
+                distance = np.geomspace(1e-1, 1e-10, CHECKED_POINTS)[:, None] * np.ptp(x, axis=0)
+                normal = np.random.default_rng(1).normal(size=(CHECKED_POINTS, x.shape[1]))
+                around = np.clip(zero + distance * normal, x.min(0), x.max(0))
                 with np.errstate(all="ignore"):
-                    if np.ptp(formula(_points_around(zero, x))) <= 3 * np.ptp(formula(x)):
+                    if np.ptp(formula(around)) <= 3 * np.ptp(formula(x)):
                         verdict += ", where the whole formula stays bounded"
         if not row.allows(low, high) and not violated:
             verdict = "and goes through it on these data, where the whole formula stays bounded"
@@ -224,13 +228,6 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
         step = step * STEP_FACTOR
     size = np.abs(evaluate(node, points[:1]))[0]
     return points[0] if size <= ZERO_SHARE * typical else None
-
-
-def _points_around(point: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Points (CHECKED_POINTS, inputs) in the box of the rows x at smaller and smaller distances from a point of it."""
-    random = np.random.default_rng(1)
-    distance = np.geomspace(1e-1, 1e-10, CHECKED_POINTS)[:, None] * np.ptp(x, axis=0)
-    return np.clip(point + distance * random.normal(size=(CHECKED_POINTS, x.shape[1])), x.min(0), x.max(0))
 
 
 def undefined_share(formula: Formula, x: np.ndarray, seed: int = 0) -> float:

@@ -152,8 +152,9 @@ def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:
 def _pandas_cells(column: Any) -> np.ndarray | str:
     kind = str(column.dtype)
     if kind == "category":
-        # A category of numbers stays one: the user said so.
-        return texts([None if _is_missing(cell) else _level(cell) for cell in column.tolist()])
+        # A category of numbers stays one, since the user made it one; 3.0 and 3 are one level.
+        levels = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in column.tolist()]
+        return texts([None if _is_missing(level) else str(level) for level in levels])
     if kind in ("bool", "boolean", "bool[pyarrow]"):
         return np.array([None if _is_missing(cell) else str(cell) for cell in column.tolist()], dtype=object)
     if kind.startswith("datetime64") or kind.startswith("timestamp"):
@@ -186,11 +187,6 @@ def _polars_cells(column: Any) -> np.ndarray | str:
         return f"values of type {kind.partition('(')[0]}"
     cells = [None if cell is None else str(cell) for cell in column.to_list()]
     return _text_or_numbers(cells) if kind == "String" else texts(cells)
-
-
-def _level(cell: object) -> str:
-    """Return the name of a level: 3.0 and 3 are one."""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _is_missing(cell: object) -> bool:

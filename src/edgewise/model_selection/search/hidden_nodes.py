@@ -274,7 +274,11 @@ def _network(
             first.domain_is_set.fill_(True)
             if start < 2:
                 begin = _pursued_directions if start == 0 else _directions
-                first.coef.copy_(_straight(knots, begin(x, residual / scale, weight, nodes, seed)))
+                slopes = torch.from_numpy(begin(x, residual / scale, weight, nodes, seed))
+                # Straight lines with these slopes (n, nodes), zero in the domain's middle: the coefficients of t itself
+                # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
+                line = greville(knots)
+                first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
         report = short_fit(model, problem, SHORT_STEPS)
         if report.loss < lowest:
             best, lowest = model, report.loss
@@ -328,14 +332,6 @@ def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray,
         found.append(direction)
     deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
     return np.stack(found, 1) / np.where(deviation > 0, deviation, 1.0)[:, None]
-
-
-def _straight(knots: Tensor, slopes: np.ndarray) -> Tensor:
-    """Coefficients (n, grid + 3, nodes) of straight lines with these slopes (n, nodes), zero in the domain's middle.
-
-    The coefficients of t itself are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
-    """
-    return (greville(knots) - greville(knots).mean(1, keepdim=True))[..., None] * torch.from_numpy(slopes)[:, None]
 
 
 def greville(knots: Tensor) -> Tensor:

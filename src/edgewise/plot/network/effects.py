@@ -178,7 +178,11 @@ def effect_curves(
         data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
         draw_densities(axes, data)
         if len(axes) == 1 and data[0] is not None:
-            _draw_rug(axes[0], data[0])
+            # Mark each row below the curve of a single input, if they are few enough to be distinguished.
+            marks = data[0][np.isfinite(data[0])]
+            if len(marks) <= _RUG_ROWS:
+                across = axes[0].get_xaxis_transform()
+                axes[0].vlines(marks, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)
         if count > 1:
             shared_legend(figure, axes, order=ends)
         if any(band is not None for band in bands):
@@ -281,11 +285,3 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
     text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
     panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
     panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))
-
-
-def _draw_rug(panel: Axes, values: np.ndarray) -> None:
-    """Mark each row below the curve of a single input, if they are few enough to be told apart."""
-    values = values[np.isfinite(values)]
-    if len(values) <= _RUG_ROWS:
-        across = panel.get_xaxis_transform()
-        panel.vlines(values, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)

@@ -140,7 +140,7 @@ class AdditiveSummary:
         statistic = "chi-square (z of a line)" if self.scale_known else "F (t of a line)"
         several = len({term.predictor for term in self.terms}) > 1
         names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value))
             for name, t in zip(names, self.terms, strict=True)
         ]
@@ -216,7 +216,11 @@ def summarise(
     deviance, null = float(weight @ family.deviance(y, shaped)), null_deviance(family, y, weight)
     scale = fits[0].dispersion
     likelihood = float(weight @ family.log_likelihood(y, shaped, scale))
-    reml = -likelihood + (sum(_penalty(design, fit) / fit.dispersion for fit in fits) + determinants) / 2
+    penalty = 0.0
+    for fit in fits:
+        strength = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)
+        penalty += float(strength[design.groups] @ fit.coef**2) / fit.dispersion
+    reml = -likelihood + (penalty + determinants) / 2
     adjusted = None
     if family.name in NUMERIC:
         mean = np.average(y, weights=weight)
@@ -324,11 +328,6 @@ class _Normal:
         free = int((~penalised).sum())
         value = np.linalg.slogdet(matrix)[1] - np.log(self.ridge[used][penalised]).sum()
         return float(value - free * np.log(2 * np.pi * self.fit.dispersion))
-
-
-def _penalty(design: Design, fit: RemlFit) -> float:
-    strength = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)
-    return float(strength[design.groups] @ fit.coef**2)
 
 
 def _link(family: Family) -> str:
