@@ -383,6 +383,24 @@ def decided(
     >>> as_text(decided(fitted.expression, x, y, floor=1e-16), ["year"])
     '2.992*(year - 2000) - 0.04'
     """
+    form = decided_form(node, x, y, floor=floor, origin=origin, deadline=deadline)
+    if form is None:
+        return None
+    fitted = fit_constants(form, x, y, steps=0)
+    is_exact = fitted is None or fitted.loss <= floor * float(np.var(y))
+    return form if is_exact else with_decided_digits(form, x, y)
+
+
+def decided_form(
+    node: Expression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    floor: float,
+    origin: dict[int, Number] | None = None,
+    deadline: float = math.inf,
+) -> Expression | None:
+    """`decided` with all digits of the constants; the parameters are the same."""
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0)
     if fitted is None:
@@ -393,4 +411,4 @@ def decided(
     node = counted_from_origins(fitted.expression, origins(x) if origin is None else origin)
     if largest_cancellation(node, x) > LARGEST_CANCELLATION:
         return None
-    return with_decided_digits(node, x, y)
+    return node

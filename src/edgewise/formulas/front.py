@@ -17,7 +17,7 @@ from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
-from edgewise.presentation import html_table, percent_text, r2_text
+from edgewise.presentation import html_table, number_text, percent_text, r2_text
 from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind. A choice: mean squares then have a standard error of a few per cent.
@@ -55,6 +55,9 @@ class FrontEntry:
         Decrease of the log loss for each symbol more than the entry before, as in PySR [1]_.
     model : KAN, optional
         The symbolic network whose formula this is.
+    constant_errors : tuple of float
+        Standard error of each constant in the order of `constant_values`, 0 for those with a closed form; empty where
+        none were computed.
 
     References
     ----------
@@ -77,6 +80,7 @@ class FrontEntry:
     outside: float = math.nan
     score: float = 0.0
     model: KAN | None = field(default=None, repr=False, compare=False)
+    constant_errors: tuple[float, ...] = field(default=(), compare=False)
 
     @classmethod
     def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> FrontEntry:
@@ -93,6 +97,13 @@ class FrontEntry:
     def complexity(self) -> int:
         """Number of symbols."""
         return self.formula.complexity
+
+    @property
+    def constants(self) -> list[tuple[float, float]]:
+        """The free constants of the formula with their standard errors, in the order in which they are printed."""
+        numbers = [part for part in walk(self.formula.expression) if isinstance(part, Number)]
+        pairs = zip(numbers, self.constant_errors or [math.nan] * len(numbers), strict=True)
+        return [(part.value, error) for part, error in pairs if part.exact is None]
 
     def fidelity(self, **data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
         """Relative errors on named data sets.
@@ -132,6 +143,9 @@ class Front:
         Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
     held_out_variance : float, optional
         Variance of the target on the held-out rows, if there are any; that of the rows of the search otherwise.
+    as_good : tuple of int
+        Places of the entries that are as accurate as the most accurate one within a standard error, if that was
+        determined, the chosen one among them.
 
     Examples
     --------
@@ -157,6 +171,7 @@ class Front:
     chosen: int | None = None
     stopped: StopReason | None = None
     held_out_variance: float | None = None
+    as_good: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -190,6 +205,12 @@ class Front:
         return min(self.entries, key=price)
 
     @property
+    def alternatives(self) -> tuple[FrontEntry, ...]:
+        """Entries that the data cannot tell from the best one: as accurate within a standard error, but longer."""
+        best = self.best
+        return tuple(self.entries[place] for place in self.as_good if self.entries[place] is not best)
+
+    @property
     def best_place(self) -> int:
         """The place of `best` among the entries, counted from 0."""
         best = self.best
@@ -203,6 +224,11 @@ class Front:
             return "the only formula"
         if _error(best) <= ROUNDING_SHARE * self.variance:
             return "the shortest formula that is exact to rounding"
+        if self.as_good:
+            return (
+                "the shortest formula whose squared errors on held-out rows are within one standard error of those of "
+                "the most accurate one"
+            )
         if best is not cheapest.best:
             return (
                 f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
@@ -275,9 +301,19 @@ class Front:
                 *rows,
                 f"> marks the choice, {self.reason}.",
                 f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}.",
+                *self._certainty(),
                 *self.messages,
             ]
         )
+
+    def _certainty(self) -> Iterator[str]:
+        """Sentences on the constants of the best formula and on its alternatives."""
+        if _error(self.best) > ROUNDING_SHARE * self.variance:
+            errors = [f"{number_text(value, 6)} ± {number_text(error, 2)}" for value, error in self.best.constants]
+            if errors and "–" not in "".join(errors):
+                yield f"Constants of the choice with their standard errors: {', '.join(errors)}."
+        if self.alternatives:
+            yield "As accurate within a standard error: " + "; ".join(str(e.formula) for e in self.alternatives) + "."
 
     __repr__ = __str__
 
@@ -296,6 +332,7 @@ class Front:
         notes = [
             f"Marked is {self.reason}. R² and error (root mean square, in standard deviations of the target) are those "
             f"of the {judged}.",
+            *self._certainty(),
             *self.messages,
         ]
         head = ["", "symbols", "R²", "error", "formula"]
@@ -356,14 +393,24 @@ def pareto_front(candidates: Iterable[FrontEntry], y: np.ndarray, messages: Iter
                 entry = other
         if not math.isfinite(entry.loss):
             continue
-        if not kept:
-            kept.append(replace(entry, score=0.0))
-        elif max(entry.loss, floor) < LEAST_DECREASE * max(kept[-1].loss, floor):
-            decrease = math.log(max(kept[-1].loss, floor, ABOVE_ZERO)) - math.log(max(entry.loss, floor, ABOVE_ZERO))
-            kept.append(replace(entry, score=decrease / max(entry.complexity - kept[-1].complexity, 1)))
+        if not kept or max(entry.loss, floor) < LEAST_DECREASE * max(kept[-1].loss, floor):
+            kept.append(entry)
     if not kept:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    return Front(tuple(kept), len(y), float(np.var(y)), tuple(messages))
+    return Front(with_scores(kept, y), len(y), float(np.var(y)), tuple(messages))
+
+
+def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntry, ...]:
+    """Entries, the shortest first, with the decrease of the log loss for each symbol; the first one has 0."""
+    floor = max(EXACT_SHARE * float(np.var(y)), ABOVE_ZERO)
+    scored: list[FrontEntry] = []
+    for entry in entries:
+        score = 0.0
+        if scored:
+            decrease = math.log(max(scored[-1].loss, floor)) - math.log(max(entry.loss, floor))
+            score = decrease / max(entry.complexity - scored[-1].complexity, 1)
+        scored.append(replace(entry, score=score))
+    return tuple(scored)
 
 
 def choose_by_significance(front: Front, x: np.ndarray, y: np.ndarray) -> Front:

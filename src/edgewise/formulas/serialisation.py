@@ -20,6 +20,7 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     children,
+    constant_values,
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
@@ -52,6 +53,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "held_out_variance": front.held_out_variance,
         "chosen": front.chosen,
         "stopped": front.stopped,
+        "as_good": list(front.as_good),
         "said": list(front.messages),  # The key that files of version 1 use.
         "entries": [
             {
@@ -62,6 +64,7 @@ def front_fields(front: Front) -> dict[str, Any]:
                 "fresh": _plain_number(entry.fresh),
                 "outside": _plain_number(entry.outside),
                 "score": _plain_number(entry.score),
+                "constant_errors": [_plain_number(error) for error in entry.constant_errors],
             }
             for entry in front
         ],
@@ -99,16 +102,21 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
             fresh=float(entry["fresh"]),
             outside=float(entry["outside"]),
             score=float(entry["score"]),
+            constant_errors=tuple(map(float, entry.get("constant_errors", ()))),
         )
         for entry in fields["entries"]
     )
     chosen, samples, held_out = fields["chosen"], int(fields["samples"]), int(fields["held_out"])
     _check_stored(bool(entries) and samples > 0 <= held_out, "no formulas, or no rows")
     _check_stored(chosen is None or (type(chosen) is int and 0 <= chosen < len(entries)), "a choice that is not there")
-    errors = [error for entry in entries for error in (entry.loss, entry.validation)]
+    errors = [error for entry in entries for error in (entry.loss, entry.validation, *entry.constant_errors)]
+    counts = [(len(entry.constant_errors), len(constant_values(entry.formula.expression))) for entry in entries]
+    _check_stored(all(given in (0, expected) for given, expected in counts), "errors of constants that are not there")
     _check_stored(not any(error < 0 for error in errors), "a negative squared error")
     # Files written before these fields were added do not have them.
     stopped, held_out_variance = fields.get("stopped"), fields.get("held_out_variance")
+    as_good = tuple(fields.get("as_good", ()))
+    _check_stored(all(type(place) is int and 0 <= place < len(entries) for place in as_good), "alternatives not there")
     return Front(
         entries,
         samples,
@@ -118,6 +126,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
         chosen,
         None if stopped is None else StopReason(stopped),
         None if held_out_variance is None else float(held_out_variance),
+        as_good,
     )
 
 

@@ -1,0 +1,325 @@
+"""The choice of a law: formulas without what the data do not decide, and the simplest that is as accurate as the best.
+
+Three questions are answered with statistics, one after another.
+
+1. *What does each formula contain that the data do not ask for?* Terms are removed, constants become closed forms, and
+   the digits of the others end where their standard errors begin (`evidence`, `edgewise.formulas.constants`).
+2. *Which formula predicts best?* Constants are fitted to the rows to fit, the mean squared error counts on the held-out
+   rows, which no constant has seen.
+3. *Which shorter ones are as good?* A formula is as good as the best if its squared errors on the held-out rows exceed
+   those of the best by no more than one standard error of the mean of their paired differences [1]_, and if all rows
+   together do not say otherwise: there Vuong's test [2]_ of non-nested models compares the likelihoods, with Schwarz's
+   correction for the number of fitted constants. The second question protects from what few held-out rows cannot see.
+
+The shortest of those is the choice, the others are its alternatives. Finally all constants are fitted to all rows.
+
+References
+----------
+.. [1] L. Breiman, J. Friedman, R. Olshen, C. Stone, "Classification and Regression Trees" (1984), section 3.4.3: the
+   rule of one standard error.
+.. [2] Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", Econometrica 57 (1989),
+   sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from edgewise.discovery.assembly import pruned
+from edgewise.discovery.evidence import decided_form, with_decided_digits
+from edgewise.discovery.features import spline_columns
+from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.constants import FittedExpression, fit_constants, free_places, recognise
+from edgewise.formulas.domains import domain_report, domain_violations
+from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.settings import ABOVE_ZERO
+
+# Candidates that are shortened, at most, and the ratio of their held-out error to the smallest. Choices: the standard
+# error of the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
+MOST_FINISHED, NEAR_THE_BEST = 8, 2.0
+FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
+# Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
+EXACT_FLOOR = EXACT_ERROR**2
+NO_LIMIT = Clock()
+# Level of the test for structure in residuals, and knot intervals of its curves (a choice: slow trends matter most).
+NOISE_LEVEL, RESIDUAL_INTERVALS = 0.01, 5
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A formula with the constants of the rows to fit, and its squared errors on the held-out rows."""
+
+    expression: Expression
+    loss: float
+    squares: np.ndarray
+
+    @property
+    def symbols(self) -> int:
+        return complexity(self.expression)
+
+    @property
+    def held(self) -> float:
+        """Mean squared error on the held-out rows."""
+        return float(np.mean(self.squares))
+
+
+def decided_front(
+    candidates: Iterable[Expression], problem: LawProblem, clock: Clock = NO_LIMIT, messages: Sequence[str] = ()
+) -> Front:
+    """Choose among the expressions that a search found for a problem.
+
+    Parameters
+    ----------
+    candidates : iterable of Expression
+        Expressions of the problem's columns; their constants are starts of a fit. The constant mean is added.
+    problem : LawProblem
+        The rows, names and options.
+    clock : Clock
+        After its end, formulas are kept as they are.
+    messages : sequence of str
+        Sentences on the outcome of the search.
+
+    Returns
+    -------
+    Front
+        Formulas with constants fitted to all rows, the shortest first, each more accurate on the held-out rows than all
+        shorter ones or as good as the best within one standard error. `front.best` is the choice,
+        `front.alternatives` are those that the rows cannot tell from the best.
+
+    Raises
+    ------
+    InputError
+        Nothing is finite on all rows.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(1, 2, (300, 1))
+    >>> y = np.pi * x[:, 0] ** 2 + 0.005 * random.normal(size=300)
+    >>> problem = LawProblem(x[:200], y[:200], x[200:], y[200:], ("r",))
+    >>> texts = ("3*r", "3*r**2", "3*r**2 + 0.1*sin(9*r)")
+    >>> front = decided_front([parse_expression(text, ["r"]) for text in texts], problem)
+    >>> str(front.best.formula)
+    'pi*r**2'
+    """
+    whole = _with_all_rows(problem)
+    nodes = dict.fromkeys((Number(float(np.mean(problem.y))), *map(simplify, candidates)))
+    fitted = (_fitted(node, problem, clock, steps=FULL_STEPS) for node in nodes)
+    known = [each for each in fitted if each is not None]
+    if not known:
+        raise InputError("y must be such that some formula is finite on all rows, none was")
+    floor = EXACT_FLOOR * float(np.var(problem.held_y))
+    finished = [_finished(each, problem, clock) for each in _worth_finishing(_front(known, floor), floor)]
+    front = _front([*known, *(each for each in finished if each is not None)], floor)
+    entries = []
+    for candidate in front:
+        node, errors = _with_all_data(candidate.expression, whole, clock)
+        entry = FrontEntry.from_data(Formula(node, problem.names), whole.x, whole.y)
+        entries.append(replace(entry, validation=candidate.held, constant_errors=errors))
+    as_good = _as_good(front, entries, whole, floor)
+    return Front(
+        with_scores(entries, whole.y),
+        len(whole.y),
+        float(np.var(whole.y)),
+        (*messages, *_sentences(entries[as_good[0]], whole, floor)),
+        held_out=len(problem.held_y),
+        chosen=as_good[0],
+        held_out_variance=float(np.var(problem.held_y)),
+        as_good=as_good,
+    )
+
+
+def _with_all_rows(problem: LawProblem) -> LawProblem:
+    """The problem whose rows to fit are all rows; the held-out ones have the mean weight."""
+    weights = problem.weights
+    if weights is not None:
+        weights = np.concatenate([weights, np.full(len(problem.held_y), weights.mean())])
+    x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
+    return replace(problem, x=x, y=y, weights=weights)
+
+
+def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> _Candidate | None:
+    """A formula with constants fitted to the rows to fit; None if it is not finite, or may not be between the rows."""
+    x, y = problem.x, problem.y
+    fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
+    if fitted is None or domain_violations(fitted.expression, x):
+        return None
+    squares = (evaluate(fitted.expression, problem.held_x) - problem.held_y) ** 2
+    return _Candidate(fitted.expression, fitted.loss, squares) if np.isfinite(squares).all() else None
+
+
+def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
+    """Candidates with a smaller held-out error than all shorter ones; of equals, the one with more closed forms."""
+    kept: list[_Candidate] = []
+    ordered = sorted(candidates, key=lambda each: (each.symbols, each.held))
+    for _, group in groupby(ordered, key=lambda each: each.symbols):
+        first, *others = group
+        best = first
+        for other in others:
+            if is_as_good(other.squares, first.squares, floor) and _closed_forms(other) > _closed_forms(best):
+                best = other
+        if not kept or max(best.held, floor) < LEAST_DECREASE * max(kept[-1].held, floor):
+            kept.append(best)
+    return kept
+
+
+def _closed_forms(candidate: _Candidate) -> int:
+    return sum(part.exact is not None for part in walk(candidate.expression) if isinstance(part, Number))
+
+
+def _worth_finishing(front: Sequence[_Candidate], floor: float) -> list[_Candidate]:
+    """The candidates of a front that may be chosen, the most accurate first: the exact ones, or those near the best."""
+    ordered = sorted(front, key=lambda each: (max(each.held, floor), each.symbols))
+    if ordered[0].held <= floor:
+        ordered = [each for each in ordered if each.held <= floor]
+    return [each for each in ordered if each.held <= NEAR_THE_BEST * max(ordered[0].held, floor)][:MOST_FINISHED]
+
+
+def _finished(candidate: _Candidate, problem: LawProblem, clock: Clock) -> _Candidate | None:
+    """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
+
+    The result is None if its terms cancel each other beyond reading. Constants are recognised only where the formula
+    explains the data up to noise: otherwise they make up for what it leaves out, and a closed form would mean nothing.
+    """
+    x, y, weight, deadline = problem.x, problem.y, problem.weights, clock.deadline
+    fitted = FittedExpression(candidate.expression, candidate.loss, ())
+    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, deadline=deadline)
+    is_exact = fitted.loss <= EXACT_FLOOR * float(np.var(y))
+    if not is_exact:
+        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, deadline=deadline)
+        if form is None:
+            return None
+        fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
+    is_complete = is_exact or is_noise(x, y - evaluate(fitted.expression, x))
+    for _ in range(2):
+        node = shortest_form(fitted.expression, x, deadline)
+        fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
+        if is_complete:
+            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, deadline=deadline)
+    node = shortest_form(fitted.expression, x, deadline)
+    return _fitted(node, problem, clock, steps=FULL_STEPS)
+
+
+def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[Expression, tuple[float, ...]]:
+    """A formula with constants fitted to all rows, to the digits that these decide, and the constants' errors."""
+    x, y, weight = whole.x, whole.y, whole.weights
+    fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=clock.deadline)
+    if fitted is None:
+        return node, ()
+    if fitted.loss > EXACT_FLOOR * float(np.var(y)):
+        rounded = fit_constants(with_decided_digits(fitted.expression, x, y), x, y, steps=0, weight=weight)
+        fitted = rounded or fitted
+    return fitted.expression, fitted.errors
+
+
+def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
+    """Whether the squared errors of a formula exceed those of the best by at most a standard error of their difference.
+
+    Parameters
+    ----------
+    squares, best : ndarray of shape (M,)
+        Squared errors on the same held-out rows.
+    floor : float
+        Mean squared error that counts as none.
+
+    Returns
+    -------
+    bool
+        True if the mean of the paired differences is at most its standard error, or both are exact.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=400)
+    >>> is_as_good((noise + 0.01) ** 2, noise**2), is_as_good((noise + 1.0) ** 2, noise**2)
+    (True, False)
+    """
+    if squares.mean() <= floor:
+        return True
+    if best.mean() <= floor:
+        return False
+    difference = squares - best
+    return bool(difference.mean() <= difference.std(ddof=1) / math.sqrt(len(difference)))
+
+
+def is_noise(x: np.ndarray, residuals: np.ndarray) -> bool:
+    """Whether residuals have no structure that curves of the inputs and products of two inputs see.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, inputs)
+        The rows.
+    residuals : ndarray of shape (N,)
+        Residuals of a formula there.
+
+    Returns
+    -------
+    bool
+        Whether the F test of the linear model of these curves against none is not significant at `NOISE_LEVEL`.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(size=(300, 2))
+    >>> is_noise(x, random.normal(size=300)), is_noise(x, random.normal(size=300) + x[:, 0] * x[:, 1])
+    (True, False)
+    """
+    from scipy.stats import f
+
+    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
+    curves = [spline_columns(column, RESIDUAL_INTERVALS) for column in scaled.T]
+    products = [(scaled[:, i] * scaled[:, j])[:, None] for i in range(x.shape[1]) for j in range(i)]
+    matrix = np.concatenate([np.ones((len(x), 1)), *curves, *products], 1)[:, : len(x) // 3]
+    left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+    basis = left[:, sizes > 1e-8 * sizes[0]]
+    centred = residuals - residuals.mean()
+    explained, total = float(np.sum((basis.T @ centred) ** 2)), float(centred @ centred)
+    terms, left_over = basis.shape[1] - 1, len(x) - basis.shape[1]
+    if terms < 1 or total <= 0:
+        return True
+    return bool(
+        f.sf(explained / terms / max((total - explained) / left_over, ABOVE_ZERO), terms, left_over) > NOISE_LEVEL
+    )
+
+
+def _as_good(
+    front: Sequence[_Candidate], entries: Sequence[FrontEntry], whole: LawProblem, floor: float
+) -> tuple[int, ...]:
+    """Places of the most accurate entry on the held-out rows and of the others that are as good, the shortest first.
+
+    An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
+    """
+    best = min(range(len(front)), key=lambda place: (max(front[place].held, floor), place))
+    squares = [(evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
+    constants = [len(free_places(entry.formula.expression)) for entry in entries]
+    rows = len(whole.y)
+    price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's, of one constant
+    places = []
+    for place, candidate in enumerate(front):
+        difference = squares[place] - squares[best]
+        excess = float(difference.mean()) - price * (constants[best] - constants[place])
+        is_close = place == best or excess <= SIGNIFICANT_Z * float(difference.std()) / math.sqrt(rows)
+        if is_as_good(candidate.squares, front[best].squares, floor) and (is_close or candidate.held <= floor):
+            places.append(place)
+    return tuple(sorted(places, key=lambda place: (entries[place].complexity, place)))
+
+
+def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:
+    """What is known of the choice: whether it is exact or complete, and where it is undefined."""
+    residuals = whole.y - evaluate(best.formula.expression, whole.x)
+    if best.validation <= floor:
+        yield "The best formula is exact to rounding."
+    elif is_noise(whole.x, residuals):
+        yield "The residuals of the best formula look like noise."
+    else:
+        yield "No exact formula was found; these are nearest."
+    yield from (text for text in domain_report(best.formula, whole.x) if ", but " in text or text.startswith("Up to"))

@@ -1,0 +1,81 @@
+"""The choice of a law: honest noise, closed forms only where the data decide, alternatives and errors of constants."""
+
+import math
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.decide import decided_front, is_as_good
+from edgewise.discovery.problem import LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas import parse_expression
+from edgewise.formulas.serialisation import front_fields, front_from_fields
+
+
+def problem_of(function, noise=0.0, rows=600, inputs=2, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.uniform(1, 3, (rows, inputs))
+    y = function(*x.T)
+    y = y + noise * np.std(y) * random.normal(size=rows)
+    half = 2 * rows // 3
+    return LawProblem(x[:half], y[:half], x[half:], y[half:], ("a", "b")[:inputs])
+
+
+def chosen(problem, *texts):
+    return decided_front([parse_expression(text, problem.names) for text in texts], problem)
+
+
+def test_the_shortest_exact_formula_is_chosen_and_its_constants_are_named():
+    front = chosen(problem_of(lambda a, b: np.pi * a / b), "3.1*a/b", "3.1*a/b + 0.001*sin(a)", "a - b")
+    assert str(front.best.formula) in ("pi*a/b", "a*pi/b") and front.alternatives == ()
+    assert "exact to rounding" in front.reason and "± " not in str(front)
+
+
+def test_under_noise_the_longer_formula_is_an_alternative_and_constants_have_their_errors():
+    front = chosen(
+        problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "2.5*a + b**2 + 0.1*a*b**3", "a", "b"
+    )
+    assert front.best.complexity == 7 and "noise" in front.messages[0]
+    ((value, error),) = front.best.constants
+    assert 0 < error < 0.1 and abs(value - 2.7) < 4 * error
+    assert f"± {error:.2g}" in str(front) and f"± {error:.2g}" in front._repr_html_()
+
+
+def test_standard_errors_agree_with_repeated_samples():
+    """Independent witness: the spread of the fitted constant over 40 samples."""
+    values, errors = zip(
+        *(chosen(problem_of(lambda a: 2.7137 * a, 0.2, 120, 1, seed), "2.5*a").best.constants[0] for seed in range(40)),
+        strict=True,
+    )
+    assert np.std(values) == pytest.approx(np.mean(errors), rel=0.35)
+
+
+def test_a_missing_part_that_few_held_out_rows_do_not_see_is_seen_by_all_rows():
+    random = np.random.default_rng(1)
+    x = random.uniform(1, 3, (4000, 1))
+    y = 3 * x[:, 0] + 0.05 * np.sin(5 * x[:, 0]) + 0.3 * random.normal(size=4000)
+    problem = LawProblem(x[:3950], y[:3950], x[3950:], y[3950:], ("a",))
+    assert "sin" in str(chosen(problem, "3.1*a", "3.1*a + 0.04*sin(5*a)").best.formula)
+
+
+def test_one_standard_error():
+    best = np.random.default_rng(0).normal(size=200) ** 2
+    step = np.where(np.arange(200) % 2, 1.0, -1.0)
+    assert is_as_good(best + step + 0.9 / math.sqrt(199), best) and not is_as_good(
+        best + step + 1.1 / math.sqrt(199), best
+    )
+    assert not is_as_good(best, 0 * best, floor=1e-6) and is_as_good(1e-7 + 0 * best, 0 * best, floor=1e-6)
+
+
+def test_a_formula_that_is_undefined_is_never_chosen_and_the_mean_is_always_there():
+    problem = problem_of(lambda a, b: a - b)
+    front = chosen(problem, "log(a - b)", "1/(a - 2)")
+    assert [entry.complexity for entry in front] == [1]
+    with pytest.raises(InputError, match="finite"):
+        decided_front([], LawProblem(problem.x, problem.y * np.nan, problem.held_x, problem.held_y, problem.names))
+
+
+def test_choice_and_errors_survive_a_file():
+    front = chosen(problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "a")
+    again = front_from_fields(front_fields(front), 2)
+    assert str(again) == str(front) and again.best.constant_errors == front.best.constant_errors
