@@ -51,7 +51,7 @@ FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has con
 EXACT_FLOOR = EXACT_ERROR**2
 NO_LIMIT = Clock()
 # Level of the test for structure in residuals, and knot intervals of its curves (a choice: slow trends matter most).
-NOISE_LEVEL, RESIDUAL_INTERVALS = 0.01, 5
+NOISE_LEVEL, TREND_INTERVALS = 0.01, 5
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ def is_noise(x: np.ndarray, residuals: np.ndarray) -> bool:
     from scipy.stats import f
 
     scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
-    curves = [spline_columns(column, RESIDUAL_INTERVALS) for column in scaled.T]
+    curves = [spline_columns(column, TREND_INTERVALS) for column in scaled.T]
     products = [(scaled[:, i] * scaled[:, j])[:, None] for i in range(x.shape[1]) for j in range(i)]
     matrix = np.concatenate([np.ones((len(x), 1)), *curves, *products], 1)[:, : len(x) // 3]
     left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
