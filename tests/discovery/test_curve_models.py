@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.curve_models import CurveModelFitter
-from edgewise.discovery.features import Feature, possible_links
+from edgewise.discovery.features import Feature
+from edgewise.discovery.links import possible_links
 from edgewise.formulas.expression import Variable
 
 

@@ -10,8 +10,9 @@ functions and digits (`decided`).
 from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
 from edgewise.discovery.curve_models import CurveModel, CurveModelFitter, product_models
 from edgewise.discovery.evidence import decided
-from edgewise.discovery.features import Feature, Link, candidate_features, possible_links, relevant_inputs
+from edgewise.discovery.features import Feature, candidate_features, relevant_inputs
 from edgewise.discovery.finder import find_formula
+from edgewise.discovery.links import Link, possible_links
 from edgewise.discovery.simple_forms import simple_products, stepwise_sums
 
 __all__ = [

@@ -18,10 +18,10 @@ from edgewise.discovery.features import (
     NOISE_F,
     Feature,
     candidate_features,
-    possible_links,
     relevant_inputs,
     residual_f_statistic,
 )
+from edgewise.discovery.links import possible_links
 from edgewise.discovery.simple_forms import simple_products
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form

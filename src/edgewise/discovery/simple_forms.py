@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from edgewise.discovery.evidence import from_origin, origins
-from edgewise.discovery.features import Feature, Link, has_two_values
+from edgewise.discovery.features import Feature, has_two_values
+from edgewise.discovery.links import Link
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (

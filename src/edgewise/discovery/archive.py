@@ -1,0 +1,292 @@
+"""The archive of a formula search: every expression that a stage yields is refitted, judged and kept if it is good."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.discovery.problem import EXACT_ERROR, LawProblem
+from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.constants import fit_constants, free_places, recognise
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    children,
+    complexity,
+    evaluate,
+    used_variables,
+    walk,
+    with_constants,
+)
+from edgewise.settings import ABOVE_ZERO
+
+KEPT_A_SIZE = 3  # Expressions of one size that are kept. A choice: seeds of the search need some variety.
+QUICK_STEPS, FULL_STEPS = 8, 60  # Levenberg-Marquardt steps of a first fit, and of one that is worth finishing.
+QUICK_ROWS = 400  # Rows of a first fit, at most. A choice: enough for as many constants as readable formulas have.
+# Error over that of the best expression that is no longer, beyond which no constants are fitted. A choice: the links
+# of least squares weigh errors differently, which costs less than this factor.
+HOPELESS = 30.0
+WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end. A choice.
+# An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
+# `ROUNDING_ERROR`: series of many terms approximate any smooth function to nine digits. A choice.
+CONVINCING_CONSTANTS = 3
+ROUNDING_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An expression with its errors.
+
+    Parameters
+    ----------
+    expression : Expression
+        Its constants are fitted.
+    loss, held : float
+        Mean squared errors on the rows to fit and on the held-out rows.
+    error : float
+        Root mean square error on the held-out rows over the standard deviation of y there.
+    symbols : int
+        Length, see `complexity`.
+    source : str
+        The stage that yielded it.
+    """
+
+    expression: Expression
+    loss: float
+    held: float
+    error: float
+    symbols: int
+    source: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it reproduces the held-out rows."""
+        return self.error < EXACT_ERROR
+
+    @property
+    def is_convincing(self) -> bool:
+        """Whether it is exact, and no series of so many terms would be by chance."""
+        extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
+        return self.error < max(EXACT_ERROR * 10.0**-extra, ROUNDING_ERROR)
+
+
+@dataclass
+class Archive:
+    """The best expressions of each length, judged on the held-out rows of one problem.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The problem.
+    deadline : float
+        Moment of `time.monotonic` after which no constants are fitted.
+    tally : Counter
+        How many expressions each stage yielded.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import parse_expression
+    >>> x = np.linspace(1.0, 2.0, 60)[:, None]
+    >>> y = 5 * np.log(x[:, 0])
+    >>> archive = Archive(LawProblem(x[::2], y[::2], x[1::2], y[1::2], ("x",)))
+    >>> judged = archive.judge(parse_expression("2.5*log(1.5*x)"), "by hand")
+    >>> judged.is_convincing, archive.solved is judged
+    (True, True)
+    """
+
+    problem: LawProblem
+    deadline: float = math.inf
+    tally: Counter[str] = field(default_factory=Counter)
+    by_size: dict[int, list[Judged]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._seen: set[Expression] = set()
+        rows = len(self.problem.y)
+        step = max(1, rows // QUICK_ROWS)
+        self._some = np.arange(0, rows, step) if step > 1 else None
+        self._spread = max(float(np.std(self.problem.held_y)), ABOVE_ZERO)
+
+    def __iter__(self) -> Iterator[Judged]:
+        for symbols in sorted(self.by_size):
+            yield from self.by_size[symbols]
+
+    @property
+    def front(self) -> list[Judged]:
+        """Those with a smaller held-out error than all shorter ones."""
+        kept: list[Judged] = []
+        for judged in self:
+            if not kept or judged.held < kept[-1].held:
+                kept.append(judged)
+        return kept
+
+    @property
+    def solved(self) -> Judged | None:
+        """The shortest convincing expression, or None."""
+        goal = max(self.problem.options.target_error, EXACT_ERROR)
+        accurate = (j for j in self if j.is_convincing or (goal > EXACT_ERROR and j.error < goal))
+        return next(accurate, None)
+
+    @property
+    def best_error(self) -> float:
+        """The smallest relative error on the held-out rows."""
+        return min((judged.error for judged in self), default=math.inf)
+
+    def judge(self, expression: Expression, source: str) -> Judged | None:
+        """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.
+
+        Parameters
+        ----------
+        expression : Expression
+            Of the problem's columns.
+        source : str
+            The stage that it comes from.
+
+        Returns
+        -------
+        Judged or None
+            What was kept; None for an expression that is not allowed, not finite, known already or not good enough.
+        """
+        self.tally[source] += 1
+        problem = self.problem
+        expression = simplify(expression)
+        symbols = complexity(expression)
+        if symbols > problem.options.max_size or not is_permitted(expression, problem):
+            return None
+        key = _rounded_constants(expression)
+        if key in self._seen:
+            return None
+        self._seen.add(key)
+        error = self._error(expression)
+        best = min((j.error for size, some in self.by_size.items() if size <= symbols for j in some), default=math.inf)
+        if error > EXACT_ERROR and free_places(expression):
+            if error > HOPELESS * best:
+                return None
+            fitted = self._fit(expression, best)
+            if fitted is None:
+                return None
+            expression = fitted
+        return self._kept(expression, source)
+
+    def _fit(self, expression: Expression, best: float) -> Expression | None:
+        """The expression with constants fitted to some rows and, where that is promising, to all."""
+        x, y, weight = self.problem.x, self.problem.y, self.problem.weights
+        if self._some is not None:
+            part = None if weight is None else weight[self._some]
+            quick = fit_constants(
+                expression, x[self._some], y[self._some], steps=QUICK_STEPS, weight=part, deadline=self.deadline
+            )
+            if quick is None:
+                return None
+            expression = quick.expression
+        fitted = fit_constants(expression, x, y, steps=QUICK_STEPS, weight=weight, deadline=self.deadline)
+        if fitted is None:
+            return None
+        if self._error(fitted.expression) < WORTH_FINISHING * best:
+            longer = fit_constants(fitted.expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
+            fitted = longer or fitted
+        return fitted.expression
+
+    def _kept(self, expression: Expression, source: str) -> Judged | None:
+        judged = self._judged(expression, source)
+        if judged is None:
+            return None
+        if judged.is_exact:
+            closed = self._judged(self.with_closed_constants(judged.expression), source)
+            judged = closed if closed is not None and closed.is_exact else judged
+        some = self.by_size.setdefault(judged.symbols, [])
+        some.append(judged)
+        some.sort(key=lambda each: each.held)
+        del some[KEPT_A_SIZE:]
+        return judged if judged in some else None
+
+    def with_closed_constants(self, expression: Expression) -> Expression:
+        """An exact expression in its shortest form, with constants in closed form where rounding allows it."""
+        x, y, weight = self.problem.x, self.problem.y, self.problem.weights
+        deadline = min(self.deadline, time.monotonic() + 1.0)
+        expression = shortest_form(expression, x, deadline)
+        fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
+        if fitted is None:
+            return expression
+        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, deadline=self.deadline)
+        return shortest_form(fitted.expression, x, deadline)
+
+    def _judged(self, expression: Expression, source: str) -> Judged | None:
+        problem = self.problem
+        loss = np.mean((evaluate(expression, problem.x) - problem.y) ** 2)
+        held = np.mean((evaluate(expression, problem.held_x) - problem.held_y) ** 2)
+        if not (np.isfinite(loss) and np.isfinite(held)) or domain_violations(expression, problem.x):
+            return None
+        error = math.sqrt(float(held)) / self._spread
+        return Judged(expression, float(loss), float(held), error, complexity(expression), source)
+
+    def _error(self, expression: Expression) -> float:
+        """Relative error on the held-out rows; infinite where it is not finite."""
+        with np.errstate(all="ignore"):
+            square = np.mean((evaluate(expression, self.problem.held_x) - self.problem.held_y) ** 2)
+        return math.sqrt(float(square)) / self._spread if np.isfinite(square) else math.inf
+
+
+def _rounded_constants(expression: Expression) -> Expression:
+    """The expression with three digits of each constant: what a fit would make equal counts as known."""
+    numbers = [part for part in walk(expression) if isinstance(part, Number)]
+    values = [n.value if n.exact else float(f"{n.value:.3g}") for n in numbers]
+    return with_constants(expression, values, [n.exact for n in numbers])
+
+
+def is_permitted(expression: Expression, problem: LawProblem) -> bool:
+    """Whether an expression has the operators, nesting and inputs that the options of a problem allow.
+
+    Examples
+    --------
+    >>> from edgewise.discovery.problem import FormulaOptions
+    >>> from edgewise.formulas import parse_expression
+    >>> rows = np.zeros((2, 1))
+    >>> options = FormulaOptions(operators=("+", "*", "sin"), nested={"sin": ("sin",)})
+    >>> problem = LawProblem(rows, rows[:, 0], rows, rows[:, 0], ("x",), options)
+    >>> [is_permitted(parse_expression(text), problem) for text in ("2*sin(x) + 1", "1/x", "sin(x + sin(x))")]
+    [True, False, False]
+    """
+    options = problem.options
+    if options.required:
+        used = {problem.names[k] for k in used_variables(expression)}
+        if not used.issuperset(options.required):
+            return False
+    allowed = {"^" if name == "**" else name for name in options.operators}
+    for part in walk(expression):
+        names = operators_of(part)
+        if names and not names & allowed:
+            return False
+        for outer, forbidden in options.nested.items():
+            if outer in names and any(
+                operators_of(inner) & set(forbidden) for below in children(part) for inner in walk(below)
+            ):
+                return False
+    return True
+
+
+def operators_of(part: Expression) -> set[str]:
+    """The operators any of which makes this node; empty for numbers, inputs and multiples of one part."""
+    if isinstance(part, Call):
+        return {part.name}
+    if isinstance(part, Add):
+        return {"+", "-"}
+    if isinstance(part, Power):
+        if part.exponent < 0:
+            return {"/", "^"} if part.exponent == -1 or part.exponent % 1 == 0 else {"^"}
+        if part.exponent == 0.5:
+            return {"sqrt", "^"}
+        return {"^", "*"} if part.exponent % 1 == 0 else {"^"}
+    if isinstance(part, Multiply):
+        others = [f for f in part.factors if not isinstance(f, Number)]
+        return {"*", "/"} if len(others) > 1 else set()
+    return set()

@@ -1,0 +1,239 @@
+"""The engine of the formula search: stages on ever smaller problems, every yield judged on the data of the whole.
+
+The order is that of rising cost. Least squares comes first (`least_squares`), then reductions to problems of fewer
+inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
+rest of the time goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
+is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
+not confirm. A stage that fails loses its own results alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from edgewise.discovery.archive import Archive
+from edgewise.discovery.least_squares import least_squares_laws
+from edgewise.discovery.problem import Clock, LawProblem, Reduction, Stage
+from edgewise.formulas.expression import Expression
+from edgewise.outcomes import LOGGER
+
+T = TypeVar("T")
+
+MOST_BRANCHES = 40  # Smaller problems, at most. A choice that bounds what false reductions cost.
+MOST_DEPTH = 8  # Reductions one after another, at most. A choice: more than any law has inputs.
+REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions. A choice.
+ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if there is a search after it. A choice.
+# After a convincing law the search goes on for this share of the time that it took, to find a shorter one. A choice.
+PATIENCE, MOST_PATIENCE = 0.3, 2.0
+
+Reducer = Callable[[LawProblem, Clock], Iterable[Reduction]]
+Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of a search; those left out are skipped.
+
+    Parameters
+    ----------
+    quick : sequence of Stage
+        Run on the problem and on every smaller problem.
+    reduce : callable, optional
+        Yields reductions of a problem.
+    enumerate : Stage, optional
+        Run on the smallest problems.
+    search : callable, optional
+        Takes a problem, a clock and expressions to start from; runs as long as there is time.
+    """
+
+    quick: Sequence[Stage] = (least_squares_laws,)
+    reduce: Reducer | None = None
+    enumerate: Stage | None = None
+    search: Seeded | None = None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A problem that the search works on.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The whole problem or a smaller one.
+    rebuild : callable
+        Turns its expressions into those of the whole problem.
+    sentences : tuple of str
+        The reductions that lead to it.
+    error : float
+        Held-out error of a smooth model of it, relative; 0 for the whole problem.
+    """
+
+    problem: LawProblem
+    rebuild: Callable[[Expression], Expression] = lambda expression: expression
+    sentences: tuple[str, ...] = ()
+    error: float = 0.0
+
+    def reduced(self, reduction: Reduction) -> Branch:
+        """The branch of a reduction of this problem."""
+        return Branch(
+            reduction.problem,
+            lambda expression: self.rebuild(reduction.rebuild(expression)),
+            (*self.sentences, reduction.sentence),
+            reduction.error,
+        )
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs."""
+        return self.problem.x.shape[1]
+
+
+@dataclass
+class Engine:
+    """One run of the search.
+
+    Parameters
+    ----------
+    archive : Archive
+        Of the whole problem; receives everything that is yielded.
+    clock : Clock
+        The time of the run.
+    stages : Stages
+        The stages.
+
+    Attributes
+    ----------
+    branches : list of Branch
+        The problems that were worked on, the whole one first.
+    failures : list of str
+        Sentences on stages that failed.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(1, 2, (90, 2))
+    >>> y = x[:, 0] / (x[:, 0] + x[:, 1])
+    >>> archive = Archive(LawProblem(x[:60], y[:60], x[60:], y[60:], ("a", "b")))
+    >>> Engine(archive, Clock()).run()
+    >>> archive.solved.is_exact, archive.solved.symbols
+    (True, 5)
+    """
+
+    archive: Archive
+    clock: Clock
+    stages: Stages = field(default_factory=Stages)
+
+    def __post_init__(self) -> None:
+        self.branches: list[Branch] = []
+        self.failures: list[str] = []
+        self._started = time.monotonic()
+        self._ends: float | None = None  # the moment at which a convincing law ends the search
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the time is over, or a convincing law is known and its patience is over."""
+        if self.clock.is_over:
+            return True
+        if self._ends is None and self.archive.solved is not None:
+            used = time.monotonic() - self._started
+            self._ends = time.monotonic() + min(PATIENCE * used, MOST_PATIENCE)
+        return self._ends is not None and time.monotonic() > self._ends
+
+    def run(self) -> None:
+        """Run all stages until the clock is over, a law is found or there is nothing more to try."""
+        whole = Branch(self.archive.problem)
+        for guess in self.archive.problem.options.guesses:
+            self.archive.judge(guess, "guess")
+        self._reduce(whole, self.clock.part(REDUCING_SHARE))
+        self._enumerate()
+        self._search()
+
+    def _reduce(self, whole: Branch, clock: Clock) -> None:
+        """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""
+        waiting, known = [whole], {_key(whole.problem)}
+        while waiting and not self.is_done and len(self.branches) < MOST_BRANCHES:
+            waiting.sort(key=lambda branch: (branch.inputs, branch.error))
+            branch = waiting.pop(0)
+            self.branches.append(branch)
+            for stage in self.stages.quick:
+                self._run(stage, branch, clock)
+                if self.is_done or clock.is_over:
+                    return
+            if self.stages.reduce is None or len(branch.sentences) >= MOST_DEPTH:
+                continue
+            self.clock.tell(f"smaller problems of {branch.inputs} inputs")
+            for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
+                key = _key(reduction.problem)
+                if key not in known:
+                    known.add(key)
+                    waiting.append(branch.reduced(reduction))
+                if self.is_done or clock.is_over:
+                    break
+
+    def _enumerate(self) -> None:
+        """Enumerate expressions, on the problems of fewest inputs first."""
+        if self.stages.enumerate is None or self.is_done:
+            return
+        clock = self.clock if self.stages.search is None else self.clock.part(ENUMERATING_SHARE)
+        order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
+        for place, branch in enumerate(order):
+            if self.is_done or clock.is_over:
+                return
+            self.clock.tell(f"expressions of {branch.inputs} inputs")
+            self._run(self.stages.enumerate, branch, clock.part(max(1 / 3, 1 / (len(order) - place))))
+
+    def _search(self) -> None:
+        """Search with all the time that is left, from everything that was kept."""
+        if self.stages.search is None or self.is_done:
+            return
+        self.clock.tell("search from the best formulas")
+        best = min(self.branches[1:], key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
+        for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
+            seeds = [judged.expression for judged in self.archive] if branch is self.branches[0] else []
+            for expression in self._fenced("search", self.stages.search, branch.problem, self.clock.part(share), seeds):
+                self._judge(expression, branch, "search")
+                if self.is_done:
+                    return
+            if best is self.branches[0]:
+                return
+
+    def _run(self, stage: Stage, branch: Branch, clock: Clock) -> None:
+        """Judge what a stage yields for a branch."""
+        name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
+        for expression in self._fenced(name, stage, branch.problem, clock):
+            self._judge(expression, branch, name)
+            if self.is_done or clock.is_over:
+                return
+
+    def _judge(self, expression: Expression, branch: Branch, source: str) -> None:
+        """Judge an expression of a branch on the whole problem; one that cannot be judged is dropped."""
+        try:
+            with np.errstate(all="ignore"):
+                self.archive.judge(branch.rebuild(expression), source)
+        except (ArithmeticError, ValueError, RecursionError, np.linalg.LinAlgError) as error:
+            LOGGER.info("an expression could not be judged: %s", error)
+
+    def _fenced(self, name: str, stage: Callable[..., Iterable[T]], *arguments: object) -> Iterator[T]:
+        """What a stage yields; a failure ends the stage and is noted, whatever it is."""
+        try:
+            with np.errstate(all="ignore"):
+                iterator = iter(stage(*arguments))
+            while True:
+                with np.errstate(all="ignore"):
+                    item = next(iterator, None)
+                if item is None:
+                    return
+                yield item
+        except Exception as error:
+            LOGGER.warning("the stage %r failed", name, exc_info=True)
+            self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
+
+
+def _key(problem: LawProblem) -> tuple[float, ...]:
+    """Numbers by which equal problems are recognised: some rows, to six digits."""
+    rows = np.column_stack([problem.x[:4], problem.y[:4]]).ravel()
+    return tuple(float(f"{value:.6g}") for value in rows)

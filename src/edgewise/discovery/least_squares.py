@@ -1,0 +1,377 @@
+"""Laws that linear least squares finds without a search: monomials, sparse sums and ratios, under links of y.
+
+Four forms, each for every link y = h(u) that the target allows (`edgewise.discovery.links`):
+
+- products of powers, a line through log |u| and the logarithms of the inputs;
+- sums of monomials, of low degree first;
+- sums of monomials with negative and broken exponents, and of common functions of single inputs;
+- ratios of two sums of monomials, whose coefficients are a null vector of the columns and -u times the columns.
+
+Of the columns those stay that the data require: backward elimination removes the least significant one as long as the
+fit stays exact or, where the data hold noise, as long as Schwarz's criterion falls [1]_.
+
+References
+----------
+.. [1] G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+
+import numpy as np
+
+from edgewise.discovery.links import Link, possible_links, rare_links
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    Variable,
+    evaluate,
+    exact_number,
+    product_of,
+)
+from edgewise.settings import ABOVE_ZERO
+
+# Relative error below which a linear fit is exact: a few hundred times the rounding of float64 with columns as nearly
+# dependent as powers of one input are.
+EXACT_FIT = 1e-10
+MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio. A choice: 0.1 s for an elimination.
+LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least. A choice that leaves residuals.
+DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums. A choice: higher ones are rare and nearly dependent.
+RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts. A choice.
+MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator. A choice.
+PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns. A choice: 36 products.
+SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one. A choice: readable lengths.
+# Exponents of products of powers: fractions with these denominators. A choice: textbooks print halves and thirds.
+EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
+EXACT_EXPONENT, STANDARD_ERRORS = 1e-6, 3.0  # distance of an exponent from its fraction: rounding, or 99.7 % of errors
+LARGEST_EXPONENT = 12.0  # A choice: larger ones stand in no law that was ever printed.
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A sum of some columns fitted to a target.
+
+    Parameters
+    ----------
+    places : ndarray of int
+        The columns.
+    coefficients : ndarray
+        Their coefficients.
+    error : float
+        Root mean square residual over the standard deviation of the target.
+    criterion : float
+        Schwarz's criterion N log(error^2) + log(N) * columns.
+    """
+
+    places: np.ndarray
+    coefficients: np.ndarray
+    error: float
+    criterion: float
+
+
+def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    """Yield the laws of all four forms, see the module; a `Stage`.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The samples.
+    clock : Clock
+        Its end is looked at between two fits.
+
+    Yields
+    ------
+    Expression
+        Laws with fitted constants; exact ones and, for data with noise, the best sums of few terms.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(1, 2, (100, 2))
+    >>> y = np.sqrt(x[:, 0] ** 2 + 3 * x[:, 1])
+    >>> problem = LawProblem(x[:70], y[:70], x[70:], y[70:], ("a", "b"))
+    >>> "sqrt(3*b + a**2)" in [as_text(law, "ab") for law in least_squares_laws(problem, Clock())]
+    True
+    """
+    links = [link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem)]
+    inputs, rows = problem.x.shape[1], len(problem.y)
+    most = min(MOST_COLUMNS, rows // LEAST_ROWS_A_COLUMN)
+    found: set[str] = set()  # links under which a sum is exact: longer ones add nothing
+    degrees = [degree for degree in DEGREES if math.comb(inputs + degree, degree) <= most]
+    dictionaries = [polynomial_columns(inputs, degree) for degree in degrees]
+    dictionaries += [columns for columns in _dictionaries(problem) if 1 < len(columns) <= most]
+    steps = [products_of_powers(problem)]
+    steps += [sums(problem, link, columns, found) for columns in dictionaries for link in links]
+    steps += [ratios(problem, link, clock) for link in links]
+    for step in steps:
+        if clock.is_over:
+            return
+        yield from step
+
+
+def is_allowed(link: Link, problem: LawProblem) -> bool:
+    """Whether the functions of a link are among the operators of the problem."""
+    needed = {"1/": "/", "square": "^"}.get(link.name, link.name)
+    return not needed or needed in problem.options.operators
+
+
+def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
+    """Yield c * x_1^a * x_2^b ... with exponents rounded to fractions that the data allow."""
+    x, y = np.abs(problem.x), np.abs(problem.y)
+    used = [k for k in range(x.shape[1]) if x[:, k].min() > 0 and np.ptp(x[:, k]) > 0]
+    if not used or y.min() <= 0 or len(y) <= 2 * len(used):
+        return
+    columns = np.column_stack([np.ones(len(y)), np.log(x[:, used])])
+    weight = y**2 / np.mean(y**2) * (1.0 if problem.weights is None else problem.weights)
+    root = np.sqrt(weight)[:, None]
+    coefficients, _, rank, _ = np.linalg.lstsq(columns * root, np.log(y) * root[:, 0], rcond=None)
+    if rank < columns.shape[1]:
+        return
+    residual = root[:, 0] * (np.log(y) - columns @ coefficients)
+    inverse = np.linalg.inv((columns * root).T @ (columns * root))
+    errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
+    for parts in ((1,), (1, 2), EXPONENT_PARTS):
+        powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
+        if any(power is None or abs(power) > LARGEST_EXPONENT for power in powers):
+            continue
+        term = _monomial([(Variable(k), float(p or 0)) for k, p in zip(used, powers, strict=True)])
+        values = evaluate(term, problem.x)
+        size = float(np.sum(values * values))
+        if np.isfinite(size) and size > 0:
+            yield _scaled(float(np.sum(values * problem.y)) / size, term)
+            return
+
+
+def _fraction(value: float, reach: float, parts: Sequence[int]) -> float | None:
+    """The fraction nearest to a number within reach that has the smallest denominator, or None."""
+    reach = max(min(reach, 0.2), EXACT_EXPONENT)
+    for q in parts:
+        if abs(round(value * q) / q - value) <= reach:
+            return round(value * q) / q
+    return None
+
+
+def polynomial_columns(inputs: int, degree: int) -> list[Expression]:
+    """The monomials up to a total degree, the constant 1 first, low degrees first."""
+    powers = [p for p in product(range(degree + 1), repeat=inputs) if sum(p) <= degree] if inputs <= 4 else None
+    if powers is None:
+        powers = list(_exponents(inputs, degree))
+    powers.sort(key=lambda p: (sum(p), [-k for k in p]))
+    return [_monomial([(Variable(i), float(k)) for i, k in enumerate(p)]) for p in powers]
+
+
+def _exponents(inputs: int, degree: int) -> Iterator[tuple[int, ...]]:
+    if inputs == 0:
+        yield ()
+        return
+    for first in range(degree + 1):
+        for others in _exponents(inputs - 1, degree - first):
+            yield (first, *others)
+
+
+def _dictionaries(problem: LawProblem) -> Iterator[list[Expression]]:
+    """Columns of other sums than polynomials, for few inputs."""
+    x, inputs = problem.x, problem.x.shape[1]
+    if inputs <= 3 and x.min() > 0:
+        yield broken_powers(inputs)
+    if inputs <= 4:
+        curves = [common_functions(problem, k) for k in range(inputs)]
+        yield [exact_number(1), *chain(*curves)]
+        short = [each[:PAIRED_FUNCTIONS] for each in curves]
+        pairs = [product_of([f, g]) for a, b in combinations(short, 2) for f, g in product(a, b)]
+        yield [exact_number(1), *chain(*short), *pairs] if pairs else []
+        if inputs == 1:
+            yield [exact_number(1), *curves[0], *(product_of([Variable(0), f]) for f in curves[0][2:])]
+
+
+def broken_powers(inputs: int) -> list[Expression]:
+    """Products of powers with negative and broken exponents, for one to three inputs."""
+    steps: tuple[float, ...] = {1: tuple(k / 2 for k in range(-6, 9)), 2: (-2, -1, -0.5, 0, 0.5, 1, 2)}.get(
+        inputs, (-1, 0, 1, 2)
+    )
+    most = 4 if inputs == 1 else 3
+    powers = [p for p in product(steps, repeat=inputs) if sum(map(abs, p)) <= most]
+    powers.sort(key=lambda p: (sum(map(abs, p)), [-k for k in p]))
+    return [_monomial([(Variable(i), float(k)) for i, k in enumerate(p)]) for p in powers]
+
+
+def common_functions(problem: LawProblem, column: int) -> list[Expression]:
+    """Common functions of one input that are finite at the rows, the most common ones first."""
+    v, operators, low = Variable(column), problem.options.operators, float(problem.x[:, column].min())
+    square = Power(v, 2.0)
+    functions: list[Expression] = [v, square]
+    functions += [Call(name, v) for name in ("sin", "cos", "exp") if name in operators]
+    functions += [Power(v, -1.0), Power(v, 0.5)] if low > 0 else []
+    functions += [Call(name, v) for name in ("log", "tanh") if name in operators]
+    functions += [Power(v, 3.0), Power(v, 4.0)]
+    functions += [Call(name, square) for name in ("sin", "cos") if name in operators]
+    functions += [_negated("exp", v), _negated("exp", square)] if "exp" in operators else []
+    return [function for function in functions if np.isfinite(evaluate(function, problem.x)).all()]
+
+
+def _negated(name: str, argument: Expression) -> Expression:
+    return Call(name, Multiply((exact_number(-1), argument)))
+
+
+def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: set[str]) -> Iterator[Expression]:
+    """Yield sparse sums of columns under a link; `found` has the links with exact sums and receives this one."""
+    if link.name in found:
+        return
+    u, weight = link.target(problem.y)
+    matrix = np.column_stack([evaluate(column, problem.x) for column in columns])
+    weight = weight if problem.weights is None else weight * problem.weights
+    fits = eliminated(matrix, u, weight)
+    if not fits:
+        return
+    if fits[-1].error < EXACT_FIT:
+        found.add(link.name)
+        fits = fits[-1:]
+    else:
+        best = min(fits, key=lambda fit: fit.criterion)
+        fits = [fit for fit in reversed(fits) if fit is best or len(fit.places) <= SHORT_SUMS]
+    for fit in fits:
+        yield link.build(_linear(fit.coefficients, [columns[k] for k in fit.places]))
+
+
+def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> list[LinearFit]:
+    """Remove the least significant column of a least-squares fit again and again.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (N, columns)
+        The columns.
+    target : ndarray of shape (N,)
+        What their sum shall be.
+    weight : ndarray of shape (N,), optional
+        Weights of the squared errors.
+
+    Returns
+    -------
+    list of LinearFit
+        The fits from all columns to one; where the fit with all columns is exact, only the exact ones.
+
+    Examples
+    --------
+    >>> x = np.linspace(0.0, 1.0, 50)
+    >>> matrix = np.column_stack([x**k for k in range(5)])
+    >>> eliminated(matrix, 3 * x**2 - x)[-1].places.tolist()
+    [1, 2]
+    """
+    if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
+        return []
+    root = np.ones(len(target)) if weight is None else np.sqrt(weight / weight.mean())
+    lengths = np.maximum(np.linalg.norm(matrix * root[:, None], axis=0), ABOVE_ZERO)
+    rows, goal = matrix * root[:, None] / lengths, target * root
+    mean = np.sum(root * goal) / np.sum(root * root)
+    spread = float(np.linalg.norm(goal - mean * root))
+    if spread == 0:
+        return []
+    # All fits are made in the small triangular factor of [rows, goal], which has the same least-squares solutions.
+    small = _triangle(np.column_stack([rows, goal]))
+    places, count = np.arange(matrix.shape[1]), len(target)
+    fits: list[LinearFit] = []
+    while len(places):
+        triangle = _triangle(np.column_stack([small[:, places], small[:, -1]]))
+        k = len(places)
+        diagonal = np.abs(np.diag(triangle)[:k])
+        if diagonal.min() < 1e-14 * diagonal.max():  # dependent columns: the last of them goes
+            places = np.delete(places, int(np.argmin(diagonal)))
+            continue
+        inverse = np.linalg.inv(triangle[:k, :k])
+        coefficients = inverse @ triangle[:k, k]
+        error = float(abs(triangle[k, k])) / spread if len(triangle) > k else 0.0
+        if fits and fits[-1].error < EXACT_FIT <= error:
+            break
+        criterion = count * math.log(max(error, EXACT_FIT) ** 2) + math.log(count) * k
+        fits.append(LinearFit(places, coefficients / lengths[places], error, criterion))
+        significance = np.abs(coefficients) / np.linalg.norm(inverse, axis=1)
+        places = np.delete(places, int(np.argmin(significance)))
+    return fits
+
+
+def _triangle(matrix: np.ndarray) -> np.ndarray:
+    """The triangular factor R of matrix = QR: it has the same singular values and least-squares solutions."""
+    return np.asarray(np.linalg.qr(matrix, mode="r"))
+
+
+def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression]:
+    """Yield ratios of two sums of monomials that equal u exactly, with the smallest degrees that do.
+
+    The coefficients p, q of P(x) - u Q(x) = 0 are a null vector of the columns: the last right singular vector.
+    """
+    inputs, rows = problem.x.shape[1], len(problem.y)
+    most = min(MOST_RATIO_COLUMNS, rows // (2 * LEAST_ROWS_A_COLUMN))
+    tops = [d for d in range(RATIO_DEGREES[0] + 1) if math.comb(inputs + d, d) <= most]
+    if not tops or inputs > 8:
+        return
+    u, weight = link.target(problem.y)
+    columns = polynomial_columns(inputs, tops[-1])
+    degrees = np.concatenate([np.full(_new_columns(inputs, d), d) for d in tops])
+    values = np.column_stack([evaluate(column, problem.x) for column in columns])
+    matrix = np.column_stack([values, -u[:, None] * values]) * np.sqrt(weight)[:, None]
+    if not np.isfinite(matrix).all():
+        return
+    lengths = np.maximum(np.linalg.norm(matrix, axis=0), ABOVE_ZERO)
+    small = _triangle(matrix / lengths)
+    count = len(columns)
+    for above, below in sorted(product(tops, tops[1 : RATIO_DEGREES[1] + 1]), key=lambda pair: (sum(pair), pair)):
+        if clock.is_over:
+            return
+        chosen = np.concatenate([np.flatnonzero(degrees <= above), count + np.flatnonzero(degrees <= below)])
+        places, vector = _sparse_null_vector(small, chosen)
+        if vector is None or not (places < count).any() or not (places >= count).any():
+            continue
+        vector = vector / lengths[places]
+        vector = vector / vector[places >= count][0]
+        top = _linear(vector[places < count], [columns[k] for k in places[places < count]])
+        bottom = _linear(vector[places >= count], [columns[k - count] for k in places[places >= count]])
+        yield link.build(Multiply((top, Power(bottom, -1.0))))
+        return
+
+
+def _new_columns(inputs: int, degree: int) -> int:
+    """Number of monomials of exactly this total degree."""
+    return math.comb(inputs + degree - 1, degree)
+
+
+def _sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The null vector of some columns with as few entries as backward elimination reaches, or None."""
+    kept, vector = places, None
+    while len(places) > 1:
+        _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
+        if singular[-1] > EXACT_FIT * singular[0]:
+            break
+        kept, vector = places, right[-1]
+        places = np.delete(places, int(np.argmin(np.abs(right[-1]))))
+    return kept, vector
+
+
+def _linear(coefficients: np.ndarray, terms: Sequence[Expression]) -> Expression:
+    """The sum of coefficients times terms."""
+    parts = [_scaled(float(c), term) for c, term in zip(coefficients, terms, strict=True)]
+    return parts[0] if len(parts) == 1 else Add(tuple(parts))
+
+
+def _scaled(factor: float, term: Expression) -> Expression:
+    """A number times a term; a number that is whole to rounding is exact."""
+    whole = round(factor)
+    number = exact_number(whole) if whole and abs(factor - whole) <= 1e-9 * abs(whole) else Number(factor)
+    if isinstance(term, Number):
+        return number if term.value == 1 else number.times(term)
+    return term if number.exact == (1, 1, "") else Multiply((number, term))
+
+
+def _monomial(powers: Sequence[tuple[Expression, float]]) -> Expression:
+    """The product of powers; 1 for none."""
+    factors = [base if power == 1 else Power(base, power) for base, power in powers if power]
+    return product_of(factors) if factors else exact_number(1)

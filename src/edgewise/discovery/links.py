@@ -1,0 +1,192 @@
+"""Links: invertible outer functions h of a target y = h(u), so that u may be a sum where y is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.formulas.algebra import MINUS_ONE
+from edgewise.formulas.expression import Call, Expression, Multiply, Power
+from edgewise.settings import ABOVE_ZERO
+
+# Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
+# standard deviations of y. A choice: generous enough for noise of 10 % of the standard deviation.
+MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
+LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight. A choice that limits single rows.
+# Size of targets, at most, whose exponential is a target. A choice: beyond, single rows have all the weight.
+LARGEST_EXPONENT = 30.0
+
+ArrayFunction = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """An invertible outer function: y = forward(u), u = inverse(y).
+
+    Parameters
+    ----------
+    name : str
+        Name of the link; empty for the identity.
+    inverse, slope, forward : callable
+        u of y, du/dy as a function of y, and y of u, element by element.
+    build : callable
+        Maps the expression of u to the expression of y.
+    inside : ndarray of bool, shape (N,)
+        The rows whose y lies within the range of `forward`; the others lie outside because of noise.
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 2.0, 4.0])
+    >>> link = next(link for link in possible_links(y) if link.name == "sqrt")
+    >>> link.inverse(y), link.forward(np.array([9.0]))
+    (array([ 1.,  4., 16.]), array([3.]))
+    """
+
+    name: str
+    inverse: ArrayFunction
+    slope: ArrayFunction
+    forward: ArrayFunction
+    build: Callable[[Expression], Expression]
+    inside: np.ndarray = field(repr=False)
+
+    def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return u and weights of mean 1, 0 outside, that make squared errors of u those of y to first order."""
+        safe = np.where(self.inside, y, y[np.argmax(self.inside)])
+        weight = 1 / np.maximum(np.abs(self.slope(safe)), 1e-12) ** 2
+        weight = np.where(self.inside, np.minimum(weight, LARGEST_WEIGHT * np.median(weight[self.inside])), 0.0)
+        return self.inverse(safe), weight / weight.mean()
+
+    def linearised(self, u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Target and weights of a Gauss-Newton step from u: linear least squares for the error of y."""
+        now = self.forward(u)
+        with np.errstate(all="ignore"):
+            slope = self.slope(now)
+            weight = 1 / np.maximum(np.abs(slope), 1e-12) ** 2
+        weight = np.where(np.isfinite(slope) & np.isfinite(now), weight, 0.0)
+        weight = np.minimum(weight, LARGEST_WEIGHT * max(float(np.median(weight)), ABOVE_ZERO))
+        with np.errstate(all="ignore"):
+            target = np.where(weight > 0, u + (y - now) * slope, u)
+        return target, weight / max(float(weight.mean()), ABOVE_ZERO)
+
+
+def possible_links(y: np.ndarray) -> Iterator[Link]:
+    """The links whose inverse is defined at y (N,), apart from noise; the identity first.
+
+    Examples
+    --------
+    >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
+    ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
+    """
+    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+
+    def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
+        """True if few rows are outside, and none of them far beyond the range."""
+        return bool((~inside).mean() <= MOST_OUTSIDE and (beyond[~inside] <= MOST_OVERSHOOT * np.std(y)).all())
+
+    yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, everywhere)
+    if y.min() > 0 or y.max() < 0 or nearly(y > 0, -y) or nearly(y < 0, y):
+        yield from _links_of_one_sign(y, 1.0 if np.median(y) > 0 else -1.0)
+    if nearly(size < 1, size - 1):
+        yield Link("tanh", np.arctanh, lambda y: 1 / (1 - y**2), np.tanh, lambda node: Call("tanh", node), size < 1)
+    right = math.pi / 2
+    if nearly(size <= right, size - right):
+        yield Link(
+            name="asin",
+            inverse=np.sin,
+            slope=np.cos,
+            forward=lambda u: np.arcsin(np.clip(u, -1, 1)),
+            build=lambda node: Call("asin", node),
+            inside=size <= right,
+        )
+    if size.max() < 1.5:
+        yield Link(
+            name="atan",
+            inverse=np.tan,
+            slope=lambda y: 1 + np.tan(y) ** 2,
+            forward=np.arctan,
+            build=lambda node: Call("atan", node),
+            inside=everywhere,
+        )
+
+
+def rare_links(y: np.ndarray) -> Iterator[Link]:
+    """More links whose inverse is defined at y (N,): those of which textbooks have few examples.
+
+    Examples
+    --------
+    >>> [link.name for link in rare_links(np.array([0.1, 0.5, 0.9]))]
+    ['log', 'sin', 'cos', 'acos']
+    """
+    everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
+    if size.max() <= LARGEST_EXPONENT:
+        yield Link(
+            name="log",
+            inverse=np.exp,
+            slope=np.exp,
+            forward=lambda u: np.log(np.maximum(u, ABOVE_ZERO)),
+            build=lambda node: Call("log", node),
+            inside=everywhere,
+        )
+    if size.max() < 1:
+        for name, inverse, forward in (("sin", np.arcsin, np.sin), ("cos", np.arccos, np.cos)):
+            yield Link(
+                name=name,
+                inverse=inverse,
+                slope=lambda y: 1 / np.sqrt(1 - y**2),
+                forward=forward,
+                build=lambda node, name=name: Call(name, node),  # type: ignore[misc]
+                inside=everywhere,
+            )
+    if y.min() >= 0 and y.max() <= math.pi:
+        yield Link(
+            name="acos",
+            inverse=np.cos,
+            slope=np.sin,
+            forward=lambda u: np.arccos(np.clip(u, -1, 1)),
+            build=lambda node: Call("acos", node),
+            inside=everywhere,
+        )
+
+
+def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
+    """Links to targets of one sign, which is 1 or -1."""
+    inside = sign * y > 0
+
+    def signed(node: Expression) -> Expression:
+        return node if sign > 0 else Multiply((MINUS_ONE, node))
+
+    yield Link(
+        name="exp",
+        inverse=lambda y: np.log(sign * y),
+        slope=lambda y: 1 / y,
+        forward=lambda u: sign * np.exp(np.clip(u, -700, 700)),
+        build=lambda node: signed(Call("exp", node)),
+        inside=inside,
+    )
+    yield Link(
+        name="sqrt",
+        inverse=lambda y: y**2,
+        slope=lambda y: 2 * y,
+        forward=lambda u: sign * np.sqrt(np.maximum(u, 0)),
+        build=lambda node: signed(Power(node, 0.5)),
+        inside=inside,
+    )
+    yield Link(
+        name="1/",
+        inverse=lambda y: 1 / y,
+        slope=lambda y: -1 / y**2,
+        forward=lambda u: 1 / u,
+        build=lambda node: Power(node, -1.0),
+        inside=inside,
+    )
+    yield Link(
+        name="square",
+        inverse=lambda y: np.sqrt(sign * y),
+        slope=lambda y: sign * 0.5 / np.sqrt(sign * y),
+        forward=lambda u: sign * u**2,
+        build=lambda node: signed(Power(node, 2.0)),
+        inside=inside,
+    )

@@ -1,0 +1,87 @@
+"""The engine: reductions are rebuilt and judged on the whole problem, failing stages lose their own results alone."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.discovery.archive import Archive, is_permitted
+from edgewise.discovery.engine import Engine, Stages
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction
+from edgewise.formulas.expression import Call, Multiply, Variable, children, parse_expression, rebuilt
+
+
+def problem_of(function, inputs=2, **options):
+    x = np.random.default_rng(1).uniform(1, 2, (150, inputs))
+    y = function(*x.T)
+    return LawProblem(x[:100], y[:100], x[100:], y[100:], tuple("abc"[:inputs]), FormulaOptions(**options))
+
+
+def reduced_by_a(problem, clock):
+    """y/a depends on b alone; true or not."""
+    if problem.x.shape[1] == 2:
+        smaller = replace(
+            problem,
+            x=problem.x[:, 1:],
+            y=problem.y / problem.x[:, 0],
+            held_x=problem.held_x[:, 1:],
+            held_y=problem.held_y / problem.held_x[:, 0],
+            names=problem.names[1:],
+        )
+
+        def rebuild(expression):
+            return Multiply((Variable(0), _moved(expression)))
+
+        yield Reduction(smaller, rebuild, "y/a depends on b", 1e-9)
+
+
+def _moved(expression):
+    if isinstance(expression, Variable):
+        return Variable(expression.index + 1)
+    return rebuilt(expression, [_moved(part) for part in children(expression)])
+
+
+def of_sine(problem, clock):
+    yield Call("sin", Variable(problem.x.shape[1] - 1))
+
+
+def test_a_law_of_a_smaller_problem_is_rebuilt():
+    archive = Archive(problem_of(lambda a, b: a * np.sin(b)))
+    Engine(archive, Clock(), Stages(quick=(of_sine,), reduce=reduced_by_a)).run()
+    assert archive.solved.expression == parse_expression("a*sin(b)", "ab")
+
+
+def test_a_false_reduction_does_no_harm():
+    archive = Archive(problem_of(lambda a, b: np.sin(b) + a))
+    engine = Engine(archive, Clock(), Stages(quick=(of_sine,), reduce=reduced_by_a))
+    engine.run()
+    assert archive.solved is None and len(engine.branches) == 2
+
+
+def test_a_failing_stage_is_skipped():
+    def failing(problem, clock):
+        yield Variable(0)
+        raise OverflowError("too large")
+
+    archive = Archive(problem_of(lambda a, b: np.sin(b)))
+    engine = Engine(archive, Clock(), Stages(quick=(failing,), enumerate=of_sine))
+    engine.run()
+    assert archive.solved is not None and "OverflowError" in engine.failures[0]
+
+
+def test_an_endless_stage_ends_with_the_clock():
+    def endless(problem, clock, seeds):
+        assert seeds
+        while not clock.is_over:
+            yield Variable(0)
+
+    start = time.monotonic()
+    engine = Engine(Archive(problem_of(lambda a, b: np.sin(b) + b**b)), Clock(start + 0.2), Stages(search=endless))
+    engine.run()
+    assert time.monotonic() - start < 1.0
+
+
+def test_options_decide_what_is_permitted():
+    problem = problem_of(lambda a, b: a, operators=("+", "/", "exp"), nested={"exp": ("/",)}, required=("a",))
+    cases = {"a + b": True, "b": False, "exp(1/a)": False, "exp(a + b)": True, "3*a": True}
+    assert {text: is_permitted(parse_expression(text, "ab"), problem) for text in cases} == cases

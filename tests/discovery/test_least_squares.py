@@ -1,0 +1,77 @@
+"""Laws by least squares: exact forms under links, few terms under noise, and a series that is no law."""
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.archive import Archive
+from edgewise.discovery.least_squares import eliminated, least_squares_laws
+from edgewise.discovery.problem import Clock, LawProblem
+
+
+def problem_of(function, inputs, low=1.0, high=2.0, noise=0.0):
+    random = np.random.default_rng(3)
+    x = random.uniform(low, high, (200, inputs))
+    y = function(*x.T)
+    y = y + noise * y.std() * random.normal(size=len(y))
+    return LawProblem(x[:140], y[:140], x[140:], y[140:], tuple("abcd"[:inputs]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (lambda a, b, c: 3 * a**2 * np.sqrt(b) / c, 3),
+        (lambda a: 1 + a + a**5, 1),
+        (lambda a, b: a / (a + b), 2),
+        (lambda a, b: np.sqrt(a**2 + 2 * b**2), 2),
+        (lambda a, b: np.exp(-a * b), 2),
+        (lambda a, b: np.log(1 + a * b), 2),
+        (lambda a, b: np.sin(a) + np.sqrt(b), 2),
+    ],
+)
+def test_exact_laws(function, inputs):
+    problem = problem_of(function, inputs)
+    archive = Archive(problem)
+    for law in least_squares_laws(problem, Clock()):
+        archive.judge(law, "least squares")
+        if archive.solved:
+            break
+    assert archive.solved is not None
+
+
+@pytest.mark.slow
+def test_noise_leaves_the_true_terms():
+    problem = problem_of(lambda a, b: 2 * a * b - 3 * b, 2, noise=0.01)
+    archive = Archive(problem)
+    for law in least_squares_laws(problem, Clock()):
+        archive.judge(law, "least squares")
+    assert archive.solved is None
+    assert min(j.error for j in archive if j.symbols <= 9) < 0.012
+
+
+@pytest.mark.slow
+def test_a_series_is_no_law():
+    problem = problem_of(lambda a: np.exp(np.sin(3 * a)), 1)
+    archive = Archive(problem)
+    for law in least_squares_laws(problem, Clock()):
+        archive.judge(law, "least squares")
+    assert archive.solved is None
+
+
+def test_a_monomial_takes_one_fit():
+    problem = problem_of(lambda a, b, c: 3 * a**2 * np.sqrt(b) / c, 3)
+    archive = Archive(problem)
+    archive.judge(next(least_squares_laws(problem, Clock())), "least squares")
+    assert archive.solved is not None
+
+
+def test_elimination_agrees_with_dense_least_squares():
+    random = np.random.default_rng(0)
+    matrix, weight = random.normal(size=(80, 6)), random.uniform(0.5, 2, 80)
+    target = matrix @ [1.0, 0, -2, 0, 0, 3] + 0.1 * random.normal(size=80)
+    fits = eliminated(matrix, target, weight)
+    for fit in fits:
+        root = np.sqrt(weight)[:, None]
+        dense = np.linalg.lstsq(matrix[:, fit.places] * root, target * root[:, 0], rcond=None)[0]
+        np.testing.assert_allclose(fit.coefficients, dense, rtol=1e-9)
+    assert sorted(min(fits, key=lambda fit: fit.criterion).places) == [0, 2, 5]
