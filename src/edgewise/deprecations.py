@@ -55,7 +55,7 @@ OLD_MODULES = {
     "interpret.front": "formulas.front",
     "interpret.function": "interpret.black_box",
     "interpret.grow": "interpret.transform.resize",
-    "interpret.links": "discovery.links",
+    "interpret.links": "discovery.least_squares.links",
     "interpret.near_zero": "discovery.assembly",
     "interpret.prune": "interpret.pruning.pruning",
     "interpret.rank_one": "discovery.curve_models",

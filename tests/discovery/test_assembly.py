@@ -5,7 +5,7 @@ import pytest
 
 from edgewise.discovery.assembly import candidate_formulas, pruned, with_one_factor
 from edgewise.discovery.curve_models import CurveModelFitter
-from edgewise.discovery.links import possible_links
+from edgewise.discovery.least_squares.links import possible_links
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.expression import complexity, constant_values, evaluate, parse_expression
 from edgewise.nn.elementary import ELEMENTARY

@@ -5,7 +5,7 @@ import pytest
 
 from edgewise.discovery.curve_models import CurveModelFitter
 from edgewise.discovery.features import Feature
-from edgewise.discovery.links import possible_links
+from edgewise.discovery.least_squares.links import possible_links
 from edgewise.formulas.expression import Variable
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.curve_models import CurveModelFitter, product_models
-from edgewise.discovery.links import possible_links
+from edgewise.discovery.least_squares.links import possible_links
 
 
 def points(count, low=0.5, high=1.5, rows=600):

@@ -12,7 +12,7 @@ from edgewise.discovery.curve_models import CurveModel, CurveModelFitter, produc
 from edgewise.discovery.evidence import decided
 from edgewise.discovery.features import Feature, candidate_features, relevant_inputs
 from edgewise.discovery.finder import find_formula
-from edgewise.discovery.links import Link, possible_links
+from edgewise.discovery.least_squares.links import Link, possible_links
 from edgewise.discovery.simple_forms import simple_products, stepwise_sums
 
 __all__ = [

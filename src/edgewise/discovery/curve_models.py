@@ -18,7 +18,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from edgewise.discovery.features import Feature, candidate_features, spline_columns
-from edgewise.discovery.links import Link, possible_links
+from edgewise.discovery.least_squares.links import Link, possible_links
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples

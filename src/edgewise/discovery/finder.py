@@ -21,7 +21,7 @@ from edgewise.discovery.features import (
     relevant_inputs,
     residual_f_statistic,
 )
-from edgewise.discovery.links import possible_links
+from edgewise.discovery.least_squares.links import possible_links
 from edgewise.discovery.simple_forms import simple_products
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.discovery.evidence import from_origin, origins
 from edgewise.discovery.features import Feature, has_two_values
-from edgewise.discovery.links import Link
+from edgewise.discovery.least_squares.links import Link
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (

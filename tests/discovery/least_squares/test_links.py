@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.links import possible_links
+from edgewise.discovery.least_squares.links import possible_links
 from edgewise.formulas.expression import Variable, evaluate
 
 

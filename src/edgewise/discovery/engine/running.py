@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgewise.discovery.archive import Archive
-from edgewise.discovery.least_squares import least_squares_laws
+from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Stage
 from edgewise.formulas.expression import Expression
 from edgewise.outcomes import LOGGER
@@ -29,7 +29,20 @@ MOST_DEPTH = 8  # Reductions one after another, at most. A choice: more than any
 REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions. A choice.
 ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if there is a search after it. A choice.
 # After a convincing law the search goes on for this share of the time that it took, to find a shorter one. A choice.
-PATIENCE, MOST_PATIENCE = 0.3, 2.0
+LAW_PATIENCE, MOST_PATIENCE = 0.3, 2.0
+
+# Errors that end a stage and not the search: all that data, arithmetic and mistakes in a stage raise.
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    np.linalg.LinAlgError,
+)
 
 Reducer = Callable[[LawProblem, Clock], Iterable[Reduction]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
@@ -140,7 +153,7 @@ class Engine:
             return True
         if self._ends is None and self.archive.solved is not None:
             used = time.monotonic() - self._started
-            self._ends = time.monotonic() + min(PATIENCE * used, MOST_PATIENCE)
+            self._ends = time.monotonic() + min(LAW_PATIENCE * used, MOST_PATIENCE)
         return self._ends is not None and time.monotonic() > self._ends
 
     def run(self) -> None:
@@ -214,7 +227,7 @@ class Engine:
         try:
             with np.errstate(all="ignore"):
                 self.archive.judge(branch.rebuild(expression), source)
-        except (ArithmeticError, ValueError, RecursionError, np.linalg.LinAlgError) as error:
+        except FAILURES as error:
             LOGGER.info("an expression could not be judged: %s", error)
 
     def _fenced(self, name: str, stage: Callable[..., Iterable[T]], *arguments: object) -> Iterator[T]:
@@ -228,7 +241,7 @@ class Engine:
                 if item is None:
                     return
                 yield item
-        except Exception as error:
+        except FAILURES as error:
             LOGGER.warning("the stage %r failed", name, exc_info=True)
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
 

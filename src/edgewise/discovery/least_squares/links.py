@@ -17,7 +17,7 @@ from edgewise.settings import ABOVE_ZERO
 MOST_OUTSIDE, MOST_OVERSHOOT = 0.45, 0.1
 LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight. A choice that limits single rows.
 # Size of targets, at most, whose exponential is a target. A choice: beyond, single rows have all the weight.
-LARGEST_EXPONENT = 30.0
+LARGEST_EXPONENTIATED = 30.0
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
@@ -121,7 +121,7 @@ def rare_links(y: np.ndarray) -> Iterator[Link]:
     ['log', 'sin', 'cos', 'acos']
     """
     everywhere, size = np.ones(len(y), dtype=bool), np.abs(y)
-    if size.max() <= LARGEST_EXPONENT:
+    if size.max() <= LARGEST_EXPONENTIATED:
         yield Link(
             name="log",
             inverse=np.exp,

@@ -10,21 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, LawProblem
 from edgewise.formulas.algebra import shortest_form, simplify
 from edgewise.formulas.constants import fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
-    Add,
-    Call,
     Expression,
-    Multiply,
     Number,
-    Power,
-    children,
     complexity,
     evaluate,
-    used_variables,
     walk,
     with_constants,
 )
@@ -38,9 +33,9 @@ QUICK_ROWS = 400  # Rows of a first fit, at most. A choice: enough for as many c
 HOPELESS = 30.0
 WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end. A choice.
 # An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
-# `ROUNDING_ERROR`: series of many terms approximate any smooth function to nine digits. A choice.
+# `SUMMATION_ERROR`: series of many terms approximate any smooth function to nine digits. A choice.
 CONVINCING_CONSTANTS = 3
-ROUNDING_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
+SUMMATION_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class Judged:
     def is_convincing(self) -> bool:
         """Whether it is exact, and no series of so many terms would be by chance."""
         extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
-        return self.error < max(EXACT_ERROR * 10.0**-extra, ROUNDING_ERROR)
+        return self.error < max(EXACT_ERROR * 10.0**-extra, SUMMATION_ERROR)
 
 
 @dataclass
@@ -160,7 +155,7 @@ class Archive:
         problem = self.problem
         expression = simplify(expression)
         symbols = complexity(expression)
-        if symbols > problem.options.max_size or not is_permitted(expression, problem):
+        if not obeys(expression, problem.options, problem.names):
             return None
         key = _rounded_constants(expression)
         if key in self._seen:
@@ -241,52 +236,3 @@ def _rounded_constants(expression: Expression) -> Expression:
     numbers = [part for part in walk(expression) if isinstance(part, Number)]
     values = [n.value if n.exact else float(f"{n.value:.3g}") for n in numbers]
     return with_constants(expression, values, [n.exact for n in numbers])
-
-
-def is_permitted(expression: Expression, problem: LawProblem) -> bool:
-    """Whether an expression has the operators, nesting and inputs that the options of a problem allow.
-
-    Examples
-    --------
-    >>> from edgewise.discovery.problem import FormulaOptions
-    >>> from edgewise.formulas import parse_expression
-    >>> rows = np.zeros((2, 1))
-    >>> options = FormulaOptions(operators=("+", "*", "sin"), nested={"sin": ("sin",)})
-    >>> problem = LawProblem(rows, rows[:, 0], rows, rows[:, 0], ("x",), options)
-    >>> [is_permitted(parse_expression(text), problem) for text in ("2*sin(x) + 1", "1/x", "sin(x + sin(x))")]
-    [True, False, False]
-    """
-    options = problem.options
-    if options.required:
-        used = {problem.names[k] for k in used_variables(expression)}
-        if not used.issuperset(options.required):
-            return False
-    allowed = {"^" if name == "**" else name for name in options.operators}
-    for part in walk(expression):
-        names = operators_of(part)
-        if names and not names & allowed:
-            return False
-        for outer, forbidden in options.nested.items():
-            if outer in names and any(
-                operators_of(inner) & set(forbidden) for below in children(part) for inner in walk(below)
-            ):
-                return False
-    return True
-
-
-def operators_of(part: Expression) -> set[str]:
-    """The operators any of which makes this node; empty for numbers, inputs and multiples of one part."""
-    if isinstance(part, Call):
-        return {part.name}
-    if isinstance(part, Add):
-        return {"+", "-"}
-    if isinstance(part, Power):
-        if part.exponent < 0:
-            return {"/", "^"} if part.exponent == -1 or part.exponent % 1 == 0 else {"^"}
-        if part.exponent == 0.5:
-            return {"sqrt", "^"}
-        return {"^", "*"} if part.exponent % 1 == 0 else {"^"}
-    if isinstance(part, Multiply):
-        others = [f for f in part.factors if not isinstance(f, Number)]
-        return {"*", "/"} if len(others) > 1 else set()
-    return set()

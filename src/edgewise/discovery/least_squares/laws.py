@@ -1,6 +1,6 @@
 """Laws that linear least squares finds without a search: monomials, sparse sums and ratios, under links of y.
 
-Four forms, each for every link y = h(u) that the target allows (`edgewise.discovery.links`):
+Four forms, each for every link y = h(u) that the target allows (`edgewise.discovery.least_squares.links`):
 
 - products of powers, a line through log |u| and the logarithms of the inputs;
 - sums of monomials, of low degree first;
@@ -24,7 +24,7 @@ from itertools import chain, combinations, product
 
 import numpy as np
 
-from edgewise.discovery.links import Link, possible_links, rare_links
+from edgewise.discovery.least_squares.links import Link, possible_links, rare_links
 from edgewise.discovery.problem import Clock, LawProblem
 from edgewise.formulas.expression import (
     Add,
@@ -53,7 +53,7 @@ SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the be
 # Exponents of products of powers: fractions with these denominators. A choice: textbooks print halves and thirds.
 EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
 EXACT_EXPONENT, STANDARD_ERRORS = 1e-6, 3.0  # distance of an exponent from its fraction: rounding, or 99.7 % of errors
-LARGEST_EXPONENT = 12.0  # A choice: larger ones stand in no law that was ever printed.
+LARGEST_POWER = 12.0  # A choice: larger ones stand in no law that was ever printed.
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
     for parts in ((1,), (1, 2), EXPONENT_PARTS):
         powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
-        if any(power is None or abs(power) > LARGEST_EXPONENT for power in powers):
+        if any(power is None or abs(power) > LARGEST_POWER for power in powers):
             continue
         term = _monomial([(Variable(k), float(p or 0)) for k, p in zip(used, powers, strict=True)])
         values = evaluate(term, problem.x)

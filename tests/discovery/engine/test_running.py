@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.discovery.archive import Archive, is_permitted
-from edgewise.discovery.engine import Engine, Stages
+from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction
 from edgewise.formulas.expression import Call, Multiply, Variable, children, parse_expression, rebuilt
 
@@ -79,9 +79,3 @@ def test_an_endless_stage_ends_with_the_clock():
     engine = Engine(Archive(problem_of(lambda a, b: np.sin(b) + b**b)), Clock(start + 0.2), Stages(search=endless))
     engine.run()
     assert time.monotonic() - start < 1.0
-
-
-def test_options_decide_what_is_permitted():
-    problem = problem_of(lambda a, b: a, operators=("+", "/", "exp"), nested={"exp": ("/",)}, required=("a",))
-    cases = {"a + b": True, "b": False, "exp(1/a)": False, "exp(a + b)": True, "3*a": True}
-    assert {text: is_permitted(parse_expression(text, "ab"), problem) for text in cases} == cases

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.archive import Archive
-from edgewise.discovery.least_squares import eliminated, least_squares_laws
+from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.least_squares.laws import eliminated, least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem
 
 
