@@ -53,7 +53,7 @@ SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the be
 # Exponents of products of powers: fractions with these denominators. A choice: textbooks print halves and thirds.
 EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
 EXACT_EXPONENT, STANDARD_ERRORS = 1e-6, 3.0  # distance of an exponent from its fraction: rounding, or 99.7 % of errors
-HIGHEST_POWER = 12.0  # A choice: larger ones stand in no law that was ever printed.
+LARGEST_FITTED_POWER = 12.0  # A choice: larger ones stand in no law that was ever printed.
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
     for parts in ((1,), (1, 2), EXPONENT_PARTS):
         powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
-        if any(power is None or abs(power) > HIGHEST_POWER for power in powers):
+        if any(power is None or abs(power) > LARGEST_FITTED_POWER for power in powers):
             continue
         term = _monomial([(Variable(k), float(p or 0)) for k, p in zip(used, powers, strict=True)])
         values = evaluate(term, problem.x)
