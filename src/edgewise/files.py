@@ -6,11 +6,13 @@ rest. Temporary files are locked while their process lives, and removed by the n
 """
 
 import errno
+import hashlib
 import json
 import os
 import secrets
 import shutil
 import stat
+import tempfile
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -246,6 +248,27 @@ def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None
     except KeyboardInterrupt:  # between two files: the rest takes a moment
         complete_commit(folder)
         raise
+
+
+def reserve(folder: Path) -> bool:
+    """Reserve a folder for the results of this process until it ends; return False if another process has it.
+
+    The reservation is a lock on a file in the system's folder for temporary files, which the system gives up when the
+    process ends in any way. It holds among the processes of one user on one machine.
+    """
+    if fcntl is None:
+        return True
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
+    path = os.path.join(tempfile.gettempdir(), f"edgewise-{os.getuid()}-{name}.lock")
+    try:
+        # The descriptor stays open on purpose: closing it would give the lock up.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # no folder for temporary files, or one without locks
+        return True
+    return True
 
 
 def complete_commit(folder: Path) -> None:

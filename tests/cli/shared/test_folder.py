@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -198,3 +200,24 @@ def test_a_folder_that_cannot_be_completed_is_named(tmp_path, monkeypatch):
     monkeypatch.undo()
     open_folder(tmp_path)
     assert tree(tmp_path) == {"x": "new"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_second_run_with_the_same_folder_is_refused(tmp_path):
+    program = """
+import pathlib, sys
+from edgewise.files import reserve
+assert reserve(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "ready\n"
+        with pytest.raises(FileError, match=r"no other run writes to, got .*out, which one is using"):
+            ResultFolder(tmp_path / "out").check()
+        ResultFolder(tmp_path / "elsewhere").check()
+        other.kill()  # the lock of a killed process is free
+    ResultFolder(tmp_path / "out").check()
+    ResultFolder(tmp_path / "out").check()  # of the same process

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError
-from edgewise.files import LOCK, commit_folder, complete_commit, reason, staging_folder, temporary_name, write_bytes
+from edgewise.files import (
+    LOCK,
+    commit_folder,
+    complete_commit,
+    reason,
+    reserve,
+    staging_folder,
+    temporary_name,
+    write_bytes,
+)
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
@@ -51,11 +60,19 @@ class ResultFolder:
         self.names, self.mark, self.force = names, mark, force
 
     def check(self) -> None:
-        """Raise FileError if the results could not be written here; leave nothing behind."""
+        """Raise FileError if the results could not be written here; leave nothing behind.
+
+        The folder is then reserved: a second run that would write into it at the same time is refused.
+        """
         with _system_errors(self.path):
             if "\0" in str(self.path):
                 raise FileError(
                     f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
+                )
+            if not reserve(self.path):
+                raise FileError(
+                    f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "
+                    "for its end or name another folder"
                 )
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
