@@ -58,6 +58,30 @@ def test_strengths_minimise_the_dense_restricted_likelihood(scale):
         assert abs(dense(logs[live] + step) - dense(logs[live] - step)) / 2e-4 < 1e-5
 
 
+def test_shared_strengths_minimise_the_sum_over_contrasts_of_the_responses():
+    """Responses that add up to zero are m - 1 independent ones in an orthonormal basis of contrasts."""
+    x, y, w, groups, _ = _problem()
+    rng, scale = np.random.default_rng(1), 0.25
+    three = np.stack([y, *(x @ rng.standard_normal(10) / 2 + 0.5 * rng.standard_normal((2, 60)))], 1)
+    three -= three.mean(1, keepdims=True)
+    contrasts = three @ np.linalg.svd(np.eye(3) - 1 / 3)[0][:, :2]
+    fit = reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups, scale=scale, tolerance=1e-10)
+    assert fit.is_shared and fit.coef.shape == (10, 3) and np.abs(fit.coef.sum(1)).max() < 1e-12
+    live = np.flatnonzero(np.isfinite(fit.strength))
+    logs = np.log(np.minimum(fit.strength, 1e17))
+
+    def dense(logs):
+        return sum(_restricted(logs, x, one, w, groups, scale) for one in contrasts.T)
+
+    for k in live:
+        step = 1e-4 * (np.arange(4) == k)
+        assert abs(dense(logs + step) - dense(logs - step)) / 2e-4 < 1e-4
+    without = np.where(np.arange(4) == 1, 40.0, logs)
+    assert len(live) >= 3 and fit.worth([1]) == pytest.approx(dense(without) - dense(logs), abs=1e-6)
+    with pytest.raises(ValueError, match="one response where scale is unknown"):
+        reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups)
+
+
 def test_coefficients_are_those_of_generalised_least_squares():
     x, y, _, groups, normal = _problem()
     fit = reml(normal, groups, tolerance=1e-10)

@@ -14,6 +14,7 @@ from edgewise.model_selection.additive.columns.design import Design, Pair
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.model_selection.additive.reweighting import separate_fits
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solver, solve_gaussian
 
@@ -83,6 +84,9 @@ def fit_additive(
     solution = solve(design, x, y, weight, before)
     if pairs is None:
         design, solution = choose_pairs(design, x, y, weight, solve, solution)
+    if solution.family is not None:
+        one = solution.family.checked(y[:, 0] if y.shape[1] == 1 else y)
+        solution = separate_fits(design, x, one, weight, solution)
     return AdditiveModel(design, solution.fits, family if solution.family is None else solution.family).of_low_rank()
 
 

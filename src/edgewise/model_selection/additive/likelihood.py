@@ -39,7 +39,7 @@ class RemlFit:
     Parameters
     ----------
     coef : ndarray
-        Coefficients of all columns, (p,); zeros for groups that vanished.
+        Coefficients of all columns, (p,); zeros for groups that vanished. Of several responses (p, m).
     strength : ndarray
         Strength of each group's ridge, (groups,), infinite for groups that vanished.
     covariance : ndarray
@@ -81,10 +81,11 @@ class RemlFit:
         .. [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
         """
         likelihood, point = self._state, self._optimum
+        assert not self.is_shared
         _, curvature = likelihood.derivatives(point)
         inverse, group = point.inverse(), likelihood.groups[point.on]
         on, live = np.flatnonzero(point.on), np.flatnonzero(np.isfinite(self.strength))
-        pulled = (group[:, None] == live) * (self.strength[live] * point.coef[:, None])
+        pulled = (group[:, None] == live) * (self.strength[live] * point.coef)
         values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)] / 2)
         moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / PRIOR_VARIANCE)))
         columns = self._estimated[on]
@@ -109,7 +110,7 @@ class RemlFit:
             own = np.flatnonzero(likelihood.groups == g)
             cross = likelihood.gram[np.ix_(on, own)]
             left = likelihood.gram[np.ix_(own, own)] - cross.T @ inverse @ cross
-            score = likelihood.moment[own] - cross.T @ point.coef
+            score = (likelihood.moment[own] - cross.T @ point.coef)[:, 0]
             carry = np.zeros((len(extra), len(own)))
             carry[own], carry[on] = np.eye(len(own)), -inverse @ cross  # what the others do when this one moves
             extra += carry @ vanished_moment(left, score, point.dispersion) @ carry.T
@@ -127,6 +128,11 @@ class RemlFit:
     def _estimated(self) -> NDArray[np.intp]:
         """Positions of the columns that were estimated."""
         return np.arange(len(self.coef)) if self.columns is None else self.columns
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the strengths are those of several responses together."""
+        return self._state.moment.shape[1] > 1
 
     @property
     def total_edf(self) -> float:
@@ -160,13 +166,17 @@ def reml(
         D / scale + (n - free) log scale + log |X'WX + S| - sum_g size_g log strength_g
 
     where D is the penalised residual sum of squares and S the diagonal matrix of the strengths. Without `scale`,
-    scale = D / (n - free) minimises it. A group whose strength grows without limit is taken out; it comes back when the
-    derivative by its variance, at variance zero, is negative beside the groups that are left. A step takes O(p^3).
+    scale = D / (n - free) minimises it. Several responses of one known scale share matrix and strengths: D is then the
+    sum over the m responses, and the other terms count m - 1 times, since the responses are contrasts of classes that
+    add up to zero, of which one fewer is free.
+
+    A group whose strength grows without limit is taken out; it comes back when the derivative by its variance, at
+    variance zero, is negative beside the groups that are left. A step takes O(p^3).
 
     Parameters
     ----------
     normal : NormalMatrix
-        Normal matrix of one response.
+        Normal matrix of one response, or of several that share their strengths.
     groups : ndarray
         Group of each column, (p,), numbered from 0; -1 for columns without a penalty.
     start : ndarray, optional
@@ -235,8 +245,9 @@ def reml(
         criterion.derivatives(point)
     inverse = point.inverse()
     p = len(criterion.groups)
-    coef, covariance = np.zeros(p), np.zeros((p, p))
+    coef, covariance = np.zeros((p, point.coef.shape[1])), np.zeros((p, p))
     coef[point.on] = point.coef
+    coef = coef if coef.shape[1] > 1 else coef[:, 0]
     covariance[np.ix_(point.on, point.on)] = point.dispersion * inverse
     edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
     criterion.forget()
@@ -347,9 +358,11 @@ class _Criterion:
     """Minus twice the log restricted likelihood as a function of the strengths."""
 
     def __init__(self, normal: NormalMatrix, groups: NDArray[np.intp], scale: float | None, rivals: int = 0) -> None:
-        if normal.moment.shape[1] != 1:
-            raise ValueError(f"normal must hold one response, got {normal.moment.shape[1]}")
-        self.gram, self.moment, self.square = normal.gram, normal.moment[:, 0], float(normal.square[0])
+        responses = normal.moment.shape[1]
+        if responses > 1 and scale is None:
+            raise ValueError(f"normal must hold one response where scale is unknown, got {responses}")
+        self.gram, self.moment, self.square = normal.gram, normal.moment, float(normal.square.sum())
+        self.copies = max(responses - 1, 1)  # times that the strengths' determinants count
         self.groups, self.scale = groups, scale
         self._last: tuple[NDArray[np.bool_], Array] | None = None  # columns of the last point, and their matrix
         count = int(groups.max(initial=-1)) + 1
@@ -401,15 +414,16 @@ class _Criterion:
         point = _Point(strength, on, factor, root)
         moment = self.moment[on]
         if len(moment):
-            point.coef = lapack.dpotrs(factor, moment / root, lower=1)[0] / root
+            point.coef = lapack.dpotrs(factor, moment * shrink[:, None], lower=1)[0] * shrink[:, None]
         else:
-            point.coef = np.zeros(0)
+            point.coef = np.zeros(moment.shape)
         least = ROUNDING * self.square + 1e-300
-        deviance = max(self.square - float(point.coef @ moment), least)
+        deviance = max(self.square - float((point.coef * moment).sum()), least)
         live = np.isfinite(strength)
         value = 2 * float(np.log(np.diag(factor) * root).sum()) - float(
             (self.sizes[live] * np.log(strength[live])).sum()
         )
+        value *= self.copies
         point.dispersion = deviance / self.degrees if self.scale is None else self.scale
         if self.scale is None:
             value += self.degrees * np.log(point.dispersion)
@@ -428,14 +442,14 @@ class _Criterion:
         group, inverse = self.groups[point.on], point.inverse()
         strength = np.append(np.where(np.isfinite(point.strength), point.strength, 0.0), 0.0)[group]
         share = strength * np.diag(inverse)
-        pulled = strength * point.coef
+        pulled = strength[:, None] * point.coef
         point.is_differentiated = True
         point.trace = _by_group(group, share, count)
-        power = _by_group(group, pulled * point.coef, count) / point.dispersion
-        slope = np.where(np.isfinite(point.strength), power + point.trace - self.sizes, 0.0)
-        both = inverse * (strength[:, None] * strength) * inverse
-        both += (2 / point.dispersion) * (inverse * (pulled[:, None] * pulled))
-        curvature = np.diag(power + point.trace) - _sum_groups(both, group, count)
+        power = _by_group(group, (pulled * point.coef).sum(1), count) / point.dispersion
+        slope = np.where(np.isfinite(point.strength), power + self.copies * (point.trace - self.sizes), 0.0)
+        both = inverse * (self.copies * strength[:, None] * strength) * inverse
+        both += (2 / point.dispersion) * (inverse * (pulled @ pulled.T))
+        curvature = np.diag(power + self.copies * point.trace) - _sum_groups(both, group, count)
         if self.scale is None:
             curvature -= np.outer(power, power) / self.degrees
         return slope, (curvature + curvature.T) / 2
@@ -457,7 +471,7 @@ class _Criterion:
         score = self.moment[columns] - cross @ point.coef
         group = self.groups[columns]
         trace = _by_group(group, np.maximum(left, 0), count)
-        power = _by_group(group, score**2, count) / point.dispersion
+        power = _by_group(group, (score**2).sum(1), count) / self.copies / point.dispersion
         # What the other columns explain to rounding has nothing left to add.
         excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, 1e-300), 0.0)
         wanted = waiting & (excess > (2 * np.log(self.rivals + 1) if self.is_crowded else 1 + 1e-6))

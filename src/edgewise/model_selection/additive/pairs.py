@@ -145,7 +145,7 @@ def choose_pairs(
     if not count:
         return design, solution
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
-    least = least_worth(count * y.shape[1], policy)
+    least = least_worth(count * len(solution.own_fits), policy)
     tried: set[Pair] = set()
     for _ in range(policy.pair_rounds):
         scores: dict[Pair, float] = {}
@@ -185,7 +185,7 @@ def choose_pairs(
     if design.pairs and policy.margin(design.rows) > policy.margin(0.0):
         fine = design.with_pairs([part.inputs for part in design.pairs], x, weight)
         finer = solve(fine, x, y, weight, solution)
-        if sum(fit.criterion for fit in finer.fits) < sum(fit.criterion for fit in solution.fits):
+        if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
             return fine, finer
     return design, solution
 

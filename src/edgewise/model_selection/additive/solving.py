@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -48,6 +48,11 @@ class Solution:
     def coef(self) -> Array:
         """Coefficients, (p, m)."""
         return np.stack([fit.coef for fit in self.fits], 1)
+
+    @property
+    def own_fits(self) -> tuple[RemlFit, ...]:
+        """The fits whose strengths are their own: one of those that share them."""
+        return self.fits[:1] if self.fits[0].is_shared else self.fits
 
     def starts(self, design: Design) -> tuple[Array, ...]:
         """Return first strengths of each output for another design: those of groups of the same label, else NaN."""
@@ -148,7 +153,7 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     """Return the estimate of some columns as one of all, with zeros for the others."""
     if keep.all():
         return fit
-    coef, covariance = np.zeros(len(keep)), np.zeros((len(keep), len(keep)))
+    coef, covariance = np.zeros((len(keep), *fit.coef.shape[1:])), np.zeros((len(keep), len(keep)))
     coef[keep] = fit.coef
     covariance[np.ix_(keep, keep)] = fit.covariance
     columns = np.flatnonzero(keep)
@@ -199,9 +204,7 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
     return NormalMatrix(gram, moment, before.normal.square, before.normal.rows)
 
 
-def two_loops(
-    slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: Sequence[np.ndarray]
-) -> np.ndarray:
+def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
     """Return the inverse Hessian of limited memory times a slope (K, p).
 
     Parameters
@@ -209,8 +212,8 @@ def two_loops(
     slope : ndarray of shape (K, p)
     memory : iterable of (ndarray, ndarray)
         Changes of the point and of the slope, the oldest first.
-    metric : sequence of ndarray
-        K blocks (p, p) of the inverse Hessian without memory.
+    metric : ndarray of shape (p, p)
+        Block of the inverse Hessian without memory, the same for all K.
 
     References
     ----------
@@ -218,7 +221,7 @@ def two_loops(
 
     Examples
     --------
-    >>> two_loops(np.ones((1, 2)), [], [np.diag([1.0, 2.0])])
+    >>> two_loops(np.ones((1, 2)), [], np.diag([1.0, 2.0]))
     array([[1., 2.]])
     """
     found, shares = slope.copy(), []
@@ -227,7 +230,7 @@ def two_loops(
         share = (change * found).sum() / (change * bend).sum()
         shares.append(share)
         found -= share * bend
-    found = np.stack([block @ row for block, row in zip(metric, found, strict=True)])
+    found = found @ metric
     for (change, bend), share in zip(pairs, reversed(shares), strict=True):
         found += (share - (bend * found).sum() / (change * bend).sum()) * change
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from edgewise.model_selection.additive.families import Family, Gaussian, LogNorm
 from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls
+from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
@@ -295,8 +296,12 @@ class FitCache:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
         family, samples = candidate.family, self.samples
         if candidate.factor != 1:
-            before = self.estimate(replace(candidate, factor=1.0))
-            return held(before, samples, candidate.factor, is_part=self.whole is not None and family.predictors > 1)
+            plain = replace(candidate, factor=1.0)
+            self.estimate(plain)
+            solved = [known for known in self._solved if replace(known, factor=1.0) == plain]
+            near = min(solved, key=lambda known: abs(math.log(known.factor / candidate.factor)))
+            is_part = self.whole is not None and family.predictors > 1
+            return held(self._solved[near], samples, candidate.factor / near.factor, is_part=is_part)
         if self.whole is not None and family.predictors > 1 and len(samples) >= self.policy.held_rows:
             return held(_without_rows(self.whole.estimate(candidate), samples), samples, 1.0, is_part=True)
         if not candidate.pairs:
@@ -429,6 +434,20 @@ def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = F
     policy = IrlsPolicy().of_part() if is_part else None
     fit = irls(design, samples.x, y, samples.weight, family, before, policy, factor)
     return _from_irls(design, samples, fit)
+
+
+def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
+    """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
+    estimate, x = fitted.estimate, samples.x
+    if fitted.family.predictors < 2 or len(estimate.residual) != len(x):
+        return fitted
+    if fitted.nodes is not None:
+        x = np.concatenate([x, fitted.nodes(np.clip(x, *fitted.limits.T))], 1)
+    solution = separate_fits(estimate.design, x, samples.response(fitted.family), samples.weight, estimate)
+    fits = tuple(
+        replace(own, coef=fit.coef) for own, fit in zip(solution.fits, fitted.model.fits, strict=True)
+    )  # those of the model, whose pairs have a low rank
+    return replace(fitted, model=replace(fitted.model, fits=fits), estimate=replace(estimate, fits=solution.fits))
 
 
 def _without_rows(estimate: Estimate, samples: Samples) -> Estimate:

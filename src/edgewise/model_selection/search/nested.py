@@ -19,6 +19,7 @@ from edgewise.model_selection.search.candidates import (
     loss_text,
     promising_inputs,
     sample_losses,
+    with_own_covariances,
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
@@ -417,7 +418,7 @@ class Search:
         if not self._fold_caches:
             labels = self.samples.y if are_classes(self.family) else None
             count, policy = len(self.samples), self.policy
-            parts, repeats = policy.division(count)
+            parts, repeats = policy.division(count * self.family.predictors)
             divided = folds(count, self.settings.seed, labels=labels, parts=parts, repeats=repeats)
             kept = divided[:1] if count >= policy.single_rows else divided
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
@@ -593,5 +594,7 @@ class Search:
                 samples = samples.select(np.sort(order))
             cache = self._cache_of(samples)
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
-            return cache.mean(self.best, [part for _, part in self._fold_caches])
-        return cache.fit(self.best)
+            fitted = cache.mean(self.best, [part for _, part in self._fold_caches])
+        else:
+            fitted = cache.fit(self.best)
+        return with_own_covariances(fitted, cache.samples)

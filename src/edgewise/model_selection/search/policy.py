@@ -180,7 +180,7 @@ class SearchPolicy:
     final_starts: int = 3
 
     def division(self, rows: int) -> tuple[int, int]:
-        """Return the parts and repeats of cross-validation for a table of so many rows."""
+        """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
         return next((parts, repeats) for least, parts, repeats in reversed(self.divisions) if rows >= least)
 
     def for_effort(self, effort: str) -> SearchPolicy:

@@ -42,9 +42,8 @@ class Multinomial(Family):
     """Classes 0 .. classes - 1 without an order: probabilities are the softmax of one eta for each class.
 
     All classes have an eta of their own and none is the reference, so the fit does not depend on how they are
-    numbered; penalties and a mean of zero over the classes make it unique. The predictors are fitted one after the
-    other, each by Newton's step with the information p (1 - p) of its class, until none changes: the score equations,
-    and so the optimum, are those of all classes together.
+    numbered; penalties and a mean of zero over the classes make it unique. All predictors share their
+    strengths and move together to the optimum of the penalised likelihood, see `reweighting.several`.
 
     Examples
     --------

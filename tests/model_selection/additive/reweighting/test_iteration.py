@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from edgewise.model_selection.additive import reweighting
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Cox,
@@ -21,8 +20,10 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import IrlsPolicy, irls
-from edgewise.model_selection.additive.solving import two_loops
+from edgewise.model_selection.additive.reweighting import IrlsPolicy, irls, separate_fits
+from edgewise.model_selection.additive.reweighting import state as iteration_state
+from edgewise.model_selection.additive.reweighting.working import shared_normal
+from edgewise.model_selection.additive.solving import Solution, two_loops
 
 ROWS = 400
 
@@ -112,7 +113,7 @@ def test_multinomial_equals_logistic_regression(table):
 
 
 def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
-    """The block-wise steps end where the gradient of the joint penalised likelihood vanishes."""
+    """The steps end where the gradient of the joint penalised likelihood vanishes."""
     rng, x, eta = table
     y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1])
     fit = fitted(Multinomial(3), x, y, groups=[-1, 0, 0, 0])
@@ -123,6 +124,38 @@ def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
         else:
             np.testing.assert_allclose(x.T @ score[:, k], np.r_[0, one.strength[0] * one.coef[1:]], atol=2e-4)
     assert sum(np.isfinite(one.strength[0]) for one in fit.fits) >= 2
+
+
+def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(table):
+    x, rng = table[1], np.random.default_rng(0)
+    for classes in (2, 4):
+        family, eta, y = Multinomial(classes), rng.standard_normal((ROWS, classes)), rng.integers(0, classes, ROWS)
+        normal = shared_normal(Dense(np.full(4, -1)), x, y, np.ones(ROWS), family, eta)
+        centre = np.eye(classes) - 1 / classes
+        share = family.mean(eta)
+        exact = sum(np.kron(np.diag(p) - np.outer(p, p), np.outer(row, row)) for p, row in zip(share, x, strict=True))
+        found = np.kron(centre, normal.gram)
+        if classes == 2:
+            np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+        assert np.trace(found) == pytest.approx(np.trace(exact), rel=1e-12)
+        ends = np.linalg.eigvalsh(found)[-1], np.linalg.eigvalsh(np.kron(centre / 2, x.T @ x))[-1]
+        assert ends[0] <= ends[1]  # the bound of Böhning
+
+
+def test_classes_have_covariances_of_their_own_in_the_end(table):
+    """The witness: the inverse of the dense information of each class."""
+    (_, x, eta), rng = table, np.random.default_rng(0)
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1.5])
+    design, family = Dense(np.array([-1, 0, 0, 0])), Multinomial(3)
+    fit = irls(design, x, y, np.ones(ROWS), family)
+    shared = Solution(design, fit.fits, fit.weights, fit.residual, fit.normal, fit.family)
+    own = separate_fits(design, x, y, np.ones(ROWS), shared)
+    assert fit.fits[0].is_shared and not own.fits[0].is_shared
+    np.testing.assert_array_equal(own.coef, shared.coef)
+    information = family.derivatives(y, fit.eta)[1]
+    for k, one in enumerate(own.fits):
+        dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
+        np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
 
 
 def test_ordinal_equals_the_ordered_model_of_statsmodels(table):
@@ -202,11 +235,11 @@ def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
     """Where new strengths make the old coefficients expensive, the deviance may still not exceed the constant's."""
     z = np.linspace(-1, 1, 60)
     x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
-    state = reweighting._State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), reweighting.IrlsPolicy())
+    state = iteration_state.State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), IrlsPolicy())
     state.round(choose=True)
-    wild = replace(state.fits[0], coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
-    monkeypatch.setattr(reweighting, "estimate", lambda *arguments: wild)
-    monkeypatch.setattr(reweighting, "with_strengths", lambda *arguments: wild)
+    wild = replace(state.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
+    monkeypatch.setattr(iteration_state, "estimate", lambda *arguments: wild)
+    monkeypatch.setattr(iteration_state, "with_strengths", lambda *arguments: wild)
     state.coefs[0] = [0.0, 1000.0, 0.0]
     state.eta = x @ state.coefs.T
     most = max(state.deviance(), state.null_deviance)
@@ -227,7 +260,8 @@ def test_two_loops_are_the_matrix_of_bfgs():
     """The witness: the updates of the dense inverse Hessian."""
     rng = np.random.default_rng(0)
     root = rng.standard_normal((4, 4))
-    hessian, dense = root @ root.T + np.eye(4), np.diag([1.0, 2.0, 3.0, 4.0])
+    hessian, block = root @ root.T + np.eye(4), np.array([[1.0, 0.3], [0.3, 2.0]])
+    dense = np.kron(np.eye(2), block)
     memory = []
     for _ in range(3):
         change = rng.standard_normal(4)
@@ -236,5 +270,5 @@ def test_two_loops_are_the_matrix_of_bfgs():
         left = np.eye(4) - np.outer(change, bend) / (change @ bend)
         dense = left @ dense @ left.T + np.outer(change, change) / (change @ bend)
     slope = rng.standard_normal((2, 2))
-    found = two_loops(slope, memory, [np.diag([1.0, 2.0]), np.diag([3.0, 4.0])])
+    found = two_loops(slope, memory, block)
     np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)

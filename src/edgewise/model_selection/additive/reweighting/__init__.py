@@ -1,0 +1,12 @@
+"""Penalised iteratively reweighted least squares: any loss on the columns of a design, with strengths by REML.
+
+`iteration` runs it, `state` holds coefficients and strengths of one predictor, `several` those of several classes,
+`working` sums the quadratic approximation, `needed` keeps the columns that curves need, and `policy` has all numbers.
+"""
+
+from edgewise.model_selection.additive.reweighting.iteration import FamilySolver, irls, separate_fits
+from edgewise.model_selection.additive.reweighting.policy import IrlsFit, IrlsPolicy
+from edgewise.model_selection.additive.reweighting.state import null_deviance
+from edgewise.model_selection.additive.reweighting.working import working_normal
+
+__all__ = ["FamilySolver", "IrlsFit", "IrlsPolicy", "irls", "null_deviance", "separate_fits", "working_normal"]
