@@ -22,6 +22,7 @@ FIRST_ROWS, LENGTH_ROWS, MODEL_ROWS = 120, 240, 400
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
 # Starts of the fit: logarithms of length and of noise. A choice: smooth data, wavier data, and noisy data.
 PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
+CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains (a choice).
 JITTER = 1e-11  # Added to the kernel's diagonal, so that rounding keeps it positive definite.
 FIRST_EVALUATIONS, LAST_EVALUATIONS = (
     50,
@@ -121,6 +122,8 @@ class SmoothModel:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Predictions at the rows x, (N,)."""
+        if not self.groups:
+            return np.full(len(x), self.scales.target_centre)
         z = self.scales.inputs(x)
         return self.scales.original(sum(self._kernel(z, g) for g in range(len(self.groups))) @ self.coefficients)
 
@@ -177,7 +180,6 @@ def fit_smooth_model(
     weights: np.ndarray | None = None,
     groups: Groups | None = None,
     like: SmoothModel | None = None,
-    bound: float = math.inf,
     seed: int = 0,
 ) -> SmoothModel | None:
     """Fit a Gaussian process in the coordinates that predict left-out rows best.
@@ -193,16 +195,15 @@ def fit_smooth_model(
     groups : tuple of tuple of int, optional
         Inputs of the parts of a sum; one function of all inputs if left out.
     like : SmoothModel, optional
-        A model of the same inputs, whose coordinates are used.
-    bound : float
-        Root mean square left-out error of a first fit in the unit of the target above which nothing is returned.
+        A model whose use of logarithms and typical parameters are taken for a single, faster fit.
     seed : int
         Seed of the choice of rows.
 
     Returns
     -------
     SmoothModel or None
-        None where the rows are not finite, y is constant, or every fit fails or exceeds `bound`.
+        None where the rows are not finite or every fit fails. Without inputs, or where y is constant to rounding, the
+        model is a constant and has no groups.
 
     Examples
     --------
@@ -211,32 +212,57 @@ def fit_smooth_model(
     >>> bool(np.abs(model.left_out).max() < 1e-3)
     True
     """
-    if not (x.shape[1] and np.isfinite(x).all() and np.isfinite(y).all() and y.std() > 1e-12 * np.abs(y).max()):
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
-    groups = groups or (tuple(range(x.shape[1])),)
     order = np.random.default_rng(seed).permutation(len(y))[:MODEL_ROWS]
-    first = order[:FIRST_ROWS]
-    models = []
-    for scales in [like.scales] if like else _possible_scales(x, y):
-        noise, fits = _row_noise(y, weights, scales, first), []
-        for start in PARAMETER_STARTS:
-            fits.append(_maximised(x[first], y[first], noise, scales, groups, start))
-        best = min((fit for fit in fits if fit), key=lambda fit: fit[0], default=None)
-        models.append(best and _conditioned(x, y, noise, scales, groups, best[1], first))
-    usable = [model for model in models if model is not None]
-    if not usable:
-        return None
-    leading = min(usable, key=lambda model: model.error)
-    if leading.error > bound:
-        return None
+    if not x.shape[1] or y.std() <= CONSTANT * np.abs(y).max():
+        return _constant(x, y, np.ones(len(y)) if weights is None else weights, order)
+    groups = groups or (tuple(range(x.shape[1])),)
+    if like is not None:
+        logs = np.asarray((x > 0).all(axis=0)) & like.scales.log_inputs.any()
+        scales = Scales.of(x, y, logs, int(np.sign(y[0])) if like.scales.log_target and (y * y[0] > 0).all() else 0)
+        lengths = like.parameters[: -1 - len(like.groups)]
+        start = (float(np.clip(np.median(lengths), 0.5, 2.0)), float(like.parameters[-1]))
+        return _continued(x, y, weights, scales, groups, start, order)
+    first, best = order[:FIRST_ROWS], None
+    for scales in _possible_scales(x, y):
+        noise = _row_noise(y, weights, scales, first)
+        fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in PARAMETER_STARTS]
+        usable = [fit for fit in fits if fit is not None]
+        if usable:
+            parameters = min(usable, key=lambda fit: fit[0])[1]
+            model = _conditioned(x, y, noise, scales, groups, parameters, first)
+            if model is not None and (best is None or model.error < best.error):
+                best = model
+    return best and (_continued(x, y, weights, best.scales, groups, best.parameters, order) or best)
+
+
+def _continued(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    scales: Scales,
+    groups: Groups,
+    start: tuple[float, float] | np.ndarray,
+    order: np.ndarray,
+) -> SmoothModel | None:
+    """The model of the ordered rows, its parameters continued from a start on the first of them."""
     rows = order[:LENGTH_ROWS]
-    parameters = leading.parameters
-    if len(rows) > len(first):
-        noise = _row_noise(y, weights, leading.scales, rows)
-        found = _maximised(x[rows], y[rows], noise, leading.scales, groups, parameters, LAST_EVALUATIONS)
-        parameters = found[1] if found else parameters
-    noise = _row_noise(y, weights, leading.scales, order)
-    return _conditioned(x, y, noise, leading.scales, groups, parameters, order) or leading
+    noise = _row_noise(y, weights, scales, rows)
+    found = _maximised(x[rows], y[rows], noise, scales, groups, start, LAST_EVALUATIONS)
+    if found is None:
+        return None
+    return _conditioned(x, y, _row_noise(y, weights, scales, order), scales, groups, found[1], order)
+
+
+def _constant(x: np.ndarray, y: np.ndarray, weights: np.ndarray, order: np.ndarray) -> SmoothModel:
+    """The model without inputs: the weighted mean."""
+    mean = float(np.average(y, weights=weights))
+    left_out = (y[order] - mean) / (1 - weights[order] / weights.sum())
+    flags, zeros = np.zeros(x.shape[1], dtype=bool), np.zeros(x.shape[1])
+    scales = Scales(flags, 0, zeros, np.ones(x.shape[1]), mean, 1.0)
+    noise = float(np.sqrt(np.mean(left_out**2)))
+    return SmoothModel(scales, (), np.zeros(1), x[order], np.zeros(len(order)), left_out, order, noise)
 
 
 def _possible_scales(x: np.ndarray, y: np.ndarray) -> list[Scales]:

@@ -57,7 +57,7 @@ class Symmetry:
     doubt: float
 
 
-def proposed_symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> list[Symmetry]:
+def proposed_symmetries(model: SmoothModel, x: np.ndarray) -> list[Symmetry]:
     """Proposals of translations and scalings, the most credible first.
 
     Parameters
@@ -66,8 +66,6 @@ def proposed_symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> lis
         Model of the rows.
     x : ndarray of shape (N, inputs)
         Rows at which the gradients are compared.
-    y : ndarray of shape (N,)
-        Target at these rows.
 
     Returns
     -------
@@ -92,6 +90,44 @@ def proposed_symmetries(model: SmoothModel, x: np.ndarray, y: np.ndarray) -> lis
         for basis, pivots, doubt in _null_spaces(rows, np.r_[np.ones(x.shape[1]), level], inputs=x.shape[1]):
             found.append(Symmetry("scaling", basis[:, :-1], pivots, -basis[:, -1], doubt))
     return sorted(found, key=lambda symmetry: symmetry.doubt - 0.02 * len(symmetry.pivots))
+
+
+def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
+    """Symmetries of one or two inputs, for noisy gradients: factors, quotients, products and differences.
+
+    Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, rounded to whole
+    and half numbers. The doubt of each is the share of these slopes that it leaves.
+
+    Parameters
+    ----------
+    model : SmoothModel
+        Model of the rows.
+    x : ndarray of shape (N, inputs)
+        Rows at which the gradients are compared.
+    """
+    gradient, inputs = model.gradient(x), x.shape[1]
+    slopes = gradient * x
+    value = np.ones(len(x)) if model.scales.log_target else model.predict(x)
+    for i in range(inputs):
+        others = [j for j in range(inputs) if j != i]
+        degree, doubt = _rounded_least_squares(slopes[:, i], value[:, None], slopes)
+        yield Symmetry("scaling", np.eye(inputs)[[i]], (i,), degree, doubt)
+        for j in others:
+            for kind, first, second in (("scaling", slopes, slopes), ("translation", gradient, gradient)):
+                columns = [-second[:, j]] + ([value] if kind == "scaling" else [])
+                rounded, doubt = _rounded_least_squares(first[:, i], np.column_stack(columns), first)
+                if rounded[0] and (kind == "scaling" or abs(rounded[0]) == 1) and (i < j or abs(rounded[0]) != 1):
+                    basis = np.eye(inputs)[[i]] + rounded[0] * np.eye(inputs)[[j]]
+                    degree = rounded[1:] if kind == "scaling" else np.zeros(1)
+                    yield Symmetry(kind, basis, (i,), degree, doubt)
+
+
+def _rounded_least_squares(target: np.ndarray, columns: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, float]:
+    """Coefficients rounded to halves, and the root mean square of what they leave over that of all slopes."""
+    solution = np.linalg.lstsq(columns, target, rcond=None)[0]
+    rounded = np.clip(np.round(2 * solution) / 2, -LARGEST_ENTRY, LARGEST_ENTRY)
+    left = np.sqrt(np.mean((target - columns @ rounded) ** 2))
+    return rounded, float(left / max(np.sqrt(np.mean(slopes**2)), 1e-300))
 
 
 def _null_spaces(

@@ -1,0 +1,195 @@
+"""Steps of a reduction: a change of inputs and target, the smaller problem with its model, and the test of a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from edgewise.discovery.problem import LawProblem
+from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
+from edgewise.formulas.algebra import ONE, simplify
+from edgewise.formulas.expression import (
+    Expression,
+    Multiply,
+    Variable,
+    children,
+    evaluate,
+    rebuilt,
+)
+from edgewise.formulas.printing import as_text
+from edgewise.settings import ABOVE_ZERO
+
+# Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
+# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it.
+# Choices: measurements are seldom that accurate, and noise of the size of the error would be most of it.
+CLEAN_ERROR, CLEAN_RATIO, CLEAN_GROWTH = 0.01, 2.0, 2.0
+CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (a choice: gradients to 1e-3).
+EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data (a choice).
+
+
+@dataclass(frozen=True)
+class Change:
+    """New inputs, as expressions of the old ones, and the factor that multiplies the new target.
+
+    Parameters
+    ----------
+    inputs : tuple of Expression
+        The inputs of the smaller problem.
+    factor : Expression
+        y of the larger problem is this times y of the smaller one.
+    sentence : str
+        What was recognised.
+    """
+
+    inputs: tuple[Expression, ...]
+    factor: Expression
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A problem on the way to fewer inputs, with its model.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The problem.
+    model : SmoothModel
+        Its model.
+    scale, held_scale : ndarray
+        Absolute value of all factors so far at the rows, so that errors compare in the unit of the first target.
+    changes : tuple of Change
+        All changes so far.
+    """
+
+    problem: LawProblem
+    model: SmoothModel
+    scale: np.ndarray
+    held_scale: np.ndarray
+    changes: tuple[Change, ...] = ()
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """Squared errors of left-out rows and of the held-out rows, in the unit of the first target."""
+        held = self.problem.held_y - self.model.predict(self.problem.held_x)
+        return np.r_[self.model.left_out * self.scale[self.model.chosen], held * self.held_scale] ** 2
+
+    @cached_property
+    def variance(self) -> float:
+        """Variance of the target in the unit of the first one."""
+        return float(np.var(self.problem.y * self.scale))
+
+    @property
+    def error(self) -> float:
+        """Relative root mean square error, without the rows at the edge of the data."""
+        usual = np.sort(self.squares)[: math.ceil((1 - EDGE_SHARE) * len(self.squares))]
+        return math.sqrt(float(np.mean(usual)) / max(self.variance, ABOVE_ZERO))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the errors are those of the model, and not noise of the data."""
+        return self.error < CLEAN_ERROR and self.model.error > CLEAN_RATIO * self.model.noise
+
+
+def first_step(problem: LawProblem) -> Step | None:
+    """The problem itself with its model; None if it cannot be modelled."""
+    model = fit_smooth_model(problem.x, problem.y, weights=problem.weights, seed=problem.seed)
+    return None if model is None else Step(problem, model, np.ones(len(problem.y)), np.ones(len(problem.held_y)))
+
+
+def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
+    """The smaller problem of a change with its model; None where it is not finite or cannot be modelled.
+
+    A fast model has the coordinates and typical parameters of the larger problem's.
+    """
+    problem = step.problem
+    factor, held_factor = evaluate(change.factor, problem.x), evaluate(change.factor, problem.held_x)
+    with np.errstate(all="ignore"):
+        smaller = replace(
+            problem,
+            x=_columns(change.inputs, problem.x),
+            y=problem.y / factor,
+            held_x=_columns(change.inputs, problem.held_x),
+            held_y=problem.held_y / held_factor,
+            names=tuple(as_text(part, problem.names) for part in change.inputs),
+            weights=factor**2 * (1.0 if problem.weights is None else problem.weights),
+            options=replace(problem.options, required=(), guesses=(), units={}, structure=None),
+        )
+    if not all(np.isfinite(rows).all() for rows in (smaller.x, smaller.y, smaller.held_x, smaller.held_y)):
+        return None
+    like = step.model if fast else None
+    model = fit_smooth_model(smaller.x, smaller.y, weights=smaller.weights, like=like, seed=problem.seed)
+    if model is None:
+        return None
+    return Step(
+        smaller,
+        model,
+        step.scale * np.abs(factor),
+        step.held_scale * np.abs(held_factor),
+        (*step.changes, change),
+    )
+
+
+def _columns(inputs: Sequence[Expression], x: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.empty((len(x), 0)), *(evaluate(part, x) for part in inputs)])
+
+
+def is_confirmed(larger: Step, smaller: Step) -> bool:
+    """Whether the smaller problem is modelled as well as the larger one.
+
+    The squared errors of the same left-out rows are compared, except at the edge of the data: the mean difference may
+    be one standard error. Where the data are free of noise both errors are those of the models and far smaller than
+    anything that a false reduction leaves, so the error may grow by a factor.
+    """
+    before, after = larger.squares, smaller.squares
+    usual = np.argsort(before + after)[: math.ceil((1 - EDGE_SHARE) * len(before))]
+    before, after = before[usual], after[usual]
+    difference = after - before
+    allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), CLEAN_FLOOR**2 * larger.variance)
+    if larger.is_clean:
+        allowed = max(allowed, (CLEAN_GROWTH**2 - 1) * float(np.mean(before)))
+    return bool(np.mean(difference) <= allowed)
+
+
+def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
+    """The function that turns an expression of the last inputs into one of the first."""
+
+    def rebuild(expression: Expression) -> Expression:
+        for change in reversed(changes):
+            inner = _substituted(expression, change.inputs)
+            expression = simplify(inner if change.factor == ONE else Multiply((change.factor, inner)))
+        return expression
+
+    return rebuild
+
+
+def _substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
+    if isinstance(node, Variable):
+        return inputs[node.index]
+    return rebuilt(node, [_substituted(part, inputs) for part in children(node)])
+
+
+def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
+    """All changes in one sentence about the inputs of the first problem."""
+    if len(changes) == 1:
+        return changes[0].sentence
+    rebuild = rebuilding(changes)
+    factor = rebuild(ONE)
+    places = range(len(changes[-1].inputs))
+    inputs: list[Expression] = [Variable(k) for k in places]
+    for change in reversed(changes):
+        inputs = [simplify(_substituted(part, change.inputs)) for part in inputs]
+    subject = quotient(factor, problem.names)
+    what = " and ".join(as_text(part, problem.names) for part in inputs)
+    return f"{subject} depends on {what}" if inputs else f"{subject} is constant"
+
+
+def quotient(factor: Expression, names: Sequence[str]) -> str:
+    """The text y/factor."""
+    shown = as_text(factor, names)
+    is_simple = isinstance(factor, Variable) or shown.startswith("sqrt(")
+    return "y" if factor == ONE else f"y/{shown}" if is_simple and shown.count("(") < 2 else f"y/({shown})"
