@@ -189,7 +189,7 @@ def _joined(sign: str, first: Expression, second: Expression) -> Expression:
 def _is_usable(node: Expression, x: np.ndarray, random: np.random.Generator) -> bool:
     """Whether an expression passes point 5 of the grammar."""
     y = evaluate(node, x)
-    if not np.isfinite(y).all() or not 3 <= complexity(node) <= 30:
+    if not np.isfinite(y).all() or not 3 <= complexity(node) <= 30 or np.abs(y).max() > 1e9:
         return False
     spread = float(np.std(y))
     if not 1e-3 < spread < 1e6 or np.abs(y - y.mean()).max() > _LARGEST_OUTLIER * spread:

@@ -1,0 +1,128 @@
+"""One run of the panel of laws: samples, search in a process of its own, and the judgement of what was found."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+
+from edgewise import find_formula
+from edgewise.formulas import Expression, complexity, fit_constants
+from edgewise.formulas.constants import relative_error
+from edgewise.outcomes import ProgressCallback
+from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws
+from edgewise_experiments.runner.jobs import Job
+from edgewise_experiments.runner.store import Store
+
+ROWS, FRESH, SECONDS = 1000, 2000, 60.0
+CLOSE, SAME_FORM, LONGER = 1e-9, 1e-6, 2.0  # explained in the docstring of `srbench`
+ACCURATE = 0.999
+SPIN, LARGEST_STRETCH = 0.2, 6.0  # seconds that measure how shared the machine is; a choice
+
+
+def suites(*, closed: bool = False) -> dict[str, Mapping[str, Law]]:
+    """Return the laws by suite; the closed half of the random expressions only on request."""
+    laws = ai_feynman()
+    chosen: dict[str, Mapping[str, Law]] = {
+        "feynman": {name: law for name, law in laws.items() if law.suite == "feynman"},
+        "bonus": {name: law for name, law in laws.items() if law.suite == "bonus"},
+        "nguyen": nguyen(),
+        "random": random_laws(0),
+    }
+    return chosen | ({"random, closed half": random_laws(1)} if closed else {})
+
+
+def measure(suite: str, name: str, noise: float, units: bool, seed: int, limit: float) -> dict:
+    """Search for one law and judge the best formula of the front."""
+    law = suites(closed="closed" in suite)[suite][name]
+    x, clean = law.sample(ROWS, 2 * seed)
+    fresh_x, fresh_y = law.sample(FRESH, 2 * seed + 1)
+    y = clean + noise * float(np.std(clean)) * np.random.default_rng([seed, 7]).normal(size=ROWS)
+    given = {"units": dict(law.units)} if units else {}
+    start, cpu = time.perf_counter(), time.process_time()
+    try:
+        front = find_formula(x, y, names=list(law.names), time_limit=limit * stretch(), seed=seed, **given)
+    except (ArithmeticError, ValueError, RecursionError, MemoryError) as error:
+        return {"formula": None, "failure": f"{type(error).__name__}: {error}"[:200], "exact": False, "accurate": False}
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    best = front.best
+    error = relative_error(best.formula.expression, fresh_x, fresh_y)
+    judged = is_exact(best.formula.expression, law, noise, (x, clean), (fresh_x, fresh_y))
+    return {
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
+        "formula": best.formula.text(12),
+        "symbols": best.complexity,
+        "true_symbols": law.symbols,
+        "relative": error,
+        "exact": judged,
+        "exact_on_front": judged
+        or any(is_exact(e.formula.expression, law, noise, (x, clean), (fresh_x, fresh_y)) for e in front),
+        "accurate": bool(error**2 < 1 - ACCURATE),
+        "messages": list(front.messages),
+    }
+
+
+def is_exact(
+    node: Expression,
+    law: Law,
+    noise: float,
+    clean: tuple[np.ndarray, np.ndarray],
+    fresh: tuple[np.ndarray, np.ndarray],
+) -> bool:
+    """Whether a formula is the law, as the docstring of `srbench` defines it."""
+    if complexity(node) > LONGER * law.symbols:
+        return False
+    error = relative_error(node, *fresh)
+    if error < CLOSE:
+        return True
+    if not noise and error > SAME_FORM:
+        return False
+    fitted = fit_constants(node, *clean, steps=200)
+    return fitted is not None and relative_error(fitted.expression, *fresh) < (SAME_FORM if noise else CLOSE)
+
+
+def stretch() -> float:
+    """Seconds of the clock for a CPU second of this process, at most `LARGEST_STRETCH`: the machine may be shared."""
+    start, cpu = time.perf_counter(), time.process_time()
+    while time.process_time() - cpu < SPIN and time.perf_counter() - start < LARGEST_STRETCH * SPIN:
+        math.sqrt(2.0)
+    return min(max((time.perf_counter() - start) / max(time.process_time() - cpu, 1e-9), 1.0), LARGEST_STRETCH)
+
+
+def with_pool(
+    kinds: Sequence[tuple], store: Store, workers: int, key: Callable[..., dict]
+) -> tuple[list[Job], Callable]:
+    """Make jobs whose work runs in a pool of processes where the store lacks the row, and a function that ends it.
+
+    Jobs are awaited in their order while the workers go on with the next ones.
+    """
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    jobs = []
+    for kind in kinds:
+        identity = key(*kind)
+        future: Future | None = None
+        if store.find(**identity) is None:
+            future = pool.submit(measure, *kind, identity["limit"])
+        jobs.append(Job(_label(kind), identity, partial(_awaited, future)))
+    return jobs, partial(pool.shutdown, cancel_futures=True)
+
+
+def _awaited(future: Future, report_progress: ProgressCallback) -> dict:
+    return future.result()
+
+
+def _label(kind: tuple) -> str:
+    suite, name, noise, units, seed = kind
+    return f"{suite} {name}{f', {noise:.0%} noise' if noise else ''}{', units' if units else ''}, seed {seed}"
+
+
+def takes_units() -> bool:
+    """Whether this version of `find_formula` takes units."""
+    return "units" in inspect.signature(find_formula).parameters

@@ -1,0 +1,70 @@
+"""Share of problems that are solved within so many seconds, one step line for each list of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from edgewise.errors import InputError
+from edgewise.plot.style import WIDTH, display_text, fix_layout, styled
+
+# Grey for no line: colours and dashes of Okabe and Ito's palette, so that lines also differ in a print without colours.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DASHES = ("-", "--", ":")
+LEAST_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class SolvedCurve:
+    """One list of problems.
+
+    Parameters
+    ----------
+    label : str
+        Name of the list.
+    seconds : sequence of float
+        Seconds of the solved ones.
+    count : int
+        Number of all problems.
+    """
+
+    label: str
+    seconds: Sequence[float]
+    count: int
+
+
+def solved_against_seconds(curves: Sequence[SolvedCurve]) -> Figure:
+    """Draw the share of each list that is solved within t seconds against t.
+
+    Raises
+    ------
+    InputError
+        There are no lists.
+    """
+    if not curves:
+        raise InputError("curves must hold at least one list of problems, got none")
+    with styled():
+        figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+        axis = figure.subplots()
+        longest = max((max(curve.seconds, default=1.0) for curve in curves), default=1.0)
+        end = max(longest * 1.1, 10 * LEAST_SECONDS)
+        for place, curve in enumerate(curves):
+            times = np.sort(np.maximum(np.asarray(curve.seconds, dtype=float), LEAST_SECONDS))
+            shares = 100 * np.arange(1, len(times) + 1) / curve.count
+            label = f"{display_text(curve.label)}: {len(times)} of {curve.count}"
+            axis.step(
+                [LEAST_SECONDS, *times, end],
+                [0.0, *shares, shares[-1] if len(shares) else 0.0],
+                where="post",
+                color=_COLOURS[place % len(_COLOURS)],
+                linestyle=_DASHES[place // len(_COLOURS) % len(_DASHES)],
+                label=label,
+            )
+        axis.set(xscale="log", xlim=(LEAST_SECONDS, end), ylim=(0, 102))
+        axis.set_xlabel("CPU seconds")
+        axis.set_ylabel("exact, per cent of the list")
+        figure.legend(loc="outside lower center", ncols=2)
+        return fix_layout(figure)
