@@ -67,10 +67,13 @@ def case(name: str):
         return model, x, model(x).numpy()
 
 
-def units(inputs: int, outputs: int, *, probabilities: bool = False) -> Units:
-    """Units that move, stretch and cut off."""
+def units(
+    inputs: int, outputs: int, *, probabilities: bool = False, exponent: tuple[float, float] | None = None
+) -> Units:
+    """Units that move, stretch and cut off; an exponent, as of a model of counts, is clipped."""
     shift = torch.linspace(-0.5, 0.7, inputs).double().numpy()
     scale = torch.linspace(0.3, 2.0, inputs).double().numpy()
     if probabilities:
         return Units(shift, scale, 8.0, probabilities=True)
-    return Units(shift, scale, 8.0, 3.0 + torch.arange(outputs).double().numpy(), shift[:outputs] * 0 + 2.5)
+    middle = 3.0 + torch.arange(outputs).double().numpy()
+    return Units(shift, scale, 8.0, middle, shift[:outputs] * 0 + 2.5, exponent=exponent)

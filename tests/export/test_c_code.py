@@ -51,10 +51,10 @@ def test_infinite_and_missing_numbers_are_as_in_the_network(tmp_path):
     np.testing.assert_array_equal(run(tmp_path, c_source(model), x.numpy(), 1), model(x).detach())
 
 
-@pytest.mark.parametrize("probabilities", [False, True])
-def test_in_the_units_of_a_table(tmp_path, probabilities):
+@pytest.mark.parametrize("kind", [{}, {"probabilities": True}, {"exponent": (2.5, 3.5)}], ids=str)
+def test_in_the_units_of_a_table(tmp_path, kind):
     model, x, _ = case("degree 5")
-    own = units(2, 2, probabilities=probabilities)
+    own = units(2, 2, **kind)
     to_c(model, tmp_path / "own.c", units=own, function="price", names=["*/ a", "é"], outputs=["p", "q"])
     source = (tmp_path / "own.c").read_text()
     value = run(tmp_path, source, x.numpy(), 2, "price")

@@ -42,10 +42,10 @@ def test_infinite_and_missing_numbers_are_as_in_the_network():
     np.testing.assert_array_equal(run(python_source(model), x.numpy()), model(x).detach())
 
 
-@pytest.mark.parametrize("probabilities", [False, True])
-def test_in_the_units_of_a_table(probabilities):
+@pytest.mark.parametrize("kind", [{}, {"probabilities": True}, {"exponent": (2.5, 3.5)}], ids=str)
+def test_in_the_units_of_a_table(kind):
     model, x, _ = case("degree 5")
-    own = units(2, 2, probabilities=probabilities)
+    own = units(2, 2, **kind)
     expected = InUnits(model, own)(x).detach().numpy()
     np.testing.assert_allclose(run(python_source(model, units=own), x.numpy()), expected, rtol=1e-11, atol=1e-12)
 

@@ -104,3 +104,27 @@ def test_rows_of_a_table_are_taken_like_those_of_an_array():
     assert len(table) == 3 and len(table[[0, 2]]) == 2
     assert table[np.array([False, True, True])].columns["b"].tolist() == ["y", "z"]
     assert table[[2]].rows.tolist() == [3]
+
+
+def test_durations_and_times_of_day_of_every_package():
+    columns = {"d": [dt.timedelta(hours=36), None], "t": [dt.time(12), None], "n": [1.0, 2.0]}
+    for frame in (pl.DataFrame(columns), pa.table(columns)):
+        table = frame_table(frame)
+        np.testing.assert_array_equal(table.columns["d"], [1.5, np.nan])
+        assert table.refused == {"t": "times of day"}
+    assert frame_table(pd.DataFrame({"c": [1j, 2j], "n": [1.0, 2.0]})).refused == {"c": "complex numbers"}
+
+
+def test_python_times_of_a_zone_become_those_of_utc():
+    berlin = dt.timezone(dt.timedelta(hours=1))
+    table = array_table([[dt.datetime(2024, 1, 1, 12, tzinfo=berlin)], [dt.datetime(2024, 1, 1, 12)]])
+    assert table.columns["x1"].astype("datetime64[h]").astype(str).tolist() == ["2024-01-01T11", "2024-01-01T12"]
+
+
+def test_shapes_that_are_no_table():
+    with pytest.raises(InputError, match="must have two dimensions"):
+        array_table([1.0, 2.0])
+    with pytest.raises(InputError, match="at least one column"):
+        frame_table(pd.DataFrame(index=[0, 1]))
+    with pytest.raises(InputError, match="at most 10,000 columns"):
+        array_table(np.zeros((1, 10_001)))

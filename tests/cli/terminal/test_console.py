@@ -1,6 +1,7 @@
 """Sentences in a pipe and on a terminal, the progress bar."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -51,3 +52,19 @@ def test_strongest_inputs(inputs):
     bars = [line.count("━") for line in text().splitlines()]
     assert bars == {0: [0], 1: [0], 2: [24, 12]}[len(inputs)]
     assert "\x1b" not in text()
+
+
+def test_notes_of_a_terminal_are_indented_as_a_whole():
+    shown, text = screen(True)
+    shown.notes(["word " * 30])
+    first, second = [line for line in text().splitlines() if line.strip()]
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in (first, second)]
+    assert plain[0].startswith(" - word") and plain[1].startswith("   word")
+
+
+def test_waiting_names_the_work_on_a_terminal_only():
+    for terminal in (True, False):
+        shown, text = screen(terminal)
+        with shown.waiting("Reading [x]"):
+            pass
+        assert ("Reading [x]" in text()) == terminal

@@ -1,12 +1,13 @@
 """The sentences of a search and the report of its final fit do not contradict each other."""
 
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from edgewise import KANClassifier, KANRegressor, StopReason
-from edgewise.model_selection.search.records import FOLDS_DIFFER, comparison_sentence
+from edgewise.model_selection.search.records import FOLDS_DIFFER, Trial, comparison_sentence
 
 ROWS = np.random.default_rng(0).normal(size=(80, 2))
 
@@ -40,3 +41,9 @@ def test_the_report_of_a_regressor_has_its_error_and_steps():
     report = KANRegressor(effort="low").fit(ROWS, y).report_
     assert report.metric[0] == "rmse"
     assert re.fullmatch(r"Restricted .* maximum after \d+ steps? of Newton's method\.", report.message)
+
+
+def test_the_former_name_of_a_trial_warns():
+    trial = Trial(**{field.name: 0 for field in fields(Trial) if field.name != "name"}, name="additive")
+    with pytest.warns(DeprecationWarning, match="Trial.candidate is now Trial.name"):
+        assert trial.candidate == "additive"

@@ -80,3 +80,11 @@ def test_events_of_a_minibatch_fit_have_the_latest_validation_loss():
     assert sorted(by_step) == [0, 4, 8, 9]
     assert [e.validation_loss for e in events] == [by_step[k] for k in (0, 0, 0, 4, 4, 4, 4, 8, 9)]
     assert [e.best_loss for e in events] == [min(v for k, v in by_step.items() if k <= e.step) for e in events]
+
+
+def test_a_report_shows_its_numbers_as_text_and_as_a_table():
+    held_out = FitReport(**{**REPORT.__dict__, "validation_loss": 0.25})
+    assert repr(REPORT).startswith("<FitReport: steps 2, loss 0.1, rmse 0.316") and REPORT.message in repr(REPORT)
+    assert "validation loss 0.25" in repr(held_out)
+    for part in ("max_steps", "validation loss", "0.25", REPORT.message):
+        assert part in held_out._repr_html_()

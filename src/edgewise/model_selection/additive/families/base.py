@@ -86,7 +86,7 @@ class Family:
         raise NotImplementedError
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
-        """Return the mean of y, in the shape of eta."""
+        """Return the mean of y, in the shape of eta; families of ordered classes and of survival times have none."""
         raise NotImplementedError
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -115,9 +115,6 @@ class Ordinal(Family):
         ones = np.ones((len(eta), 1))
         return np.diff(np.concatenate([0 * ones, below, ones], axis=1), axis=1)
 
-    def mean(self, eta: np.ndarray) -> np.ndarray:
-        return self.probabilities(eta) @ np.arange(self.classes)
-
     def _bounds(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances of eta to the thresholds below and above the class of each row; infinite for the outer classes."""
         ends = np.concatenate([[-np.inf], self.thresholds, [np.inf]])

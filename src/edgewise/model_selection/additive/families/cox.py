@@ -130,10 +130,6 @@ class Cox(Family):
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
         return 0.0
 
-    def mean(self, eta: np.ndarray) -> np.ndarray:
-        """Return eta: the risk score; a mean of the times needs no proportional hazards."""
-        return eta
-
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sets, risk = self._sets(y), exponential(eta - eta.max())
         expected = risk * sets.hazards(risk)
