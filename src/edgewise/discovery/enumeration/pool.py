@@ -134,7 +134,7 @@ class Pool:
         points = len(x)
         rng = np.random.default_rng([1, seed])
         self._weights = rng.normal(size=(2, min(PROBE_ROWS, points)))
-        self.count, self.constants = 0, 4
+        self.count, self.constants, self.inputs = 0, 4, x.shape[1]
         capacity = min(most, 4096)
         self._values = np.empty((capacity, points))
         self._probes = np.empty((min(PROBE_ROWS, points), capacity))

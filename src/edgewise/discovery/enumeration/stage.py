@@ -30,6 +30,7 @@ from edgewise.discovery.enumeration.matches import (
     sums,
 )
 from edgewise.discovery.enumeration.pool import Pool
+from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
@@ -52,6 +53,9 @@ from edgewise.formulas.expression import (
 POOL_ROWS = 40
 # Expressions of the pools, one after the other. A choice: the first takes 0.1 s, the last some 5 s and 450 MB.
 TIERS = (2_000, 20_000, 150_000, 400_000)
+# Pools that are looked through before the nearest expressions are ranked and curves with inner constants fitted, which
+# takes some 5 s. With noise it is one, since only an overestimate of the noise lets a law be exact.
+TIERS_BEFORE_RANKING = 2
 MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums. A choice for time.
 # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
 # times that of all expressions. A choice for time: some seconds each.
@@ -65,7 +69,7 @@ SHORT_DIGITS = 4  # A decimal number with so few digits counts as one that peopl
 
 
 def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Enumerate short expressions and yield those that are exact, the shortest first in each pool.
+    """Enumerate short expressions and yield those that are exact, or else those that come nearest to the target.
 
     Parameters
     ----------
@@ -77,7 +81,9 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     Yields
     ------
     Expression
-        Laws that reproduce the rows to fit up to rounding, with fitted constants.
+        Laws that reproduce the rows to fit up to rounding, with fitted constants, the shortest first; the stage ends
+        with them. Where the first pools have none, or the data have noise, the expressions that come nearest to the
+        target: at most five of each size and a hundred in all.
 
     Notes
     -----
@@ -96,14 +102,22 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     '3*sin(a) + b**2'
     """
     rows = np.isfinite(problem.x).all(axis=1) & np.isfinite(problem.y)
-    x, y = problem.x[rows], problem.y[rows]
+    weights = np.ones(len(rows)) if problem.weights is None else problem.weights
+    rows &= weights > 0
+    chosen = np.flatnonzero(rows)
+    chosen = chosen[np.random.default_rng([0, problem.seed]).permutation(len(chosen))[:MOST_ROWS]]
+    x, y, weights = problem.x[chosen], problem.y[chosen], weights[chosen]
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return
-    chosen = np.random.default_rng([0, problem.seed]).permutation(len(y))[:MOST_ROWS]
-    x, y = x[chosen], y[chosen]
     pool = Pool(x[:POOL_ROWS], problem.options, TIERS[-1], problem.seed)
     fitter = _Fitter(problem, x, y, pool)
-    for most in TIERS:
+    before = 1 if problem.noise > 0 else TIERS_BEFORE_RANKING
+    for number, most in enumerate(TIERS):
+        if number == before:
+            best = ranked(problem, x, y, weights / weights.mean(), clock)
+            yield from best
+            if problem.noise > 0 or any(fitter.is_exact(expression) for expression in best):
+                return
         clock.tell(f"{most:,} expressions")
         pool.grow(most, clock)
         for matches in _groups_of_matches(problem, pool, x, y, clock):
@@ -117,7 +131,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
                 return
             if clock.is_over:
                 return
-        if pool.is_complete:
+        if pool.is_complete and number >= before:
             return
 
 
@@ -237,11 +251,12 @@ class _Fitter:
             shift = [numbers[-1]] if numbers[-1].value else []
             whole = Multiply((whole, Power(sum_of([below[0], *shift]), -1.0)))
         law = target.build(whole if factor is None else Multiply((factor, whole)))
-        for form in (simplify(law), law):
-            errors = evaluate(form, self.x) - self.y
-            if np.isfinite(errors).all() and np.sqrt(np.mean(errors**2)) <= self.allowed:
-                return form
-        return None
+        return next((form for form in (simplify(law), law) if self.is_exact(form)), None)
+
+    def is_exact(self, law: Expression) -> bool:
+        """Whether a law reproduces all rows up to rounding."""
+        errors = evaluate(law, self.x) - self.y
+        return bool(np.isfinite(errors).all() and np.sqrt(np.mean(errors**2)) <= self.allowed)
 
 
 def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None:

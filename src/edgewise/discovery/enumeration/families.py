@@ -1,0 +1,103 @@
+"""Curves with inner constants, f(a h + b), on grids of the constants: starting points that a fit makes exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
+
+# Grids of a times the standard deviation of h. Choices: two frequencies less than half an oscillation apart over a
+# range of four deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
+FREQUENCIES = np.arange(1, 31) * 0.4
+PHASES = np.arange(4) * np.pi / 4
+RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])
+SLOPES = np.array([0.5, 1.0, 2.0, 4.0])
+CENTRES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # Shares of the sorted values of h.
+MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or branch point to h, in deviations.
+
+
+class Member(NamedTuple):
+    """A curve of h with constants from a grid.
+
+    Parameters
+    ----------
+    place : int
+        Which h.
+    name : str
+        The function: a name of `FUNCTIONS`, "sqrt" or "/" for the reciprocal.
+    slope, shift : float
+        a and b of f(a h + b).
+    """
+
+    place: int
+    name: str
+    slope: float
+    shift: float
+
+    def expression(self, h: Expression) -> Expression:
+        """The curve with free constants; exponentials need no shift, and roots no slope, beside a fitted factor."""
+        scaled: Expression = h if abs(self.slope) == 1 else Multiply((Number(self.slope), h))
+        if self.slope == -1:
+            scaled = Multiply((Number(-1.0, (-1, 1, "")), h))
+        inner = scaled if self.name == "exp" else Add((scaled, Number(self.shift)))
+        if self.name in ("sqrt", "/"):
+            return Power(inner, 0.5 if self.name == "sqrt" else -1.0)
+        return Call(self.name, inner)
+
+
+def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[Member], np.ndarray]:
+    """All curves of the grids for some h, and their values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (H, P)
+        Values of each h at the rows.
+    operators : sequence of str
+        Functions that are permitted.
+
+    Returns
+    -------
+    members : list of Member
+        The curves.
+    values : ndarray of shape (len(members), P)
+        Their values, all finite.
+
+    Examples
+    --------
+    >>> members, values = family_members(np.linspace(0.0, 1.0, 5)[None], ("exp",))
+    >>> len(members), values.shape
+    (10, (10, 5))
+    """
+    members, rows = [], []
+    with np.errstate(all="ignore"):
+        for place, h in enumerate(values):
+            for name, slope, shift in _constants(h, set(operators)):
+                inner = slope * h + shift
+                row = 1 / inner if name == "/" else getattr(np, {"atan": "arctan"}.get(name, name))(inner)
+                if np.isfinite(row).all() and np.abs(row).max() < 1e9:
+                    members.append(Member(place, name, float(slope), float(shift)))
+                    rows.append(row)
+    return members, np.array(rows).reshape(len(rows), values.shape[1])
+
+
+def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float, float]]:
+    """Names, slopes and shifts of the curves of one h."""
+    deviation, middle = float(np.std(h)), float(np.median(h))
+    if not deviation > 0:
+        return
+    if operators & {"sin", "cos"}:
+        name = "sin" if "sin" in operators else "cos"
+        yield from ((name, t / deviation, phase - t / deviation * middle) for t in FREQUENCIES for phase in PHASES)
+    if "exp" in operators:
+        yield from (("exp", t / deviation, 0.0) for t in RATES)
+    for name in ("tanh", "atan"):
+        if name in operators:
+            centres = np.quantile(h, CENTRES)
+            yield from ((name, t / deviation, -t / deviation * centre) for t in SLOPES for centre in centres)
+    for name in ("log", "sqrt", "/"):
+        if name in operators:
+            yield from ((name, 1.0, margin * deviation - float(h.min())) for margin in MARGINS)
+            yield from ((name, -1.0, margin * deviation + float(h.max())) for margin in MARGINS)

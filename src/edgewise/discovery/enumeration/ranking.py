@@ -1,0 +1,269 @@
+"""The expressions of a pool, and curves with inner constants, that come nearest to a target, with and without noise.
+
+Nothing has to be exact here. For all expressions, for pairs f, g of the shorter and better ones, and for products f g
+the squared multiple correlation with the target follows from inner products, so that millions are compared by a few
+products of matrices. The best of each size are fitted: their factors by least squares, and their inner constants by
+Levenberg-Marquardt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewise.discovery.enumeration.families import family_members
+from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
+from edgewise.discovery.enumeration.pool import Pool
+from edgewise.discovery.enumeration.targets import Target, link_targets
+from edgewise.discovery.obedience import obeys
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants, free_places
+from edgewise.formulas.expression import (
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    complexity,
+    evaluate,
+    product_of,
+    sum_of,
+)
+from edgewise.settings import ABOVE_ZERO
+
+RANKED_ROWS = 200  # Rows at which correlations are computed: their standard error is 1/14 or less. A choice.
+RANKED = 20_000  # Expressions whose correlation is computed.
+# Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those whose
+# products are. A choice: 6 million pairs take half a second.
+SHORTEST, BEST, MULTIPLIED = 1500, 1000, 1200
+FAMILY_INPUTS = 40  # Expressions h of curves f(a h + b): the shortest.
+FAMILY_PARTNERS, FAMILY_FACTORS = 400, 60  # Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
+OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of each size, and of a form. A choice.
+# Candidates of a form with curves that are fitted: of each size, and for the target and its links. A choice. Before the
+# fit their shares say little, so that more of each size are needed.
+CURVES_OF_EACH_SIZE, WITH_CURVES = 8, (40, 10)
+KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
+FIT_STEPS = 40
+LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
+SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
+BLOCK, LOOKED_AT = 1_000_000, 4000  # Pairs whose shares are computed at once, and of them those with the largest share.
+LINKS = 6  # Links of the target, the usual ones.
+DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measured.
+
+
+class Candidate(NamedTuple):
+    """A sum of products of columns, by their places, that may be near a target.
+
+    Parameters
+    ----------
+    share : float
+        Squared multiple correlation with the target.
+    size : int
+        Symbols of its expressions.
+    terms : tuple of tuple of int
+        Places of the factors of each term.
+    """
+
+    share: float
+    size: int
+    terms: tuple[tuple[int, ...], ...]
+
+
+class Columns:
+    """Values and expressions of a pool followed by curves with inner constants.
+
+    Parameters
+    ----------
+    pool : Pool
+        The expressions.
+    problem : LawProblem
+        The problem whose options permit functions.
+    """
+
+    def __init__(self, pool: Pool, problem: LawProblem):
+        self.pool = pool
+        self.inputs = np.arange(pool.constants, min(pool.count, pool.constants + FAMILY_INPUTS))
+        self.members, values = family_members(pool.values[self.inputs], problem.options.operators)
+        self.values = np.concatenate([pool.values, values])
+        added = [int(pool.sizes[self.inputs[m.place]]) + (3 if m.name == "exp" else 4) for m in self.members]
+        self.sizes = np.concatenate([pool.sizes, np.array(added, dtype=np.int32)])
+        # Curves that differ by their constants only have one group: a fit leads from each of them to the same curve.
+        kinds: dict[tuple[int, str], int] = {}
+        groups = [kinds.setdefault((m.place, m.name), pool.count + len(kinds)) for m in self.members]
+        self.groups = np.concatenate([np.arange(pool.count), np.array(groups, dtype=np.int64)])
+        of_input = [m.place < pool.inputs for m in self.members]
+        self.curves_of_inputs = pool.count + np.flatnonzero(np.array(of_input, dtype=bool))
+
+    def expression(self, place: int) -> Expression:
+        """The expression of a column."""
+        if place < self.pool.count:
+            return self.pool.expression(place)
+        member = self.members[place - self.pool.count]
+        return member.expression(self.pool.expression(int(self.inputs[member.place])))
+
+
+def ranked(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, clock: Clock) -> list[Expression]:
+    """The expressions nearest to y, at most five of each size and a hundred in all, the shortest first.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        Options, names and seed.
+    x, y, weights : ndarray of shapes (N, inputs), (N,) and (N,)
+        Rows to fit, in random order, and their weights.
+    clock : Clock
+        When to stop; what has been found until then is returned.
+    """
+    pool = Pool(x[:RANKED_ROWS], problem.options, RANKED, problem.seed)
+    pool.grow(RANKED, clock)
+    columns = Columns(pool, problem)
+    losses: dict[Expression, float] = {}
+    for target in link_targets(y, problem.options)[:LINKS]:
+        clock.tell("expressions nearest to the target")
+        importance = weights * _slopes(target) ** 2
+        candidates = _candidates(columns, target, importance[pool.rows], clock)
+        for candidate in candidates:
+            if clock.is_over:
+                break
+            expression = _with_factors(columns, candidate, target, x, importance)
+            if expression is None:
+                continue
+            if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
+                fitted = fit_constants(expression, x, y, steps=FIT_STEPS, weight=weights, deadline=clock.deadline)
+                expression = expression if fitted is None else fitted.expression
+            expression = simplify(expression)
+            if obeys(expression, problem.options, problem.names):
+                errors = evaluate(expression, x) - y
+                if np.isfinite(errors).all():
+                    losses[expression] = float(np.mean(weights * errors**2))
+    return best_of_each_size(losses)
+
+
+def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
+    """Of expressions with their losses the best of each size; of many those better than all shorter ones first."""
+    sizes = {expression: complexity(expression) for expression in losses}
+    counts: dict[int, int] = {}
+    kept, lowest = [], {}
+    for expression in sorted(losses, key=lambda e: (losses[e], sizes[e])):
+        size = sizes[expression]
+        if counts.get(size, 0) < KEPT_OF_A_SIZE:
+            counts[size] = counts.get(size, 0) + 1
+            kept.append(expression)
+    best = np.inf
+    for expression in sorted(kept, key=lambda e: (sizes[e], losses[e])):
+        if losses[expression] < best:
+            best = losses[expression]
+            lowest[expression] = True
+    kept = [*lowest, *(expression for expression in kept if expression not in lowest)][:KEPT]
+    return sorted(kept, key=lambda e: (sizes[e], losses[e]))
+
+
+def _slopes(target: Target) -> np.ndarray:
+    """dy/dz at the rows, by which an error of z becomes one of y."""
+    step = DIFFERENCE * float(np.std(target.z))
+    law = target.build(Variable(0))
+    rise = evaluate(law, (target.z + step)[:, None]) - evaluate(law, (target.z - step)[:, None])
+    slopes = rise / (2 * step)
+    return np.where(np.isfinite(slopes), slopes, 0.0)
+
+
+def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock: Clock) -> list[Candidate]:
+    """The best expressions, pairs and products for a target at the rows of the pool."""
+    count, curves_fitted = columns.pool.count, WITH_CURVES[0 if target.size == 0 else 1]
+    root = np.sqrt(importance / max(float(importance.max()), ABOVE_ZERO))
+    if np.count_nonzero(root) < 3:
+        return []
+    basis = (root / np.linalg.norm(root))[:, None]
+    goal = unit_outside((target.z[columns.pool.rows] * root)[None], basis)[0]
+    if not np.isfinite(goal[0]):
+        return []
+    units = unit_outside(columns.values * root, basis)
+    usable = np.isfinite(units[:, 0])
+    along = np.where(usable, units @ goal, 0.0)
+    in_pool, curves = np.flatnonzero(usable[:count]), np.flatnonzero(usable[count:]) + count
+    best = in_pool[np.argsort(-(along[in_pool] ** 2), kind="stable")[:BEST]]
+    paired = np.unique(np.concatenate([in_pool[:SHORTEST], best]))
+    partners = np.unique(np.concatenate([in_pool[: FAMILY_PARTNERS // 2], best[: FAMILY_PARTNERS // 2]]))
+    of_inputs = columns.curves_of_inputs[usable[columns.curves_of_inputs]]
+    lengths = np.linalg.norm(columns.values * root, axis=1)
+
+    def of_sums(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        both = units[first] @ units[second].T
+        share = spanned_share(along[first][:, None], along[second][None], both)
+        return np.where(1 - both**2 > LEAST_DIFFERENCE, share, 0.0)
+
+    def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        f, g = columns.values[first] / lengths[first, None], columns.values[second] * root / lengths[second, None]
+        variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
+        return ((f * goal) @ g.T) ** 2 / np.where(variation > LEAST_DIFFERENCE * variation.max(), variation, np.inf)
+
+    def best_pairs(
+        shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
+    ) -> list[Candidate]:
+        found: list[Candidate] = []
+        for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / BLOCK))):
+            if clock.is_over or not len(part) or not len(second):
+                break
+            matrix = shares(part, second)
+            places = _largest(np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel())
+            i, j = part[places // len(second)], second[places % len(second)]
+            distinct = np.flatnonzero(i != j)
+            if is_curve:
+                pairs = columns.groups[i[distinct]] * len(columns.groups) + columns.groups[j[distinct]]
+                distinct = distinct[np.unique(pairs, return_index=True)[1]]
+            found += [
+                Candidate(float(matrix.flat[places[k]]), int(columns.sizes[[i[k], j[k]]].sum()), ((i[k],), (j[k],)))
+                for k in distinct
+            ]
+        return _shortlist(found, *((CURVES_OF_EACH_SIZE, curves_fitted) if is_curve else (OF_EACH_SIZE, OF_A_FORM)))
+
+    single = np.concatenate([in_pool, curves])
+    places = single[_largest(along[single] ** 2)]
+    found = _shortlist(
+        [Candidate(float(along[k] ** 2), int(columns.sizes[k]), ((k,),)) for k in places], OF_EACH_SIZE, OF_A_FORM
+    )
+    found += best_pairs(of_sums, paired, paired, False)
+    multiplied = [
+        *best_pairs(of_products, in_pool[:MULTIPLIED], in_pool[:MULTIPLIED], False),
+        *best_pairs(of_products, in_pool[:FAMILY_FACTORS], curves, True),
+        *best_pairs(of_products, of_inputs, of_inputs, True),
+    ]
+    found += [one._replace(terms=(one.terms[0] + one.terms[1],)) for one in multiplied]
+    found += best_pairs(of_sums, partners, curves, True) + best_pairs(of_sums, of_inputs, of_inputs, True)
+    return sorted(found, key=lambda one: (-one.share, one.size))
+
+
+def _largest(shares: np.ndarray) -> np.ndarray:
+    """Places of the largest entries."""
+    if len(shares) <= LOOKED_AT:
+        return np.arange(len(shares))
+    return np.asarray(np.argpartition(-shares, LOOKED_AT)[:LOOKED_AT])
+
+
+def _shortlist(candidates: list[Candidate], of_each_size: int, most: int) -> list[Candidate]:
+    """The best of each size, and at most so many, of all sizes alike; those with the largest share first."""
+    counts: dict[int, int] = {}
+    ranks = []
+    for one in sorted(candidates, key=lambda c: (-round(c.share, 9), c.size)):
+        counts[one.size] = counts.get(one.size, 0) + 1
+        ranks.append((counts[one.size], one))
+    ranks = sorted(ranks, key=lambda pair: pair[0])
+    return [one for rank, one in ranks if rank <= of_each_size][:most]
+
+
+def _with_factors(
+    columns: Columns, candidate: Candidate, target: Target, x: np.ndarray, importance: np.ndarray
+) -> Expression | None:
+    """The law of a candidate with factors and a constant fitted by weighted least squares; None if it is undefined."""
+    terms = [product_of([columns.expression(k) for k in term]) for term in candidate.terms]
+    root = np.sqrt(importance)
+    values = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(x))]) * root[:, None]
+    lengths = np.linalg.norm(values, axis=0)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        return None
+    numbers = np.linalg.lstsq(values / lengths, target.z * root, rcond=1e-12)[0] / lengths
+    parts = [Multiply((Number(float(number)), term)) for number, term in zip(numbers, terms, strict=False)]
+    return target.build(sum_of([*parts, Number(float(numbers[-1]))]))

@@ -1,0 +1,69 @@
+"""Expressions nearest to a target: with noise, and with inner constants that no pool contains."""
+
+import time
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.enumeration import enumerated
+from edgewise.discovery.enumeration.families import family_members
+from edgewise.discovery.enumeration.ranking import best_of_each_size, ranked
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.formulas import complexity, evaluate, parse_expression
+
+NAMES = ("x", "y")
+
+
+def noisy_problem(text, noise=0.0, rows=200, **options):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0.2, 2.0, (rows, 2))
+    y = evaluate(parse_expression(text, NAMES), x)
+    y = y + noise * y.std() * rng.normal(size=rows)
+    return LawProblem(x, y, x, y, NAMES, FormulaOptions(**options), noise=noise)
+
+
+def errors(problem, nodes):
+    return [np.std(evaluate(node, problem.x) - problem.y) / np.std(problem.y) for node in nodes]
+
+
+FEW = ("+", "-", "*", "/", "exp", "sin")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["x*sin(2.3*y)", "exp(-0.7*x)*sin(4.1*x)"])
+def test_inner_constants_are_found_exactly(law):
+    problem = noisy_problem(law, operators=FEW)
+    found = ranked(problem, problem.x, problem.y, np.ones(200), Clock(time.monotonic() + 60))
+    assert min(errors(problem, found)) < 1e-9
+
+
+@pytest.mark.slow
+def test_with_noise_the_law_is_among_the_nearest_of_its_size():
+    problem = noisy_problem("2*sin(x) + 0.5*exp(y)", noise=0.05, operators=FEW)
+    found = list(enumerated(problem, Clock(time.monotonic() + 60)))
+    assert len(found) <= 100
+    sizes = [complexity(node) for node in found]
+    assert sizes == sorted(sizes)
+    assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in found)
+    assert min(errors(problem, found)) < 0.06
+
+
+def test_curves_have_the_values_of_their_expressions():
+    x = np.linspace(0.3, 2.0, 20)[:, None]
+    h = parse_expression("x")
+    members, values = family_members(x.T, ("sin", "exp", "tanh", "atan", "log", "sqrt", "/"))
+    assert {m.name for m in members} == {"sin", "exp", "tanh", "atan", "log", "sqrt", "/"}
+    for member, row in list(zip(members, values, strict=True))[::7]:
+        np.testing.assert_allclose(evaluate(member.expression(h), x), row, rtol=1e-10, atol=1e-12)
+
+
+def test_families_keep_to_the_permitted_functions():
+    members, _ = family_members(np.linspace(0.0, 1.0, 9)[None], ("exp",))
+    assert {member.name for member in members} == {"exp"}
+    assert family_members(np.ones((1, 9)), ("exp",))[0] == []
+
+
+def test_best_of_each_size_keeps_the_front():
+    nodes = [parse_expression(f"x + {k}") for k in range(2, 12)] + [parse_expression("x")]
+    kept = best_of_each_size({node: float(k) for k, node in enumerate(nodes)})
+    assert kept[0] == nodes[-1] and kept[1:] == nodes[:5]
