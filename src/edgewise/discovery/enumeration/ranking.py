@@ -49,7 +49,7 @@ KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
 FIT_STEPS = 40
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
-BLOCK, LOOKED_AT = 1_000_000, 4000  # Pairs whose shares are computed at once, and of them those with the largest share.
+PAIRS_AT_ONCE, LOOKED_AT = 1_000_000, 4000  # Pairs whose shares are computed at once, and of them those with the largest share.
 LINKS = 6  # Links of the target, the usual ones.
 DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measured.
 
@@ -204,7 +204,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
     ) -> list[Candidate]:
         found: list[Candidate] = []
-        for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / BLOCK))):
+        for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / PAIRS_AT_ONCE))):
             if clock.is_over or not len(part) or not len(second):
                 break
             matrix = shares(part, second)
