@@ -49,7 +49,8 @@ KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
 FIT_STEPS = 40
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
-PAIRS_AT_ONCE, LOOKED_AT = 1_000_000, 4000  # Pairs whose shares are computed at once, and of them those with the largest share.
+# Pairs whose shares are computed at once, and of them those with the largest share that are looked at.
+PAIRS_AT_ONCE, LOOKED_AT = 1_000_000, 4000
 LINKS = 6  # Links of the target, the usual ones.
 DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measured.
 
