@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.formulas.constants import (
-    chance_of_a_name,
+    STRONG_EVIDENCE,
     closed_forms,
+    evidence_for,
     fit_constants,
     mean_squared_error,
     recognise,
     relative_error,
     value_of,
 )
-from edgewise.formulas.expression import constant_values, parse_expression, with_constants
+from edgewise.formulas.expression import Number, constant_values, parse_expression, with_constants
 from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
@@ -109,15 +110,45 @@ def test_recognition_with_noise_keeps_to_the_errors():
     assert second == pytest.approx(0.377, abs=0.003)
 
 
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (math.pi**2, (1, 1, "pi**2")),
+        (3 / (20 * math.pi), (3, 20, "1/pi")),
+        (8 / 15, (8, 15, "")),
+        (2 / math.pi**2, (2, 1, "1/pi**2")),
+        (math.sqrt(2 / math.pi), (2, 1, "1/sqrt(2*pi)")),
+    ],
+)
+def test_closed_forms_of_textbooks_are_recognised(value, form):
+    assert next(closed_forms(value, 1e-9)) == form
+    assert evidence_for(form, value, 1e-9) > 1e3
+
+
+def test_products_of_units_stay_exact():
+    pi, root = Number(math.pi, (1, 1, "pi")), Number(math.sqrt(2), (1, 1, "sqrt(2)"))
+    assert pi.times(pi).exact == (1, 1, "pi**2") and root.times(root).exact == (2, 1, "")
+    assert pi.inverse().exact == (1, 1, "1/pi") and pi.to_power(2.0).exact == (1, 1, "pi**2")
+    assert pi.times(root).exact is None and pi.times(pi.inverse()).exact == (1, 1, "")
+    for number in (pi.times(pi), pi.inverse(), pi.to_power(-2.0), root.to_power(3.0)):
+        assert value_of(number.exact) == pytest.approx(number.value, rel=1e-14)
+
+
 @pytest.mark.slow
 def test_a_name_needs_digits():
-    """3/pi is no simpler than 0.955; a constant gets a name only if numbers without meaning hardly have one so near."""
+    """3/pi is no simpler than 0.955; numbers without meaning hardly ever get a name, numbers with one do."""
     random = np.random.default_rng(0)
-    draws = random.uniform(1, 4, 4000)  # numbers near 2 without any meaning, each known to 1 %
-    named = [next(closed_forms(value, 0.02), None) for value in draws]
-    shortest = [form for form in named if form is not None and chance_of_a_name(form, 0.02) <= 0.01]
-    assert len(shortest) < 0.01 * len(draws) < 0.9 * len(draws) < sum(form is not None for form in named)
-    assert chance_of_a_name((3, 1, "1/pi"), 0.01) > 0.5 and chance_of_a_name((3, 1, "1/pi"), 1e-6) < 1e-3
+    draws = random.uniform(1, 4, 1000)  # numbers near 2 without any meaning
+
+    def share_named(error):
+        named = [any(evidence_for(f, v, error) >= STRONG_EVIDENCE for f in closed_forms(v, 3 * error)) for v in draws]
+        return np.mean(named)
+
+    assert share_named(0.01) < 0.07 and share_named(1e-5) < 0.07
+    assert (
+        evidence_for((3, 1, "1/pi"), 3 / math.pi, 0.01) < STRONG_EVIDENCE
+        and evidence_for((3, 1, "1/pi"), 3 / math.pi, 1e-6) > 1e3
+    )
     x = points(100)
     y = 3 / np.pi * x[:, 0] + 0.05 * random.normal(size=100)
     fitted = fit_constants(freed("1.0*x", [1.0]), x, y)

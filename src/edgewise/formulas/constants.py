@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 import numpy as np
 
@@ -25,18 +26,30 @@ from edgewise.formulas.expression import (
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.settings import ABOVE_ZERO
 
-# Fractions p / q that count as closed forms: denominators, and the largest numerator. A choice: the fractions in
-# formulas of textbooks. Whole numbers may be a hundred times as large.
-DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10)
-LARGEST_NUMERATOR = 20
+# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`. A choice:
+# 3/(20 pi) and 8/15 are in textbooks; longer fractions are decimals.
+LARGEST_PART, LARGEST_WHOLE = 100, 2000
+# Lengths of the units of closed forms in nats, beside log p + log q. A choice: pi occurs in one constant of five in
+# physics books, the others in one of twenty to fifty.
+UNIT_LENGTHS = {
+    "": 0.0,
+    "pi": 1.5,
+    "1/pi": 2.0,
+    "sqrt(2)": 3.0,
+    "sqrt(3)": 3.0,
+    "e": 3.0,
+    "sqrt(pi)": 3.0,
+    "pi**2": 3.0,
+}
+OTHER_UNIT = 4.0
 # Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
-# a step lowers the sum of squares by less than 1e-10 of it, and 1e-5 is the square root of that.
-ROUNDING_CHANGE = 1e-5
+# rounding errors stop it, at 1e-9 or better for constants that the data determine.
+ROUNDING_CHANGE = 1e-7
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
-# Probability, at most, that a number drawn at random near a constant has a closed form as short within the uncertainty
-# of the constant: the usual 1 % level. Below it the closed form is evidence of a law, above it of chance.
-CHANCE_OF_A_NAME = 0.01
+# Bayes factor from which on a closed form is preferred to a free constant: "strong evidence" begins at 20 in Kass and
+# Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995).
+STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
 # Closed forms that are tried one by one, at most. A choice: more than any formula of a search has constants.
@@ -153,7 +166,7 @@ def fit_constants(
 
 
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
-    """Closed forms within a distance of a value, the simplest first.
+    """Closed forms within a distance of a value, the shortest first.
 
     Parameters
     ----------
@@ -169,72 +182,83 @@ def closed_forms(value: float, reach: float) -> Iterator[Exact]:
 
     Examples
     --------
-    >>> next(closed_forms(1.5708, 1e-4))
-    (1, 2, 'pi')
+    >>> next(closed_forms(1.5708, 1e-4)), next(closed_forms(3 / (20 * math.pi), 1e-9))
+    ((1, 2, 'pi'), (3, 20, '1/pi'))
     """
     if abs(value) <= reach:
         yield 0, 1, ""
         return
-    forms = []
-    for unit, size in UNITS.items():
-        for q in DENOMINATORS:
-            p = round(value / size * q)
-            largest = LARGEST_NUMERATOR * (100 if q == 1 and not unit else 1)
-            if p and math.gcd(p, q) == 1 and abs(p * size / q - value) <= reach and abs(p) <= largest:
-                forms.append((_length((p, q, unit)), (p, q, unit)))
-    yield from (form for _, form in sorted(forms))
-
-
-def _length(form: Exact) -> float:
-    """Length of a closed form: a unit costs more than a fraction, a fraction more than a whole number."""
-    p, q, unit = form
-    return (unit != "") * 3 + (unit not in ("", "pi")) * 3 + 2 * (q > 1) + q / 5 + abs(p) / 20
+    if not (math.isfinite(value) and reach >= 0):
+        return
+    values, lengths, forms = _all_closed_forms()
+    low, high = np.searchsorted(values, [abs(value) - reach, abs(value) + reach])
+    sign = 1 if value > 0 else -1
+    for place in low + np.argsort(lengths[low:high], kind="stable"):
+        p, q, unit = forms[place]
+        if abs(p / q * UNITS[unit] - abs(value)) <= reach:
+            yield sign * p, q, unit
 
 
 @cache
-def _all_closed_forms() -> tuple[np.ndarray, np.ndarray]:
-    """Values and lengths of all positive closed forms, in the order of their values."""
-    forms = [
-        (p, q, unit)
-        for unit in UNITS
-        for q in DENOMINATORS
-        for p in range(1, LARGEST_NUMERATOR * (100 if q == 1 and not unit else 1) + 1)
-        if math.gcd(p, q) == 1
-    ]
-    forms.sort(key=value_of)
-    return np.array([value_of(form) for form in forms]), np.array([_length(form) for form in forms])
+def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
+    """Values and lengths of all positive closed forms, in the order of their values; of equal ones the shortest."""
+    parts = range(1, LARGEST_PART + 1)
+    fractions = [(p, q) for p in parts for q in parts if math.gcd(p, q) == 1]
+    forms = [(p, q, unit) for unit in UNITS for p, q in fractions]
+    forms += [(p, 1, "") for p in range(LARGEST_PART + 1, LARGEST_WHOLE + 1)]
+    values, lengths = np.array([value_of(form) for form in forms]), np.array([form_length(form) for form in forms])
+    order = np.lexsort((lengths, values))
+    return values[order], lengths[order], [forms[place] for place in order]
 
 
-def chance_of_a_name(form: Exact, reach: float) -> float:
-    """Expected number of closed forms, as short as a given one, within a distance of a number drawn near it.
+def form_length(form: Exact) -> float:
+    """Length of a closed form in nats: log |p| + log q and the length of its unit.
 
-    The number is drawn uniformly between half and twice the value of the form. Where this expectation is small it is
-    the probability that a constant without any meaning has so short a name, so it decides whether a name is evidence:
-    3/pi says nothing about a constant that is known to 1 %, pi says much about one that is known to eight digits.
+    Examples
+    --------
+    >>> form_length((1, 1, "")) < form_length((3, 2, "")) < form_length((3, 20, "1/pi"))
+    True
+    """
+    p, q, unit = form
+    return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, OTHER_UNIT)
+
+
+def evidence_for(form: Exact, value: float, error: float) -> float:
+    """Bayes factor of a closed form against a free constant, given a fitted value with a standard error.
+
+    Without a closed form the constant is uniform between half and twice its size. With one it is any of the forms there
+    that are no longer, with equal chances. The marginal likelihoods of a normal estimate then have the ratio
+    exp(-z^2 / 2) W / (n s sqrt(2 pi)), with z the distance in standard errors s, n the number of forms and W the width
+    of the interval. So 3/pi is no evidence for a constant that is known to 1 %, and pi is strong evidence for one that
+    is known to eight digits.
 
     Parameters
     ----------
     form : tuple (p, q, unit)
         The closed form, other than 0.
-    reach : float
-        Distance up to which a form counts as equal to the number.
+    value, error : float
+        The fitted constant and its standard error.
 
     Returns
     -------
     float
-        The expected number, at least 0.
+        The Bayes factor.
+
+    References
+    ----------
+    R. Kass, A. Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995), section 3.
 
     Examples
     --------
-    >>> chance_of_a_name((3, 1, "1/pi"), 0.01) > 0.5
-    True
-    >>> chance_of_a_name((1, 1, "pi"), 1e-6) < 1e-4
+    >>> evidence_for((3, 1, "1/pi"), 0.95, 0.01) < STRONG_EVIDENCE < 1e3 < evidence_for((1, 1, "pi"), 3.14159265, 1e-8)
     True
     """
     size = abs(value_of(form))
-    values, lengths = _all_closed_forms()
+    values, lengths, _ = _all_closed_forms()
     low, high = np.searchsorted(values, [size / 2, 2 * size])
-    return float((lengths[low:high] <= _length(form)).sum() * 2 * reach / (1.5 * size))
+    count = max(int((lengths[low:high] <= form_length(form) + 1e-12).sum()), 1)
+    misfit = (value - value_of(form)) / max(error, ABOVE_ZERO)
+    return math.exp(-min(misfit**2 / 2, 700.0)) * 1.5 * size / (count * max(error, ABOVE_ZERO) * math.sqrt(2 * math.pi))
 
 
 def value_of(form: Exact) -> float:
@@ -248,8 +272,8 @@ def recognise(
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
 
     First every constant near a closed form is replaced at once; if the loss rises too much, one constant after another.
-    A closed form has to lie within rounding errors or `STANDARD_ERRORS` standard errors of the constant, and so close
-    that a constant without meaning would hardly have so short a name there (`chance_of_a_name`).
+    A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors, and the Bayes
+    factor of it against a free constant has to be strong evidence (`evidence_for`).
 
     Parameters
     ----------
@@ -312,11 +336,15 @@ def recognise(
 
 
 def _convincing_forms(value: float, error: float) -> Iterator[Exact]:
-    """Closed forms of a constant with a standard error that chance does not explain, the simplest first; 0 always."""
+    """Closed forms of a constant for which there is strong evidence, the strongest first; 0 always."""
     reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
-    for form in closed_forms(value, reach):
-        if form[0] == 0 or chance_of_a_name(form, reach) <= CHANCE_OF_A_NAME:
-            yield form
+    shortest = list(islice(closed_forms(value, reach), MOST_TRIALS))
+    if shortest and shortest[0][0] == 0:
+        yield shortest[0]
+        return
+    factors = {form: evidence_for(form, value, reach / STANDARD_ERRORS) for form in shortest}
+    convincing = [form for form, factor in factors.items() if factor >= STRONG_EVIDENCE]
+    yield from sorted(convincing, key=lambda form: -factors[form])
 
 
 def _uncertainty(value: float, error: float) -> float:
@@ -333,7 +361,7 @@ def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exa
             if (round(value, 9), form) in refused:
                 continue
             distance = abs(value_of(form) - value) / _uncertainty(value, error)
-            score = rank + form[1] / 10 + (form[2] != "") + distance
+            score = rank + form_length(form) + distance
             if score < lowest:
                 best, lowest = (place, form), score
             break

@@ -6,7 +6,8 @@ import ast
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from fractions import Fraction
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ Exact = tuple[int, int, str]
 # A choice: the factors beside fractions that physical formulas and normal distributions contain most often.
 UNITS = {"": 1.0, "pi": math.pi, "sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "e": math.e, "1/pi": 1 / math.pi}
 UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math.pi)}
+UNITS |= {"pi**2": math.pi**2, "1/pi**2": math.pi**-2, "sqrt(2*pi)": math.sqrt(2 * math.pi)}
+UNITS |= {"1/sqrt(pi)": 1 / math.sqrt(math.pi), "1/e": 1 / math.e, "sqrt(5)": math.sqrt(5), "log(2)": math.log(2)}
 
 # Levels of a formula, at most. A choice: Python allows about 1,000 nested calls, and printing makes three a level.
 MOST_NESTED = 150
@@ -58,8 +61,13 @@ class Number:
         return Number(value)
 
     def times(self, other: Number) -> Number:
-        """The product; exact if both numbers are exact and at most one has a unit."""
+        """The product; exact if both numbers are exact and the product of their units has a closed form."""
         value = self.value * other.value
+        if self.exact and other.exact and self.exact[2] and other.exact[2]:
+            joint = closed_unit(UNITS[self.exact[2]] * UNITS[other.exact[2]])
+            if joint is not None:
+                p, q = self.exact[0] * other.exact[0], self.exact[1] * other.exact[1]
+                return _fraction(value, p * joint[0], q * joint[1], joint[2])
         if self.exact and other.exact and (not self.exact[2] or not other.exact[2]):
             (p, q, unit), (r, s, other_unit) = self.exact, other.exact
             return _fraction(value, p * r, q * s, (unit or other_unit) if p * r else "")
@@ -73,6 +81,12 @@ class Number:
             value = float(power(np.float64(self.value), exponent))
         if not math.isfinite(value):
             return None
+        if self.exact and self.exact[2] and exponent % 1 == 0 and abs(exponent) < 5:
+            p, q, name = self.exact
+            unit = closed_unit(UNITS[name] ** exponent)
+            root = Number(p / q, (p, q, "")).to_power(exponent)
+            if unit is not None and root is not None and root.exact:
+                return _fraction(value, root.exact[0] * unit[0], root.exact[1] * unit[1], unit[2])
         if self.exact and not self.exact[2]:
             p, q = self.exact[:2] if exponent > 0 else self.exact[1::-1]
             if exponent % 1 == 0 and abs(exponent) < 9:
@@ -84,7 +98,7 @@ class Number:
     def inverse(self) -> Number:
         """The reciprocal of a number other than zero; exact for fractions."""
         if self.exact is None or self.exact[2]:
-            return Number(1 / self.value)
+            return self.to_power(-1.0) or Number(1 / self.value)
         p, q, _ = self.exact
         return Number(1 / self.value, (q, p, "") if p > 0 else (-q, -p, ""))
 
@@ -92,6 +106,22 @@ class Number:
 def exact_number(value: float) -> Number:
     """A constant whose value is exact if it is a whole number below one million."""
     return Number(float(value), (int(value), 1, "") if float(value).is_integer() and abs(value) < 1e6 else None)
+
+
+@cache
+def closed_unit(value: float) -> Exact | None:
+    """The closed form p/q times a unit, p and q at most 16, that a product of units is to rounding; None without one.
+
+    Examples
+    --------
+    >>> closed_unit(math.pi * math.pi), closed_unit(math.sqrt(2) * math.sqrt(2)), closed_unit(math.pi * math.e)
+    ((1, 1, 'pi**2'), (2, 1, ''), None)
+    """
+    for unit, size in UNITS.items():
+        fraction = Fraction(value / size).limit_denominator(16)
+        if 0 < fraction.numerator <= 16 and math.isclose(value, size * float(fraction), rel_tol=1e-14):
+            return fraction.numerator, fraction.denominator, unit
+    return None
 
 
 def _fraction(value: float, p: int, q: int, unit: str = "") -> Number:

@@ -49,7 +49,8 @@ _LATEX_NAMES = {
     **{"atanh": r"\operatorname{artanh}", "sign": r"\operatorname{sgn}", "besselj0": "J_0"},
 }
 _LATEX_UNITS = {"pi": r"\pi", "sqrt(pi)": r"\sqrt{\pi}", "sqrt(2*pi)": r"\sqrt{2 \pi}"}
-_LATEX_UNITS |= {"sqrt(2)": r"\sqrt{2}", "sqrt(3)": r"\sqrt{3}"}
+_LATEX_UNITS |= {"sqrt(2)": r"\sqrt{2}", "sqrt(3)": r"\sqrt{3}", "sqrt(5)": r"\sqrt{5}", "pi**2": r"\pi^{2}"}
+_LATEX_UNITS |= {"log(2)": r"\log\left(2\right)"}
 _GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
 _GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
 
@@ -287,7 +288,7 @@ class _Text:
         if below:
             bottom = self.times.join(below)
             return f"{sign}{top}/{self.in_brackets(bottom) if len(below) > 1 else bottom}", SUM if sign else PRODUCT
-        return sign + top, SUM if sign else (ATOM if len(above) == 1 else PRODUCT)
+        return sign + top, SUM if sign else (PRODUCT if len(above) > 1 else POWER if "**" in top else ATOM)
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
@@ -329,7 +330,7 @@ class _Latex(_Text):
         top, bottom = (" ".join(_LATEX_UNITS.get(part, part) for part in parts) for parts in (above, below))
         if bottom:
             return rf"{sign}\frac{{{top}}}{{{bottom}}}", SUM if sign else PRODUCT
-        return sign + top, SUM if sign else (PRODUCT if " " in top else ATOM)
+        return sign + top, SUM if sign else (PRODUCT if " " in top else POWER if "^" in top else ATOM)
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
@@ -445,7 +446,9 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
 
     pi, root = sympy.pi, sympy.sqrt
     units = {"": 1, "pi": pi, "sqrt(2)": root(2), "sqrt(3)": root(3), "e": sympy.E, "1/pi": 1 / pi}
-    units |= {"sqrt(pi)": root(pi), "1/sqrt(2*pi)": 1 / root(2 * pi)}
+    units |= {"sqrt(pi)": root(pi), "1/sqrt(2*pi)": 1 / root(2 * pi), "pi**2": pi**2, "1/pi**2": 1 / pi**2}
+    units |= {"sqrt(2*pi)": root(2 * pi), "1/sqrt(pi)": 1 / root(pi), "1/e": 1 / sympy.E}
+    units |= {"sqrt(5)": root(5), "log(2)": sympy.log(2)}
     functions = {name: getattr(sympy, name) for name in FUNCTIONS if name not in ("abs", "besselj0")}
     functions |= {"abs": sympy.Abs, "besselj0": lambda u: sympy.besselj(0, u)}
 
