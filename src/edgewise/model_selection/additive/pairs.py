@@ -168,7 +168,7 @@ def choose_pairs(
         while design.pairs:
             # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
             groups = [design.groups_of(part.inputs) for part in design.pairs]
-            worths = [max(fit.worth(own) for fit in solution.fits) for own in groups]
+            worths = [max(fit.worth(own) for fit in solution.own_fits) for own in groups]
             poor = [number for number, worth in enumerate(worths) if worth < least]
             if not poor:
                 break

@@ -242,7 +242,7 @@ class FitCache:
         self.samples, self.policy, self.seed, self.inputs = samples, policy, seed, inputs
         if design is None:
             design = Design.from_rows(
-                samples.x, samples.weight, None, samples.groups, constraints, is_bare=inputs is not None
+                samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
             )
             if inputs is not None:
                 design = design.with_curves(inputs, samples.x, samples.weight)
@@ -399,9 +399,8 @@ class FitCache:
         return estimated(design, replace(samples, x=x), family, estimate)
 
 
-def promising_inputs(samples: Samples, family: Family) -> list[int] | None:
+def promising_inputs(samples: Samples, family: Family, policy: AdditivePolicy) -> list[int] | None:
     """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
-    policy = AdditivePolicy()
     if samples.x.shape[1] <= policy.most_inputs:
         return None
     bare = Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True)

@@ -150,7 +150,7 @@ class Search:
 
     def _run(self) -> None:
         self.clock.report("knots and columns", 0.02)
-        self.inputs = promising_inputs(self.samples, self.family)
+        self.inputs = promising_inputs(self.samples, self.family, self.policy.additive)
         if self.inputs is not None:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."

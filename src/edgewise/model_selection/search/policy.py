@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from edgewise.model_selection.additive.columns.constraints import Constraints
+from edgewise.model_selection.additive.policy import AdditivePolicy
 
 EFFORTS = ("low", "normal", "high")
 
@@ -125,6 +126,8 @@ class SearchPolicy:
         penalty.
     final_starts : int
         Most starts of a fixed shape with hidden layers; the one with the lowest objective is kept. A choice.
+    additive : AdditivePolicy
+        Choices of the additive core.
 
     Examples
     --------
@@ -178,6 +181,7 @@ class SearchPolicy:
     strongest: float = 1.0
     weakest: float = 1e-10
     final_starts: int = 3
+    additive: AdditivePolicy = field(default_factory=AdditivePolicy)
 
     def division(self, rows: int) -> tuple[int, int]:
         """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
