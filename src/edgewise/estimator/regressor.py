@@ -343,8 +343,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Predict intervals that contain a share `level` of new targets.
 
         The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
-        those of the training data. Beyond the training range they widen with the uncertainty of a straight line; no
-        data show whether that is enough. For the function itself, without noise, see `predict_band`.
+        those of the training data. Beyond the training range they widen, from the constant prediction there to straight
+        continuations of the curves; no data show whether that is enough. For the function itself, without noise, see `predict_band`.
 
         Parameters
         ----------

@@ -117,7 +117,8 @@ class ErrorBars:
             the function that is sampled.
         unclipped : Tensor, optional
             The points before they were clipped to the limits of the model, (N, in). Beyond the limits the prediction
-            is constant, but the deviation is that of the straight lines by which the splines go on, and grows.
+            is constant while the splines go on as straight lines. No data say which is right, so the deviation is that
+            of the straight lines, with their distance from the constant.
         """
         return self._unstretched_std(model, x, noise, unclipped) * self.stretch
 
@@ -224,11 +225,14 @@ class ErrorBars:
         return root.mT @ root
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool, unclipped: Tensor | None) -> Tensor:
-        lengths = _lengths(model, x, self.factor)
+        spread = _lengths(model, x, self.factor) * self.spread
         beyond = None if unclipped is None else (unclipped != x).any(1)
         if unclipped is not None and beyond is not None and bool(beyond.any()):
-            lengths[beyond] = lengths[beyond].maximum(_lengths(model, unclipped[beyond], self.factor))
-        spread = lengths * self.spread
+            far = unclipped[beyond]
+            with torch.no_grad():
+                gap = model(far) - model(x[beyond])
+            straight = spread[beyond].maximum(_lengths(model, far, self.factor) * self.spread)
+            spread[beyond] = torch.hypot(straight, gap).nan_to_num(nan=math.inf)
         if not noise:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
