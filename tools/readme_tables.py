@@ -11,6 +11,7 @@ fails when page and results differ.
 import re
 import runpy
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 from edgewise_experiments.pages.marking import markdown_cell
@@ -59,6 +60,8 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
+LONG_TABLE = 16  # rows above which a table is folded on the page (a choice: about half a screen)
+KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -76,8 +79,21 @@ def _tables_and_notes(name: str) -> str:
     if name == "summary":
         return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
-    notes = (textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes)
-    return "\n\n".join([*map(_markdown, outcome.tables), *notes]) + "\n"
+    notes = [textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes]
+    # The key figures first, then the short tables; long ones and how all was measured open with a click.
+    shown = [table for table in outcome.tables if len(table.rows) <= LONG_TABLE or table.title == KEY_FIGURES]
+    shown = sorted(shown, key=lambda table: table.title != KEY_FIGURES)
+    folds = [
+        _fold(f"{table.title or 'The whole table'} ({len(table.rows)} lines)", _markdown(replace(table, title="")))
+        for table in outcome.tables
+        if table not in shown
+    ]
+    method = [_fold("What the columns are, and how they were measured", "\n\n".join(notes))] if notes else []
+    return "\n\n".join([*map(_markdown, shown), *folds, *method]) + "\n"
+
+
+def _fold(title: str, inner: str) -> str:
+    return f"<details>\n<summary>{title}</summary>\n\n{inner}\n\n</details>"
 
 
 def _summary_line(line: tuple[str, str, str]) -> tuple[str, str, str]:

@@ -10,21 +10,29 @@ _FORMULA = re.compile(r"\*|\^|\|\w|\b[A-Za-z]\w*\(|\b[a-z]/[a-z]\b|^\([-\w ]+ [-
 # Words of a sentence that only contains a formula: it stays as it is unless it has an asterisk.
 _PROSE = re.compile(r"\b(on|at|to|the|under|found|times)\b")
 _LABEL = re.compile(r"([A-Za-z]+: )(.*)", re.DOTALL)
+# An equation or inequality at the beginning of a cell, up to the words about its domain.
+_EQUATION = re.compile(r"((?:[a-z]_[a-z]+|[a-z]'+|laplacian [a-z]) [^,]*?= .+?|[^,]+ [<>] 0)(?= on |, |$)(.*)")
 _CODE = re.compile(r"(`+)(.+?)\1")
 
 
-def split_formula(cell: str) -> tuple[str, str]:
-    """Split a cell of a table into the words before a formula and the formula, each maybe empty.
+def split_formula(cell: str) -> tuple[str, str, str]:
+    """Split a cell of a table into the words before a formula, the formula and the words after it, each maybe empty.
 
     Examples
     --------
     >>> split_formula("Mosaic: lambda - 2/|E| > 0"), split_formula("x*y"), split_formula("KAN [2,1]")
-    (('Mosaic: ', 'lambda - 2/|E| > 0'), ('', 'x*y'), ('KAN [2,1]', ''))
+    (('Mosaic: ', 'lambda - 2/|E| > 0', ''), ('', 'x*y', ''), ('KAN [2,1]', '', ''))
+    >>> split_formula("u_t = 0.1 u_xx on [0, 1], t to 1")
+    ('', 'u_t = 0.1 u_xx', ' on [0, 1], t to 1')
     """
-    if not _FORMULA.search(cell) or ("*" not in cell and _PROSE.search(cell)):
-        return cell, ""
     label = _LABEL.fullmatch(cell)
-    return (label[1], label[2]) if label else ("", cell)
+    words, rest = (label[1], label[2]) if label else ("", cell)
+    equation = _EQUATION.fullmatch(rest)
+    if equation:
+        return words, equation[1], equation[2]
+    if not _FORMULA.search(cell) or ("*" not in cell and _PROSE.search(cell)):
+        return cell, "", ""
+    return words, rest, ""
 
 
 def markdown_cell(cell: str) -> str:
@@ -35,11 +43,11 @@ def markdown_cell(cell: str) -> str:
     >>> print(markdown_cell("E*`lambda` > 0"), markdown_cell("A: |x|**2"), markdown_cell("1.2"))
     ``E*`lambda` > 0`` A: `\|x\|**2` 1.2
     """
-    words, formula = split_formula(cell)
+    words, formula, rest = split_formula(cell)
     if formula:
         marks = "``" if "`" in formula else "`"
         space = " " if formula.startswith("`") or formula.endswith("`") else ""
-        words += f"{marks}{space}{formula}{space}{marks}"
+        words += f"{marks}{space}{formula}{space}{marks}{rest}"
     return words.replace("|", "\\|")  # an unescaped bar within a cell would end the cell, within code marks too
 
 
@@ -51,8 +59,8 @@ def html_cell(cell: str) -> str:
     >>> html_cell("A: x*y < 1")
     'A: <code>x*y &lt; 1</code>'
     """
-    words, formula = split_formula(cell)
-    return escape(words) + (f"<code>{escape(formula)}</code>" if formula else "")
+    words, formula, rest = split_formula(cell)
+    return escape(words) + (f"<code>{escape(formula)}</code>" if formula else "") + escape(rest)
 
 
 def html_text(text: str) -> str:

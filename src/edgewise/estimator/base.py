@@ -48,9 +48,10 @@ from edgewise.train.loop.threads import one_thread
 # with y linear in log-normal inputs, 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among
 # 400 normal ones R2 was 0.9997 with 2 and 0.996 with 8.
 CLIP = 8.0
-# Numbers in a table up to which it takes one thread of torch. A choice: at 442 rows of 10 columns two threads that wait
-# actively took six times the CPU seconds of one on a busy machine.
-ONE_THREAD_NUMBERS = 10**6
+# Numbers in a table up to which it takes one thread of torch. Measured on two cores that other programs used too: at
+# 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
+# columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
+ONE_THREAD_NUMBERS = 10**7
 FARTHEST_INPUT = 1e100  # of scaled inputs; a choice: squares stay finite
 LOW_BUDGET = 0.05  # below which the former parameter `budget` means effort="low"; a choice
 WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
@@ -323,7 +324,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         the order of `classes_`, equal up to rounding, in float64.
 
         Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
-        `encoder_.feature_names`; `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
+        `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first for
+        a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
         and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
         as the most frequent level.
 

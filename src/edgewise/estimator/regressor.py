@@ -344,7 +344,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
         those of the training data. Beyond the training range they widen, from the constant prediction there to straight
-        continuations of the curves; no data show whether that is enough. For the function itself, without noise, see `predict_band`.
+        continuations of the curves; no data show whether that is enough. `predict_band` is for the mean, without noise.
 
         Parameters
         ----------
