@@ -27,9 +27,9 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
         screen.say(f"For rows of the table call {call}; its columns are {', '.join(estimator.encoder_.columns)}.")
     elif not plain:
         screen.say(
-            "It takes encoded inputs: 1 where [column is level] or [column is missing] holds and 0 elsewhere, the median "
-            "in place of a missing number, and days since the first for a date. Exports to .py and .c encode rows of the "
-            "table themselves."
+            "It takes encoded inputs: 1 where [column is level] or [column is missing] holds and 0 elsewhere, the "
+            "median in place of a missing number, and days since the first for a date. Exports to .py and .c encode "
+            "rows of the table themselves."
         )
     if names is not None:
         screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")
