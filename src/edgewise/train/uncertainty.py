@@ -231,8 +231,9 @@ class ErrorBars:
             far = unclipped[beyond]
             with torch.no_grad():
                 gap = model(far) - model(x[beyond])
+            gap[gap.isnan()] = math.inf  # infinity less infinity: nothing is known there
             straight = spread[beyond].maximum(_lengths(model, far, self.factor) * self.spread)
-            spread[beyond] = torch.hypot(straight, gap).nan_to_num(nan=math.inf)
+            spread[beyond] = torch.hypot(straight, gap)
         if not noise:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
