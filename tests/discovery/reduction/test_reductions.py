@@ -33,7 +33,9 @@ LAWS = [
     (lambda a, b, c: np.sqrt(a) / np.sqrt(1 + (b * c) ** 2), 3, "y/sqrt(a) depends on b*c"),
     (lambda a, b, c, d: a * b**2 / (c - d + 3), 4, "y/(a*b**2) depends on c - d"),
     (lambda a, b, c: 3 * a * b / c**2, 3, "y/(a*b/c**2) is constant"),
-    (lambda a, b, c: np.cos(a) * np.sin(3 * b), 3, "y depends on a and b"),
+    (lambda a, b, c: np.cos(a) * np.sin(3 * b) + 0.2 * a * b, 3, "y depends on a and b"),
+    (lambda a, b, c: np.sin(a**2 + b**2) / (1 + c**2) + c * a**2 + c * b**2, 3, "y depends on a**2 + b**2 and c"),
+    (lambda a, b, c: np.exp(-a * (1 + b)) + c, 3, "y/(exp(-a*(b + 1)) + c) is constant"),
 ]
 
 

@@ -1,7 +1,8 @@
 """Second stage of the formula search: a law of many inputs becomes smaller problems.
 
 `chain` has the door, `reductions`. It fits a Gaussian process to the rows (`smooth_models`), proposes symmetries of its
-gradients (`symmetries`), and keeps those with which a model of fewer inputs predicts left-out rows as well.
+gradients (`symmetries`) and pairs of inputs that act through a sum of two curves (`curve_sums`), and keeps those with
+which a model of fewer inputs predicts left-out rows as well (`steps`).
 """
 
 from edgewise.discovery.reduction.chain import reductions

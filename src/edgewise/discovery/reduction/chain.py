@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgewise.discovery.problem import Clock, LawProblem, Reduction
+from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
 from edgewise.discovery.reduction.steps import (
     Change,
     Step,
@@ -38,7 +39,8 @@ from edgewise.formulas.printing import as_text
 
 # Relative error above which gradients say nothing. A choice: half of the deviation of y is unexplained.
 HOPELESS_ERROR = 0.5
-MOST_TESTS = 10  # Proposals that are tested at each step, each a tenth to a third of a second (a choice).
+# Proposals of symmetries and of sums of curves that are tested at each step, each a tenth to a third of a second.
+MOST_TESTS, MOST_CURVE_TESTS = 8, 4
 GRADIENT_ROWS = 400  # Rows at which gradients are compared. A choice.
 
 
@@ -97,7 +99,7 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
         if change in tested:
             continue
         tested.add(change)
-        if len(tested) > MOST_TESTS or clock.is_over:
+        if clock.is_over:
             break
         smaller = applied(step, change, fast=not step.is_clean)
         if smaller is not None and is_confirmed(step, smaller):
@@ -120,8 +122,12 @@ def _proposals(step: Step) -> Iterator[Change]:
     found = proposed_symmetries(step.model, x)
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
-    for symmetry in found:
+    for symmetry in found[:MOST_TESTS]:
         yield _change(symmetry, problem.names)
+    for proposal in proposed_curve_sums(step.model, x)[:MOST_CURVE_TESTS]:
+        others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
+        inputs = (proposal.combination, *map(Variable, others))
+        yield Change(inputs, ONE, f"y depends on {' and '.join(as_text(part, problem.names) for part in inputs)}")
 
 
 def _change(symmetry: Symmetry, names: Sequence[str]) -> Change:

@@ -1,0 +1,164 @@
+"""Two inputs that act through a sum of one curve of each: f(g(x1) + c h(x2), x3, ...), such as r^2 = x^2 + y^2.
+
+Then df/dx1 : df/dx2 is g'(x1) : c h'(x2) at every row, whatever f and the other inputs are. For all pairs of curves of
+a list, the products df/dx1 h'(x2) and df/dx2 g'(x1) must be proportional: their correlation tells, and c is the slope.
+With logarithms the sum is a product of powers: x1 (1 + x2) has g = log x1 and h = log(1 + x2). Rotations are the pair
+of squares, translations that of straight lines, scalings that of logarithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from edgewise.discovery.reduction.smooth_models import SmoothModel
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Power,
+    Variable,
+    exact_number,
+    parse_expression,
+    replaced,
+)
+
+# The share of the products that their proportion may leave. A choice, as wide as it may be: each is tested later.
+LARGEST_REMAINDER = 0.25
+DOUBT_OF_A_SYMBOL = 2e-4  # What a longer curve must leave less; a choice: derivatives are as accurate as that.
+# Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one. A choice.
+COEFFICIENT_PARTS, COEFFICIENT_ROUNDING, LARGEST_COEFFICIENT = (1, 2, 3), 0.08, 6.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of one input.
+
+    Parameters
+    ----------
+    text : str
+        The curve, in x; the argument of the logarithm where `is_log`.
+    slope : callable
+        Its derivative.
+    is_log : bool
+        Whether the curve is the logarithm of the text.
+    """
+
+    text: str
+    slope: Callable[[np.ndarray], np.ndarray]
+    is_log: bool = False
+
+    def of(self, argument: Expression) -> Expression:
+        """The curve's text of an expression."""
+        return replaced(parse_expression(self.text), Variable(0), argument)
+
+
+# The curves: a choice of what adds up, or multiplies as 1 + x and sqrt(1 - x^2) do, in textbooks of the sciences.
+CURVES = (
+    Curve("x", np.ones_like),
+    Curve("x", lambda x: 1 / x, is_log=True),
+    Curve("x**2", lambda x: 2 * x),
+    Curve("1/x", lambda x: -1 / x**2),
+    Curve("1/x**2", lambda x: -2 / x**3),
+    Curve("x**3", lambda x: 3 * x**2),
+    Curve("sqrt(x)", lambda x: 0.5 / np.sqrt(x)),
+    Curve("exp(x)", np.exp),
+    Curve("exp(-x)", lambda x: -np.exp(-x)),
+    Curve("sin(x)", np.cos),
+    Curve("cos(x)", lambda x: -np.sin(x)),
+    Curve("sin(x)", lambda x: 1 / np.tan(x), is_log=True),
+    Curve("cos(x)", lambda x: -np.tan(x), is_log=True),
+    Curve("1 + x", lambda x: 1 / (1 + x), is_log=True),
+    Curve("1 - x", lambda x: -1 / (1 - x), is_log=True),
+    Curve("1 + x**2", lambda x: 2 * x / (1 + x**2), is_log=True),
+    Curve("1 - x**2", lambda x: -2 * x / (1 - x**2), is_log=True),
+    Curve("exp(x) - 1", lambda x: np.exp(x) / (np.exp(x) - 1), is_log=True),
+)
+
+
+@dataclass(frozen=True)
+class CurveSum:
+    """A proposal that two inputs act through one combination.
+
+    Parameters
+    ----------
+    inputs : tuple of int
+        The two inputs.
+    combination : Expression
+        Their combination.
+    doubt : float
+        The share of the gradients that the proposal leaves, plus a little for each symbol.
+    """
+
+    inputs: tuple[int, int]
+    combination: Expression
+    doubt: float
+
+
+def proposed_curve_sums(model: SmoothModel, x: np.ndarray) -> list[CurveSum]:
+    """Proposals of combinations of two inputs, the most credible first.
+
+    Parameters
+    ----------
+    model : SmoothModel
+        Model of the rows.
+    x : ndarray of shape (N, inputs)
+        Rows at which the gradients are compared.
+    """
+    gradient = model.gradient(x)
+    with np.errstate(all="ignore"):
+        slopes = [np.array([curve.slope(x[:, i]) for curve in CURVES]) for i in range(x.shape[1])]
+    found = [
+        proposal
+        for i, j in combinations(range(x.shape[1]), 2)
+        for proposal in _pairs(i, j, gradient[:, i], gradient[:, j], slopes[i], slopes[j])
+    ]
+    return sorted(found, key=lambda proposal: proposal.doubt)
+
+
+def _pairs(
+    i: int, j: int, by_first: np.ndarray, by_second: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> Iterator[CurveSum]:
+    """All pairs of curves, of the inputs i and j, whose slopes have the ratio of the derivatives."""
+    a, b = by_first * second, by_second * first
+    usable_a, usable_b = np.isfinite(a).all(1), np.isfinite(b).all(1)
+    a, b = np.where(usable_a[:, None], a, 0.0), np.where(usable_b[:, None], b, 0.0)
+    squares_a, squares_b, mixed = (a**2).sum(1), (b**2).sum(1), b @ a.T
+    with np.errstate(all="ignore"):
+        remainder = np.sqrt(np.maximum(1 - mixed**2 / np.outer(squares_b, squares_a), 0.0))
+        coefficient = mixed / squares_a
+    for k, m in np.argwhere((remainder < LARGEST_REMAINDER) & np.outer(usable_b, usable_a)):
+        rounded = _rounded(float(coefficient[k, m]))
+        if rounded:
+            combination = _combination(CURVES[k], CURVES[m], i, j, rounded)
+            symbols = len(CURVES[k].text) + len(CURVES[m].text) + 2 * (abs(rounded) != 1)
+            yield CurveSum((i, j), combination, float(remainder[k, m]) + DOUBT_OF_A_SYMBOL * symbols)
+
+
+def _rounded(value: float) -> float:
+    """The nearest small fraction; 0 if none is near."""
+    for parts in COEFFICIENT_PARTS:
+        rounded = round(value * parts) / parts
+        if (
+            abs(value - rounded) < COEFFICIENT_ROUNDING * min(1.0, abs(value))
+            and 0 < abs(rounded) <= LARGEST_COEFFICIENT
+        ):
+            return rounded
+    return 0.0
+
+
+def _combination(first: Curve, second: Curve, i: int, j: int, coefficient: float) -> Expression:
+    """The sum of two curves; the exponential of it where a curve is a logarithm."""
+    a, b = first.of(Variable(i)), second.of(Variable(j))
+    if not (first.is_log or second.is_log):
+        return simplify(Add((a, b if coefficient == 1 else Multiply((exact_number(coefficient), b)))))
+    if not first.is_log:
+        return simplify(Multiply((Call("exp", a), Power(b, coefficient))))
+    if second.is_log:
+        return simplify(Multiply((a, b if coefficient == 1 else Power(b, coefficient))))
+    return simplify(Multiply((a, Call("exp", Multiply((exact_number(coefficient), b))))))
