@@ -34,6 +34,7 @@ from edgewise.formulas.expression import (
     exact_number,
     product_of,
     sum_of,
+    walk,
 )
 from edgewise.formulas.printing import as_text
 
@@ -92,7 +93,7 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
     """A smaller problem that is modelled as well.
 
     Without noise a false reduction fails clearly, and the first that does not is taken. With noise all proposals are
-    tested, and the one with the smallest error is taken.
+    tested, and of those within one standard error of the most accurate the simplest is taken.
     """
     tested, confirmed = set(), []
     for change in _proposals(step):
@@ -108,9 +109,18 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
             confirmed.append(smaller)
     if not confirmed:
         return None
-    best = min(confirmed, key=lambda smaller: smaller.error)
+    leading = min(confirmed, key=lambda smaller: smaller.error)
+    best = min((smaller for smaller in confirmed if is_confirmed(leading, smaller)), key=_simplicity)
     whole = applied(step, best.changes[-1])
     return whole if whole is not None and whole.error < best.error else best
+
+
+def _simplicity(step: Step) -> tuple[int, int, int]:
+    """Broken exponents, inputs and symbols of the last change."""
+    change = step.changes[-1]
+    nodes = [node for part in (*change.inputs, change.factor) for node in walk(part)]
+    broken = sum(isinstance(node, Power) and node.exponent % 1 != 0 for node in nodes)
+    return broken, len(change.inputs), len(nodes)
 
 
 def _proposals(step: Step) -> Iterator[Change]:
