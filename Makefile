@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test coverage bench bench-tables clean
+.PHONY: help install demo check test coverage bench bench-tables clean soak
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
@@ -109,3 +109,7 @@ benchmarks/.venv-tables/.installed: benchmarks/tables_requirements.txt pyproject
 clean:
 	rm -rf $(VENV) benchmarks/.venv benchmarks/.venv-tables demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find src experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Signals at random moments, full disks, damaged files: about an hour; `make test` runs a short form.
+soak: install
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py --tries 200
