@@ -32,7 +32,8 @@ def hook(event, arguments):
 import numpy as np
 import edgewise, sklearn.ensemble, matplotlib.figure, torch, scipy.stats  # caches of fonts may be written by an import
 import edgewise.plot, edgewise.pde, edgewise.export, edgewise.report
-edgewise.plot.save(edgewise.plot.network_diagram(edgewise.KAN([2, 1]), torch.zeros(3, 2)), os.path.join(folder, "warm.svg"))
+drawn = edgewise.plot.network_diagram(edgewise.KAN([2, 1]), torch.zeros(3, 2))
+edgewise.plot.save(drawn, os.path.join(folder, "warm.svg"))
 sys.addaudithook(hook)
 x = np.random.default_rng(0).normal(size=(60, 2))
 y = x[:, 0] + np.sin(x[:, 1])
