@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgewise_experiments.formulas.srbench_runs import ROWS, SECONDS, suites, takes_units, with_pool
+from edgewise_experiments.formulas.srbench_runs import ROWS, SECONDS, suites, with_pool
 from edgewise_experiments.plots.solved import SolvedCurve, solved_against_seconds
 from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
@@ -45,8 +45,7 @@ def kinds(quick: bool, seeds: tuple[int, ...] | None) -> list[tuple]:
     listed: list[tuple] = list(QUICK)
     if not quick:
         listed = [(suite, name, 0.0, False) for suite, laws in suites(closed=True).items() for name in laws]
-        if takes_units():
-            listed += [(suite, name, 0.0, True) for suite in ("feynman", "bonus") for name in suites()[suite]]
+        listed += [(suite, name, 0.0, True) for suite in ("feynman", "bonus") for name in suites()[suite]]
         listed += [("feynman", name, noise, False) for noise in NOISES for name in suites()["feynman"]]
     return [(*kind, seed) for seed in seeds or (0,) for kind in listed]
 

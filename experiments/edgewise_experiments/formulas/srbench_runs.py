@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from edgewise import find_formula
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas import Expression, complexity, fit_constants
 from edgewise.formulas.constants import relative_error
 from edgewise.outcomes import ProgressCallback
@@ -44,10 +44,10 @@ def measure(suite: str, name: str, noise: float, units: bool, seed: int, limit: 
     x, clean = law.sample(ROWS, 2 * seed)
     fresh_x, fresh_y = law.sample(FRESH, 2 * seed + 1)
     y = clean + noise * float(np.std(clean)) * np.random.default_rng([seed, 7]).normal(size=ROWS)
-    given = {"units": dict(law.units)} if units else {}
+    options = FormulaOptions(units=dict(law.units)) if units else FormulaOptions()
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        front = find_formula(x, y, names=list(law.names), time_limit=limit * stretch(), seed=seed, **given)
+        front = find_formula(x, y, names=list(law.names), time_limit=limit * stretch(), seed=seed, options=options)
     except (ArithmeticError, ValueError, RecursionError, MemoryError) as error:
         return {"formula": None, "failure": f"{type(error).__name__}: {error}"[:200], "exact": False, "accurate": False}
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -121,8 +121,3 @@ def _awaited(future: Future, report_progress: ProgressCallback) -> dict:
 def _label(kind: tuple) -> str:
     suite, name, noise, units, seed = kind
     return f"{suite} {name}{f', {noise:.0%} noise' if noise else ''}{', units' if units else ''}, seed {seed}"
-
-
-def takes_units() -> bool:
-    """Whether this version of `find_formula` takes units."""
-    return "units" in inspect.signature(find_formula).parameters
