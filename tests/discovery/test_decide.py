@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgewise.discovery.decide import decided_front, is_as_good
+from edgewise.discovery.decide import decided_front, is_as_good, is_noise
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression
@@ -79,3 +79,13 @@ def test_choice_and_errors_survive_a_file():
     front = chosen(problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "a")
     again = front_from_fields(front_fields(front), 2)
     assert str(again) == str(front) and again.best.constant_errors == front.best.constant_errors
+
+
+def test_one_large_error_hides_nothing():
+    """1/a near a pole: the mean of squares is that of one row, but nearly all rows prefer the curve to the constant."""
+    random = np.random.default_rng(0)
+    a = random.uniform(0.05, 2, 400)
+    a[300] = 1e-4
+    x, y = a[:, None], 1 / a + 0.1 * np.sin(a)
+    front = chosen(LawProblem(x[:280], y[:280], x[280:], y[280:], ("a",)), "1.01/a")
+    assert front.best.complexity > 1 and not is_noise(x, y - y.mean())
