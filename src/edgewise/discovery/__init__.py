@@ -7,13 +7,13 @@ simple forms (`simple_products`, `stepwise_sums`), and the removal of what the d
 functions and digits (`decided`).
 """
 
-from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
-from edgewise.discovery.curve_models import CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.curves.assembly import candidate_formulas, pruned, with_taylor_polynomials
+from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
+from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.evidence import decided
-from edgewise.discovery.features import Feature, candidate_features, relevant_inputs
 from edgewise.discovery.finder import find_formula
 from edgewise.discovery.least_squares.links import Link, possible_links
-from edgewise.discovery.simple_forms import simple_products, stepwise_sums
 
 __all__ = [
     "CurveModel",

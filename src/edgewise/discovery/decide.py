@@ -30,9 +30,9 @@ from itertools import groupby
 
 import numpy as np
 
-from edgewise.discovery.assembly import pruned
+from edgewise.discovery.curves.assembly import pruned
+from edgewise.discovery.curves.features import spline_columns
 from edgewise.discovery.evidence import decided_form, with_decided_digits
-from edgewise.discovery.features import spline_columns
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify

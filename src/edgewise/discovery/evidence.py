@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgewise.discovery.assembly import with_one_factor
-from edgewise.discovery.features import has_two_values
+from edgewise.discovery.curves.assembly import with_one_factor
+from edgewise.discovery.curves.features import has_two_values
 from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
 from edgewise.formulas.expression import (

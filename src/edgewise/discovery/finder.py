@@ -1,105 +1,86 @@
-"""Search for formulas of data: curve models, elementary functions of their curves, constants, and a Pareto front."""
+"""The door of the formula search: from a table of inputs and a target to a front of formulas."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.checks import check_count, check_names, is_number
-from edgewise.discovery.assembly import candidate_formulas, pruned, with_taylor_polynomials
-from edgewise.discovery.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
-from edgewise.discovery.evidence import decided
-from edgewise.discovery.features import (
-    NOISE_F,
-    Feature,
-    candidate_features,
-    relevant_inputs,
-    residual_f_statistic,
-)
-from edgewise.discovery.least_squares.links import possible_links
-from edgewise.discovery.simple_forms import simple_products
+from edgewise.deprecations import renamed_argument
+from edgewise.discovery.curves.stage import curve_laws, simple_sums
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.engine.archive import Archive
+from edgewise.discovery.engine.running import Engine, Stages
+from edgewise.discovery.enumeration.stage import enumerated
+from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import shortest_form
-from edgewise.formulas.constants import FittedExpression, fit_constants, recognise
-from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import Expression, Number, Power, complexity, evaluate
+from edgewise.formulas.expression import Expression, Number, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import (
-    EXACT_SHARE,
-    SYMBOL_PRICE,
-    Front,
-    FrontEntry,
-    choose_by_significance,
-    pareto_front,
-)
-from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.formulas.front import Front
+from edgewise.formulas.printing import as_text
+from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
-from edgewise.settings import ABOVE_ZERO
 
-# The numbers of this search are choices between time and completeness, made on the functions of
-# `edgewise reproduce formulas`, unless a comment gives another reason.
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
-MOST_SEARCHED_ROWS = 2000  # Rows in which models are looked for; constants are fitted to all rows.
-COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
-MIDDLE_INTERVALS = 20  # Knot intervals of a second look at ratios and products of two inputs.
-FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
-SECOND_LOOK_ERROR = 1e-3  # Smallest error of all coarse models from which on there is a second look.
-GOOD_ERROR = 0.03  # Error of a sum that is turned into formulas before richer models are tried.
-FEW_INPUTS = 7  # Relevant inputs, at most, for which products, ratios and factors are tried.
-FEW_COLUMNS = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
-SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each link.
-# Models that are turned into formulas: in total, and of these by error alone instead of error and size.
-MOST_MODELS, MOST_BY_ERROR = 14, 4
-SEARCH_SHARE = 0.75  # Share of the time for models; the rest is for constants and shorter forms.
-# A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
-NOISE_SHARE = 0.05
-# Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
-# few terms have after a fit in float64.
-ROUNDING_FLOOR = 1e-16
+# Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
+# all stages is proportional to the first, and constants are known well enough from the second.
+MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
+HELD_OUT = 0.3  # Share of the rows that no stage sees. A choice between fitting and judging.
+SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms. A choice.
+MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere. A choice.
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
-FINISHED = 4  # Formulas of lowest price that are pruned and whose constants are recognised.
+ALL_STAGES = Stages(
+    first=(simple_sums,),
+    quick=(least_squares_laws,),
+    reduce=reductions,
+    enumerate=enumerated,
+    smooth=curve_laws,
+)
 
 
+More = Callable[[LawProblem, Clock], Iterable[Expression]]
+"""Expressions from elsewhere, such as a network; they are judged like those of the stages."""
+
+
+@renamed_argument("table", "options")
 def find_formula(
     x: np.ndarray,
     y: np.ndarray,
     *,
     names: Sequence[str] | None = None,
     time_limit: float = 120.0,
-    table: Mapping[str, Elementary] = ELEMENTARY,
+    options: FormulaOptions | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
     verbose: bool | int = False,
 ) -> Front:
     """Find formulas for y in terms of the columns of x.
 
-    Additive, rational and product models of the inputs and their simple combinations are fitted with splines under
-    every link that y allows. The curves of the best models are recognised as elementary functions, all constants are
-    fitted to y together by Levenberg-Marquardt, terms that the data do not require are removed, and constants become
-    closed forms where the data allow it. The search ends with the first exact formula, with a formula whose residuals
-    are noise, or after all models.
+    Least squares comes first, then reductions to laws of fewer inputs, then the enumeration of short expressions and,
+    for data with noise, models of curves. Every formula is judged on rows held out from the search. The search ends
+    with an exact formula, with a formula whose residuals are noise, or after all stages.
 
     Parameters
     ----------
     x : array_like, shape (N, inputs)
         The inputs, finite, at least 20 rows; the columns of a frame keep their names.
-    y : array_like, shape (N,)
+    y : array_like, shape (N,) or (N, outputs)
         The target, finite.
     names : sequence of str, optional
         Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
     time_limit : float
         Seconds, at most. A search that reaches the limit returns what it has, with a message.
-    table : mapping of str to Elementary
-        The elementary functions.
+    options : FormulaOptions, optional
+        What a law may be made of: operators, size, nesting, units, formulas to start from, weights of rows.
     seed : int
-        Seed of the split by which models are compared.
+        Seed of the split into rows to fit and rows held out.
     progress : callable, optional
-        Receives a `Progress` at every stage, whose share is that of the time limit.
+        Receives a `Progress` at every stage with the best formula so far; its share is that of the time limit.
     verbose : bool or int
         Whether to show a line with the stage and the time on terminals and in notebooks.
 
@@ -107,12 +88,15 @@ def find_formula(
     -------
     Front
         Formulas by complexity and error. `front.best` is the recommended one; `front.stopped` and `front.messages`
-        give the reason why the search ended.
+        give the reason why the search ended. A y of several outputs
+        gives a tuple with a front for each.
 
     Raises
     ------
     InputError
         An argument is not as described.
+    KeyboardInterrupt
+        Ctrl-C, unless ``options.on_interrupt`` is "keep".
 
     See Also
     --------
@@ -126,8 +110,6 @@ def find_formula(
     >>> front = find_formula(x, 3 * np.sin(x[:, 0]) / x[:, 1], names=["angle", "length"])
     >>> print(front.best.formula)
     3*sin(angle)/length
-    >>> front.messages
-    ('The best formula is exact to rounding.',)
     >>> front.stopped.value
     'converged'
     """
@@ -138,54 +120,132 @@ def find_formula(
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
+    options = checked_options(options, names, len(y))
     callback = progress_callback(progress, ("stage", "share"))
     with reported(callback, verbose, "find_formula") as report:
-        return _found(x, y, names, time_limit, table, seed, report)
+        if y.ndim == 1:
+            return Search(x, y, names, options, time_limit, seed, report).front()
+        limit = time_limit / y.shape[1]
+        fronts = tuple(Search(x, column, names, options, limit, seed, report).front() for column in y.T)
+        return fronts  # type: ignore[return-value]  # documented: several outputs are rare
 
 
-def _found(
-    x: np.ndarray,
-    y: np.ndarray,
-    names: tuple[str, ...],
-    time_limit: float,
-    table: Mapping[str, Elementary],
-    seed: int,
-    report: ProgressCallback | None,
-) -> Front:
-    """Search with checked arguments."""
-    start = time.monotonic()
+def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
+    """Options with guesses as expressions.
 
-    def tell(stage: str) -> None:
-        if report is not None:
-            seconds = time.monotonic() - start
-            report(Progress(stage, min(seconds / time_limit, 1.0) if time_limit else 1.0, seconds=seconds))
+    Raises
+    ------
+    InputError
+        An option does not fit the data.
+    """
+    if options is None:
+        return FormulaOptions()
+    if isinstance(options, Mapping):  # a table of elementary functions, as the argument `table` was
+        return FormulaOptions()
+    if not isinstance(options, FormulaOptions):
+        raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
+    unknown = [name for name in (*options.required, *options.units) if name not in (*names, "y")]
+    if unknown:
+        raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
+    if options.weights is not None:
+        weights = np.asarray(options.weights, dtype=np.float64)
+        if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+            raise InputError(f"options.weights must be {rows} numbers of at least 0, one for each row")
+        options = replace(options, weights=weights)
+    read = [_expression(guess, names) for guess in options.guesses]
+    return replace(options, guesses=tuple(read))
 
-    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_SEARCHED_ROWS])
-    search = _FormulaSearch(x[rows], y[rows], table, seed, deadline=start + SEARCH_SHARE * time_limit, tell=tell)
-    candidates, messages = search.run()
-    if len(y) > MOST_SEARCHED_ROWS:
-        messages.append(
-            f"Models were looked for in {MOST_SEARCHED_ROWS:,} of {len(y):,} rows, constants fitted to all."
-        )
-        refits = (fit_constants(each.expression, x, y, steps=10) for each in _cheapest(candidates, y[rows]))
-        candidates = [candidates[0], *(fitted for fitted in refits if fitted is not None)]
-    end = start + time_limit
-    tell("shorter formulas and constants")
-    candidates = [with_taylor_polynomials(each, x, y, floor=ROUNDING_FLOOR, deadline=end) for each in candidates]
-    candidates += [_finished(each, x, y, end) for each in _cheapest(candidates, y)]
-    nodes = [each.expression for each in candidates if not domain_violations(each.expression, x)]
-    front = pareto_front([FrontEntry.from_data(Formula(node, names), x, y) for node in nodes], y)
-    kept = (decided(entry.formula.expression, x, y, floor=ROUNDING_FLOOR, deadline=end) for entry in front)
-    front = pareto_front([FrontEntry.from_data(Formula(node, names), x, y) for node in kept if node is not None], y)
-    if time.monotonic() > end:
-        messages.append(TIME_LIMIT_MESSAGE)
-    stopped = StopReason.TIME_LIMIT if TIME_LIMIT_MESSAGE in messages else StopReason.CONVERGED
-    if front.best.loss <= ROUNDING_FLOOR * front.variance:
-        messages.append("The best formula is exact to rounding.")
-    else:
-        messages.append("No exact formula was found; these are nearest.")
-    front = replace(front, messages=tuple(dict.fromkeys(messages)), stopped=stopped)
-    return choose_by_significance(front, x, y)
+
+def _expression(guess: object, names: tuple[str, ...]) -> Expression:
+    if isinstance(guess, Formula):
+        return guess.expression
+    return parse_expression(guess, names) if isinstance(guess, str) else guess  # type: ignore[return-value]
+
+
+@dataclass
+class Search:
+    """A search with checked arguments, for one target.
+
+    Parameters
+    ----------
+    x, y, names, options, time_limit, seed
+        As of `find_formula`, checked; y has shape (N,).
+    report : callable, optional
+        Receives the progress.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    names: tuple[str, ...]
+    options: FormulaOptions
+    time_limit: float
+    seed: int = 0
+    report: ProgressCallback | None = None
+
+    def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
+        """Run all stages and decide.
+
+        Parameters
+        ----------
+        more : callable, optional
+            Yields expressions from elsewhere if the stages find no exact law, see `More`.
+        stages : Stages
+            The stages.
+        """
+        started = time.monotonic()
+        messages: list[str] = []
+        problem, deciding = self._problems(messages)
+        if float(np.ptp(self.y)) == 0:
+            return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
+        archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
+
+        def tell(stage: str) -> None:
+            if self.report is not None:
+                seconds = time.monotonic() - started
+                share = min(seconds / self.time_limit, 1.0) if self.time_limit else 1.0
+                best = min(archive, key=lambda judged: judged.held, default=None)
+                so_far = f"; best so far {as_text(best.expression, self.names, 3)}" if best is not None else ""
+                loss = best.held if best is not None else None
+                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
+
+        share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
+        engine = Engine(archive, Clock(started + share * self.time_limit, tell), stages)
+        stopped = StopReason.CONVERGED
+        with one_blas_thread():
+            try:
+                engine.run()
+                if more is not None and archive.solved is None:
+                    engine.judge_all("network", more(problem, Clock(archive.deadline, tell)))
+            except KeyboardInterrupt:
+                if self.options.on_interrupt == "raise":
+                    raise
+                stopped = StopReason.INTERRUPTED
+                messages.append(stopped.sentence)
+            tell("shorter formulas and constants")
+            messages += engine.messages
+            end = started + self.time_limit
+            front = decided_front(archive.candidates, deciding, Clock(end), messages)
+        if stopped == StopReason.CONVERGED and archive.solved is None and engine.clock.is_over:
+            front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
+            stopped = StopReason.TIME_LIMIT
+        return replace(front, stopped=stopped)
+
+    def _problems(self, messages: list[str]) -> tuple[LawProblem, LawProblem]:
+        """The problem that the stages see, and the one of more rows by which formulas are decided."""
+        order = np.random.default_rng(self.seed).permutation(len(self.y))
+        if len(order) > MOST_SEARCHED_ROWS:
+            decides = min(len(order), MOST_DECIDING_ROWS)
+            messages.append(
+                f"Searched on {MOST_SEARCHED_ROWS:,} of {len(order):,} rows, constants fitted to {decides:,}."
+            )
+        return self._problem(order[:MOST_SEARCHED_ROWS]), self._problem(order[:MOST_DECIDING_ROWS])
+
+    def _problem(self, rows: np.ndarray) -> LawProblem:
+        count = max(1, round(HELD_OUT * len(rows)))
+        held, kept = np.sort(rows[:count]), np.sort(rows[count:])
+        weights = None if self.options.weights is None else np.asarray(self.options.weights)[kept]
+        x, y = self.x, self.y
+        return LawProblem(x[kept], y[kept], x[held], y[held], self.names, self.options, weights=weights, seed=self.seed)
 
 
 def _column_names(x: object) -> list[str] | None:
@@ -226,186 +286,10 @@ def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = _numbers(x, "x"), _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
-    if y.shape != x.shape[:1] or len(y) < LEAST_ROWS:
+    if y.ndim not in (1, 2) or 0 in y.shape or y.shape[:1] != x.shape[:1] or len(y) < LEAST_ROWS:
         raise InputError(
             f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape}"
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("x and y must be finite, they are not")
     return x, y
-
-
-class _FormulaSearch:
-    """The search for curve models and their formulas, in the order in which they are tried."""
-
-    def __init__(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        table: Mapping[str, Elementary],
-        seed: int,
-        deadline: float,
-        tell: Callable[[str], None],
-    ):
-        self.x, self.y, self.table, self.seed, self.deadline, self.tell = x, y, table, seed, deadline, tell
-        self.inputs: list[int] = []  # The relevant ones; set by `run`.
-
-    def is_past_deadline(self) -> bool:
-        return time.monotonic() > self.deadline
-
-    def in_time(self, steps: Iterable) -> Iterator:
-        """The steps until the deadline."""
-        return takewhile(lambda _: not self.is_past_deadline(), steps)
-
-    def run(self) -> tuple[list[FittedExpression], list[str]]:
-        """Fitted formulas, the mean first, and messages on the end of the search."""
-        x, y = self.x, self.y
-        candidates = [FittedExpression(Number(float(y.mean())), float(np.var(y)), (0.0,))]
-        if float(np.ptp(y)) == 0:
-            return candidates, []
-        self.tell("products of inputs")
-        self.inputs = relevant_inputs(x, y)
-        nodes: list[Expression] = []
-        if len(self.inputs) <= FEW_INPUTS:
-            features = candidate_features(x, self.inputs)
-            for link in possible_links(y):
-                nodes += simple_products(features, link, y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
-        # Of columns that replace each other the simpler one may have been called irrelevant.
-        if len(self.inputs) < x.shape[1] <= FEW_COLUMNS:
-            features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
-            nodes += simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
-        fits = (fit_constants(node, x, y, steps=8) for node in nodes)
-        candidates += [fitted for fitted in fits if fitted is not None]
-        if any(_is_exact(each, y) for each in candidates):
-            return candidates, []
-        self.tell("sums of curves")
-        for number, model in enumerate(self.models(), 1):
-            self.tell(f"formulas of model {number}, at most {MOST_MODELS}")
-            fitted_formulas = self.best_formulas(model)
-            candidates += fitted_formulas
-            if any(_is_exact(each, y) for each in fitted_formulas):
-                break
-            best = min(fitted_formulas, key=lambda each: each.loss, default=candidates[0])
-            residuals = y - evaluate(best.expression, x)
-            is_accurate = best.loss < NOISE_SHARE * float(np.var(y))
-            if is_accurate and residual_f_statistic(x[:, self.inputs], residuals) < NOISE_F:
-                return candidates, ["The residuals of the best formula look like noise."]
-            if self.is_past_deadline():
-                return candidates, [TIME_LIMIT_MESSAGE]
-        return candidates, []
-
-    def models(self) -> Iterator[CurveModel]:
-        """Curve models to turn into formulas: good sums first, then richer models."""
-        x, y, inputs = self.x, self.y, self.inputs
-        size = min(COARSE_INTERVALS, max(1, int(0.4 * len(y) / len(inputs)) - 2))
-        coarse = CurveModelFitter(x, y, inputs, size, self.seed)
-        models: list[CurveModel] = []
-        for link in possible_links(y):
-            if models and self.is_past_deadline():
-                break
-            models += [coarse.refined(each) for each in coarse.sums(link, min(len(inputs), 6))]
-        if len(inputs) <= 3 and min((each.error for each in models), default=1.0) > SECOND_LOOK_ERROR:
-            size = min(FINE_INTERVALS, len(y) // (6 * len(inputs)))
-            fine = CurveModelFitter(x, y, inputs, size, self.seed, single_inputs=True)
-            models += [fine.refined(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
-        best = _in_order(models)[: 2 * MOST_MODELS]
-        yield from [each for each in best if each.error < GOOD_ERROR][: MOST_MODELS // 2]
-        if 1 < len(inputs) <= FEW_INPUTS and time.monotonic() < self.deadline:
-            yield from self.richer_models(coarse, best)
-        else:
-            yield from best[:3]
-
-    def richer_models(self, coarse: CurveModelFitter, sums: list[CurveModel]) -> Iterator[CurveModel]:
-        """Products of curves, ratios, and sums after division by a factor; as many as there is time for."""
-        x, y, inputs, models = self.x, self.y, self.inputs, list(sums)
-        if len(inputs) <= 4:
-            for link in self.in_time(possible_links(y)):
-                models += product_models(coarse, link)
-        for each in self.in_time(coarse.ratios(5)):
-            models.append(coarse.refined(each))
-        for factor in self.in_time(self.possible_factors(coarse.features[: len(inputs)])):
-            others = [i for i in inputs if i not in factor.inputs]
-            fitter = CurveModelFitter(x, y, others, COARSE_INTERVALS, self.seed, factor)
-            for link in self.in_time(possible_links(fitter.y)):
-                models += [fitter.refined(each) for each in _in_order(fitter.sums(link, len(others)))[:BEAM]]
-                models += product_models(fitter, link) if len(others) == 2 else []
-        if len(inputs) == 2 and min(each.error for each in models) > SECOND_LOOK_ERROR and not self.is_past_deadline():
-            finer = CurveModelFitter(x, y, inputs, MIDDLE_INTERVALS, self.seed)
-            models += [finer.refined(each) for each in finer.ratios(3)]
-            for link in possible_links(y):
-                models += product_models(finer, link, MIDDLE_INTERVALS // 2)
-        most_accurate = sorted(models, key=lambda each: each.error)[:MOST_BY_ERROR]
-        chosen = _in_order(models)[: MOST_MODELS - MOST_BY_ERROR]
-        yield from (*chosen, *(each for each in most_accurate if each not in chosen))
-
-    def possible_factors(self, singles: Sequence[Feature]) -> Iterator[Feature]:
-        """Inputs and reciprocals that y may be a multiple of: all if y has one sign, else those with its changes."""
-        y = self.y
-        one_sign = y.min() > 0 or y.max() < 0
-        for single in singles:
-            changes_sign = single.values.min() < 0 < single.values.max()
-            if single.has_two_values or np.abs(single.values).min() == 0 or changes_sign == one_sign:
-                continue
-            if not changes_sign or abs(np.mean(np.sign(single.values) * np.sign(y))) > 0.98:
-                yield single
-            if not changes_sign:
-                yield Feature(Power(single.expression, -1.0), single.inputs, 1 / single.values)
-
-    def best_formulas(self, model: CurveModel) -> list[FittedExpression]:
-        """The best formulas of a model: all candidates after a few steps, the three best after a full fit."""
-        quick = []
-        for node in candidate_formulas(model, self.table):
-            fitted = fit_constants(node, self.x, self.y, steps=8, deadline=self.deadline)
-            if fitted is not None and math.isfinite(fitted.loss):
-                quick.append(fitted)
-                if _is_exact(fitted, self.y):
-                    return [fitted]
-            if self.is_past_deadline():
-                break
-        best = []
-        for fitted in sorted(quick, key=lambda each: _price(each, self.y))[:3]:
-            longer = fit_constants(fitted.expression, self.x, self.y, steps=60, deadline=self.deadline)
-            if longer is not None:
-                best.append(longer)
-                if _is_exact(longer, self.y):
-                    break
-        return best
-
-
-def _in_order(models: list[CurveModel]) -> list[CurveModel]:
-    return sorted(models, key=lambda each: each.criterion)
-
-
-def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
-    return fitted.loss <= ROUNDING_FLOOR * float(np.var(y))
-
-
-def _price(fitted: FittedExpression, y: np.ndarray) -> float:
-    """The criterion of `Front.best`: N log(loss) plus a price for symbols."""
-    floor = EXACT_SHARE * float(np.var(y))
-    return len(y) * math.log(max(fitted.loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * complexity(fitted.expression)
-
-
-def _cheapest(candidates: list[FittedExpression], y: np.ndarray) -> list[FittedExpression]:
-    """The candidates of lowest price, at most `FINISHED`; the best alone if it is exact."""
-    ranked = sorted(candidates, key=lambda each: _price(each, y))
-    return ranked[:1] if ranked and _is_exact(ranked[0], y) else ranked[:FINISHED]
-
-
-def _finished(fitted: FittedExpression, x: np.ndarray, y: np.ndarray, deadline: float) -> FittedExpression:
-    """A candidate after pruning, shortening and the recognition of constants, the last two done twice.
-
-    Constants are recognised only where the formula explains the data up to noise: otherwise they make up for what it
-    leaves out, and a closed form would mean nothing.
-    """
-    fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
-    residuals = y - evaluate(fitted.expression, x)
-    is_complete = _is_exact(fitted, y) or residual_f_statistic(x, residuals) < NOISE_F
-    for _ in range(2):
-        fitted = (
-            fit_constants(shortest_form(fitted.expression, x, deadline), x, y, steps=30, deadline=deadline) or fitted
-        )
-        if is_complete:
-            fitted = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
-    node = shortest_form(fitted.expression, x, deadline)
-    return fit_constants(node, x, y, steps=30, deadline=deadline) or fitted

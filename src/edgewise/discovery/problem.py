@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from edgewise.formulas.expression import Expression
+from edgewise.outcomes import OnInterrupt, check_on_interrupt
 
 # The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
 # Special functions such as besselj0 are used only on request.
@@ -35,8 +36,8 @@ class FormulaOptions:
         For a function, the functions that must not occur inside its argument, for example ``{"sin": ("sin", "cos")}``.
     required : sequence of str
         Inputs that a formula must contain.
-    guesses : sequence of Expression
-        Formulas to start from; their constants are fitted anew.
+    guesses : sequence of str, Formula or Expression
+        Formulas to start from; constants without a closed form are fitted anew.
     units : mapping of str to str
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
     structure : str, optional
@@ -45,6 +46,10 @@ class FormulaOptions:
         Relative root mean square error on held-out rows at which the search ends.
     n_jobs : int
         Processes of the genetic search.
+    weights : ndarray of shape (N,), optional
+        Weights of the rows' squared errors, at least 0; equal if left out.
+    on_interrupt : "raise" or "keep"
+        What Ctrl-C does: pass the KeyboardInterrupt on, or end the search with the formulas so far.
     """
 
     operators: Sequence[str] = USUAL_OPERATORS
@@ -56,6 +61,11 @@ class FormulaOptions:
     structure: str | None = None
     target_error: float = EXACT_ERROR
     n_jobs: int = 1
+    weights: np.ndarray | None = field(default=None, compare=False, repr=False)
+    on_interrupt: OnInterrupt = "raise"
+
+    def __post_init__(self) -> None:
+        check_on_interrupt(self.on_interrupt)
 
 
 @dataclass(frozen=True)

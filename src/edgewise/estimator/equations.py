@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,42 +12,33 @@ import numpy as np
 import torch
 
 from edgewise.checks import check_names
-from edgewise.discovery.assembly import pruned
-from edgewise.discovery.evidence import decided, origins
-from edgewise.discovery.features import has_two_values
-from edgewise.discovery.finder import ROUNDING_FLOOR, find_formula
-from edgewise.discovery.simple_forms import stepwise_sums
+from edgewise.discovery.curves.features import has_two_values
+from edgewise.discovery.finder import Search
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.constants import fit_constants, recognise
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, complexity, rebuilt
-from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import EXACT_SHARE, Front, FrontEntry, choose_by_significance, pareto_front, with_fidelity
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, children, rebuilt
+from edgewise.formulas.front import Front, with_fidelity
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolify
 from edgewise.interpret.transform.subnetworks import live_edges
-from edgewise.outcomes import StopReason
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
 
 if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
-EQUATION_HELD_OUT = 0.2  # share of the rows that is held out; a choice
-FEWEST = 20  # rows that a search needs, and that are held out at least; a choice
-MOST = 2000  # rows that formulas are searched on, and that are held out at most: the time grows with them
+FEWEST = 20  # rows that a search needs
 EXTREME = 1e60  # largest number, and inverse of the smallest, in a table: squares of products must stay finite
 MOST_SYMBOLS = 120  # symbols of a formula on the front; a choice: longer ones are not readable
-SHORT = 20  # symbols, at most, of a sum that is pruned; a choice
-SUMS_SHARE, STRUCTURE_SHARE = 0.2, 0.5  # shares of the time for pruning sums, and for the search by structure; a choice
-NETWORK_SHARE = 0.25  # share of the time that must be left for the network; a choice
+NETWORK_SHARE = 0.2  # share of the time that must be left for the network; a choice
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
 
 
 def table_front(
     X: np.ndarray, y: np.ndarray, names: Sequence[str] | None, time_limit: float, estimator: KANRegressor | None = None
 ) -> Front:
-    """Search for formulas of a table in three ways, and rank them by their errors on held-out rows.
+    """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
     Parameters
     ----------
@@ -78,39 +69,27 @@ def table_front(
             raise InputError(
                 f"{column} must be in a unit in which its squares are numbers, its largest value is {size:.3g}"
             )
+    options = FormulaOptions(max_size=MOST_SYMBOLS)
+    messages: list[str] = []
+
+    def of_network(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+        assert estimator is not None
+        if clock.seconds_left < NETWORK_SHARE * time_limit:
+            messages.append("No time was left to turn the network itself into a formula.")
+            return
+        with warnings.catch_warnings():  # rows beyond the network's domain are as they were when it was trained
+            warnings.simplefilter("ignore", EdgewiseWarning)
+            nodes, message = _network_formulas(estimator, problem.x, problem.y, clock.seconds_left)
+        messages.append(message)
+        yield from nodes
+
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        started = time.monotonic()
-        order = np.random.default_rng(0).permutation(len(X))
-        count = round(EQUATION_HELD_OUT * len(X)) if EQUATION_HELD_OUT * len(X) >= FEWEST else 0
-        held, kept = order[: min(count, MOST)], order[count:][:MOST]
-        entries, messages, stopped = _candidates(X[kept], y[kept], names, started, time_limit, estimator)
-        entries = [
-            entry
-            for entry in _decided(entries, X[kept], y[kept], started + 2 * time_limit)
-            if not entry.formula.domain_violations(X) and entry.complexity <= MOST_SYMBOLS
-        ]
-        if len(held):
-            entries = _not_worse_than_shorter(entries, X[held], y[held])
-            messages.append(f"Searched on {len(kept):,} rows, judged on {len(held):,} others.")
-        front = replace(
-            pareto_front(entries, y[kept], dict.fromkeys(messages)),
-            held_out=len(held),
-            held_out_variance=float(np.var(y[held])) if len(held) else None,
-            stopped=stopped,
-        )
-        rows = np.concatenate([kept, held])
-        best = choose_by_significance(front, X[rows], y[rows]).best
-        floor = EXACT_SHARE * front.variance
-        # Longer formulas that are no better on the held-out rows would only be fitted to chance.
-        useful: Iterable[FrontEntry] = [
-            entry
-            for entry in front
-            if entry.complexity <= best.complexity or not max(entry.validation, floor) >= best.validation
-        ]
+        front = Search(X, y, names, options, time_limit).front(more=None if estimator is None else of_network)
         if estimator is not None:
-            useful = with_fidelity(useful, lambda rows: estimator._outputs(rows)[:, 0], X)
-        return choose_by_significance(replace(front, entries=tuple(useful)), X[rows], y[rows])
+            front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
+        judged = f"Judged on {front.held_out:,} rows that were held out."
+        return replace(front, messages=(*front.messages, *messages, judged))
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:
@@ -121,92 +100,32 @@ def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:
     )
 
 
-def _decided(entries: Iterable[FrontEntry], x: np.ndarray, y: np.ndarray, deadline: float) -> Iterator[FrontEntry]:
-    """The entries without what the data do not decide, see `decided`."""
-    origin = origins(x)
-    for entry in entries:
-        node = decided(entry.formula.expression, x, y, floor=ROUNDING_FLOOR, origin=origin, deadline=deadline)
-        if node is not None:
-            yield FrontEntry.from_data(replace(entry.formula, expression=node), x, y)
-
-
-def _candidates(
-    x: np.ndarray,
-    y: np.ndarray,
-    names: tuple[str, ...],
-    started: float,
-    time_limit: float,
-    estimator: KANRegressor | None,
-) -> tuple[list[FrontEntry], list[str], StopReason]:
-    """Formulas from sums of simple terms, from the search by structure, and from the network.
-
-    Returns them with messages and the reason why the search ended.
-    """
-    entries = []
-    for node in stepwise_sums(x, y):
-        entries.append(FrontEntry.from_data(Formula(node, names), x, y))
-        # The short sums are also pruned to the terms that the data require, exact ones with constants in closed form.
-        deadline = started + SUMS_SHARE * time_limit
-        if complexity(node) <= SHORT and time.monotonic() < deadline:
-            fitted = fit_constants(node, x, y, steps=2)
-            assert fitted is not None  # a sum of terms that were fitted already has finite values
-            fitted = pruned(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
-            entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
-            if fitted.loss <= ROUNDING_FLOOR * float(np.var(y)):
-                fitted = recognise(fitted, x, y, floor=ROUNDING_FLOOR, deadline=deadline)
-                entries.append(FrontEntry.from_data(Formula(fitted.expression, names), x, y))
-    structured = find_formula(x, y, names=names, time_limit=STRUCTURE_SHARE * time_limit)
-    entries += structured
-    messages, stopped = list(structured.messages), structured.stopped or StopReason.CONVERGED
-    if structured.best.loss > ROUNDING_FLOOR * structured.variance and estimator is not None:
-        left = time_limit - (time.monotonic() - started)
-        if left > NETWORK_SHARE * time_limit:
-            with warnings.catch_warnings():  # rows beyond the network's domain are as they were when it was trained
-                warnings.simplefilter("ignore", EdgewiseWarning)
-                of_network, message, of_network_stopped = _network_formulas(estimator, x, y, names, left)
-            entries += of_network
-            messages.append(message)
-            if stopped == StopReason.CONVERGED:
-                stopped = of_network_stopped
-        else:
-            messages.append("No time was left to turn the network itself into a formula.")
-            stopped = StopReason.TIME_LIMIT
-    return entries, messages, stopped
-
-
 def _network_formulas(
-    estimator: KANRegressor, x: np.ndarray, y: np.ndarray, names: tuple[str, ...], left: float
-) -> tuple[list[FrontEntry], str, StopReason]:
-    """Formulas made from the network edge by edge within `left` seconds, with a message and the reason of the end."""
+    estimator: KANRegressor, x: np.ndarray, y: np.ndarray, left: float
+) -> tuple[list[Expression], str]:
+    """Formulas made from the network edge by edge within `left` seconds, with a message."""
     deadline = time.monotonic() + left
     if estimator.link_ == "log":
         message = "The network gives the logarithm of the target, so it was not turned into a formula edge by edge."
-        return [], message, StopReason.CONVERGED
+        return [], message
     scaling, target = estimator.input_scaling_, estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
     if edges > 8 * MOST_EDGES:
-        return [], f"The network has {edges} edges, too many to be read one by one as a formula.", StopReason.CONVERGED
+        return [], f"The network has {edges} edges, too many to be read one by one as a formula."
     smaller = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
     if edges > MOST_EDGES:
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."
-        return [], message, StopReason.CONVERGED
+        return [], message
     if deadline - time.monotonic() < left / 2:
         message = f"The network was pruned to {_counted(edges, 'edge')}; no time was left to turn it into a formula."
-        return [], message, StopReason.TIME_LIMIT
+        return [], message
     front = symbolify(smaller, problem, time_limit=left / 4)
-    entries = []
-    for snapped in front:
-        node = simplify(_in_units(snapped.formula.expression, scaling, target))
-        entries.append(FrontEntry.from_data(Formula(node, names), x, y))
-        if complexity(node) <= MOST_SYMBOLS and time.monotonic() < deadline:
-            fitted = fit_constants(node, x, y, steps=20)
-            if fitted is not None:
-                entries.append(FrontEntry.from_data(Formula(simplify(fitted.expression), names), x, y))
+    nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
     counted = _counted(len(front), "formula")
     message = f"The network, pruned to {_counted(edges, 'edge')}, was turned into {counted}."
-    return entries, message, front.stopped or StopReason.CONVERGED
+    return nodes, message
 
 
 def _counted(number: int, noun: str) -> str:
@@ -223,19 +142,3 @@ def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) ->
         return rebuilt(part, [replaced(below) for below in children(part)])
 
     return Add((Multiply((Number(float(target.scale[0])), replaced(node))), Number(float(target.shift[0]))))
-
-
-def _not_worse_than_shorter(entries: list[FrontEntry], x: np.ndarray, y: np.ndarray) -> list[FrontEntry]:
-    """Add the error on held-out rows to each entry; drop entries that are longer than another and worse there.
-
-    Worse means by more than a standard error: a mean of m squared normal errors has the relative standard error
-    sqrt(2 / m).
-    """
-    kept, least, floor = [], np.inf, EXACT_SHARE * float(np.var(y))
-    for entry in sorted(entries, key=lambda entry: (entry.complexity, entry.loss)):
-        validation = float(np.mean((entry.formula(x) - y) ** 2))
-        loss = max(validation, floor)
-        if np.isfinite(loss) and loss < least * (1 + np.sqrt(2 / len(y))):
-            kept.append(replace(entry, validation=validation))
-            least = min(least, loss)
-    return kept

@@ -443,14 +443,14 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     ) -> Self:
         """Search for formulas and keep them as `equations_`.
 
-        Three ways lead to candidates: sums of simple terms, the search by structure (`find_formula`), and the network
-        itself, pruned and turned into a formula edge by edge (`symbolify`). All are compared on a fifth of the rows,
-        held out from the search. The network and its predictions do not change; `fit` removes the formulas.
+        All stages of `find_formula` lead to candidates, and the network itself, pruned and turned into a formula edge
+        by edge (`symbolify`). All are compared on three tenths of the rows, held out from the search. The network and
+        its predictions do not change; `fit` removes the formulas.
 
         Parameters
         ----------
         X : array-like or frame of shape (N, d)
-            At least 20 rows; at most 2,000 are searched on and at most 2,000 held out.
+            At least 20 rows; at most 2,000 are searched on, and constants are fitted to at most 8,000.
         y : array-like of shape (N,), optional
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional

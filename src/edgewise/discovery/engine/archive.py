@@ -125,6 +125,11 @@ class Archive:
         return kept
 
     @property
+    def candidates(self) -> list[Expression]:
+        """What is worth deciding on: the front, and of the other expressions those nearly as accurate as it."""
+        return [judged.expression for judged in self if judged.error <= 1.0]
+
+    @property
     def solved(self) -> Judged | None:
         """The shortest convincing expression, or None."""
         goal = max(self.problem.options.target_error, EXACT_ERROR)

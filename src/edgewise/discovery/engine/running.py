@@ -26,8 +26,10 @@ T = TypeVar("T")
 
 MOST_BRANCHES = 40  # Smaller problems, at most. A choice that bounds what false reductions cost.
 MOST_DEPTH = 8  # Reductions one after another, at most. A choice: more than any law has inputs.
+SIMPLE_SUMS_SHARE = 0.2  # Share of the time for the stages that run once. A choice.
+SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them. A choice.
 REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions. A choice.
-ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if there is a search after it. A choice.
+ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow. A choice.
 # After a convincing law the search goes on for this share of the time that it took, to find a shorter one. A choice.
 LAW_PATIENCE, MOST_PATIENCE = 0.3, 2.0
 
@@ -54,19 +56,25 @@ class Stages:
 
     Parameters
     ----------
+    first : sequence of Stage
+        Run once, on the whole problem.
     quick : sequence of Stage
         Run on the problem and on every smaller problem.
     reduce : callable, optional
         Yields reductions of a problem.
     enumerate : Stage, optional
         Run on the smallest problems.
+    smooth : Stage, optional
+        Run on the whole problem where the stages before find no exact law.
     search : callable, optional
         Takes a problem, a clock and expressions to start from; runs as long as there is time.
     """
 
+    first: Sequence[Stage] = ()
     quick: Sequence[Stage] = (least_squares_laws,)
     reduce: Reducer | None = None
     enumerate: Stage | None = None
+    smooth: Stage | None = None
     search: Seeded | None = None
 
 
@@ -161,9 +169,25 @@ class Engine:
         whole = Branch(self.archive.problem)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
+        self.clock.tell("sums of simple terms")
+        for stage in self.stages.first:
+            self._run(stage, whole, self.clock.part(SIMPLE_SUMS_SHARE))
         self._reduce(whole, self.clock.part(REDUCING_SHARE))
         self._enumerate()
+        if self.stages.smooth is not None and not self.is_done:
+            share = 1.0 if self.stages.search is None else SMOOTH_SHARE
+            self._run(self.stages.smooth, whole, self.clock.part(share))
         self._search()
+
+    @property
+    def messages(self) -> list[str]:
+        """Sentences on the branch that led to the law, and on stages that failed."""
+        return list(dict.fromkeys(self.failures))
+
+    def judge_all(self, source: str, expressions: Iterable[Expression]) -> None:
+        """Judge expressions of the whole problem that no stage yielded."""
+        for expression in self._fenced(source, lambda: expressions):
+            self._judge(expression, Branch(self.archive.problem), source)
 
     def _reduce(self, whole: Branch, clock: Clock) -> None:
         """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""
@@ -191,7 +215,8 @@ class Engine:
         """Enumerate expressions, on the problems of fewest inputs first."""
         if self.stages.enumerate is None or self.is_done:
             return
-        clock = self.clock if self.stages.search is None else self.clock.part(ENUMERATING_SHARE)
+        is_last = self.stages.search is None and self.stages.smooth is None
+        clock = self.clock if is_last else self.clock.part(ENUMERATING_SHARE)
         order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
         for place, branch in enumerate(order):
             if self.is_done or clock.is_over:

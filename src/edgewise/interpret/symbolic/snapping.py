@@ -14,7 +14,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count, is_number
 from edgewise.deprecations import renamed_argument
-from edgewise.discovery.assembly import pruned
+from edgewise.discovery.curves.assembly import pruned
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, recognise

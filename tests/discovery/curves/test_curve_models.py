@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.curve_models import CurveModelFitter
-from edgewise.discovery.features import Feature
+from edgewise.discovery.curves.curve_models import CurveModelFitter
+from edgewise.discovery.curves.features import Feature
 from edgewise.discovery.least_squares.links import possible_links
 from edgewise.formulas.expression import Variable
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewise.discovery.curve_models import CurveModel
-from edgewise.discovery.features import Feature
+from edgewise.discovery.curves.curve_models import CurveModel
+from edgewise.discovery.curves.features import Feature
 from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
 from edgewise.formulas.curve_fits import curve_shapes, ranking_criterion

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgewise.discovery.simple_forms import stepwise_sums
+from edgewise.discovery.curves.simple_forms import stepwise_sums
 from edgewise.formulas.constants import mean_squared_error
 from edgewise.formulas.expression import complexity, evaluate, used_variables
 

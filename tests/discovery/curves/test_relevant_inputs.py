@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.features import relevant_inputs, residual_f_statistic
+from edgewise.discovery.curves.features import relevant_inputs, residual_f_statistic
 
 
 def points(count, rows=1000):

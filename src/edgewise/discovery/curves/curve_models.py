@@ -17,7 +17,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from edgewise.discovery.features import Feature, candidate_features, spline_columns
+from edgewise.discovery.curves.features import Feature, candidate_features, spline_columns
 from edgewise.discovery.least_squares.links import Link, possible_links
 from edgewise.settings import ABOVE_ZERO
 

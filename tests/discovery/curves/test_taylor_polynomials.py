@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from edgewise.discovery.assembly import with_taylor_polynomials
+from edgewise.discovery.curves.assembly import with_taylor_polynomials
 from edgewise.discovery.finder import ROUNDING_FLOOR
 from edgewise.formulas.constants import fit_constants
 from edgewise.formulas.expression import Call, complexity, parse_expression, walk

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.features import candidate_features, spline_columns
+from edgewise.discovery.curves.features import candidate_features, spline_columns
 from edgewise.formulas.expression import evaluate
 
 

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
+from edgewise.discovery.curves.features import Feature, has_two_values
 from edgewise.discovery.evidence import from_origin, origins
-from edgewise.discovery.features import Feature, has_two_values
 from edgewise.discovery.least_squares.links import Link
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.features import candidate_features
+from edgewise.discovery.curves.features import candidate_features
+from edgewise.discovery.curves.simple_forms import simple_products
 from edgewise.discovery.least_squares.links import possible_links
-from edgewise.discovery.simple_forms import simple_products
 from edgewise.formulas.expression import evaluate
 from edgewise.formulas.printing import as_text
 

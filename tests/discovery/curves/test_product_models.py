@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.curve_models import CurveModelFitter, product_models
+from edgewise.discovery.curves.curve_models import CurveModelFitter, product_models
 from edgewise.discovery.least_squares.links import possible_links
 
 

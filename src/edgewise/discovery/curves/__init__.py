@@ -1,0 +1,26 @@
+"""Laws by their curves: models of splines under links are fitted, and their curves recognised as elementary functions.
+
+`stage` has the two doors. Data with noise need this stage: splines smooth it, where exact methods see no law.
+"""
+
+from edgewise.discovery.curves.assembly import candidate_formulas, pruned, with_taylor_polynomials
+from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
+from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
+from edgewise.discovery.curves.stage import curve_laws, simple_sums
+
+__all__ = [
+    "CurveModel",
+    "CurveModelFitter",
+    "Feature",
+    "candidate_features",
+    "candidate_formulas",
+    "curve_laws",
+    "product_models",
+    "pruned",
+    "relevant_inputs",
+    "simple_products",
+    "simple_sums",
+    "stepwise_sums",
+    "with_taylor_polynomials",
+]

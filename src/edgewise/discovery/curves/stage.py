@@ -1,0 +1,228 @@
+"""Stages that fit curves: sums of simple terms, and models of splines whose curves become elementary functions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+
+import numpy as np
+
+from edgewise.discovery.curves.assembly import candidate_formulas
+from edgewise.discovery.curves.curve_models import BEAM, CurveModel, CurveModelFitter, product_models
+from edgewise.discovery.curves.features import (
+    NOISE_F,
+    Feature,
+    candidate_features,
+    relevant_inputs,
+    residual_f_statistic,
+)
+from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
+from edgewise.discovery.least_squares.links import possible_links
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.formulas.constants import FittedExpression, fit_constants
+from edgewise.formulas.expression import Expression, Power, complexity, evaluate
+from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE
+from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.settings import ABOVE_ZERO
+
+# The numbers of this search are choices between time and completeness, made on the functions of
+# `edgewise reproduce formulas`, unless a comment gives another reason.
+COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
+MIDDLE_INTERVALS = 20  # Knot intervals of a second look at ratios and products of two inputs.
+FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
+SECOND_LOOK_ERROR = 1e-3  # Smallest error of all coarse models from which on there is a second look.
+GOOD_ERROR = 0.03  # Error of a sum that is turned into formulas before richer models are tried.
+FEW_INPUTS = 7  # Relevant inputs, at most, for which products, ratios and factors are tried.
+FEW_COLUMNS = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
+SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each link.
+# Models that are turned into formulas: in total, and of these by error alone instead of error and size.
+MOST_MODELS, MOST_BY_ERROR = 14, 4
+# A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
+NOISE_SHARE = 0.05
+# Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
+# few terms have after a fit in float64.
+ROUNDING_FLOOR = 1e-16
+
+
+def simple_sums(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    """Yield sums of simple terms of single inputs and pairs, chosen one after another; a `Stage` for tables."""
+    for law in stepwise_sums(problem.x, problem.y):
+        yield law
+        if clock.is_over:
+            return
+
+
+def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    """Yield formulas of curve models; a `Stage`.
+
+    Additive, rational and product models of the inputs and their simple combinations are fitted with splines under
+    every link that y allows, and the curves of the best models are recognised as elementary functions. The stage ends
+    with the first exact formula or with one whose residuals are noise.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The samples.
+    clock : Clock
+        Its end is looked at between two models and between two fits.
+
+    Yields
+    ------
+    Expression
+        Formulas with fitted constants.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(1, 2, (100, 1))
+    >>> y = 3 * np.tanh(2 * x[:, 0] - 3)
+    >>> problem = LawProblem(x[:70], y[:70], x[70:], y[70:], ("a",))
+    >>> min(float(np.abs(evaluate(law, x) - y).max()) for law in curve_laws(problem, Clock())) < 1e-9
+    True
+    """
+    if np.ptp(problem.y) == 0 or not problem.x.shape[1]:
+        return
+    search = _CurveSearch(problem.x, problem.y, ELEMENTARY, problem.seed, clock.deadline, clock.tell)
+    yield from search.laws()
+
+
+class _CurveSearch:
+    """The search for curve models and their formulas, in the order in which they are tried."""
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        table: Mapping[str, Elementary],
+        seed: int,
+        deadline: float,
+        tell: Callable[[str], None],
+    ):
+        self.x, self.y, self.table, self.seed, self.deadline, self.tell = x, y, table, seed, deadline, tell
+        self.inputs: list[int] = []  # The relevant ones; set by `run`.
+
+    def is_past_deadline(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def in_time(self, steps: Iterable) -> Iterator:
+        """The steps until the deadline."""
+        return takewhile(lambda _: not self.is_past_deadline(), steps)
+
+    def laws(self) -> Iterator[Expression]:
+        """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
+        x, y = self.x, self.y
+        self.tell("products of simple functions")
+        self.inputs = relevant_inputs(x, y)
+        if len(self.inputs) <= FEW_INPUTS:
+            features = candidate_features(x, self.inputs)
+            for link in self.in_time(possible_links(y)):
+                yield from simple_products(features, link, y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
+        # Of columns that replace each other the simpler one may have been called irrelevant.
+        if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.is_past_deadline():
+            features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
+            yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
+        self.tell("sums of curves")
+        best = float(np.var(y))
+        for number, model in enumerate(self.in_time(self.models()), 1):
+            self.tell(f"formulas of model {number}, at most {MOST_MODELS}")
+            for fitted in self.best_formulas(model):
+                yield fitted.expression
+                if _is_exact(fitted, y):
+                    return
+                if fitted.loss < min(best, NOISE_SHARE * float(np.var(y))):
+                    best = fitted.loss
+                    residuals = y - evaluate(fitted.expression, x)
+                    if residual_f_statistic(x[:, self.inputs], residuals) < NOISE_F:
+                        return
+
+    def models(self) -> Iterator[CurveModel]:
+        """Curve models to turn into formulas: good sums first, then richer models."""
+        x, y, inputs = self.x, self.y, self.inputs
+        size = min(COARSE_INTERVALS, max(1, int(0.4 * len(y) / len(inputs)) - 2))
+        coarse = CurveModelFitter(x, y, inputs, size, self.seed)
+        models: list[CurveModel] = []
+        for link in possible_links(y):
+            if models and self.is_past_deadline():
+                break
+            models += [coarse.refined(each) for each in coarse.sums(link, min(len(inputs), 6))]
+        if len(inputs) <= 3 and min((each.error for each in models), default=1.0) > SECOND_LOOK_ERROR:
+            size = min(FINE_INTERVALS, len(y) // (6 * len(inputs)))
+            fine = CurveModelFitter(x, y, inputs, size, self.seed, single_inputs=True)
+            models += [fine.refined(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
+        best = _in_order(models)[: 2 * MOST_MODELS]
+        yield from [each for each in best if each.error < GOOD_ERROR][: MOST_MODELS // 2]
+        if 1 < len(inputs) <= FEW_INPUTS and time.monotonic() < self.deadline:
+            yield from self.richer_models(coarse, best)
+        else:
+            yield from best[:3]
+
+    def richer_models(self, coarse: CurveModelFitter, sums: list[CurveModel]) -> Iterator[CurveModel]:
+        """Products of curves, ratios, and sums after division by a factor; as many as there is time for."""
+        x, y, inputs, models = self.x, self.y, self.inputs, list(sums)
+        if len(inputs) <= 4:
+            for link in self.in_time(possible_links(y)):
+                models += product_models(coarse, link)
+        for each in self.in_time(coarse.ratios(5)):
+            models.append(coarse.refined(each))
+        for factor in self.in_time(self.possible_factors(coarse.features[: len(inputs)])):
+            others = [i for i in inputs if i not in factor.inputs]
+            fitter = CurveModelFitter(x, y, others, COARSE_INTERVALS, self.seed, factor)
+            for link in self.in_time(possible_links(fitter.y)):
+                models += [fitter.refined(each) for each in _in_order(fitter.sums(link, len(others)))[:BEAM]]
+                models += product_models(fitter, link) if len(others) == 2 else []
+        if len(inputs) == 2 and min(each.error for each in models) > SECOND_LOOK_ERROR and not self.is_past_deadline():
+            finer = CurveModelFitter(x, y, inputs, MIDDLE_INTERVALS, self.seed)
+            models += [finer.refined(each) for each in finer.ratios(3)]
+            for link in possible_links(y):
+                models += product_models(finer, link, MIDDLE_INTERVALS // 2)
+        most_accurate = sorted(models, key=lambda each: each.error)[:MOST_BY_ERROR]
+        chosen = _in_order(models)[: MOST_MODELS - MOST_BY_ERROR]
+        yield from (*chosen, *(each for each in most_accurate if each not in chosen))
+
+    def possible_factors(self, singles: Sequence[Feature]) -> Iterator[Feature]:
+        """Inputs and reciprocals that y may be a multiple of: all if y has one sign, else those with its changes."""
+        y = self.y
+        one_sign = y.min() > 0 or y.max() < 0
+        for single in singles:
+            changes_sign = single.values.min() < 0 < single.values.max()
+            if single.has_two_values or np.abs(single.values).min() == 0 or changes_sign == one_sign:
+                continue
+            if not changes_sign or abs(np.mean(np.sign(single.values) * np.sign(y))) > 0.98:
+                yield single
+            if not changes_sign:
+                yield Feature(Power(single.expression, -1.0), single.inputs, 1 / single.values)
+
+    def best_formulas(self, model: CurveModel) -> list[FittedExpression]:
+        """The best formulas of a model: all candidates after a few steps, the three best after a full fit."""
+        quick = []
+        for node in candidate_formulas(model, self.table):
+            fitted = fit_constants(node, self.x, self.y, steps=8, deadline=self.deadline)
+            if fitted is not None and math.isfinite(fitted.loss):
+                quick.append(fitted)
+                if _is_exact(fitted, self.y):
+                    return [fitted]
+            if self.is_past_deadline():
+                break
+        best = []
+        for fitted in sorted(quick, key=lambda each: _price(each, self.y))[:3]:
+            longer = fit_constants(fitted.expression, self.x, self.y, steps=60, deadline=self.deadline)
+            if longer is not None:
+                best.append(longer)
+                if _is_exact(longer, self.y):
+                    break
+        return best
+
+
+def _in_order(models: list[CurveModel]) -> list[CurveModel]:
+    return sorted(models, key=lambda each: each.criterion)
+
+
+def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
+    return fitted.loss <= ROUNDING_FLOOR * float(np.var(y))
+
+
+def _price(fitted: FittedExpression, y: np.ndarray) -> float:
+    """The criterion of `Front.best`: N log(loss) plus a price for symbols."""
+    floor = EXACT_SHARE * float(np.var(y))
+    return len(y) * math.log(max(fitted.loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * complexity(fitted.expression)
