@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, LawProblem
-from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
@@ -158,7 +159,7 @@ class Archive:
         """
         self.tally[source] += 1
         problem = self.problem
-        expression = simplify(expression)
+        expression = simplify(in_usual_form(expression))
         symbols = complexity(expression)
         if not obeys(expression, problem.options, problem.names):
             return None
@@ -218,7 +219,10 @@ class Archive:
         if fitted is None:
             return expression
         fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, deadline=self.deadline)
-        return shortest_form(fitted.expression, x, deadline)
+        forms = [shortest_form(fitted.expression, x, deadline)]
+        forms += [with_completed_squares(expanded(form)) for form in forms]
+        forms += [shortest_form(forms[-1], x, deadline)]
+        return min(forms, key=complexity)
 
     def _judged(self, expression: Expression, source: str) -> Judged | None:
         problem = self.problem

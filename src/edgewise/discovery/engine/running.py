@@ -16,10 +16,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from edgewise.discovery.decide import is_noise
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Stage
-from edgewise.formulas.expression import Expression
+from edgewise.formulas.expression import Expression, evaluate
 from edgewise.outcomes import LOGGER
 
 T = TypeVar("T")
@@ -45,6 +46,10 @@ FAILURES = (
     ValueError,
     np.linalg.LinAlgError,
 )
+
+# A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise, is
+# complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
+COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 1.0
 
 Reducer = Callable[[LawProblem, Clock], Iterable[Reduction]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
@@ -173,11 +178,23 @@ class Engine:
         for stage in self.stages.first:
             self._run(stage, whole, self.clock.part(SIMPLE_SUMS_SHARE))
         self._reduce(whole, self.clock.part(REDUCING_SHARE))
+        self._end_soon_if_complete()
         self._enumerate()
         if self.stages.smooth is not None and not self.is_done:
             share = 1.0 if self.stages.search is None else SMOOTH_SHARE
             self._run(self.stages.smooth, whole, self.clock.part(share))
         self._search()
+
+    def _end_soon_if_complete(self) -> None:
+        """Let the search go on for as long as it took if a short formula leaves nothing but noise."""
+        problem = self.archive.problem
+        short = [judged for judged in self.archive if judged.symbols <= COMPLETE_SYMBOLS and not judged.is_exact]
+        best = min(short, key=lambda judged: judged.held, default=None)
+        if self._ends is None and best is not None and best.error < LARGEST_NOISE:
+            residuals = problem.y - evaluate(best.expression, problem.x)
+            if is_noise(problem.x, residuals):
+                used = time.monotonic() - self._started
+                self._ends = time.monotonic() + COMPLETE_PATIENCE * used
 
     @property
     def messages(self) -> list[str]:

@@ -1,0 +1,144 @@
+"""Forms in which people write laws: squares of differences, factors before exponentials, roots for sin(acos(u))."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from edgewise.formulas.algebra import ONE, simplify, split_number
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    children,
+    complexity,
+    exact_number,
+    product_of,
+    rebuilt,
+)
+
+TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
+
+
+def in_usual_form(node: Expression) -> Expression:
+    """Write a formula without functions of their own inverses and without logarithms or broken numbers in exponents.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> as_text(in_usual_form(parse_expression("sin(acos(x))")), ["x"])
+    'sqrt(1 - x**2)'
+    >>> as_text(in_usual_form(parse_expression("exp(2*x - log(x) + 1)")), ["x"], 3)
+    'exp(2*x + 1)/x'
+    """
+    node = rebuilt(node, [in_usual_form(part) for part in children(node)])
+    if isinstance(node, Call) and isinstance(node.argument, Call):
+        return _without_inverse(node, node.argument)
+    if isinstance(node, Call) and node.name == "exp":
+        return _with_factors_in_front(node)
+    return node
+
+
+def _without_inverse(node: Call, inner: Call) -> Expression:
+    """sin, cos or tan of an inverse function as an algebraic expression; other nodes as they are."""
+    u = inner.argument
+    minus = Power(Add((ONE, Multiply((exact_number(-1), Power(u, 2.0))))), 0.5)
+    plus = Power(Add((ONE, Power(u, 2.0))), 0.5)
+    forms: dict[tuple[str, str], Expression] = {
+        ("sin", "acos"): minus,
+        ("cos", "asin"): minus,
+        ("tan", "asin"): Multiply((u, Power(minus, -1.0))),
+        ("tan", "acos"): Multiply((minus, Power(u, -1.0))),
+        ("sin", "atan"): Multiply((u, Power(plus, -1.0))),
+        ("cos", "atan"): Power(plus, -1.0),
+    }
+    return forms.get((node.name, inner.name), node)
+
+
+def _with_factors_in_front(node: Call) -> Expression:
+    """exp(a + c log(u) + d) as exp(d) u^c exp(a)."""
+    factors: list[Expression] = []
+    left: list[Expression] = []
+    for term in _flat(node.argument):
+        number, rest = split_number(term)
+        if rest is None:
+            if abs(number.value) < 300 and not (number.exact and number.exact[1] == 1):
+                factors.append(Number(math.exp(number.value)))
+            else:
+                left.append(term)
+        elif isinstance(rest, Call) and rest.name == "log":
+            factors.append(rest.argument if number.value == 1 else Power(rest.argument, number.value))
+        else:
+            left.append(term)
+    if not factors:
+        return node
+    if left:
+        factors.append(Call("exp", left[0] if len(left) == 1 else Add(tuple(left))))
+    return product_of(factors)
+
+
+def _flat(node: Expression) -> list[Expression]:
+    """The terms of sums within sums."""
+    if isinstance(node, Add):
+        return [term for part in node.terms for term in _flat(part)]
+    return [node]
+
+
+def with_completed_squares(node: Expression) -> Expression:
+    """Write p u^2 + r u v + q v^2 with r^2 = 4 p q as a multiple of a square, wherever that is shorter.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> node = parse_expression("sqrt(a**2 - 2*a*b + b**2 + 3*c)", "abc")
+    >>> as_text(with_completed_squares(node), "abc")
+    'sqrt((a - b)**2 + 3*c)'
+    """
+    return _with_squares(simplify(node))
+
+
+def _with_squares(node: Expression) -> Expression:
+    node = rebuilt(node, [_with_squares(part) for part in children(node)])
+    if isinstance(node, Add):
+        terms = _flat(node)
+        while (shorter := _with_one_square(terms)) is not None:
+            terms = shorter
+        form = terms[0] if len(terms) == 1 else Add(tuple(terms))
+        return form if complexity(form) < complexity(node) else node
+    return node
+
+
+def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
+    """Three terms replaced by the square of a sum of two, or None."""
+    squares: dict[Expression, tuple[int, Number]] = {}
+    for place, term in enumerate(terms):
+        number, rest = split_number(term)
+        if rest is None and number.value > 0:
+            squares[ONE] = (place, number)
+        elif isinstance(rest, Power) and rest.exponent == 2.0:
+            squares[rest.base] = (place, number)
+        elif isinstance(rest, Multiply) and all(isinstance(f, Power) and f.exponent == 2.0 for f in rest.factors):
+            bases = [f.base for f in rest.factors if isinstance(f, Power)]
+            squares[product_of(bases)] = (place, number)
+    for place, term in enumerate(terms):
+        number, rest = split_number(term)
+        for u, (first, p) in squares.items():
+            for v, (second, q) in squares.items():
+                if len({first, second, place}) < 3 or p.value * q.value <= 0 or rest is None:
+                    continue
+                if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
+                    continue
+                if simplify(Multiply((u, v))) == simplify(rest):
+                    ratio = number.times(Number(0.5 / p.value)) if p.exact is None else _half_over(number, p)
+                    square = Power(Add((u, simplify(Multiply((ratio, v))))), 2.0)
+                    others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
+                    return [simplify(Multiply((p, square))) if p.value != 1 else square, *others]
+    return None
+
+
+def _half_over(number: Number, p: Number) -> Number:
+    """Number / (2 p), exact if both are fractions."""
+    return number.times(exact_number(2).times(p).inverse())

@@ -1,0 +1,41 @@
+"""Usual forms have the values of the formulas they replace, and are those that people write."""
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares
+from edgewise.formulas import as_text, parse_expression
+from edgewise.formulas.expression import evaluate
+
+X = np.random.default_rng(0).uniform(0.1, 0.9, (50, 4))
+NAMES = list("abcd")
+
+
+@pytest.mark.parametrize("outer", ["sin", "cos", "tan"])
+@pytest.mark.parametrize("inner", ["asin", "acos", "atan"])
+def test_a_function_of_an_inverse_keeps_its_values(outer, inner):
+    node = parse_expression(f"{outer}({inner}(a*b))", NAMES)
+    np.testing.assert_allclose(evaluate(in_usual_form(node), X), evaluate(node, X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("text", ["exp(a - log(b) - 0.9189)", "exp(2*log(a) + b)", "exp(a + b)", "exp(-(a + log(b)))"])
+def test_exponentials_keep_their_values(text):
+    node = parse_expression(text, NAMES)
+    np.testing.assert_allclose(evaluate(in_usual_form(node), X), evaluate(node, X), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "squares"),
+    [
+        ("a**2 - 2*a*b + b**2 + c**2 - 2*c*d + d**2", 2),
+        ("4*a**2 + 4*a*b + b**2", 1),
+        ("a**2 + b**2 + a*b", 0),
+        ("a**2 - 2*a + 1 + b", 1),
+        ("3*a**2 - 6*a*b + 3*b**2", 1),
+    ],
+)
+def test_squares_are_completed_only_where_they_are_whole(text, squares):
+    node = parse_expression(text, NAMES)
+    form = with_completed_squares(node)
+    np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-9, atol=1e-12)
+    assert as_text(form, NAMES).count(")**2") == squares
