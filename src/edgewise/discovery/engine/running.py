@@ -47,8 +47,8 @@ FAILURES = (
     np.linalg.LinAlgError,
 )
 
-# A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise, is
-# complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
+# A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
+# is complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
 COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 1.0
 
 Reducer = Callable[[LawProblem, Clock], Iterable[Reduction]]
