@@ -126,7 +126,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="one fold of the small tables")
     options.add_argument("--summary", action="store_true", help="print the stored rows of the half and measure nothing")
     options.add_argument("--figure", type=Path, help="with --summary: write this figure")
-    options.add_argument("--friedman", action="store_true", help="time fits of Friedman's function instead")
+    options.add_argument("--friedman", action="store_true", help="time fits of Friedman's function and others instead")
     options.add_argument("--rows", default="300,3000,100000,1000000", help="with --friedman")
     chosen = options.parse_args()
     if any(os.environ.get(name) != "1" for name in THREADS):
@@ -139,6 +139,8 @@ def main() -> None:
     if chosen.friedman:
         sizes = [int(size) for size in chosen.rows.split(",")]
         tables_friedman.run(models, sizes, chosen.seed, RESULTS / "tables_friedman.jsonl")
+        if "KAN" in models:
+            tables_friedman.run_others(chosen.seed, RESULTS / "tables_friedman.jsonl")
     elif chosen.summary:
         rows = [row for half in halves for row in read(half) if row["model"] in models and row["seed"] == chosen.seed]
         print(tables_summary.text(rows))
