@@ -98,7 +98,7 @@ def require_complete(*reports: Report) -> None:
 
 def working_seconds(row: Mapping) -> float:
     """Return the wall seconds of a row, or its CPU seconds where these are fewer because the machine was shared."""
-    return min(row["seconds"], row["cpu_seconds"])
+    return min(row["seconds"], row.get("cpu_seconds", row["seconds"]))
 
 
 def latest(rows: Sequence[dict], *names: str) -> list[dict]:
