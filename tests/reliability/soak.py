@@ -214,7 +214,7 @@ def attacks(folder: Path, tries: int) -> list[Attack]:
     table.append(attack)
     model = folder / "m.safetensors"
     x = np.random.default_rng(0).normal(size=(60, 2))
-    save(KANRegressor(hidden="none").fit(x, x[:, 0] + x[:, 1] ** 2), model)
+    save(KANRegressor().fit(x, x[:, 0] + x[:, 1] ** 2), model)
     originals: list[tuple[str, bytes, Path, Callable[[Path], object]]] = [
         ("model files", model.read_bytes(), folder / "h.safetensors", lambda path: load(path).predict(x)),
         ("CSV tables", (work / "table.csv").read_bytes(), folder / "h.csv", read_table),
