@@ -45,7 +45,7 @@ GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
-    "joblib": ("model_selection.search.jobs",),
+    "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
     "threadpoolctl": ("model_selection.search.jobs",),
     "edgewise_experiments": ("cli.reproduce",),
     "interpret": ("compare.baselines",),
