@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.discovery.evolution.operations import CONSTANT, OperationTable, Program
+from edgewise.discovery.evolution.operations import CONSTANT_CODE, OperationTable, Program
 from edgewise.settings import ABOVE_ZERO
 
 FIRST_DAMPING, LOWER_DAMPING, RAISE_DAMPING = 1e-2, 0.2, 5.0  # Of Marquardt's rule; choices within the usual range.
@@ -56,7 +56,7 @@ class Batch:
         for number, program in enumerate(programs):
             stack: list[int] = []
             for code in program.codes:
-                if code == CONSTANT:
+                if code == CONSTANT_CODE:
                     stack.append(constant)
                     owner.append(number)
                     constant += 1

@@ -17,8 +17,8 @@ CONTENDERS = 6  # Programs of a tournament.
 # Exponent by which programs of sizes that are frequent in the population lose tournaments, so that all sizes are
 # searched (PySR's adaptive parsimony; a choice of its strength).
 CROWDING = 3.0
-STEPS, ELITE_STEPS = 3, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
-MOST_OF_A_FORM = 3  # Times that one form is fitted, from different constants.
+CHILD_STEPS, ELITE_STEPS = 3, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
+FORM_TRIALS = 3  # Times that one form is fitted, from different constants.
 FROM_ELITE = 0.1  # Probability that a parent is one of the best of each size.
 ROUNDING_LOSS = 1e-26  # Share of the variance below which errors are rounding, so that shorter programs win.
 
@@ -87,7 +87,7 @@ class Breeder:
             ]
         made += [Program((1 + k,), ()) for k in range(self.table.inputs)]
         made += [variation.new_program() for _ in range(POPULATION - len(made))]
-        self._join(island, made, STEPS)
+        self._join(island, made, CHILD_STEPS)
         return island
 
     def generations(self, island: Island, count: int) -> Island:
@@ -98,11 +98,11 @@ class Breeder:
             parents = self._parents(island, 2 * OFFSPRING)
             for first, second in zip(parents[::2], parents[1::2], strict=True):
                 child = variation.child(first, second)
-                if island.forms[child.codes] >= MOST_OF_A_FORM:
+                if island.forms[child.codes] >= FORM_TRIALS:
                     child = variation.child(child, second)
                 island.forms[child.codes] += 1
                 made.append(child)
-            self._join(island, made, STEPS)
+            self._join(island, made, CHILD_STEPS)
         # The best of each size are fitted further, since a form is judged by its best constants.
         best = [program for _, program in island.front() if program.numbers]
         if best:

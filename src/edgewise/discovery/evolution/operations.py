@@ -20,7 +20,7 @@ from edgewise.formulas.expression import (
     exact_number,
 )
 
-CONSTANT = 0  # Number of the operation "a constant"; those of the inputs follow.
+CONSTANT_CODE = 0  # Number of the operation "a constant"; those of the inputs follow.
 MINUS_ONE = exact_number(-1)
 LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter. A choice.
 Array = np.ndarray
@@ -51,15 +51,15 @@ class Operation:
     build: Callable[..., Expression]
 
 
-UNARY = (
+FUNCTION_OPERATIONS = (
     Operation("sqrt", 1, np.sqrt, lambda u, v: (0.5 / v,), lambda f: Power(f, 0.5)),
     Operation("square", 1, np.square, lambda u, v: (2 * u,), lambda f: Power(f, 2.0)),
     Operation("exp", 1, np.exp, lambda u, v: (v,), lambda f: Call("exp", f)),
     Operation("log", 1, np.log, lambda u, v: (1 / u,), lambda f: Call("log", f)),
     Operation("tanh", 1, np.tanh, lambda u, v: (1 - v * v,), lambda f: Call("tanh", f)),
 )
-NAMED = {operation.name: operation for operation in UNARY}
-BINARY = (
+NAMED = {operation.name: operation for operation in FUNCTION_OPERATIONS}
+OPERATORS = (
     Operation("+", 2, np.add, lambda u, w, v: (1.0, 1.0), lambda f, g: Add((f, g))),
     Operation("-", 2, np.subtract, lambda u, w, v: (1.0, -1.0), lambda f, g: Add((f, Multiply((MINUS_ONE, g))))),
     Operation("*", 2, np.multiply, lambda u, w, v: (w, u), lambda f, g: Multiply((f, g))),
@@ -98,7 +98,7 @@ class OperationTable:
         names = [name for name in options.operators if name in FUNCTIONS or name == "sqrt"]
         names += ["square"] if permitted & {"*", "^"} else []
         self.operations += [NAMED.get(name) or _function(name) for name in dict.fromkeys(names)]
-        self.operations += [operation for operation in BINARY if operation.name in permitted]
+        self.operations += [operation for operation in OPERATORS if operation.name in permitted]
         self.arity = [operation.arity for operation in self.operations]
         self.unary = [k for k, arity in enumerate(self.arity) if arity == 1]
         self.binary = [k for k, arity in enumerate(self.arity) if arity == 2]
@@ -141,7 +141,7 @@ def expression_of(program: Program, table: OperationTable) -> Expression:
     stack: list[Expression] = []
     numbers = iter(program.numbers)
     for code in program.codes:
-        if code == CONSTANT:
+        if code == CONSTANT_CODE:
             stack.append(Number(next(numbers)))
             continue
         operation = table.operations[code]
@@ -165,7 +165,7 @@ def program_of(node: Expression, table: OperationTable) -> Program | None:
     numbers: list[float] = []
 
     def leaf(value: float) -> None:
-        codes.append(CONSTANT)
+        codes.append(CONSTANT_CODE)
         numbers.append(value)
 
     def write(node: Expression) -> None:

@@ -29,7 +29,7 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Number, comp
 ISLANDS = 4  # A choice; their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
 SEARCH_ROWS = 256  # Rows at which programs are fitted. A choice: enough for a dozen constants, and they fit a cache.
-MOST_NODES = 40  # Nodes of a program, at most: about as many as symbols. A choice for time.
+MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols. A choice for time.
 SEEDS = 100  # Expressions to start from, at most: the shortest.
 BETTER = 0.9  # An expression is yielded if its loss is below this times that of all yielded ones that are no longer.
 DONE_LOSS = 1e-20  # Share of the variance at which nothing is left to search: errors of 1e-10.
@@ -74,7 +74,7 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return
     table = OperationTable(x.shape[1], problem.options)
-    breeder = Breeder(table, min(problem.options.max_size, MOST_NODES), np.ascontiguousarray(x.T), y, weights)
+    breeder = Breeder(table, min(problem.options.max_size, MOST_PROGRAM_NODES), np.ascontiguousarray(x.T), y, weights)
     best: dict[int, float] = {}
     for islands in _epochs(problem, breeder, _seed_programs(seeds, table), clock):
         front = sorted({pair[1]: pair for island in islands for pair in island.front()}.values(), key=_size_and_loss)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewise.discovery.evolution.operations import CONSTANT, OperationTable, Program
+from edgewise.discovery.evolution.operations import CONSTANT_CODE, OperationTable, Program
 
 # Shares of the ways in which a program is changed. Choices near those of PySR (Cranmer 2023, table 1), with more
 # crossover, as in Operon.
@@ -129,7 +129,7 @@ class Variation:
             if rng.random() < LEAF_IS_INPUT:
                 codes.append(1 + int(rng.integers(table.inputs)))
             else:
-                codes.append(CONSTANT)
+                codes.append(CONSTANT_CODE)
                 numbers.append(float(rng.normal()))
         elif can_join and (not table.unary or rng.random() < 0.7):
             left = int(rng.integers(1, size - 1))
@@ -176,15 +176,15 @@ class Variation:
 
 def _part(program: Program, start: int, end: int) -> Program:
     """The part of a program from one place to another, inclusive."""
-    before = program.codes[:start].count(CONSTANT)
+    before = program.codes[:start].count(CONSTANT_CODE)
     codes = program.codes[start : end + 1]
-    return Program(codes, program.numbers[before : before + codes.count(CONSTANT)])
+    return Program(codes, program.numbers[before : before + codes.count(CONSTANT_CODE)])
 
 
 def _spliced(program: Program, start: int, end: int, part: Program) -> Program:
     """A program with another part between two places, inclusive."""
-    before = program.codes[:start].count(CONSTANT)
-    after = before + program.codes[start : end + 1].count(CONSTANT)
+    before = program.codes[:start].count(CONSTANT_CODE)
+    after = before + program.codes[start : end + 1].count(CONSTANT_CODE)
     return Program(
         program.codes[:start] + part.codes + program.codes[end + 1 :],
         program.numbers[:before] + part.numbers + program.numbers[after:],
