@@ -216,17 +216,20 @@ def measures(
     Returns
     -------
     dict
-        Regression: r2 (NaN where y is constant), and rmse and mae in the unit of y. Classification: accuracy, and with
-        probabilities log_loss in nats, where a probability counts as at least 1e-15.
+        Regression: r2 (NaN where y is constant), and rmse and mae in the unit of y. Classification: accuracy,
+        balanced_accuracy, the mean of the recalls of the classes, and with probabilities log_loss in nats, where a
+        probability counts as at least 1e-15.
 
     Examples
     --------
     >>> measures("classification", ["a", "b"], np.array(["a", "a"]))
-    {'accuracy': 0.5}
+    {'accuracy': 0.5, 'balanced_accuracy': 0.5}
     """
     y = np.asarray(y)
     if task == "classification":
-        result = {"accuracy": float(np.mean(y == prediction))}
+        right = y == prediction
+        recalls = [float(right[y == label].mean()) for label in np.unique(y)]
+        result = {"accuracy": float(right.mean()), "balanced_accuracy": float(np.mean(recalls))}
         if probabilities is not None:
             result["log_loss"] = _log_loss(y, np.asarray(probabilities), np.asarray(classes))
         return result

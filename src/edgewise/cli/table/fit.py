@@ -18,8 +18,11 @@ from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.presentation import counted, percent_text
 from edgewise.report import ReportContent
 from edgewise.report.comparison import comparison_sentences, score_text
+
+SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each (a choice); all are in the report
 
 
 def run_fit(job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, screen: Screen) -> FitResults:
@@ -150,6 +153,10 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     screen.say()
     for sentence in comparison_sentences(replace(content, models=content.models[:1])):
         screen.always(sentence, "bold")
+    if 0 < len(content.classes) <= SHOWN_CLASSES:
+        known = [one for one in content.classes if one.recall is not None]
+        found = [f"{percent_text(one.recall or 0.0)} of {counted(one.rows, 'row')} of {one.name}" for one in known]
+        screen.say(f"Of each class it found {', '.join(found)}.")
     screen.say()
     constant = results.constant_sentence()
     if constant:
