@@ -77,3 +77,11 @@ def test_forms(text, simple):
     found = simplify(parse_expression(text, NAMES))
     assert as_text(found, NAMES) == simple
     assert complexity(found) <= complexity(parse_expression(text, NAMES))
+
+
+def test_exponentials_of_logarithms_are_roots():
+    node = simplify(parse_expression("3*exp(log(x)/3 - 2*log(y)/3)", ["x", "y"]))
+    assert as_text(node, ["x", "y"]) == "3*x**(1/3)/y**(2/3)"
+    assert "exp" in as_text(
+        simplify(parse_expression("exp(0.3333*log(x))", ["x"])), ["x"]
+    )  # a free constant stays free

@@ -101,3 +101,10 @@ class TestLeastSquares:
     def test_minimum_is_a_converged_start(self):
         fit = least_squares(rosenbrock, np.ones(2))
         assert fit.stopped == "converged" and fit.loss == 0.0 and math.isfinite(fit.jacobian.sum())
+
+
+def test_a_huge_gain_ratio_is_an_ordinary_one():
+    """Where the predicted decrease is a rounding error the ratio may be 1e200, whose cube is no float."""
+    rule = DampingRule()
+    damping = rule.start()
+    assert rule.accepted(damping, gain_ratio=1e200) == rule.accepted(damping, gain_ratio=1.0)

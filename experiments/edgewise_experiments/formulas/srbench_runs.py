@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -89,11 +90,15 @@ def is_exact(
 
 
 def stretch() -> float:
-    """Seconds of the clock for a CPU second of this process, at most `LARGEST_STRETCH`: the machine may be shared."""
+    """Seconds of the clock for a CPU second of this process, at most `LARGEST_STRETCH`: the machine may be shared.
+
+    The larger of a measurement and of the load for each core, which says what the next minute will be like.
+    """
     start, cpu = time.perf_counter(), time.process_time()
     while time.process_time() - cpu < SPIN and time.perf_counter() - start < LARGEST_STRETCH * SPIN:
         math.sqrt(2.0)
-    return min(max((time.perf_counter() - start) / max(time.process_time() - cpu, 1e-9), 1.0), LARGEST_STRETCH)
+    measured = (time.perf_counter() - start) / max(time.process_time() - cpu, 1e-9)
+    return min(max(measured, os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), LARGEST_STRETCH)
 
 
 def with_pool(

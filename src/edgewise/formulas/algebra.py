@@ -40,6 +40,7 @@ INVERSE_PAIRS |= {("log", "exp")}
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
 # Largest constant in an exponent that becomes a factor. A choice: larger ones may only balance another large term, and
 # exp(50) = 5e21 is far from overflow.
+LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form. A choice: cube roots and seventh roots occur.
 LARGEST_EXPONENT = 50.0
 MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
 VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest. A choice.
@@ -225,7 +226,7 @@ def _reduced_exponential(argument: Expression) -> Expression:
         is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5
         if rest is None and abs(factor.value) < LARGEST_EXPONENT and not is_short:
             outside.append(Number(math.exp(factor.value)))
-        elif isinstance(rest, Call) and rest.name == "log" and (2 * factor.value) % 1 == 0 and abs(factor.value) < 9:
+        elif isinstance(rest, Call) and rest.name == "log" and _is_exponent(factor) and abs(factor.value) < 9:
             outside.append(_reduced_power(rest.argument, factor.value))
         else:
             inside.append(term)
@@ -234,6 +235,12 @@ def _reduced_exponential(argument: Expression) -> Expression:
     if not inside:
         return _collected_product(outside)
     return _collected_product((*outside, Call("exp", inside[0] if len(inside) == 1 else Add(tuple(inside)))))
+
+
+def _is_exponent(factor: Number) -> bool:
+    """Whether n log v is better written as log v**n: for halves, and for other fractions in closed form."""
+    is_fraction = factor.exact is not None and factor.exact[1] <= LARGEST_ROOT and not factor.exact[2]
+    return (2 * factor.value) % 1 == 0 or is_fraction
 
 
 def _terms(node: Expression) -> tuple[Expression, ...]:

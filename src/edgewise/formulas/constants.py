@@ -257,8 +257,8 @@ def evidence_for(form: Exact, value: float, error: float) -> float:
     values, lengths, _ = _all_closed_forms()
     low, high = np.searchsorted(values, [size / 2, 2 * size])
     count = max(int((lengths[low:high] <= form_length(form) + 1e-12).sum()), 1)
-    misfit = (value - value_of(form)) / max(error, ABOVE_ZERO)
-    return math.exp(-min(misfit**2 / 2, 700.0)) * 1.5 * size / (count * max(error, ABOVE_ZERO) * math.sqrt(2 * math.pi))
+    misfit = min(abs(value - value_of(form)) / max(error, ABOVE_ZERO), 40.0)  # beyond, the likelihood is 0
+    return math.exp(-(misfit**2) / 2) * 1.5 * size / (count * max(error, ABOVE_ZERO) * math.sqrt(2 * math.pi))
 
 
 def value_of(form: Exact) -> float:

@@ -104,7 +104,8 @@ class DampingRule:
 
     def accepted(self, damping: Damping, gain_ratio: float) -> Damping:
         """The damping after a step that lowered the objective."""
-        factor = max(1 / 3, 1 - (2 * gain_ratio - 1) ** 3) if self.shrink is None else self.shrink
+        # The bound changes nothing, but the cube of a huge ratio, as rounding makes them, would raise OverflowError.
+        factor = max(1 / 3, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3) if self.shrink is None else self.shrink
         return Damping(max(damping.value * factor, self.lowest), self.growth)
 
     def rejected(self, damping: Damping) -> Damping:
