@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgewise.discovery.problem import Clock, LawProblem, Reduction
+from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
+from edgewise.discovery.reduction.separations import separations
 from edgewise.discovery.reduction.steps import (
     Change,
     Step,
@@ -45,8 +46,10 @@ MOST_TESTS, MOST_CURVE_TESTS = 8, 4
 GRADIENT_ROWS = 400  # Rows at which gradients are compared. A choice.
 
 
-def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction]:
+def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separation]:
     """Yield problems with fewer inputs, the most reduced first.
+
+    The problems are reduced as far as possible; of those of a separation each may be reduced further.
 
     Parameters
     ----------
@@ -57,9 +60,9 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction]:
 
     Yields
     ------
-    Reduction
-        The smallest problem that the data support, then the larger ones on the way to it. A problem without inputs
-        has a constant target.
+    Reduction or Separation
+        The smallest problem that the data support, the forms in which it separates, then the larger problems on the
+        way to it. A problem without inputs has a constant target.
 
     Examples
     --------
@@ -73,6 +76,24 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction]:
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
         yield Reduction(step.problem, rebuilding(step.changes), sentence_of(problem, step.changes), step.error)
+        if count == len(steps) - 1:
+            yield from _separations_of(step, problem, clock)
+    if len(steps) == 1:
+        yield from _separations_of(steps[0], problem, clock)
+
+
+def _separations_of(step: Step, problem: LawProblem, clock: Clock) -> Iterator[Separation]:
+    """Separations of a reduced problem, rebuilt in the columns of the first one."""
+    whole = rebuilding(step.changes)
+    for found in separations(step, clock):
+        sentence = found.sentence
+        if step.changes:
+            sentence = f"{sentence_of(problem, step.changes)}; then {sentence}"
+
+        def rebuild(parts: Sequence[Expression], found: Separation = found) -> Expression:
+            return whole(found.rebuild(parts))
+
+        yield Separation(found.problems, rebuild, sentence, found.error)
 
 
 def _chain(problem: LawProblem, clock: Clock) -> list[Step]:

@@ -23,7 +23,7 @@ LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0
 # Starts of the fit: logarithms of length and of noise. A choice: smooth data, wavier data, and noisy data.
 PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
 CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains (a choice).
-JITTER = 1e-11  # Added to the kernel's diagonal, so that rounding keeps it positive definite.
+JITTER = 1e-11  # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
 FIRST_EVALUATIONS, LAST_EVALUATIONS = (
     50,
     25,
@@ -179,6 +179,7 @@ def fit_smooth_model(
     *,
     weights: np.ndarray | None = None,
     groups: Groups | None = None,
+    log_target: bool | None = None,
     like: SmoothModel | None = None,
     seed: int = 0,
 ) -> SmoothModel | None:
@@ -194,6 +195,8 @@ def fit_smooth_model(
         Inverse variances of the noise of the rows, up to a factor.
     groups : tuple of tuple of int, optional
         Inputs of the parts of a sum; one function of all inputs if left out.
+    log_target : bool, optional
+        Whether the logarithm of the target is modelled; whichever predicts better if left out.
     like : SmoothModel, optional
         A model whose use of logarithms and typical parameters are taken for a single, faster fit.
     seed : int
@@ -226,6 +229,8 @@ def fit_smooth_model(
         return _continued(x, y, weights, scales, groups, start, order)
     first, best = order[:FIRST_ROWS], None
     for scales in _possible_scales(x, y):
+        if log_target is not None and log_target != bool(scales.log_target):
+            continue
         noise = _row_noise(y, weights, scales, first)
         fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in PARAMETER_STARTS]
         usable = [fit for fit in fits if fit is not None]
@@ -314,7 +319,7 @@ def _maximised(
                 np.split(inverse, ends[:-1]), np.split(squares, ends[:-1]), p[len(places) : -1], strict=True
             )
         ]
-        kernel = sum(parts) + np.diag(noise * row_noise + JITTER)
+        kernel = sum(parts) + np.diag(noise * row_noise + JITTER * np.exp(p[len(places) : -1]).sum())
         solved = _solved(kernel, t)
         if solved is None:
             return 1e10, np.zeros_like(p)
@@ -367,7 +372,8 @@ def _conditioned(
     z, t = scales.inputs(x[rows]), scales.target(y[rows])
     empty = SmoothModel(scales, groups, parameters, z, np.empty(0), np.empty(0), rows, 0.0)
     kernel = sum(empty._kernel(z, g) for g in range(len(groups)))
-    solved = _solved(kernel + np.diag(np.exp(parameters[-1]) * row_noise + JITTER), t)
+    jitter = JITTER * np.exp(parameters[-1 - len(groups) : -1]).sum()
+    solved = _solved(kernel + np.diag(np.exp(parameters[-1]) * row_noise + jitter), t)
     if solved is None:
         return None
     inverse, a, _ = solved

@@ -139,13 +139,26 @@ def _columns(inputs: Sequence[Expression], x: np.ndarray) -> np.ndarray:
 
 
 def is_confirmed(larger: Step, smaller: Step) -> bool:
-    """Whether the smaller problem is modelled as well as the larger one.
+    """Whether the smaller problem is modelled as well as the larger one, see `is_as_accurate`."""
+    return is_as_accurate(larger, smaller.squares)
+
+
+def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
+    """Whether squared errors are no larger than those of a step's model.
 
     The squared errors of the same left-out rows are compared, except at the edge of the data: the mean difference may
     be one standard error. Where the data are free of noise both errors are those of the models and far smaller than
     anything that a false reduction leaves, so the error may grow by a factor.
+
+    Parameters
+    ----------
+    larger : Step
+        The step.
+    squares : ndarray
+        Squared errors in the unit of the first target, of as many of the last rows of the step's.
     """
-    before, after = larger.squares, smaller.squares
+    shared = min(len(larger.squares), len(squares))
+    before, after = larger.squares[-shared:], squares[-shared:]
     usual = np.argsort(before + after)[: math.ceil((1 - EDGE_SHARE) * len(before))]
     before, after = before[usual], after[usual]
     difference = after - before
@@ -160,17 +173,18 @@ def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
 
     def rebuild(expression: Expression) -> Expression:
         for change in reversed(changes):
-            inner = _substituted(expression, change.inputs)
+            inner = substituted(expression, change.inputs)
             expression = simplify(inner if change.factor == ONE else Multiply((change.factor, inner)))
         return expression
 
     return rebuild
 
 
-def _substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
+def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
+    """An expression with other expressions in place of its variables."""
     if isinstance(node, Variable):
         return inputs[node.index]
-    return rebuilt(node, [_substituted(part, inputs) for part in children(node)])
+    return rebuilt(node, [substituted(part, inputs) for part in children(node)])
 
 
 def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
@@ -182,7 +196,7 @@ def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
     places = range(len(changes[-1].inputs))
     inputs: list[Expression] = [Variable(k) for k in places]
     for change in reversed(changes):
-        inputs = [simplify(_substituted(part, change.inputs)) for part in inputs]
+        inputs = [simplify(substituted(part, change.inputs)) for part in inputs]
     subject = quotient(factor, problem.names)
     what = " and ".join(as_text(part, problem.names) for part in inputs)
     return f"{subject} depends on {what}" if inputs else f"{subject} is constant"

@@ -1,0 +1,284 @@
+"""Laws that are a sum or a product of functions of separate inputs, or a function of a function of some of them.
+
+ - y = g(x_S) + h(x_T) exactly if all mixed second derivatives between S and T vanish.
+ - y = g(x_S) h(x_T) exactly if those of log|y| vanish.
+ - y = F(g(x_S), x_T) exactly if the gradient by x_S keeps its direction along x_T: f_i f_jk = f_j f_ik, i and j in S,
+   k in T.
+
+The derivatives are those of a smooth model and only order the proposals; each is tested by a model that has the form.
+
+References
+----------
+S.-M. Udrescu et al., AI Feynman 2.0, NeurIPS 2020, sections 2.2 and 2.3 (arXiv 2006.10782).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from edgewise.discovery.problem import Clock, LawProblem, Separation
+from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
+from edgewise.discovery.reduction.steps import Step, is_as_accurate, is_confirmed, substituted
+from edgewise.formulas.expression import Add, Expression, Multiply, Variable
+from edgewise.settings import ABOVE_ZERO
+
+# Interactions that a proposal neglects, as a share of the largest interaction. A choice, as wide as it may be.
+LARGEST_NEGLECTED = 0.3
+# Share of the products of derivatives by which a direction may turn. A choice, with the same reason.
+LARGEST_TURN = 0.1
+PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one; a choice.
+INTERACTION_ROWS = 200  # Rows at which second derivatives are compared. A choice.
+SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen (a choice).
+MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second (a choice).
+LEAST_SHARE = 1e-6  # Interactions below this share of the deviation of y are zero (a choice: the accuracy of a model).
+
+Partition = tuple[tuple[int, ...], ...]
+
+
+def separations(step: Step, clock: Clock) -> Iterator[Separation]:
+    """Yield the forms of a problem as several smaller ones.
+
+    Parameters
+    ----------
+    step : Step
+        The problem with its model, of two or more inputs.
+    clock : Clock
+        The time.
+
+    Yields
+    ------
+    Separation
+        In the columns of the step's problem.
+    """
+    if len(step.problem.names) < 2 or not step.model.groups:
+        return
+    x = step.problem.x[:INTERACTION_ROWS]
+    first, second = _derivatives(step.model, x)
+    by_sum, by_product = second, second - first[:, :, None] * first[:, None, :]
+    if not step.model.scales.log_target:
+        value = step.model.predict(x)[:, None, None]
+        by_product = second * value - first[:, :, None] * first[:, None, :]
+    for is_product, interaction in ((False, by_sum), (True, by_product)):
+        size = np.sqrt(np.mean(interaction**2, axis=0))
+        for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_SHARE):
+            if clock.is_over:
+                return
+            found = _separated(step, partition, is_product)
+            if found is not None:
+                yield found
+                return
+    if len(step.problem.names) > 2:
+        yield from _inner_functions(step, first, second, clock)
+
+
+def _derivatives(model: SmoothModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivatives by the scaled inputs, of y; divided by y where the model is of log|y|."""
+    width = model.scales.target_width
+    first, second = model.gradient(x) / model.scales.slopes(x), width * model.scaled_hessian(x)
+    if model.scales.log_target:
+        second = second + first[:, :, None] * first[:, None, :]
+    return first, second
+
+
+def _partitions(size: np.ndarray, least: float) -> list[Partition]:
+    """Groups of inputs with small interactions between them, the finest first; size is (inputs, inputs)."""
+    inputs = len(size)
+    pairs = list(combinations(range(inputs), 2))
+    largest = max(size[i, j] for i, j in pairs)
+    found: list[Partition] = []
+    for limit in sorted({float(size[i, j]) for i, j in pairs}, reverse=True):
+        if limit > max(LARGEST_NEGLECTED * largest, least) and inputs > 2:
+            continue
+        groups = [{i} for i in range(inputs)]
+        for i, j in pairs:
+            if size[i, j] > limit:
+                joined = [group for group in groups if i in group or j in group]
+                groups = [group for group in groups if group not in joined] + [set().union(*joined)]
+        partition = tuple(sorted(tuple(sorted(group)) for group in groups))
+        if len(partition) > 1 and partition not in found:
+            found.append(partition)
+    return found
+
+
+def _separated(step: Step, partition: Partition, is_product: bool) -> Separation | None:
+    """The parts of a sum or product of functions of these groups, if a model of that form is as accurate."""
+    problem, y = step.problem, step.problem.y
+    if is_product and not ((y > 0).all() or (y < 0).all()):
+        return _signed_product(step, min(partition, key=len))
+    model = fit_smooth_model(
+        problem.x, y, weights=problem.weights, groups=partition, log_target=is_product, seed=problem.seed
+    )
+    if model is None:
+        return None
+    tested = replace(step, model=model)
+    if not is_confirmed(step, tested):
+        return None
+    groups = sorted(partition, key=len)
+    problems = []
+    for group in groups:
+        # The constant, or the sign and the factor, of the whole belongs to the first part.
+        constant = model.scales.target_centre if group is not groups[0] else 0.0
+        sign = model.scales.log_target if group is not groups[0] else 1
+        parts = [g for g, other in enumerate(partition) if other != group]
+        others = constant + sum(model.part(problem.x, g) for g in parts)
+        held_others = constant + sum(model.part(problem.held_x, g) for g in parts)
+        if is_product:
+            factor, held_factor = sign * np.exp(others), sign * np.exp(held_others)
+            target, held, gain = y / factor, problem.held_y / held_factor, factor**2
+        else:
+            target, held, gain = y - others, problem.held_y - held_others, np.ones(len(y))
+        columns = list(group)
+        part = replace(
+            problem,
+            x=problem.x[:, columns],
+            held_x=problem.held_x[:, columns],
+            y=target,
+            held_y=held,
+            weights=gain * (1.0 if problem.weights is None else problem.weights),
+        )
+        problems.append(_with_noise(part, columns, model.error * float(np.mean(1 / np.sqrt(gain)))))
+
+    def rebuild(parts: Sequence[Expression]) -> Expression:
+        placed = tuple(
+            substituted(part, [Variable(i) for i in group]) for part, group in zip(parts, groups, strict=True)
+        )
+        return Multiply(placed) if is_product else Add(placed)
+
+    what = " and ".join(f"({', '.join(problem.names[i] for i in group)})" for group in groups)
+    sentence = f"y is a {'product' if is_product else 'sum'} of functions of {what}"
+    return Separation(tuple(problems), rebuild, sentence, tested.error)
+
+
+def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
+    """A product of a function of these inputs and one of the others, where y changes its sign.
+
+    The values of the model at all pairs of some x_S and some x_T are a matrix of rank one, and its first singular
+    vectors weigh the rows of which each factor is a mean.
+    """
+    problem, model = step.problem, step.model
+    rest = tuple(k for k in range(len(problem.names)) if k not in group)
+    groups = (group, rest)
+    some = problem.x[:PRODUCT_ROWS]
+
+    def table(x: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:
+        """The model at every row x in these columns, with the others from each of some rows, (N, some)."""
+        rows = np.repeat(some[None], len(x), axis=0)
+        rows[:, :, list(columns)] = x[:, None, list(columns)]
+        return model.predict(rows.reshape(-1, x.shape[1])).reshape(len(x), -1)
+
+    left, singular, right = np.linalg.svd(table(some, group))
+    if not singular[0]:
+        return None
+    parts = [
+        (table(x, group) @ right[0] / singular[0], table(x, rest) @ left[:, 0]) for x in (problem.x, problem.held_x)
+    ]
+    squares = ((problem.held_y - parts[1][0] * parts[1][1]) * step.held_scale) ** 2
+    if not is_as_accurate(step, squares):
+        return None
+    problems = []
+    for k, columns in enumerate(groups):
+        part = replace(
+            problem,
+            x=problem.x[:, list(columns)],
+            held_x=problem.held_x[:, list(columns)],
+            y=parts[0][k],
+            held_y=parts[1][k],
+            weights=None,
+        )
+        share = model.error / max(float(np.std(problem.y)), ABOVE_ZERO)
+        problems.append(_with_noise(part, columns, share * float(np.std(part.y))))
+
+    def rebuild(found: Sequence[Expression]) -> Expression:
+        return Multiply(
+            tuple(substituted(e, [Variable(i) for i in columns]) for e, columns in zip(found, groups, strict=True))
+        )
+
+    what = " and ".join(f"({', '.join(problem.names[i] for i in columns)})" for columns in groups)
+    error = float(np.sqrt(np.mean(squares) / max(step.variance, ABOVE_ZERO)))
+    return Separation(tuple(problems), rebuild, f"y is a product of functions of {what}", error)
+
+
+def _with_noise(problem: LawProblem, columns: Sequence[int], error: float) -> LawProblem:
+    """A part with its own names and the noise that the model of the other parts leaves."""
+    return replace(
+        problem,
+        names=tuple(problem.names[i] for i in columns) if len(columns) < len(problem.names) else problem.names,
+        noise=max(problem.noise, error / max(float(np.std(problem.y)), ABOVE_ZERO)),
+        options=replace(problem.options, required=(), guesses=(), units={}, structure=None),
+    )
+
+
+def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, clock: Clock) -> Iterator[Separation]:
+    """Forms F(g(x_S), x_T), the most credible first, each with the values of g from the model at one x_T."""
+    inputs = len(step.problem.names)
+    proposals = []
+    for count in range(2, inputs):
+        for inner in combinations(range(inputs), count):
+            turns = [
+                _turn(first[:, i] * second[:, j, k], first[:, j] * second[:, i, k])
+                for i, j in combinations(inner, 2)
+                for k in range(inputs)
+                if k not in inner
+            ]
+            proposals.append((max(turns), inner))
+    for turn, inner in sorted(proposals)[:MOST_INNER_TESTS]:
+        if turn > LARGEST_TURN or clock.is_over:
+            return
+        found = _with_inner_function(step, inner)
+        if found is not None:
+            yield found
+
+
+def _turn(left: np.ndarray, right: np.ndarray) -> float:
+    """0 if the two are equal everywhere, at most 1."""
+    size = math.sqrt(float(np.mean((np.abs(left) + np.abs(right)) ** 2)))
+    return math.sqrt(float(np.mean((left - right) ** 2))) / size if size > 0 else 0.0
+
+
+def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | None:
+    """The inner function as a problem, and the outer one with the inner one's values, if that is as accurate."""
+    problem, model = step.problem, step.model
+    outer = [k for k in range(len(problem.names)) if k not in inner]
+
+    def values(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+        moved = x.copy()
+        moved[:, outer] = at
+        return model.predict(moved)
+
+    # The row of x_T at which the inner function shows most.
+    rows = problem.x[:SLICES][:, outer]
+    at = max(rows, key=lambda row: float(np.std(values(problem.x[:INTERACTION_ROWS], row))))
+    g, held_g = values(problem.x, at), values(problem.held_x, at)
+    x, held_x = np.column_stack([g, problem.x[:, outer]]), np.column_stack([held_g, problem.held_x[:, outer]])
+    outer_model = fit_smooth_model(x, problem.y, weights=problem.weights, seed=problem.seed)
+    if outer_model is None:
+        return None
+    shown = ", ".join(problem.names[i] for i in inner)
+    outer_problem = replace(problem, x=x, held_x=held_x, names=(f"g({shown})", *(problem.names[k] for k in outer)))
+    tested = replace(step, problem=outer_problem, model=outer_model)
+    if not is_confirmed(step, tested):
+        return None
+    columns = list(inner)
+    inner_problem = replace(
+        problem, x=problem.x[:, columns], held_x=problem.held_x[:, columns], y=g, held_y=held_g, weights=None
+    )
+
+    def rebuild(parts: Sequence[Expression]) -> Expression:
+        inside = substituted(parts[0], [Variable(i) for i in inner])
+        return substituted(parts[1], [inside, *(Variable(k) for k in outer)])
+
+    rest = ", ".join(problem.names[k] for k in outer)
+    return Separation(
+        (
+            _with_noise(inner_problem, columns, model.error),
+            _with_noise(outer_problem, range(len(outer) + 1), model.error),
+        ),
+        rebuild,
+        f"y is a function of g({shown}) and {rest}",
+        tested.error,
+    )
