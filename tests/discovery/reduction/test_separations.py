@@ -22,8 +22,8 @@ def found(law, inputs, noise=0.0):
 
 CASES = [
     (
-        lambda a, b, c: np.sin(3 * a) + np.log(b + c**2),
-        ("sin(3*x)", "log(x + y**2)"),
+        lambda a, b, c: np.sin(3 * a) + np.log(b + c * np.sin(b * c)),
+        ("sin(3*x)", "log(x + y*sin(x*y))"),
         "sum of functions of (a) and (b, c)",
     ),
     (lambda a, b: np.cos(2 * a) * np.tan(b - 1.5), ("cos(2*x)", "tan(x - 1.5)"), "product of functions of (a) and (b)"),

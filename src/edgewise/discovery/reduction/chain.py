@@ -14,7 +14,7 @@ import numpy as np
 
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
-from edgewise.discovery.reduction.separations import separations
+from edgewise.discovery.reduction.separations import proposed_separations
 from edgewise.discovery.reduction.steps import (
     Change,
     Step,
@@ -85,7 +85,7 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separa
 def _separations_of(step: Step, problem: LawProblem, clock: Clock) -> Iterator[Separation]:
     """Separations of a reduced problem, rebuilt in the columns of the first one."""
     whole = rebuilding(step.changes)
-    for found in separations(step, clock):
+    for found in proposed_separations(step, clock):
         sentence = found.sentence
         if step.changes:
             sentence = f"{sentence_of(problem, step.changes)}; then {sentence}"

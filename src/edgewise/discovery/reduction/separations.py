@@ -35,12 +35,14 @@ PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one; a 
 INTERACTION_ROWS = 200  # Rows at which second derivatives are compared. A choice.
 SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen (a choice).
 MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second (a choice).
-LEAST_SHARE = 1e-6  # Interactions below this share of the deviation of y are zero (a choice: the accuracy of a model).
+LEAST_INTERACTION = (
+    1e-6  # Interactions below this share of the deviation of y are zero (a choice: the accuracy of a model).
+)
 
 Partition = tuple[tuple[int, ...], ...]
 
 
-def separations(step: Step, clock: Clock) -> Iterator[Separation]:
+def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
     """Yield the forms of a problem as several smaller ones.
 
     Parameters
@@ -65,7 +67,7 @@ def separations(step: Step, clock: Clock) -> Iterator[Separation]:
         by_product = second * value - first[:, :, None] * first[:, None, :]
     for is_product, interaction in ((False, by_sum), (True, by_product)):
         size = np.sqrt(np.mean(interaction**2, axis=0))
-        for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_SHARE):
+        for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_INTERACTION):
             if clock.is_over:
                 return
             found = _separated(step, partition, is_product)
