@@ -56,10 +56,10 @@ def test_measures_against_scikit_learn():
     p = generator.dirichlet(np.ones(3), 30)
     found = measures("classification", y, labels[p.argmax(1)], p, labels)
     assert found["log_loss"] == pytest.approx(log_loss(y, p, labels=labels))
+    assert found["accuracy"] == np.mean(y == labels[p.argmax(1)])
     y, prediction = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 0, 1, 1, 0, 2])
     expected = balanced_accuracy_score(y, prediction)
     assert measures("classification", y, prediction)["balanced_accuracy"] == pytest.approx(expected)
-    assert found["accuracy"] == np.mean(y == labels[p.argmax(1)])
     assert math.isnan(measures("regression", np.ones(3), np.zeros(3))["r2"])
 
 
