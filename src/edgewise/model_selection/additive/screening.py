@@ -54,6 +54,8 @@ def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -
     for number in range(ROUNDS):
         design = design.with_curves(sorted(kept), x, weight)
         solution = solve(design, x, y, weight, solution)
+        if design.watch is not None:
+            design.watch()
         promise = {j: _promise(codes[j], solution) for j in others if j not in kept}
         best = sorted(promise, key=lambda j: (-promise[j], j))
         kept |= set(best[: most // ROUNDS if number < ROUNDS - 1 else most - most // ROUNDS * (ROUNDS - 1)])

@@ -380,6 +380,7 @@ class FitCache:
             count,
             policy=self.policy,
             seed=self.seed,
+            watch=self.design.watch,
         )
 
     def _with_nodes(self, estimate: Estimate, family: Family, nodes: HiddenNodes) -> Estimate:
@@ -399,11 +400,13 @@ class FitCache:
         return estimated(design, replace(samples, x=x), family, estimate)
 
 
-def promising_inputs(samples: Samples, family: Family, policy: AdditivePolicy) -> list[int] | None:
+def promising_inputs(
+    samples: Samples, family: Family, policy: AdditivePolicy, watch: Callable[[], None] | None = None
+) -> list[int] | None:
     """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
     if samples.x.shape[1] <= policy.most_inputs:
         return None
-    bare = Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True)
+    bare = replace(Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
 
     def solve(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None) -> Solution:
         return estimated(design, samples, family, before)

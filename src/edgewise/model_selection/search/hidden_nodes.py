@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import TRIAL_PLAN, SmoothPlan, short_fit, smooth_fit
+from edgewise.train.smoothing import TRIAL_PLAN, short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
@@ -74,7 +75,7 @@ def find_nodes(
     *,
     policy: SearchPolicy,
     seed: int = 0,
-    plan: SmoothPlan = TRIAL_PLAN,
+    watch: Callable[[], None] | None = None,
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
@@ -99,8 +100,8 @@ def find_nodes(
         Limits of the work.
     seed : int
         Seed of rows and starts.
-    plan : SmoothPlan
-        Numbers of steps.
+    watch : callable, optional
+        Called between the pieces of the training; it may raise to end it.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def find_nodes(
     >>> found(x).shape
     (300, 1)
     """
-    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, plan=plan)
+    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
     if model is None:
         return None
     layer = model.layers[0]
@@ -244,7 +245,7 @@ def _network(
     *,
     policy: SearchPolicy,
     seed: int,
-    plan: SmoothPlan,
+    watch: Callable[[], None],
 ) -> KAN | None:
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs, outputs = x.shape[1], residual.shape[1]
@@ -263,6 +264,7 @@ def _network(
     knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), DEGREE)
     best, lowest = None, math.inf
     for start in range(STARTS):
+        watch()
         own = seed + (start << 32)  # far apart, so that neighbouring seeds share no start
         model = KAN(
             [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
@@ -286,7 +288,11 @@ def _network(
         return None
     # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
     report = smooth_fit(
-        best, problem, plan, adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True)
+        best,
+        problem,
+        TRIAL_PLAN,
+        adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True),
+        progress=lambda at: watch(),
     )
     return None if report.stopped == StopReason.NONFINITE else best
 

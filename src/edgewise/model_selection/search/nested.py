@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +22,12 @@ from edgewise.model_selection.search.candidates import (
     with_own_covariances,
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
+from edgewise.model_selection.search.comparisons import Comparisons
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial, comparison_sentence
+from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.outcomes import StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
@@ -88,13 +89,10 @@ class Search:
         if len(samples) > self.search_rows:
             order = np.random.default_rng(settings.seed).permutation(len(samples))
             self.samples = samples.select(np.sort(order[: self.search_rows]))
-        self.trials: list[Trial] = []
-        self.sentences: list[str] = []
+        self.table = Comparisons(family, self.samples.weight, self.clock)
+        self.sentences = self.table.sentences
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
-        # Held-out evidence on candidates, of every row: by models without the row, or by models of folds.
-        self.without_row: dict[Candidate, Evidence] = {}
-        self.by_folds: dict[Candidate, Evidence] = {}
         self.fit_seconds: dict[Candidate, float] = {}
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
@@ -134,23 +132,27 @@ class Search:
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
         if rows.x.shape[1] <= FIRST_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
-            cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules)
-            self._first = cache.fit(Candidate(self.family))
+            self.clock.allow(self.policy.first_share)
+            try:
+                cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
+                self._first = cache.fit(Candidate(self.family))
+            except OutOfTime:
+                pass  # the constant must do
 
     def report(self, stopped: StopReason) -> SearchReport:
         """Return the record of the search so far."""
         words = (self.best or Candidate(self.family)).describe()
         sentences = list(self.sentences)
-        if len(self.trials) > 1:
-            sentences.append(f"Chosen of {len(self.trials)} candidates: {words}.")
-        trials, clock = tuple(self.trials), self.clock
+        if len(self.table.trials) > 1:
+            sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
+        trials, clock = tuple(self.table.trials), self.clock
         return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds)
 
     # The candidates in order
 
     def _run(self) -> None:
         self.clock.report("knots and columns", 0.02)
-        self.inputs = promising_inputs(self.samples, self.family, self.policy.additive)
+        self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
         if self.inputs is not None:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
@@ -168,8 +170,10 @@ class Search:
             self._assess((candidate,), 0.1)
             self.fit_seconds[candidate] += knots
             candidate = self._shrunk(candidate, 0.12)
-            gain, error = self._gain(self.best, candidate)
-            self._decide(candidate, self._sentence(words, (self.best, candidate), gain, error, gain > 0), gain > 0)
+            gain, error = self.table.gain(self.best, candidate)
+            self.table.decide(
+                candidate, self.table.sentence(words, (self.best, candidate), gain, error, gain > 0), gain > 0
+            )
             self.best = candidate if gain > 0 else self.best
         if not self.best.additive:
             self.sentences.append("No input predicts held-out rows.")
@@ -181,18 +185,40 @@ class Search:
         self._try_mean(0.6)
         if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
             self._try_hidden(0.7)
+        self._fall_back_if_worse(0.9)
+
+    def _fall_back_if_worse(self, share: float) -> None:
+        """Take a constant or linear model after all where folds show the chosen one to be worse.
+
+        The first candidates are compared by models without each row, later ones by folds, which may know better.
+        """
+        assert self.best is not None
+        if self.best not in self.table.by_folds or not (self.best.additive and not self.best.linear):
+            return
+        plain = Candidate(self.family)
+        self._cross_validate((replace(plain, additive=False), replace(plain, linear=True)), share)
+        for simple in [known for known in self.table.by_folds if not known.additive or known.linear]:
+            gain, error = self.table.gain(self.best, simple)
+            if gain > 0:
+                sentence = self.table.sentence(f"The {simple.describe()} model", (self.best, simple), gain, error, True)
+                self.table.dismiss(self.best)
+                self.table.decide(simple, sentence, True)
+                self.best = simple
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
-        watch = None if self.clock.limit is None else self.clock.check
         return FitCache(
             samples,
             policy=self.policy,
             seed=settings.seed,
             inputs=self.inputs,
             constraints=settings.constraints,
-            watch=watch,
+            watch=self._watch,
         )
+
+    @property
+    def _watch(self) -> Callable[[], None] | None:
+        return None if self.clock.limit is None else self.clock.check
 
     def _shrunk(self, candidate: Candidate, share: float) -> Candidate:
         """Change all strengths of a model of classes by a common factor while that lowers the held-out loss."""
@@ -203,10 +229,10 @@ class Search:
             while 1 / self.policy.most_shrinkage < candidate.factor < self.policy.most_shrinkage:
                 other = replace(candidate, factor=candidate.factor * step)
                 self._assess((other,), share)
-                gain, error = self._gain(candidate, other)
+                gain, error = self.table.gain(candidate, other)
                 words = f"{other.factor:g} times the penalty of the {plain} model"
-                sentence = self._sentence(words, (candidate, other), gain, error, gain > 0)
-                self._decide(other, sentence, gain > 0, quiet=gain <= 0)
+                sentence = self.table.sentence(words, (candidate, other), gain, error, gain > 0)
+                self.table.decide(other, sentence, gain > 0, quiet=gain <= 0)
                 if gain <= 0:
                     break
                 candidate = other
@@ -240,13 +266,13 @@ class Search:
         else:
             self._cross_validate((simple, rich), share)
             rich = self._shrunk(rich, share) if family is self.family else rich
-        gain, error = self._gain(simple, rich)
+        gain, error = self.table.gain(simple, rich)
         better = gain > max(self.policy.nested_margin * error, 0.0)
-        self._decide(rich, self._sentence("Pairs of inputs", (simple, rich), gain, error, better), better)
+        self.table.decide(rich, self.table.sentence("Pairs of inputs", (simple, rich), gain, error, better), better)
         if better and family is self.family:
-            if not self._have_common_evidence(self.best, rich):
+            if not self.table.have_common_evidence(self.best, rich):
                 self._cross_validate((self.best, rich), share)
-            if self._gain(self.best, rich)[0] > 0:
+            if self.table.gain(self.best, rich)[0] > 0:
                 self.best = rich
         return rich if better else simple
 
@@ -255,19 +281,19 @@ class Search:
         assert self.best is not None and self.settings is not None
         log = Candidate(LogNormal())
         self._leave_one_out(log, share)
-        if not self._have_common_evidence(self.best, log):  # pairs were chosen by folds
+        if not self.table.have_common_evidence(self.best, log):  # pairs were chosen by folds
             self._cross_validate((self.best, log), share)
-        gain, error = self._gain(self.best, log)
+        gain, error = self.table.gain(self.best, log)
         best_log = log
         if gain > -self.policy.race_margin * error and self.settings.hidden is None:
             best_log = self._try_pairs(LogNormal(), share + 0.05)
-        if not self._have_common_evidence(self.best, best_log):
+        if not self.table.have_common_evidence(self.best, best_log):
             self._cross_validate((self.best, best_log), share + 0.1)
-        gain, error = self._gain(self.best, best_log)
-        better = gain > max(self.policy.link_gain * self._loss(self.best), self.policy.nested_margin * error)
-        sentence = self._sentence("The logarithm of y", (self.best, best_log), gain, error, better)
+        gain, error = self.table.gain(self.best, best_log)
+        better = gain > max(self.policy.link_gain * self.table.loss(self.best), self.policy.nested_margin * error)
+        sentence = self.table.sentence("The logarithm of y", (self.best, best_log), gain, error, better)
         for candidate in {log, best_log}:
-            self._decide(candidate, sentence, better and candidate == best_log, quiet=candidate != best_log)
+            self.table.decide(candidate, sentence, better and candidate == best_log, quiet=candidate != best_log)
         if better:
             self.best = best_log
 
@@ -288,13 +314,15 @@ class Search:
             return
         if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
             return
-        little = self.policy.bag_loss * self._loss(Candidate(self.family, additive=False))
-        if self._loss(self.best) < little and not are_classes(self.family):  # near a border, models of classes differ
+        little = self.policy.bag_loss * self.table.loss(Candidate(self.family, additive=False))
+        if self.table.loss(self.best) < little and not are_classes(
+            self.family
+        ):  # near a border, models of classes differ
             return
         single = self.best
-        if single not in self.by_folds:
+        if single not in self.table.by_folds:
             self._cross_validate((single,), share)
-        evidence = self.by_folds[single]
+        evidence = self.table.by_folds[single]
         rich = replace(single, models=self.policy.bags)
         spread = 2 * (evidence.single_losses - evidence.losses)  # what resampling adds to the loss of one model
         losses = evidence.single_losses - spread * (1 - 1 / rich.models)
@@ -302,13 +330,15 @@ class Search:
         loss = mean_and_error(evidence.single_losses, self.samples.weight)[0]
         better = gain > max(self.policy.bag_gain * loss, self.policy.nested_margin * error)
         mean, its_error = mean_and_error(losses, self.samples.weight)
-        self.trials.append(Trial(rich.describe(), mean, its_error, self._trial(single).parameters, evidence.fits))
+        self.table.trials.append(
+            Trial(rich.describe(), mean, its_error, self.table.trial(single).parameters, evidence.fits)
+        )
         words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
         end = "taken" if better else "not taken, since they hardly differ"
         texts = loss_text(mean, self.family), loss_text(loss, self.family)
-        self._decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
+        self.table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
         if better:
-            self.by_folds[rich] = replace(evidence, losses=losses)
+            self.table.by_folds[rich] = replace(evidence, losses=losses)
             self.best = rich
 
     def _try_hidden(self, share: float) -> None:
@@ -320,7 +350,7 @@ class Search:
             return
         if self.family.name in KINKED:
             return
-        if self._loss(base) < self.policy.noise_free:
+        if self.table.loss(base) < self.policy.noise_free:
             return
         self.clock.report("test of the residual", share)
         self._check_time(base, 1)
@@ -341,10 +371,12 @@ class Search:
             self._check_time(base, 20)
             most = self.policy.hidden_folds
             self._cross_validate((replace(base, models=1), rich), share + 0.08 * number, most)
-            rival = self.best if self.best in self.by_folds else replace(base, models=1)
-            gain, error = self._gain(rival, rich)
+            rival = self.best if self.best in self.table.by_folds else replace(base, models=1)
+            gain, error = self.table.gain(rival, rich)
             better = gain > max(self.policy.margin * error, 0.0)
-            self._decide(rich, self._sentence(f"{size} hidden nodes", (rival, rich), gain, error, better), better)
+            self.table.decide(
+                rich, self.table.sentence(f"{size} hidden nodes", (rival, rich), gain, error, better), better
+            )
             if not better:
                 break
             self.best = rich
@@ -370,15 +402,15 @@ class Search:
         self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
         links = left_out(fitted.estimate, self.samples.x) if candidate.additive else fitted.link(self.samples.x)
         losses = sample_losses(fitted, links, self.samples)
-        self.without_row[candidate] = Evidence(losses, links, losses, 0)
-        self._record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
+        self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
+        self.table.record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
 
     def _cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
         """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
 
         `most` is the largest number of folds; all by default.
         """
-        candidates = [candidate for candidate in candidates if candidate not in self.by_folds]
+        candidates = [candidate for candidate in candidates if candidate not in self.table.by_folds]
         assert self.cache is not None
         fold_caches, count = self._divided()[:most], len(self.samples)
         for candidate in candidates:
@@ -409,8 +441,8 @@ class Search:
             together = np.full(count, np.nan)
             together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
             self.fold_fits = max(self.fold_fits, len(fold_caches))
-            self.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
-            self._record(candidate, losses, parameters, len(fold_caches), self.clock.seconds - began)
+            self.table.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
+            self.table.record(candidate, losses, parameters, len(fold_caches), self.clock.seconds - began)
 
     def _divided(self) -> list[tuple[Fold, FitCache]]:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
@@ -424,68 +456,7 @@ class Search:
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
         return self._fold_caches
 
-    def _record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
-        """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
-        mean, error = mean_and_error(losses, self.samples.weight)
-        work = max(fits, 1) * len(self.samples) * float(parameters) ** 2
-        self.clock.work += work
-        trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
-        old = [number for number, one in enumerate(self.trials) if one.name == trial.name]
-        if old:
-            before = self.trials[old[0]]
-            self.trials[old[0]] = replace(trial, taken=before.taken, reason=before.reason)
-        else:
-            self.trials.append(trial)
-        if not self.clock.best_loss <= mean:
-            self.clock.best_loss = mean
-
-    # Comparisons
-
-    def _have_common_evidence(self, one: Candidate, other: Candidate) -> bool:
-        return any({one, other} <= evidence.keys() for evidence in (self.by_folds, self.without_row))
-
-    def _gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
-        """Compare two candidates by the strongest evidence that both have."""
-        return paired_gain(*self._compared(simple, rich)[:2], self.samples.weight)
-
-    def _compared(self, simple: Candidate, rich: Candidate) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Return the losses by which two candidates are compared, and whether they are those of folds."""
-        for evidence in (self.by_folds, self.without_row):
-            if simple in evidence and rich in evidence:
-                first, second = evidence[simple], evidence[rich]
-                if simple.models == rich.models:
-                    return first.single_losses, second.single_losses, evidence is self.by_folds
-                return first.losses, second.losses, evidence is self.by_folds
-        raise AssertionError("the candidates have no common evidence")
-
-    def _evidence(self, candidate: Candidate) -> Evidence:
-        known = self.by_folds.get(candidate) or self.without_row.get(candidate)
-        if known is not None:
-            return known
-        single = replace(candidate, models=1)  # a mean that was asked for has no evidence of its own
-        return self.by_folds.get(single) or self.without_row[single]
-
-    def _loss(self, candidate: Candidate) -> float:
-        return mean_and_error(self._evidence(candidate).losses, self.samples.weight)[0]
-
-    def _trial(self, candidate: Candidate) -> Trial:
-        return next(trial for trial in self.trials if trial.name == candidate.describe())
-
-    def _decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
-        """Write a decision into the table, and among the sentences unless it stands there already."""
-        place = self.trials.index(self._trial(candidate))
-        self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
-        if not quiet:
-            self.sentences.append(sentence)
-
-    def _sentence(
-        self, what: str, compared: tuple[Candidate, Candidate], gain: float, error: float, better: bool
-    ) -> str:
-        """Write down a comparison of two candidates, with the figures by which it was decided."""
-        losses, others, by_folds = self._compared(*compared)
-        loss = mean_and_error(np.where(np.isfinite(others), losses, np.nan), self.samples.weight)[0]
-        texts = loss_text(loss - gain, self.family), loss_text(loss, self.family)
-        return comparison_sentence(what, texts, error, better, by_folds, self.sentences)
+    # Questions to the table
 
     def _may_take_logarithms(self) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
@@ -521,7 +492,7 @@ class Search:
     @property
     def fallback(self) -> Fitted | None:
         """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
-        known = [*self.without_row, *self.by_folds]
+        known = [*self.table.without_row, *self.table.by_folds]
         if self.cache is None or not known:
             return self._first
         best = known[0] if self.best is None else replace(self.best, models=1, nodes=0)
@@ -541,17 +512,17 @@ class Search:
         """
         if self.best is None or len(self.samples) < 2:
             return None
-        known = self.best if self.best in self.by_folds or self.best in self.without_row else None
+        known = self.best if self.best in self.table.by_folds or self.best in self.table.without_row else None
         known = replace(self.best, models=1) if known is None else known
-        if known not in self.by_folds and known not in self.without_row:
+        if known not in self.table.by_folds and known not in self.table.without_row:
             return None
-        links = self._evidence(known).links
+        links = self.table.evidence(known).links
         seen = np.isfinite(links).all(1)
         rows = np.arange(len(self.samples))
         if len(self.samples) < len(self.all_rows):
             order = np.random.default_rng(self.settings.seed).permutation(len(self.all_rows))
             rows = np.sort(order[: self.search_rows])
-        return rows[seen], links[seen], known in self.by_folds
+        return rows[seen], links[seen], known in self.table.by_folds
 
     def final(self) -> Fitted:
         """Fit the chosen candidate to all rows, or to as many as the time limit allows.

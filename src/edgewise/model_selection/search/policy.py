@@ -34,6 +34,9 @@ class SearchPolicy:
     search_share, final_share : float
         Shares of the time that is left which the search may take, and then the final fit. Choices: the final fit sees
         more rows than the search and takes about as long; what then is left is for error bars and reports.
+    first_share : float
+        Share of the time that the first additive model may take, see `first_rows`. A choice: it is all there is if the
+        search does not come to one.
     busy : float
         The final fit takes so many rows that it should take its share of the time divided by this number. A choice: on
         a busy machine the same work takes half as long again.
@@ -144,6 +147,7 @@ class SearchPolicy:
     rows_per_second: float = 20_000.0
     search_share: float = 0.5
     final_share: float = 0.7
+    first_share: float = 0.3
     busy: float = 1.5
     first_rows: int = 500
     beyond: float = 0.5

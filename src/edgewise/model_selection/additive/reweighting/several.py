@@ -39,6 +39,8 @@ class SeveralState(State):
         memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.policy.joint_memory)
         value, slope = self.deviance(eta) + (ridge * coefs**2).sum(), self._slope(coefs, eta, ridge)
         for step in range(self.policy.joint_steps):
+            if self.needed.watch is not None:
+                self.needed.watch()
             direction = -two_loops(slope, memory, metric)
             moved = self.needed.etas(direction)
             for halving in range(self.policy.halvings + 1):

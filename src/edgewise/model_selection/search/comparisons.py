@@ -1,0 +1,113 @@
+"""Held-out evidence on candidates, their comparison, and the table of a search (`Comparisons`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.model_selection.additive.families import Family
+from edgewise.model_selection.search.candidates import Candidate, loss_text
+from edgewise.model_selection.search.clock import Clock
+from edgewise.model_selection.search.cross_validation import Evidence, mean_and_error, paired_gain
+from edgewise.model_selection.search.records import Trial, comparison_sentence
+
+
+class Comparisons:
+    """Held-out evidence on the candidates of a search, and what was decided by it.
+
+    Parameters
+    ----------
+    family : Family
+        Loss of the search, in whose words losses are written.
+    weight : ndarray of shape (N,)
+        Weights of the rows.
+    clock : Clock
+        Counts work, and holds the smallest loss.
+
+    Attributes
+    ----------
+    without_row, by_folds : dict of Candidate to Evidence
+        Losses of the rows by models without the row, or by models of folds.
+    trials : list of Trial
+        Rows of the table `search_`.
+    sentences : list of str
+        What was decided, in the order of the search.
+    """
+
+    def __init__(self, family: Family, weight: np.ndarray, clock: Clock) -> None:
+        self.family, self.weight, self.clock = family, weight, clock
+        self.without_row: dict[Candidate, Evidence] = {}
+        self.by_folds: dict[Candidate, Evidence] = {}
+        self.trials: list[Trial] = []
+        self.sentences: list[str] = []
+
+    def record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
+        """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
+        mean, error = mean_and_error(losses, self.weight)
+        work = max(fits, 1) * len(self.weight) * float(parameters) ** 2
+        self.clock.work += work
+        trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
+        old = [number for number, one in enumerate(self.trials) if one.name == trial.name]
+        if old:
+            before = self.trials[old[0]]
+            self.trials[old[0]] = replace(trial, taken=before.taken, reason=before.reason)
+        else:
+            self.trials.append(trial)
+        if not self.clock.best_loss <= mean:
+            self.clock.best_loss = mean
+
+    def have_common_evidence(self, one: Candidate, other: Candidate) -> bool:
+        """Return whether two candidates have been judged by evidence of the same kind."""
+        return any({one, other} <= evidence.keys() for evidence in (self.by_folds, self.without_row))
+
+    def gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
+        """Compare two candidates by the strongest evidence that both have."""
+        return paired_gain(*self.compared(simple, rich)[:2], self.weight)
+
+    def compared(self, simple: Candidate, rich: Candidate) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Return the losses by which two candidates are compared, and whether they are those of folds."""
+        for evidence in (self.by_folds, self.without_row):
+            if simple in evidence and rich in evidence:
+                first, second = evidence[simple], evidence[rich]
+                if simple.models == rich.models:
+                    return first.single_losses, second.single_losses, evidence is self.by_folds
+                return first.losses, second.losses, evidence is self.by_folds
+        raise AssertionError("the candidates have no common evidence")
+
+    def evidence(self, candidate: Candidate) -> Evidence:
+        """Return the strongest evidence on a candidate."""
+        known = self.by_folds.get(candidate) or self.without_row.get(candidate)
+        if known is not None:
+            return known
+        single = replace(candidate, models=1)  # a mean that was asked for has no evidence of its own
+        return self.by_folds.get(single) or self.without_row[single]
+
+    def loss(self, candidate: Candidate) -> float:
+        """Return the mean held-out loss of a candidate."""
+        return mean_and_error(self.evidence(candidate).losses, self.weight)[0]
+
+    def trial(self, candidate: Candidate) -> Trial:
+        """Return the row of a candidate in the table."""
+        return next(trial for trial in self.trials if trial.name == candidate.describe())
+
+    def decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
+        """Write a decision into the table, and among the sentences unless it stands there already."""
+        place = self.trials.index(self.trial(candidate))
+        self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
+        if not quiet:
+            self.sentences.append(sentence)
+
+    def dismiss(self, candidate: Candidate) -> None:
+        """Mark a candidate that was taken as not taken after all."""
+        place = self.trials.index(self.trial(candidate))
+        self.trials[place] = replace(self.trials[place], taken=False)
+
+    def sentence(
+        self, what: str, compared: tuple[Candidate, Candidate], gain: float, error: float, better: bool
+    ) -> str:
+        """Write down a comparison of two candidates, with the figures by which it was decided."""
+        losses, others, by_folds = self.compared(*compared)
+        loss = mean_and_error(np.where(np.isfinite(others), losses, np.nan), self.weight)[0]
+        texts = loss_text(loss - gain, self.family), loss_text(loss, self.family)
+        return comparison_sentence(what, texts, error, better, by_folds, self.sentences)
