@@ -29,7 +29,7 @@ from edgewise.model_selection.one_input import spline_ladder
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error
-from edgewise.model_selection.search.error_bars import parameter_factor
+from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search, sample_losses
 from edgewise.model_selection.search.policy import SearchSettings

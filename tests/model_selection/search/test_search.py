@@ -9,8 +9,7 @@ import torch
 from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Quantile
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.error_bars import parameter_factor
-from edgewise.model_selection.search.inference import term_tests
+from edgewise.model_selection.search.inference import parameter_factor, term_tests
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
 from edgewise.train.uncertainty import _lengths
@@ -217,7 +216,7 @@ def test_the_clock_ends_every_stage(looks):
     report = search.run()
     assert report.stopped == "time_limit" and clock.time <= clock.end + 6 / looks
     fitted = search.final()
-    assert clock.time <= min(1, clock.end) + 9 / looks  # a few looks at the clock are made between two stages
+    assert clock.time <= min(1, clock.end) + 9 / looks  # each of the nine stages of the last fit looks once
     assert np.isfinite(fitted.link(X)).all() and fitted.model.design.watch is None
     assert search.fallback is not None
 
