@@ -1,4 +1,4 @@
-"""Tests of the terms of a chosen additive model in the units of the target, and error bars as functions of its network."""
+"""Tests of the terms of a chosen additive model, and error bars as functions of its network's parameters."""
 
 from __future__ import annotations
 
