@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         theory,
         train,
     )
-    from edgewise.discovery import find_formula
+    from edgewise.discovery import FormulaOptions, find_formula
     from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
     from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
     from edgewise.formulas import Formula
@@ -91,6 +91,7 @@ __all__ = [
     "EdgewiseWarning",
     "FitReport",
     "Formula",
+    "FormulaOptions",
     "InputError",
     "KANClassifier",
     "KANLayer",
@@ -186,6 +187,7 @@ _LAZY = {
     "distil": "edgewise.interpret",
     "explain_global": "edgewise.interpret",
     "explain_local": "edgewise.interpret",
+    "FormulaOptions": "edgewise.discovery",
     "find_formula": "edgewise.discovery",
     "fit": "edgewise.train",
     "formula": "edgewise.interpret",

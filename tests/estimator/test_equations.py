@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from edgewise.errors import InputError
-from edgewise.estimator import KANRegressor
+from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module
 from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
 
@@ -157,3 +157,18 @@ def test_a_category_is_one_indicator_in_formulas():
     assert (
         fitted.fit_equations(frame, price, time_limit=5).equations_.best.formula.text(3) == "3*area + 50*[city is Köln]"
     )
+
+
+@pytest.mark.slow
+def test_the_boundary_of_classes_becomes_a_formula():
+    random = np.random.default_rng(0)
+    X = random.uniform(-2, 2, (600, 2))
+    p = 1 / (1 + np.exp(-3 * (X[:, 0] ** 2 + X[:, 1] - 1)))
+    y = random.uniform(size=600) < p
+    model = KANClassifier(effort="low").fit(X, y).fit_equations(X, names=["a", "b"], time_limit=8)
+    formula = model.equations_.best.formula
+    assert np.mean((formula(X) > 0) == model.predict(X)) > 0.97
+    assert not hasattr(model.fit(X, y), "equations_")
+    three = (X[:, 0] > 0.5).astype(int) + (X[:, 1] > 0)
+    fronts = KANClassifier(effort="low").fit(X, three).fit_equations(X, time_limit=3).equations_
+    assert list(fronts) == [0, 1, 2] and all(len(front) for front in fronts.values())

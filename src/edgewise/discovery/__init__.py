@@ -1,29 +1,49 @@
 """Discovery: the search for a formula that explains data or a trained model.
 
 `find_formula` is the function to use: it takes a table of inputs and a target, and returns a `Front` of formulas by
-complexity and error. The parts of the search are public for other searches: curve models of links, sums, ratios and
-products (`CurveModelFitter`, `product_models`), formulas of their curves (`candidate_formulas`), fast searches for
-simple forms (`simple_products`, `stepwise_sums`), and the removal of what the data do not require: terms (`pruned`),
-functions and digits (`decided`).
+complexity and error; `FormulaOptions` states what a law may be made of. The search has five stages, a room each:
+`least_squares` needs no search, `reduction` leads to laws of fewer inputs, `enumeration` has all short expressions,
+`curves` smooths data with noise, and `decide` chooses. `engine` runs them on a `LawProblem` and judges every
+expression on held-out rows; any generator of expressions with the signature of `Stage` can join it.
 """
 
-from edgewise.discovery.curves.assembly import candidate_formulas, pruned, with_taylor_polynomials
-from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
-from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
-from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
-from edgewise.discovery.evidence import decided
+from edgewise.discovery.curves import (
+    CurveModel,
+    CurveModelFitter,
+    Feature,
+    candidate_features,
+    candidate_formulas,
+    product_models,
+    pruned,
+    relevant_inputs,
+    simple_products,
+    stepwise_sums,
+    with_taylor_polynomials,
+)
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.evidence import decided, decided_form
 from edgewise.discovery.finder import find_formula
-from edgewise.discovery.least_squares.links import Link, possible_links
+from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
 
 __all__ = [
+    "Clock",
     "CurveModel",
     "CurveModelFitter",
     "Feature",
+    "FormulaOptions",
+    "LawProblem",
     "Link",
+    "Reduction",
+    "Separation",
+    "Stage",
     "candidate_features",
     "candidate_formulas",
     "decided",
+    "decided_form",
+    "decided_front",
     "find_formula",
+    "least_squares_laws",
     "possible_links",
     "product_models",
     "pruned",

@@ -211,7 +211,7 @@ class Search:
         share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
         engine = Engine(archive, Clock(started + share * self.time_limit, tell), stages)
         stopped = StopReason.CONVERGED
-        with one_blas_thread():
+        with one_blas_thread(), np.errstate(all="ignore"):
             try:
                 engine.run()
                 if more is not None and archive.solved is None:

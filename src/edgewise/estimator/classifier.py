@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Number
@@ -15,24 +15,24 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
+from edgewise.estimator.equations import table_front
+from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
-_FORMULAS = (
-    "formulas are of numbers; edgewise.find_formula(X, model.decision_function(X)) looks for one of the log odds"
-)
+_FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
 _ERRORS = "predict_proba says how certain a class is"
 # What a classifier lacks beside `KANRegressor`, with what to use instead.
 OF_NUMBERS = {
-    **dict.fromkeys(("fit_equations", "equations_", "sympy", "latex"), _FORMULAS),
+    **dict.fromkeys(("sympy", "latex"), _FORMULAS),
     **dict.fromkeys(("predict_interval", "predict_band", "edge_std"), _ERRORS),
 }
 
@@ -98,6 +98,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Attributes
     ----------
+    equations_ : Front or dict
+        Formulas, after `fit_equations`.
     classes_ : ndarray of shape (C,)
         The classes in ascending order, numbers or strings.
     model_ : KAN
@@ -147,6 +149,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     """
 
     classes_: np.ndarray
+    equations_: Front | dict[Any, Front]
     absent = OF_NUMBERS
 
     def __init__(self, *parameters: Any, class_weight: str | Mapping[Any, float] | None = None, **named: Any):
@@ -204,6 +207,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         self.classes_ = classes[kept.astype(int)]
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight)
         self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
+        if hasattr(self, "equations_"):  # they belong to an earlier fit
+            del self.equations_
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
@@ -234,6 +239,48 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         logits = self._logits(self._warned_codes(X))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def fit_equations(self, X: Rows, *, names: Sequence[str] | None = None, time_limit: float = 60.0) -> Self:
+        """Search for formulas of the logits and keep them as `equations_`; the boundary of two classes is formula = 0.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            At least 20 rows, at which the formulas shall agree with the model.
+        names : sequence of str, optional
+            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+        time_limit : float, default=60
+            Seconds, about, shared by all classes.
+
+        Returns
+        -------
+        self : KANClassifier
+            For two classes `equations_` is the `Front` of the log-odds of the second class, else a mapping of each
+            class to the `Front` of its logit, less the mean logit of the row.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import KANClassifier
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (200, 1))
+        >>> model = KANClassifier(effort="low").fit(X, X[:, 0] > np.sin(40 * X[:, 0]))
+        >>> len(model.fit_equations(X, names=["a"], time_limit=1).equations_) > 0
+        True
+        """
+        check_is_fitted(self)
+        if not is_number(time_limit) or time_limit <= 0:
+            raise InputError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+        logits = np.asarray(self.decision_function(X))
+        columns = logits[:, None] if logits.ndim == 1 else logits - logits.mean(1, keepdims=True)
+        rows, names = self._inputs(X), self._network_names(names)
+        fronts = [table_front(rows, column, names, time_limit / columns.shape[1]) for column in columns.T]
+        self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(self.classes_.tolist(), fronts, strict=True))
+        return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Predict the probabilities of the classes.

@@ -253,7 +253,7 @@ def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFig
 def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     """Return the parts of a report about the formulas, if there are any."""
     front = getattr(model, "equations_", None)
-    if front is None:
+    if front is None or hasattr(model, "classes_"):  # the formulas of a classifier are not those of its target
         return {}
     best = front.best
     sentences = [f"{model._target_name()} = {best.formula.text(4)}", f"This is {front.reason}.", *front.messages]
@@ -263,7 +263,7 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
 def _formula_figures(model: EstimatorDisplay) -> list[ReportFigure]:
     """Draw the errors of the formulas, which a table lists, if there are any."""
     front = getattr(model, "equations_", None)
-    if front is None:
+    if front is None or hasattr(model, "classes_"):  # the formulas of a classifier are not those of its target
         return []
     return [ReportFigure("formulas", formula_front(front, target=model._target_name(), max_formulas=0))]
 

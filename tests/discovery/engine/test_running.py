@@ -7,8 +7,8 @@ import numpy as np
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction
-from edgewise.formulas.expression import Call, Multiply, Variable, children, parse_expression, rebuilt
+from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation
+from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
 
 
 def problem_of(function, inputs=2, **options):
@@ -81,3 +81,22 @@ def test_an_endless_stage_ends_with_the_clock():
     )
     engine.run()
     assert time.monotonic() - start < 2.0
+
+
+def test_the_parts_of_a_separation_are_joined_and_fitted_together():
+    """y = g(a) + h(b); the parts are known to 1e-4 only, the joint formula is exact."""
+
+    def separated(problem, clock):
+        if problem.x.shape[1] == 2:
+            parts = []
+            for k, part in enumerate((lambda a: 2 * a**2, lambda b: 3 / b)):
+                values = [part(x[:, k]) * (1 + 1e-5 * np.cos(40 * x[:, k])) for x in (problem.x, problem.held_x)]
+                x, held = problem.x[:, [k]], problem.held_x[:, [k]]
+                parts.append(replace(problem, x=x, held_x=held, y=values[0], held_y=values[1], names=("abc"[k],)))
+            yield Separation(
+                tuple(parts), lambda laws: Add((laws[0], _moved(laws[1]))), "y is a function of a plus one of b", 1e-4
+            )
+
+    archive = Archive(problem_of(lambda a, b: 2 * a**2 + 3 / b))
+    Engine(archive, Clock(), Stages(quick=(), reduce=separated)).run()
+    assert archive.solved is not None and archive.solved.source == "separation"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from edgewise.discovery.decide import is_noise
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import Clock, LawProblem, Reduction, Stage
+from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation, Stage
 from edgewise.formulas.expression import Expression, evaluate
 from edgewise.outcomes import LOGGER
 
@@ -29,6 +30,9 @@ MOST_BRANCHES = 40  # Smaller problems, at most. A choice that bounds what false
 MOST_DEPTH = 8  # Reductions one after another, at most. A choice: more than any law has inputs.
 SIMPLE_SUMS_SHARE = 0.2  # Share of the time for the stages that run once. A choice.
 SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them. A choice.
+PART_LAWS = 4  # Laws of each part of a separation whose combinations are judged. A choice: 16 for two parts.
+PART_ACCURACY = 3.0  # Error of such a law, at most, over that of the parts' targets. A choice.
+SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations. A choice.
 REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions. A choice.
 ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow. A choice.
 # After a convincing law the search goes on for this share of the time that it took, to find a shorter one. A choice.
@@ -51,7 +55,7 @@ FAILURES = (
 # is complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
 COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 1.0
 
-Reducer = Callable[[LawProblem, Clock], Iterable[Reduction]]
+Reducer = Callable[[LawProblem, Clock], Iterable[Reduction | Separation]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
 
 
@@ -138,6 +142,8 @@ class Engine:
         The problems that were worked on, the whole one first.
     failures : list of str
         Sentences on stages that failed.
+    separations : list of tuple (Branch, Separation)
+        Problems that are several smaller ones together.
 
     Examples
     --------
@@ -156,6 +162,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.branches: list[Branch] = []
         self.failures: list[str] = []
+        self.separations: list[tuple[Branch, Separation]] = []
         self._started = time.monotonic()
         self._ends: float | None = None  # the moment at which a convincing law ends the search
 
@@ -179,6 +186,7 @@ class Engine:
             self._run(stage, whole, self.clock.part(SIMPLE_SUMS_SHARE))
         self._reduce(whole, self.clock.part(REDUCING_SHARE))
         self._end_soon_if_complete()
+        self._separate(self.clock.part(SEPARATING_SHARE))
         self._enumerate()
         if self.stages.smooth is not None and not self.is_done:
             share = 1.0 if self.stages.search is None else SMOOTH_SHARE
@@ -221,12 +229,35 @@ class Engine:
                 continue
             self.clock.tell(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
+                if isinstance(reduction, Separation):
+                    self.separations.append((branch, reduction))
+                    continue
                 key = _key(reduction.problem)
                 if key not in known:
                     known.add(key)
                     waiting.append(branch.reduced(reduction))
                 if self.is_done or clock.is_over:
                     break
+
+    def _separate(self, clock: Clock) -> None:
+        """Solve the parts of separations by least squares and enumeration, and judge all combinations of their laws."""
+        self.separations.sort(key=lambda pair: (max(p.x.shape[1] for p in pair[1].problems), pair[1].error))
+        for place, (branch, separation) in enumerate(self.separations):
+            if self.is_done or clock.is_over:
+                return
+            self.clock.tell(separation.sentence)
+            share = clock.part(1 / (len(self.separations) - place))
+            laws: list[list[Expression]] = []
+            for number, problem in enumerate(separation.problems):
+                part = share.part(1 / (len(separation.problems) - number))
+                engine = Engine(Archive(problem, part.deadline), part, Stages(enumerate=self.stages.enumerate))
+                engine.run()
+                self.failures += engine.failures
+                laws.append(_likely_laws(engine.archive, separation.error))
+            for parts in product(*laws):
+                self._judge(separation.rebuild(parts), branch, "separation")
+                if self.is_done:
+                    return
 
     def _enumerate(self) -> None:
         """Enumerate expressions, on the problems of fewest inputs first."""
@@ -286,6 +317,15 @@ class Engine:
         except FAILURES as error:
             LOGGER.warning("the stage %r failed", name, exc_info=True)
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
+
+
+def _likely_laws(archive: Archive, error: float) -> list[Expression]:
+    """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones."""
+    front = archive.front
+    good = max(PART_ACCURACY * error, min((judged.error for judged in front), default=0.0))
+    short = [judged.expression for judged in front if judged.error <= good][: PART_LAWS // 2]
+    ranked = sorted(front, key=lambda judged: judged.held)
+    return list(dict.fromkeys([*short, *(judged.expression for judged in ranked)]))[:PART_LAWS]
 
 
 def _key(problem: LawProblem) -> tuple[float, ...]:

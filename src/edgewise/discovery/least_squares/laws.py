@@ -1,11 +1,12 @@
 """Laws that linear least squares finds without a search: monomials, sparse sums and ratios, under links of y.
 
-Four forms, each for every link y = h(u) that the target allows (`edgewise.discovery.least_squares.links`):
+Five forms, the first four for every link y = h(u) that the target allows (`edgewise.discovery.least_squares.links`):
 
 - products of powers, a line through log |u| and the logarithms of the inputs;
 - sums of monomials, of low degree first;
 - sums of monomials with negative and broken exponents, and of common functions of single inputs;
-- ratios of two sums of monomials, whose coefficients are a null vector of the columns and -u times the columns.
+- ratios of two sums of monomials, whose coefficients are a null vector of the columns and -u times the columns;
+- the same for data with noise, by an iteration.
 
 Of the columns those stay that the data require: backward elimination removes the least significant one as long as the
 fit stays exact or, where the data hold noise, as long as Schwarz's criterion falls [1]_.
@@ -13,6 +14,8 @@ fit stays exact or, where the data hold noise, as long as Schwarz's criterion fa
 References
 ----------
 .. [1] G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978).
+.. [2] C. Sanathanan, J. Koerner, "Transfer function synthesis as a ratio of two complex polynomials", IEEE Transactions
+   on Automatic Control 8 (1963).
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio. A 
 LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least. A choice that leaves residuals.
 DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums. A choice: higher ones are rare and nearly dependent.
 RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts. A choice.
+NOISY_RATIO_DEGREES, RATIO_STEPS = (1, 2), 3  # Total degrees under noise, and steps of the iteration. A choice.
+SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight. A choice.
 MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator. A choice.
 PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns. A choice: 36 products.
 SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one. A choice: readable lengths.
@@ -79,7 +84,7 @@ class LinearFit:
 
 
 def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Yield the laws of all four forms, see the module; a `Stage`.
+    """Yield the laws of all forms, see the module; a `Stage`.
 
     Parameters
     ----------
@@ -113,6 +118,7 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
     steps = [products_of_powers(problem)]
     steps += [sums(problem, link, columns, found) for columns in dictionaries for link in links]
     steps += [ratios(problem, link, clock) for link in links]
+    steps += [noisy_ratios(problem)]
     for step in steps:
         if clock.is_over:
             return
@@ -287,7 +293,10 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
         if diagonal.min() < 1e-14 * diagonal.max():  # dependent columns: the last of them goes
             places = np.delete(places, int(np.argmin(diagonal)))
             continue
-        inverse = np.linalg.inv(triangle[:k, :k])
+        try:
+            inverse = np.linalg.inv(triangle[:k, :k])
+        except np.linalg.LinAlgError:  # a column of zeros
+            return fits
         coefficients = inverse @ triangle[:k, k]
         error = float(abs(triangle[k, k])) / spread if len(triangle) > k else 0.0
         if fits and fits[-1].error < EXACT_FIT <= error:
@@ -337,6 +346,40 @@ def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression
         bottom = _linear(vector[places >= count], [columns[k - count] for k in places[places >= count]])
         yield link.build(Multiply((top, Power(bottom, -1.0))))
         return
+
+
+def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
+    """Yield ratios P/Q of sums of few monomials for data with noise, where no null vector is exact.
+
+    With the constant of Q set to 1, P - y (Q - 1) = y is linear; the equation of each row is divided by the Q of the
+    step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [2]_).
+    """
+    inputs, y = problem.x.shape[1], problem.y
+    for degree in NOISY_RATIO_DEGREES:
+        if 2 * math.comb(inputs + degree, degree) > min(MOST_RATIO_COLUMNS, len(y) // LEAST_ROWS_A_COLUMN):
+            return
+        columns = polynomial_columns(inputs, degree)
+        count = len(columns)
+        values = np.column_stack([evaluate(column, problem.x) for column in columns])
+        matrix = np.column_stack([values, -y[:, None] * values[:, 1:]])
+        given = np.ones(len(y)) if problem.weights is None else problem.weights
+        bottom = np.ones(len(y))
+        fits: list[LinearFit] = []
+        for _ in range(RATIO_STEPS):
+            size = np.maximum(np.abs(bottom), SMALLEST_BOTTOM * np.abs(bottom).max())
+            fits = eliminated(matrix, y, given / size**2)
+            if not fits:
+                return
+            best = min(fits, key=lambda fit: fit.criterion)
+            below = best.places >= count
+            bottom = 1 + values[:, best.places[below] - count + 1] @ best.coefficients[below]
+        short = [fit for fit in reversed(fits) if len(fit.places) <= SHORT_SUMS or fit is best]
+        for fit in short:
+            below = fit.places >= count
+            if below.any() and not below.all():
+                top = _linear(fit.coefficients[~below], [columns[k] for k in fit.places[~below]])
+                terms = [exact_number(1), *(columns[k - count + 1] for k in fit.places[below])]
+                yield Multiply((top, Power(_linear(np.r_[1.0, fit.coefficients[below]], terms), -1.0)))
 
 
 def _new_columns(inputs: int, degree: int) -> int:
