@@ -218,3 +218,26 @@ def test_friedmans_function_is_learned():
         guess = fit_additive(x, y).predict_link(new)[:, 0]
         scores.append(1 - np.mean((guess - clean) ** 2) / np.var(noisy))
     assert np.mean(scores) > 0.994
+
+
+def test_margins_are_as_fine_as_the_likelihood_wants():
+    rng = np.random.default_rng(0)
+    x, noise = rng.uniform(-1, 1, (500, 2)), rng.standard_normal(500)
+    sine = fit_additive(x, np.sin(8 * x[:, 0]) * x[:, 1] + 0.05 * noise)
+    product = fit_additive(x, x[:, 0] * x[:, 1] + 0.05 * noise)
+    assert sine.design.size == 9 and product.design.size < 6
+
+
+@pytest.mark.parametrize("outlier, reaches", [(1.0, True), (5.0, False)])
+def test_margins_reach_the_last_row_unless_it_lies_far_out(outlier, reaches):
+    x = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    x[0] = outlier
+    model = fit_additive(x, x[:, 0] * x[:, 1], pairs=[(0, 1)])
+    ends = x.copy()
+    ends[:, 0] = np.where(x[:, 0] > 0.985, 0.985, x[:, 0])
+    between = (x[:, 0] > 0.985) & (x[:, 0] < 1)
+    change = np.abs(model.predict_link(x) - model.predict_link(ends))[between].max()
+    assert between.sum() > 2 and change > 0
+    margin = model.design.margins[0].change[:, 0]
+    flat = np.isclose(margin, margin[-1]).sum()
+    assert (flat < 4) == reaches

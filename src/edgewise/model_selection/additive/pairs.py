@@ -120,8 +120,8 @@ def choose_pairs(
 
     In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
     `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
-    pair come back. This is done with the fewest intervals in the margins;
-    those that the rows warrant come at the end, if the restricted likelihood rises.
+    pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
+    restricted likelihood.
 
     Parameters
     ----------
@@ -147,6 +147,7 @@ def choose_pairs(
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
     least = least_worth(count * len(solution.own_fits), policy)
     tried: set[Pair] = set()
+    fewest = policy.margin(0.0)
     for _ in range(policy.pair_rounds):
         scores: dict[Pair, float] = {}
         for output in range(solution.residual.shape[1]):
@@ -163,7 +164,7 @@ def choose_pairs(
             break
         tried |= set(new)
         before = design, solution
-        design = design.with_pairs([*old, *new], x, weight, fine=False)
+        design = design.with_pairs([*old, *new], x, weight, fewest)
         solution = solve(design, x, y, weight, solution)
         while design.pairs:
             # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
@@ -178,15 +179,28 @@ def choose_pairs(
             if set(kept) == {part.inputs for part in before[0].pairs}:
                 design, solution = before
                 break
-            design = design.with_pairs(kept, x, weight, fine=False)
+            design = design.with_pairs(kept, x, weight, fewest)
             solution = solve(design, x, y, weight, solution)
         if not set(new) & {part.inputs for part in design.pairs}:
             break
-    if design.pairs and policy.margin(design.rows) > policy.margin(0.0):
-        fine = design.with_pairs([part.inputs for part in design.pairs], x, weight)
+    return _with_finer_margins(design, x, y, weight, solve, solution)
+
+
+def _with_finer_margins(
+    design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
+) -> tuple[Design, Solution]:
+    """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
+    pairs, policy = [part.inputs for part in design.pairs], design.policy
+    if not pairs:
+        return design, solution
+    sizes = {policy.margin(design.rows)}
+    if len(solution.own_fits) == 1:  # several predictors take too long for more than the usual size
+        sizes |= {size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns}
+    for size in sorted(size for size in sizes if size > policy.margin(0.0)):
+        fine = design.with_pairs(pairs, x, weight, size)
         finer = solve(fine, x, y, weight, solution)
         if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
-            return fine, finer
+            design, solution = fine, finer
     return design, solution
 
 

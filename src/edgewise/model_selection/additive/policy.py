@@ -44,6 +44,15 @@ class AdditivePolicy:
         Rows from which the margins of pairs have so many intervals. A measurement on Friedman's first function: at 300,
         1,000 and 3,000 rows three or four leave the smallest error, for all products of wiggly functions share one
         strength; more are for tables that can see them.
+    finer_margins : tuple of int
+        Intervals of margins that are tried besides, for models with one linear predictor, and taken where the
+        restricted likelihood is highest. Choices: a sine needs nine where a product needs three, and the likelihood
+        tells them apart.
+    margin_columns : int
+        Most columns that pairs with such margins may have in all. A choice: a step of REML takes the cube of them.
+    short_tail : float
+        Margins reach the outermost row where the quantiles of `tail` lie within this share of the range from it. A
+        choice: uniform inputs have 0.01, and no row far out decides what they do; normal ones have 0.1.
     margin_share : float
         As `null_share`, for functions of a margin. A choice: margins have few functions, and each is to be visible.
     pair_bins : int
@@ -104,6 +113,9 @@ class AdditivePolicy:
     same_correlation: float = 0.999
     tail: float = 0.01
     margin_intervals: tuple[tuple[int, int], ...] = ((0, 3), (500, 4), (10_000, 6), (100_000, 8))
+    finer_margins: tuple[int, ...] = (6, 9)
+    margin_columns: int = 300
+    short_tail: float = 0.03
     margin_share: float = 1e-6
     pair_bins: int = 16
     quadrant_share: float = 0.005

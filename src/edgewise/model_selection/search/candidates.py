@@ -352,14 +352,14 @@ class FitCache:
         x, weight = self.samples.x, self.samples.weight
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
-            design = self.design.with_pairs(union, x, weight) if union else self.design
+            design = self.design.with_pairs(union, x, weight, whole.design.size) if union else self.design
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
             before = part.estimate(single)
             own = before.design
             if pairs:  # once more, with columns that the union has
-                own = design.with_pairs(pairs, x, weight, design.fine)
+                own = design.with_pairs(pairs, x, weight, design.size)
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
                 before = before if single.factor == 1 else held(before, part.samples, single.factor)
@@ -396,7 +396,7 @@ class FitCache:
         design = replace(design, watch=self.design.watch)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
-            design = design.with_pairs(pairs, x, samples.weight)
+            design = design.with_pairs(pairs, x, samples.weight, estimate.design.size)
         return estimated(design, replace(samples, x=x), family, estimate)
 
 

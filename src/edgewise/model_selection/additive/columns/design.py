@@ -55,8 +55,8 @@ class Design:
         Margins of the inputs that occur in pairs.
     pairs : tuple of PairPart
         The pairs.
-    fine : bool
-        Whether margins have as many intervals as the rows warrant, or the fewest.
+    size : int, optional
+        Intervals of the margins, None without pairs.
     constraints : Constraints, optional
         What the model must obey.
     levels : tuple of tuple of int
@@ -82,7 +82,7 @@ class Design:
     rows: float
     margins: dict[int, Margin]
     pairs: tuple[PairPart, ...]
-    fine: bool = True
+    size: int | None = None
     constraints: Constraints | None = None
     levels: tuple[tuple[int, ...], ...] = ()
     watch: Callable[[], None] | None = field(default=None, repr=False, compare=False)
@@ -324,7 +324,7 @@ class Design:
         """Return the numbers of the groups of an input, (j,), or of a pair."""
         return [number for number, (_, members) in enumerate(self.labels) if members == tuple(inputs)]
 
-    def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array, fine: bool = True) -> Design:
+    def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array, size: int | None = None) -> Design:
         """Return the design with these pairs of inputs and no others.
 
         The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles, that
@@ -339,9 +339,8 @@ class Design:
             Pairs of different inputs; those with a constant are left out.
         x, weight : ndarray
             The rows and weights of `from_rows`.
-        fine : bool
-            Whether margins get as many intervals as the rows warrant, or the fewest, see
-            `AdditivePolicy.margin_intervals`.
+        size : int, optional
+            Intervals of the margins; by default those of `AdditivePolicy.margin_intervals` for so many rows.
 
         References
         ----------
@@ -352,12 +351,12 @@ class Design:
         if not counted.all():
             x, weight = x[counted], weight[counted]
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
-        margins = dict(self.margins) if fine == self.fine else {}
-        intervals = self.policy.margin(self.rows if fine else 0.0)
+        size = self.policy.margin(self.rows) if size is None else size
+        margins = dict(self.margins) if size == self.size else {}
         for j in sorted({j for pair in pairs for j in pair} - set(margins)):
             gram = spline_gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
-            margins[j] = margin_of(self.inputs[j], gram, self.rows, intervals, self.policy)
-        known = {part.inputs: part for part in self.pairs if fine == self.fine}
+            margins[j] = margin_of(self.inputs[j], gram, self.rows, size, self.policy)
+        known = {part.inputs: part for part in self.pairs if size == self.size}
         margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
         new = [pair for pair in pairs if pair not in known]
         known |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
@@ -368,7 +367,7 @@ class Design:
             numbers = np.concatenate([numbers, len(labels) + place])
             words = ("straight x straight", "straight x wiggly", "wiggly x straight", "wiggly x wiggly")
             labels += [(words[kind], part.inputs) for kind in present]
-        return replace(self, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts, fine=fine)
+        return replace(self, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts, size=size)
 
     def _purified(self, pairs: Sequence[Pair], margins: dict[int, Margin], x: Array, weight: Array) -> list[PairPart]:
         """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows."""

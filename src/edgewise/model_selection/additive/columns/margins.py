@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.model_selection.additive.columns.splines import Column, demmler_reinsch, greville, standardised
+from edgewise.model_selection.additive.columns.splines import DEGREE, Column, demmler_reinsch, greville, standardised
 from edgewise.model_selection.additive.policy import AdditivePolicy
 
 Array = NDArray[np.float64]
@@ -63,6 +63,9 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     """Return the functions of an input that its pairs are made of."""
     size = len(gram)
     low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
+    ends = column.knots[[DEGREE, -DEGREE - 1]]
+    gaps = np.abs(np.asarray(column.tails) - ends)
+    low, high = np.where(gaps <= policy.short_tail * (ends[1] - ends[0]), (0, size - 1), (low, high))
     if high - low < 2:
         low, high = np.float64(0), np.float64(size - 1)
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
