@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +17,7 @@ from edgewise import find_formula
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas import Expression, complexity, fit_constants
 from edgewise.formulas.constants import relative_error
+from edgewise.formulas.printing import as_sympy
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws
 from edgewise_experiments.runner.jobs import Job
@@ -24,6 +26,7 @@ from edgewise_experiments.runner.store import Store
 ROWS, FRESH, SECONDS = 1000, 2000, 60.0
 CLOSE, SAME_FORM, LONGER = 1e-9, 1e-6, 2.0  # explained in the docstring of `srbench`
 ACCURATE = 0.999
+SYMPY_SECONDS = 10.0
 SPIN, LARGEST_STRETCH = 0.2, 6.0  # seconds that measure how shared the machine is; a choice
 
 
@@ -86,7 +89,30 @@ def is_exact(
     if not noise and error > SAME_FORM:
         return False
     fitted = fit_constants(node, *clean, steps=200)
-    return fitted is not None and relative_error(fitted.expression, *fresh) < (SAME_FORM if noise else CLOSE)
+    if fitted is not None and relative_error(fitted.expression, *fresh) < (SAME_FORM if noise else CLOSE):
+        return True
+    return not noise and equals_symbolically(node, law)
+
+
+def equals_symbolically(node: Expression, law: Law) -> bool:
+    """Whether sympy proves, in `SYMPY_SECONDS` of CPU time, that a formula is the law; in floats terms may cancel."""
+    import sympy
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError
+
+    symbols = [sympy.Symbol(name, positive=all(low > 0 for low in law.low)) for name in law.names]
+    former = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, SYMPY_SECONDS)
+    try:
+        both = [as_sympy(each, law.names) for each in (node, law.expression)]
+        known = {sympy.Symbol(name, real=True): symbol for name, symbol in zip(law.names, symbols, strict=True)}
+        return bool(sympy.simplify((both[0] - both[1]).subs(known)) == 0)
+    except (TimeoutError, ArithmeticError, ValueError, RecursionError):
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, former)
 
 
 def stretch() -> float:

@@ -6,7 +6,7 @@ import pytest
 from edgewise.formulas import parse_expression
 from edgewise_experiments.data.laws import ai_feynman
 from edgewise_experiments.formulas import srbench
-from edgewise_experiments.formulas.srbench_runs import is_exact, suites
+from edgewise_experiments.formulas.srbench_runs import equals_symbolically, is_exact, suites
 from edgewise_experiments.runner.store import Store
 
 
@@ -20,6 +20,14 @@ def test_exact_formulas():
     assert judged("k_spring*x**2/2") and judged("x*k_spring*x*0.50000001")
     assert not judged("0.4999*k_spring*x**2 + 0.001*x") and not judged("k_spring*x**2/2 + 1e-4*sin(x)")
     assert not judged("k_spring*x**2/2 + 0*(x + x + x + x + x + x)"), "twice as long"
+
+
+@pytest.mark.slow
+def test_equal_formulas_whose_values_cancel():
+    law = ai_feynman()["III.9.52"]
+    node = parse_expression("-4*pi*p_d*Ef*(cos(t*(omega - omega_0)) - 1)/(h*t*(omega - omega_0)**2)", law.names)
+    assert equals_symbolically(node, law)
+    assert not equals_symbolically(parse_expression("4*pi*p_d*Ef/h", law.names), law)
 
 
 def test_exact_structures_under_noise():
