@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.finder import find_formula
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
+from edgewise.formulas.expression import Call, walk
 
 CASES = {
     "x*y": (lambda x: x[:, 0] * x[:, 1], 2, -1, 1),
@@ -116,3 +118,48 @@ def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
     assert front.best.formula.text(4) == "2*width + 1"
     with pytest.raises(InputError, match=r"got Bonn in column 'city'; leave the column out"):
         find_formula(frame, frame["width"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("fast", "options must be FormulaOptions, got str"),
+        (FormulaOptions(required=("z",)), "options must name inputs among x_1, got 'z'"),
+        (FormulaOptions(weights=np.ones(3)), "options.weights must be 30 numbers"),
+        (FormulaOptions(structure="f(x)"), "not supported yet"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        find_formula(np.linspace(0, 1, 30)[:, None], np.linspace(0, 1, 30), options=options)
+
+
+def test_several_outputs_have_a_front_each():
+    x = np.random.default_rng(0).uniform(1, 2, (60, 2))
+    sum_, product = find_formula(x, np.column_stack([x[:, 0] + x[:, 1], x[:, 0] * x[:, 1]]), names=["a", "b"])
+    assert str(sum_.best.formula) in ("a + b", "b + a") and str(product.best.formula) in ("a*b", "b*a")
+
+
+def test_ctrl_c_keeps_the_front_so_far_where_options_say_so():
+    x = np.random.default_rng(0).uniform(1, 2, (60, 2))
+
+    def interrupt(progress):
+        if progress.best_loss is not None:
+            raise KeyboardInterrupt
+
+    y = np.sin(3 * x[:, 0] ** x[:, 1])
+    front = find_formula(x, y, options=FormulaOptions(on_interrupt="keep"), progress=interrupt)
+    assert front.stopped == "interrupted" and len(front)
+    with pytest.raises(KeyboardInterrupt):
+        find_formula(x, y, progress=interrupt)
+
+
+@pytest.mark.slow
+def test_a_guess_is_where_the_search_starts_and_operators_are_kept():
+    x = np.random.default_rng(0).uniform(1, 2, (100, 1))
+    y = np.sin(2.5 * x[:, 0] ** 1.5)
+    options = FormulaOptions(guesses=("sin(2.4*x**1.5)",))
+    assert "sin(5/2*x" in str(find_formula(x, y, names=["x"], options=options).best.formula)
+    options = FormulaOptions(operators=("+", "-", "*"))
+    for entry in find_formula(x, y, names=["x"], options=options, time_limit=3):
+        assert not any(isinstance(part, Call) for part in walk(entry.formula.expression))

@@ -15,6 +15,7 @@ from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated
+from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
@@ -40,6 +41,7 @@ ALL_STAGES = Stages(
     reduce=reductions,
     enumerate=enumerated,
     smooth=curve_laws,
+    search=evolved,
 )
 
 
@@ -61,9 +63,9 @@ def find_formula(
 ) -> Front:
     """Find formulas for y in terms of the columns of x.
 
-    Least squares comes first, then reductions to laws of fewer inputs, then the enumeration of short expressions and,
-    for data with noise, models of curves. Every formula is judged on rows held out from the search. The search ends
-    with an exact formula, with a formula whose residuals are noise, or after all stages.
+    Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, models of
+    curves, and genetic programming from the best formulas for the rest of the time. Every formula is judged on rows
+    held out from the search. The search ends soon after an exact formula, or a short one whose residuals are noise.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def find_formula(
     --------
     >>> import numpy as np
     >>> from edgewise import find_formula
-    >>> x = np.random.default_rng(0).uniform(1, 2, (100, 2))
+    >>> x = np.random.default_rng(0).uniform(1, 2, (300, 2))
     >>> front = find_formula(x, 3 * np.sin(x[:, 0]) / x[:, 1], names=["angle", "length"])
     >>> print(front.best.formula)
     3*sin(angle)/length
@@ -144,6 +146,8 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
         return FormulaOptions()
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
+    if options.structure is not None:
+        raise InputError("options.structure must be None: known forms with unknown functions are not supported yet")
     unknown = [name for name in (*options.required, *options.units) if name not in (*names, "y")]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")

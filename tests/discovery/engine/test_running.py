@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
@@ -83,6 +84,7 @@ def test_an_endless_stage_ends_with_the_clock():
     assert time.monotonic() - start < 2.0
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_separation_are_joined_and_fitted_together():
     """y = g(a) + h(b); the parts are known to 1e-4 only, the joint formula is exact."""
 

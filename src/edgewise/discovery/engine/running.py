@@ -163,6 +163,7 @@ class Engine:
         self.branches: list[Branch] = []
         self.failures: list[str] = []
         self.separations: list[tuple[Branch, Separation]] = []
+        self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
         self._started = time.monotonic()
         self._ends: float | None = None  # the moment at which a convincing law ends the search
 
@@ -191,6 +192,7 @@ class Engine:
         if self.stages.smooth is not None and not self.is_done:
             share = 1.0 if self.stages.search is None else SMOOTH_SHARE
             self._run(self.stages.smooth, whole, self.clock.part(share))
+            self._end_soon_if_complete()
         self._search()
 
     def _end_soon_if_complete(self) -> None:
@@ -206,8 +208,9 @@ class Engine:
 
     @property
     def messages(self) -> list[str]:
-        """Sentences on the branch that led to the law, and on stages that failed."""
-        return list(dict.fromkeys(self.failures))
+        """Sentences on the reductions that led to the law, and on stages that failed."""
+        sentences = [sentence[0].upper() + sentence[1:].rstrip(".") + "." for sentence in self._path if sentence]
+        return list(dict.fromkeys([*sentences, *self.failures]))
 
     def judge_all(self, source: str, expressions: Iterable[Expression]) -> None:
         """Judge expressions of the whole problem that no stage yielded."""
@@ -299,7 +302,9 @@ class Engine:
         """Judge an expression of a branch on the whole problem; one that cannot be judged is dropped."""
         try:
             with np.errstate(all="ignore"):
-                self.archive.judge(branch.rebuild(expression), source)
+                judged = self.archive.judge(branch.rebuild(expression), source)
+            if judged is not None and judged is self.archive.solved:
+                self._path = branch.sentences
         except FAILURES as error:
             LOGGER.info("an expression could not be judged: %s", error)
 

@@ -144,7 +144,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     if rank < columns.shape[1]:
         return
     residual = root[:, 0] * (np.log(y) - columns @ coefficients)
-    inverse = np.linalg.inv((columns * root).T @ (columns * root))
+    inverse = np.linalg.pinv((columns * root).T @ (columns * root), hermitian=True)
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
     for parts in ((1,), (1, 2), EXPONENT_PARTS):
         powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
