@@ -3,7 +3,7 @@
 `chain` has the door, `reductions`. It fits a Gaussian process to the rows (`smooth_models`), proposes symmetries of its
 gradients (`symmetries`) and pairs of inputs that act through a sum of two curves (`curve_sums`), and keeps those with
 which a model of fewer inputs predicts left-out rows as well (`steps`). What is left may be a sum or a product of
-functions of separate inputs, or have an inner function (`separations`).
+functions of separate inputs, or have an inner function (`separations`). Units reduce a law first (`dimensions`).
 """
 
 from edgewise.discovery.reduction.chain import reductions

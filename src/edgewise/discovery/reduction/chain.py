@@ -9,11 +9,13 @@ left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
+from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.discovery.reduction.separations import proposed_separations
 from edgewise.discovery.reduction.steps import (
     Change,
@@ -49,7 +51,8 @@ GRADIENT_ROWS = 400  # Rows at which gradients are compared. A choice.
 def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separation]:
     """Yield problems with fewer inputs, the most reduced first.
 
-    The problems are reduced as far as possible; of those of a separation each may be reduced further.
+    The problems are reduced as far as possible; of those of a separation each may be reduced further. Units come first
+    and are not tested: a target that is inconsistent with them is an error.
 
     Parameters
     ----------
@@ -63,6 +66,11 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separa
     Reduction or Separation
         The smallest problem that the data support, the forms in which it separates, then the larger problems on the
         way to it. A problem without inputs has a constant target.
+
+    Raises
+    ------
+    InputError
+        The units are unreadable or contradict each other.
 
     Examples
     --------
@@ -98,8 +106,10 @@ def _separations_of(step: Step, problem: LawProblem, clock: Clock) -> Iterator[S
 
 def _chain(problem: LawProblem, clock: Clock) -> list[Step]:
     """The problem and ever smaller ones, each tested against the one before it."""
-    step = None if clock.is_over else first_step(problem)
-    steps = []
+    if clock.is_over:
+        return []
+    steps = _dimensionless(problem)
+    step = steps.pop() if steps else first_step(problem)
     while step is not None:
         steps.append(step)
         if clock.is_over or not step.problem.names or step.error > HOPELESS_ERROR:
@@ -108,6 +118,19 @@ def _chain(problem: LawProblem, clock: Clock) -> list[Step]:
         if step is not None:
             clock.tell(step.changes[-1].sentence)
     return steps
+
+
+def _dimensionless(problem: LawProblem) -> list[Step]:
+    """The problem, without a model, and one whose inputs have no units; nothing without units."""
+    for symmetry in dimensional_symmetries(problem.names, problem.options.units):
+        whole = first_step(replace(problem, x=problem.x[:, :0], held_x=problem.held_x[:, :0]))
+        if whole is None:
+            return []
+        whole = replace(whole, problem=problem)
+        smaller = applied(whole, _change(symmetry, problem.names))
+        if smaller is not None:
+            return [whole, smaller]
+    return []
 
 
 def _reduced_once(step: Step, clock: Clock) -> Step | None:

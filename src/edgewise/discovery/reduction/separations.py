@@ -35,9 +35,7 @@ PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one; a 
 INTERACTION_ROWS = 200  # Rows at which second derivatives are compared. A choice.
 SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen (a choice).
 MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second (a choice).
-LEAST_INTERACTION = (
-    1e-6  # Interactions below this share of the deviation of y are zero (a choice: the accuracy of a model).
-)
+LEAST_INTERACTION = 1e-6  # Interactions below this share of the slopes are zero (a choice: the accuracy of a model).
 
 Partition = tuple[tuple[int, ...], ...]
 

@@ -1,0 +1,156 @@
+"""Units of inputs and target: a law does not change with the units it is measured in, so it has fewer inputs.
+
+Multiplying a base unit by a factor multiplies every quantity by a power of it, which is a scaling of the law; the
+independent scalings are removed at once (Buckingham, On physically similar systems, Physical Review 4, 1914).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+
+from edgewise.discovery.reduction.symmetries import Symmetry
+from edgewise.errors import InputError
+
+# Units of the International System by its base units (Bureau International des Poids et Mesures, The International
+# System of Units, 9th edition, 2019, tables 4 and 8). Other names count as base units of their own.
+DERIVED_UNITS = {
+    "N": "kg m s^-2",
+    "J": "kg m^2 s^-2",
+    "W": "kg m^2 s^-3",
+    "Pa": "kg m^-1 s^-2",
+    "Hz": "s^-1",
+    "C": "A s",
+    "V": "kg m^2 s^-3 A^-1",
+    "F": "kg^-1 m^-2 s^4 A^2",
+    "ohm": "kg m^2 s^-3 A^-2",
+    "S": "kg^-1 m^-2 s^3 A^2",
+    "Wb": "kg m^2 s^-2 A^-1",
+    "T": "kg s^-2 A^-1",
+    "H": "kg m^2 s^-2 A^-2",
+    "eV": "kg m^2 s^-2",
+    "g": "kg",
+    "min": "s",
+    "h": "s",
+    "L": "m^3",
+}
+NO_UNIT = {"", "1", "rad", "sr", "deg", "%"}
+# Letters for multiples of a unit that may stand before its name; multiples have the same dimension.
+PREFIXES = ("da", *"YZEPTGMkhdcmunpfazy")
+MULTIPLIED = {"m", "g", "s", "A", "K", "mol", "cd", "N", "J", "W", "Pa", "Hz", "C", "V", "F", "T", "eV", "L"}
+_FACTOR = re.compile(r"([*/· ]*)\s*(1|%|[A-Za-zΩ_]+)(?:(?:\^|\*\*)?\(?([-+]?\d+(?:/\d+|\.\d+)?)\)?)?\s*")
+
+Dimension = dict[str, Fraction]
+
+
+def dimension(unit: str, name: str = "unit") -> Dimension:
+    """Exponents of the base units of a unit.
+
+    Parameters
+    ----------
+    unit : str
+        Products and quotients of units with exponents, for example "kg m/s^2"; only the factor after a slash divides.
+    name : str
+        What the unit belongs to, for the message of an error.
+
+    Returns
+    -------
+    dict of str to Fraction
+        Without zeros; empty for a number without a unit.
+
+    Raises
+    ------
+    InputError
+        The text is not a unit.
+
+    Examples
+    --------
+    >>> {base: str(power) for base, power in dimension("N m^2/kg^2").items()}
+    {'kg': '-1', 'm': '3', 's': '-2'}
+    """
+    if not isinstance(unit, str):
+        raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
+    text, place = unit.strip(), 0
+    result: Dimension = {}
+    while text not in NO_UNIT and place < len(text):
+        found = _FACTOR.match(text, place)
+        if found is None or found[1].count("/") > 1:
+            raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
+        power = Fraction(found[3] or 1) * (-1 if "/" in found[1] else 1)
+        for base, exponent in _base_units(found[2]).items():
+            result[base] = result.get(base, Fraction(0)) + exponent * power
+        place = found.end()
+    return {base: power for base, power in result.items() if power}
+
+
+def _base_units(symbol: str) -> Dimension:
+    if symbol in NO_UNIT:
+        return {}
+    symbol = {"Ω": "ohm", "l": "L"}.get(symbol, symbol)
+    known = {"kg", "m", "s", "A", "K", "mol", "cd", *DERIVED_UNITS}
+    if symbol not in known:
+        for prefix in PREFIXES:
+            rest = symbol.removeprefix(prefix)
+            if rest != symbol and rest in MULTIPLIED:
+                symbol = rest
+                break
+    if symbol not in DERIVED_UNITS:
+        return {symbol: Fraction(1)}
+    pairs = (part.partition("^") for part in DERIVED_UNITS[symbol].split())
+    return {base: Fraction(power or 1) for base, _, power in pairs}
+
+
+def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> Iterator[Symmetry]:
+    """Yield the scalings of a law that follow from units, for each choice of the inputs that they remove.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The inputs; those without an entry have no unit.
+    units : mapping of str to str
+        Units by input, and of the target under "y"; nothing is yielded without the latter.
+
+    Yields
+    ------
+    Symmetry
+        The same symmetries with different pivots, those of small whole exponents first.
+
+    Raises
+    ------
+    InputError
+        A unit cannot be read, or no product of powers of the inputs has the unit of the target.
+
+    Examples
+    --------
+    >>> found = next(dimensional_symmetries(("m", "v"), {"m": "kg", "v": "m/s", "y": "J"}))
+    >>> found.pivots, found.degrees.tolist()
+    ((0, 1), [1.0, 2.0])
+    """
+    if "y" not in units:
+        return
+    inputs = [dimension(units.get(name, ""), name) for name in names]
+    target = dimension(units["y"], "y")
+    bases = sorted({base for each in (*inputs, target) for base in each})
+    if not bases:
+        return
+    exponents = np.array([[float(each.get(base, 0)) for each in inputs] for base in bases])
+    wanted = np.array([float(target.get(base, 0)) for base in bases])
+    rank = int(np.linalg.matrix_rank(exponents)) if len(names) else 0
+    if np.linalg.matrix_rank(np.column_stack([exponents, wanted])) > rank:
+        listed = ", ".join(f"{name} in {units.get(name) or '1'}" for name in names)
+        raise InputError(f"units must allow a formula for y in {units['y']!r}, got {listed}")
+    found = []
+    for pivots in combinations(range(len(names)), rank):
+        columns = exponents[:, list(pivots)]
+        if np.linalg.matrix_rank(columns) < rank:
+            continue
+        solved = np.linalg.lstsq(columns, np.column_stack([exponents, wanted]), rcond=None)[0]
+        solved = np.round(solved * 12) / 12 + 0.0
+        broken = np.sum(solved % 1 != 0)
+        found.append((10 * broken + np.abs(solved).sum(), pivots, solved))
+    for _, pivots, solved in sorted(found, key=lambda row: row[:2]):
+        yield Symmetry("scaling", solved[:, :-1], pivots, solved[:, -1], 0.0)
