@@ -178,7 +178,7 @@ def _proposals(step: Step) -> Iterator[Change]:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
     for symmetry in found[:MOST_TESTS]:
         yield _change(symmetry, problem.names)
-    for proposal in proposed_curve_sums(step.model, x)[:MOST_CURVE_TESTS]:
+    for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[:MOST_CURVE_TESTS]:
         others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
         inputs = (proposal.combination, *map(Variable, others))
         yield Change(inputs, ONE, f"y depends on {' and '.join(as_text(part, problem.names) for part in inputs)}")

@@ -26,6 +26,7 @@ from edgewise.formulas.expression import (
     exact_number,
     parse_expression,
     replaced,
+    walk,
 )
 
 # The share of the products that their proportion may leave. A choice, as wide as it may be: each is tested later.
@@ -100,7 +101,7 @@ class CurveSum:
     doubt: float
 
 
-def proposed_curve_sums(model: SmoothModel, x: np.ndarray) -> list[CurveSum]:
+def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool = False) -> list[CurveSum]:
     """Proposals of combinations of two inputs, the most credible first.
 
     Parameters
@@ -109,6 +110,8 @@ def proposed_curve_sums(model: SmoothModel, x: np.ndarray) -> list[CurveSum]:
         Model of the rows.
     x : ndarray of shape (N, inputs)
         Rows at which the gradients are compared.
+    algebraic : bool
+        Whether to leave out exponentials and angles: noisy gradients fit some of them to any law.
     """
     gradient = model.gradient(x)
     with np.errstate(all="ignore"):
@@ -118,6 +121,8 @@ def proposed_curve_sums(model: SmoothModel, x: np.ndarray) -> list[CurveSum]:
         for i, j in combinations(range(x.shape[1]), 2)
         for proposal in _pairs(i, j, gradient[:, i], gradient[:, j], slopes[i], slopes[j])
     ]
+    if algebraic:
+        found = [each for each in found if not any(isinstance(node, Call) for node in walk(each.combination))]
     return sorted(found, key=lambda proposal: proposal.doubt)
 
 

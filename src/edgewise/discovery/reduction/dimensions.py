@@ -41,7 +41,7 @@ DERIVED_UNITS = {
 NO_UNIT = {"", "1", "rad", "sr", "deg", "%"}
 # Letters for multiples of a unit that may stand before its name; multiples have the same dimension.
 PREFIXES = ("da", *"YZEPTGMkhdcmunpfazy")
-MULTIPLIED = {"m", "g", "s", "A", "K", "mol", "cd", "N", "J", "W", "Pa", "Hz", "C", "V", "F", "T", "eV", "L"}
+WITH_PREFIX = {"m", "g", "s", "A", "K", "mol", "cd", "N", "J", "W", "Pa", "Hz", "C", "V", "F", "T", "eV", "L"}
 _FACTOR = re.compile(r"([*/· ]*)\s*(1|%|[A-Za-zΩ_]+)(?:(?:\^|\*\*)?\(?([-+]?\d+(?:/\d+|\.\d+)?)\)?)?\s*")
 
 Dimension = dict[str, Fraction]
@@ -95,7 +95,7 @@ def _base_units(symbol: str) -> Dimension:
     if symbol not in known:
         for prefix in PREFIXES:
             rest = symbol.removeprefix(prefix)
-            if rest != symbol and rest in MULTIPLIED:
+            if rest != symbol and rest in WITH_PREFIX:
                 symbol = rest
                 break
     if symbol not in DERIVED_UNITS:
