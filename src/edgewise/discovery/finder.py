@@ -220,15 +220,15 @@ class Search:
                 engine.run()
                 if more is not None and archive.solved is None:
                     engine.judge_all("network", more(problem, Clock(archive.deadline, tell)))
+                tell("shorter formulas and constants")
+                end = Clock(started + self.time_limit)
+                front = decided_front(archive.candidates, deciding, end, [*messages, *engine.messages])
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":
                     raise
                 stopped = StopReason.INTERRUPTED
-                messages.append(stopped.sentence)
-            tell("shorter formulas and constants")
-            messages += engine.messages
-            end = started + self.time_limit
-            front = decided_front(archive.candidates, deciding, Clock(end), messages)
+                messages += [*engine.messages, stopped.sentence]
+                front = decided_front(archive.candidates, deciding, Clock(time.monotonic()), messages)
         if stopped == StopReason.CONVERGED and archive.solved is None and engine.clock.is_over:
             front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
             stopped = StopReason.TIME_LIMIT
