@@ -89,3 +89,12 @@ def test_one_large_error_hides_nothing():
     x, y = a[:, None], 1 / a + 0.1 * np.sin(a)
     front = chosen(LawProblem(x[:280], y[:280], x[280:], y[280:], ("a",)), "1.01/a")
     assert front.best.complexity > 1 and not is_noise(x, y - y.mean())
+
+
+def test_an_exact_law_may_have_a_pole_between_the_rows_and_an_approximation_may_not():
+    random = np.random.default_rng(0)
+    x = random.uniform(-2, 2, (300, 1))
+    y = 5.1 / np.sin(x[:, 0])
+    problem = LawProblem(x[:200], y[:200], x[200:], y[200:], ("a",))
+    assert str(chosen(problem, "4.9/sin(a)", "5/a").best.formula) == "5.1/sin(a)"
+    assert chosen(problem, "5/a").best.complexity == 1

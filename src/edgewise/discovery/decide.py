@@ -149,13 +149,20 @@ def _with_all_rows(problem: LawProblem) -> LawProblem:
 
 
 def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> _Candidate | None:
-    """A formula with constants fitted to the rows to fit; None if it is not finite, or may not be between the rows."""
+    """A formula with constants fitted to the rows to fit.
+
+    The result is None if it is not finite or, where it is not exact, if it has a pole between the rows or needs
+    arguments that they do not have. An exact formula with a pole is a law: it holds on both sides.
+    """
     x, y = problem.x, problem.y
     fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
-    if fitted is None or domain_violations(fitted.expression, x):
+    if fitted is None:
         return None
     squares = (evaluate(fitted.expression, problem.held_x) - problem.held_y) ** 2
-    return _Candidate(fitted.expression, fitted.loss, squares) if np.isfinite(squares).all() else None
+    is_exact = squares.mean() <= EXACT_FLOOR * float(np.var(problem.held_y))
+    if not np.isfinite(squares).all() or not (is_exact or not domain_violations(fitted.expression, x)):
+        return None
+    return _Candidate(fitted.expression, fitted.loss, squares)
 
 
 def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:

@@ -39,6 +39,7 @@ SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a pr
 
 PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04 (a choice)
 
+DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are (a choice)
 LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions (a choice)
 
 _C_NAMES = {"abs": "fabs", "besselj0": "j0"}
@@ -283,6 +284,9 @@ class _Text:
         return text, ATOM if node.value >= 0 else SUM
 
     def closed_form(self, exact: Exact) -> tuple[str, int]:
+        decimal = _short_decimal(exact)
+        if decimal is not None:
+            return decimal, ATOM if exact[0] >= 0 else SUM
         sign, above, below = _fraction_parts(exact)
         top = self.times.join(above)
         if below:
@@ -326,6 +330,9 @@ class _Latex(_Text):
         return text, precedence
 
     def closed_form(self, exact: Exact) -> tuple[str, int]:
+        decimal = _short_decimal(exact)
+        if decimal is not None:
+            return decimal, ATOM if exact[0] >= 0 else SUM
         sign, above, below = _fraction_parts(exact)
         top, bottom = (" ".join(_LATEX_UNITS.get(part, part) for part in parts) for parts in (above, below))
         if bottom:
@@ -401,6 +408,12 @@ class _C(_Python):
         if name == "sign":
             return f"(double)((({argument}) > 0) - (({argument}) < 0))"
         return f"{_C_NAMES.get(name, name)}({argument})"
+
+
+def _short_decimal(exact: Exact) -> str | None:
+    """The decimal that people write for tenths or hundredths such as 51/10; None for 1/2, 3/4 and others."""
+    p, q, unit = exact
+    return f"{p / q:.15g}" if q in DECIMAL_DENOMINATORS and not unit else None
 
 
 def _fraction_parts(exact: Exact) -> tuple[str, list[str], list[str]]:
