@@ -387,4 +387,8 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
             f"y must hold classes that repeat, got {count:,} different {kind} in {rows:,} rows (Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
         )
-    check_classification_targets(labels)
+    first = labels[0]
+    if labels.dtype == object and isinstance(first, Number) and not isinstance(first, int | float | np.number):
+        raise InputError(f"y must hold labels that are texts, integers or floats, got {type(first).__name__}")
+    with np.errstate(invalid="ignore"):  # scikit-learn casts labels such as 1e300 to integers to look at them
+        check_classification_targets(labels)

@@ -457,7 +457,9 @@ def _learn_number(
             f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows. {code}".rstrip()
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.
-    if len(column) >= 10 and (np.diff(column) == np.diff(table.rows)).all():
+    with np.errstate(over="ignore"):  # differences of numbers near the largest float64 are infinite, not 1
+        counts_rows = len(column) >= 10 and (np.diff(column) == np.diff(table.rows)).all()
+    if counts_rows:
         return spec, (
             f"Column {quoted(name)} counts the rows; if it only numbers them, leave it out (--drop), since the order "
             "of a file can give the answer away."

@@ -395,7 +395,9 @@ def _array_names(estimator: RowReader, count: int) -> list[str]:
 def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
     """Let scikit-learn check numbers; for infinities say in which column and row."""
     try:
-        return check()
+        # scikit-learn adds all numbers before it looks at each; a sum of large ones may overflow, which means nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check()
     except ValueError as error:
         if "infinity" not in str(error):
             raise

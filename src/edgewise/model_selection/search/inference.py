@@ -21,6 +21,8 @@ UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that res
 MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file; a choice
 CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor; a choice: bars do not change visibly
 
+SMALLEST_UNIT, LARGEST_UNIT = 1e-140, 1e140  # a choice: squares, and sums of many of them, are normal float64
+
 
 def term_tests(
     fitted: Fitted,
@@ -51,7 +53,8 @@ def term_tests(
     Returns
     -------
     AdditiveSummary or None
-        None for a constant, hidden nodes, several targets, a loss that is no likelihood, and a fit to other rows.
+        None for a constant, hidden nodes, several targets, a loss that is no likelihood, a fit to other rows, and a
+        target whose scale is below 1e-140 or whose shift or scale is above 1e140, since squares of it are summed.
 
     Examples
     --------
@@ -76,18 +79,20 @@ def term_tests(
     if not are_classes(family):
         shift, scale = target
         add, times = (math.log(scale), 1.0) if family.log_link else (shift, scale)
+        if not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):
+            return None
+        squared = times**2
         y = y * scale + (0.0 if family.log_link else shift)
         fits = []
         for fit in model.fits:
             coef = times * fit.coef
             coef[0] += add
-            squared = times**2
             fits.append(
                 replace(fit, coef=coef, covariance=squared * fit.covariance, dispersion=squared * fit.dispersion)
             )
         model = replace(model, fits=tuple(fits))
     if not all(0 < fit.dispersion < math.inf for fit in model.fits):
-        return None  # a constant target, or a unit so small that its square is zero
+        return None  # a constant target, or a variance that is no float64
     return summarise(model, samples.x, y, samples.weight, names, units)
 
 

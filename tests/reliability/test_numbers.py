@@ -1,0 +1,133 @@
+"""Numbers at the ends of float64 and of other types: the result scales with them, or one sentence says what is wrong.
+
+Every warning of numpy is an error in these tests.
+"""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewise import EdgewiseError, KANClassifier, KANRegressor, KANSurvival
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.uniform(-1, 1, (60, 2))
+Y = X[:, 0] + X[:, 1] ** 2 + 0.1 * RANDOM.normal(size=60)
+EVENT = RANDOM.random(60) < 0.7
+
+# Powers of two change no digit; 2^996 is about 1e300 and 2^-1030 is subnormal, where digits are lost.
+EXACT = [2.0**996, 2.0**-996, 2.0**512, 2.0**-520]
+SUBNORMAL = 2.0**-1030
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return KANRegressor().fit(X, Y).predict(X)
+
+
+@pytest.mark.parametrize("scale", EXACT)
+def test_predictions_scale_with_the_target(usual, scale):
+    model = KANRegressor().fit(X, Y * scale)
+    np.testing.assert_allclose(model.predict(X) / scale, usual, rtol=1e-9)
+    _, std = model.predict(X, return_std=True)
+    assert np.isfinite(std).all() and (std > 0).all()
+
+
+@pytest.mark.parametrize("scale", [*EXACT, SUBNORMAL])
+def test_the_unit_of_the_inputs_does_not_matter(usual, scale):
+    np.testing.assert_allclose(KANRegressor().fit(X * scale, Y).predict(X * scale), usual, rtol=1e-6, atol=1e-9)
+
+
+def test_inputs_of_very_different_sizes(usual):
+    mixed = X * np.array([2.0**-660, 2.0**660])
+    np.testing.assert_allclose(KANRegressor().fit(mixed, Y).predict(mixed), usual, rtol=1e-9)
+
+
+def test_subnormal_targets(usual):
+    found = KANRegressor().fit(X, Y * SUBNORMAL).predict(X)
+    np.testing.assert_allclose(found / SUBNORMAL, usual, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_terms_are_tested_where_their_variance_is_a_number():
+    assert KANRegressor().fit(X, Y * 2.0**450).inference_ is not None
+    assert KANRegressor().fit(X, Y * 2.0**600).inference_ is None
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda v: Decimal(str(v)), lambda v: Fraction(str(v)), np.float16, str], ids=["D", "F", "half", "text"]
+)
+def test_other_kinds_of_numbers(usual, convert):
+    rows = [[convert(v) for v in row] for row in X]
+    targets = Y if convert is str else [convert(v) for v in Y]
+    np.testing.assert_allclose(KANRegressor().fit(rows, targets).predict(rows), usual, atol=3e-3)
+
+
+def test_integers_beyond_the_exact_ones(usual):
+    x, y = np.rint(X * 2.0**62).astype(np.int64), np.rint(Y * 2.0**60).astype(np.int64)
+    np.testing.assert_allclose(KANRegressor().fit(x, y).predict(x) / 2.0**60, usual, rtol=1e-6)
+    unsigned = np.rint((X + 1) * 2.0**62.9).astype(np.uint64)
+    np.testing.assert_allclose(KANRegressor().fit(unsigned, Y).predict(unsigned), usual, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e300, -1e300])
+def test_a_constant_target_is_predicted(value):
+    assert KANRegressor().fit(X, np.full(60, value)).predict(X).tolist() == [value] * 60
+
+
+@pytest.mark.slow
+def test_doubled_and_constant_inputs():
+    doubled = KANRegressor().fit(np.column_stack([X[:, 0], X[:, 0]]), X[:, 0])
+    np.testing.assert_allclose(doubled.predict(np.column_stack([X[:, 0], X[:, 0]])), X[:, 0], atol=1e-6)
+    assert np.ptp(KANRegressor().fit(np.ones((60, 2)), Y).predict(np.ones((3, 2)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "y"), [(KANRegressor, Y), (KANClassifier, Y > 0), (KANSurvival, (EVENT, np.exp(Y)))], ids=["r", "c", "s"]
+)
+def test_sentences_for_what_is_not_possible(make, y):
+    with pytest.raises(EdgewiseError, match=r"at most 1e300 in size"):
+        make().fit(X * 1.7e308, y)
+    with pytest.raises(ValueError, match="minimum of 2 is required") as caught:
+        make().fit(X[:1], y[:1] if isinstance(y, np.ndarray) else (EVENT[:1], np.exp(Y[:1])))
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_at_the_ends():
+    with pytest.raises(EdgewiseError, match="at least two classes"):
+        KANClassifier().fit(X, np.ones(60, int))
+    with pytest.raises(EdgewiseError, match="texts, integers or floats, got Decimal"):
+        KANClassifier().fit(X, [Decimal(int(v > 0)) for v in Y])
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):  # scikit-learn takes them as quantities
+        KANClassifier().fit(X, np.where(Y > 0.3, 1e300, -1e300))
+    for pair in ((2**62, 2**62 + 1), (np.uint64(2**64 - 1), np.uint64(2**64 - 2))):
+        labels = np.where(Y > 0.3, *np.array(pair))
+        model = KANClassifier(hidden=(), grid_size=2, degree=1, regularization=1e-3).fit(X, labels)
+        assert set(model.predict(X)) == set(labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [*EXACT, SUBNORMAL])
+def test_survival_does_not_depend_on_units(scale):
+    expected = KANSurvival().fit(X, (EVENT, np.exp(Y))).predict(X)
+    np.testing.assert_allclose(KANSurvival().fit(X * abs(scale), (EVENT, np.exp(Y))).predict(X * scale), expected, 1e-6)
+    np.testing.assert_allclose(KANSurvival().fit(X, (EVENT, np.exp(Y) * scale)).predict(X), expected, 1e-6)
+
+
+number = st.floats(-1e300, 1e300, allow_subnormal=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(number, number), min_size=2, max_size=12),
+    st.data(),
+)
+def test_any_finite_numbers_give_finite_predictions(rows, data):
+    y = data.draw(st.lists(number, min_size=len(rows), max_size=len(rows)))
+    found = KANRegressor().fit(np.array(rows), y).predict(np.array(rows))
+    assert all(math.isfinite(value) for value in found)
