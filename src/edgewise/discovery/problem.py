@@ -165,12 +165,15 @@ class Reduction:
         What was recognised, for example "y/(m1*m2) depends on r1 and r2 through r1 - r2".
     error : float
         Relative root mean square held-out error of a smooth model of the smaller problem.
+    is_final : bool
+        Whether the smaller problem's own reductions were searched for already, so that nobody need ask again.
     """
 
     problem: LawProblem
     rebuild: Callable[[Expression], Expression]
     sentence: str
     error: float
+    is_final: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,15 @@ class Branch:
         The reductions that lead to it.
     error : float
         Held-out error of a smooth model of it, relative; 0 for the whole problem.
+    is_final : bool
+        Whether its own reductions are known already.
     """
 
     problem: LawProblem
     rebuild: Callable[[Expression], Expression] = lambda expression: expression
     sentences: tuple[str, ...] = ()
     error: float = 0.0
+    is_final: bool = False
 
     def reduced(self, reduction: Reduction) -> Branch:
         """The branch of a reduction of this problem."""
@@ -115,6 +118,7 @@ class Branch:
             lambda expression: self.rebuild(reduction.rebuild(expression)),
             (*self.sentences, reduction.sentence),
             reduction.error,
+            reduction.is_final,
         )
 
     @property
@@ -228,7 +232,7 @@ class Engine:
                 self._run(stage, branch, clock)
                 if self.is_done or clock.is_over:
                     return
-            if self.stages.reduce is None or len(branch.sentences) >= MOST_DEPTH:
+            if self.stages.reduce is None or branch.is_final or len(branch.sentences) >= MOST_DEPTH:
                 continue
             self.clock.tell(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):

@@ -83,7 +83,8 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separa
     steps = _chain(problem, clock)
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
-        yield Reduction(step.problem, rebuilding(step.changes), sentence_of(problem, step.changes), step.error)
+        rebuild, sentence = rebuilding(step.changes), sentence_of(problem, step.changes)
+        yield Reduction(step.problem, rebuild, sentence, step.error, is_final=True)
         if count == len(steps) - 1:
             yield from _separations_of(step, problem, clock)
     if len(steps) == 1:
