@@ -140,6 +140,7 @@ def test_several_outputs_have_a_front_each():
     assert str(sum_.best.formula) in ("a + b", "b + a") and str(product.best.formula) in ("a*b", "b*a")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_front_so_far_where_options_say_so():
     x = np.random.default_rng(0).uniform(1, 2, (60, 2))
 
