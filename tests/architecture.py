@@ -55,6 +55,7 @@ HEAVY = {
     "pandas": ("tables",),
     "polars": ("tables",),
     "pyarrow": ("tables",),
+    "pyoperon": ("discovery.evolution.operon",),
     "rich": ("cli",),
     "safetensors": ("checkpoint",),
     "scipy": ("export", "formulas", "discovery", "interpret", "model_selection"),

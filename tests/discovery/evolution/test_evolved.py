@@ -2,15 +2,18 @@
 
 import itertools
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from edgewise.discovery.evolution import evolved
 from edgewise.discovery.evolution.operations import OperationTable
+from edgewise.discovery.evolution.operon import read_operon
 from edgewise.discovery.evolution.variation import Variation
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.errors import InputError
 from edgewise.formulas import complexity, evaluate, parse_expression
 
 NAMES = ("x", "y")
@@ -83,3 +86,26 @@ def test_poor_data_raise_nothing():
     for rows in (0, 2, 50):
         list(evolved(LawProblem(x[:rows], y[:rows], x, y, NAMES), Clock(time.monotonic() + 0.05)))
     assert list(evolved(LawProblem(x, np.ones(50), x, y, NAMES), Clock(time.monotonic() + 0.05))) == []
+
+
+def test_an_engine_that_is_unknown_or_missing_is_refused():
+    problem = law_problem("x + y")
+    with pytest.raises(InputError, match='engine must be "own" or "pyoperon", got \'pysr\''):
+        list(evolved(problem, Clock(), engine="pysr"))
+    if find_spec("pyoperon") is None:
+        with pytest.raises(InputError, match="pyoperon is not installed"):
+            list(evolved(problem, Clock(), engine="pyoperon"))
+
+
+def test_formulas_of_operon_are_read():
+    text = "(0.5 + (2.0 * ((sin((2.25 * X2)) + X1) ^ 2)))"
+    x = np.random.default_rng(0).uniform(size=(9, 2))
+    np.testing.assert_allclose(evaluate(read_operon(text, 2), x), 0.5 + 2 * (np.sin(2.25 * x[:, 1]) + x[:, 0]) ** 2)
+
+
+@pytest.mark.slow
+def test_operon_finds_a_law():
+    pytest.importorskip("pyoperon")
+    problem = law_problem("2.3*sin(1.7*x) + y")
+    found = list(evolved(problem, Clock(time.monotonic() + 5), engine="pyoperon"))
+    assert min(error(problem, node) for node in found) < 1e-4

@@ -12,14 +12,14 @@ from edgewise.discovery.evolution.batches import Batch, ScaledFits
 from edgewise.discovery.evolution.operations import OperationTable, Program
 from edgewise.discovery.evolution.variation import Variation
 
-POPULATION, OFFSPRING = 300, 150  # Programs of an island, and new ones of a generation. Choices.
+POPULATION, OFFSPRING = 600, 300  # Programs of an island, and new ones of a generation. Choices.
 CONTENDERS = 6  # Programs of a tournament.
 # Exponent by which programs of sizes that are frequent in the population lose tournaments, so that all sizes are
 # searched (PySR's adaptive parsimony; a choice of its strength).
-CROWDING = 3.0
-CHILD_STEPS, ELITE_STEPS = 3, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
+CROWDING = 10.0
+CHILD_STEPS, ELITE_STEPS = 2, 10  # Levenberg-Marquardt steps of a new program, and of the best of each size.
 FORM_TRIALS = 3  # Times that one form is fitted, from different constants.
-FROM_ELITE = 0.1  # Probability that a parent is one of the best of each size.
+FROM_ELITE = 0.3  # Probability that a parent is one of the best of each size.
 ROUNDING_LOSS = 1e-26  # Share of the variance below which errors are rounding, so that shorter programs win.
 
 
@@ -114,7 +114,7 @@ class Breeder:
         sizes = np.array([len(program) for program in island.programs])
         frequency = np.bincount(sizes, minlength=self.most + 1) / len(sizes)
         with np.errstate(divide="ignore"):
-            score = np.log(np.maximum(np.array(island.losses), ROUNDING_LOSS)) + CROWDING * frequency[sizes] * 10
+            score = np.log(np.maximum(np.array(island.losses), ROUNDING_LOSS)) + CROWDING * frequency[sizes]
         contenders = island.rng.integers(len(sizes), size=(count, CONTENDERS))
         winners = contenders[np.arange(count), np.argmin(score[contenders], axis=1)]
         elite = [program for _, program in island.front()]

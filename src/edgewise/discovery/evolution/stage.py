@@ -21,21 +21,26 @@ import numpy as np
 
 from edgewise.discovery.evolution.islands import Breeder, Island
 from edgewise.discovery.evolution.operations import OperationTable, Program, expression_of, program_of
+from edgewise.discovery.evolution.operon import evolved_by_operon
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, complexity, evaluate
 
-ISLANDS = 4  # A choice; their number does not depend on the processes, so that neither does the result.
+ISLANDS = 2  # A choice; their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
-SEARCH_ROWS = 256  # Rows at which programs are fitted. A choice: enough for a dozen constants, and they fit a cache.
+# Rows at which programs are fitted, without and with noise. Choices: enough for a dozen constants, and they fit a cache.
+SEARCH_ROWS, NOISY_SEARCH_ROWS = 100, 256
 MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols. A choice for time.
 SEEDS = 100  # Expressions to start from, at most: the shortest.
 BETTER = 0.9  # An expression is yielded if its loss is below this times that of all yielded ones that are no longer.
 DONE_LOSS = 1e-20  # Share of the variance at which nothing is left to search: errors of 1e-10.
 
 
-def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ()) -> Iterator[Expression]:
+def evolved(
+    problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = (), engine: str = "own"
+) -> Iterator[Expression]:
     """Search expressions by genetic programming until the clock is over.
 
     Parameters
@@ -47,11 +52,18 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
         When to stop; without a deadline the search goes on until the consumer stops asking.
     seeds : sequence of Expression
         Expressions to start from.
+    engine : {"own", "pyoperon"}
+        "pyoperon" uses that package, which has to be installed, and starts from no seeds; see `evolved_by_operon`.
 
     Yields
     ------
     Expression
         Expressions that are better than all that were yielded before and are no longer, with fitted constants.
+
+    Raises
+    ------
+    InputError
+        The engine is unknown or not installed.
 
     Notes
     -----
@@ -66,10 +78,16 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
     >>> bool(np.abs(evaluate(found, x) - y).max() < 1e-9)
     True
     """
+    if engine not in ("own", "pyoperon"):
+        raise InputError(f'engine must be "own" or "pyoperon", got {engine!r}')
+    if engine == "pyoperon":
+        yield from evolved_by_operon(problem, clock)
+        return
     rows = np.isfinite(problem.x).all(axis=1) & np.isfinite(problem.y)
     weights = np.ones(len(rows)) if problem.weights is None else problem.weights
     chosen = np.flatnonzero(rows & (weights > 0))
-    chosen = chosen[np.random.default_rng([4, problem.seed]).permutation(len(chosen))[:SEARCH_ROWS]]
+    chosen = chosen[np.random.default_rng([4, problem.seed]).permutation(len(chosen))]
+    chosen = chosen[: NOISY_SEARCH_ROWS if problem.noise > 0 else SEARCH_ROWS]
     x, y, weights = problem.x[chosen], problem.y[chosen], weights[chosen]
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return

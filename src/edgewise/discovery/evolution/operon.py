@@ -1,0 +1,95 @@
+"""The package pyoperon as another engine of the genetic search, where it is installed.
+
+Operon is written in C++ and computes in single precision, so it looks at more expressions in a second, to seven digits.
+It starts from no seeds and knows no rules on nested functions; expressions that break a rule are left out.
+
+References
+----------
+.. [1] B. Burlacu, G. Kronberger, M. Kommenda, "Operon C++: an efficient genetic programming framework for symbolic
+   regression", GECCO companion (2020).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+
+from edgewise.discovery.obedience import obeys
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.expression import Expression, parse_expression
+
+# Names in Operon of the operators that it has.
+OPERON_SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square", "sqrt": "sqrt", "abs": "abs"}
+OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan")}
+OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program, as in our own search.
+OPERON_NODES = 40  # Nodes of a program, at most: as in our own search.
+OPERON_DIGITS = 9  # Digits of constants: more than single precision has.
+LONGEST_RUN = 10  # Seconds of one run; then the best are yielded and a run with another seed follows. A choice.
+
+
+def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    """Search expressions with pyoperon until the clock is over.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        The rows to fit, and what the law may be made of; `options.n_jobs` is the number of its threads.
+    clock : Clock
+        When to stop.
+
+    Yields
+    ------
+    Expression
+        The Pareto front of length and error of each run.
+
+    Raises
+    ------
+    InputError
+        The package is not installed.
+    """
+    if find_spec("pyoperon") is None:
+        raise InputError('engine must be "own", got "pyoperon", and the package pyoperon is not installed')
+    regressor = import_module("pyoperon.sklearn").SymbolicRegressor
+    symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
+    seed = problem.seed
+    while not clock.is_over:
+        left = min(clock.seconds_left, LONGEST_RUN)
+        run = regressor(
+            allowed_symbols=",".join([*symbols, "constant", "variable"]),
+            objectives=["r2", "length"],
+            optimizer_iterations=OPERON_STEPS,
+            max_length=min(problem.options.max_size, OPERON_NODES),
+            max_evaluations=10**9,
+            generations=10**6,
+            n_threads=max(1, problem.options.n_jobs),
+            max_time=max(1, math.floor(left)),
+            random_state=seed,
+        )
+        run.fit(problem.x, problem.y)
+        seed += 1
+        for member in run.pareto_front_:
+            text = run.get_model_string(member["tree"], OPERON_DIGITS)
+            try:
+                expression = simplify(read_operon(text, problem.x.shape[1]))
+            except InputError:  # A constant that is not finite.
+                continue
+            if obeys(expression, problem.options, problem.names):
+                yield expression
+        if left < LONGEST_RUN:
+            return
+
+
+def read_operon(text: str, inputs: int) -> Expression:
+    """The expression of a formula that Operon wrote, with the inputs X1, X2, ....
+
+    Examples
+    --------
+    >>> read_operon("(2.5 * (X1 ^ 2))", 1)
+    Multiply(factors=(Number(value=2.5, exact=None), Power(base=Variable(index=0), exponent=2.0)))
+    """
+    names = [f"X{k + 1}" for k in range(inputs)]
+    return parse_expression(text.replace("^", "**"), names)
