@@ -37,6 +37,7 @@ def test_a_law_with_constants_is_found():
     assert error(problem, found[-1]) < 1e-8
 
 
+@pytest.mark.slow
 def test_the_search_starts_from_seeds():
     problem = law_problem("2.3*sin(1.7*x + 0.3*y)/(y + 0.9)")
     seed = parse_expression("sin(1.6*x + 0.4*y)/(y + 1.1)", NAMES)

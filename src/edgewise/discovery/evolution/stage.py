@@ -30,7 +30,7 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Number, comp
 
 ISLANDS = 2  # A choice; their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
-# Rows at which programs are fitted, without and with noise. Choices: enough for a dozen constants, and they fit a cache.
+# Rows at which programs are fitted, without and with noise. Choices: enough for a dozen constants, and quick.
 SEARCH_ROWS, NOISY_SEARCH_ROWS = 100, 256
 MOST_PROGRAM_NODES = 40  # Nodes of a program, at most: about as many as symbols. A choice for time.
 SEEDS = 100  # Expressions to start from, at most: the shortest.
