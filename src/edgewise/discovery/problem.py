@@ -167,6 +167,15 @@ class Reduction:
         Relative root mean square held-out error of a smooth model of the smaller problem.
     is_final : bool
         Whether the smaller problem's own reductions were searched for already, so that nobody need ask again.
+
+    Examples
+    --------
+    >>> from edgewise.formulas.expression import Multiply, Variable
+    >>> x = np.random.default_rng(0).uniform(1, 2, (20, 2))
+    >>> smaller = LawProblem(x[:10, 1:], np.sin(x[:10, 1]), x[10:, 1:], np.sin(x[10:, 1]), ("b",))
+    >>> one = Reduction(smaller, lambda e: Multiply((Variable(0), e)), "y/a depends on b", 0.0)
+    >>> one.problem.names, one.is_final
+    (('b',), False)
     """
 
     problem: LawProblem
