@@ -99,9 +99,10 @@ def evolved(
         for loss, program in front:
             if loss >= BETTER * min((best[n] for n in best if n <= len(program)), default=np.inf):
                 continue
-            best[len(program)] = loss
             expression = simplify(_with_factor(program, table, x, y, weights))
             if obeys(expression, problem.options, problem.names):
+                # Not before: sqrt(u^2) is simplified to |u|, which the options may not permit.
+                best[len(program)] = loss
                 yield expression
         clock.tell(f"search: {min(best.values(), default=1.0) ** 0.5:.1e} relative error")
         if min(best.values(), default=1.0) < DONE_LOSS and problem.noise == 0:
