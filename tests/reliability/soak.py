@@ -196,6 +196,9 @@ def hostile_reads(
 
 def attacks(folder: Path, tries: int) -> list[Attack]:
     """Run all attacks."""
+    sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package
+    from hostile import hostile_kinds
+
     table = []
     work = folder / "kills"
     work.mkdir()
@@ -223,6 +226,11 @@ def attacks(folder: Path, tries: int) -> list[Attack]:
     for name, original, path, read in originals:
         attack = Attack(f"mutated {name}")
         for failure in hostile_reads(original, path, read, 10 * tries, seed=tries):
+            attack.count(failure)
+        table.append(attack)
+    for name, (original, path, read) in hostile_kinds(folder).items():
+        attack = Attack(f"mutated {name}")
+        for failure in hostile_reads(original, path, read, tries, seed=tries):
             attack.count(failure)
         table.append(attack)
     return table
