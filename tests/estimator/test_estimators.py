@@ -190,6 +190,12 @@ class TestClasses:
             KANClassifier().fit(X, [f"name {i}" for i in range(100)])
         assert len(KANClassifier(**FIXED).fit(X, np.arange(100) % 20).classes_) == 20
 
+    def test_numbers_with_decimals_that_repeat_are_classes(self):
+        dose = np.where(X[:, 0] > 1, 0.5, 1.5)
+        model = KANClassifier(**FIXED).fit(X, dose)
+        assert model.classes_.tolist() == [0.5, 1.5]
+        assert model.score(X, dose) == np.mean(model.predict(X) == dose) > 0.8
+
     @pytest.mark.slow
     def test_class_weights_are_weights_of_rows(self):
         y = np.where(X[:, 0] > 1, "sick", "well")

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
@@ -327,7 +326,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         float
         """
         best = self._logits(self._codes(X)).argmax(1)
-        return float(accuracy_score(y, self.classes_[best], sample_weight=sample_weight))
+        labels = column_or_1d(y)
+        check_consistent_length(best, labels, sample_weight)
+        # Not `accuracy_score`, which refuses classes that are numbers with decimals.
+        return float(np.average(labels == self.classes_[best], weights=sample_weight))
 
     def _class_weighted(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         """Return the weights of the rows times those of their classes."""
@@ -381,8 +383,9 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     numeric = labels.dtype.kind in "iuf"
     kind = "numbers" if numeric else "labels"
     few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count if numeric else rows < 2 * count
+    # Numbers with decimals are classes, such as doses of 0.5 and 1.5, if they repeat; scikit-learn refuses them all.
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
-    if fraction or (count > MAX_NUMERIC_CLASSES and few):
+    if few and (fraction or count > MAX_NUMERIC_CLASSES):
         raise InputError(
             f"y must hold classes that repeat, got {count:,} different {kind} in {rows:,} rows (Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
@@ -390,5 +393,7 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     first = labels[0]
     if labels.dtype == object and isinstance(first, Number) and not isinstance(first, int | float | np.number):
         raise InputError(f"y must hold labels that are texts, integers or floats, got {type(first).__name__}")
+    if fraction:
+        return
     with np.errstate(invalid="ignore"):  # scikit-learn casts labels such as 1e300 to integers to look at them
         check_classification_targets(labels)

@@ -146,8 +146,11 @@ def _missing(column: np.ndarray) -> np.ndarray:
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:
-    """Return the values as Python labels: int where float64 is exact for whole numbers, else float; text as it is."""
+    """Return the values as Python labels: int if all are whole and exact in float64, else float; text as it is."""
     if column.dtype == object:
         return list(column)
-    numbers = [int(v) if v.is_integer() and abs(v) < 2**53 else v for v in column.tolist()]
-    return [str(value) for value in numbers] if text else numbers
+    whole = [value.is_integer() and abs(value) < 2**53 for value in column.tolist()]
+    if text:
+        return [str(int(value) if one else value) for value, one in zip(column.tolist(), whole, strict=True)]
+    every = all(whole)
+    return [int(value) if every else value for value in column.tolist()]
