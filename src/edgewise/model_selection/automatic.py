@@ -28,7 +28,7 @@ from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearc
 from edgewise.model_selection.one_input import spline_ladder
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error
+from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search, sample_losses
@@ -94,6 +94,8 @@ class AutoResult:
     output_limits : ndarray of shape (m, 2), optional
         Interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials,
         which have `range`.
+    has_noise : bool
+        Whether the samples have noise, as far as the search knows.
 
     Examples
     --------
@@ -114,6 +116,7 @@ class AutoResult:
     message: str = ""
     fitted: Fitted | None = None
     output_limits: np.ndarray | None = None
+    has_noise: bool = True
 
 
 def family_of(loss: str, classes: int = 2) -> Family:
@@ -186,8 +189,7 @@ def auto_fit(samples: Samples, settings: SearchSettings, progress: ProgressCallb
     result = _chosen(samples, settings, Clock(settings.time_limit, progress, began=settings.began))
     if settings.loss == "classes" or result.log_link:
         return result
-    policy, has_noise = settings.policy, result.fitted is not None or settings.is_fixed
-    share = policy.beyond if has_noise else policy.noise_free_beyond
+    share = settings.policy.beyond if result.has_noise else settings.policy.noise_free_beyond
     if settings.constraints is not None and not settings.constraints.survive_transformations:
         return result  # a curve that is cut has no longer the form that is known, and inputs act together there
     return replace(result, output_limits=output_limits(result.model, samples.x, result.limits, share))
@@ -264,6 +266,13 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
     log_link, bounds = fitted.family.log_link, fitted.range if fitted.family.log_link else (-math.inf, math.inf)
     if isinstance(family, Bernoulli):
         model = _of_two_classes(model)
+    if fitted.network is not None:
+        known = search.held_out()
+        held = None if known is None else _data(samples.select(known[0]), samples.y[known[0]] - known[1])
+        bars, message = network_error_bars(model, samples, fitted.network.penalty, held)
+        clock.report("done", 1.0, _loss(report))
+        done = replace(fitted.network.report, stopped=stopped)
+        return AutoResult(model, done, report, fitted.limits, error_bars=bars, message=message)
     bars, message = _error_bars(samples, search, fitted, model)
     clock.report("done", 1.0, _loss(report))
     done = _fit_report(fitted, samples, stopped, clock)
@@ -392,7 +401,7 @@ def _spline(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
     low, high = samples.x.min(), samples.x.max()
     reach = high - low  # a straight line ends a range beyond the samples
     limits = np.array([[low - reach, high + reach]])
-    return AutoResult(model, done, report, limits, error_bars=bars, message=message)
+    return AutoResult(model, done, report, limits, error_bars=bars, message=message, has_noise=False)
 
 
 def _data(samples: Samples, y: np.ndarray) -> Data:
@@ -445,15 +454,19 @@ def _approximated(
     if result.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     clock.work += result.work
-    reached = min(phase.validation_loss for phase in result.phases)
-    if not reached < policy.approximation_gain * loss:
-        search.sentences.append(f"An approximation without noise was tried and has no smaller error ({reached:.2g}).")
-        return None
     model = result.model
     with torch.no_grad():
         outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
-    residuals = _data(unseen, unseen.y - outputs)
-    mean, error = mean_and_error(clipped_squares(outputs, unseen.y), unseen.weight)
+    residuals, losses = _data(unseen, unseen.y - outputs), clipped_squares(outputs, unseen.y)
+    mean, error = mean_and_error(losses, unseen.weight)
+    others = search.held_out_losses(rows)[np.sort(order[:count])]
+    gain, spread = paired_gain(others, losses, unseen.weight)
+    if not gain > policy.margin * spread:
+        search.sentences.append(
+            f"An approximation without noise was tried: loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} "
+            f"without (standard error of the difference {spread:.1g}): not taken."
+        )
+        return None
     parameters = sum(p.numel() for p in model.parameters())
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, "its held-out error is much smaller")
@@ -470,7 +483,7 @@ def _approximated(
     bars, message = network_error_bars(model, samples, None, residuals)
     low, high = samples.x.min(0), samples.x.max(0)
     limits = np.stack([low - (high - low), high + (high - low)], 1)
-    return AutoResult(model, result.report, report, limits, error_bars=bars, message=message)
+    return AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)
 
 
 def problem_of(samples: Samples, settings: SearchSettings) -> Problem:

@@ -288,3 +288,20 @@ def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
     by_folds = {trial.name: trial.folds > 0 for trial in report.trials}
     if by_folds["linear"] == by_folds[report.chosen]:
         assert chosen <= losses["linear"] + 1e-12
+
+
+@pytest.mark.slow
+def test_a_compact_law_of_two_inputs_is_a_small_network():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 3, (400, 2))
+    clean = x[:, :1] * np.sin(2 * x[:, 1:])
+    search, report = searched(clean + 0.05 * clean.std() * rng.standard_normal((400, 1)), x)
+    assert search.best.network and report.chosen == search.best.describe()
+    fitted = search.final()
+    network = fitted.to_kan()
+    assert network.config.width == (2, search.best.network, 1)
+    np.testing.assert_allclose(network(torch.from_numpy(x)).detach().numpy(), fitted.link(x), atol=1e-12)
+    assert not search.has_smooth_residual()
+    clean = (clean - clean.mean()) / clean.std()
+    pairs = search.cache.fit(replace(search.best, network=0))
+    assert np.mean((fitted.link(x) - clean) ** 2) < np.mean((pairs.link(x) - clean) ** 2)

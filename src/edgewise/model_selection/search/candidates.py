@@ -19,6 +19,7 @@ from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
+from edgewise.model_selection.search.networks import SmallNetwork, train_network
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
 from edgewise.settings import ABOVE_ZERO
@@ -98,6 +99,8 @@ class Candidate:
         Models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all.
     nodes : int
         Hidden nodes.
+    network : int
+        Nodes of the hidden layer of a network that takes the place of the additive model; 0 for none.
 
     Examples
     --------
@@ -112,9 +115,17 @@ class Candidate:
     pairs: bool = False
     models: int = 1
     nodes: int = 0
+    network: int = 0
+
+    @property
+    def base(self) -> Candidate:
+        """The single additive model behind a mean, hidden nodes or a network."""
+        return replace(self, models=1, nodes=0, network=0)
 
     def describe(self) -> str:
         """Return the candidate in a few words."""
+        if self.network:
+            return f"network with {self.network} hidden nodes"
         if not self.additive:
             return "constant"
         words = "linear" if self.linear else "additive with pairs" if self.pairs else "additive"
@@ -152,6 +163,8 @@ class Fitted:
     nodes : HiddenNodes or None
     estimate : Estimate
         What the solver returned.
+    network : SmallNetwork or None
+        A network in place of the additive model.
     """
 
     candidate: Candidate
@@ -160,9 +173,12 @@ class Fitted:
     range: tuple[float, float]
     nodes: HiddenNodes | None
     estimate: Estimate
+    network: SmallNetwork | None = None
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
+        if self.network is not None:
+            return self.network(np.clip(x, *self.limits.T))
         if not self.candidate.additive:
             return np.tile(self.estimate.coef[:1], (len(x), 1))
         if self.nodes is None:
@@ -180,6 +196,8 @@ class Fitted:
 
     def to_kan(self) -> KAN:
         """Return the network that computes `link` for inputs within `limits`."""
+        if self.network is not None:
+            return self.network.model
         kan = self.model.to_kan()
         return kan if self.nodes is None else with_nodes(kan, self.nodes)
 
@@ -192,6 +210,8 @@ class Fitted:
     @property
     def parameters(self) -> int:
         """Number of coefficients that were estimated and are not zero."""
+        if self.network is not None:
+            return sum(parameter.numel() for parameter in self.network.model.parameters())
         count = int(np.count_nonzero(self.model.coef)) if self.candidate.additive else len(self.model.fits)
         return count + (0 if self.nodes is None else self.nodes.coef.numel())
 
@@ -251,6 +271,7 @@ class FitCache:
         straight = design.straight(samples.x, samples.weight) if whole is None else whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self._solved: dict[Candidate, Estimate] = {}
+        self._networks: dict[int, SmallNetwork | None] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
@@ -258,12 +279,24 @@ class FitCache:
             return self.mean(candidate, self.parts(candidate.models, candidate.family))
         if not candidate.additive:
             return _fitted(candidate, self._constant(candidate), None)
+        if candidate.network:
+            fitted = _fitted(candidate, self.estimate(candidate.base), None)
+            return replace(fitted, network=self.network(candidate.network))
         estimate, nodes = self.estimate(replace(candidate, nodes=0)), None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
                 estimate = self._with_nodes(estimate, candidate.family, nodes)
         return _fitted(candidate, estimate, nodes)
+
+    def network(self, nodes: int) -> SmallNetwork | None:
+        """Return a small network; one of a part of the rows begins at the start that is best for all."""
+        if nodes not in self._networks:
+            rows, whole = self.samples, None if self.whole is None else self.whole.network(nodes)
+            start = None if whole is None else whole.start
+            data, watch = (rows.x, rows.y, rows.weight), self.design.watch
+            self._networks[nodes] = train_network(*data, nodes, seed=self.seed, start=start, watch=watch)
+        return self._networks[nodes]
 
     def estimate(self, candidate: Candidate) -> Estimate:
         """Return what the solver gave for an additive candidate without hidden nodes."""
@@ -535,21 +568,6 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
 def are_classes(family: Family) -> bool:
     """Return whether the targets of a family are classes."""
     return family.name in ("bernoulli", "multinomial", "ordinal")
-
-
-def loss_text(loss: float, family: Family) -> str:
-    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, or the family's own loss.
-
-    Examples
-    --------
-    >>> loss_text(0.25, Gaussian()), loss_text(1.0, Gaussian())
-    ('R² 0.750', 'R² 0.000')
-    """
-    if isinstance(family, Gaussian | LogNormal):
-        text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
-    else:
-        text = f"{'log loss' if are_classes(family) else 'loss'} {loss:.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.model_selection.additive.families import Family
-from edgewise.model_selection.search.candidates import Candidate, loss_text
+from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
+from edgewise.model_selection.search.candidates import Candidate, are_classes
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Evidence, mean_and_error, paired_gain
 from edgewise.model_selection.search.records import Trial, comparison_sentence
@@ -111,3 +111,18 @@ class Comparisons:
         loss = mean_and_error(np.where(np.isfinite(others), losses, np.nan), self.weight)[0]
         texts = loss_text(loss - gain, self.family), loss_text(loss, self.family)
         return comparison_sentence(what, texts, error, better, by_folds, self.sentences)
+
+
+def loss_text(loss: float, family: Family) -> str:
+    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, or the family's own loss.
+
+    Examples
+    --------
+    >>> loss_text(0.25, Gaussian()), loss_text(1.0, Gaussian())
+    ('R² 0.750', 'R² 0.000')
+    """
+    if isinstance(family, Gaussian | LogNormal):
+        text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
+    else:
+        text = f"{'log loss' if are_classes(family) else 'loss'} {loss:.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")

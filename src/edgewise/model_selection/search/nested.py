@@ -16,16 +16,16 @@ from edgewise.model_selection.search.candidates import (
     are_classes,
     is_linear,
     left_out,
-    loss_text,
     promising_inputs,
     sample_losses,
     with_own_covariances,
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
-from edgewise.model_selection.search.comparisons import Comparisons
+from edgewise.model_selection.search.comparisons import Comparisons, loss_text
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
+from edgewise.model_selection.search.networks import may_be_compact
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.outcomes import StopReason
@@ -184,7 +184,9 @@ class Search:
             self._try_logarithm(0.4)
         self._try_mean(0.6)
         if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
-            self._try_hidden(0.7)
+            self._try_networks(0.65)
+            if not self.best.network or self.has_smooth_residual():
+                self._try_hidden(0.7)
         self._fall_back_if_worse(0.9)
 
     def _fall_back_if_worse(self, share: float) -> None:
@@ -341,6 +343,28 @@ class Search:
             self.table.by_folds[rich] = replace(evidence, losses=losses)
             self.best = rich
 
+    def _try_networks(self, share: float) -> None:
+        """Try small networks in place of the best model, where few inputs act together."""
+        assert self.best is not None and self.cache is not None
+        base, policy, cache = self.best, self.policy, self.cache
+        fits = is_linear(base.family) and base.pairs and may_be_compact(self.samples.x, policy)
+        if not fits or self.table.loss(base) < policy.noise_free:
+            return
+        self.clock.report("small networks", share)
+        self._check_time(base, 20)
+        trained = {net.gcv: size for size in policy.network_sizes if (net := cache.network(size)) is not None}
+        if not trained or not min(trained) < self.table.loss(base):
+            self.sentences.append("Small networks in place of the pairs promise no lower loss.")
+            return
+        rich = Candidate(self.family, pairs=True, network=trained[min(trained)])
+        self._cross_validate((base, rich), share + 0.02, policy.hidden_folds)
+        gain, error = self.table.gain(base, rich)
+        better = gain > max(policy.margin * error, 0.0)
+        words = f"A network with {rich.network} hidden nodes in place of the {base.describe()} model"
+        self.table.decide(rich, self.table.sentence(words, (base, rich), gain, error, better), better)
+        if better:
+            self.best = rich
+
     def _try_hidden(self, share: float) -> None:
         """Grow hidden nodes where the residual of the best model shows structure."""
         assert self.best is not None and self.cache is not None
@@ -348,9 +372,7 @@ class Search:
         inputs = self.samples.x.shape[1]
         if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
             return
-        if self.family.name in KINKED:
-            return
-        if self.table.loss(base) < self.policy.noise_free:
+        if self.family.name in KINKED or self.table.loss(base) < self.policy.noise_free:
             return
         self.clock.report("test of the residual", share)
         self._check_time(base, 1)
@@ -420,7 +442,7 @@ class Search:
             def fit_part(pair: tuple[Fold, FitCache], candidate: Candidate = candidate) -> Fitted:
                 return pair[1].fit(candidate)
 
-            whole = self.cache.fit(replace(candidate, nodes=0, factor=1.0))
+            whole = self.cache.fit(replace(candidate, nodes=0, network=0, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
             self._check_time(candidate, 1)
             losses, times = np.zeros(count), np.zeros(count)
@@ -456,8 +478,6 @@ class Search:
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
         return self._fold_caches
 
-    # Questions to the table
-
     def _may_take_logarithms(self) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
         if self.samples.y.ndim != 2 or self.samples.y.shape[1] != 1:
@@ -475,15 +495,18 @@ class Search:
 
     def has_smooth_residual(self) -> bool:
         """Return whether the residuals of the chosen model are structure and no noise, see `smooth_residual`."""
-        best = replace(self.best or Candidate(self.family), models=1, nodes=0, additive=True)
-        residual, weight = self._working_residual(best)
+        assert self.best is not None
+        if self.best.network and (known := self.held_out()) is not None:
+            seen = self.all_rows.select(known[0])
+            return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors)
+        residual, weight = self._working_residual(replace(self.best.base, additive=True))
         return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
 
     def _check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if so many further fits of a candidate do not fit into the time that it may take."""
         if self.clock.limit is None:
             return
-        seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(replace(candidate, models=1, nodes=0), 0.0))
+        seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(candidate.base, 0.0))
         if self.clock.seconds + times * seconds * (fitted is None) >= self.clock.end:
             raise OutOfTime
 
@@ -495,7 +518,7 @@ class Search:
         known = [*self.table.without_row, *self.table.by_folds]
         if self.cache is None or not known:
             return self._first
-        best = known[0] if self.best is None else replace(self.best, models=1, nodes=0)
+        best = known[0] if self.best is None else self.best.base
         return self.cache.fit(best)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
@@ -523,6 +546,14 @@ class Search:
             order = np.random.default_rng(self.settings.seed).permutation(len(self.all_rows))
             rows = np.sort(order[: self.search_rows])
         return rows[seen], links[seen], known in self.table.by_folds
+
+    def held_out_losses(self, count: int) -> np.ndarray:
+        """Return the losses of the chosen model on rows that it did not see, (count,) for all rows; NaN where none."""
+        losses = np.full(count, np.nan)
+        if self.best is not None and (known := self.held_out()) is not None:
+            evidence = self.table.evidence(self.best)
+            losses[known[0]] = evidence.losses[np.isfinite(evidence.links).all(1)]
+        return losses
 
     def final(self) -> Fitted:
         """Fit the chosen candidate to all rows, or to as many as the time limit allows.
@@ -552,7 +583,7 @@ class Search:
             cache = self.cache
         else:
             samples = self.all_rows
-            seconds = self.fit_seconds.get(replace(self.best, models=1, nodes=0), 0.0)
+            seconds = self.fit_seconds.get(self.best.base, 0.0)
             affordable = len(samples)
             if self.clock.limit is not None and seconds > 0:
                 left = self.clock.end - self.clock.seconds
@@ -565,7 +596,5 @@ class Search:
                 samples = samples.select(np.sort(order))
             cache = self._cache_of(samples)
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
-            fitted = cache.mean(self.best, [part for _, part in self._fold_caches])
-        else:
-            fitted = cache.fit(self.best)
-        return with_own_covariances(fitted, cache.samples)
+            return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)
+        return with_own_covariances(cache.fit(self.best), cache.samples)

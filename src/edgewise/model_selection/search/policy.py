@@ -51,8 +51,9 @@ class SearchPolicy:
     noise_free_beyond : float
         The same for samples without noise, whose inputs are followed a whole range beyond the samples.
     margin : float
-        Hidden nodes must lower the held-out loss by so many standard errors of the difference (the one-standard-error
-        rule of Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
+        Networks, hidden nodes and approximations must lower the held-out loss by so many standard errors of the
+        difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, section
+        3.4.3).
     nested_margin : float
         The same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out
         loss decides: restricted likelihood has asked for evidence before, and a rule that wants a standard error more
@@ -99,6 +100,12 @@ class SearchPolicy:
         Fewest rows for hidden nodes. A choice: with fewer, directions are chance.
     hidden_folds : int
         Most folds on which hidden nodes are compared. A choice, for time: each takes some seconds.
+    network_sizes : tuple of int
+        Nodes of networks with one hidden layer that are tried in place of an additive model; the one with the lowest
+        generalised cross-validation is judged on folds. A choice: laws of few inputs are compact.
+    network_inputs, network_rows : int
+        Most inputs, and rows, of tables for which that is tried. Choices, for time and since an additive model with
+        hidden nodes is the better start where inputs are many.
     test_rows, test_starts : int
         Most rows, and random starting directions, of the test that asks for hidden nodes. Choices, for time.
     growth_rows : int
@@ -119,9 +126,6 @@ class SearchPolicy:
         Fewest rows for these conclusions. A choice.
     unseen : float
         Share of noise-free samples that take part in no choice; the error bars are calibrated on them. A choice.
-    approximation_gain : float
-        An approximation of noise-free samples replaces the model of the search if its held-out loss is below this
-        multiple of the search's loss. A choice.
     approximation_budget : float
         Budget of `approximate`. A choice: a tenth of its unit is some seconds.
     strongest, weakest : float
@@ -170,6 +174,9 @@ class SearchPolicy:
     hidden_inputs: int = 30
     hidden_rows: int = 100
     hidden_folds: int = 3
+    network_sizes: tuple[int, ...] = (2, 3)
+    network_inputs: int = 4
+    network_rows: int = 5000
     test_rows: int = 4000
     test_starts: int = 4
     growth_rows: int = 2000
@@ -180,7 +187,6 @@ class SearchPolicy:
     approximation_inputs: int = 4
     noise_free_rows: int = 100
     unseen: float = 0.1
-    approximation_gain: float = 0.25
     approximation_budget: float = 0.1
     strongest: float = 1.0
     weakest: float = 1e-10
