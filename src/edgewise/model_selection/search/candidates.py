@@ -17,9 +17,9 @@ from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
 from edgewise.model_selection.additive.screening import screened
 from edgewise.model_selection.additive.solving import Solution, solve_gaussian
+from edgewise.model_selection.networks import SmallNetwork, train_network
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
-from edgewise.model_selection.search.networks import SmallNetwork, train_network
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
 from edgewise.settings import ABOVE_ZERO

@@ -25,7 +25,6 @@ from edgewise.model_selection.search.comparisons import Comparisons, loss_text
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
-from edgewise.model_selection.search.networks import may_be_compact
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.outcomes import StopReason
@@ -347,7 +346,9 @@ class Search:
         """Try small networks in place of the best model, where few inputs act together."""
         assert self.best is not None and self.cache is not None
         base, policy, cache = self.best, self.policy, self.cache
-        fits = is_linear(base.family) and base.pairs and may_be_compact(self.samples.x, policy)
+        fits = (
+            is_linear(base.family) and base.pairs and policy.may_be_compact(len(self.samples), self.samples.x.shape[1])
+        )
         if not fits or self.table.loss(base) < policy.noise_free:
             return
         self.clock.report("small networks", share)

@@ -197,6 +197,10 @@ class SearchPolicy:
         """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
         return next((parts, repeats) for least, parts, repeats in reversed(self.divisions) if rows >= least)
 
+    def may_be_compact(self, rows: int, inputs: int) -> bool:
+        """Return whether a table has so few inputs, and rows neither too few nor too many, that networks are tried."""
+        return 2 <= inputs <= self.network_inputs and self.hidden_rows <= rows <= self.network_rows
+
     def for_effort(self, effort: str) -> SearchPolicy:
         """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""
         if effort != "high":

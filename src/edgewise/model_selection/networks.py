@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.train.grids import adapt_domain_
@@ -20,7 +19,7 @@ from edgewise.train.problems.regression import Regression
 from edgewise.train.smoothing import TRIAL_PLAN, gcv_of, penalty_of, short_fit, smooth_fit
 
 GRID = 6  # knot intervals of every edge; a choice: smoothing strengths hold what the rows do not ask for
-STARTS, SHORT_STEPS = 8, 12  # short starts, and the steps of each; choices: a step takes some milliseconds
+NETWORK_STARTS, SHORT_STEPS = 8, 12  # short starts, and the steps of each; choices: a step takes some milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ def train_network(
     watch = watch or (lambda: None)
     if start is None:
         lowest = math.inf
-        for number in range(STARTS):
+        for number in range(NETWORK_STARTS):
             watch()
             own = seed + (number << 32)  # far apart, so that neighbouring seeds share no start
             model = KAN([x.shape[1], nodes, y.shape[1]], GRID, 3, base="zero", seed=own, dtype=torch.float64)
@@ -123,9 +122,3 @@ def train_network(
     if report.stopped == StopReason.NONFINITE:
         return None
     return SmallNetwork(model, report, gcv_of(model, problem, report), start)
-
-
-def may_be_compact(x: np.ndarray, policy: SearchPolicy) -> bool:
-    """Return whether a table has so few inputs, and rows neither too few nor too many, that networks are tried."""
-    rows, inputs = x.shape
-    return 2 <= inputs <= policy.network_inputs and policy.hidden_rows <= rows <= policy.network_rows
