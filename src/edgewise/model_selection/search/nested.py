@@ -345,10 +345,8 @@ class Search:
     def _try_networks(self, share: float) -> None:
         """Try small networks in place of the best model, where few inputs act together."""
         assert self.best is not None and self.cache is not None
-        base, policy, cache = self.best, self.policy, self.cache
-        fits = (
-            is_linear(base.family) and base.pairs and policy.may_be_compact(len(self.samples), self.samples.x.shape[1])
-        )
+        base, policy, cache, (rows, inputs) = self.best, self.policy, self.cache, self.samples.x.shape
+        fits = is_linear(base.family) and base.pairs and policy.may_be_compact(rows, inputs)
         if not fits or self.table.loss(base) < policy.noise_free:
             return
         self.clock.report("small networks", share)
