@@ -19,6 +19,7 @@ from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
+from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression, Number, parse_expression
 from edgewise.formulas.formula import Formula
@@ -28,6 +29,7 @@ from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
 
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
+EXTREME = 1e60  # largest number, and inverse of the smallest, of a column: squares of products must stay finite
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
 # all stages is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
@@ -122,6 +124,7 @@ def find_formula(
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
+    check_sizes(x, y, names)
     options = checked_options(options, names, len(y))
     callback = progress_callback(progress, ("stage", "share"))
     with reported(callback, verbose, "find_formula") as report:
@@ -151,6 +154,8 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     unknown = [name for name in (*options.required, *options.units) if name not in (*names, "y")]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
+    for _ in dimensional_symmetries(names, options.units):  # an error of units is that of the caller, not of a stage
+        break
     if options.weights is not None:
         weights = np.asarray(options.weights, dtype=np.float64)
         if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
@@ -284,6 +289,16 @@ def _numbers(values: object, name: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
         raise InputError(f"{name} must be an array of numbers, got {received}") from error
+
+
+def check_sizes(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError for columns in units in which squares of products would not be numbers."""
+    columns = {"y": np.abs(y).max(), **dict(zip(names, np.abs(x).max(0), strict=True))}
+    for name, size in columns.items():
+        if size > 0 and not 1 / EXTREME < size < EXTREME:
+            raise InputError(
+                f"{name} must be in a unit in which its squares are numbers, its largest value is {size:.3g}"
+            )
 
 
 def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

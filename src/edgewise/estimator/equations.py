@@ -13,7 +13,7 @@ import torch
 
 from edgewise.checks import check_names
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.discovery.finder import Search
+from edgewise.discovery.finder import Search, check_sizes
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.formulas.algebra import simplify
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-EXTREME = 1e60  # largest number, and inverse of the smallest, in a table: squares of products must stay finite
 MOST_SYMBOLS = 120  # symbols of a formula on the front; a choice: longer ones are not readable
 NETWORK_SHARE = 0.2  # share of the time that must be left for the network; a choice
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge; a choice
@@ -64,11 +63,7 @@ def table_front(
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
     names = _with_brackets(check_names(names, X.shape[1]), X)
-    for column, size in (("y", np.abs(y).max()), *((names[k], size) for k, size in enumerate(np.abs(X).max(0)))):
-        if size > 0 and not 1 / EXTREME < size < EXTREME:
-            raise InputError(
-                f"{column} must be in a unit in which its squares are numbers, its largest value is {size:.3g}"
-            )
+    check_sizes(X, y, names)
     options = FormulaOptions(max_size=MOST_SYMBOLS)
     messages: list[str] = []
 
