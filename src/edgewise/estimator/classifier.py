@@ -329,7 +329,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         labels = column_or_1d(y)
         check_consistent_length(best, labels, sample_weight)
         # Not `accuracy_score`, which refuses classes that are numbers with decimals.
-        return float(np.average(labels == self.classes_[best], weights=sample_weight))
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average(labels == self.classes_[best], weights=weights))
 
     def _class_weighted(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         """Return the weights of the rows times those of their classes."""
