@@ -8,7 +8,7 @@ import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
-from edgewise.estimator import KANSurvival
+from edgewise.estimator import KANSurvival, load_estimator, save_estimator
 from edgewise.estimator.reporting import alike_sentences, explained, r2_with_error
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
@@ -43,6 +43,31 @@ def classifier():
 
 def titles(figure):
     return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def test_two_classes_are_described_by_the_second():
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame(rng.normal(size=(150, 2)), columns=["long", "wide"])
+    model = KANClassifier(**SETTINGS).fit(X, np.where(X["long"] > 0, "slow", "fast"))
+    content = model.report().content
+    assert content.findings[0].startswith("As long goes") and "the probability of slow rises" in content.findings[0]
+    assert not content.class_findings and not any(figure.group for figure in content.figures)
+    local = model.explain_local(X[:3])
+    assert all(local.sentence(row).startswith("slow ") for row in range(3))
+    assert "fast" not in local._repr_html_()
+
+
+def test_counts_below_bars_are_those_of_the_training_rows(regressor, tmp_path):
+    X, _ = houses()
+    save_estimator(regressor, tmp_path / "model.safetensors")
+    for model in (regressor, load_estimator(tmp_path / "model.safetensors")[0]):
+        assert model.training_rows_ == len(X)
+        panel = model.plot("city").axes[0]
+        levels = [label.get_text() for label in panel.get_xticklabels()]
+        counts = [text.get_text() for text in panel.texts if text.get_text().isdigit()]
+        assert dict(zip(levels, map(int, counts), strict=True)) == X["city"].value_counts().to_dict()
+    few = regressor.plot("city", X[:10]).axes[0]
+    assert sum(int(text.get_text()) for text in few.texts if text.get_text().isdigit()) == 10
 
 
 def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regressor):

@@ -361,7 +361,7 @@ def test_labels_keep_their_type(cells, kind, classes):
     encoder = TableEncoder.fit(data, "y", task="classification")
     encoder = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
     assert encoder.classes == classes
-    assert isinstance(encoder.classes[0], kind)
+    assert all(isinstance(label, kind) for label in encoder.classes)
     codes = encoder.encode_target(data)
     assert codes.dtype == np.int64
     assert encoder.target.decode(codes).tolist() == cells

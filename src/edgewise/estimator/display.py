@@ -414,6 +414,7 @@ class EstimatorDisplay(RowExplainer):
             self._band if self._has_bands() else None,
             BAND_TEXT,
             limits=limits,
+            counts=self.level_counts_ if X is None else (),
         )
 
     def _rows(self, X: Any) -> np.ndarray:

@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
 from edgewise.estimator.display import TESTS_TEXT
-from edgewise.interpret.attribution.explanations import MENTIONED_SHARE, GlobalExplanation, explain_global
+from edgewise.interpret.attribution.explanations import (
+    MENTIONED_SHARE,
+    GlobalExplanation,
+    are_two_classes,
+    explain_global,
+)
 from edgewise.plot import (
     confusion,
     edge_curves,
@@ -135,7 +140,8 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
         return {}
     if explanation.constant:
         return {"findings": [explanation.constant], "inputs": []}
-    several = len(explanation.outputs) > 1
+    # Two classes are described by the probability of the second, as in a summary.
+    several = len(explanation.outputs) > 1 and not are_two_classes(explanation.local.prediction)
     shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
         "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
@@ -183,12 +189,15 @@ def explanation_figures(
     """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
     if explanation is not None and explanation.constant:
         return []
-    view = replace(model.prediction_view(), X=codes)
+    view = model.prediction_view()
+    if codes is not model.background_:
+        view = replace(view, X=codes, counts=())
     figures = [ReportFigure("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
     if explanation is None:
         return figures
-    if len(explanation.outputs) == 1:
-        return [*figures, ReportFigure("shares", share_dots(explanation.local))]
+    if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
+        last = len(explanation.outputs) - 1
+        return [*figures, ReportFigure("shares", share_dots(explanation.local, output=last))]
     for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
         one = replace(
             view, function=_Column(model._predicted, k), outputs=[name], target=f"probability of {name}", color=k

@@ -32,8 +32,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "effects": (
         "learned",
         "Average prediction over the rows against one input, while all other inputs keep their values in the data "
-        "(partial dependence). A category has one bar for each level. Grey marks show the data: trust a curve only "
-        "there.",
+        "(partial dependence). A category has one bar for each level, with its number of rows. The grey histograms "
+        "show how the data are distributed: trust a curve only there.",
         "The average prediction against each of the strongest inputs, with the distribution of the data.",
     ),
     "shares": (
@@ -60,7 +60,7 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "edges": (
         "network",
         "First-layer functions of the strongest inputs, each minus its mean, in the unit that the axis names. Bands, "
-        "and lines on bars, are two standard deviations where they are known. Grey marks show the data.",
+        "and lines on bars, are two standard deviations where they are known. Grey histograms show how the data are distributed.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
     "history": (

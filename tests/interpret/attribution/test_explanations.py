@@ -1,5 +1,7 @@
 """Partial dependence, shares and explanations of functions whose effects are known."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -156,3 +158,13 @@ def test_a_global_explanation_is_shown_as_a_ranking_with_sentences():
     assert [name for name, _, _ in explanation.ranking()] == ["a", "b"]
     assert sum(share for _, _, share in explanation.ranking()) == pytest.approx(1.0)  # never above 100 %
     assert "<td" in explanation._repr_html_() and len(repr(explanation.local)) < 400
+
+
+def test_the_table_of_contributions_adds_up():
+    X = np.random.default_rng(0).uniform(-1, 1, (20, 7))
+    text = explain_local(lambda X: X.sum(1), X)._repr_html_()
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in text.split("<tr>")]
+    first = [row for row in rows if row and row[0] == "1"]
+    assert [row[2] for row in (first[0], *first[-2:])] == ["mean over the background", "the others", "prediction"]
+    *parts, total = (float(row[-1].replace("−", "-")) for row in first)
+    assert sum(parts) == pytest.approx(total, abs=2e-3)

@@ -138,6 +138,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
+    training_rows_: int | None  # rows with positive weight; None in files of earlier versions
+    level_counts_: tuple[tuple[int, ...], ...]  # () in files of earlier versions
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -191,7 +193,13 @@ class RowReader(BaseEstimator):
         # A network that goes on needs the inputs that it knows: the same levels, and days from the same first one.
         self._has_same_inputs = before is not None and before.feature_names == encoder.feature_names
         self.encoder_ = before if before is not None and self._has_same_inputs else encoder
-        self._keep_background(self.encoder_.codes(used), used_weight)
+        known = self.encoder_.codes(used)
+        self.training_rows_ = len(known)
+        self.level_counts_ = tuple(
+            level_counts(column, len(one.level_names))
+            for column, one in zip(known.T, self.encoder_.inputs, strict=True)
+        )
+        self._keep_background(known, used_weight)
         left_out = [note for note in self.encoder_.notes if "was left out" in note]
         if left_out:
             left = len(left_out) - NAMED_COLUMNS
@@ -323,6 +331,20 @@ class RowReader(BaseEstimator):
             values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))
         self.background_ = np.stack(columns, axis=1)
+
+
+def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:
+    """Return the number of rows of each level of a category, then of missing values; () for numbers, with 0 levels.
+
+    Examples
+    --------
+    >>> level_counts(np.array([0.0, 1.0, 1.0, np.nan]), 3)
+    (1, 2, 0, 1)
+    """
+    if not levels:
+        return ()
+    known = codes[~np.isnan(codes)].astype(int)
+    return (*np.bincount(known, minlength=levels).tolist(), len(codes) - len(known))
 
 
 def _checked_weight(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:

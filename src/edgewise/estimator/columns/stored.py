@@ -21,6 +21,8 @@ def column_fields(estimator: RowReader) -> dict[str, Any]:
         "encoder": estimator.encoder_.to_json(),
         # NaN stands for a missing value, which JSON does not have.
         "background": [[None if np.isnan(v) else v for v in row] for row in estimator.background_.tolist()],
+        "training_rows": estimator.training_rows_,
+        "level_counts": [list(counts) for counts in estimator.level_counts_],
         "target_names": list(estimator.target_names_),
         "columns": estimator.n_features_in_,
     }
@@ -57,8 +59,8 @@ def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping
         _check(len(names) == len(encoder.names), "another number of feature names")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     if "background" in fields:
-        rows = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
-        background = np.array(rows, dtype=np.float64)
+        several = [[np.nan if v is None else v for v in list(row)] for row in fields["background"]]
+        background = np.array(several, dtype=np.float64)
     else:
         background = _spread_rows(encoder, estimator.input_scaling_)
     _check(background.ndim == 2 and background.shape[1] == len(encoder.inputs), "a background of another width")
@@ -66,6 +68,12 @@ def read_columns(estimator: RowReader, fields: Mapping[str, Any], extra: Mapping
     # Levels are positions in the encoder, and what is unknown is averaged over known values only.
     _check(not encoder.unknown(background).any(), "unknown levels in the background")
     estimator.background_ = background
+    rows = fields.get("training_rows")
+    estimator.training_rows_ = None if rows is None else int(rows)
+    counts = tuple(tuple(map(int, column)) for column in fields.get("level_counts", ()) if "background" in fields)
+    expected = [len(one.level_names) + 1 if one.level_names else 0 for one in encoder.inputs]
+    _check(not counts or [len(column) for column in counts] == expected, "another number of counts of levels")
+    estimator.level_counts_ = counts
 
 
 def _spread_rows(encoder: InputEncoder, scaling: AffineScaling) -> np.ndarray:

@@ -92,7 +92,7 @@ class LocalExplanation:
         row : int
             Number of the row.
         output : int, optional
-            Number of the output; the one with the largest prediction if left out.
+            Number of the output; if left out, the second of two classes, else the one with the largest prediction.
         most : int
             Number of inputs that are named.
 
@@ -101,7 +101,7 @@ class LocalExplanation:
         str
             One sentence.
         """
-        output = int(self.prediction[row].argmax()) if output is None else output
+        output = described_output(self.prediction[row]) if output is None else output
         own = self.shares[row, :, output]
         order = np.argsort(-np.abs(own), kind="stable")[:most]
         parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {self.value_text(row, i)}" for i in order]
@@ -119,16 +119,17 @@ class LocalExplanation:
     def _repr_html_(self) -> str:
         rows = []
         for row in range(min(len(self.shares), SHOWN_ROWS)):
-            output = int(self.prediction[row].argmax())
+            output = described_output(self.prediction[row])
             own = self.shares[row, :, output]
-            for i in np.argsort(-np.abs(own), kind="stable")[:5]:
-                value = self.value_text(row, i)
-                rows.append([str(row), self.outputs[output], self.names[i], value, signed_text(own[i], 4)])
-            total = number_text(self.prediction[row, output])
-            rows.append([str(row), self.outputs[output], "prediction", "", total])
+            start = [str(row + 1), self.outputs[output]]  # rows count from 1, as in messages and on the command line
+            order = np.argsort(-np.abs(own), kind="stable")[:5]
+            rows.append([*start, "mean over the background", "", number_text(self.base[output])])
+            rows += [[*start, self.names[i], self.value_text(row, i), signed_text(own[i], 4)] for i in order]
+            if len(own) > len(order):
+                rows.append([*start, "the others", "", signed_text(float(own.sum() - own[order].sum()), 4)])
+            rows.append([*start, "prediction", "", number_text(self.prediction[row, output])])
         left = len(self.shares) - SHOWN_ROWS
-        base = ", ".join(map(number_text, self.base[:SHOWN_INPUTS]))
-        notes = [f"Each prediction is the mean over the background ({base}) plus the contributions."]
+        notes = ["Each prediction is the mean over the background plus the contributions."]
         notes += [f"{left} more rows are not shown."] if left > 0 else []
         head = ["row", "output", "input", "value", "contribution"]
         return html_table(
@@ -382,6 +383,40 @@ def most_varying(prediction: np.ndarray) -> int:
     spread = prediction.std(0)
     near = spread >= spread.max() * (1 - 1e-9)  # a choice: rounding must not decide which of two classes is described
     return int(np.flatnonzero(near)[-1]) if near.any() else 0
+
+
+def described_output(prediction: np.ndarray) -> int:
+    """Return the number of the output that a row is described by: the second of two classes, else the largest.
+
+    The probabilities of two classes say the same, and their contributions differ in sign only, so that sentences about
+    several rows agree only if they are about one class: the second, as in a summary.
+
+    Parameters
+    ----------
+    prediction : ndarray
+        (outputs,); outputs whose sum is 1 are the probabilities of classes.
+
+    Examples
+    --------
+    >>> described_output(np.array([0.8, 0.2])), described_output(np.array([0.7, 0.2, 0.1]))
+    (1, 0)
+    """
+    if are_two_classes(prediction):
+        return 1
+    return int(prediction.argmax())
+
+
+def are_two_classes(prediction: np.ndarray) -> bool:
+    """Return whether predictions (..., outputs) are the probabilities of two classes.
+
+    Examples
+    --------
+    >>> are_two_classes(np.array([[0.8, 0.2], [0.1, 0.9]])), are_two_classes(np.array([[3.0, 0.2]]))
+    (True, False)
+    """
+    if prediction.shape[-1] != 2:
+        return False
+    return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
 
 
 def _checked_names(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:

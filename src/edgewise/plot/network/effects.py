@@ -177,7 +177,7 @@ def effect_curves(
         panel_titles(axes, [titles[effect.input] for effect in effects])
         data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
         draw_densities(axes, data)
-        if len(axes) == 1 and data[0] is not None:
+        if len(axes) == 1 and data[0] is not None and not view.counts:
             # Mark each row below the curve of a single input, if they are few enough to be distinguished.
             marks = data[0][np.isfinite(data[0])]
             if len(marks) <= _RUG_ROWS:
@@ -251,8 +251,12 @@ def _draw_bars(
     effect, band = drawn
     means, names, codes = effect.mean, list(effect.levels), view.X[:, effect.input]
     counts = [int((codes == code).sum()) for code in effect.points]
+    missing = int(np.isnan(codes).sum())
+    if view.counts:
+        *known, missing = view.counts[effect.input]
+        counts = [known[int(code)] for code in effect.points]
     if effect.missing is not None:
-        means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, np.isnan(codes).sum()]
+        means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, missing]
     base = np.average(means, axis=0, weights=counts if sum(counts) else None)
     kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
     width = BAR / len(shown)

@@ -157,6 +157,9 @@ class PredictionView:
         Number of the colour of the first output, so that a class keeps its colour where it is drawn alone.
     limits : pair of float, optional
         Least and largest possible prediction, 0 and 1 for a probability: the ends of the axis.
+    counts : sequence of sequence of int, optional
+        For each column the rows of each level, then those with a missing value, where `X` has only the distribution of
+        each column: its rows are then none of the data. () counts the rows of `X`.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -169,6 +172,7 @@ class PredictionView:
     band_text: str = ""
     color: int = 0
     limits: tuple[float, float] | None = None
+    counts: Sequence[Sequence[int]] = ()
 
     def kind(self, column: int) -> InputKind | None:
         """Return how the values of a column are written, None for plain numbers."""
