@@ -60,7 +60,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "edges": (
         "network",
         "First-layer functions of the strongest inputs, each minus its mean, in the unit that the axis names. Bands, "
-        "and lines on bars, are two standard deviations where they are known. Grey histograms show how the data are distributed.",
+        "and lines on bars, are two standard deviations where they are known. Grey histograms show how the data are "
+        "distributed.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
     "history": (

@@ -268,8 +268,8 @@ def _draw_bars(
         # A cap in the colour of the output, so that a level without an effect is seen too.
         panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
         if band is not None:
-            known = kept < len(band[0])  # curves of single rows are not known for missing values
-            whiskers(panel, x[known], band[0][kept[known], o], band[1][kept[known], o])
+            curved = kept < len(band[0])  # curves of single rows are not known for missing values
+            whiskers(panel, x[curved], band[0][kept[curved], o], band[1][kept[curved], o])
     level_ticks(panel, [names[level] for level in kept], len(names))
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()
