@@ -161,6 +161,22 @@ def test_a_notebook_shows_a_short_table(regressor):
     assert "Not fitted" in KANRegressor()._repr_html_()
 
 
+def test_a_report_without_rows_has_the_held_out_score(regressor):
+    X, y = houses()
+    content = regressor.report().content
+    assert content.split == {"training": len(X)} and not content.models
+    assert content.cautions[-1].startswith("No test rows were given, so how well")
+    model = KANRegressor(effort="low").fit(X[["area"]], y)
+    text = model.report().html
+    assert "On the held-out folds the R² of the KANRegressor is 0.8" in text and "R² on held-out folds" in text
+    assert "No test rows were given. The score is that" in text
+
+
+def test_a_report_takes_rows_by_name(regressor):
+    with pytest.raises(InputError, match=r"path must be the name of a file, got DataFrame; .* report\(X=X, y=y\)"):
+        regressor.report(*houses(5))
+
+
 @pytest.mark.slow
 def test_a_report_of_a_regressor(regressor, tmp_path):
     X, y = houses(60)

@@ -1,9 +1,12 @@
 """Canonical rows: tables that count as the same data become the same arrays."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgewise import KANRegressor
+from edgewise.errors import InputError
 from edgewise.estimator.base import canonical_rows
 
 NUMBERS = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 1e-300, 2.5])
@@ -54,3 +57,16 @@ def test_the_caller_keeps_his_arrays():
     kept = x.copy(), y.copy(), weight.copy()
     canonical_rows(x, y, weight)
     assert same_bits((x, y, weight), kept)
+
+
+def test_names_in_place_of_values_are_refused():
+    X = np.arange(20.0).reshape(10, 2)
+    with pytest.raises(InputError, match="y must be the values of the target, got the text 'price'"):
+        KANRegressor().fit(X, "price")
+    with pytest.raises(InputError, match=r"X must be a frame or an array of rows, got 'lab\.csv'; pandas\.read_csv"):
+        KANRegressor().fit("lab.csv", X[:, 0])
+
+
+def test_a_constant_target_is_pointed_out():
+    with pytest.warns(UserWarning, match="y is 5 in all 10 rows: there is nothing to learn"):
+        KANRegressor(hidden=(), grid_size=3, regularization=1.0).fit(np.arange(10.0)[:, None], np.full(10, 5.0))

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from edgewise.errors import InputError
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import Effect, mean_contributions, partial_dependence
 from edgewise.interpret.attribution.explanations import constant_sentence
@@ -280,7 +281,7 @@ class EstimatorDisplay(RowExplainer):
         Raises
         ------
         InputError
-            If only one of X and y is given.
+            If only one of X and y is given, or `path` is no name of a file.
         FileError
             If the file cannot be written.
 
@@ -295,6 +296,9 @@ class EstimatorDisplay(RowExplainer):
         from edgewise.estimator.reporting import model_report
 
         check_is_fitted(self)
+        if path is not None and not isinstance(path, str | os.PathLike):
+            got = type(path).__name__
+            raise InputError(f"path must be the name of a file, got {got}; give rows by name, as in report(X=X, y=y)")
         made = model_report(self, X, y, title)
         if path is not None:
             made.save(path)
@@ -469,18 +473,26 @@ class EstimatorDisplay(RowExplainer):
         return [*facts, *self._held_out_score()]
 
     def _held_out_score(self) -> list[tuple[str, str]]:
-        """Return the held-out score of the model that the search took, if one was made."""
+        """Return the held-out score of the model that the search took, if one was made, as texts."""
+        made = self._held_out()
+        if made is None:
+            return []
+        name, score, error = made
+        text = r2_text(score) if name == "R²" else number_text(score, 3)
+        return [(f"held-out {name}", f"{text} ± {number_text(error, 2)}")]
+
+    def _held_out(self) -> tuple[str, float, float] | None:
+        """Return name, value and standard error of the held-out score of the model that the search took."""
         search: Any = getattr(self, "search_", None)
         taken = [trial for trial in getattr(search, "trials", ()) if trial.taken and np.isfinite(trial.loss)]
         if not taken:
-            return []
-        loss, error = taken[-1].loss, number_text(taken[-1].error, 2)
+            return None
+        loss, error = taken[-1].loss, taken[-1].error
         if hasattr(self, "classes_"):
-            return [("held-out log loss", f"{number_text(loss, 3)} ± {error}")]
+            return "log loss", loss, error
         if getattr(self, "loss", "squared") != "squared":
-            return [("held-out loss", f"{number_text(loss, 3)} ± {error}")]
-        # The loss of scaled targets is a share of their variance.
-        return [("held-out R²", f"{r2_text(1 - loss)} ± {error}")]
+            return "loss", loss, error
+        return "R²", 1 - loss, error  # the loss of scaled targets is a share of their variance
 
     def _repr_html_(self) -> str:
         if not hasattr(self, "model_"):

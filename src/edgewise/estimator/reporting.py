@@ -43,6 +43,10 @@ EFFECTS = 9  # panels of the figure of effects (a choice: three rows)
 CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two figures)
 TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
 FEWEST_STEPS = 3  # of a training that is drawn (a choice: fewer are no curve)
+HELD_OUT_TEXT = (
+    "No test rows were given. The score is that of the held-out folds by which the model was chosen, so it may be a "
+    "little too good; report(X=X, y=y) has the score on other rows."
+)
 ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
 
 
@@ -83,6 +87,18 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         training["end of the training"] = me.report_.message
     if message := getattr(model, "error_bars_message_", ""):
         training["error bars"] = message
+    known = {} if me.training_rows_ is None else {"training": me.training_rows_}
+    score: dict[str, Any] = {
+        "models": [] if y is None else [_scored(model, X, y)],
+        "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
+        "score_percent": bool(classes),
+    }
+    cautions = [] if X is None else alike_sentences(codes, me.encoder_.inputs)
+    if y is None and (held_out := model._held_out()) is not None:
+        score = held_out_parts(model, *held_out)
+        cautions.append(HELD_OUT_TEXT)
+    elif y is None:
+        cautions.append("No test rows were given, so how well the model predicts is not known here.")
     seed = me.random_state if isinstance(me.random_state, int) else None
     content = ReportContent(
         title or model._title(),
@@ -90,9 +106,6 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             f"A Kolmogorov-Arnold network of shape {list(config.width)} learned to predict {predicted} from {count} "
             f"input{'' if count == 1 else 's'}."
         ],
-        models=[] if y is None else [_scored(model, X, y)],
-        score_name="accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
-        score_percent=bool(classes),
         classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
         figures=[
             *([] if y is None else _compared_figures(model, X, y)),
@@ -101,17 +114,29 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
             *network_figures(model, X),
         ],
         data={"target": target, "inputs": count},
-        split={} if y is None else {"test": len(codes)},
+        split=known if y is None else {**known, "test": len(codes)},
         notes=list(me.encoder_.notes),
         training=training,
         versions=package_versions(),
         seed=seed,
-        cautions=[] if X is None else alike_sentences(codes, me.encoder_.inputs),
+        cautions=cautions,
+        **score,
         **explanation_parts(explanation),
         **inference_parts(model),
         **_formula_parts(model),
     )
     return Report(content)
+
+
+def held_out_parts(model: EstimatorDisplay, name: str, score: float, error: float) -> dict[str, Any]:
+    """Return the parts of a report with the score on held-out folds, in place of one on test rows."""
+    me: Any = model
+    return {
+        "models": [ModelResult(type(model).__name__, score, me.parameter_count_, error=error)],
+        "score_name": name,
+        "score_rows": "held-out folds",
+        "higher_is_better": name == "R²",
+    }
 
 
 def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation | None:

@@ -12,7 +12,7 @@ def comparison_sentences(content: ReportContent) -> list[str]:
         return []
     name = content.models[0].name
     rows = content.split.get("test")
-    place = f"On the {rows:,} test rows" if rows else "On the test rows"
+    place = f"On the {rows:,} test rows" if rows else f"On the {content.score_rows}"
     first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}{_spread(content)}."
     others = [(score, model) for model in content.models[1:] if (score := _score(model)) is not None]
     if content.score_name == "R²" and own < 0:

@@ -264,6 +264,8 @@ class ReportParts(TypedDict, total=False):
     ----------
     score_name : str
         For example "accuracy" or "R²".
+    score_rows : str
+        The rows that the scores are from, if they are no test rows.
     score_percent : bool
         Whether the score is a share, shown in per cent.
     higher_is_better : bool
@@ -310,6 +312,7 @@ class ReportParts(TypedDict, total=False):
     """
 
     score_name: str
+    score_rows: str
     score_percent: bool
     higher_is_better: bool
     classes: Sequence[ClassResult]
@@ -363,6 +366,7 @@ class ReportContent:
     background: Sequence[str] = ()
     models: Sequence[ModelResult] = ()
     score_name: str = "score"
+    score_rows: str = "test rows"
     score_percent: bool = False
     higher_is_better: bool = True
     classes: Sequence[ClassResult] = ()

@@ -324,7 +324,7 @@ def _strip(content: ReportContent) -> str:
     own = content.models[0] if content.models else None
     if own is not None and own.score is not None:
         error = _error(content, own.error) if own.error is not None else ""
-        shown.append((content.score_name + " on test rows", score_text(content, own.score) + error))
+        shown.append((f"{content.score_name} on {content.score_rows}", score_text(content, own.score) + error))
     for name in ("training", "test"):
         if name in content.split:
             shown.append((f"{name} rows", f"{content.split[name]:,}"))

@@ -353,7 +353,8 @@ OptionalData = Annotated[
         "--data",
         "-d",
         metavar="DATA",
-        help="Table whose rows are used to draw the functions. Default: points spread over the model's domain.",
+        help="Table whose rows are used to draw the functions. Default: points with the distribution of each column in "
+        "training.",
     ),
 ]
 OutFigure = Annotated[

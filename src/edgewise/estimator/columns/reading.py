@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.targets import check_finite, numeric_targets, warn_of_other_order
+from edgewise.estimator.columns.targets import check_finite, numeric_targets, warn_of_constant, warn_of_other_order
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import CategoryInput
@@ -161,6 +162,8 @@ class RowReader(BaseEstimator):
 
         Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `loss` y holds numbers.
         """
+        if isinstance(y, str) and y is not NO_Y:
+            raise InputError(f"y must be the values of the target, got the text {y!r}; frame[{y!r}] is such a column")
         self.target_names_ = () if y is NO_Y else _target_names(y)
         if y is not NO_Y:
             named = y
@@ -185,6 +188,8 @@ class RowReader(BaseEstimator):
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         weight = _checked_weight(sample_weight, table.n_rows)
+        if loss:
+            warn_of_constant(y)
         used, used_weight = table, weight
         if weight is not None and not (weight > 0).all():
             used, used_weight = table.take(weight > 0), weight[weight > 0]
@@ -358,6 +363,9 @@ def _checked_weight(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | 
 
 def _as_frame(X: Any) -> Table | None:
     """Return X as a Table if it is a frame, or an array with text; None for numbers, which scikit-learn checks."""
+    if isinstance(X, str | os.PathLike):
+        name = os.fspath(X)
+        raise InputError(f"X must be a frame or an array of rows, got {name!r}; pandas.read_csv reads a file of rows")
     if is_frame(X):
         table = frame_table(X)
         if table.refused and not table.columns:

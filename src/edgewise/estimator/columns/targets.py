@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import InputError, warn_caller
+from edgewise.presentation import number_text
 
 # Losses whose targets have a lower end at 0, and whether 0 itself belongs to them.
 POSITIVE, NOT_NEGATIVE = ("log", "gamma"), ("poisson", "negative_binomial", "tweedie")
@@ -93,6 +94,27 @@ def warn_of_other_order(X: Any, y: Any) -> None:
             "y has the index of X in another order: rows are matched by their position, not by their label; "
             "y.loc[X.index] has the order of X"
         )
+
+
+def warn_of_constant(y: Any) -> None:
+    """Warn where a target of more than one row is the same in all of them: there is nothing to learn.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_constant([5.0, 5.0])
+    >>> str(caught[0].message)
+    'y is 5 in all 2 rows: there is nothing to learn, and a score says nothing'
+    """
+    cells = np.asarray(y)
+    if cells.dtype.kind not in "fiub" or cells.ndim != 1 or len(cells) < 2 or (cells != cells[0]).any():
+        return
+    warn_caller(
+        f"y is {number_text(float(cells[0]))} in all {len(cells):,} rows: there is nothing to learn, and a score says "
+        "nothing"
+    )
 
 
 def _numbers(cells: np.ndarray) -> np.ndarray:
