@@ -122,6 +122,7 @@ def test_survival_does_not_depend_on_units(scale):
 number = st.floats(-1e300, 1e300, allow_subnormal=True)
 
 
+@pytest.mark.filterwarnings("ignore:y is .* nothing to learn")
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(

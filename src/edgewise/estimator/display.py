@@ -144,7 +144,7 @@ class EstimatorDisplay(RowExplainer):
         >>> from edgewise import KANRegressor
         >>> X = np.linspace(0, 1, 41)[:, None]
         >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
-        >>> model.plot(0).axes[0].get_xlim()[0] < 0.1
+        >>> bool(model.plot(0).axes[0].get_xlim()[0] < 0.1)
         True
         """
         from edgewise.plot import effect_curves, network_diagram

@@ -61,7 +61,7 @@ class RowCheck:
     >>> X = np.linspace(0, 1, 40)[:, None]
     >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
     >>> model.check_rows([[0.5], [7.0]])
-    1 of 2 rows lie outside the training range of x (0 to 1).
+    1 of 2 rows lies outside the training range of x (0 to 1).
     """
 
     names: tuple[str, ...]
