@@ -32,7 +32,7 @@ import numpy as np
 
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.features import spline_columns
-from edgewise.discovery.evidence import decided_form, with_decided_digits
+from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify
@@ -224,7 +224,8 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
     if fitted is None:
         return node, ()
     if fitted.loss > EXACT_FLOOR * float(np.var(y)):
-        rounded = fit_constants(with_decided_digits(fitted.expression, x, y), x, y, steps=0, weight=weight)
+        counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
+        rounded = fit_constants(with_decided_digits(counted, x, y), x, y, steps=0, weight=weight)
         fitted = rounded or fitted
     return fitted.expression, fitted.errors
 

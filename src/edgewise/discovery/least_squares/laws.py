@@ -407,7 +407,7 @@ def _linear(coefficients: np.ndarray, terms: Sequence[Expression]) -> Expression
 
 def _scaled(factor: float, term: Expression) -> Expression:
     """A number times a term; a number that is whole to rounding is exact."""
-    whole = round(factor)
+    whole = round(factor) if math.isfinite(factor) else 0  # what is not finite is not kept by the engine
     number = exact_number(whole) if whole and abs(factor - whole) <= 1e-9 * abs(whole) else Number(factor)
     if isinstance(term, Number):
         return number if term.value == 1 else number.times(term)
