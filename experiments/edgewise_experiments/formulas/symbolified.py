@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -31,10 +32,19 @@ def measured(seed: int, limit: float = SECONDS) -> dict:
     return json.loads(done.stdout)
 
 
-def symbolified(seed: int, limit: float) -> dict:
-    """Measure the seconds of `symbolify` alone and the peak memory of this process, with the best formula."""
+def _peak_bytes() -> int:
+    """Return the largest memory of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux getrusage counts the memory of the process that started this one, too
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     import resource
 
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def symbolified(seed: int, limit: float) -> dict:
+    """Measure the seconds of `symbolify` alone and the peak memory of this process, with the best formula."""
     target = TOY_FUNCTIONS[TARGET]
     x, y = target.sample(SAMPLES, seed)
     data = Regression(torch.from_numpy(x), torch.from_numpy(y))
@@ -44,11 +54,10 @@ def symbolified(seed: int, limit: float) -> dict:
     front = symbolify(model, data, names=target.names, time_limit=limit)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     fresh_x, fresh_y = target.sample(SAMPLES, seed=1_000_000 + seed)
-    unit = 1 if sys.platform == "darwin" else 1024  # of getrusage
     return {
         "seconds": round(wall, 3),
         "cpu_seconds": round(cpu, 3),
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "peak_bytes": _peak_bytes(),
         "formula": front.best.formula.text(12),
         "complexity": front.best.complexity,
         "relative": relative_error(front.best.formula.expression, fresh_x, fresh_y),

@@ -35,7 +35,7 @@ from edgewise.discovery.curves.features import spline_columns
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import shortest_form, simplify
+from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
 from edgewise.formulas.constants import FittedExpression, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
@@ -227,7 +227,7 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
         counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
         rounded = fit_constants(with_decided_digits(counted, x, y), x, y, steps=0, weight=weight)
         fitted = rounded or fitted
-    return fitted.expression, fitted.errors
+    return with_merged_roots(fitted.expression), fitted.errors
 
 
 def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:

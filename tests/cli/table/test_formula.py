@@ -118,6 +118,6 @@ def test_a_file_of_formulas_is_read_by_the_other_commands(edgewise, refused, num
     for kind in ("formulas", "effects"):
         figure = tmp_path / f"{kind}.svg"
         assert edgewise("plot", out, "-d", numbers, "--kind", kind, "--out", figure).code == 0 and figure.exists()
-    out.write_text("{}")
-    assert "must be a file that `edgewise formula --out FILE.json` wrote" in refused("predict", out, numbers)
     assert "--std needs a model of a table" in refused("predict", out, numbers, "--std")
+    out.write_text("{}")
+    assert "a file of `edgewise formula --out FILE.json` was expected" in refused("predict", out, numbers)

@@ -72,6 +72,11 @@ class AdditiveModel:
         return fit.unconditional_covariance if of_sum else fit.corrected_covariance
 
     @property
+    def edf(self) -> Array:
+        """Effective degrees of freedom of each group of `design.labels`, (groups, m)."""
+        return np.stack([fit.edf for fit in self.fits], 1)
+
+    @property
     def dispersion(self) -> Array:
         """Estimated variance of a row of weight 1, (m,)."""
         return np.array([fit.dispersion for fit in self.fits])

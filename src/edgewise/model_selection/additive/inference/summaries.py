@@ -257,7 +257,7 @@ class _Normal:
         """Test the constant, if there is one, and every term."""
         found = []
         if constant:
-            estimate, std = float(self.fit.coef[0]), float(np.sqrt(self.fit.covariance[0, 0]))
+            estimate, std = float(self.fit.coef[0]), float(np.sqrt(max(self.fit.covariance[0, 0], 0.0)))
             found.append(self._line("(constant)", predictor, "constant", 1.0, (estimate, std)))
         done = set()
         for label, inputs in self.design.labels:
@@ -283,7 +283,7 @@ class _Normal:
         edf, trace = float(self.fit.edf[groups].sum()), float(np.trace(share))
         if kind == "curve" and self.design.inputs[inputs[0]].distinct == 2:
             slope = self._slope(int(inputs[0]), own[0]) / units[inputs[0]]
-            pair = float(coef[0] * slope), float(np.sqrt(covariance[0, 0]) * abs(slope))
+            pair = float(coef[0] * slope), float(np.sqrt(max(covariance[0, 0], 0.0)) * abs(slope))
             return self._line(name, predictor, "line", edf, pair)
         rank = min(2 * trace - float(np.sum(share * share.T)), len(own))
         if kind == "levels":
