@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from edgewise_experiments.accuracy import feynman, hidden_nodes, mlp_comparison, noise, special_functions, toy_functions
 from edgewise_experiments.anderson import anderson
-from edgewise_experiments.formulas import formulas, srbench
+from edgewise_experiments.formulas import formulas
 from edgewise_experiments.images import imaging
 from edgewise_experiments.knots import knot_relations, knots
 from edgewise_experiments.language import language
 from edgewise_experiments.pde import pde_table, poisson
 from edgewise_experiments.runner.outcome import Outcome, median
-from edgewise_experiments.tables import ablation, tables
+from edgewise_experiments.tables import tables
 from edgewise_experiments.theory import (
     approximation_theory,
     continual_learning,
@@ -195,18 +195,6 @@ CLAIMS = (
         "formulas",
         "by hand, function by function (sections 4.1 and 4.2)",
         _quoted(formulas.summary, "exact without noise", "exact with 1 % noise", "exact among 5 useless inputs"),
-    ),
-    Claim(
-        "Formulas of laws that nobody tuned to",
-        "srbench",
-        BEYOND,
-        _quoted(srbench.summary, "AI Feynman, 100 laws", "Nguyen, 12", "Random, closed half"),
-    ),
-    Claim(
-        "Tables: what each ingredient of the search is worth",
-        "ablation",
-        BEYOND,
-        _quoted(ablation.summary, "largest mean gain of an ingredient"),
     ),
     Claim(
         "Knots: a KAN predicts the signature better than an MLP",
