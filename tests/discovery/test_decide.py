@@ -67,6 +67,18 @@ def test_one_standard_error():
     assert not is_as_good(best, 0 * best, floor=1e-6) and is_as_good(1e-7 + 0 * best, 0 * best, floor=1e-6)
 
 
+def test_a_gain_that_few_rows_make_is_not_enough():
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (2000, 1))
+    small = 0.5 * x[:, 0] + random.normal(size=2000) * 0.1
+    heavy = small + 40 * (np.arange(2000) == 1900)  # one row is far off, and a longer formula comes nearer to it
+    peak = f"0.5*a + 5*exp(-1000000*(a - {x[1900, 0]:.9f})**2)"
+    front = chosen(LawProblem(x[:1400], heavy[:1400], x[1400:], heavy[1400:], ("a",)), "0.5*a", peak)
+    assert front[-1].validation < 0.95 * front.best.validation and front[-1] in front.alternatives
+    clear = chosen(LawProblem(x[:1400], small[:1400], x[1400:], small[1400:], ("a",)), "a", "0.4*a")
+    assert str(front.best.formula) == str(clear.best.formula) == "1/2*a"
+
+
 def test_a_formula_that_is_undefined_is_never_chosen_and_the_mean_is_always_there():
     problem = problem_of(lambda a, b: a - b)
     front = chosen(problem, "log(a - b)", "1/(a - 2)")

@@ -6,7 +6,7 @@ import pytest
 from edgewise.discovery import find_formula, stepwise_sums
 from edgewise.discovery.evidence import (
     counted_from_origins,
-    decided,
+    decided_form,
     largest_cancellation,
     origins,
     with_decided_digits,
@@ -71,7 +71,7 @@ def test_a_function_of_two_values_is_a_line_with_the_same_values():
 def test_terms_that_cancel_are_no_formula():
     X, y = houses()
     absurd = parse_expression("1e6*area**2 - 1e6*area*(area - 0.001) + 0.5", NAMES)
-    assert decided(absurd, X, y, floor=1e-16) is None
+    assert decided_form(absurd, X, y, floor=1e-16) is None
 
 
 def test_digits_are_those_that_the_data_decide():

@@ -18,10 +18,8 @@ from edgewise.discovery.curves import (
     relevant_inputs,
     simple_products,
     stepwise_sums,
-    with_taylor_polynomials,
 )
 from edgewise.discovery.decide import decided_front
-from edgewise.discovery.evidence import decided
 from edgewise.discovery.finder import find_formula
 from edgewise.discovery.least_squares import Link, least_squares_laws, possible_links
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation, Stage
@@ -39,7 +37,6 @@ __all__ = [
     "Stage",
     "candidate_features",
     "candidate_formulas",
-    "decided",
     "decided_front",
     "find_formula",
     "least_squares_laws",
@@ -49,5 +46,4 @@ __all__ = [
     "relevant_inputs",
     "simple_products",
     "stepwise_sums",
-    "with_taylor_polynomials",
 ]

@@ -341,16 +341,12 @@ def _rounded(value: float, error: float) -> float:
     return float(f"{round(value / unit) * unit:.15g}") if abs(value) < 1e15 * unit else float(value)
 
 
-def decided(
-    node: Expression,
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    floor: float,
-    origin: dict[int, Number] | None = None,
-    deadline: float = math.inf,
+def decided_form(
+    node: Expression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
 ) -> Expression | None:
-    """A formula without what the data do not decide, or None if its terms cancel each other beyond reading.
+    """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
+
+    Its constants keep all digits; `with_decided_digits` rounds them.
 
     Parameters
     ----------
@@ -363,15 +359,13 @@ def decided(
     floor : float
         Share of the variance of y below which a loss is exact; an exact formula changes only where a column has two
         values.
-    origin : dict of int to Number, optional
-        See `origins`; by default those of x.
     deadline : float
         Reading of `time.monotonic` after which functions are kept.
 
     Returns
     -------
     Expression or None
-        The formula.
+        The formula, with inputs that are far from zero counted from their origins.
 
     Examples
     --------
@@ -380,35 +374,14 @@ def decided(
     >>> x = random.uniform(1990, 2020, (200, 1))
     >>> y = 3 * (x[:, 0] - 2000) + random.normal(size=200)
     >>> fitted = fit_constants(parse_expression("6000.5*log(x) - 45600.5"), x, y)
-    >>> as_text(decided(fitted.expression, x, y, floor=1e-16), ["year"])
+    >>> form = decided_form(fitted.expression, x, y, floor=1e-16)
+    >>> as_text(with_decided_digits(form, x, y), ["year"])
     '2.992*(year - 2000) - 0.04'
     """
-    form = decided_form(node, x, y, floor=floor, origin=origin, deadline=deadline)
-    if form is None:
-        return None
-    fitted = fit_constants(form, x, y, steps=0)
-    is_exact = fitted is None or fitted.loss <= floor * float(np.var(y))
-    return form if is_exact else with_decided_digits(form, x, y)
-
-
-def decided_form(
-    node: Expression,
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    floor: float,
-    origin: dict[int, Number] | None = None,
-    deadline: float = math.inf,
-) -> Expression | None:
-    """`decided` with all digits of the constants; the parameters are the same."""
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0)
-    if fitted is None:
-        return node
-    if fitted.loss <= floor * float(np.var(y)):
+    if fitted is None or fitted.loss <= floor * float(np.var(y)):
         return node
     fitted = with_decided_functions(fitted, x, y, deadline=deadline)
-    node = counted_from_origins(fitted.expression, origins(x) if origin is None else origin)
-    if largest_cancellation(node, x) > LARGEST_CANCELLATION:
-        return None
-    return node
+    node = counted_from_origins(fitted.expression, origins(x))
+    return None if largest_cancellation(node, x) > LARGEST_CANCELLATION else node

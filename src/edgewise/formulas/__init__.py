@@ -13,7 +13,7 @@ from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, choose_by_significance, pareto_front, with_fidelity
+from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "as_python",
     "as_sympy",
     "as_text",
-    "choose_by_significance",
     "complexity",
     "curve_shapes",
     "domain_report",

@@ -33,7 +33,6 @@ ROUNDING_SHARE = 1e-16
 # Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
 # rounded constants.
 LEAST_DECREASE = 0.999
-SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class Front:
     held_out : int
         Number of rows behind the validation errors if `best` weighs them together with the rows of the search; else 0.
     chosen : int, optional
-        Place of the best entry if `choose_by_significance` determined it.
+        Place of the best entry if the search determined it, as `find_formula` does.
     stopped : StopReason, optional
         Reason why the search ended; None for formulas that were only compared, by `pareto_front`.
     held_out_variance : float, optional
@@ -229,7 +228,7 @@ class Front:
                 "the shortest formula whose squared errors on held-out rows are within one standard error of those of "
                 "the most accurate one"
             )
-        if best is not cheapest.best:
+        if best is not cheapest.best:  # a front that an earlier version stored, with a choice by significance
             return (
                 f"the shortest formula whose errors are not significantly larger (5 % level) than those of the "
                 f"formula of {cheapest.best.complexity} symbols, which balances length and error best"
@@ -411,51 +410,6 @@ def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntr
             score = decrease / max(entry.complexity - scored[-1].complexity, 1)
         scored.append(replace(entry, score=score))
     return tuple(scored)
-
-
-def choose_by_significance(front: Front, x: np.ndarray, y: np.ndarray) -> Front:
-    """Choose the shortest entry that is not significantly less accurate than the entry of least price.
-
-    The difference is significant if the mean difference of the squared errors exceeds `SIGNIFICANT_Z` of its standard
-    errors (Vuong's test [1]_). For normal errors the price of a symbol asks for about as much; where few rows make most
-    of the loss the price alone is paid too easily.
-
-    Parameters
-    ----------
-    front : Front
-        The front.
-    x : ndarray, shape (N, inputs)
-        The rows, held-out ones included.
-    y : ndarray, shape (N,)
-        Their targets.
-
-    Returns
-    -------
-    Front
-        The front with `chosen` set.
-
-    References
-    ----------
-    .. [1] Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", Econometrica 57 (1989).
-
-    Examples
-    --------
-    >>> from edgewise.formulas import parse_expression
-    >>> x = np.linspace(0.0, 1.0, 100)[:, None]
-    >>> y = x[:, 0] + np.where(np.arange(100) == 7, 30.0, 0.0)  # One outlier, at x = 7 / 99.
-    >>> texts = ("x", "x + 29*exp(-1000000*(x - 0.0707)**2)")
-    >>> formulas = [Formula(parse_expression(text), ("x",)) for text in texts]
-    >>> front = pareto_front([FrontEntry.from_data(formula, x, y) for formula in formulas], y)
-    >>> front.best.complexity, choose_by_significance(front, x, y).best.complexity
-    (12, 1)
-    """
-    best = replace(front, chosen=None).best
-    best_squares = (best.formula(x) - y) ** 2
-    for place, entry in enumerate(front.entries):
-        difference = (entry.formula(x) - y) ** 2 - best_squares
-        if entry is best or difference.mean() <= SIGNIFICANT_Z * difference.std() / math.sqrt(len(y)):
-            return replace(front, chosen=place)
-    raise AssertionError("the best entry is on the front")
 
 
 def with_fidelity(

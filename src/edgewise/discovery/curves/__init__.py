@@ -3,7 +3,7 @@
 `stage` has the two doors. Data with noise need this stage: splines smooth it, where exact methods see no law.
 """
 
-from edgewise.discovery.curves.assembly import candidate_formulas, pruned, with_taylor_polynomials
+from edgewise.discovery.curves.assembly import candidate_formulas, pruned
 from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter, product_models
 from edgewise.discovery.curves.features import Feature, candidate_features, relevant_inputs
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
@@ -22,5 +22,4 @@ __all__ = [
     "simple_products",
     "simple_sums",
     "stepwise_sums",
-    "with_taylor_polynomials",
 ]

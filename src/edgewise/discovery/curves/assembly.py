@@ -1,7 +1,7 @@
 """From curve models to formulas: combinations of elementary functions of the curves, and simplification by the data.
 
-`candidate_formulas` combines the best functions of each curve, the most likely combinations first. `pruned` and
-`with_taylor_polynomials` remove terms, factors and functions that the data do not require.
+`candidate_formulas` combines the best functions of each curve, the most likely combinations first. `pruned` removes
+terms, factors and functions that the data do not require.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from edgewise.discovery.curves.curve_models import CurveModel
 from edgewise.discovery.curves.features import Feature
 from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
-from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
+from edgewise.formulas.constants import FittedExpression, fit_constants
 from edgewise.formulas.curve_fits import curve_shapes, ranking_criterion
 from edgewise.formulas.expression import (
     Add,
@@ -32,7 +32,6 @@ from edgewise.formulas.expression import (
     children,
     complexity,
     constant_values,
-    evaluate,
     product_of,
     rebuilt,
     replaced,
@@ -49,9 +48,6 @@ MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each mo
 MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time. A choice: 7^6 combinations are ranked.
 # Relative errors of curves count as equal below the first number, and are never taken larger than the second. Choices.
 SMALLEST_TOLERANCE, SMALLEST_PRODUCT_TOLERANCE, LARGEST_TOLERANCE = 1e-7, 1e-6, 0.3
-# Argument, at most, of a function that is replaced by its Taylor polynomial of second order. Below 0.5 the polynomial
-# leaves out a few per cent of its last term.
-SMALL_ARGUMENT = 0.5
 # A form is given up if its loss after three steps is this many times the allowed loss. A choice: three steps come that
 # close to the optimum where the form is right.
 HOPELESS_LOSS_FACTOR = 1e3
@@ -406,71 +402,3 @@ def _smaller_forms(node: Expression, deadline: float) -> list[Expression]:
     size = complexity(node)
     simple = dict.fromkeys(with_one_factor(each) for each in takewhile(lambda _: time.monotonic() <= deadline, forms))
     return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]
-
-
-def with_taylor_polynomials(
-    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
-) -> FittedExpression:
-    """Replace functions whose argument stays near zero by Taylor polynomials, so that every constant is identifiable.
-
-    Near zero the scale of a function and the factors around it are known only together: with noise
-    -584.8 cosh(0.041 u) + 583.8 fits as well as -u^2 / 2. The polynomial of second order has one constant less. It is
-    taken if the sum of squares rises by no more than that constant explains, even where it has more symbols.
-
-    Parameters
-    ----------
-    fitted : FittedExpression
-        The formula with its fitted constants.
-    x : ndarray, shape (N, inputs)
-        The inputs.
-    y : ndarray, shape (N,)
-        The target.
-    floor : float
-        Share of the variance of y below which a loss is exact.
-    deadline : float
-        Reading of `time.monotonic` after which no further form is tried.
-
-    Returns
-    -------
-    FittedExpression
-        The formula, fitted again; the given one if no function is replaced.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text, parse_expression
-    >>> x = np.linspace(-2.0, 2.0, 100)[:, None]
-    >>> y = 1 - 0.5 * x[:, 0] ** 2 + 0.1 * np.cos(50 * x[:, 0])
-    >>> fitted = fit_constants(parse_expression("-800.5*cosh(0.0353*x) + 801.5"), x, y)
-    >>> as_text(with_taylor_polynomials(fitted, x, y, floor=1e-16).expression, ["x"], 2)
-    '-0.5*x**2 + 1'
-    """
-    exact_loss = floor * float(np.var(y))
-    for form in _with_one_expanded(fitted.expression, x):
-        if time.monotonic() > deadline:
-            break
-        node = with_one_factor(form)
-        if len(free_places(node)) >= len(free_places(fitted.expression)):
-            continue
-        trial = fit_constants(node, x, y, steps=30, deadline=deadline)
-        if trial is not None and trial.loss <= max(fitted.loss * (1 + CHI_SQUARE_99 / len(y)), exact_loss):
-            return with_taylor_polynomials(trial, x, y, floor=floor, deadline=deadline)
-    return fitted
-
-
-def _with_one_expanded(node: Expression, x: np.ndarray) -> Iterator[Expression]:
-    """The formula with one function, or a power of an even function with value 1 at 0, expanded; a form for each."""
-    call, exponent = (node.base, node.exponent) if isinstance(node, Power) else (node, 1.0)
-    if isinstance(call, Call) and call.name in TAYLOR:
-        value, slope, curvature = TAYLOR[call.name]
-        largest = np.abs(evaluate(call.argument, x)).max()
-        if (exponent == 1.0 or (value == 1.0 and slope == 0.0)) and 0 < largest < SMALL_ARGUMENT:
-            terms: list[Expression] = [Number(value)] if value else []
-            if slope:
-                terms.append(Multiply((Number(slope), call.argument)))
-            if curvature:
-                terms.append(Multiply((Number(exponent * curvature / 2), Power(call.argument, 2.0))))
-            yield sum_of(terms)
-    parts = children(node)
-    for place, part in enumerate(parts):
-        for other in _with_one_expanded(part, x):
-            yield rebuilt(node, (*parts[:place], other, *parts[place + 1 :]))

@@ -137,11 +137,6 @@ class Archive:
         accurate = (j for j in self if j.is_convincing or (goal > EXACT_ERROR and j.error < goal))
         return next(accurate, None)
 
-    @property
-    def best_error(self) -> float:
-        """The smallest relative error on the held-out rows."""
-        return min((judged.error for judged in self), default=math.inf)
-
     def judge(self, expression: Expression, source: str) -> Judged | None:
         """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.
 
