@@ -126,7 +126,6 @@ def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
         ("fast", "options must be FormulaOptions, got str"),
         (FormulaOptions(required=("z",)), "options must name inputs among x_1, got 'z'"),
         (FormulaOptions(weights=np.ones(3)), "options.weights must be 30 numbers"),
-        (FormulaOptions(structure="f(x)"), "not supported yet"),
     ],
 )
 def test_bad_options(options, message):

@@ -149,8 +149,6 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
         return FormulaOptions()
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
-    if options.structure is not None:
-        raise InputError("options.structure must be None: known forms with unknown functions are not supported yet")
     unknown = [name for name in (*options.required, *options.units) if name not in (*names, "y")]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ EXACT_ERROR = 1e-9
 
 @dataclass(frozen=True)
 class FormulaOptions:
-    """What a law may be made of, as users of symbolic regression expect to state it.
+    """Settings of a formula search: the operators, size, units and inputs of the formulas, and when the search ends.
 
     Parameters
     ----------
@@ -40,8 +40,6 @@ class FormulaOptions:
         Formulas to start from; constants without a closed form are fitted anew.
     units : mapping of str to str
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
-    structure : str, optional
-        A known form with unknown functions, for example ``"a*f(x, y) + g(z)"``.
     target_error : float
         Relative root mean square error on held-out rows at which the search ends.
     n_jobs : int
@@ -65,7 +63,6 @@ class FormulaOptions:
     required: Sequence[str] = ()
     guesses: Sequence[Expression] = ()
     units: Mapping[str, str] = field(default_factory=dict)
-    structure: str | None = None
     target_error: float = EXACT_ERROR
     n_jobs: int = 1
     weights: np.ndarray | None = field(default=None, compare=False, repr=False)
@@ -73,6 +70,10 @@ class FormulaOptions:
 
     def __post_init__(self) -> None:
         check_on_interrupt(self.on_interrupt)
+
+    def of_smaller_problem(self) -> FormulaOptions:
+        """The options of a part of the problem: without those about inputs, which are others there."""
+        return replace(self, required=(), guesses=(), units={})
 
 
 @dataclass(frozen=True)

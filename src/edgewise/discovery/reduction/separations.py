@@ -209,7 +209,7 @@ def _with_noise(problem: LawProblem, columns: Sequence[int], error: float) -> La
         problem,
         names=tuple(problem.names[i] for i in columns) if len(columns) < len(problem.names) else problem.names,
         noise=max(problem.noise, error / max(float(np.std(problem.y)), ABOVE_ZERO)),
-        options=replace(problem.options, required=(), guesses=(), units={}, structure=None),
+        options=problem.options.of_smaller_problem(),
     )
 
 

@@ -117,7 +117,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
             held_y=problem.held_y / held_factor,
             names=tuple(as_text(part, problem.names) for part in change.inputs),
             weights=factor**2 * (1.0 if problem.weights is None else problem.weights),
-            options=replace(problem.options, required=(), guesses=(), units={}, structure=None),
+            options=problem.options.of_smaller_problem(),
         )
     if not all(np.isfinite(rows).all() for rows in (smaller.x, smaller.y, smaller.held_x, smaller.held_y)):
         return None
