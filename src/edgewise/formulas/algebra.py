@@ -38,9 +38,9 @@ ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
 INVERSE_PAIRS |= {("log", "exp")}
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
+LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form. A choice: cube roots and seventh roots occur.
 # Largest constant in an exponent that becomes a factor. A choice: larger ones may only balance another large term, and
 # exp(50) = 5e21 is far from overflow.
-LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form. A choice: cube roots and seventh roots occur.
 LARGEST_EXPONENT = 50.0
 MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most. A choice that bounds the time of `expanded`.
 VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest. A choice.
@@ -238,7 +238,7 @@ def _reduced_exponential(argument: Expression) -> Expression:
 
 
 def _is_exponent(factor: Number) -> bool:
-    """Whether n log v is better written as log v**n: for halves, and for other fractions in closed form."""
+    """True if exp(n log v) is better written as v**n: for halves, and for other fractions in closed form."""
     is_fraction = factor.exact is not None and factor.exact[1] <= LARGEST_ROOT and not factor.exact[2]
     return (2 * factor.value) % 1 == 0 or is_fraction
 
@@ -326,7 +326,7 @@ def with_merged_roots(node: Expression) -> Expression:
     Parameters
     ----------
     node : Expression
-        The formula.
+        The formula, simplified: a product within a product hides its roots.
 
     Returns
     -------
@@ -336,7 +336,8 @@ def with_merged_roots(node: Expression) -> Expression:
     Examples
     --------
     >>> from edgewise.formulas import as_text, parse_expression
-    >>> as_text(with_merged_roots(parse_expression("2*sqrt(a)/sqrt(b)", ["a", "b"])), ["a", "b"])
+    >>> node = simplify(parse_expression("2*sqrt(a)/sqrt(b)", ["a", "b"]))
+    >>> as_text(with_merged_roots(node), ["a", "b"])
     '2*sqrt(a/b)'
     """
     node = rebuilt(node, [with_merged_roots(part) for part in children(node)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, reduce
@@ -262,6 +262,18 @@ def sum_of(terms: Sequence[Expression]) -> Expression:
 def product_of(factors: Sequence[Expression]) -> Expression:
     """The product of one or more formulas; a single factor stays as it is."""
     return factors[0] if len(factors) == 1 else Multiply(tuple(factors))
+
+
+def monomial(powers: Iterable[tuple[int, float]]) -> Expression:
+    """The product of powers of inputs, given as pairs of a column and an exponent; 1 where all exponents are 0.
+
+    Examples
+    --------
+    >>> monomial([(0, 1.0), (1, 0.0), (2, -2.0)]) == parse_expression("a*c**(-2)", ["a", "b", "c"])
+    True
+    """
+    factors = [Variable(k) if power == 1 else Power(Variable(k), float(power)) for k, power in powers if power]
+    return product_of(factors) if factors else exact_number(1)
 
 
 def depth(node: Expression) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgewise.formulas.algebra import ONE, simplify, split_number
+from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -45,7 +45,7 @@ def in_usual_form(node: Expression) -> Expression:
 def _without_inverse(node: Call, inner: Call) -> Expression:
     """sin, cos or tan of an inverse function as an algebraic expression; other nodes as they are."""
     u = inner.argument
-    minus = Power(Add((ONE, Multiply((exact_number(-1), Power(u, 2.0))))), 0.5)
+    minus = Power(Add((ONE, Multiply((MINUS_ONE, Power(u, 2.0))))), 0.5)
     plus = Power(Add((ONE, Power(u, 2.0))), 0.5)
     forms: dict[tuple[str, str], Expression] = {
         ("sin", "acos"): minus,

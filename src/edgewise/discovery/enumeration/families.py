@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
 
 # Grids of a times the standard deviation of h. Choices: two frequencies less than half an oscillation apart over a
@@ -39,9 +40,9 @@ class Member(NamedTuple):
 
     def expression(self, h: Expression) -> Expression:
         """The curve with free constants; exponentials need no shift, and roots no slope, beside a fitted factor."""
-        scaled: Expression = h if abs(self.slope) == 1 else Multiply((Number(self.slope), h))
-        if self.slope == -1:
-            scaled = Multiply((Number(-1.0, (-1, 1, "")), h))
+        scaled = h
+        if self.slope != 1:
+            scaled = Multiply((MINUS_ONE if self.slope == -1 else Number(self.slope), h))
         inner = scaled if self.name == "exp" else Add((scaled, Number(self.shift)))
         if self.name in ("sqrt", "/"):
             return Power(inner, 0.5 if self.name == "sqrt" else -1.0)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.problem import Clock, FormulaOptions
+from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -67,7 +68,6 @@ def _call(name: str, size: int) -> Shape:
     return Shape(FUNCTIONS[name].value, lambda f: Call(name, f), size, (name,), name)
 
 
-MINUS_ONE = exact_number(-1)
 UNARY = (
     Shape(np.square, lambda f: Power(f, 2.0), 1, ("*|^",)),
     Shape(np.sqrt, lambda f: Power(f, 0.5), 1, ("sqrt|^",), "sqrt"),

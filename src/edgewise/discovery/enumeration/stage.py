@@ -15,6 +15,7 @@ References
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -32,6 +33,7 @@ from edgewise.discovery.enumeration.matches import (
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
+from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.formulas.algebra import simplify
@@ -41,7 +43,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    Variable,
     complexity,
     evaluate,
     exact_number,
@@ -182,17 +183,8 @@ def known_functions(inputs: int) -> list[Expression]:
     >>> [len(known_functions(inputs)) for inputs in (1, 2, 3, 9, 10)]
     [4, 10, 10, 10, 1]
     """
-    chosen: list[Expression] = [exact_number(1)]
-    for degree in range(1, KNOWN_DEGREE + 1):
-        more = [
-            product_of([Variable(k) if power == 1 else Power(Variable(k), float(power)) for k, power in powers])
-            for combination in itertools.combinations_with_replacement(range(inputs), degree)
-            for powers in [[(k, combination.count(k)) for k in sorted(set(combination))]]
-        ]
-        if len(chosen) + len(more) > MOST_KNOWN:
-            break
-        chosen += more
-    return chosen
+    degrees = range(KNOWN_DEGREE + 1)
+    return polynomial_columns(inputs, max(d for d in degrees if math.comb(inputs + d, d) <= MOST_KNOWN))
 
 
 class _Fitter:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas.expression import Call, Expression, Multiply, Power, evaluate, exact_number
+from edgewise.formulas.algebra import MINUS_ONE
+from edgewise.formulas.expression import Call, Expression, Multiply, Power, evaluate
 
-MINUS_ONE = exact_number(-1)
 LARGEST_EXP_ARGUMENT = 30.0  # exp(y) beyond it loses all digits of the smaller values. A choice.
 
 

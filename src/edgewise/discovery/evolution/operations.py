@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.problem import FormulaOptions
+from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -21,7 +22,6 @@ from edgewise.formulas.expression import (
 )
 
 CONSTANT_CODE = 0  # Number of the operation "a constant"; those of the inputs follow.
-MINUS_ONE = exact_number(-1)
 LARGEST_WRITTEN_POWER = 4  # Larger whole powers are written as exponentials, which are shorter. A choice.
 Array = np.ndarray
 

@@ -23,12 +23,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations, product
+from itertools import chain, combinations, combinations_with_replacement, product
 
 import numpy as np
 
 from edgewise.discovery.least_squares.links import Link, possible_links, rare_links
 from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -39,6 +40,7 @@ from edgewise.formulas.expression import (
     Variable,
     evaluate,
     exact_number,
+    monomial,
     product_of,
 )
 from edgewise.settings import ABOVE_ZERO
@@ -150,7 +152,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
         powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
         if any(power is None or abs(power) > LARGEST_FITTED_POWER for power in powers):
             continue
-        term = _monomial([(Variable(k), float(p or 0)) for k, p in zip(used, powers, strict=True)])
+        term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
         values = evaluate(term, problem.x)
         size = float(np.sum(values * values))
         if np.isfinite(size) and size > 0:
@@ -168,21 +170,19 @@ def _fraction(value: float, reach: float, parts: Sequence[int]) -> float | None:
 
 
 def polynomial_columns(inputs: int, degree: int) -> list[Expression]:
-    """The monomials up to a total degree, the constant 1 first, low degrees first."""
-    powers = [p for p in product(range(degree + 1), repeat=inputs) if sum(p) <= degree] if inputs <= 4 else None
-    if powers is None:
-        powers = list(_exponents(inputs, degree))
-    powers.sort(key=lambda p: (sum(p), [-k for k in p]))
-    return [_monomial([(Variable(i), float(k)) for i, k in enumerate(p)]) for p in powers]
+    """The monomials up to a total degree, the constant 1 first, low degrees first.
 
-
-def _exponents(inputs: int, degree: int) -> Iterator[tuple[int, ...]]:
-    if inputs == 0:
-        yield ()
-        return
-    for first in range(degree + 1):
-        for others in _exponents(inputs - 1, degree - first):
-            yield (first, *others)
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text
+    >>> [as_text(column, "ab") for column in polynomial_columns(2, 2)]
+    ['1', 'a', 'b', 'a**2', 'a*b', 'b**2']
+    """
+    return [
+        monomial((k, factors.count(k)) for k in sorted(set(factors)))
+        for total in range(degree + 1)
+        for factors in combinations_with_replacement(range(inputs), total)
+    ]
 
 
 def _dictionaries(problem: LawProblem) -> Iterator[list[Expression]]:
@@ -208,7 +208,7 @@ def broken_powers(inputs: int) -> list[Expression]:
     most = 4 if inputs == 1 else 3
     powers = [p for p in product(steps, repeat=inputs) if sum(map(abs, p)) <= most]
     powers.sort(key=lambda p: (sum(map(abs, p)), [-k for k in p]))
-    return [_monomial([(Variable(i), float(k)) for i, k in enumerate(p)]) for p in powers]
+    return [monomial(enumerate(p)) for p in powers]
 
 
 def common_functions(problem: LawProblem, column: int) -> list[Expression]:
@@ -226,7 +226,7 @@ def common_functions(problem: LawProblem, column: int) -> list[Expression]:
 
 
 def _negated(name: str, argument: Expression) -> Expression:
-    return Call(name, Multiply((exact_number(-1), argument)))
+    return Call(name, Multiply((MINUS_ONE, argument)))
 
 
 def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: set[str]) -> Iterator[Expression]:
@@ -412,9 +412,3 @@ def _scaled(factor: float, term: Expression) -> Expression:
     if isinstance(term, Number):
         return number if term.value == 1 else number.times(term)
     return term if number.exact == (1, 1, "") else Multiply((number, term))
-
-
-def _monomial(powers: Sequence[tuple[Expression, float]]) -> Expression:
-    """The product of powers; 1 for none."""
-    factors = [base if power == 1 else Power(base, power) for base, power in powers if power]
-    return product_of(factors) if factors else exact_number(1)

@@ -35,7 +35,7 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     exact_number,
-    product_of,
+    monomial,
     sum_of,
     walk,
 )
@@ -196,8 +196,8 @@ def _change(symmetry: Symmetry, names: Sequence[str]) -> Change:
             sign = np.sign(terms[0][1])
             inputs.append(simplify(sum_of([_times(sign * number, Variable(i)) for i, number in terms])))
         else:
-            inputs.append(_monomial(sorted([(j, 1.0), *((p, -row[j]) for p, row in rows)])))
-    factor = _monomial(sorted(zip(symmetry.pivots, symmetry.degrees, strict=True)))
+            inputs.append(monomial(sorted([(j, 1.0), *((p, -row[j]) for p, row in rows)])))
+    factor = monomial(sorted(zip(symmetry.pivots, symmetry.degrees, strict=True)))
     subject = quotient(factor, names)
     what = " and ".join(as_text(part, names) for part in inputs)
     return Change(tuple(inputs), factor, f"{subject} depends on {what}" if inputs else f"{subject} is constant")
@@ -205,10 +205,3 @@ def _change(symmetry: Symmetry, names: Sequence[str]) -> Change:
 
 def _times(number: float, node: Expression) -> Expression:
     return node if number == 1 else Multiply((exact_number(number), node))
-
-
-def _monomial(powers: Sequence[tuple[int, float]]) -> Expression:
-    parts: list[Expression] = [
-        Variable(i) if exponent == 1 else Power(Variable(i), float(exponent)) for i, exponent in powers if exponent
-    ]
-    return product_of(parts) if parts else ONE
