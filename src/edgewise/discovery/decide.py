@@ -40,7 +40,7 @@ from edgewise.formulas.constants import FittedExpression, fit_constants, free_pl
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
 from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest. Choices: the standard
@@ -49,7 +49,6 @@ MOST_FINISHED, NEAR_THE_BEST = 8, 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
 EXACT_FLOOR = EXACT_ERROR**2
-SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 NO_LIMIT = Clock()
 # Level of the test for structure in residuals, and knot intervals of its curves (a choice: slow trends matter most).
 NOISE_LEVEL, TREND_INTERVALS = 0.01, 5

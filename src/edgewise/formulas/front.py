@@ -33,6 +33,7 @@ ROUNDING_SHARE = 1e-16
 # Ratio of losses from which on a longer formula counts as more accurate. A choice: smaller decreases are those of
 # rounded constants.
 LEAST_DECREASE = 0.999
+SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 
 @dataclass(frozen=True)
