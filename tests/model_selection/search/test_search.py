@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Quantile
+from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, estimated, left_out
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.inference import parameter_factor, term_tests
@@ -74,6 +75,16 @@ def test_hidden_nodes_come_where_the_residual_asks_for_them():
     truth = np.sin(3 * (fresh[:, 0] + fresh[:, 1] - fresh[:, 2]))
     assert np.mean((y.mean() + y.std() * fitted.predict(fresh)[:, 0] - truth) ** 2) < 0.02 * truth.var()
     assert "Hidden nodes were not tried" in " ".join(searched(SUM + 0.3 * NOISE)[1].sentences)
+
+
+def test_nodes_with_too_many_parameters_are_not_tried_and_the_record_says_so():
+    x = np.random.default_rng(1).uniform(-1, 1, (200, 2))
+    y = np.sin(3 * (x[:, :1] - x[:, 1:])) + 0.1 * np.random.default_rng(2).standard_normal((200, 1))
+    policy = SearchPolicy(growth_parameters=30, bag_rows=0, network_rows=0, additive=AdditivePolicy(most_pairs=0))
+    _, report = searched(y, x, policy=policy)
+    reason = "2 hidden nodes were not tried: with 2 inputs and one output they have at least 34 parameters"
+    assert reason in " ".join(report.sentences)
+    assert not any("hidden nodes" in trial.name for trial in report.trials)
 
 
 def test_rows_left_out_are_those_of_fits_without_them():

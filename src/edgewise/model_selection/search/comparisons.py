@@ -68,7 +68,7 @@ class Comparisons:
     def compared(self, simple: Candidate, rich: Candidate) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return the losses by which two candidates are compared, and whether they are those of folds."""
         for evidence in (self.by_folds, self.without_row):
-            if simple in evidence and rich in evidence:
+            if {simple, rich} <= evidence.keys():
                 first, second = evidence[simple], evidence[rich]
                 if simple.models == rich.models:
                     return first.single_losses, second.single_losses, evidence is self.by_folds
@@ -77,11 +77,17 @@ class Comparisons:
 
     def evidence(self, candidate: Candidate) -> Evidence:
         """Return the strongest evidence on a candidate."""
-        known = self.by_folds.get(candidate) or self.without_row.get(candidate)
-        if known is not None:
-            return known
-        single = replace(candidate, models=1)  # a mean that was asked for has no evidence of its own
-        return self.by_folds.get(single) or self.without_row[single]
+        known = self.judged(candidate)
+        assert known is not None
+        return self.by_folds.get(known) or self.without_row[known]
+
+    def judged(self, candidate: Candidate) -> Candidate | None:
+        """Return the candidate whose evidence stands for this one; None where there is none.
+
+        A mean that was asked for has no evidence of its own, and has that of the single model.
+        """
+        both = (candidate, replace(candidate, models=1))
+        return next((one for one in both if one in self.by_folds or one in self.without_row), None)
 
     def loss(self, candidate: Candidate) -> float:
         """Return the mean held-out loss of a candidate."""

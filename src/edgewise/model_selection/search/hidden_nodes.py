@@ -106,7 +106,7 @@ def find_nodes(
     Returns
     -------
     HiddenNodes or None
-        None where there are too many inputs for so many nodes, or the training failed.
+        None where so many nodes are `too_large`, or the training failed.
 
     Raises
     ------
@@ -133,6 +133,29 @@ def find_nodes(
     layer = model.layers[0]
     assert isinstance(layer, KANLayer)
     return HiddenNodes(layer.knots.clone(), (layer.coef * layer.mask[:, None]).detach().clone())
+
+
+def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
+    """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them.
+
+    Examples
+    --------
+    >>> too_large(5, 14, 2, SearchPolicy())
+    '2 hidden nodes were not tried: with 5 inputs and 14 outputs they have at least 292 parameters, the limit is 250.'
+    """
+    fewest = _parameters(inputs, outputs, nodes, INNER_GRIDS[-1])
+    if fewest <= policy.growth_parameters:
+        return ""
+    of = f"{outputs} outputs" if outputs > 1 else "one output"
+    return (
+        f"{nodes} hidden nodes were not tried: with {inputs} inputs and {of} they have at least {fewest} parameters, "
+        f"the limit is {policy.growth_parameters}."
+    )
+
+
+def _parameters(inputs: int, outputs: int, nodes: int, grid: int) -> int:
+    """Parameters of nodes in training, whose inner functions have so many intervals."""
+    return inputs * nodes * (grid + DEGREE) + nodes * outputs * (OUTER_GRID + DEGREE)
 
 
 def residual_gain(
@@ -249,8 +272,7 @@ def _network(
 ) -> KAN | None:
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs, outputs = x.shape[1], residual.shape[1]
-    outer = nodes * outputs * (OUTER_GRID + DEGREE)
-    sizes = [g for g in INNER_GRIDS if inputs * nodes * (g + DEGREE) + outer <= policy.growth_parameters]
+    sizes = [grid for grid in INNER_GRIDS if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
     if not sizes:
         return None
     if len(x) > policy.growth_rows:

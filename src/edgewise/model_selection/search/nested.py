@@ -23,7 +23,7 @@ from edgewise.model_selection.search.candidates import (
 from edgewise.model_selection.search.clock import Clock, OutOfTime
 from edgewise.model_selection.search.comparisons import Comparisons, loss_text
 from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
-from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual
+from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
@@ -81,13 +81,14 @@ class Search:
         self.settings, self.policy, self.family = settings, settings.policy.for_effort(settings.effort), family
         self.clock = Clock(settings.time_limit) if clock is None else clock
         self.all_rows, self.samples = samples, samples
-        self.search_rows = self.policy.search_rows
+        most = self.policy.search_rows
         if settings.time_limit is not None:
             affordable = self.clock.left * self.policy.rows_per_second / samples.x.shape[1]
-            self.search_rows = min(self.search_rows, max(int(affordable), FEWEST_SEARCHED))
-        if len(samples) > self.search_rows:
-            order = np.random.default_rng(settings.seed).permutation(len(samples))
-            self.samples = samples.select(np.sort(order[: self.search_rows]))
+            most = min(most, max(int(affordable), FEWEST_SEARCHED))
+        self.rows = np.arange(len(samples))  # positions of the rows of the search among all
+        if len(samples) > most:
+            self.rows = np.sort(np.random.default_rng(settings.seed).permutation(len(samples))[:most])
+            self.samples = samples.select(self.rows)
         self.table = Comparisons(family, self.samples.weight, self.clock)
         self.sentences = self.table.sentences
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
@@ -316,9 +317,8 @@ class Search:
         if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
             return
         little = self.policy.bag_loss * self.table.loss(Candidate(self.family, additive=False))
-        if self.table.loss(self.best) < little and not are_classes(
-            self.family
-        ):  # near a border, models of classes differ
+        # Models of classes differ near a border, however small the loss.
+        if self.table.loss(self.best) < little and not are_classes(self.family):
             return
         single = self.best
         if single not in self.table.by_folds:
@@ -377,6 +377,9 @@ class Search:
         self._check_time(base, 1)
         x = np.clip(self.samples.x, *self.cache.design.limits.T)
         residual, weight = self._working_residual(single)
+        if reason := too_large(inputs, residual.shape[1], self.policy.hidden_sizes[0], self.policy):
+            self.sentences.append(reason)
+            return
         gain, error = residual_gain(x, residual, weight, policy=self.policy, seed=self.settings.seed)
         if not gain > self.policy.margin * error:
             self.sentences.append(
@@ -388,6 +391,9 @@ class Search:
             f"{error:.0%}), so hidden nodes were tried."
         )
         for number, size in enumerate(self.policy.hidden_sizes):
+            if reason := too_large(inputs, residual.shape[1], size, self.policy):
+                self.sentences.append(reason)
+                break
             rich = replace(single, nodes=size)
             self._check_time(base, 20)
             most = self.policy.hidden_folds
@@ -534,17 +540,12 @@ class Search:
         """
         if self.best is None or len(self.samples) < 2:
             return None
-        known = self.best if self.best in self.table.by_folds or self.best in self.table.without_row else None
-        known = replace(self.best, models=1) if known is None else known
-        if known not in self.table.by_folds and known not in self.table.without_row:
+        known = self.table.judged(self.best)
+        if known is None:
             return None
         links = self.table.evidence(known).links
         seen = np.isfinite(links).all(1)
-        rows = np.arange(len(self.samples))
-        if len(self.samples) < len(self.all_rows):
-            order = np.random.default_rng(self.settings.seed).permutation(len(self.all_rows))
-            rows = np.sort(order[: self.search_rows])
-        return rows[seen], links[seen], known in self.table.by_folds
+        return self.rows[seen], links[seen], known in self.table.by_folds
 
     def held_out_losses(self, count: int) -> np.ndarray:
         """Return the losses of the chosen model on rows that it did not see, (count,) for all rows; NaN where none."""
