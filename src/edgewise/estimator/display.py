@@ -473,7 +473,7 @@ class EstimatorDisplay(RowExplainer):
         return [*facts, *self._held_out_score()]
 
     def _held_out_score(self) -> list[tuple[str, str]]:
-        """Return the held-out score of the model that the search took, if one was made, as texts."""
+        """Return the held-out score of the model that the search chose, if one was made, as texts."""
         made = self._held_out()
         if made is None:
             return []
@@ -482,12 +482,12 @@ class EstimatorDisplay(RowExplainer):
         return [(f"held-out {name}", f"{text} ± {number_text(error, 2)}")]
 
     def _held_out(self) -> tuple[str, float, float] | None:
-        """Return name, value and standard error of the held-out score of the model that the search took."""
+        """Return name, value and standard error of the held-out score of the model that the search chose."""
         search: Any = getattr(self, "search_", None)
-        taken = [trial for trial in getattr(search, "trials", ()) if trial.taken and np.isfinite(trial.loss)]
-        if not taken:
+        chosen = None if search is None else search.chosen_trial
+        if chosen is None or not np.isfinite(chosen.loss):
             return None
-        loss, error = taken[-1].loss, taken[-1].error
+        loss, error = chosen.loss, chosen.error
         if hasattr(self, "classes_"):
             return "log loss", loss, error
         if getattr(self, "loss", "squared") != "squared":

@@ -101,6 +101,18 @@ class SearchReport:
     stopped: StopReason
     seconds: float = field(default=0.0, compare=False)
 
+    @property
+    def chosen_trial(self) -> Trial | None:
+        """The row of the chosen model; None for the constant with which a search begins.
+
+        It is not always the last row that was taken: a richer model may have been taken instead of a variant of itself
+        and lost against the chosen one after that. A mean of models that the caller asked for has no row of its own,
+        and the last row taken stands for it.
+        """
+        taken = [trial for trial in self.trials if trial.taken]
+        own = [trial for trial in taken if trial.name == self.chosen] or taken
+        return own[-1] if own else None
+
     def __repr__(self) -> str:
         tried = "1 candidate" if len(self.trials) == 1 else f"{len(self.trials)} candidates"
         return f"<SearchReport: {self.chosen}, chosen of {tried}, {self.stopped}>"
@@ -132,9 +144,9 @@ class SearchReport:
             (t.name, number_text(t.loss, 3), number_text(t.error, 2), f"{t.parameters:,}", "yes" if t.taken else "no")
             for t in self.trials
         ]
-        taken = [number for number, trial in enumerate(self.trials) if trial.taken]
         head = ("candidate", "held-out loss", "standard error", "parameters", "taken")
-        marked = taken[-1] if taken else None
+        chosen = self.chosen_trial
+        marked = None if chosen is None else self.trials.index(chosen)
         return html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=self.sentences)
 
 
