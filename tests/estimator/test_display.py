@@ -168,7 +168,10 @@ def test_a_report_without_rows_has_the_held_out_score(regressor):
     assert content.cautions[-1].startswith("No test rows were given, so how well")
     model = KANRegressor(effort="low").fit(X[["area"]], y)
     text = model.report().html
-    assert "On the held-out folds the R² of the KANRegressor is 0.8" in text and "R² on held-out folds" in text
+    assert "On the held-out rows the R² of the KANRegressor is 0.8" in text and "R² on held-out rows" in text
+    assert "On the held-out rows by which the model was chosen, R² was 0.8" in text
+    assert "No rows were given, and a model keeps none of its training rows" in text
+    assert "its number of training rows" in text and "up to 300 combinations of values" in text
     assert "No test rows were given. The score is that" in text
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
 from edgewise.estimator.display import TESTS_TEXT
+from edgewise.formulas.front import Front
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     GlobalExplanation,
@@ -44,9 +45,21 @@ CLASS_FOLDS = 12  # classes with a fold of their own (a choice: each has two fig
 TABLE_CLASSES = 40  # classes in the tables of a report (a choice: larger tables are not readable)
 FEWEST_STEPS = 3  # of a training that is drawn (a choice: fewer are no curve)
 HELD_OUT_TEXT = (
-    "No test rows were given. The score is that of the held-out folds by which the model was chosen, so it may be a "
+    "No test rows were given. The score is that on the held-out rows by which the model was chosen, so it may be a "
     "little too good; report(X=X, y=y) has the score on other rows."
 )
+# Captions of a report without rows. A model keeps the distribution of each column, and none of the rows.
+WITHOUT_ROWS = {
+    "effects": "Average prediction against one input, over combinations of values of the other inputs (partial "
+    "dependence). No rows were given, and a model keeps none of its training rows: in the combinations each input has "
+    "its distribution in the training data, independently of the others. A category has one bar for each level, with "
+    "its number of {counted}. The grey histograms show how the training data are distributed: trust a curve only "
+    "there.",
+    "shares": "Contribution of each input to a prediction, relative to the mean prediction: one dot for each of up to "
+    "300 combinations of values, in which each input has its distribution in the training data, independently of the "
+    "others. Dots are stronger in colour where the value of a number is higher; categories are grey. The contributions "
+    "and the mean add up to the prediction (Shapley values by sampling).",
+}
 ALIKE = 0.9  # correlation from which on two inputs are called nearly the same (a choice)
 
 
@@ -129,12 +142,12 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
 
 
 def held_out_parts(model: EstimatorDisplay, name: str, score: float, error: float) -> dict[str, Any]:
-    """Return the parts of a report with the score on held-out folds, in place of one on test rows."""
+    """Return the parts of a report with the score on held-out rows of the search, in place of one on test rows."""
     me: Any = model
     return {
         "models": [ModelResult(type(model).__name__, score, me.parameter_count_, error=error)],
         "score_name": name,
-        "score_rows": "held-out folds",
+        "score_rows": "held-out rows",
         "higher_is_better": name == "R²",
     }
 
@@ -214,23 +227,29 @@ def explanation_figures(
     """Draw the effects of the inputs, and the shares in single predictions; for each class on its own if there are."""
     if explanation is not None and explanation.constant:
         return []
-    view = model.prediction_view()
+    view, captions = model.prediction_view(), dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
         view = replace(view, X=codes, counts=())
-    figures = [ReportFigure("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
+    else:
+        counted = "training rows" if view.counts else "combinations"
+        captions = {kind: text.format(counted=counted) for kind, text in WITHOUT_ROWS.items()}
+
+    def drawn(kind: str, figure: Any, group: str = "") -> ReportFigure:
+        return ReportFigure(kind, figure, caption=captions[kind], group=group)
+
+    figures = [drawn("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
     if explanation is None:
         return figures
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
         last = len(explanation.outputs) - 1
-        return [*figures, ReportFigure("shares", share_dots(explanation.local, output=last))]
+        return [*figures, drawn("shares", share_dots(explanation.local, output=last))]
     for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
         one = replace(
             view, function=_Column(model._predicted, k), outputs=[name], target=f"probability of {name}", color=k
         )
         order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:EFFECTS].tolist()
-        effects = effect_curves(_Viewed(one), inputs=order)
-        figures.append(ReportFigure("effects", effects, group=name))
-        figures.append(ReportFigure("shares", share_dots(explanation.local, output=k), group=name))
+        figures.append(drawn("effects", effect_curves(_Viewed(one), inputs=order), name))
+        figures.append(drawn("shares", share_dots(explanation.local, output=k), name))
     return figures
 
 
@@ -284,10 +303,15 @@ def _compared_figures(model: EstimatorDisplay, X: Any, y: Any) -> list[ReportFig
     return [ReportFigure("confusion", confusion(np.asarray(y), prediction, classes=list(me.classes_)))]
 
 
+def _front(model: EstimatorDisplay) -> Front | None:
+    """Return the formulas of the target, if there are any; those of a classifier are of its log odds."""
+    return None if hasattr(model, "classes_") else getattr(model, "equations_", None)
+
+
 def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     """Return the parts of a report about the formulas, if there are any."""
-    front = getattr(model, "equations_", None)
-    if front is None or hasattr(model, "classes_"):  # the formulas of a classifier are not those of its target
+    front = _front(model)
+    if front is None:
         return {}
     best = front.best
     sentences = [f"{model._target_name()} = {best.formula.text(4)}", f"This is {front.reason}.", *front.messages]
@@ -296,8 +320,8 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
 
 def _formula_figures(model: EstimatorDisplay) -> list[ReportFigure]:
     """Draw the errors of the formulas, which a table lists, if there are any."""
-    front = getattr(model, "equations_", None)
-    if front is None or hasattr(model, "classes_"):  # the formulas of a classifier are not those of its target
+    front = _front(model)
+    if front is None:
         return []
     return [ReportFigure("formulas", formula_front(front, target=model._target_name(), max_formulas=0))]
 

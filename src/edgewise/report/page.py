@@ -272,9 +272,8 @@ def _inputs(content: ReportContent) -> str:
         for (name, _), text, width in zip(content.inputs, texts, sizes, strict=True)
     ]
     caption = (
-        "By how much each input moves a prediction on average: the mean absolute contribution to the predictions of "
-        "the rows (Shapley values by sampling), in the unit of the prediction. It shows the inputs that this model "
-        "uses, not causes."
+        "By how much each input moves a prediction on average: its mean absolute contribution to a prediction (Shapley "
+        "values by sampling), in the unit of the prediction. It shows the inputs that this model uses, not causes."
     )
     head = ["input", "moves a prediction by", '<span class="unseen">the same as a bar</span>']
     return _table(caption, head, rows).replace("<table>", '<table class="bars">')

@@ -106,5 +106,7 @@ def method_sentence(content: ReportContent) -> str:
     if score is not None and math.isfinite(score):
         error = "" if content.models[0].error is None else f" (standard error {_error_text(content)})"
         place = f"On {tests:,} test rows that were not used in fitting" if tests else "On rows not used in fitting"
+        if content.score_rows != ReportContent.score_rows:
+            place = f"On the {content.score_rows} by which the model was chosen"
         sentences.append(f"{place}, {content.score_name} was {score_text(content, score)}{error}.")
     return " ".join(sentences)
