@@ -426,7 +426,10 @@ def network_error_bars(
 def _approximated(
     samples: Samples, search: Search, report: SearchReport, settings: SearchSettings
 ) -> AutoResult | None:
-    """Approximate samples that seem free of noise; None unless the held-out error is then much smaller."""
+    """Approximate samples that seem free of noise; None unless that lowers the loss on rows it did not see.
+
+    It must do so by `SearchPolicy.margin` standard errors of the difference.
+    """
     policy, clock = search.policy, search.clock
     loss, (rows, inputs) = _loss(report), samples.x.shape
     if rows < policy.noise_free_rows or inputs < 2 or not 1e-24 < loss < policy.nearly_noise_free or clock.is_over:
@@ -461,15 +464,17 @@ def _approximated(
     mean, error = mean_and_error(losses, unseen.weight)
     others = search.held_out_losses(rows)[np.sort(order[:count])]
     gain, spread = paired_gain(others, losses, unseen.weight)
+    figures = (
+        f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
+        f"{spread:.1g})"
+    )
     if not gain > policy.margin * spread:
-        search.sentences.append(
-            f"An approximation without noise was tried: loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} "
-            f"without (standard error of the difference {spread:.1g}): not taken."
-        )
+        search.sentences.append(f"An approximation without noise was tried: {figures}: not taken.")
         return None
     parameters = sum(p.numel() for p in model.parameters())
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
-    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, "its held-out error is much smaller")
+    reason = f"The approximation without noise: {figures}: taken."
+    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
     end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
     report = replace(
         report,

@@ -14,6 +14,7 @@ from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.settings import TABLE_BUDGET_WORK
@@ -389,8 +390,7 @@ class ShapeSearch:
         for start in range(self.settings.policy.final_starts if shape.hidden else 1):
             if best is not None and self.clock.is_over:
                 break
-            # so that neighbouring seeds share no start
-            seed = self.settings.seed + (start << 32)
+            seed = seed_of_start(self.settings.seed, start)
             try:
                 trained = train_shape(
                     self.problem, shape, outputs=self.settings.outputs, seed=seed, final=True, clock=self.clock

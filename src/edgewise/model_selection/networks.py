@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.train.grids import adapt_domain_
@@ -104,21 +105,29 @@ def train_network(
         lowest = math.inf
         for number in range(NETWORK_STARTS):
             watch()
-            own = seed + (number << 32)  # far apart, so that neighbouring seeds share no start
-            model = KAN([x.shape[1], nodes, y.shape[1]], GRID, 3, base="zero", seed=own, dtype=torch.float64)
+            own, width = seed_of_start(seed, number), [x.shape[1], nodes, y.shape[1]]
+            model = KAN(width, GRID, 3, base="zero", seed=own, dtype=torch.float64)
             loss = short_fit(model, problem, SHORT_STEPS).loss
             if loss < lowest:
                 start, lowest = model, loss
         if start is None:
             return None
     model = copy.deepcopy(start)
-    report = smooth_fit(
+    report = smoothed(model, problem, watch)
+    if report.stopped == StopReason.NONFINITE:
+        return None
+    return SmallNetwork(model, report, gcv_of(model, problem, report), start)
+
+
+def smoothed(model: KAN, problem: Regression, watch: Callable[[], None]) -> FitReport:
+    """Train a network, in place, with smoothing strengths that the rows determine.
+
+    The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
+    """
+    return smooth_fit(
         model,
         problem,
         TRIAL_PLAN,
         adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True),
         progress=lambda at: watch(),
     )
-    if report.stopped == StopReason.NONFINITE:
-        return None
-    return SmallNetwork(model, report, gcv_of(model, problem, report), start)

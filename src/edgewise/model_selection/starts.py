@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
@@ -218,7 +218,7 @@ def best_start(
 
 def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
     """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
-    seed = plan.seed + (number << 32)  # far apart, so that neighbouring seeds share no start
+    seed = seed_of_start(plan.seed, number)
     grid = RACE_GRID // 2 if number % 2 else RACE_GRID
     dtype = problem.train.x.dtype
     return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))

@@ -15,8 +15,9 @@ from edgewise.model_selection.additive.model import AdditiveModel
 from edgewise.model_selection.additive.pairs import choose_pairs
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
+from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
 from edgewise.model_selection.additive.screening import screened
-from edgewise.model_selection.additive.solving import Solution, solve_gaussian
+from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
 from edgewise.model_selection.networks import SmallNetwork, train_network
 from edgewise.model_selection.search.cross_validation import clipped_squares, folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
@@ -24,8 +25,6 @@ from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.nn.model import KAN
 from edgewise.settings import ABOVE_ZERO
 
-# Share of the largest information of a row that every row has at least, as in `irls`, so that residuals are finite.
-LEAST_INFORMATION = 1e-10
 MOST_LEVERAGE = 0.99  # of a row; a choice: one that decides its own prediction is left out with a hundredfold residual
 
 
@@ -184,7 +183,7 @@ class Fitted:
         if self.nodes is None:
             return self.model.predict_link(x)
         x = np.clip(x, *self.limits.T)  # the nodes' values go on as straight lines, as in the network
-        return self.model.design.link(self.model.coef, np.concatenate([x, self.nodes(x)], 1))
+        return self.model.design.link(self.model.coef, self.nodes.beside(x, self.limits))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the mean of the targets, (N, m), in the form of `Samples.response`."""
@@ -339,14 +338,8 @@ class FitCache:
             return held(_without_rows(self.whole.estimate(candidate), samples), samples, 1.0, is_part=True)
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
+        simple, solve = self.estimate(replace(candidate, pairs=False)), _solver(samples, family)
         response = _columns(samples.response(family), samples, family)
-
-        def solve(
-            design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None
-        ) -> Solution:
-            return estimated(design, samples, family, before)
-
-        simple = self.estimate(replace(candidate, pairs=False))
         _, solution = choose_pairs(self.design, samples.x, response, samples.weight, solve, simple)
         assert isinstance(solution, Estimate)
         return solution
@@ -362,12 +355,7 @@ class FitCache:
             eta = self.design.constraints.bounded(eta)
         has_curves = len(self.design.groups) > 1
         estimate = self.estimate(Candidate(family, linear=has_curves))
-        fits = []
-        for fit, value in zip(estimate.fits, eta[0], strict=True):
-            coef = np.zeros_like(fit.coef)
-            coef[0] = value
-            fits.append(replace(fit, coef=coef))
-        return replace(estimate, fits=tuple(fits), range=(float(eta.min()), float(eta.max())))
+        return replace(_of_constants(estimate, eta[0]), range=(float(eta.min()), float(eta.max())))
 
     def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
         """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again.
@@ -419,7 +407,7 @@ class FitCache:
     def _with_nodes(self, estimate: Estimate, family: Family, nodes: HiddenNodes) -> Estimate:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
-        x = np.concatenate([samples.x, nodes(np.clip(samples.x, *self.design.limits.T))], 1)
+        x = nodes.beside(samples.x, self.design.limits)
         design = Design.from_rows(
             x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None
         )
@@ -440,12 +428,8 @@ def promising_inputs(
     if samples.x.shape[1] <= policy.most_inputs:
         return None
     bare = replace(Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
-
-    def solve(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None) -> Solution:
-        return estimated(design, samples, family, before)
-
     response = _columns(samples.response(family), samples, family)
-    design, _ = screened(bare, samples.x, response, samples.weight, solve)
+    design, _ = screened(bare, samples.x, response, samples.weight, _solver(samples, family))
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
 
@@ -458,6 +442,15 @@ def estimated(design: Design, samples: Samples, family: Family, before: Solution
         steps, converged = max((fit.iterations for fit in fits), default=0), all(fit.converged for fit in fits)
         return Estimate(**{**vars(solution), "family": family}, steps=steps, converged=converged)
     return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
+
+
+def _solver(samples: Samples, family: Family) -> Solver:
+    """Return `estimated` for these rows in the form that the choice of pairs and of inputs takes."""
+
+    def solve(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None) -> Solution:
+        return estimated(design, samples, family, before)
+
+    return solve
 
 
 def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = False) -> Estimate:
@@ -477,7 +470,7 @@ def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     if fitted.family.predictors < 2 or len(estimate.residual) != len(x):
         return fitted
     if fitted.nodes is not None:
-        x = np.concatenate([x, fitted.nodes(np.clip(x, *fitted.limits.T))], 1)
+        x = fitted.nodes.beside(x, fitted.limits)
     solution = separate_fits(estimate.design, x, samples.response(fitted.family), samples.weight, estimate)
     fits = tuple(
         replace(own, coef=fit.coef) for own, fit in zip(solution.fits, fitted.model.fits, strict=True)
@@ -489,12 +482,17 @@ def _without_rows(estimate: Estimate, samples: Samples) -> Estimate:
     """Return an estimate whose coefficients are those of a constant for other rows; its strengths stay."""
     family = estimate.family
     start = np.atleast_1d(family.start(samples.response(family), samples.weight))
+    return replace(_of_constants(estimate, start), design=replace(estimate.design, rows=samples.total))
+
+
+def _of_constants(estimate: Estimate, constants: np.ndarray) -> Estimate:
+    """Return an estimate whose predictors are constants (K,), and all other coefficients zero."""
     fits = []
-    for fit, constant in zip(estimate.fits, start, strict=True):
+    for fit, constant in zip(estimate.fits, constants, strict=True):
         coef = np.zeros_like(fit.coef)
         coef[0] = constant
         fits.append(replace(fit, coef=coef))
-    return replace(estimate, fits=tuple(fits), design=replace(estimate.design, rows=samples.total))
+    return replace(estimate, fits=tuple(fits))
 
 
 def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:

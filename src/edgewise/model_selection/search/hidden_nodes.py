@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.model_selection.networks import smoothed
 from edgewise.model_selection.search.cross_validation import folds, paired_gain
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
@@ -19,9 +21,8 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.grids import adapt_domain_
 from edgewise.train.problems.regression import Regression
-from edgewise.train.smoothing import TRIAL_PLAN, short_fit, smooth_fit
+from edgewise.train.smoothing import short_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
 # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
@@ -64,6 +65,10 @@ class HiddenNodes:
         parts = rows.split(8192)  # a choice: the basis of so many rows is in memory at a time
         values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
         return torch.cat(values).numpy()
+
+    def beside(self, x: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        """Return rows (N, n) followed by the values of the nodes at the rows within limits (n, 2), (N, n + H)."""
+        return np.concatenate([x, self(np.clip(x, *limits.T))], 1)
 
 
 def find_nodes(
@@ -287,7 +292,7 @@ def _network(
     best, lowest = None, math.inf
     for start in range(STARTS):
         watch()
-        own = seed + (start << 32)  # far apart, so that neighbouring seeds share no start
+        own = seed_of_start(seed, start)
         model = KAN(
             [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
         )
@@ -308,15 +313,7 @@ def _network(
             best, lowest = model, report.loss
     if best is None:
         return None
-    # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
-    report = smooth_fit(
-        best,
-        problem,
-        TRIAL_PLAN,
-        adapt=lambda model, problem: adapt_domain_(model, problem.train.x, hidden_only=True),
-        progress=lambda at: watch(),
-    )
-    return None if report.stopped == StopReason.NONFINITE else best
+    return None if smoothed(best, problem, watch).stopped == StopReason.NONFINITE else best
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
@@ -326,11 +323,10 @@ def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
 
 def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of starting directions: principal Hessian ones, then random ones."""
-    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
     vectors = _hessian_directions(_standardised(x, weight), residual, weight, nodes)
     more = np.random.default_rng(seed).standard_normal((x.shape[1], max(nodes - vectors.shape[1], 0)))
     directions = np.concatenate([vectors, more / np.linalg.norm(more, axis=0, keepdims=True)], 1)
-    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
+    return _slopes(directions, x, weight)
 
 
 def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -358,8 +354,13 @@ def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray,
         direction, coef = _pursued(u, left, weight, PURSUIT_STARTS, seed + node)
         left = left - _polynomials(u @ direction) @ coef
         found.append(direction)
+    return _slopes(np.stack(found, 1), x, weight)
+
+
+def _slopes(directions: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Directions (n, nodes) of standardised inputs as slopes of the inputs themselves."""
     deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
-    return np.stack(found, 1) / np.where(deviation > 0, deviation, 1.0)[:, None]
+    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
 
 
 def greville(knots: Tensor) -> Tensor:

@@ -37,16 +37,16 @@ FEWEST_FOR_MEANS = 10  # rows; a choice: with fewer, parts of the rows determine
 
 
 class Search:
-    """A search over nested candidates: constant < linear < additive < with pairs < mean of models < with hidden nodes.
+    """A search over nested candidates: constant < linear < additive < pairs < mean of models < network or hidden nodes.
 
     Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
     errors, each row's loss is that of the model without the row, which costs no further fit (`left_out`). Where it has
     not (pairs that do not halve the noise, means, hidden nodes), and for all other losses, candidates are fitted to
     folds, which share knots and columns and find their own strengths: leaving a row out to first order is far too
     hopeful where classes are nearly separated. Strengths for classes are changed by a common factor, which the folds
-    choose, since restricted likelihood of the quadratic approximation is biased for binary data [1]_. Each takes
-    the place of the one before only if its held-out loss is lower; hidden nodes must lower it by a standard error, and
-    are tried only where two ridge functions explain residuals.
+    choose, since restricted likelihood of the quadratic approximation is biased for binary data [1]_. Each takes the
+    place of the one before only if its held-out loss is lower; networks and hidden nodes must lower it by a standard
+    error, and hidden nodes are tried only where two ridge functions explain residuals.
 
     Parameters
     ----------

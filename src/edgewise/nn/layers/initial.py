@@ -32,6 +32,17 @@ def seeded_generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
+def seed_of_start(seed: int, number: int) -> int:
+    """Return the seed of one of several starts, far from those of other seeds, so that neighbours share no start.
+
+    Examples
+    --------
+    >>> seed_of_start(7, 0), seed_of_start(7, 1) == 7 + 2**32
+    (7, True)
+    """
+    return seed + (number << 32)
+
+
 def float_dtype(dtype: torch.dtype | None) -> torch.dtype:
     """Return `dtype`, or torch's default dtype for None.
 
