@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgewise.discovery.decide import decided_front, is_as_good, is_noise
+from edgewise.discovery.decide import NoiseTest, decided_front, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression
@@ -100,7 +100,7 @@ def test_one_large_error_hides_nothing():
     a[300] = 1e-4
     x, y = a[:, None], 1 / a + 0.1 * np.sin(a)
     front = chosen(LawProblem(x[:280], y[:280], x[280:], y[280:], ("a",)), "1.01/a")
-    assert front.best.complexity > 1 and not is_noise(x, y - y.mean())
+    assert front.best.complexity > 1 and not NoiseTest(x).passes(y - y.mean())
 
 
 def test_an_exact_law_may_have_a_pole_between_the_rows_and_an_approximation_may_not():
@@ -110,3 +110,12 @@ def test_an_exact_law_may_have_a_pole_between_the_rows_and_an_approximation_may_
     problem = LawProblem(x[:200], y[:200], x[200:], y[200:], ("a",))
     assert str(chosen(problem, "4.9/sin(a)", "5/a").best.formula) == "5.1/sin(a)"
     assert chosen(problem, "5/a").best.complexity == 1
+
+
+def test_the_noise_test_of_many_inputs_has_at_most_a_third_as_many_terms_as_rows():
+    random = np.random.default_rng(0)
+    x = random.uniform(size=(90, 500))  # all products of two inputs would be 124,750 columns
+    test = NoiseTest(x)
+    assert test.basis.shape == (90, 30)
+    np.testing.assert_allclose(test.basis.T @ test.basis, np.eye(30), atol=1e-12)
+    assert test.passes(random.normal(size=90)) and not test.passes(x[:, 0] + 0.1 * random.normal(size=90))

@@ -26,12 +26,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import cached_property
+from itertools import chain, groupby
 
 import numpy as np
 
 from edgewise.discovery.curves.assembly import pruned
-from edgewise.discovery.curves.features import spline_columns
+from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.errors import InputError
@@ -119,7 +120,8 @@ def decided_front(
     if not known:
         raise InputError("y must be such that some formula is finite on all rows, none was")
     floor = EXACT_FLOOR * float(np.var(problem.held_y))
-    finished = [_finished(each, problem, clock) for each in _worth_finishing(_front(known, floor), floor)]
+    noise = NoiseTest(problem.x)
+    finished = [_finished(each, problem, noise, clock) for each in _worth_finishing(_front(known, floor), floor)]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
     entries = []
     for candidate in front:
@@ -192,7 +194,7 @@ def _worth_finishing(front: Sequence[_Candidate], floor: float) -> list[_Candida
     return [each for each in ordered if each.held <= NEAR_THE_BEST * max(ordered[0].held, floor)][:MOST_FINISHED]
 
 
-def _finished(candidate: _Candidate, problem: LawProblem, clock: Clock) -> _Candidate | None:
+def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, clock: Clock) -> _Candidate | None:
     """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
 
     The result is None if its terms cancel each other beyond reading. Constants are recognised only where the formula
@@ -207,7 +209,7 @@ def _finished(candidate: _Candidate, problem: LawProblem, clock: Clock) -> _Cand
         if form is None:
             return None
         fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
-    is_complete = is_exact or is_noise(x, y - evaluate(fitted.expression, x))
+    is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x))
     for _ in range(2):
         node = shortest_form(fitted.expression, x, deadline)
         fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
@@ -231,7 +233,7 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
 
 
 def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
-    """Whether the squared errors of a formula exceed those of the best by at most a standard error of their difference.
+    """Compare a formula with the best one by the rule of one standard error.
 
     Parameters
     ----------
@@ -243,8 +245,9 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     Returns
     -------
     bool
-        True if both are exact, or the mean of the paired differences is at most its standard error and a sign test does
-        not show that more rows have a larger error: where a few rows make most of the errors, means see these alone.
+        True if the formula is exact, or the mean of the paired differences is at most its standard error and a sign
+        test does not show that more rows have a larger error: where a few rows make most of the errors, means see these
+        alone.
 
     Examples
     --------
@@ -263,21 +266,13 @@ def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> boo
     return bool(difference.mean() <= difference.std(ddof=1) / math.sqrt(len(difference)))
 
 
-def is_noise(x: np.ndarray, residuals: np.ndarray) -> bool:
-    """Whether residuals have no structure that curves of the inputs and products of two inputs see.
+class NoiseTest:
+    """A test of residuals for structure: the linear model of curves of the inputs and products of two, against none.
 
     Parameters
     ----------
     x : ndarray of shape (N, inputs)
-        The rows.
-    residuals : ndarray of shape (N,)
-        Residuals of a formula there.
-
-    Returns
-    -------
-    bool
-        Whether the F test of the linear model of these curves against none is not significant at `NOISE_LEVEL`, for
-        the residuals and for their ranks, which single large residuals cannot hide [1]_.
+        The rows; the model of them is made once, for the residuals of all formulas.
 
     References
     ----------
@@ -288,27 +283,47 @@ def is_noise(x: np.ndarray, residuals: np.ndarray) -> bool:
     --------
     >>> random = np.random.default_rng(0)
     >>> x = random.uniform(size=(300, 2))
-    >>> is_noise(x, random.normal(size=300)), is_noise(x, random.normal(size=300) + x[:, 0] * x[:, 1])
+    >>> test = NoiseTest(x)
+    >>> test.passes(random.normal(size=300)), test.passes(random.normal(size=300) + x[:, 0] * x[:, 1])
     (True, False)
     """
-    from scipy.stats import f
 
-    scaled = 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
-    curves = [spline_columns(column, TREND_INTERVALS) for column in scaled.T]
-    products = [(scaled[:, i] * scaled[:, j])[:, None] for i in range(x.shape[1]) for j in range(i)]
-    matrix = np.concatenate([np.ones((len(x), 1)), *curves, *products], 1)[:, : len(x) // 3]
-    left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
-    basis = left[:, sizes > 1e-8 * sizes[0]]
-    terms, left_over = basis.shape[1] - 1, len(x) - basis.shape[1]
-    if terms < 1:
+    def __init__(self, x: np.ndarray):
+        self.x = x
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Orthonormal columns that span the model, a constant among them; at most a third as many as rows."""
+        scaled, most = scaled_columns(self.x), len(self.x) // 3
+        curves = (spline_columns(column, TREND_INTERVALS) for column in scaled.T)
+        products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
+        blocks = [np.ones((len(scaled), 1))]
+        for block in chain(curves, products):
+            if sum(each.shape[1] for each in blocks) >= most:
+                break
+            blocks.append(block)
+        left, sizes, _ = np.linalg.svd(np.concatenate(blocks, 1)[:, :most], full_matrices=False)
+        return np.asarray(left[:, sizes > 1e-8 * sizes[0]])
+
+    def passes(self, residuals: np.ndarray) -> bool:
+        """True for residuals (N,) that look like noise.
+
+        Then the F test of the model is not significant at `NOISE_LEVEL`, neither for the residuals nor for their ranks,
+        in which single large residuals hide nothing [1]_.
+        """
+        from scipy.stats import f
+
+        terms, left_over = self.basis.shape[1] - 1, len(self.x) - self.basis.shape[1]
+        if terms < 1:
+            return True
+        for values in (residuals, np.argsort(np.argsort(residuals)).astype(np.float64)):
+            centred = values - values.mean()
+            explained, total = float(np.sum((self.basis.T @ centred) ** 2)), float(centred @ centred)
+            statistic = explained / terms / max((total - explained) / left_over, ABOVE_ZERO)
+            # Half the level for each of the two tests is Bonferroni's correction.
+            if total > 0 and f.sf(statistic, terms, left_over) <= NOISE_LEVEL / 2:
+                return False
         return True
-    for values in (residuals, np.argsort(np.argsort(residuals)).astype(np.float64)):
-        centred = values - values.mean()
-        explained, total = float(np.sum((basis.T @ centred) ** 2)), float(centred @ centred)
-        statistic = explained / terms / max((total - explained) / left_over, ABOVE_ZERO)
-        if total > 0 and f.sf(statistic, terms, left_over) <= NOISE_LEVEL / 2:  # Bonferroni's correction for two tests.
-            return False
-    return True
 
 
 def _as_good(
@@ -334,11 +349,11 @@ def _as_good(
 
 
 def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:
-    """What is known of the choice: whether it is exact or complete, and where it is undefined."""
+    """Sentences on the choice: if it is exact, or leaves only noise, and where it is undefined."""
     residuals = whole.y - evaluate(best.formula.expression, whole.x)
     if best.validation <= floor:
         yield "The best formula is exact to rounding."
-    elif is_noise(whole.x, residuals):
+    elif NoiseTest(whole.x).passes(residuals):
         yield "The residuals of the best formula look like noise."
     else:
         yield "No exact formula was found; these are nearest."

@@ -62,7 +62,7 @@ def find_formula(
     seed: int = 0,
     progress: ProgressCallback | None = None,
     verbose: bool | int = False,
-) -> Front:
+) -> Front | tuple[Front, ...]:
     """Find formulas for y in terms of the columns of x.
 
     Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, models of
@@ -90,10 +90,9 @@ def find_formula(
 
     Returns
     -------
-    Front
+    Front, or tuple of Front
         Formulas by complexity and error. `front.best` is the recommended one; `front.stopped` and `front.messages`
-        give the reason why the search ended. A y of several outputs
-        gives a tuple with a front for each.
+        give the reason why the search ended. A y of shape (N, outputs) gives a tuple with a front for each output.
 
     Raises
     ------
@@ -131,8 +130,7 @@ def find_formula(
         if y.ndim == 1:
             return Search(x, y, names, options, time_limit, seed, report).front()
         limit = time_limit / y.shape[1]
-        fronts = tuple(Search(x, column, names, options, limit, seed, report).front() for column in y.T)
-        return fronts  # type: ignore[return-value]  # documented: several outputs are rare
+        return tuple(Search(x, column, names, options, limit, seed, report).front() for column in y.T)
 
 
 def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:

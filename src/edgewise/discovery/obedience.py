@@ -1,4 +1,4 @@
-"""Whether a formula keeps to the options of a search: its operators, nested functions, inputs and size."""
+"""The test that a formula keeps to the options of a search: operators, nested functions, inputs and size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgewise.formulas.expression import (
 
 
 def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bool:
-    """Whether a formula keeps to the options of a search.
+    """True if a formula keeps to the options of a search.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ class Clock:
 
     @property
     def is_over(self) -> bool:
-        """Whether the deadline has passed."""
+        """True once the deadline has passed."""
         return self.seconds_left <= 0
 
     def part(self, share: float) -> Clock:
@@ -136,8 +136,8 @@ class LawProblem:
     weights : ndarray of shape (N,), optional
         Weights of the rows to fit; equal if left out.
     noise : float
-        Estimated relative root mean square error of the best possible formula: the held-out error of the most accurate
-        smooth model, or 0 where the data look free of noise.
+        Root mean square error of y over its standard deviation, where y comes from a smooth model, as in a
+        `Separation`; 0 where it was measured, whether the measurements have noise or not.
     seed : int
         Seed of everything random in the search.
 
@@ -158,6 +158,21 @@ class LawProblem:
     weights: np.ndarray | None = None
     noise: float = 0.0
     seed: int = 0
+
+    def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0.
+
+        Parameters
+        ----------
+        most : int
+            Rows, at most.
+        stream : int
+            Number of the stage that asks, so that two stages do not see the same order.
+        """
+        weights = np.ones(len(self.y)) if self.weights is None else self.weights
+        usable = np.flatnonzero(np.isfinite(self.x).all(axis=1) & np.isfinite(self.y) & (weights > 0))
+        chosen = usable[np.random.default_rng([stream, self.seed]).permutation(len(usable))[:most]]
+        return self.x[chosen], self.y[chosen], weights[chosen]
 
 
 class Stage(Protocol):

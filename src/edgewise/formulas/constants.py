@@ -41,7 +41,7 @@ UNIT_LENGTHS = {
     "sqrt(pi)": 3.0,
     "pi**2": 3.0,
 }
-OTHER_UNIT = 4.0
+OTHER_UNIT = 4.0  # Length of all other units: one constant of fifty.
 # Relative change of a constant that rounding errors explain after a fit to noise-free data. A choice: the fit ends when
 # rounding errors stop it, at 1e-9 or better for constants that the data determine.
 ROUNDING_CHANGE = 1e-7

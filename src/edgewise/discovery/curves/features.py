@@ -203,7 +203,7 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     count = x.shape[1]
     if count <= ALWAYS_RELEVANT:
         return list(range(count))
-    scaled = _scaled(x)
+    scaled = scaled_columns(x)
     kept = [i for i, f in _f_without_each(scaled, y, range(count)).items() if f > RELEVANT_F]
     while len(kept) < count:
         added = {i: _f_without_each(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
@@ -227,7 +227,7 @@ def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
     features.
     """
     residuals = residuals - residuals.mean()
-    model = _LinearModel(_scaled(x), residuals, range(x.shape[1]), RESIDUAL_INTERVALS)
+    model = _LinearModel(scaled_columns(x), residuals, range(x.shape[1]), RESIDUAL_INTERVALS)
     statistic = _f_statistic(model.gram, model.right, residuals)
     if x.shape[1] <= ALWAYS_RELEVANT:
         features = candidate_features(x, range(x.shape[1]))
@@ -239,8 +239,8 @@ def residual_f_statistic(x: np.ndarray, residuals: np.ndarray) -> float:
     return statistic
 
 
-def _scaled(x: np.ndarray) -> np.ndarray:
-    """The columns, scaled to [-1, 1]."""
+def scaled_columns(x: np.ndarray) -> np.ndarray:
+    """The columns of x (N, columns), each scaled to [-1, 1]; a column of one value is -1."""
     return 2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1
 
 

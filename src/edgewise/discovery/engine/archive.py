@@ -66,12 +66,12 @@ class Judged:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it reproduces the held-out rows."""
+        """True if it reproduces the held-out rows to rounding, see `EXACT_ERROR`."""
         return self.error < EXACT_ERROR
 
     @property
     def is_convincing(self) -> bool:
-        """Whether it is exact, and no series of so many terms would be by chance."""
+        """True if it is exact, and more accurate than a series of so many terms is for any smooth function."""
         extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
         return self.error < max(EXACT_ERROR * 10.0**-extra, SUMMATION_ERROR)
 
@@ -127,7 +127,7 @@ class Archive:
 
     @property
     def candidates(self) -> list[Expression]:
-        """What is worth deciding on: the front, and of the other expressions those nearly as accurate as it."""
+        """All kept expressions that are no less accurate on the held-out rows than their mean."""
         return [judged.expression for judged in self if judged.error <= 1.0]
 
     @property

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgewise.discovery.decide import is_noise
+from edgewise.discovery.decide import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation, Stage
@@ -167,13 +167,14 @@ class Engine:
         self.branches: list[Branch] = []
         self.failures: list[str] = []
         self.separations: list[tuple[Branch, Separation]] = []
+        self._noise = NoiseTest(self.archive.problem.x)
         self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
         self._started = time.monotonic()
         self._ends: float | None = None  # the moment at which a convincing law ends the search
 
     @property
     def is_done(self) -> bool:
-        """Whether the time is over, or a convincing law is known and its patience is over."""
+        """True if the time is over, or the time after a convincing law or a complete formula, see `LAW_PATIENCE`."""
         if self.clock.is_over:
             return True
         if self._ends is None and self.archive.solved is not None:
@@ -206,7 +207,7 @@ class Engine:
         best = min(short, key=lambda judged: judged.held, default=None)
         if self._ends is None and best is not None and best.error < LARGEST_NOISE:
             residuals = problem.y - evaluate(best.expression, problem.x)
-            if is_noise(problem.x, residuals):
+            if self._noise.passes(residuals):
                 used = time.monotonic() - self._started
                 self._ends = time.monotonic() + COMPLETE_PATIENCE * used
 
@@ -313,7 +314,7 @@ class Engine:
             LOGGER.info("an expression could not be judged: %s", error)
 
     def _fenced(self, name: str, stage: Callable[..., Iterable[T]], *arguments: object) -> Iterator[T]:
-        """What a stage yields; a failure ends the stage and is noted, whatever it is."""
+        """The items that a stage yields; an error of the stage ends it and is noted in `failures`."""
         try:
             with np.errstate(all="ignore"):
                 iterator = iter(stage(*arguments))
@@ -338,6 +339,6 @@ def _likely_laws(archive: Archive, error: float) -> list[Expression]:
 
 
 def _key(problem: LawProblem) -> tuple[float, ...]:
-    """Numbers by which equal problems are recognised: some rows, to six digits."""
+    """Some rows to six digits, by which equal problems are recognised."""
     rows = np.column_stack([problem.x[:4], problem.y[:4]]).ravel()
     return tuple(float(f"{value:.6g}") for value in rows)

@@ -36,8 +36,8 @@ PROBE_ROWS = 6
 BLOCK = 100_000
 # Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
 LARGEST_VALUE = 1e9
-LEAST_VARIATION = 1e-6
-MOST_FUNCTIONS = 62  # Bits of the mask that records the functions of an expression.
+LEAST_VARIATION = 1e-6  # A choice: of the sixteen digits of float64 ten are left.
+MOST_FUNCTIONS = 62  # Bits of the mask that records the functions of an expression: an int64 has a sign as well.
 
 
 class Shape(NamedTuple):

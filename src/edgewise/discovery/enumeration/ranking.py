@@ -46,7 +46,7 @@ OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of
 # fit their shares say little, so that more of each size are needed.
 CURVES_OF_EACH_SIZE, WITH_CURVES = 8, (40, 10)
 KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
-FIT_STEPS = 40
+FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner. A choice.
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
 # Pairs whose shares are computed at once, and of them those with the largest share that are looked at.
@@ -144,7 +144,10 @@ def ranked(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
 
 
 def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
-    """Of expressions with their losses the best of each size; of many those better than all shorter ones first."""
+    """The best expressions of each size, the shortest first.
+
+    If there are more than `KEPT`, those with a smaller loss than all shorter ones are kept before the others.
+    """
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
     kept, lowest = [], {}

@@ -102,12 +102,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     >>> as_text(next(enumerated(problem, Clock())), problem.names)
     '3*sin(a) + b**2'
     """
-    rows = np.isfinite(problem.x).all(axis=1) & np.isfinite(problem.y)
-    weights = np.ones(len(rows)) if problem.weights is None else problem.weights
-    rows &= weights > 0
-    chosen = np.flatnonzero(rows)
-    chosen = chosen[np.random.default_rng([0, problem.seed]).permutation(len(chosen))[:MOST_ROWS]]
-    x, y, weights = problem.x[chosen], problem.y[chosen], weights[chosen]
+    x, y, weights = problem.random_rows(MOST_ROWS, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return
     pool = Pool(x[:POOL_ROWS], problem.options, TIERS[-1], problem.seed)
@@ -246,7 +241,7 @@ class _Fitter:
         return next((form for form in (simplify(law), law) if self.is_exact(form)), None)
 
     def is_exact(self, law: Expression) -> bool:
-        """Whether a law reproduces all rows up to rounding."""
+        """True if a law reproduces all rows up to rounding."""
         errors = evaluate(law, self.x) - self.y
         return bool(np.isfinite(errors).all() and np.sqrt(np.mean(errors**2)) <= self.allowed)
 

@@ -83,12 +83,7 @@ def evolved(
     if engine == "pyoperon":
         yield from evolved_by_operon(problem, clock)
         return
-    rows = np.isfinite(problem.x).all(axis=1) & np.isfinite(problem.y)
-    weights = np.ones(len(rows)) if problem.weights is None else problem.weights
-    chosen = np.flatnonzero(rows & (weights > 0))
-    chosen = chosen[np.random.default_rng([4, problem.seed]).permutation(len(chosen))]
-    chosen = chosen[: NOISY_SEARCH_ROWS if problem.noise > 0 else SEARCH_ROWS]
-    x, y, weights = problem.x[chosen], problem.y[chosen], weights[chosen]
+    x, y, weights = problem.random_rows(NOISY_SEARCH_ROWS if problem.noise > 0 else SEARCH_ROWS, stream=4)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return
     table = OperationTable(x.shape[1], problem.options)

@@ -19,7 +19,7 @@ WAYS = {
 }
 LEAF_IS_INPUT = 0.7  # Probability that a random leaf is an input and not a constant.
 NEW_SIZES = (3, 12)  # Nodes of a random program, between these. A choice: small programs combine later.
-SUBTREE_SIZES = (1, 6)
+SUBTREE_SIZES = (1, 6)  # Nodes of a random part that replaces another, between these. A choice.
 SHORT_CHANGE, LONG_CHANGE = 0.1, 1.0  # Relative deviations by which numbers are changed.
 TRIALS = 10  # Attempts at a program that keeps to the limits.
 
@@ -74,7 +74,7 @@ class Variation:
         return first
 
     def keeps_rules(self, program: Program) -> bool:
-        """Whether a program is short enough, has an input, and nests functions as the options permit."""
+        """True if a program is short enough, has an input, and nests functions as the options permit."""
         if len(program) > self.most or not any(1 <= code <= self.table.inputs for code in program.codes):
             return False
         if not self.table.barred:

@@ -128,7 +128,7 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
 
 
 def is_allowed(link: Link, problem: LawProblem) -> bool:
-    """Whether the functions of a link are among the operators of the problem."""
+    """True if the functions of a link are among the operators of the problem."""
     needed = {"1/": "/", "square": "^"}.get(link.name, link.name)
     return not needed or needed in problem.options.operators
 

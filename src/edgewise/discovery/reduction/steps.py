@@ -91,7 +91,7 @@ class Step:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the errors are those of the model, and not noise of the data."""
+        """True if the errors are those of the model, and not noise of the data, see `CLEAN_ERROR`."""
         return self.error < CLEAN_ERROR and self.model.error > CLEAN_RATIO * self.model.noise
 
 
@@ -139,12 +139,12 @@ def _columns(inputs: Sequence[Expression], x: np.ndarray) -> np.ndarray:
 
 
 def is_confirmed(larger: Step, smaller: Step) -> bool:
-    """Whether the smaller problem is modelled as well as the larger one, see `is_as_accurate`."""
+    """True if the smaller problem is modelled as well as the larger one, see `is_as_accurate`."""
     return is_as_accurate(larger, smaller.squares)
 
 
 def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
-    """Whether squared errors are no larger than those of a step's model.
+    """Compare squared errors with those of a step's model: True if they are no larger.
 
     The squared errors of the same left-out rows are compared, except at the edge of the data: the mean difference may
     be one standard error. Where the data are free of noise both errors are those of the models and far smaller than
