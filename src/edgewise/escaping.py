@@ -54,6 +54,17 @@ def printable_text(value: object, kept: str = "") -> str:
     return "".join(c if c.isprintable() or c in kept else REPLACEMENT for c in str(value))
 
 
+def printable_line(value: object) -> str:
+    r"""Return `printable_text` on one line, with single spaces between its words.
+
+    Examples
+    --------
+    >>> printable_line(" two\n  words ")
+    'two words'
+    """
+    return printable_text(" ".join(str(value).split()))
+
+
 def html_text(value: object) -> str:
     """Return a text for HTML or SVG, as content or within quotes.
 
@@ -73,7 +84,7 @@ def latex_text(value: object) -> str:
     >>> print(latex_text("50 % of a^^5cinput"))
     50\ \%\ of\ a{\wedge}{\wedge}5cinput
     """
-    return "".join(_LATEX.get(c, c) for c in printable_text(" ".join(str(value).split())))
+    return "".join(_LATEX.get(c, c) for c in printable_line(value))
 
 
 def latex_comment(value: object) -> str:
@@ -85,7 +96,7 @@ def latex_comment(value: object) -> str:
     'first line; ^ ^5cinput'
     """
     # ^^M would end the line of the comment.
-    return re.sub(r"\^(?=\^)", "^ ", printable_text(" ".join(str(value).split())))
+    return re.sub(r"\^(?=\^)", "^ ", printable_line(value))
 
 
 def terminal_line(value: object) -> str:
@@ -164,7 +175,7 @@ def markdown_text(value: object) -> str:
     >>> print(markdown_text("a|b <b>"))
     a\|b \<b\>
     """
-    return _MARKDOWN.sub(r"\\\1", printable_text(" ".join(str(value).split())))
+    return _MARKDOWN.sub(r"\\\1", printable_line(value))
 
 
 def file_name(value: object, taken: Sequence[str] = ()) -> str:

@@ -23,6 +23,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import Formatter, LogLocator, NullLocator, ScalarFormatter
 
 from edgewise.errors import InputError
+from edgewise.escaping import printable_line
 from edgewise.files import write_bytes
 from edgewise.plot.themes import (
     COLORS,
@@ -281,8 +282,7 @@ def render(
 
 def display_text(text: object, limit: int = 40) -> str:
     """Return a user's text as one line of at most `limit` printable characters in which $ starts no formula."""
-    words = " ".join(str(text).split())
-    words = "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+    words = printable_line(text)
     words = re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", words)
     if len(words) > limit:
         words = f"{words[: limit - limit // 3 - 1]}…{words[-(limit // 3) :]}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
-from edgewise.escaping import csv_cell, printable_text
+from edgewise.escaping import csv_cell, csv_cells, printable_text
 from edgewise.files import write_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
@@ -170,7 +170,7 @@ def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]]) -> st
     columns = {"row": rows.tolist(), **columns}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(csv_cell, columns))
+    writer.writerow(csv_cells(columns))
     safe = ([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells] for cells in columns.values())
     writer.writerows(zip(*safe, strict=True))
     return text.getvalue()

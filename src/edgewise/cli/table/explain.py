@@ -18,7 +18,7 @@ from edgewise.cli.shared.model import open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.errors import InputError
-from edgewise.escaping import csv_cell
+from edgewise.escaping import csv_cell, csv_cells
 from edgewise.estimator import KANClassifier
 from edgewise.files import write_bytes
 from edgewise.interpret import explain_global, explain_local
@@ -158,7 +158,7 @@ def contributions_csv(local: LocalExplanation, rows: np.ndarray) -> str:
     """Return the contributions as CSV: a line for each row and output, and a column for each input."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "output", "prediction", "base", *map(csv_cell, local.names)])
+    writer.writerow(["row", "output", "prediction", "base", *csv_cells(local.names)])
     for n, row in enumerate(rows.tolist()):
         for o, output in enumerate(local.outputs):
             numbers = (local.prediction[n, o], local.base[o], *local.shares[n, :, o])
