@@ -289,10 +289,12 @@ def complete_commit(folder: Path) -> None:
     for name in removed if isinstance(removed, list) else []:
         if isinstance(name, str) and Path(name).name == name:
             (folder / name).unlink(missing_ok=True)
-    for path in sorted(waiting.iterdir()):
-        if path.name not in (REMOVED, LOCK):
-            os.replace(path, folder / path.name)
-    shutil.rmtree(waiting)
+    with suppress(FileNotFoundError):  # another process may complete the same moves and be ahead
+        for path in sorted(waiting.iterdir()):
+            if path.name not in (REMOVED, LOCK):
+                with suppress(FileNotFoundError):
+                    os.replace(path, folder / path.name)
+        shutil.rmtree(waiting)
     _sync_folder(folder)
 
 

@@ -221,3 +221,21 @@ sys.stdin.read()
         other.kill()  # the lock of a killed process is free
     ResultFolder(tmp_path / "out").check()
     ResultFolder(tmp_path / "out").check()  # of the same process
+
+
+def test_two_processes_may_complete_the_same_moves(tmp_path, monkeypatch):
+    """A reader opens the folder while the run that writes it moves its files."""
+    (tmp_path / COMMIT).mkdir()
+    for name in "xy":
+        (tmp_path / COMMIT / name).write_text("new")
+    replace, turns = os.replace, []
+
+    def behind(source, target):
+        if not turns:
+            turns.append(source)
+            open_folder(tmp_path)  # the other process does all of it first
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", behind)
+    open_folder(tmp_path)
+    assert tree(tmp_path) == {"x": "new", "y": "new"} and not (tmp_path / COMMIT).exists()

@@ -69,11 +69,6 @@ class ResultFolder:
                 raise FileError(
                     f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
                 )
-            if not reserve(self.path):
-                raise FileError(
-                    f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "
-                    "for its end or name another folder"
-                )
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
                 raise FileError(f"--out must be a folder, got the file {self.path}")
@@ -100,6 +95,11 @@ class ResultFolder:
             raise FileError(f"cannot write results to {self.path}: {why}") from error
         finally:
             probe.unlink(missing_ok=True)
+        if not reserve(self.path):
+            raise FileError(
+                f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "
+                "for its end or name another folder"
+            )
 
     def check_owner(self, **facts: str) -> None:
         """Raise FileError if the folder holds results of something else, unless --force was given.
