@@ -231,17 +231,14 @@ def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None
     Parameters
     ----------
     staging : Path
-        Folder below `folder` with the complete files.
+        Folder below `folder` with the complete files, which `write_bytes` has synced.
     folder : Path
         The folder that receives them.
     removed : collection of str
         Names of files in `folder` to remove.
     """
     complete_commit(folder)
-    (staging / REMOVED).write_text(json.dumps(sorted(removed)), encoding="utf-8")
-    for path in staging.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    write_bytes(staging / REMOVED, json.dumps(sorted(removed)).encode())
     os.rename(staging, folder / COMMIT)
     try:
         complete_commit(folder)
