@@ -401,7 +401,7 @@ class _Criterion:
             self._last = on, self.gram if on.all() else self.gram[np.ix_(on, on)]
         matrix = self._last[1].copy()
         matrix[np.diag_indices_from(matrix)] += ridge
-        root = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        root = np.sqrt(np.maximum(np.diag(matrix), ABOVE_ZERO))
         shrink = 1 / root
         matrix *= shrink[:, None]
         matrix *= shrink
@@ -417,7 +417,7 @@ class _Criterion:
             point.coef = lapack.dpotrs(factor, moment * shrink[:, None], lower=1)[0] * shrink[:, None]
         else:
             point.coef = np.zeros(moment.shape)
-        least = ROUNDING * self.square + 1e-300
+        least = ROUNDING * self.square + ABOVE_ZERO
         deviance = max(self.square - float((point.coef * moment).sum()), least)
         live = np.isfinite(strength)
         value = 2 * float(np.log(np.diag(factor) * root).sum()) - float(
@@ -473,7 +473,7 @@ class _Criterion:
         trace = _by_group(group, np.maximum(left, 0), count)
         power = _by_group(group, (score**2).sum(1), count) / self.copies / point.dispersion
         # What the other columns explain to rounding has nothing left to add.
-        excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, 1e-300), 0.0)
+        excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, ABOVE_ZERO), 0.0)
         wanted = waiting & (excess > (2 * np.log(self.rivals + 1) if self.is_crowded else 1 + 1e-6))
         if self.is_crowded:
             wanted &= excess >= np.sort(excess * wanted)[-ENTRIES:][0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewise.model_selection.additive.columns.design import Design, Pair
 from edgewise.model_selection.additive.policy import AdditivePolicy
 from edgewise.model_selection.additive.solving import Solution, Solver
+from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
@@ -153,7 +154,7 @@ def choose_pairs(
         for output in range(solution.residual.shape[1]):
             w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
             residual = solution.residual[:, output]
-            noise = max(float(w @ residual**2) / design.rows, 1e-300)
+            noise = max(float(w @ residual**2) / design.rows, ABOVE_ZERO)
             for gain, pair in rank_pairs(x, residual, w, inputs, policy):
                 scores[pair] = max(scores.get(pair, 0.0), gain / noise)
         old = [part.inputs for part in design.pairs]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgewise.model_selection.additive.columns.design import Design
 from edgewise.model_selection.additive.pairs import bins_of
 from edgewise.model_selection.additive.solving import Solution, Solver
+from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ def _promise(code: NDArray[np.intp], solution: Solution) -> float:
         w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
         residual = solution.residual[:, output]
         residual = residual - w @ residual / w.sum()
-        noise = max(float(w @ residual**2) / solution.design.rows, 1e-300)
+        noise = max(float(w @ residual**2) / solution.design.rows, ABOVE_ZERO)
         weights, sums = np.bincount(code, w), np.bincount(code, w * residual)
         filled = weights > 0
         degrees = max(int(filled.sum()) - 1, 1)

@@ -14,6 +14,7 @@ from edgewise.errors import InputError
 from edgewise.model_selection.additive.columns.splines import active, dense
 from edgewise.model_selection.additive.likelihood import RemlFit
 from edgewise.model_selection.additive.normal import NormalMatrix
+from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
     from edgewise.model_selection.additive.columns.design import Design
@@ -170,7 +171,7 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     ridge = np.append(np.where(np.isfinite(fit.strength), fit.strength, 0.0), 0.0)[design.groups]
     hessian = np.zeros((p + extra, p + extra))
     hessian[:p, :p] = normal.gram + np.diag(ridge)
-    scale = AUXILIARY * fit.dispersion / max(float(normal.square[0]) / normal.rows, 1e-300)
+    scale = AUXILIARY * fit.dispersion / max(float(normal.square[0]) / normal.rows, ABOVE_ZERO)
     hessian[range(p, p + extra), range(p, p + extra)] = max(scale, 1e-12) * normal.rows
     start = np.concatenate([fit.coef, _auxiliary_start(matrix, fit.coef, extra)])
     size = np.linalg.norm(matrix, axis=1)

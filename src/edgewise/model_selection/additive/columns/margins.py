@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgewise.model_selection.additive.columns.splines import DEGREE, Column, demmler_reinsch, greville, standardised
 from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -134,7 +135,7 @@ def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Arr
 
 def _least_squares(gram: Array, cross: Array) -> Array:
     """Return the coefficients of least squares from sums over the rows; the shortest where they are not unique."""
-    root = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))
     return (
         np.linalg.pinv(gram / root[:, None] / root, rcond=1e-10, hermitian=True)
         @ (cross / root[:, None])

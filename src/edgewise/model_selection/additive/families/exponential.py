@@ -25,6 +25,7 @@ from edgewise.model_selection.additive.families.base import (
     maximum,
     require,
 )
+from edgewise.settings import ABOVE_ZERO
 
 # Powers that a Tweedie family chooses from: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the
 # density has no end; the bounds are those of R's package tweedie for a profile.
@@ -202,7 +203,7 @@ class Poisson(LogLink):
         return mean
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        positive = np.maximum(y, 1e-300)
+        positive = np.maximum(y, ABOVE_ZERO)
         return 2 * (y * (np.log(positive) - eta) - y + exponential(eta))
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
@@ -332,7 +333,7 @@ class NegativeBinomial(LogLink):
         return mean + mean**2 / self.theta
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        mean, positive = exponential(eta), np.maximum(y, 1e-300)
+        mean, positive = exponential(eta), np.maximum(y, ABOVE_ZERO)
         shared = (y + self.theta) * np.log((y + self.theta) / (mean + self.theta))
         return 2 * (y * (np.log(positive) - np.log(mean)) - shared)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.settings import ABOVE_ZERO
+
 SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data; a choice above rounding
 NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; a choice, ten digits
 
@@ -44,7 +46,7 @@ def smooth_test(
     spread = root @ covariance @ root
     values, vectors = np.linalg.eigh((spread + spread.T) / 2)
     values, vectors = values[::-1], vectors[:, ::-1]
-    seen = int((values > SEEN * max(values[0], 1e-300)).sum())
+    seen = int((values > SEEN * max(values[0], ABOVE_ZERO)).sum())
     if not seen:
         return 0.0, 1.0
     along = vectors[:, :seen].T @ (root @ coef) / np.sqrt(values[:seen])

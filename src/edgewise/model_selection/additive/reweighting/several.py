@@ -10,6 +10,7 @@ from edgewise.model_selection.additive.normal import NormalMatrix
 from edgewise.model_selection.additive.reweighting.state import SMALL_DEVIANCE, State
 from edgewise.model_selection.additive.reweighting.working import shared_normal
 from edgewise.model_selection.additive.solving import two_loops
+from edgewise.settings import ABOVE_ZERO
 
 LEAST_FALL = 1e-4  # share of the fall that the slope promises (Nocedal and Wright, Numerical Optimization, 3.1)
 
@@ -68,7 +69,7 @@ class SeveralState(State):
     def _last_working(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights p (1 - p) of each class, and score over information, at the present predictors."""
         score, information = self.family.derivatives(self.y, self.shaped())
-        own = np.maximum(information, self.policy.least_information * information.max(axis=0) + 1e-300)
+        own = np.maximum(information, self.policy.least_information * information.max(axis=0) + ABOVE_ZERO)
         return self.weight[:, None] * own, score / own
 
     def _slope(self, coefs: np.ndarray, eta: np.ndarray, ridge: np.ndarray) -> np.ndarray:

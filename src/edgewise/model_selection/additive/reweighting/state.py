@@ -15,6 +15,7 @@ from edgewise.model_selection.additive.reweighting.needed import NeededColumns
 from edgewise.model_selection.additive.reweighting.policy import IrlsFit, IrlsPolicy
 from edgewise.model_selection.additive.reweighting.working import working_normal
 from edgewise.model_selection.additive.solving import Solution, estimate, expanded, with_strengths
+from edgewise.settings import ABOVE_ZERO
 
 ROUNDING = 1e-13  # share of the penalised deviance by which a step may raise it; a choice, 450 units of the last place
 SMALL_DEVIANCE = 1e-8  # share of the null deviance below which a deviance is compared with this share; a choice
@@ -121,7 +122,7 @@ class State:
             # Where a strength has just grown a lot, the penalty of the old coefficients would excuse any deviance.
             if after <= before + ROUNDING * abs(before) and deviance <= max(plain, self.null_deviance) * (1 + ROUNDING):
                 self.coefs, self.eta = (target if halving == 0 else coefs), eta
-                return abs(before - after) / (after + SMALL_DEVIANCE * self.null_deviance + 1e-300)
+                return abs(before - after) / (after + SMALL_DEVIANCE * self.null_deviance + ABOVE_ZERO)
         return 0.0
 
     def _ridge(self, fit: RemlFit) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from edgewise.model_selection.additive.families.base import Family
 from edgewise.model_selection.additive.normal import NormalMatrix, normal_matrix
 from edgewise.model_selection.additive.reweighting.policy import LEAST_INFORMATION
+from edgewise.settings import ABOVE_ZERO
 
 
 def working_normal(
@@ -47,7 +48,7 @@ def working_normal(
     """
     shaped = eta if eta.shape[1] > 1 else eta[:, 0]
     score, information = (part.reshape(len(y), -1)[:, k] for part in family.derivatives(y, shaped))
-    information = np.maximum(information, least * information.max() + 1e-300)
+    information = np.maximum(information, least * information.max() + ABOVE_ZERO)
     residual, weights, rows = score / information, weight * information, float(weight.sum())
     normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
     shared = family.shared_information(y, shaped)
@@ -84,5 +85,5 @@ def shared_normal(
     """
     score, information = family.derivatives(y, eta)
     shared = information.sum(1) / (eta.shape[1] - 1)
-    shared = np.maximum(shared, LEAST_INFORMATION * shared.max() + 1e-300)
+    shared = np.maximum(shared, LEAST_INFORMATION * shared.max() + ABOVE_ZERO)
     return normal_matrix(design, x, weight * shared, eta + score / shared[:, None], float(weight.sum()))
