@@ -14,16 +14,12 @@ a constant or a factor as exact; here it is not. Random expressions and their ha
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from edgewise_experiments.formulas.srbench_runs import ROWS, SECONDS, suites, with_pool
 from edgewise_experiments.plots.solved import SolvedCurve, solved_against_seconds
 from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
 from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WORKERS = 2
 NOISES = (0.01, 0.1)
@@ -88,7 +84,7 @@ def summary(rows: list[dict]) -> Outcome:
         tables.append(_peer_table(own, peers))
     figures = {title: f"{cells[0]} exact, {cells[1]} accurate, {cells[3]} s" for title, *cells in lines}
     curves = [SolvedCurve(title, *_seconds_of(group)) for title, group in groups.items()]
-    return Outcome((*tables, key_figures(figures)), NOTES, {"solved": partial(_draw, curves)})
+    return Outcome((*tables, key_figures(figures)), NOTES, {"solved": partial(solved_against_seconds, curves)})
 
 
 def _title(row: dict) -> str:
@@ -122,7 +118,3 @@ def _peer_table(own: list[dict], peers: list[dict]) -> ResultTable:
     lines = tuple((name, *_line_of_suite(rows)) for name, rows in programs.items() if rows)
     columns = ("program", "exact", "accurate", "on the front", "median seconds", "symbols of law", "of formula")
     return ResultTable(columns, lines, "The same samples and seconds")
-
-
-def _draw(curves: list[SolvedCurve]) -> Figure:
-    return solved_against_seconds(curves)

@@ -9,11 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import COLORS, WIDTH, display_text, fix_layout, styled
 
-# Grey for no line: colours and dashes of Okabe and Ito's palette, so that lines also differ in a print without colours.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", "--", ":")
+_DASHES = ("-", "--", ":")  # of the first lines, of those after all colours were used, and so on
 LEAST_SECONDS = 0.1
 
 
@@ -59,8 +57,8 @@ def solved_against_seconds(curves: Sequence[SolvedCurve]) -> Figure:
                 [LEAST_SECONDS, *times, end],
                 [0.0, *shares, shares[-1] if len(shares) else 0.0],
                 where="post",
-                color=_COLOURS[place % len(_COLOURS)],
-                linestyle=_DASHES[place // len(_COLOURS) % len(_DASHES)],
+                color=COLORS[place % len(COLORS)],
+                linestyle=_DASHES[place // len(COLORS) % len(_DASHES)],
                 label=label,
             )
         axis.set(xscale="log", xlim=(LEAST_SECONDS, end), ylim=(0, 102))

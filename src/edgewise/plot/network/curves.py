@@ -17,8 +17,6 @@ from edgewise.nn.layers.base import Chain
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.diagram import by_column, edge_functions, mask_of
 from edgewise.plot.network.panels import (
-    BAR,
-    CAP,
     COLUMNS,
     HEIGHT,
     MOST_LEVELS,
@@ -27,9 +25,9 @@ from edgewise.plot.network.panels import (
     date_ticks,
     draw_densities,
     draw_function,
+    level_bars,
     level_ticks,
     panel_titles,
-    whiskers,
 )
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import FAINT, TEXT, Figure, as_numpy, fix_layout, labels, panels, shared_legend, styled
@@ -209,13 +207,10 @@ def _draw_levels(
     values, half = drawn
     texts = column.level_texts()
     kept = np.sort(np.argsort(-np.abs(values[:, shown]).max(1, initial=0), kind="stable")[:MOST_LEVELS])
-    width = BAR / max(len(shown), 1)
     for place, o in enumerate(shown):
-        x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
-        panel.bar(x, values[kept, o], width, color=curve_style(o)[0], label=ends[o], zorder=2)
-        panel.hlines(values[kept, o], x - width / 2, x + width / 2, color=curve_style(o)[0], linewidth=CAP, zorder=4)
-        if half is not None:
-            whiskers(panel, x, values[kept, o] - half[kept, o], values[kept, o] + half[kept, o])
+        heights = values[kept, o]
+        band = None if half is None else (heights - half[kept, o], heights + half[kept, o])
+        level_bars(panel, heights, 0.0, (place, len(shown)), (curve_style(o)[0], ends[o]), band)
     level_ticks(panel, [texts[level] for level in kept], len(texts))
 
 

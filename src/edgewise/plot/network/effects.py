@@ -14,8 +14,6 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
 from edgewise.plot.network.panels import (
-    BAR,
-    CAP,
     COLUMNS,
     HEIGHT,
     MOST_LEVELS,
@@ -24,9 +22,9 @@ from edgewise.plot.network.panels import (
     date_ticks,
     draw_densities,
     draw_function,
+    level_bars,
     level_ticks,
     panel_titles,
-    whiskers,
 )
 from edgewise.plot.network.views import MOST_RANKED, PredictionView, Viewable, as_prediction_view
 from edgewise.plot.style import (
@@ -259,17 +257,14 @@ def _draw_bars(
         means, names, counts = np.vstack([means, effect.missing]), [*names, "missing"], [*counts, missing]
     base = np.average(means, axis=0, weights=counts if sum(counts) else None)
     kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
-    width = BAR / len(shown)
+    # Curves of single rows, from which a band may come, are not known for missing values, the last of the levels.
+    curved = kept if band is None else kept[kept < len(band[0])]
     for place, o in enumerate(shown):
-        x = np.arange(len(kept)) + (place - (len(shown) - 1) / 2) * width
-        color = curve_style(o + view.color)[0]
-        panel.bar(x, means[kept, o] - base[o], width, bottom=base[o], color=color, label=ends[o], zorder=2)
-        panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
-        # A cap in the colour of the output, so that a level without an effect is seen too.
-        panel.hlines(means[kept, o], x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
+        look, ends_of_lines = (curve_style(o + view.color)[0], ends[o]), None
         if band is not None:
-            curved = kept < len(band[0])  # curves of single rows are not known for missing values
-            whiskers(panel, x[curved], band[0][kept[curved], o], band[1][kept[curved], o])
+            ends_of_lines = band[0][curved, o], band[1][curved, o]
+        level_bars(panel, means[kept, o], base[o], (place, len(shown)), look, ends_of_lines)
+        panel.hlines(base[o], -0.5, len(kept) - 0.5, color=GREY, linewidth=0.6, zorder=3)
     level_ticks(panel, [names[level] for level in kept], len(names))
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()

@@ -49,9 +49,36 @@ def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
         panel.set_title(f"{count - len(texts)} levels not shown", loc="right", fontsize=TINY, color=GREY)
 
 
-def whiskers(panel: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Draw the uncertainty of bars at x as a line from `low` to `high`."""
-    panel.vlines(x, low, high, color=INK, linewidth=WHISKER, zorder=5)
+def level_bars(
+    panel: Axes,
+    heights: np.ndarray,
+    base: float,
+    place: tuple[int, int],
+    look: tuple[str, str],
+    band: tuple[np.ndarray, np.ndarray] | None,
+) -> None:
+    """Draw the bars of one output, one for each level of a category, from `base` to the heights (levels,).
+
+    Parameters
+    ----------
+    panel : Axes
+    heights : ndarray
+    base : float
+    place : (int, int)
+        Number of the output among those beside each other, and how many they are.
+    look : (str, str)
+        Colour and label.
+    band : pair of ndarray, optional
+        Ends of the lines of uncertainty on the bars; the last levels may have none.
+    """
+    number, count = place
+    color, label = look
+    width = BAR / max(count, 1)
+    x = np.arange(len(heights)) + (number - (count - 1) / 2) * width
+    panel.bar(x, heights - base, width, bottom=base, color=color, label=label, zorder=2)
+    panel.hlines(heights, x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
+    if band is not None:
+        panel.vlines(x[: len(band[0])], *band, color=INK, linewidth=WHISKER, zorder=5)
 
 
 class TextFormatter(Formatter):
