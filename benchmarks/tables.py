@@ -11,7 +11,6 @@ measured, no score of it is printed; they appear with --summary --half unopened.
 """
 
 import argparse
-import json
 import os
 import warnings
 from functools import partial
@@ -23,7 +22,7 @@ import tables_friedman
 import tables_models
 import tables_summary
 from tables_process import cpu_seconds, import_like, isolated
-from tables_summary import RESULTS, read
+from tables_summary import RESULTS, add, read
 
 from edgewise.compare import measures
 from edgewise_experiments.runner.store import commit, machine
@@ -33,11 +32,6 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 FOLDS, LARGE = 3, 5_000
 LIMIT = 300  # CPU seconds after which a fit is given up
 QUICK_ROWS = 800  # most rows of a table of the quick round
-
-
-def add(path: Path, row: dict) -> None:
-    with path.open("a") as stream:
-        stream.write(json.dumps(row, allow_nan=False) + "\n")
 
 
 def fitted(model: str, table, train, test, seed: int) -> dict:

@@ -4,13 +4,13 @@ The noise has variance 1, the function itself has R² .960 on noisy rows. The ot
 cross-validation of 400 rows of six inputs, two of which act, and Airy's function on [-6, 6] from 3,000 exact points.
 """
 
-import json
 import warnings
 from functools import partial
 
 import numpy as np
 import tables_models
 from tables_process import cpu_seconds, import_like, isolated
+from tables_summary import add
 
 from edgewise.compare import measures
 from edgewise_experiments.runner.store import commit, machine
@@ -72,29 +72,31 @@ def airy(seed: int) -> dict:
 
 def run_others(seed: int, path) -> None:
     """Measure the cross-validation and the function of one input."""
-    here = machine()
     for name, function in (("five folds of 400 x 6", cross_validated), ("Airy, 3,000 points", airy)):
         import_like(partial(function, seed))
-        result, error, peak = isolated(partial(function, seed), LIMIT)
-        row = {"model": "KAN", "what": name, "seed": seed, **(result or {"error": error}), "peak_mib": peak}
-        row |= {"versions": tables_models.versions("KAN"), "machine": here["processor"], "commit": commit()}
-        with path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
-        print(f"{name}: {error or result}, {peak} MiB at most", flush=True)
+        row = measured(partial(function, seed), {"model": "KAN", "what": name, "seed": seed}, path)
+        shown = ("error",) if "error" in row else ("r2", "largest error", "warnings", "seconds")
+        found = ", ".join(f"{key} {row[key]}" for key in shown if key in row)
+        print(f"{name}: {found}, {row['peak_mib']} MiB at most", flush=True)
+
+
+def measured(function, key: dict, path) -> dict:
+    """Run a function in a process of its own; append what it returns, or its error, to the file, and return the row."""
+    result, error, peak = isolated(function, LIMIT)
+    row = {**key, **(result or {"error": error}), "peak_mib": peak, "versions": tables_models.versions(key["model"])}
+    row |= {"machine": machine()["processor"], "commit": commit()}
+    add(path, row)
+    return row
 
 
 def run(models, sizes, seed: int, path) -> None:
     """Measure each model at each size; a size after one that failed is left out."""
-    here = machine()
     for model in models:
         import_like(lambda model=model: tables_models.MODELS[model]("regression", *sample(60, 0), 0))
         for rows in sizes:
-            result, error, peak = isolated(partial(fitted, model, rows, seed), LIMIT)
-            row = {"model": model, "rows": rows, "seed": seed, **(result or {"error": error}), "peak_mib": peak}
-            row |= {"versions": tables_models.versions(model), "machine": here["processor"], "commit": commit()}
-            with path.open("a") as stream:
-                stream.write(json.dumps(row) + "\n")
-            found = error or f"R² {result['r2']:.4f}, {result['seconds']:.2f} CPU s"
-            print(f"{model}, {rows:,} rows: {found}, {peak} MiB at most", flush=True)
-            if error:
+            key = {"model": model, "rows": rows, "seed": seed}
+            row = measured(partial(fitted, model, rows, seed), key, path)
+            found = row.get("error") or f"R² {row['r2']:.4f}, {row['seconds']:.2f} CPU s"
+            print(f"{model}, {rows:,} rows: {found}, {row['peak_mib']} MiB at most", flush=True)
+            if "error" in row:
                 break

@@ -19,6 +19,12 @@ def read(half: str) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def add(path: Path, row: dict) -> None:
+    """Append a row to a file of results."""
+    with path.open("a") as stream:
+        stream.write(json.dumps(row, allow_nan=False) + "\n")
+
+
 def stored(half: str) -> str:
     """Return the text about the stored rows of a half with the first seed, for docs/tables.md."""
     return text([row for row in read(half) if row["seed"] == 0])
