@@ -34,7 +34,7 @@ NOTES = (
     "definition). Seconds are CPU seconds of one process, and the median is that of all laws of the suite, found or "
     "not. The closed half of the random expressions was not looked at while the search was written.",
 )
-ALSO = ("srbench_peers",)  # written by benchmarks/formulas_laws.py
+ALSO = ("srbench_peers",)  # rows of other programs for the same samples, where such a file was written by hand
 
 
 def kinds(quick: bool, seeds: tuple[int, ...] | None) -> list[tuple]:
