@@ -15,7 +15,7 @@ n = 1 + (s // 2) mod 4 inputs, drawn from a generator with the seed (20261126, s
    its column changes y by less than 1 % of the standard deviation), or if its simplified form has fewer than 3 or more
    than 30 symbols.
 
-Even numbers s are the open half, odd ones the closed half, which nobody looks at before the end.
+Even numbers s are the open half, odd ones the closed half, which is not looked at while the search is developed.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class AdditivePolicy:
     same_correlation : float
         The part that is straight in ranks is left out where it correlates with the straight one by more. A choice.
     tail : float
-        The margins of a pair are constant beyond this quantile and its mirror image. A measurement of the prototype:
+        The margins of a pair are constant beyond this quantile and its mirror image. Measured with an earlier version:
         products of straight continuations are quadratic where there are no rows, and cost up to nine points of R2.
     margin_intervals : tuple of (int, int)
         Rows from which the margins of pairs have so many intervals. A measurement on Friedman's first function: at 300,

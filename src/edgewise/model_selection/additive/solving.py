@@ -51,7 +51,7 @@ class Solution:
 
     @property
     def own_fits(self) -> tuple[RemlFit, ...]:
-        """The fits whose strengths are their own: one of those that share them."""
+        """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
         return self.fits[:1] if self.fits[0].is_shared else self.fits
 
     def starts(self, design: Design) -> tuple[Array, ...]:

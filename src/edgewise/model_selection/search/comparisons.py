@@ -98,14 +98,14 @@ class Comparisons:
         return next(trial for trial in self.trials if trial.name == candidate.describe())
 
     def decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
-        """Write a decision into the table, and among the sentences unless it stands there already."""
+        """Write a decision into the table and, unless `quiet`, among the sentences."""
         place = self.trials.index(self.trial(candidate))
         self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
         if not quiet:
             self.sentences.append(sentence)
 
     def dismiss(self, candidate: Candidate) -> None:
-        """Mark a candidate that was taken as not taken after all."""
+        """Mark a candidate as not taken that had been taken before."""
         place = self.trials.index(self.trial(candidate))
         self.trials[place] = replace(self.trials[place], taken=False)
 

@@ -167,7 +167,7 @@ def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray,
     changes = [design.spline_coef(column[:, None]) for column in root.T]
     curves = np.stack([curve[:, :, 0] for curve, _ in changes], -1)  # (inputs, n, K)
     mean = design.spline_coef(fitted.model.coef[:, output : output + 1])[0][:, :, 0]
-    # B-splines add up to 1, so a constant is a constant coefficient, of the curve that `to_kan` gives it to.
+    # B-splines add up to 1, so a constant is added to all coefficients of a curve, the one to which `to_kan` adds it.
     curves[int(np.abs(mean).max(1).argmax())] += np.array([constant[0] for _, constant in changes])
     inputs = len(curves) if fitted.nodes is None else fitted.nodes.coef.shape[0]
     parts["layers.0.coef"][:, :, output] = curves[:inputs]

@@ -62,7 +62,7 @@ def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread inside, and as many as before afterwards.
 
     The matrices of a search are small: more threads gain nothing on them, and on a busy machine they wait for each
-    other. Measured on the prototype of the additive core: 40 to 70 times the CPU seconds. The limit also makes sums
+    other. Measured with an earlier version: 40 to 70 times the CPU seconds. The limit also makes sums
     independent of the number of processors. Without the package threadpoolctl, which scikit-learn brings, nothing is
     changed.
     """

@@ -137,7 +137,7 @@ class Search:
                 cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
                 self._first = cache.fit(Candidate(self.family))
             except OutOfTime:
-                pass  # the constant must do
+                pass  # the constant stays for that case
 
     def report(self, stopped: StopReason) -> SearchReport:
         """Return the record of the search so far."""
@@ -258,7 +258,7 @@ class Search:
         self.fit_seconds[rich] = self.clock.seconds - began
         if not fitted.model.pairs:
             self.sentences.append(
-                "No pair of inputs explains more of the residuals than the best of so many may by chance."
+                "No pair of inputs explains more of the residuals than the best of all pairs would by chance."
             )
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]

@@ -21,7 +21,7 @@ THRESHOLD_TOLERANCE = 1e-11  # of the largest slope, per row
 
 
 def _class_sizes(y: np.ndarray, weight: np.ndarray, classes: int) -> np.ndarray:
-    """Return the weight of each class; of one without a row, as in a part of a table, that of half a row."""
+    """Return the weight of each class, at least half a row: a part of a table may lack a class, and logs are taken."""
     return np.maximum(np.bincount(y, weight, classes), 0.5)
 
 

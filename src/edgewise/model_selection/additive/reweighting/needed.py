@@ -17,7 +17,8 @@ MOST_NUMBERS_KEPT = 1 << 25
 class NeededColumns:
     """The columns of a design that its curves need so far, kept in memory if they are few numbers.
 
-    It takes numbers of rows where a design takes rows, and has what `normal_matrix` and `estimate` ask of a design.
+    It takes positions of rows where a design takes rows, and has the attributes of a design that `normal_matrix` and
+    `estimate` use.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class NeededColumns:
             self.values = values
 
     def columns(self, rows: np.ndarray) -> np.ndarray:
-        """Return the columns at rows of these numbers."""
+        """Return the needed columns at the rows with these positions."""
         return self.design.columns(self.x[rows])[:, self.keep] if self.values is None else self.values[rows]
 
     def predictors(self, coefs: np.ndarray) -> np.ndarray:

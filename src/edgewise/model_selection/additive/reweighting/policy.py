@@ -33,11 +33,11 @@ class IrlsPolicy:
         Relative change of the penalised deviance, per row or in all, below which the strengths stay as they are. A
         choice: 1e-5 of the deviance is far below its standard deviation.
     joint_rounds : int
-        The same for several predictors, which move together after each round. A choice: strengths hardly change after
-        three, and a round sums a normal matrix for each predictor.
+        As `rounds`, for several predictors, which move together after each round. A choice: strengths hardly change
+        after three, and a round sums a normal matrix for all predictors.
     later_rounds : int
-        The same where an estimate of a part of the design is there to start from. A choice: one step from there is what
-        a score test takes.
+        As `joint_rounds`, where the fit starts from an estimate of a part of the design. A choice: one step from there
+        is what a score test takes.
     joint_steps, joint_memory : int
         Most quasi-Newton steps after each round, and pairs of steps that they remember. Choices: steps cost a
         thousandth of a round, and 20 are usual; a memory of 5 to 10 is the advice of Liu and Nocedal (Mathematical
@@ -49,7 +49,7 @@ class IrlsPolicy:
         Most Newton steps of REML in a round, unless the first round is the whole fit. A choice: the approximation moves
         more than the strengths after these.
     steps : int
-        Most Newton steps with constant strengths after that. A choice: five are usual; classes that are nearly
+        Most Newton steps with constant strengths after the rounds. A choice: five are usual; classes that are nearly
         separated creep towards the optimum, where fresh rows gain nothing.
     tolerance : float
         Relative change of the penalised deviance that ends them. A choice: the error of the coefficients is its root.
