@@ -50,6 +50,15 @@ def test_standard_errors_agree_with_repeated_samples():
     assert np.std(values) == pytest.approx(np.mean(errors), rel=0.35)
 
 
+def test_errors_stay_with_their_constants_where_roots_are_merged():
+    problem = problem_of(lambda a, b: np.sqrt(a + 2.517) * np.exp(0.3117 * b) * np.sqrt(b), noise=0.01)
+    front = chosen(problem, "1.01*sqrt(a + 2.6)*exp(0.3*b)*sqrt(b)")
+    assert str(front.best.formula).count("sqrt(") == 1 and len(front.best.constants) == 2
+    for value, error in front.best.constants:
+        truth = min((2.517, 0.3117), key=lambda each: abs(each - value))
+        assert abs(value - truth) < 4 * error < 0.01 * truth
+
+
 def test_a_missing_part_that_few_held_out_rows_do_not_see_is_seen_by_all_rows():
     random = np.random.default_rng(1)
     x = random.uniform(1, 3, (4000, 1))

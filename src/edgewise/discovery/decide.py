@@ -229,7 +229,10 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
         counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
         rounded = fit_constants(with_decided_digits(counted, x, y), x, y, steps=0, weight=weight)
         fitted = rounded or fitted
-    return with_merged_roots(fitted.expression), fitted.errors
+    merged = with_merged_roots(fitted.expression)
+    if merged != fitted.expression:  # its constants, and so their errors, may stand in another order
+        fitted = fit_constants(merged, x, y, steps=0, weight=weight) or fitted
+    return fitted.expression, fitted.errors
 
 
 def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:

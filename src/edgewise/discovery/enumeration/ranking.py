@@ -184,7 +184,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     goal = unit_outside((target.z[columns.pool.rows] * root)[None], basis)[0]
     if not np.isfinite(goal[0]):
         return []
-    units = unit_outside(columns.values * root, basis)
+    weighted = columns.values * root
+    units = unit_outside(weighted, basis)
     usable = np.isfinite(units[:, 0])
     along = np.where(usable, units @ goal, 0.0)
     in_pool, curves = np.flatnonzero(usable[:count]), np.flatnonzero(usable[count:]) + count
@@ -192,7 +193,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     paired = np.unique(np.concatenate([in_pool[:SHORTEST], best]))
     partners = np.unique(np.concatenate([in_pool[: FAMILY_PARTNERS // 2], best[: FAMILY_PARTNERS // 2]]))
     of_inputs = columns.curves_of_inputs[usable[columns.curves_of_inputs]]
-    lengths = np.linalg.norm(columns.values * root, axis=1)
+    lengths = np.linalg.norm(weighted, axis=1)
 
     def of_sums(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         both = units[first] @ units[second].T
@@ -200,7 +201,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         return np.where(1 - both**2 > LEAST_DIFFERENCE, share, 0.0)
 
     def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        f, g = columns.values[first] / lengths[first, None], columns.values[second] * root / lengths[second, None]
+        f, g = columns.values[first] / lengths[first, None], weighted[second] / lengths[second, None]
         variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
         return ((f * goal) @ g.T) ** 2 / np.where(variation > LEAST_DIFFERENCE * variation.max(), variation, np.inf)
 
