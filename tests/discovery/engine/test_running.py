@@ -9,6 +9,7 @@ import pytest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation
+from edgewise.discovery.reduction.chain import reductions
 from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
 
 
@@ -57,6 +58,16 @@ def test_a_false_reduction_does_no_harm():
     engine = Engine(archive, Clock(), Stages(quick=(of_sine,), reduce=reduced_by_a))
     engine.run()
     assert archive.solved is None and len(engine.branches) == 2
+
+
+@pytest.mark.slow
+def test_a_reduction_to_a_constant_gives_its_law_and_no_failure():
+    problem = problem_of(lambda a, b: 3.3 * a * b**2)
+    noise = np.random.default_rng(2).normal(size=150)
+    problem = replace(problem, y=problem.y * (1 + 0.02 * noise[:100]), held_y=problem.held_y * (1 + 0.02 * noise[100:]))
+    engine = Engine(Archive(problem), Clock(), Stages(reduce=reductions))
+    engine.run()
+    assert any(not branch.inputs for branch in engine.branches) and engine.failures == []
 
 
 def test_a_failing_stage_is_skipped():

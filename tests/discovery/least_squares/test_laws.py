@@ -75,3 +75,10 @@ def test_elimination_agrees_with_dense_least_squares():
         dense = np.linalg.lstsq(matrix[:, fit.places] * root, target * root[:, 0], rcond=None)[0]
         np.testing.assert_allclose(fit.coefficients, dense, rtol=1e-9)
     assert sorted(min(fits, key=lambda fit: fit.criterion).places) == [0, 2, 5]
+
+
+def test_a_problem_without_inputs_has_a_constant_law():
+    y, weights = np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 2.0])
+    problem = LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], (), weights=weights)
+    (law,) = least_squares_laws(problem, Clock())
+    assert law.value == 3.75

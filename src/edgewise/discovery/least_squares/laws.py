@@ -110,8 +110,11 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
     >>> "sqrt(3*b + a**2)" in [as_text(law, "ab") for law in least_squares_laws(problem, Clock())]
     True
     """
-    links = [link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem)]
     inputs, rows = problem.x.shape[1], len(problem.y)
+    if not inputs:  # a reduction that left nothing: the law is a constant
+        yield Number(float(np.average(problem.y, weights=problem.weights)))
+        return
+    links = [link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem)]
     most = min(MOST_COLUMNS, rows // LEAST_ROWS_A_COLUMN)
     found: set[str] = set()  # links under which a sum is exact: longer ones add nothing
     degrees = [degree for degree in DEGREES if math.comb(inputs + degree, degree) <= most]
