@@ -100,7 +100,7 @@ def method_sentence(content: ReportContent) -> str:
         count = number_text(float(str(parameters)))
         sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
     if "given" not in str(content.training.get("choice of the model", "")):
-        sentences.append("Shape, knots and smoothing were chosen by cross-validated loss on the training rows alone.")
+        sentences.append("Shape, knots and smoothing were chosen from the training rows alone.")
     tests = content.split.get("test")
     score = content.models[0].score if content.models else None
     if score is not None and math.isfinite(score):

@@ -189,11 +189,12 @@ class ErrorBars:
                 sizes.append(parameter.numel())
         in_layer = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
         in_layer = torch.repeat_interleave(in_layer, torch.tensor(sizes, dtype=torch.int64))
-        if self._is_triangular:
-            # The covariance with all other parameters fixed is the inverse of the layer's block of the normal matrix.
-            covariance = torch.cholesky_inverse(torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer]))
+        # Root R of the covariance R R' with all other parameters fixed, of which each function needs only some rows.
+        if self._is_triangular:  # that covariance is the inverse of the layer's block of the normal matrix
+            lower = torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer])
+            root = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False).mT
         else:
-            covariance = self.factor[in_layer] @ self.factor[in_layer].mT
+            root = self.factor[in_layer]
         module = layers[layer]
         outputs = module.out_features
         members = [[i] for i in range(module.in_features)] if groups is None else groups
@@ -208,8 +209,7 @@ class ErrorBars:
             parameters = edge_parameters(module, o)
             for place, several in enumerate(members):
                 own = torch.cat([parameters[i] for i in several])
-                row = rows[:, own]
-                std[:, place, o] = ((row @ covariance[own][:, own]) * row).sum(1).clamp(min=0).sqrt() * scale[o]
+                std[:, place, o] = torch.linalg.vector_norm(rows[:, own] @ root[own], dim=1) * scale[o]
         return std
 
     @property

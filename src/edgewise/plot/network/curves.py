@@ -167,7 +167,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                 data.append(None if column.levels else column.values)
             values = (edge_functions(network, grid)[:, used].sum(1) - mean[i]) * unit
             width = None
-            if column is not None and view.group_std is not None:
+            if view.group_std is not None:
                 width = 2 * view.group_std(grid, used) * unit
             elif view.std is not None and len(used) == 1:
                 width = 2 * as_numpy(view.std(grid), "the result of std")[:, used[0]] * unit
