@@ -124,13 +124,31 @@ def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
     ("options", "message"),
     [
         ("fast", "options must be FormulaOptions, got str"),
+        ({"max_size": 20}, "options must be FormulaOptions, got dict"),
         (FormulaOptions(required=("z",)), "options must name inputs among x_1, got 'z'"),
+        (FormulaOptions(required=("y",)), "options must name inputs among x_1, got 'y'"),
+        (FormulaOptions(guesses=(3,)), "options.guesses must be texts or formulas, got int"),
         (FormulaOptions(weights=np.ones(3)), "options.weights must be 30 numbers"),
     ],
 )
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
         find_formula(np.linspace(0, 1, 30)[:, None], np.linspace(0, 1, 30), options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"operators": ("+", "sine")}, "operators must hold operators and functions, got 'sine'; did you mean 'sin'"),
+        ({"nested": {"sin": ("cosine",)}}, "nested must hold operators and functions, got 'cosine'"),
+        ({"max_size": 0}, "max_size must be an integer of at least 1, got 0"),
+        ({"n_jobs": 0}, "n_jobs must be an integer other than 0, got 0"),
+        ({"target_error": "small"}, "target_error must be a number of at least 0, got 'small'"),
+    ],
+)
+def test_options_that_are_no_options(options, message):
+    with pytest.raises(InputError, match=message):
+        FormulaOptions(**options)
 
 
 def test_several_outputs_have_a_front_each():

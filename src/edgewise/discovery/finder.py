@@ -26,6 +26,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
+from edgewise.nn.elementary import Elementary
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
 
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
@@ -143,11 +144,11 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     """
     if options is None:
         return FormulaOptions()
-    if isinstance(options, Mapping):  # a table of elementary functions, as the argument `table` was
-        return FormulaOptions()
+    if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
+        return FormulaOptions()  # a table of functions, as the argument `table` was
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
-    unknown = [name for name in (*options.required, *options.units) if name not in (*names, "y")]
+    unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
     for _ in dimensional_symmetries(names, options.units):  # an error of units is that of the caller, not of a stage
@@ -164,7 +165,11 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
 def _expression(guess: object, names: tuple[str, ...]) -> Expression:
     if isinstance(guess, Formula):
         return guess.expression
-    return parse_expression(guess, names) if isinstance(guess, str) else guess  # type: ignore[return-value]
+    if isinstance(guess, str):
+        return parse_expression(guess, names)
+    if not isinstance(guess, Expression):
+        raise InputError(f"options.guesses must be texts or formulas, got {type(guess).__name__}")
+    return guess
 
 
 @dataclass

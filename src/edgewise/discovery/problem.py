@@ -6,17 +6,21 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
-from edgewise.formulas.expression import Expression
+from edgewise.checks import check_count, is_integer, is_number, unknown_name
+from edgewise.errors import InputError
+from edgewise.formulas.expression import FUNCTIONS, Expression
 from edgewise.outcomes import OnInterrupt, check_on_interrupt
 
 # The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
 # Special functions such as besselj0 are used only on request.
 USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
 USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
+ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
 # Relative root mean square error on held-out rows below which an expression counts as exact. A choice: rounding of a
 # few operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
 EXACT_ERROR = 1e-9
@@ -43,11 +47,16 @@ class FormulaOptions:
     target_error : float
         Relative root mean square error on held-out rows at which the search ends.
     n_jobs : int
-        Processes of the genetic search.
+        Processes of the genetic search; -1 for one on each core.
     weights : ndarray of shape (N,), optional
         Weights of the rows' squared errors, at least 0; equal if left out.
     on_interrupt : "raise" or "keep"
         What Ctrl-C does: pass the KeyboardInterrupt on, or end the search with the formulas so far.
+
+    Raises
+    ------
+    InputError
+        An operator or function is unknown, or a number is not as described.
 
     Examples
     --------
@@ -70,6 +79,16 @@ class FormulaOptions:
 
     def __post_init__(self) -> None:
         check_on_interrupt(self.on_interrupt)
+        check_count(self.max_size, "max_size")
+        if not is_integer(self.n_jobs) or self.n_jobs == 0:
+            raise InputError(f"n_jobs must be an integer other than 0, got {self.n_jobs!r}")
+        if not is_number(self.target_error) or self.target_error < 0:
+            raise InputError(f"target_error must be a number of at least 0, got {self.target_error!r}")
+        for name, given in (("operators", self.operators), ("nested", (*self.nested, *chain(*self.nested.values())))):
+            for operator in given:
+                if operator not in ALL_OPERATORS:
+                    known = unknown_name(str(operator), ALL_OPERATORS)
+                    raise InputError(f"{name} must hold operators and functions, got {operator!r}; {known}")
 
     def of_smaller_problem(self) -> FormulaOptions:
         """The options of a part of the problem: without those about inputs, which are others there."""
