@@ -113,3 +113,36 @@ def test_the_parts_of_a_separation_are_joined_and_fitted_together():
     archive = Archive(problem_of(lambda a, b: 2 * a**2 + 3 / b))
     Engine(archive, Clock(), Stages(quick=(), reduce=separated)).run()
     assert archive.solved is not None and archive.solved.source == "separation"
+
+
+def test_a_problem_without_inputs_is_a_constant():
+    """All inputs went into one monomial: no stage sees a table without columns, which some of them cannot read."""
+
+    def reduced_to_nothing(problem, clock):
+        monomial = problem.x[:, 0] / problem.x[:, 1]
+        held = problem.held_x[:, 0] / problem.held_x[:, 1]
+        smaller = replace(
+            problem,
+            x=problem.x[:, :0],
+            y=problem.y / monomial,
+            held_x=problem.held_x[:, :0],
+            held_y=problem.held_y / held,
+            names=(),
+        )
+        yield Reduction(smaller, _times_ratio, "y*b/a is constant", 0.0)
+
+    def needs_columns(problem, clock):
+        assert problem.x.min() > 0
+        yield from ()
+
+    stages = Stages(
+        quick=(needs_columns,), reduce=reduced_to_nothing, enumerate=needs_columns, smooth=None, search=None
+    )
+    engine = Engine(Archive(problem_of(lambda a, b: 3 * a / b)), Clock(), replace(stages, first=()))
+    engine.run()
+    assert engine.failures == [] and not engine.branches[1].inputs
+    assert engine.archive.solved.is_exact and engine.archive.solved.symbols == 5
+
+
+def _times_ratio(node):
+    return Multiply((node, parse_expression("a/b", "ab")))

@@ -21,7 +21,7 @@ from edgewise.discovery.decide import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation, Stage
-from edgewise.formulas.expression import Expression, evaluate
+from edgewise.formulas.expression import Expression, Number, evaluate
 from edgewise.outcomes import LOGGER
 
 T = TypeVar("T")
@@ -233,7 +233,12 @@ class Engine:
                 self._run(stage, branch, clock)
                 if self.is_done or clock.is_over:
                     return
-            if self.stages.reduce is None or branch.is_final or len(branch.sentences) >= MOST_DEPTH:
+            if (
+                self.stages.reduce is None
+                or branch.is_final
+                or not branch.inputs
+                or len(branch.sentences) >= MOST_DEPTH
+            ):
                 continue
             self.clock.tell(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
@@ -285,7 +290,8 @@ class Engine:
         if self.stages.search is None or self.is_done:
             return
         self.clock.tell("search from the best formulas")
-        best = min(self.branches[1:], key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
+        reduced = [branch for branch in self.branches[1:] if branch.inputs]
+        best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
         for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
             seeds = [judged.expression for judged in self.archive] if branch is self.branches[0] else []
             for expression in self._fenced("search", self.stages.search, branch.problem, self.clock.part(share), seeds):
@@ -296,7 +302,10 @@ class Engine:
                 return
 
     def _run(self, stage: Stage, branch: Branch, clock: Clock) -> None:
-        """Judge what a stage yields for a branch."""
+        """Judge what a stage yields for a branch; of a branch without inputs that can only be a constant."""
+        if not branch.inputs:
+            self._judge(Number(float(np.average(branch.problem.y, weights=branch.problem.weights))), branch, "constant")
+            return
         name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
         for expression in self._fenced(name, stage, branch.problem, clock):
             self._judge(expression, branch, name)
