@@ -164,11 +164,10 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
 
 def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray, output: int, fitted: Fitted) -> None:
     """Write the changes of the curves of inputs, and of those of hidden nodes, into the changes of parameters."""
-    changes = [design.spline_coef(column[:, None]) for column in root.T]
-    curves = np.stack([curve[:, :, 0] for curve, _ in changes], -1)  # (inputs, n, K)
+    curves, constants = design.spline_coef(root)  # (inputs, n, K) and (K,)
     mean = design.spline_coef(fitted.model.coef[:, output : output + 1])[0][:, :, 0]
     # B-splines add up to 1, so a constant is added to all coefficients of a curve, the one to which `to_kan` adds it.
-    curves[int(np.abs(mean).max(1).argmax())] += np.array([constant[0] for _, constant in changes])
+    curves[int(np.abs(mean).max(1).argmax())] += constants
     inputs = len(curves) if fitted.nodes is None else fitted.nodes.coef.shape[0]
     parts["layers.0.coef"][:, :, output] = curves[:inputs]
     if fitted.nodes is not None:
