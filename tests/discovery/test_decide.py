@@ -1,12 +1,13 @@
 """The choice of a law: honest noise, closed forms only where the data decide, alternatives and errors of constants."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgewise.discovery.decide import NoiseTest, decided_front, is_as_good
-from edgewise.discovery.problem import LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression
 from edgewise.formulas.serialisation import front_fields, front_from_fields
@@ -65,6 +66,12 @@ def test_a_missing_part_that_few_held_out_rows_do_not_see_is_seen_by_all_rows():
     y = 3 * x[:, 0] + 0.05 * np.sin(5 * x[:, 0]) + 0.3 * random.normal(size=4000)
     problem = LawProblem(x[:3950], y[:3950], x[3950:], y[3950:], ("a",))
     assert "sin" in str(chosen(problem, "3.1*a", "3.1*a + 0.04*sin(5*a)").best.formula)
+
+
+def test_a_required_input_is_not_removed():
+    problem = problem_of(lambda a, b: 2.7 * a, noise=0.1)
+    problem = replace(problem, options=FormulaOptions(required=("b",)))
+    assert "b" in str(chosen(problem, "2.5*a + 0.1*b").best.formula)
 
 
 def test_one_standard_error():

@@ -34,6 +34,7 @@ import numpy as np
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
+from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
@@ -197,8 +198,9 @@ def _worth_finishing(front: Sequence[_Candidate], floor: float) -> list[_Candida
 def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, clock: Clock) -> _Candidate | None:
     """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
 
-    The result is None if its terms cancel each other beyond reading. Constants are recognised only where the formula
-    explains the data up to noise: otherwise they make up for what it leaves out, and a closed form would mean nothing.
+    The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
+    options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
+    they make up for what it leaves out, and a closed form would mean nothing.
     """
     x, y, weight, deadline = problem.x, problem.y, problem.weights, clock.deadline
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
@@ -216,6 +218,9 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
         if is_complete:
             fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, deadline=deadline)
     node = shortest_form(fitted.expression, x, deadline)
+    before, after = (obeys(each, problem.options, problem.names) for each in (candidate.expression, node))
+    if before and not after:  # a required input, say, is a part that the rows do not need
+        return None
     return _fitted(node, problem, clock, steps=FULL_STEPS)
 
 
