@@ -45,7 +45,7 @@ SUMMARY = (
         "{coverage of the 90 % intervals}",
     ),
     (
-        "Formulas of known laws",
+        "Formulas of known laws (with the earlier search)",
         "formulas",
         "found from exact data {exact without noise}, with 1 % noise {exact with 1 % noise}",
     ),
