@@ -334,10 +334,16 @@ class Box(Domain):
             normal[:, axis] = 2 * side - 1
             return x, normal
 
+        def at(share: Tensor) -> tuple[Tensor, Tensor]:
+            x = torch.full((len(share), 2), value, dtype=torch.float64)
+            x[:, others] = self.bounds[others, 0] + self.size[others] * share[:, None]
+            return x, torch.eye(2, dtype=torch.float64)[axis].expand(len(share), 2) * (2 * side - 1)
+
         name = self.coordinates[axis]
         is_initial = name == TIME and side == 0
         measure = float(self.size[others].prod())
-        return Piece(f"{name}={value:.12g}", measure, sample, coordinate=name, is_initial=is_initial)
+        curve = at if self.dimension == 2 else None
+        return Piece(f"{name}={value:.12g}", measure, sample, curve, name, is_initial)
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:
@@ -485,7 +491,8 @@ class _Composite(Domain):
         taken = {piece.name for piece in first.pieces}
         pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
         for piece in second.pieces:
-            name = f"second {piece.name}" if piece.name in taken else piece.name
+            name = _free_name(piece.name, taken)
+            taken.add(name)
             pieces.append(self._remaining_part(piece, name, self._side, True))
         self.pieces = tuple(piece for piece in pieces if piece is not None)
 
@@ -516,13 +523,32 @@ class _Composite(Domain):
         if not share:
             return None
         is_initial = piece.is_initial and side == 1
-        return Piece(name, share * piece.measure, sample, coordinate=piece.coordinate, is_initial=is_initial)
+        curve, at = piece.at, None
+        if curve is not None and share == 1:
+
+            def at(share: Tensor) -> tuple[Tensor, Tensor]:
+                x, normal = curve(share)
+                return x, side * normal
+
+        return Piece(name, share * piece.measure, sample, at, piece.coordinate, is_initial)
+
+
+ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The name itself, or "second ...", "third ..." if pieces of these names are there already."""
+    first, _, rest = name.partition(" ")
+    base = rest if first in ORDINALS or re.fullmatch(r"\d+th", first) else name
+    numbered = (f"{ordinal} {base}" for ordinal in (*ORDINALS, *(f"{n}th" for n in range(13, 13 + len(taken)))))
+    return name if name not in taken else next(each for each in (base, *numbered) if each not in taken)
 
 
 class Union(_Composite):
     """Union of two domains: `a | b`.
 
-    Pieces of the boundary keep their names; where both domains have a name, that of the second becomes "second ...".
+    Pieces of the boundary keep their names; where a name is taken, that of the second domain becomes "second ...",
+    "third ..." and so on.
 
     Raises
     ------

@@ -69,22 +69,21 @@ class Mesh:
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
         pieces = self.domain.named(names)
-        if all(piece.at is not None for piece in pieces):
-            return self._along_curves(pieces)
-        if not isinstance(self.domain, Box):
-            return self._thinned(names, seed)
-        parts = []
-        for piece in pieces:
-            axis, side = divmod(self.domain.pieces.index(piece), 2)
-            others = [other for other in range(self.domain.dimension) if other != axis]
-            inner, weights = self._product(others, FACE_POINTS)
-            x = inner.new_empty(len(inner), self.domain.dimension)
-            x[:, others], x[:, axis] = inner, self.domain.bounds[axis, side]
-            normal = torch.zeros_like(x)
-            normal[:, axis] = 2 * side - 1
-            parts.append((x, normal, weights))
+        of_piece = self._on_face if isinstance(self.domain, Box) else self._on_piece
+        parts = [of_piece(piece, seed + number) for number, piece in enumerate(pieces)]
         x, normal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
         return x, normal, weights / weights.mean()
+
+    def _on_face(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Gauss-Legendre points in every cell of a face of a box, with normals and weights."""
+        axis, side = divmod(self.domain.pieces.index(piece), 2)
+        others = [other for other in range(self.domain.dimension) if other != axis]
+        inner, weights = self._product(others, FACE_POINTS)
+        x = inner.new_empty(len(inner), self.domain.dimension)
+        x[:, others], x[:, axis] = inner, self.domain.bounds[axis, side]
+        normal = torch.zeros_like(x)
+        normal[:, axis] = 2 * side - 1
+        return x, normal, weights
 
     def _product(self, axes: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
         nodes, shares = gauss_legendre(count, 0.0, 1.0)
@@ -97,33 +96,29 @@ class Mesh:
             weights = (weights[:, None] * (widths[:, None] * shares).flatten()).flatten()
         return x, weights
 
-    def _along_curves(self, curves: Sequence[Piece]) -> tuple[Tensor, Tensor, Tensor]:
-        """Gauss-Legendre points in every stretch of a curve between lines of the grid, however short."""
-        nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0)
-        parts = []
-        for piece in curves:
-            assert piece.at is not None
-            ends = _crossings(piece.at, self.breakpoints)
-            widths = ends.diff()
-            x, normal = piece.at((ends[:-1, None] + widths[:, None] * nodes).flatten())
-            parts.append((x, normal, piece.measure * (widths[:, None] * shares).flatten()))
-        x, normal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
-        return x, normal, weights / weights.mean()
+    def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Points, normals and weights, which sum to the measure of the piece.
 
-    def _thinned(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """A random part of many points on the boundary, denser where intervals are short."""
-        if self.domain.dimension == 1:  # its pieces are points
-            x, normal = self.domain.boundary(len(names), names=names)
-            return x, normal, x.new_ones(len(x))
+        On curves they are Gauss-Legendre points in every stretch between lines of the grid, however short. Where a
+        piece is known by samples only, they are a random part of many, denser where intervals are short.
+        """
+        if piece.at is not None:
+            nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0)
+            ends = _crossings(piece.at, self.breakpoints)
+            lengths = ends.diff()
+            x, normal = piece.at((ends[:-1, None] + lengths[:, None] * nodes).flatten())
+            return x, normal, piece.measure * (lengths[:, None] * shares).flatten()
         count = 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
-        x, normal = self.domain.boundary(CANDIDATES * count, "sobol", seed, names)
-        widths = []
-        for axis, points in enumerate(self.breakpoints):
-            interval = torch.searchsorted(points[1:-1].contiguous(), x[:, axis].contiguous(), right=True)
-            widths.append(points.diff()[interval])
-        width = torch.stack(widths).amin(0)
-        kept = torch.multinomial(1 / width, count, generator=torch.Generator().manual_seed(seed))
-        return x[kept], normal[kept], width[kept] / width[kept].mean()
+        x, normal = piece.sample(CANDIDATES * count, "sobol", seed)
+        if len(x) > count:  # a piece that is a point gives one
+            widths = []
+            for axis, points in enumerate(self.breakpoints):
+                interval = torch.searchsorted(points[1:-1].contiguous(), x[:, axis].contiguous(), right=True)
+                widths.append(points.diff()[interval])
+            width = torch.stack(widths).amin(0)
+            kept = torch.multinomial(1 / width, count, generator=torch.Generator().manual_seed(seed))
+            return x[kept], normal[kept], piece.measure * width[kept] / width[kept].sum()
+        return x, normal, torch.full_like(x[:, 0], piece.measure / len(x))
 
 
 def left_out(layer: TensorLayer, domain: Domain) -> list[Tensor]:

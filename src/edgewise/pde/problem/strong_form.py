@@ -218,6 +218,10 @@ def strong_form_of(
             "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
             f"got {type(conditions).__name__}"
         )
+    names = [piece.name for piece in domain.pieces]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
     conditions = tuple(conditions)
     check_weight(weight)
     if not isinstance(coefficients, Mapping | None):
