@@ -35,7 +35,7 @@ from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
+from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem, weighted_variance
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
 from edgewise.formulas.constants import FittedExpression, fit_constants, free_places, recognise
@@ -115,38 +115,39 @@ def decided_front(
     'pi*r**2'
     """
     whole = _with_all_rows(problem)
-    nodes = dict.fromkeys((Number(float(np.mean(problem.y))), *map(simplify, candidates)))
+    nodes = dict.fromkeys((Number(float(np.average(problem.y, weights=problem.weights))), *map(simplify, candidates)))
     fitted = (_fitted(node, problem, clock, steps=FULL_STEPS) for node in nodes)
     known = [each for each in fitted if each is not None]
     if not known:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    floor = EXACT_FLOOR * float(np.var(problem.held_y))
+    floor = EXACT_FLOOR * problem.held_variance
     noise = NoiseTest(problem.x)
     finished = [_finished(each, problem, noise, clock) for each in _worth_finishing(_front(known, floor), floor)]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
     entries = []
     for candidate in front:
         node, errors = _with_all_data(candidate.expression, whole, clock)
-        entry = FrontEntry.from_data(Formula(node, problem.names), whole.x, whole.y)
+        entry = FrontEntry.from_data(Formula(node, problem.names), whole.x, whole.y, weights=whole.weights)
         entries.append(replace(entry, validation=candidate.held, constant_errors=errors))
     as_good = _as_good(front, entries, whole, floor)
     return Front(
         with_scores(entries, whole.y),
         len(whole.y),
-        float(np.var(whole.y)),
+        weighted_variance(whole.y, whole.weights),
         (*messages, *_sentences(entries[as_good[0]], whole, floor)),
         held_out=len(problem.held_y),
         chosen=as_good[0],
-        held_out_variance=float(np.var(problem.held_y)),
+        held_out_variance=problem.held_variance,
         as_good=as_good,
     )
 
 
 def _with_all_rows(problem: LawProblem) -> LawProblem:
-    """The problem whose rows to fit are all rows; the held-out ones have the mean weight."""
+    """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
     weights = problem.weights
     if weights is not None:
-        weights = np.concatenate([weights, np.full(len(problem.held_y), weights.mean())])
+        held = problem.held_weights
+        weights = np.concatenate([weights, np.full(len(problem.held_y), weights.mean()) if held is None else held])
     x, y = np.concatenate([problem.x, problem.held_x]), np.concatenate([problem.y, problem.held_y])
     return replace(problem, x=x, y=y, weights=weights)
 
@@ -161,8 +162,8 @@ def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> 
     fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
     if fitted is None:
         return None
-    squares = (evaluate(fitted.expression, problem.held_x) - problem.held_y) ** 2
-    is_exact = squares.mean() <= EXACT_FLOOR * float(np.var(problem.held_y))
+    squares = problem.held_squares(fitted.expression)
+    is_exact = squares.mean() <= EXACT_FLOOR * problem.held_variance
     if not np.isfinite(squares).all() or not (is_exact or not domain_violations(fitted.expression, x)):
         return None
     return _Candidate(fitted.expression, fitted.loss, squares)
@@ -204,19 +205,19 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
     """
     x, y, weight, deadline = problem.x, problem.y, problem.weights, clock.deadline
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
-    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, deadline=deadline)
-    is_exact = fitted.loss <= EXACT_FLOOR * float(np.var(y))
+    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
+    is_exact = fitted.loss <= EXACT_FLOOR * weighted_variance(y, weight)
     if not is_exact:
-        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, deadline=deadline)
+        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
         if form is None:
             return None
         fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
-    is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x))
+    is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x), weight)
     for _ in range(2):
         node = shortest_form(fitted.expression, x, deadline)
         fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
         if is_complete:
-            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, deadline=deadline)
+            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
     node = shortest_form(fitted.expression, x, deadline)
     before, after = (obeys(each, problem.options, problem.names) for each in (candidate.expression, node))
     if before and not after:  # a required input, say, is a part that the rows do not need
@@ -230,9 +231,9 @@ def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[E
     fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=clock.deadline)
     if fitted is None:
         return node, ()
-    if fitted.loss > EXACT_FLOOR * float(np.var(y)):
+    if fitted.loss > EXACT_FLOOR * weighted_variance(y, weight):
         counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
-        rounded = fit_constants(with_decided_digits(counted, x, y), x, y, steps=0, weight=weight)
+        rounded = fit_constants(with_decided_digits(counted, x, y, weight), x, y, steps=0, weight=weight)
         fitted = rounded or fitted
     merged = with_merged_roots(fitted.expression)
     if merged != fitted.expression:  # its constants, and so their errors, may stand in another order
@@ -313,14 +314,16 @@ class NoiseTest:
         left, sizes, _ = np.linalg.svd(np.concatenate(blocks, 1)[:, :most], full_matrices=False)
         return np.asarray(left[:, sizes > 1e-8 * sizes[0]])
 
-    def passes(self, residuals: np.ndarray) -> bool:
-        """True for residuals (N,) that look like noise.
+    def passes(self, residuals: np.ndarray, weights: np.ndarray | None = None) -> bool:
+        """True for residuals (N,) that look like noise, after division by the deviations that their weights state.
 
         Then the F test of the model is not significant at `NOISE_LEVEL`, neither for the residuals nor for their ranks,
         in which single large residuals hide nothing [1]_.
         """
         from scipy.stats import f
 
+        if weights is not None:
+            residuals = residuals * np.sqrt(weights / weights.mean())
         terms, left_over = self.basis.shape[1] - 1, len(self.x) - self.basis.shape[1]
         if terms < 1:
             return True
@@ -342,7 +345,8 @@ def _as_good(
     An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
     """
     best = min(range(len(front)), key=lambda place: (max(front[place].held, floor), place))
-    squares = [(evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
+    share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
+    squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
     constants = [len(free_places(entry.formula.expression)) for entry in entries]
     rows = len(whole.y)
     price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's, of one constant
@@ -361,7 +365,7 @@ def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[st
     residuals = whole.y - evaluate(best.formula.expression, whole.x)
     if best.validation <= floor:
         yield "The best formula is exact to rounding."
-    elif NoiseTest(whole.x).passes(residuals):
+    elif NoiseTest(whole.x).passes(residuals, whole.weights):
         yield "The residuals of the best formula look like noise."
     else:
         yield "No exact formula was found; these are nearest."

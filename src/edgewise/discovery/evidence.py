@@ -175,7 +175,12 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
 
 
 def with_decided_functions(
-    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, deadline: float = math.inf
+    fitted: FittedExpression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
 ) -> FittedExpression:
     """Replace functions by straight lines of their arguments where the rows cannot tell the two apart.
 
@@ -191,6 +196,8 @@ def with_decided_functions(
         The inputs.
     y : ndarray, shape (N,)
         The target.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
     deadline : float
         Reading of `time.monotonic` after which no further form is tried.
 
@@ -213,9 +220,9 @@ def with_decided_functions(
     for form in _with_one_line(fitted.expression, x):
         if time.monotonic() > deadline:
             break
-        trial = fit_constants(with_one_factor(form), x, y, steps=10, deadline=deadline)
+        trial = fit_constants(with_one_factor(form), x, y, steps=10, weight=weight, deadline=deadline)
         if trial is not None and trial.loss <= fitted.loss * (1 + CHI_SQUARE_99 / len(y)):
-            return with_decided_functions(trial, x, y, deadline=deadline)
+            return with_decided_functions(trial, x, y, weight=weight, deadline=deadline)
     return fitted
 
 
@@ -273,7 +280,7 @@ def largest_cancellation(node: Expression, x: np.ndarray) -> float:
     return largest
 
 
-def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray) -> Expression:
+def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Expression:
     """Round the free constants of a fitted formula to the digits that the data decide.
 
     One constant after another is rounded to the decimal place of the leading digit of its standard error, given those
@@ -288,6 +295,8 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray) -> Expre
         The inputs.
     y : ndarray, shape (N,)
         The target.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
 
     Returns
     -------
@@ -311,7 +320,10 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray) -> Expre
     jacobian = derivatives[:, places]
     if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
         return node
-    variance = float(np.sum((predicted - y) ** 2)) / (len(y) - len(places))
+    root = np.ones(len(y)) if weight is None else np.sqrt(weight / weight.mean())
+    jacobian = jacobian * root[:, None]
+    squares = float(np.sum(((predicted - y) * root) ** 2))
+    variance = squares / (len(y) - len(places))
     scale = np.maximum(np.sqrt(np.sum(jacobian**2, 0)), np.finfo(float).tiny)
     gram = (jacobian / scale).T @ (jacobian / scale)
     left = list(range(len(places)))
@@ -329,7 +341,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray) -> Expre
     exact = [part.exact for part in walk(node) if isinstance(part, Number)]
     candidate = simplify(with_constants(node, values.tolist(), exact))
     with np.errstate(all="ignore"):
-        worse = float(np.sum((evaluate(candidate, x) - y) ** 2)) - float(np.sum((predicted - y) ** 2))
+        worse = float(np.sum(((evaluate(candidate, x) - y) * root) ** 2)) - squares
     return candidate if worse <= max(len(places), CHI_SQUARE_99) * variance else node
 
 
@@ -342,7 +354,13 @@ def _rounded(value: float, error: float) -> float:
 
 
 def decided_form(
-    node: Expression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+    node: Expression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    floor: float,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
 
@@ -359,6 +377,8 @@ def decided_form(
     floor : float
         Share of the variance of y below which a loss is exact; an exact formula changes only where a column has two
         values.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
     deadline : float
         Reading of `time.monotonic` after which functions are kept.
 
@@ -379,9 +399,9 @@ def decided_form(
     '2.992*(year - 2000) - 0.04'
     """
     node = with_lines_for_two_values(node, x)
-    fitted = fit_constants(node, x, y, steps=0)
+    fitted = fit_constants(node, x, y, steps=0, weight=weight)
     if fitted is None or fitted.loss <= floor * float(np.var(y)):
         return node
-    fitted = with_decided_functions(fitted, x, y, deadline=deadline)
+    fitted = with_decided_functions(fitted, x, y, weight=weight, deadline=deadline)
     node = counted_from_origins(fitted.expression, origins(x))
     return None if largest_cancellation(node, x) > LARGEST_CANCELLATION else node

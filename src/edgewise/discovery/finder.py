@@ -17,10 +17,13 @@ from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated
 from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.obedience import operators_of
+from edgewise.discovery.powers_of_ten import divided, in_divided_units, in_original_units, power_of_ten, target_power
+from edgewise.discovery.problem import ALL_OPERATORS, Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.errors import InputError
+from edgewise.formulas.curve_fits import expression_of
 from edgewise.formulas.expression import Expression, Number, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front
@@ -30,7 +33,6 @@ from edgewise.nn.elementary import Elementary
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
 
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
-EXTREME = 1e60  # largest number, and inverse of the smallest, of a column: squares of products must stay finite
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
 # all stages is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
@@ -124,14 +126,30 @@ def find_formula(
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
-    check_sizes(x, y, names)
     options = checked_options(options, names, len(y))
     callback = progress_callback(progress, ("stage", "share"))
     with reported(callback, verbose, "find_formula") as report:
-        if y.ndim == 1:
-            return Search(x, y, names, options, time_limit, seed, report).front()
-        limit = time_limit / y.shape[1]
-        return tuple(Search(x, column, names, options, limit, seed, report).front() for column in y.T)
+        limit = time_limit / (1 if y.ndim == 1 else y.shape[1])
+        fronts = (_front(Search(x, column, names, options, limit, seed, report)) for column in np.atleast_2d(y.T))
+        return next(fronts) if y.ndim == 1 else tuple(fronts)
+
+
+def _front(search: Search) -> Front:
+    """The front of a search, of rows with a weight above 0 and of columns that are divided where they are extreme."""
+    x, y, options = search.x, search.y, search.options
+    if options.weights is not None and not np.all(options.weights):
+        rows = options.weights > 0
+        x, y, options = x[rows], y[rows], replace(options, weights=options.weights[rows])
+        if len(y) < LEAST_ROWS:
+            raise InputError(f"options.weights must be above 0 in at least {LEAST_ROWS} rows, got {len(y)}")
+    powers, target = [power_of_ten(column) for column in x.T], target_power(y)
+    search = replace(search, x=x, y=y, options=options)
+    if not any((*powers, target)):
+        return search.front()
+    guesses = tuple(in_divided_units(guess, powers, target) for guess in options.guesses)
+    columns = np.column_stack([divided(column, power) for column, power in zip(x.T, powers, strict=True)])
+    search = replace(search, x=columns, y=divided(y, target), options=replace(options, guesses=guesses))
+    return in_original_units(search.front(), powers, target, x, y)
 
 
 def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
@@ -145,7 +163,7 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     if options is None:
         return FormulaOptions()
     if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
-        return FormulaOptions()  # a table of functions, as the argument `table` was
+        return _options_of_table(options)
     if not isinstance(options, FormulaOptions):
         raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
@@ -160,6 +178,12 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
         options = replace(options, weights=weights)
     read = [_expression(guess, names) for guess in options.guesses]
     return replace(options, guesses=tuple(read))
+
+
+def _options_of_table(table: Mapping[str, Elementary]) -> FormulaOptions:
+    """Options with the functions of a table, as the former argument `table` of `find_formula` gave them."""
+    used = {name for row in table.values() for name in operators_of(expression_of(row))}
+    return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
 
 
 def _expression(guess: object, names: tuple[str, ...]) -> Expression:
@@ -253,9 +277,19 @@ class Search:
     def _problem(self, rows: np.ndarray) -> LawProblem:
         count = max(1, round(HELD_OUT * len(rows)))
         held, kept = np.sort(rows[:count]), np.sort(rows[count:])
-        weights = None if self.options.weights is None else np.asarray(self.options.weights)[kept]
-        x, y = self.x, self.y
-        return LawProblem(x[kept], y[kept], x[held], y[held], self.names, self.options, weights=weights, seed=self.seed)
+        x, y, given = self.x, self.y, self.options.weights
+        weights, held_weights = (None, None) if given is None else (np.asarray(given)[kept], np.asarray(given)[held])
+        return LawProblem(
+            x[kept],
+            y[kept],
+            x[held],
+            y[held],
+            self.names,
+            replace(self.options, weights=None),
+            weights,
+            held_weights,
+            seed=self.seed,
+        )
 
 
 def _column_names(x: object) -> list[str] | None:
@@ -290,16 +324,6 @@ def _numbers(values: object, name: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
         raise InputError(f"{name} must be an array of numbers, got {received}") from error
-
-
-def check_sizes(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Raise InputError for columns in units in which squares of products would not be numbers."""
-    columns = {"y": np.abs(y).max(), **dict(zip(names, np.abs(x).max(0), strict=True))}
-    for name, size in columns.items():
-        if size > 0 and not 1 / EXTREME < size < EXTREME:
-            raise InputError(
-                f"{name} must be in a unit in which its squares are numbers, its largest value is {size:.3g}"
-            )
 
 
 def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

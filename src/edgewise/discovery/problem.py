@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import chain
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from edgewise.checks import check_count, is_integer, is_number, unknown_name
 from edgewise.errors import InputError
-from edgewise.formulas.expression import FUNCTIONS, Expression
+from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
 from edgewise.outcomes import OnInterrupt, check_on_interrupt
 
 # The functions that a search uses unless the user names others. A choice: what textbooks of the sciences print.
@@ -48,6 +49,9 @@ class FormulaOptions:
         Relative root mean square error on held-out rows at which the search ends.
     n_jobs : int
         Processes of the genetic search; -1 for one on each core.
+    engine : {"own", "operon"}
+        Program of the genetic search, the stage before the last: our own, or the package pyoperon, which must be
+        installed. It knows no `nested`, `required` and `units`; what breaks them is left out.
     weights : ndarray of shape (N,), optional
         Weights of the rows' squared errors, at least 0; equal if left out.
     on_interrupt : "raise" or "keep"
@@ -74,6 +78,7 @@ class FormulaOptions:
     units: Mapping[str, str] = field(default_factory=dict)
     target_error: float = EXACT_ERROR
     n_jobs: int = 1
+    engine: str = "own"
     weights: np.ndarray | None = field(default=None, compare=False, repr=False)
     on_interrupt: OnInterrupt = "raise"
 
@@ -82,6 +87,10 @@ class FormulaOptions:
         check_count(self.max_size, "max_size")
         if not is_integer(self.n_jobs) or self.n_jobs == 0:
             raise InputError(f"n_jobs must be an integer other than 0, got {self.n_jobs!r}")
+        if self.engine not in ("own", "operon"):
+            raise InputError(f'engine must be "own" or "operon", got {self.engine!r}')
+        if self.engine == "operon" and find_spec("pyoperon") is None:
+            raise InputError('engine must be "own" unless the package pyoperon is installed, got "operon"')
         if not is_number(self.target_error) or self.target_error < 0:
             raise InputError(f"target_error must be a number of at least 0, got {self.target_error!r}")
         for name, given in (("operators", self.operators), ("nested", (*self.nested, *chain(*self.nested.values())))):
@@ -152,8 +161,8 @@ class LawProblem:
         Names of the inputs.
     options : FormulaOptions
         What the law may be made of.
-    weights : ndarray of shape (N,), optional
-        Weights of the rows to fit; equal if left out.
+    weights, held_weights : ndarray of shape (N,) and (M,), optional
+        Weights of the rows to fit and of those to judge by; equal if left out.
     noise : float
         Root mean square error of y over its standard deviation, where y comes from a smooth model, as in a
         `Separation`; 0 where it was measured, whether the measurements have noise or not.
@@ -175,8 +184,19 @@ class LawProblem:
     names: tuple[str, ...]
     options: FormulaOptions = field(default_factory=FormulaOptions)
     weights: np.ndarray | None = None
+    held_weights: np.ndarray | None = None
     noise: float = 0.0
     seed: int = 0
+
+    def held_squares(self, expression: Expression) -> np.ndarray:
+        """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""
+        squares = (evaluate(expression, self.held_x) - self.held_y) ** 2
+        return squares if self.held_weights is None else squares * (self.held_weights / self.held_weights.mean())
+
+    @property
+    def held_variance(self) -> float:
+        """Variance of the target on the held-out rows, weighted."""
+        return weighted_variance(self.held_y, self.held_weights)
 
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0.
@@ -192,6 +212,13 @@ class LawProblem:
         usable = np.flatnonzero(np.isfinite(self.x).all(axis=1) & np.isfinite(self.y) & (weights > 0))
         chosen = usable[np.random.default_rng([stream, self.seed]).permutation(len(usable))[:most]]
         return self.x[chosen], self.y[chosen], weights[chosen]
+
+
+def weighted_variance(y: np.ndarray, weights: np.ndarray | None) -> float:
+    """Variance of y (N,) with weights (N,), or with equal ones."""
+    if weights is None:
+        return float(np.var(y))
+    return float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights))
 
 
 class Stage(Protocol):

@@ -267,7 +267,13 @@ def value_of(form: Exact) -> float:
 
 
 def recognise(
-    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+    fitted: FittedExpression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    floor: float,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
 ) -> FittedExpression:
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again.
 
@@ -286,6 +292,8 @@ def recognise(
     floor : float
         Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
         1 + `CHI_SQUARE_99` / N, which is what one parameter less explains; one below it may rise to it.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
     deadline : float
         Reading of `time.monotonic` after which no further constant is tried.
 
@@ -311,7 +319,7 @@ def recognise(
         values = [value_of(forms[k]) if k in forms else part.value for k, part in enumerate(numbers)]
         exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
         node = simplify(with_constants(fitted.expression, values, exact))
-        trial = fit_constants(node, x, y, steps=15, deadline=deadline)
+        trial = fit_constants(node, x, y, steps=15, weight=weight, deadline=deadline)
         allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y)) if fitted.loss > exact_loss else exact_loss
         return trial if trial is not None and trial.loss <= allowed else None
 
@@ -374,7 +382,9 @@ def relative_error(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     return math.inf if math.isinf(error) else float(np.sqrt(error) / max(float(np.std(y)), ABOVE_ZERO))
 
 
-def mean_squared_error(node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    """Mean squared error; infinite if the formula is undefined at a row."""
+def mean_squared_error(
+    node: Expression, x: np.ndarray, y: Sequence[float] | np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """Mean squared error, weighted if there are weights; infinite if the formula is undefined at a row."""
     residuals = evaluate(node, x) - np.asarray(y)
-    return float(np.mean(residuals**2)) if np.isfinite(residuals).all() else math.inf
+    return float(np.average(residuals**2, weights=weights)) if np.isfinite(residuals).all() else math.inf

@@ -83,9 +83,16 @@ class FrontEntry:
     constant_errors: tuple[float, ...] = field(default=(), compare=False)
 
     @classmethod
-    def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None) -> FrontEntry:
-        """Entry whose loss is the mean squared error on x (N, inputs), y (N,)."""
-        return cls(formula, mean_squared_error(formula.expression, x, y), model=model)
+    def from_data(
+        cls,
+        formula: Formula,
+        x: np.ndarray,
+        y: np.ndarray,
+        model: KAN | None = None,
+        weights: np.ndarray | None = None,
+    ) -> FrontEntry:
+        """Entry whose loss is the mean squared error on x (N, inputs), y (N,), weighted if there are weights (N,)."""
+        return cls(formula, mean_squared_error(formula.expression, x, y, weights), model=model)
 
     def __repr__(self) -> str:
         return f"<FrontEntry of {self.complexity} symbols, loss {self.loss:.4g}: {self.formula}>"

@@ -318,7 +318,13 @@ def _with_monic_sums(node: Expression) -> Expression:
 
 
 def pruned(
-    fitted: FittedExpression, x: np.ndarray, y: np.ndarray, *, floor: float, deadline: float = math.inf
+    fitted: FittedExpression,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    floor: float,
+    weight: np.ndarray | None = None,
+    deadline: float = math.inf,
 ) -> FittedExpression:
     """Remove terms, factors and functions that the data do not require.
 
@@ -333,6 +339,8 @@ def pruned(
     floor : float
         Share of the variance of y below which a loss is exact. A loss above it may rise by a factor of
         1 + `SYMBOL_PRICE` / N for each symbol less; one below it may rise to it.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
     deadline : float
         Reading of `time.monotonic` after which no further form is tried.
 
@@ -359,10 +367,10 @@ def pruned(
                 return fitted
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
             allowed = fitted.loss * (1 + allowance) if fitted.loss > exact_loss else exact_loss
-            trial = fit_constants(smaller, x, y, steps=3, deadline=deadline)
+            trial = fit_constants(smaller, x, y, steps=3, weight=weight, deadline=deadline)
             if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, floor**0.5 * exact_loss / floor):
                 continue
-            trial = fit_constants(trial.expression, x, y, steps=20, deadline=deadline)
+            trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, deadline=deadline)
             if trial is not None and trial.loss <= allowed:
                 fitted, changed = trial, True
                 break

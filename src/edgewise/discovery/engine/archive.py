@@ -110,7 +110,7 @@ class Archive:
         rows = len(self.problem.y)
         step = max(1, rows // QUICK_ROWS)
         self._some = np.arange(0, rows, step) if step > 1 else None
-        self._spread = max(float(np.std(self.problem.held_y)), ABOVE_ZERO)
+        self._spread = max(math.sqrt(self.problem.held_variance), ABOVE_ZERO)
 
     def __iter__(self) -> Iterator[Judged]:
         for symbols in sorted(self.by_size):
@@ -213,7 +213,7 @@ class Archive:
         fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
         if fitted is None:
             return expression
-        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, deadline=self.deadline)
+        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, weight=weight, deadline=self.deadline)
         forms = [shortest_form(fitted.expression, x, deadline)]
         forms += [with_completed_squares(expanded(form)) for form in forms]
         forms += [shortest_form(forms[-1], x, deadline)]
@@ -221,8 +221,8 @@ class Archive:
 
     def _judged(self, expression: Expression, source: str) -> Judged | None:
         problem = self.problem
-        loss = np.mean((evaluate(expression, problem.x) - problem.y) ** 2)
-        held = np.mean((evaluate(expression, problem.held_x) - problem.held_y) ** 2)
+        loss = np.average((evaluate(expression, problem.x) - problem.y) ** 2, weights=problem.weights)
+        held = np.mean(problem.held_squares(expression))
         if not (np.isfinite(loss) and np.isfinite(held)):
             return None
         error = math.sqrt(float(held)) / self._spread
@@ -234,7 +234,7 @@ class Archive:
     def _error(self, expression: Expression) -> float:
         """Relative error on the held-out rows; infinite where it is not finite."""
         with np.errstate(all="ignore"):
-            square = np.mean((evaluate(expression, self.problem.held_x) - self.problem.held_y) ** 2)
+            square = np.mean(self.problem.held_squares(expression))
         return math.sqrt(float(square)) / self._spread if np.isfinite(square) else math.inf
 
 

@@ -207,7 +207,7 @@ class Engine:
         best = min(short, key=lambda judged: judged.held, default=None)
         if self._ends is None and best is not None and best.error < LARGEST_NOISE:
             residuals = problem.y - evaluate(best.expression, problem.x)
-            if self._noise.passes(residuals):
+            if self._noise.passes(residuals, problem.weights):
                 used = time.monotonic() - self._started
                 self._ends = time.monotonic() + COMPLETE_PATIENCE * used
 

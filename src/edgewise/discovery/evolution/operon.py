@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, LawProblem
@@ -48,11 +47,9 @@ def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]
 
     Raises
     ------
-    InputError
-        The package is not installed.
+    ImportError
+        The package is not installed; `FormulaOptions` checks that beforehand.
     """
-    if find_spec("pyoperon") is None:
-        raise InputError('engine must be "own", got "pyoperon", and the package pyoperon is not installed')
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
     symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
     seed = problem.seed

@@ -24,7 +24,6 @@ from edgewise.discovery.evolution.operations import OperationTable, Program, exp
 from edgewise.discovery.evolution.operon import evolved_by_operon
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import Clock, LawProblem
-from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, complexity, evaluate
 
@@ -38,32 +37,23 @@ BETTER = 0.9  # An expression is yielded if its loss is below this times that of
 DONE_LOSS = 1e-20  # Share of the variance at which nothing is left to search: errors of 1e-10.
 
 
-def evolved(
-    problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = (), engine: str = "own"
-) -> Iterator[Expression]:
+def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ()) -> Iterator[Expression]:
     """Search expressions by genetic programming until the clock is over.
 
     Parameters
     ----------
     problem : LawProblem
         The rows to fit, and what the law may be made of. With `options.n_jobs` above 1 islands run in so many processes
-        of the package joblib.
+        of the package joblib. With `options.engine` "operon" that package searches, see `evolved_by_operon`.
     clock : Clock
         When to stop; without a deadline the search goes on until the consumer stops asking.
     seeds : sequence of Expression
         Expressions to start from.
-    engine : {"own", "pyoperon"}
-        "pyoperon" uses that package, which has to be installed, and starts from no seeds; see `evolved_by_operon`.
 
     Yields
     ------
     Expression
         Expressions that are better than all that were yielded before and are no longer, with fitted constants.
-
-    Raises
-    ------
-    InputError
-        The engine is unknown or not installed.
 
     Notes
     -----
@@ -78,9 +68,7 @@ def evolved(
     >>> bool(np.abs(evaluate(found, x) - y).max() < 1e-9)
     True
     """
-    if engine not in ("own", "pyoperon"):
-        raise InputError(f'engine must be "own" or "pyoperon", got {engine!r}')
-    if engine == "pyoperon":
+    if problem.options.engine == "operon":
         yield from evolved_by_operon(problem, clock)
         return
     x, y, weights = problem.random_rows(NOISY_SEARCH_ROWS if problem.noise > 0 else SEARCH_ROWS, stream=4)

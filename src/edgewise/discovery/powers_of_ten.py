@@ -1,0 +1,133 @@
+"""Columns in extreme units: a search divides them by a power of ten first, and its formulas are written back after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import fit_constants
+from edgewise.formulas.expression import Expression, Multiply, Number, Variable, children, evaluate, rebuilt
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import Front, FrontEntry
+
+EXTREME = 1e60  # largest number, and inverse of the smallest, of a column: squares of products must stay finite
+# The same of a target that can be divided: its squared errors must be numbers of float64, which end at 1e308.
+MOST_EXTREME_TARGET = 1e150
+
+
+def check_sizes(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError for columns in units in which squares of products would not be numbers.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, inputs)
+    y : ndarray of shape (N,) or (N, outputs)
+    names : sequence of str
+        Names of the inputs.
+    """
+    for name, size in zip(("y", *names), (np.abs(y).max(), *np.abs(x).max(0)), strict=True):
+        if size > 0 and not 1 / EXTREME < size < EXTREME:
+            raise _too_extreme(name, size)
+
+
+def _too_extreme(name: str, size: float) -> InputError:
+    return InputError(f"{name} must be in a unit in which its squares are numbers, its largest value is {size:.3g}")
+
+
+def power_of_ten(values: np.ndarray) -> int:
+    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`.
+
+    Examples
+    --------
+    >>> power_of_ten(np.array([2e-90, 5e-91])), power_of_ten(np.array([1e20]))
+    (-90, 0)
+    """
+    size = float(np.abs(values).max())
+    return 0 if size == 0 or 1 / EXTREME < size < EXTREME else int(np.floor(np.log10(size)))
+
+
+def target_power(y: np.ndarray) -> int:
+    """The power of ten by which a target (N,) is divided.
+
+    Raises
+    ------
+    InputError
+        Its squares are not numbers of float64.
+    """
+    size = float(np.abs(y).max())
+    if size > 0 and not 1 / MOST_EXTREME_TARGET < size < MOST_EXTREME_TARGET:
+        raise _too_extreme("y", size)
+    return power_of_ten(y)
+
+
+def divided(values: np.ndarray, power: int) -> np.ndarray:
+    """Values over 10^power, in two steps, since 10^power itself may be no number of float64."""
+    return values if power == 0 else values / 10.0 ** (power // 2) / 10.0 ** (power - power // 2)
+
+
+def in_divided_units(node: Expression, powers: Sequence[int], target: int) -> Expression:
+    """A formula of columns, such as a guess, as one of columns over 10^powers for a target over 10^target."""
+    return _exchanged(node, powers, -target)
+
+
+def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expression:
+    def of_column(part: Expression) -> Expression:
+        if isinstance(part, Variable) and powers[part.index]:
+            return Multiply((Number(10.0 ** powers[part.index]), part))
+        return rebuilt(part, [of_column(below) for below in children(part)])
+
+    whole = of_column(node)
+    return Multiply((Number(10.0**target), whole)) if target else whole
+
+
+def in_original_units(front: Front, powers: Sequence[int], target: int, x: np.ndarray, y: np.ndarray) -> Front:
+    """The front of a search in divided units with formulas, errors and constants for the columns as they were.
+
+    Parameters
+    ----------
+    front : Front
+        The formulas in divided units.
+    powers : sequence of int
+        The powers of ten by which the columns of x were divided.
+    target : int
+        That of the target.
+    x : ndarray of shape (N, inputs)
+        The columns as they were.
+    y : ndarray of shape (N,)
+        The target as it was.
+
+    Returns
+    -------
+    Front
+        Constants that take up a power of ten have no closed form, since that is one of the divided units.
+    """
+    unit = 10.0 ** (2 * target)
+
+    def written(entry: FrontEntry) -> FrontEntry:
+        node = _exchanged(entry.formula.expression, [-power for power in powers], target)
+        with np.errstate(all="ignore"):
+            shorter = simplify(node)
+            # Powers of 10^-90, say, may underflow once they are collected: then the longer form stays.
+            if np.allclose(evaluate(shorter, x), evaluate(node, x), rtol=1e-9, atol=0.0):
+                node = shorter
+            fitted = fit_constants(node, x, y, steps=0)
+        return replace(
+            entry,
+            formula=Formula(node, entry.formula.names),
+            loss=entry.loss * unit,
+            validation=entry.validation * unit,
+            constant_errors=() if fitted is None else fitted.errors,
+        )
+
+    held = front.held_out_variance
+    return replace(
+        front,
+        entries=tuple(written(entry) for entry in front),
+        variance=front.variance * unit,
+        held_out_variance=None if held is None else held * unit,
+        messages=(*front.messages, "Columns in extreme units were divided by powers of ten for the search."),
+    )

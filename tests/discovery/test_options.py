@@ -1,0 +1,91 @@
+"""Options of find_formula through its public door: weights, units in extreme sizes, functions, guesses, resuming."""
+
+import numpy as np
+import pytest
+
+from edgewise import FormulaOptions, find_formula
+from edgewise.errors import InputError
+from edgewise.formulas.expression import Call, walk
+from edgewise.nn.elementary import ELEMENTARY, FunctionTable
+
+
+def positive(rows=200, inputs=2, seed=0):
+    return np.random.default_rng(seed).uniform(1, 2, (rows, inputs))
+
+
+@pytest.mark.slow
+def test_rows_of_small_weight_decide_nothing():
+    """A tenth of the rows is of another law; with a weight of 1e-12 only the law of the others is exact."""
+    x = positive()
+    y = 3 * x[:, 0] ** 2 / x[:, 1]
+    wrong = np.arange(200) % 10 == 0
+    y[wrong] += 5 * x[wrong, 1]
+    weights = np.where(wrong, 1e-12, 1.0)
+    front = find_formula(x, y, names=["a", "b"], options=FormulaOptions(weights=weights), time_limit=20)
+    assert str(front.best.formula) == "3*a**2/b"
+    assert front.r_squared(front.best_place) > 1 - 1e-9
+    unweighted = find_formula(x, y, names=["a", "b"], time_limit=3)
+    assert unweighted.r_squared(unweighted.best_place) < 0.999
+
+
+def test_rows_of_weight_zero_are_as_absent():
+    x = positive(80, 1)
+    y = 2 * x[:, 0] + np.random.default_rng(1).normal(size=80)
+    options = FormulaOptions(weights=np.r_[np.ones(60), np.zeros(20)], operators=("+", "*"))
+    given = find_formula(x, np.r_[y[:60], np.full(20, 1e9)], options=options, time_limit=0.2)
+    absent = find_formula(x[:60], y[:60], options=FormulaOptions(operators=("+", "*")), time_limit=0.2)
+    assert (given.samples, given.held_out) == (absent.samples, absent.held_out) == (60, 18)
+    with pytest.raises(InputError, match="above 0 in at least 20 rows, got 5"):
+        find_formula(x, y, options=FormulaOptions(weights=np.r_[np.ones(5), np.zeros(75)]))
+
+
+@pytest.mark.slow
+def test_standard_errors_are_those_of_weighted_least_squares():
+    random = np.random.default_rng(0)
+    x = random.uniform(0, 1, (400, 1))
+    deviation = np.where(x[:, 0] < 0.5, 0.01, 1.0)
+    y = 1.234567 * x[:, 0] + 7.654321 + deviation * random.normal(size=400)
+    weights = 1 / deviation**2
+    front = find_formula(x, y, names=["x"], options=FormulaOptions(weights=weights), time_limit=5)
+    columns = np.column_stack([x[:, 0], np.ones(400)])
+    line, *_ = np.linalg.lstsq(columns * np.sqrt(weights)[:, None], y * np.sqrt(weights), rcond=None)
+    inverse = np.linalg.inv(columns.T @ (columns * weights[:, None]))
+    variance = np.sum(weights * (columns @ line - y) ** 2) / 398
+    expected = dict(zip(line, np.sqrt(np.diag(inverse) * variance), strict=True))
+    entry = next(entry for entry in front if len(entry.constants) == 2 and entry.complexity == 5)
+    for value, error in entry.constants:
+        nearest = min(expected, key=lambda known: abs(known - value))
+        assert value == pytest.approx(nearest, abs=expected[nearest])  # rounded to the digits that are decided
+        assert error == pytest.approx(expected[nearest], rel=0.02)
+    assert max(error for _, error in entry.constants) < 0.02  # unweighted, it is above 0.1
+
+
+@pytest.mark.parametrize(("size", "unit"), [(1e90, 1.0), (1e-90, 1.0), (1e250, 1e100), (1.0, 1e-100)])
+def test_columns_in_extreme_units_are_divided_by_a_power_of_ten(size, unit):
+    x = positive(60) * np.array([size, 1.0])
+    y = unit * 3 * (x[:, 0] / size) * x[:, 1]
+    front = find_formula(x, y, names=["a", "b"], time_limit=20)
+    np.testing.assert_allclose(front.best.formula(x), y, rtol=1e-9)
+    assert front.r_squared(front.best_place) == pytest.approx(1)
+    assert any("powers of ten" in sentence for sentence in front.messages)
+    guess = FormulaOptions(guesses=(front.best.formula,))
+    assert str(find_formula(x, y, names=["a", "b"], options=guess).best.formula) == str(front.best.formula)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_a_target_whose_squares_are_no_numbers_and_wrong_units_are_refused(size):
+    x = positive(40)
+    with pytest.raises(InputError, match=r"^y must be in a unit in which its squares are numbers"):
+        find_formula(x, x[:, 0] * size)
+    with pytest.raises(InputError, match=r"^units must allow a formula for y in 'kg'"):
+        find_formula(x, x[:, 0], options=FormulaOptions(units={"x_1": "m", "x_2": "s", "y": "kg"}))
+
+
+@pytest.mark.slow
+def test_a_table_of_functions_bounds_the_functions_of_formulas():
+    x = positive(100, 1)
+    table = FunctionTable([ELEMENTARY["x"], ELEMENTARY["sin"]])
+    with pytest.warns(DeprecationWarning, match="table of find_formula is now called options"):
+        front = find_formula(x, np.exp(x[:, 0]), table=table, time_limit=2)
+    names = {part.name for entry in front for part in walk(entry.formula.expression) if isinstance(part, Call)}
+    assert names <= {"sin"}
