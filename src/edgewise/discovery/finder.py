@@ -16,9 +16,15 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated
 from edgewise.discovery.evolution.stage import evolved
+from edgewise.discovery.knowledge.powers_of_ten import (
+    divided,
+    in_divided_units,
+    in_original_units,
+    power_of_ten,
+    target_power,
+)
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.obedience import operators_of
-from edgewise.discovery.powers_of_ten import divided, in_divided_units, in_original_units, power_of_ten, target_power
 from edgewise.discovery.problem import ALL_OPERATORS, Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries

@@ -14,7 +14,7 @@ import torch
 from edgewise.checks import check_names
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.finder import Search
-from edgewise.discovery.powers_of_ten import check_sizes
+from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.formulas.algebra import simplify
