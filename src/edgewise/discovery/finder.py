@@ -14,7 +14,7 @@ from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
-from edgewise.discovery.enumeration.stage import enumerated
+from edgewise.discovery.enumeration.stage import enumerated, short_laws
 from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.knowledge.powers_of_ten import (
     divided,
@@ -48,7 +48,7 @@ MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewher
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 ALL_STAGES = Stages(
     first=(simple_sums,),
-    quick=(least_squares_laws,),
+    quick=(short_laws, least_squares_laws),
     reduce=reductions,
     enumerate=enumerated,
     smooth=curve_laws,

@@ -263,7 +263,8 @@ class Engine:
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
                 part = share.part(1 / (len(separation.problems) - number))
-                engine = Engine(Archive(problem, part.deadline), part, Stages(enumerate=self.stages.enumerate))
+                stages = Stages(quick=self.stages.quick, enumerate=self.stages.enumerate)
+                engine = Engine(Archive(problem, part.deadline), part, stages)
                 engine.run()
                 self.failures += engine.failures
                 laws.append(_likely_laws(engine.archive, separation.error))

@@ -1,10 +1,11 @@
 """Third stage of the formula search: short expressions are enumerated, and pairs of them are matched with the target.
 
-`stage` has the door, `enumerated`. It makes all expressions up to a size bottom-up (`pool`), and sorted lists find
-those of which the target, or a link of it (`targets`), is a combination with fitted factors (`matches`). With noise,
-and for curves with inner constants (`families`), the nearest are ranked by correlation and fitted (`ranking`).
+`stage` has the doors, `enumerated` and the quick `short_laws`. The first makes all expressions up to a size bottom-up
+(`pool`), and sorted lists find those of which the target, or a link of it (`targets`), is a combination with fitted
+factors (`matches`). With noise, and for curves with inner constants (`families`), the nearest are ranked by correlation
+and fitted (`ranking`).
 """
 
-from edgewise.discovery.enumeration.stage import enumerated
+from edgewise.discovery.enumeration.stage import enumerated, short_laws
 
-__all__ = ["enumerated"]
+__all__ = ["enumerated", "short_laws"]
