@@ -112,4 +112,4 @@ clean:
 
 # Signals at random moments, full disks, damaged files: about an hour; `make test` runs a short form.
 soak: install
-	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py --tries 200
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py

@@ -57,7 +57,7 @@ HEAVY = {
     "pyarrow": ("tables",),
     "pyoperon": ("discovery.evolution.operon",),
     "rich": ("cli",),
-    "safetensors": ("checkpoint",),
+    "safetensors": ("checkpoint", "files.journal"),
     "scipy": ("export", "formulas", "discovery", "interpret", "model_selection"),
     "sklearn": ("estimator", "compare"),
     "sympy": ("formulas", "export"),

@@ -104,14 +104,6 @@ def test_strings_of_c_have_the_bytes_of_the_text(tmp_path):
     assert written.decode() == "".join(f"{text}\n" for text in texts)
 
 
-@given(HOSTILE)
-@example("[a](javascript:x)")
-def test_markdown_has_no_construct(text):
-    shown = escaping.markdown_text(text)
-    unescaped = re.sub(r"\\.", "", shown)  # what is left has no character of Markdown
-    assert shown.isprintable() and not set(unescaped) & set("\\`*_[]<>|")
-
-
 @given(HOSTILE, st.lists(HOSTILE, max_size=3))
 @example("../../etc/passwd", [])
 @example("CON", [])

@@ -2,8 +2,7 @@ r"""One escaping function for each medium that shows texts of a user: column nam
 
 Such texts come from files that anybody may have written. Each function returns a text that its medium shows and never
 runs: HTML and SVG as `html_text`, LaTeX as `latex_text`, terminals as `terminal_line`, spreadsheets as `csv_cell`, C as
-`c_string` and `c_comment`, Python as `python_comment` (and `repr` for strings), Markdown as `markdown_text`, the file
-system as `file_name`.
+`c_string` and `c_comment`, Python as `python_comment` (and `repr` for strings), the file system as `file_name`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ _LATEX = {letter: "\\" + letter for letter in "#$%&_{}"} | {
     "~": r"{\sim}",
     " ": r"\ ",
 }
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~$&])")
 _RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
 
 
@@ -165,17 +163,6 @@ def c_comment(value: object) -> str:
 def python_comment(value: object) -> str:
     """Return one line for a comment of Python: what could end the line or cannot be stored is escaped."""
     return terminal_line(value)
-
-
-def markdown_text(value: object) -> str:
-    r"""Return one line of Markdown that shows a text, also within a table.
-
-    Examples
-    --------
-    >>> print(markdown_text("a|b <b>"))
-    a\|b \<b\>
-    """
-    return _MARKDOWN.sub(r"\\\1", printable_line(value))
 
 
 def file_name(value: object, taken: Sequence[str] = ()) -> str:

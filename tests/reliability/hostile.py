@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from edgewise.formulas.serialisation import front_fields
 from edgewise.pde import PDE, Dirichlet, Interval
 from edgewise.tables import read_table
 
+LIBRARY_SHARE = 4  # mutations of a kind that the library reads, for each one that a command reads: those cost more
 FILES = Path(__file__).parent / "files"
 
 
@@ -72,8 +74,11 @@ def hostile_kinds(folder: Path) -> dict[str, tuple[bytes, Path, Callable[[Path],
     poisson = PDE(lambda u, x: u.xx + 1, Interval(0, 1), [Dirichlet(0)])
     model, table = FILES / "0.2.0-regressor.safetensors", folder / "table.csv"
     table.write_text("a,b\n" + "".join(f"{i / 7:.3f},{1 - i / 9:.3f}\n" for i in range(20)))
-    formulas = formula_file()
+    formulas, rows = formula_file(), np.random.default_rng(0).normal(size=(5, 2))
     return {
+        "model files": (model.read_bytes(), folder / "h.safetensors", lambda path: load(path).predict(rows)),
+        "CSV tables": (table.read_bytes(), folder / "h.csv", read_table),
+        "gzipped tables": (gzip.compress(table.read_bytes()), folder / "h.csv.gz", read_table),
         "solution files": (
             (FILES / "0.2.0-solution.safetensors").read_bytes(),
             folder / "s.safetensors",

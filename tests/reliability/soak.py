@@ -1,7 +1,8 @@
 """Attack a run of `edgewise fit`, its files and its readers, and count what fails; a table of Markdown is the result.
 
-    python tests/reliability/soak.py --tries 200           # about an hour on two cores
-    python tests/reliability/soak.py --tries 200 --write   # and put the table into docs/reliability.md
+    python tests/reliability/soak.py                          # about an hour on two cores
+    python tests/reliability/soak.py --write                  # and put the table into docs/reliability.md
+    python tests/reliability/soak.py --tries 0 --mutations 20000 --chunk 3   # other mutations than those of chunk 2
 
 The tests of this folder run the same attacks a few times each.
 """
@@ -9,11 +10,12 @@ The tests of this folder run the same attacks a few times each.
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 import random
 import re
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,14 +23,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from edgewise import EdgewiseError, KANRegressor, load, save
+from edgewise import EdgewiseError, load
 from edgewise.files import open_folder
-from edgewise.tables import read_table
 
+sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 MARKS = "<!-- attacks -->", "<!-- end of attacks -->"
 LONGEST_READ = 5.0  # seconds in which any damaged file is refused or read
@@ -194,46 +197,71 @@ def hostile_reads(
         yield f"{path.suffix}, try {number} of seed {seed}: took {seconds:.1f} CPU seconds" if slow else None
 
 
-def attacks(folder: Path, tries: int) -> list[Attack]:
-    """Run all attacks."""
-    sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package
-    from hostile import hostile_kinds
+IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]  # where mounts concern nobody else
+READ_ONLY = "mount --bind out out && mount -o remount,ro,bind out"
+SMALL_DISK = "mkdir disk && mount -t tmpfs -o size={size}k none disk && cp -a out/. disk && mount --move disk out"
 
-    table = []
-    work = folder / "kills"
-    work.mkdir()
-    kills = Kills(work)
+
+def mounted(folder: Path, mount: str) -> str | None:
+    """Run where a mount stands over the folder of results; return what is wrong afterwards."""
+    before, after = contents(folder / "out"), folder / "after"
+    shutil.rmtree(after, ignore_errors=True)
+    shutil.rmtree(folder / "disk", ignore_errors=True)
+    words = shlex.join([*COMMAND, *OPTIONS, "--seed", "7"])
+    script = f"{mount} || exit 99; {words}; code=$?; mkdir after && cp -a out/. after; exit $code"
+    done = subprocess.run([*IN_A_NAMESPACE, script], cwd=folder, capture_output=True, text=True)
+    if contents(after) != before:
+        return f"{mount}: the old results changed"
+    if done.returncode != 1 or done.stderr.count("\n") != 1 or "bug" in done.stderr:
+        return f"{mount}: exit code {done.returncode}, {done.stderr[-200:]!r}"
+    return None
+
+
+def can_mount() -> bool:
+    """Return whether a process may mount things in a namespace of its own, as on most Linux systems."""
+    if shutil.which(IN_A_NAMESPACE[0]) is None:
+        return False
+    return subprocess.run([*IN_A_NAMESPACE, "mount -t tmpfs none /mnt"], capture_output=True).returncode == 0
+
+
+def ended_runs(folder: Path, tries: int) -> Iterator[Attack]:
+    """End runs in every way at random moments, and let writing fail."""
+    kills = Kills(folder, seed=tries)
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         attack = Attack(f"{number.name} at a random moment of `edgewise fit --out` over old results")
         for _ in range(max(1, tries // 3)):
             attack.count(kills.attempt(number))
-        table.append(attack)
+        yield attack
     attack = Attack("temporary files of killed runs after the next run")
     attack.count(kills.litter())
-    table.append(attack)
+    yield attack
+    sizes = [round(largest) for largest in np.geomspace(1, 100_000, max(1, tries // 10))]
     attack = Attack("a full disk (largest size of files)")
-    for largest in (0, 100, 5000, 20_000)[: max(1, tries)]:
-        attack.count(full_disk(work, largest))
-    table.append(attack)
-    model = folder / "m.safetensors"
-    x = np.random.default_rng(0).normal(size=(60, 2))
-    save(KANRegressor().fit(x, x[:, 0] + x[:, 1] ** 2), model)
-    originals: list[tuple[str, bytes, Path, Callable[[Path], object]]] = [
-        ("model files", model.read_bytes(), folder / "h.safetensors", lambda path: load(path).predict(x)),
-        ("CSV tables", (work / "table.csv").read_bytes(), folder / "h.csv", read_table),
-        ("gzipped tables", gzip.compress((work / "table.csv").read_bytes()), folder / "h.csv.gz", read_table),
-    ]
-    for name, original, path, read in originals:
+    for largest in sizes:
+        attack.count(full_disk(folder, largest))
+    yield attack
+    if can_mount():
+        old = sum(map(len, contents(folder / "out").values())) // 1024 + 16  # kB; a block more for every file
+        attack = Attack("a full disk (a small file system)")
+        for size in sizes:
+            attack.count(mounted(folder, SMALL_DISK.format(size=old + size * 800 // sizes[-1])))
+        yield attack
+        attack = Attack("a read-only file system")
+        attack.count(mounted(folder, READ_ONLY))
+        yield attack
+
+
+def mutations(folder: Path, count: int, seed: int) -> Iterator[Attack]:
+    """Read mutated files of every kind, by the library and by commands; about `count` in all."""
+    from hostile import LIBRARY_SHARE, hostile_kinds
+
+    kinds = hostile_kinds(folder)
+    shares = {name: 1 if "`" in name else LIBRARY_SHARE for name in kinds}
+    for name, (original, path, read) in kinds.items():
         attack = Attack(f"mutated {name}")
-        for failure in hostile_reads(original, path, read, 10 * tries, seed=tries):
+        for failure in hostile_reads(original, path, read, -(-count * shares[name] // sum(shares.values())), seed):
             attack.count(failure)
-        table.append(attack)
-    for name, (original, path, read) in hostile_kinds(folder).items():
-        attack = Attack(f"mutated {name}")
-        for failure in hostile_reads(original, path, read, tries, seed=tries):
-            attack.count(failure)
-        table.append(attack)
-    return table
+        yield attack
 
 
 def markdown(table: list[Attack]) -> str:
@@ -246,19 +274,26 @@ def markdown(table: list[Attack]) -> str:
 def main() -> int:
     """Run the attacks and print their table; return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tries", type=int, default=200, help="signals, and a tenth of the mutated files of each kind")
+    parser.add_argument("--tries", type=int, default=200, help="runs that are ended by signals; 0 for none")
+    parser.add_argument("--mutations", type=int, default=10_000, help="mutated files of all kinds together")
+    parser.add_argument("--chunk", type=int, default=0, help="seed of the mutations")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
+    table: list[Attack] = []
     with tempfile.TemporaryDirectory() as folder:
-        table = attacks(Path(folder), options.tries)
+        for name in ("kills", "files"):
+            Path(folder, name).mkdir()
+        runs = ended_runs(Path(folder, "kills"), options.tries) if options.tries else iter(())
+        for attack in chain(runs, mutations(Path(folder, "files"), options.mutations, options.chunk)):
+            table.append(attack)
+            print(f"{attack.name}: {attack.tries:,} tries", *attack.failures, sep="\n  ", flush=True)
     print(markdown(table))
-    failures = [failure for attack in table for failure in attack.failures]
-    print(*failures, sep="\n")
     if options.write:
+        when = f"{time.strftime('%d %B %Y').lstrip('0')} ({sys.platform}, {os.cpu_count()} cores)"
         text = PAGE.read_text(encoding="utf-8")
-        new = f"{MARKS[0]}\n\n{markdown(table)}\n\n{MARKS[1]}"
+        new = f"{MARKS[0]}\n\nA run of {when}.\n\n{markdown(table)}\n\n{MARKS[1]}"
         PAGE.write_text(re.sub(f"{MARKS[0]}.*{MARKS[1]}", lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
-    return bool(failures)
+    return any(attack.failures for attack in table)
 
 
 if __name__ == "__main__":

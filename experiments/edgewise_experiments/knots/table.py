@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import edgewise.files
+import edgewise
 from edgewise.datasets import KNOT_FEATURES, Knots, load_knots
 from edgewise.datasets.knots import check_knot_columns, read_knots_csv
 from edgewise.errors import FileError
@@ -26,7 +26,7 @@ SPLIT_SEED = 0  # of the random split: one split for all models and seeds, a cho
 
 def data_folders() -> tuple[Path, ...]:
     """Return the folders that may hold a table: `data` in the working directory, and in this package's checkout."""
-    package = Path(edgewise.files.__file__).resolve().parent
+    package = Path(edgewise.__file__).resolve().parent
     return Path.cwd() / "data", package.parents[1] / "data"
 
 

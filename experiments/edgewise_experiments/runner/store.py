@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-import edgewise.files
+import edgewise
 from edgewise.errors import FileError
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files import read_bytes, reason, write_bytes
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"cannot make the folder {path.parent}: {edgewise.files.reason(error)}") from error
+            raise FileError(f"cannot make the folder {path.parent}: {reason(error)}") from error
         store = cls(path, commit=commit())
         if path.exists():
             store.rows = _rows(path)
@@ -89,7 +89,7 @@ def machine() -> dict[str, object]:
 
 def commit() -> str | None:
     """Return the commit of the checkout that the library runs from, with "+" if files were changed; else None."""
-    package = Path(edgewise.files.__file__).resolve().parent
+    package = Path(edgewise.__file__).resolve().parent
     top = _git(package, "rev-parse", "--show-toplevel")
     # An installation may lie in a folder of somebody else's repository, whose commits say nothing about us.
     if top is None or Path(top) / "src" / "edgewise" != package:

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from edgewise import files
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.errors import FileError
 from edgewise.files import COMMIT, open_folder, staging_folder, sweep
+from edgewise.files import whole as files
 
 
 def put(text):
@@ -239,3 +240,15 @@ def test_two_processes_may_complete_the_same_moves(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", behind)
     open_folder(tmp_path)
     assert tree(tmp_path) == {"x": "new", "y": "new"} and not (tmp_path / COMMIT).exists()
+
+
+def test_a_folder_of_a_process_killed_before_it_made_the_lock_is_swept(tmp_path):
+    from edgewise.files.whole import LOCKED_AFTER, temporary_name
+
+    young, old = tmp_path / temporary_name(), tmp_path / temporary_name()
+    for folder in (young, old):
+        folder.mkdir()
+    long_ago = time.time() - 2 * LOCKED_AFTER
+    os.utime(old, (long_ago, long_ago))
+    sweep(tmp_path)
+    assert young.exists() and not old.exists()

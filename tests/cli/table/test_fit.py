@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 from tests.cli.conftest import SMALL
 
-from edgewise import checkpoint, files
+from edgewise import checkpoint
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator import load_estimator
+from edgewise.files import whole as files
 from edgewise.report import ModelResult, ReportContent
 from edgewise.tables import read_table
 

@@ -51,18 +51,18 @@ def test_the_commit_is_that_of_our_checkout(tmp_path, monkeypatch):
     repository = tmp_path / "r"
     package = repository / "src" / "edgewise"
     package.mkdir(parents=True)
-    (package / "files.py").write_text("x = 1\n")
+    (package / "__init__.py").write_text("x = 1\n")
     git = ["git", "-C", str(repository), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
         subprocess.run([*git, *words], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    monkeypatch.setattr(store_module.edgewise.files, "__file__", str(package / "files.py"))
+    monkeypatch.setattr(store_module.edgewise, "__file__", str(package / "__init__.py"))
     assert commit() == head
-    (package / "files.py").write_text("x = 2\n")
+    (package / "__init__.py").write_text("x = 2\n")
     assert commit() == head + "+"
     other = repository / "venv" / "edgewise"  # installed inside somebody's repository
     other.mkdir(parents=True)
-    monkeypatch.setattr(store_module.edgewise.files, "__file__", str(other / "files.py"))
+    monkeypatch.setattr(store_module.edgewise, "__file__", str(other / "__init__.py"))
     assert commit() is None
     monkeypatch.setenv("PATH", "")
     assert commit() is None

@@ -64,5 +64,5 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     assert solve_step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
     assert solve_step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
     history = History(problem, 0, 0.5, 1e-9)
-    history.add_work(tensor_network(problem, 5, 5), problem, 3)
+    history.spend(3 * solve_step_work(tensor_network(problem, 5, 5), problem))
     assert history.work == 3 * small and history.limit == 0.5 * EQUATION_BUDGET_WORK and history.past_deadline

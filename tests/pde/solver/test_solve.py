@@ -1,12 +1,15 @@
 """`solve`: known solutions to many digits with default settings, error estimates, and reasons of the end."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from edgewise import LBFGS
 from edgewise.errors import InputError
+from edgewise.files import Journal
+from edgewise.files import journal as journal_module
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.library import named_equation
 from edgewise.pde.problem.collocation import PDE
@@ -162,3 +165,34 @@ def test_only_problems_can_be_solved():
 def test_a_solution_is_shown_by_its_main_sentence():
     solution = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4)
     assert repr(solution) == f"<Solution for u: {solution.message}>"
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("equation", ["inverse-diffusion", pytest.param("pendulum", marks=pytest.mark.slow)])
+def test_a_resumed_solve_gives_the_bits_of_one_that_was_not_interrupted(tmp_path, monkeypatch, equation):
+    """Refinement with an unknown coefficient; time windows. The journal is written after every training here."""
+    monkeypatch.setattr(journal_module, "WRITE_AFTER", 0.0)
+    make, options = named_equation(equation).make, {"budget": 0.05, "tolerance": 1e-4}
+    whole, run = solve(make(), **options), {"equation": equation}
+    journal, keep, trainings = Journal(tmp_path / "j", run), Journal.keep, []
+
+    def keep_three(self, *part):
+        keep(self, *part)
+        trainings.append(part)
+        if len(trainings) == 3:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep", keep_three)
+        with pytest.raises(Killed):
+            solve(make(), journal=journal, **options)
+    later = Journal(tmp_path / "j", run)
+    assert later.resume() == 3
+    again = solve(make(), journal=later, **options)
+    assert (again.stopped, again.message, again.unknowns) == (whole.stopped, whole.message, whole.unknowns)
+    assert [replace(s, seconds=0) for s in again.stages] == [replace(s, seconds=0) for s in whole.stages]
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
@@ -94,7 +94,8 @@ class ResultFolder:
                 why = reason(cause)
             raise FileError(f"cannot write results to {self.path}: {why}") from error
         finally:
-            probe.unlink(missing_ok=True)
+            with suppress(OSError):  # a read-only file system refuses it even where there is no such file
+                probe.unlink()
         if not reserve(self.path):
             raise FileError(
                 f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
-from edgewise.escaping import terminal_line
+from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import table_front
 from edgewise.formulas.front import with_fidelity
@@ -39,7 +38,7 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
             by_output = _search_for_table(job, read, screen)
         else:
             by_output = _search_for_model(job, *read, screen)
-    shown, wrote = [], []
+    shown, wrote, suffixes = [], [], list[str]()
     for label, formulas in by_output.items():
         if job.number is not None:
             if not 1 <= job.number <= len(formulas.front):
@@ -55,7 +54,8 @@ def search_formulas(job: FormulaJob, read: PreparedTable | tuple[Written, Table]
         if job.out is not None:
             path = Path(job.out)
             if label:
-                suffix = re.sub(r"[^\w.+-]+", "_", label)[:60] or "_"
+                suffix = file_name(label, suffixes)  # another one for each output, also where file systems ignore case
+                suffixes.append(suffix)
                 path = path.with_stem(f"{path.stem}-{suffix}")
             formulas.write(str(path), job.digits)
             screen.say(f"Wrote {path}.")

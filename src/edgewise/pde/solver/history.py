@@ -9,21 +9,25 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
 from edgewise.pde.solver.solution import Solution, Stage, field_values
+from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.jacobian import RowSource, trainable_slots
+from edgewise.train.methods.base import Method
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole
 
 # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
 # the numbers that are summed).
 ROUNDING_RIDGE = 1e-13
+UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
@@ -52,6 +56,8 @@ class History(WorkBudget):
         Wall seconds allowed; decides between stages only.
     progress : callable, optional
         Receives a `Progress` after every part of the work.
+    journal : Journal, optional
+        Keeps every training, so that a later solve need not repeat those that are there.
 
     Attributes
     ----------
@@ -70,15 +76,38 @@ class History(WorkBudget):
         budget: float = 1.0,
         time_limit: float | None = None,
         progress: ProgressCallback | None = None,
+        journal: Journal | None = None,
     ):
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
+        self.journal = journal
+        self.began -= 0.0 if journal is None else journal.earlier_seconds
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
 
-    def add_work(self, network: nn.Module, problem: Collocation, steps: int) -> None:
-        """Count the work of some steps."""
-        self.spend(steps * solve_step_work(network, problem))
+    def train(
+        self,
+        network: nn.Module,
+        problem: Collocation,
+        method: Method,
+        steps: int = STEPS,
+        patience: Patience | None = None,
+    ) -> TrainingOutcome:
+        """Train a network in place, or take the result from the journal, and count the work."""
+        state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
+        known = None if self.journal is None else self.journal.recall("training")
+        if known is None:
+            outcome = train_network(network, problem, method, steps, patience)
+            if self.journal is not None:
+                arrays = {name: value.detach().numpy().copy() for name, value in state.items()}
+                self.journal.keep("training", Part({"loss": outcome.loss, "steps": outcome.steps}, arrays))
+        else:
+            outcome = TrainingOutcome(float(known.facts["loss"]), known.facts["steps"])
+            with torch.no_grad():
+                for name, value in state.items():
+                    value.copy_(torch.from_numpy(known.arrays[name]))
+        self.spend(outcome.steps * solve_step_work(network, problem))
+        return outcome
 
     def report_progress(self, stage: str, loss: float) -> None:
         """Pass a `Progress` to the callback, if there is one."""

@@ -21,7 +21,7 @@ from edgewise.pde.solver.network import (
     separable_network,
     tensor_network,
 )
-from edgewise.pde.solver.training import STEPS, Patience, train_network
+from edgewise.pde.solver.training import STEPS, Patience
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -166,8 +166,7 @@ class Refinement:
 
     def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
         patience = Patience.hasty() if self._all_linear else Patience.patient()
-        outcome = train_network(candidate.network, candidate.problem, self.plan.method, steps, patience)
-        self.history.add_work(candidate.network, candidate.problem, outcome.steps)
+        outcome = self.history.train(candidate.network, candidate.problem, self.plan.method, steps, patience)
         return replace(candidate, loss=outcome.loss)
 
     def _refine(self) -> tuple[StopReason, str]:

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from edgewise.checks import check_count, check_options, is_number
 from edgewise.errors import InputError
+from edgewise.files import Journal
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import (
     OnInterrupt,
@@ -61,6 +62,9 @@ class SolveOptions(TypedDict, total=False):
         complete stage, once there is one.
     verbose : bool or int
         Whether to show a line with the stage and the time on terminals and in notebooks.
+    journal : edgewise.files.Journal
+        Keeps every training, so that another call with the same arguments and a resumed journal goes on after the last
+        one that is there, with the same result.
 
     Examples
     --------
@@ -78,6 +82,7 @@ class SolveOptions(TypedDict, total=False):
     resample: bool
     on_interrupt: OnInterrupt
     verbose: bool | int
+    journal: Journal | None
 
 
 def solve(
@@ -152,7 +157,7 @@ def solve(
     progress = progress_callback(progress, ("stage", "share", "error"))
     windows = plan.shape == TENSOR and options.get("method") is None and plan.resample
     with reported(progress, options.get("verbose", False), "solve") as report:
-        history, ended = History(problem, seed, budget, time_limit, report), None
+        history, ended = History(problem, seed, budget, time_limit, report, options.get("journal")), None
         if windows and suits_time_windows(problem.form):
             ended = _solve_in_time_windows(problem, plan, history, tolerance)
         stopped, message = ended or Refinement(problem, plan, history, tolerance).run()

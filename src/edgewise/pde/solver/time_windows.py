@@ -19,7 +19,7 @@ from edgewise.pde.problem.strong_form import StrongForm, strong_form_of
 from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import TensorNetwork, WindowNetwork
 from edgewise.pde.solver.solution import field_jet_at
-from edgewise.pde.solver.training import linear_method, train_network
+from edgewise.pde.solver.training import linear_method
 from edgewise.settings import ABOVE_ZERO
 
 # Intervals of a window in time, by the dimension of the domain. A choice: in one dimension of space most coefficients
@@ -140,8 +140,7 @@ class TimeWindows:
         for _ in range(MOST_NEW_GRIDS):
             network = TensorNetwork(layer)
             problem = Collocation(form, Sampling(mesh=Mesh(form.domain, layer.breakpoints)))
-            outcome = train_network(network, problem, linear_method(self.most))
-            self.history.add_work(network, problem, outcome.steps)
+            outcome = self.history.train(network, problem, linear_method(self.most))
             errors = left_out(layer, form.domain)
             time_error = float(errors[self.axis].max())
             finer = [

@@ -1,21 +1,13 @@
-"""Functions that read a whole file and replace files atomically, with a one-sentence `FileError` for each failure.
-
-A process may be killed at any moment. One file is replaced by a rename, so that it is the old or the new one. Several
-files are replaced by a renamed folder, from which they are moved one by one: whoever opens the folder next moves the
-rest. Temporary files are locked while their process lives, and removed by the next write into the same folder if not.
-"""
+"""Functions that read a whole file and replace a file atomically, with a one-sentence `FileError` for each failure."""
 
 import errno
-import hashlib
-import json
 import os
 import secrets
 import shutil
 import stat
-import tempfile
+import time
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +19,8 @@ except ImportError:  # on Windows, where a file that is open cannot be deleted, 
     fcntl = None  # type: ignore[assignment]
 
 PREFIX, SUFFIX = ".edgewise-", ".tmp"  # of temporary files and folders
-COMMIT = ".edgewise-commit"  # the folder of complete files that are moved into the folder around it
-REMOVED, LOCK = ".removed.json", ".lock"  # in a temporary folder: names of files without a successor; its lock
+LOCK = ".lock"  # in a temporary folder: its lock
+LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none; a choice: making one takes milliseconds
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -148,7 +140,7 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: 
     descriptor = os.open(temporary, flags, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _lock(file.fileno())
+            lock(file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -162,10 +154,10 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes, *, keep_mode: 
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _lock(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool:
     """Lock an open file for this process, without waiting; return False if another process holds it."""
     if fcntl is None:
         return True
@@ -195,6 +187,11 @@ def _is_abandoned(path: Path) -> bool:
     return True
 
 
+def _age(entry: os.DirEntry[str]) -> float:
+    """Return the seconds since a file or folder was last changed."""
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime
+
+
 def sweep(folder: Path) -> None:
     """Remove temporary files and folders that killed processes left in a folder; those in use stay."""
     with suppress(OSError), os.scandir(folder) as entries:
@@ -203,116 +200,15 @@ def sweep(folder: Path) -> None:
                 continue
             with suppress(OSError):
                 if entry.is_dir(follow_symlinks=False):
-                    if _is_abandoned(Path(entry.path, LOCK)):
+                    lock_file = Path(entry.path, LOCK)
+                    # A process that was killed before it made the lock leaves none.
+                    if _is_abandoned(lock_file) if lock_file.exists() else _age(entry) > LOCKED_AFTER:
                         shutil.rmtree(entry.path, ignore_errors=True)
                 elif entry.is_file(follow_symlinks=False) and _is_abandoned(Path(entry.path)):
                     os.unlink(entry.path)
 
 
-@contextmanager
-def staging_folder(parent: Path) -> Iterator[Path]:
-    """Make a temporary folder in another one, locked while it is in use and removed at the end if it is still there."""
-    sweep(parent)
-    staging = parent / temporary_name()
-    staging.mkdir()
-    try:
-        with open(staging / LOCK, "wb") as lock:
-            _lock(lock.fileno())
-            yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None:
-    """Move all files of a temporary folder inside another into that one, and remove files without a successor.
-
-    From the moment of one rename on, all of it happens, now or when the folder is opened next.
-
-    Parameters
-    ----------
-    staging : Path
-        Folder below `folder` with the complete files, which `write_bytes` has synced.
-    folder : Path
-        The folder that receives them.
-    removed : collection of str
-        Names of files in `folder` to remove.
-    """
-    complete_commit(folder)
-    write_bytes(staging / REMOVED, json.dumps(sorted(removed)).encode())
-    os.rename(staging, folder / COMMIT)
-    try:
-        complete_commit(folder)
-    except KeyboardInterrupt:  # between two files: the rest takes a moment
-        complete_commit(folder)
-        raise
-
-
-def reserve(folder: Path) -> bool:
-    """Reserve a folder for the results of this process until it ends; return False if another process has it.
-
-    The reservation is a lock on a file in the system's folder for temporary files, which the system gives up when the
-    process ends in any way. It holds among the processes of one user on one machine.
-    """
-    if fcntl is None:
-        return True
-    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
-    path = os.path.join(tempfile.gettempdir(), f"edgewise-{os.getuid()}-{name}.lock")
-    try:
-        # The descriptor stays open on purpose: closing it would give the lock up.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # no folder for temporary files, or one without locks
-        return True
-    return True
-
-
-def complete_commit(folder: Path) -> None:
-    """Finish the replacement of files in a folder that a killed process began, if there is one.
-
-    Raises
-    ------
-    OSError
-        The files cannot be moved.
-    """
-    waiting = folder / COMMIT
-    if not waiting.is_dir():
-        return
-    try:
-        removed = json.loads((waiting / REMOVED).read_bytes())
-    except FileNotFoundError:  # already done before the end of the other process
-        removed = []
-    for name in removed if isinstance(removed, list) else []:
-        if isinstance(name, str) and Path(name).name == name:
-            (folder / name).unlink(missing_ok=True)
-    with suppress(FileNotFoundError):  # another process may complete the same moves and be ahead
-        for path in sorted(waiting.iterdir()):
-            if path.name not in (REMOVED, LOCK):
-                with suppress(FileNotFoundError):
-                    os.replace(path, folder / path.name)
-        shutil.rmtree(waiting)
-    _sync_folder(folder)
-
-
-def open_folder(folder: str | os.PathLike[str]) -> None:
-    """Make sure that the files of a folder belong together before they are read, see `complete_commit`.
-
-    Raises
-    ------
-    FileError
-        A write into the folder was cut short, and it cannot be completed.
-    """
-    try:
-        complete_commit(Path(folder))
-    except OSError as error:
-        raise FileError(
-            f"cannot read {os.fspath(folder)}: results were not completely written, and the rest cannot be moved from "
-            f"its folder {COMMIT}: {reason(error)}"
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename survive a power cut, on systems that can sync folders; on others nothing is done."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

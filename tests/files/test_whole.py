@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from edgewise import files
 from edgewise.errors import FileError
+from edgewise.files import whole as files
 
 
 def names(folder):

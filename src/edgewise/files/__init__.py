@@ -1,0 +1,37 @@
+"""Whole files, folders of results, and journals of unfinished runs, none of which a crash leaves half written.
+
+A process may be killed at any moment. One file is replaced by a rename, so that it is the old or the new one. Several
+files are replaced by a renamed folder, from which they are moved one by one: whoever opens the folder next moves the
+rest. Temporary files are locked while their process lives, and removed by the next write into the same folder if not.
+A journal keeps the finished parts of a run, so that a later run can go on from there.
+"""
+
+from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
+from edgewise.files.journal import Journal, Part
+from edgewise.files.whole import (
+    LOCK,
+    object_then_path,
+    read_bytes,
+    reason,
+    sweep,
+    temporary_name,
+    write_bytes,
+)
+
+__all__ = [
+    "COMMIT",
+    "LOCK",
+    "Journal",
+    "Part",
+    "commit_folder",
+    "complete_commit",
+    "object_then_path",
+    "open_folder",
+    "read_bytes",
+    "reason",
+    "reserve",
+    "staging_folder",
+    "sweep",
+    "temporary_name",
+    "write_bytes",
+]
