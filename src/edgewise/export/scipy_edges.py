@@ -1,6 +1,6 @@
 """The edges of a network as functions of scipy.interpolate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class EdgeFunction:
-    """One edge as a function of numbers of any shape: spline(x) + weight * b(x), or a formula.
+    """One edge as a function of numbers of any shape: spline(x) + weight * b(x), a formula, or their sum.
 
     Parameters
     ----------
     spline : scipy.interpolate.PPoly or None
         The spline with its straight lines outside the domain, so that it can be differentiated, integrated and solved;
-        None for an edge that is an elementary function.
+        None for an edge that is only an elementary function.
     base : str
         Name of the base function b.
     weight : float
         Weight of the base function.
     expression : Expression or None
-        The formula of an edge that is an elementary function.
+        The formula of an edge with an elementary function.
 
     Examples
     --------
@@ -52,10 +52,9 @@ class EdgeFunction:
     def __call__(self, x: ArrayLike) -> np.ndarray:
         """Return the values at x, in its shape."""
         x = np.asarray(x, dtype=np.float64)
+        value = np.zeros(x.shape) if self.spline is None else self.spline(x)
         if self.expression is not None:
-            return evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
-        assert self.spline is not None  # an edge is a spline or an elementary function
-        value = self.spline(x)
+            value = value + evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
         if self.weight:
             value = value + self.weight * ACTIVATIONS[self.base](torch.from_numpy(x)).numpy()
         return value
@@ -112,7 +111,7 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
         edges = {} if spline is None else _spline_edges(spline)
         if isinstance(symbolic, SymbolicLayer):
             for i, o in symbolic.mask.nonzero().tolist():
-                edges[i, o] = EdgeFunction(None, expression=edge_expression(symbolic, i, o))
+                edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=edge_expression(symbolic, i, o))
         layers.append(dict(sorted(edges.items())))
     return tuple(layers)
 

@@ -4,7 +4,8 @@ Start here: `prune` removes the inputs, nodes and edges that the data do not nee
 into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
 `explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
 of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula`
-make new networks from networks, functions and formulas.
+make new networks from networks, functions and formulas. `suggest_functions`, `fix_edge`, `free_edge`, `drop_edge`,
+`drop_node`, `add_splines`, `add_product_nodes` and `freeze` change a network by hand, each with its cost.
 
 The parts, from the ground up: `black_box` (one adapter for everything that predicts), `dependence`, `attribution`,
 `transform`, then `pruning` and `symbolic`.
@@ -36,12 +37,29 @@ from edgewise.interpret.dependence import (
     structure,
 )
 from edgewise.interpret.pruning import InputSelection, PruneReport, Removal, prune, prune_with_report, select_inputs
-from edgewise.interpret.symbolic import edge_formula, formula, from_formula, symbolify
+from edgewise.interpret.symbolic import (
+    Edit,
+    Suggestion,
+    Suggestions,
+    add_product_nodes,
+    add_splines,
+    drop_edge,
+    drop_node,
+    edge_formula,
+    fix_edge,
+    formula,
+    free_edge,
+    freeze,
+    from_formula,
+    suggest_functions,
+    symbolify,
+)
 from edgewise.interpret.transform import DistilReport, DistilRound, deepen, distil, widen
 
 __all__ = [
     "DistilReport",
     "DistilRound",
+    "Edit",
     "Effect",
     "GlobalExplanation",
     "InputSelection",
@@ -52,16 +70,25 @@ __all__ = [
     "Removal",
     "RemovalCosts",
     "Structure",
+    "Suggestion",
+    "Suggestions",
     "Symmetry",
+    "add_product_nodes",
+    "add_splines",
     "bound_together",
     "deepen",
     "distil",
+    "drop_edge",
+    "drop_node",
     "edge_formula",
     "edge_magnitudes",
     "edge_scores",
     "explain_global",
     "explain_local",
+    "fix_edge",
     "formula",
+    "free_edge",
+    "freeze",
     "from_formula",
     "input_scores",
     "interactions",
@@ -74,6 +101,7 @@ __all__ = [
     "select_inputs",
     "shapley_shares",
     "structure",
+    "suggest_functions",
     "symbolify",
     "widen",
 ]

@@ -14,6 +14,7 @@ from edgewise.ops.splines.bspline import MAX_DEGREE
 
 BASE_NAMES = ("silu", "identity", "zero")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
+BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
 MAX_ARITY = (1 << 16) - 1  # a choice: far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
@@ -39,7 +40,7 @@ class KANConfig:
         products. Each multiplies as many sums as its arity, see `ProductLayer.after_sums`.
     functions : sequence
         For each layer None, or the names of the elementary functions of its edges, one row for each input: "" for a
-        spline, "0" for no edge; () for splines everywhere.
+        spline, "+sin" for the sum of a spline and a function, "0" for no edge; () for splines everywhere.
 
     Raises
     ------
@@ -74,7 +75,10 @@ class KANConfig:
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
         sizes = tuple(grid_size) if isinstance(grid_size, Sequence) else (grid_size,) * layers
-        has_splines = [rows is None or any("" in row for row in rows) for rows in names or (None,) * layers]
+        has_splines = [
+            rows is None or any(holds_spline(name) for row in rows for name in row)
+            for rows in names or (None,) * layers
+        ]
         if len(sizes) != layers or not all(
             is_integer(size) and (size >= 1 or (size == 0 and not splines))
             for size, splines in zip(sizes, has_splines, strict=True)
@@ -127,6 +131,17 @@ class MLPConfig:
             raise InputError(f"activation must be one of {', '.join(ACTIVATION_NAMES)}, got {activation!r}")
         object.__setattr__(self, "width", check_width(width))
         object.__setattr__(self, "activation", activation)
+
+
+def holds_spline(name: str) -> bool:
+    """Return whether an edge whose function has this name in a config has a spline: alone, or beside a function.
+
+    Examples
+    --------
+    >>> holds_spline(""), holds_spline("+sin"), holds_spline("sin")
+    (True, True, False)
+    """
+    return name == "" or name.startswith(BESIDE_SPLINE)
 
 
 def check_width(width: object) -> tuple[int, ...]:

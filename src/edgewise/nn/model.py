@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig, Names, check_input
+from edgewise.nn.config import BESIDE_SPLINE, KANConfig, Names, check_input, holds_spline
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import checked_device, seeded_generator
@@ -53,9 +53,9 @@ class ModelOptions(TypedDict, total=False):
 class KAN(Chain):
     """Kolmogorov-Arnold network, f = Phi_L o ... o Phi_1, each Phi a layer of edges.
 
-    Every edge is a learnable function of one input: a spline (`KANLayer`), an elementary function (`SymbolicLayer`), or
-    either (`MixedLayer`). A layer with product nodes is followed by a `ProductLayer`. The initial weights depend on
-    `seed` alone; torch's global generator is neither used nor changed.
+    Every edge is a learnable function of one input: a spline (`KANLayer`) or an elementary function (`SymbolicLayer`);
+    a layer may have both, and an edge may be their sum (`MixedLayer`). A layer with product nodes is followed by a
+    `ProductLayer`. The initial weights depend on `seed` alone; torch's global generator is neither used nor changed.
 
     Parameters
     ----------
@@ -136,9 +136,10 @@ class KAN(Chain):
                 )
                 layer: EdgeLayer = spline
             if rows is not None:
-                layer = symbolic = SymbolicLayer(rows, table=table, dtype=dtype, device=device)
+                names = [[name.removeprefix(BESIDE_SPLINE) for name in row] for row in rows]
+                layer = symbolic = SymbolicLayer(names, table=table, dtype=dtype, device=device)
             if spline is not None and symbolic is not None and rows is not None:
-                spline.mask.copy_(spline.mask.new_tensor([[float(name == "") for name in row] for row in rows]))
+                spline.mask.copy_(spline.mask.new_tensor([[float(holds_spline(name)) for name in row] for row in rows]))
                 layer = MixedLayer(spline, symbolic)
             layers.append(layer)
             if config.products and config.products[number]:

@@ -12,6 +12,7 @@ from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.interpret.symbolic.snapping import _Snapping, symbolify, with_edge, with_spline
 from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -115,8 +116,9 @@ def test_a_function_is_a_spline_again(model):
     for place in places:
         model = with_edge(model, place, EdgeFit("sin", 2.0, 0.1, 1.0, -1.0, 0.0, 1))
     for place in places:
-        free = with_spline(model, place, X, grid_size=12, degree=3)
-        assert isinstance(free.layers[place[0]], MixedLayer) and isinstance(model.layers[place[0]], SymbolicLayer)
+        free = with_spline(model, place, X, like=KANLayer(1, 1, grid_size=12, degree=3))
+        assert isinstance(model.layers[place[0]], SymbolicLayer)
+        assert isinstance(free.layers[place[0]], KANLayer if place[0] else MixedLayer)  # the second layer has one edge
         with torch.no_grad():
             assert (free(X) - model(X)).abs().max() < 0.05 * model(X).std()
         again = with_edge(free, place, EdgeFit("sin", 2.0, 0.1, 1.0, -1.0, 0.0, 1))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.func import functional_call, jacrev
 
+import edgewise
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
@@ -169,10 +170,24 @@ def test_bad_functions(functions, message):
 def test_bad_parts():
     with pytest.raises(InputError, match=r"^affine must have shape \(4, 1, 1\), got \(4, 1\)$"):
         SymbolicLayer([["sin"]], torch.zeros(4, 1))
-    with pytest.raises(InputError, match=r"^spline must mask the edges that symbolic has"):
-        MixedLayer(KANLayer(1, 1), SymbolicLayer([["sin"]]))
     with pytest.raises(InputError, match=r"^symbolic must be as spline"):
         MixedLayer(KANLayer(2, 1), SymbolicLayer([["sin"]]))
+
+
+def test_an_edge_can_be_the_sum_of_a_spline_and_a_function(tmp_path):
+    functions = [[["+sin", "exp"], ["", "0"]]]
+    model = KAN([2, 2], 4, functions=functions, seed=1, dtype=torch.float64)
+    assert model.config.functions == ((("+sin", "exp"), ("", "")),)
+    layer, x = model.layers[0], points(5, 2)
+    spline, sine = layer.spline.edges(x), torch.sin(x[:, 0])
+    assert torch.equal(layer.edges(x)[:, 0, 0], spline[:, 0, 0] + sine)
+    assert torch.equal(layer.mask, torch.ones(2, 2).double() * torch.tensor([[1, 1], [1, 0]]))
+    edgewise.save(model, tmp_path / "model.safetensors")
+    again = edgewise.load(tmp_path / "model.safetensors")
+    assert again.config == model.config and torch.equal(again(x), model(x))
+    with torch.no_grad():
+        layer.spline.mask[0, 0] = 0
+    assert model.config.functions[0][0] == ("sin", "exp")
 
 
 def test_a_network_of_all_kinds_of_edges():

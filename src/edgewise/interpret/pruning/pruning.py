@@ -14,9 +14,9 @@ from edgewise.checks import check_count, is_number
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
+from edgewise.interpret.transform.edges import edge_layers
 from edgewise.interpret.transform.subnetworks import (
     Kept,
-    checked_spline_layers,
     connected_edges,
     has_path,
     live_edges,
@@ -166,7 +166,7 @@ def prune(
     Parameters
     ----------
     model : KAN
-        Of spline edges and products; left unchanged.
+        Of splines, elementary functions and products; left unchanged.
     problem : Regression, Classification or OrdinalClassification
         Of tensors; left unchanged, so the thresholds between ordered classes stay and fit the new model too.
     tolerance : float
@@ -268,7 +268,7 @@ def prune_with_report(
     >>> report.kept_inputs, report.edges
     ((0,), (2, 1))
     """
-    layers = checked_spline_layers(model)
+    layers = edge_layers(model)
     product_groups(model)
     for name, value in (("tolerance", tolerance), ("precision", precision)):
         if not (is_number(value) and value >= 0):
@@ -312,7 +312,7 @@ class _Pruning:
         self.problem, self.model = problem, copy.deepcopy(given)
         self.kept = Kept(
             tuple(torch.arange(width) for width in given.config.width),
-            tuple(torch.arange(layer.out_features) for layer in checked_spline_layers(given)),
+            tuple(torch.arange(layer.out_features) for layer in edge_layers(given)),
         )
         self.removals: list[Removal] = []
         before = self._losses(given, problem)
@@ -364,7 +364,7 @@ class _Pruning:
         keep = connected_edges(varying, groups)
         if not has_path(keep, groups):
             keep = live  # the whole network is a constant, which its edges hold
-        masks = [layer.mask != 0 for layer in checked_spline_layers(self.given)]
+        masks = [layer.mask != 0 for layer in edge_layers(self.given)]
         removed = self._original_names(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
         if not removed:
             return

@@ -2,11 +2,41 @@
 
 `symbolify` replaces the splines of a trained network by elementary functions and returns formulas; `formula` writes a
 network whose edges are all elementary as one formula and `edge_formula` a single edge; `from_formula` builds the
-network that computes a formula.
+network that computes a formula. `steering` holds the edits that a person makes: a function in the place of an edge, an
+edge or node removed or added, each with its cost.
 """
 
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.symbolic.snapping import symbolify
+from edgewise.interpret.symbolic.steering import (
+    Edit,
+    Suggestion,
+    Suggestions,
+    add_product_nodes,
+    add_splines,
+    drop_edge,
+    drop_node,
+    fix_edge,
+    free_edge,
+    freeze,
+    suggest_functions,
+)
 
-__all__ = ["edge_formula", "formula", "from_formula", "symbolify"]
+__all__ = [
+    "Edit",
+    "Suggestion",
+    "Suggestions",
+    "add_product_nodes",
+    "add_splines",
+    "drop_edge",
+    "drop_node",
+    "edge_formula",
+    "fix_edge",
+    "formula",
+    "free_edge",
+    "freeze",
+    "from_formula",
+    "suggest_functions",
+    "symbolify",
+]

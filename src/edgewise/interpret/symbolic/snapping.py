@@ -23,15 +23,15 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
+from edgewise.interpret.transform import edges
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.symbolic import NO_FUNCTION
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.ops.splines.bspline import basis
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.grids import data_domain
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.regression import Regression
@@ -258,10 +258,7 @@ class _Snapping:
                 break
             if place not in state.symbols:
                 continue
-            spline = spline_part(self.start.layers[place[0]])
-            assert spline is not None, "snapped edges were splines"
-            grid = {"grid_size": spline.grid_size, "degree": spline.degree}
-            loose = with_spline(state.model, place, self.x, **grid, table=self.table)
+            loose = with_spline(state.model, place, self.x, like=spline_part(self.start.layers[place[0]]))
             self.refit(loose, REFIT_STEPS, deadline)
             free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
             grown = self.with_snapped_edge(free, place, TRIED, deadline)
@@ -314,47 +311,28 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
     KAN
         The network with the function.
     """
-    model = copy.deepcopy(model)
     number, i, o = place
-    layer = model.layers[number]
-    spline = spline_part(layer)
-    assert spline is not None, "only a spline edge can be replaced"
-    old = layer.symbolic if isinstance(layer, MixedLayer) else None
-    rows = [list(row) for row in (old.functions if old else [[NO_FUNCTION] * spline.out_features] * spline.in_features)]
-    affine = old.affine.detach().clone() if old else spline.coef.new_zeros(4, spline.in_features, spline.out_features)
-    spline.mask[i, o] = 0
-    rows[i][o] = fitted.name
-    affine[:, i, o] = affine.new_tensor([fitted.a, fitted.b, fitted.c, fitted.d])
-    if fitted.name == NO_FUNCTION:
-        elementary = next((k for k, row in enumerate(rows) if row[o] != NO_FUNCTION), None)
-        splines = spline.mask[:, o].nonzero()
-        if elementary is not None:
-            affine[3, elementary, o] += fitted.d
-        elif len(splines):
-            spline.coef[int(splines[0]), :, o] += fitted.d
-    symbolic = SymbolicLayer(rows, affine, table=table, dtype=affine.dtype)
-    model.layers[number] = MixedLayer(spline, symbolic) if bool(spline.mask.any()) else symbolic
-    return model
+    changed = copy.deepcopy(model)
+    layer = changed.layers[number]
+    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
+    changed.layers[number] = edges.with_function(layer, i, o, fitted, table)
+    return changed
 
 
 @torch.no_grad()
-def with_spline(
-    model: KAN, place: Place, x: Tensor, *, grid_size: int, degree: int, table: Mapping[str, Elementary] = ELEMENTARY
-) -> KAN:
-    """Copy a symbolic network and replace one elementary edge by the spline nearest to it.
+def with_spline(model: KAN, place: Place, x: Tensor, *, like: KANLayer | None = None) -> KAN:
+    """Copy a network and replace one elementary edge by the spline nearest to it.
 
     Parameters
     ----------
     model : KAN
         Left unchanged.
     place : tuple of int
-        (layer, in, out) of an elementary edge in a layer without splines.
+        (layer, in, out) of an elementary edge.
     x : Tensor
         Rows (N, inputs) at which the spline is fitted.
-    grid_size, degree : int
-        Of the spline.
-    table : mapping of str to Elementary
-        The elementary functions.
+    like : KANLayer, optional
+        Splines whose grid size and degree are taken in a layer that has none.
 
     Returns
     -------
@@ -362,27 +340,8 @@ def with_spline(
         The network with the spline.
     """
     number, i, o = place
-    trace = model.trace(x)
-    inputs, values = trace.inputs[number], trace.edges[number][:, i, o]
-    model = copy.deepcopy(model)
-    layer = model.layers[number]
-    assert isinstance(layer, SymbolicLayer), "the layer has elementary edges only"
-    spline = KANLayer(
-        layer.in_features,
-        layer.out_features,
-        grid_size=grid_size,
-        degree=degree,
-        domain=data_domain(inputs),
-        base="zero",
-        dtype=x.dtype,
-    )
-    spline.mask.zero_()
-    spline.mask[i, o] = 1
-    spline.coef.zero_()
-    columns = basis(inputs, spline.knots, degree)[:, i]
-    spline.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
-    rows = [list(row) for row in layer.functions]
-    rows[i][o] = NO_FUNCTION
-    symbolic = SymbolicLayer(rows, layer.affine.detach().clone(), table=table, dtype=x.dtype)
-    model.layers[number] = MixedLayer(spline, symbolic)
-    return model
+    changed = copy.deepcopy(model)
+    layer = changed.layers[number]
+    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
+    changed.layers[number] = edges.with_spline(layer, i, o, model.trace(x).inputs[number], like=like)
+    return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
+from edgewise.interpret.transform.edges import blank_splines, edge_layers, parts_of
 from edgewise.interpret.transform.subnetworks import product_groups
 from edgewise.nn.layers.base import EdgeLayer, LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
@@ -18,8 +20,6 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
 from edgewise.train.grids import HIDDEN_MARGIN
-
-NEW_GRID_SIZE, NEW_DEGREE = 5, 3  # of new splines in a network that has none (a choice: the defaults of `KAN`)
 
 SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)
 
@@ -67,7 +67,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     >>> torch.allclose(deeper(x), model(x))
     True
     """
-    layers = _edge_layers(model)
+    layers = edge_layers(model)
     before = len(layers) - 1 if before is None else before
     if not is_integer(before) or before not in range(len(layers)):
         raise InputError(f"before must be a layer of edges from 0 to {len(layers) - 1}, got {before!r}")
@@ -77,7 +77,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
     domain = None if x is None else _domain_around(_inputs_of(follower, model, x))
     if domain is not None or like is None:
-        like = _blank_splines(follower, follower.in_features, domain, like)
+        like = blank_splines(follower, follower.in_features, domain, like)
     nodes, n = follower.in_features, like.coef.shape[1]
     layer = copy.deepcopy(like)
     windows = like.knots.unfold(1, like.degree, 1)[:, 1 : n + 1]  # (in, n, degree)
@@ -94,7 +94,15 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
 
 
 @torch.no_grad()
-def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, seed: int = 0) -> KAN:
+def widen(
+    model: KAN,
+    nodes: int,
+    *,
+    layer: int = 1,
+    x: Tensor | None = None,
+    seed: int = 0,
+    products: Sequence[int] = (),
+) -> KAN:
     """Add hidden nodes whose outgoing edges are zero; the function stays the same, bit for bit or to rounding.
 
     All new edges are splines. The incoming ones are drawn as those of a fresh KAN, so training can use the new nodes
@@ -105,13 +113,15 @@ def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, se
     model : KAN
         Of spline or elementary edges; left unchanged.
     nodes : int
-        Number of new nodes, all of them sums.
+        Number of new nodes that are sums.
     layer : int
         Number of the layer of hidden nodes, 1 for the first.
     x : Tensor, optional
         Data (batch, in) that determine the grids of the new nodes; without them the grids are on [-1, 1].
     seed : int
         Seed of the new weights.
+    products : sequence of int
+        Numbers of factors, 2 or more each, of new nodes that are products.
 
     Returns
     -------
@@ -121,7 +131,7 @@ def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, se
     Raises
     ------
     InputError
-        There is no such layer of hidden nodes, or nodes is no positive integer.
+        There is no such layer of hidden nodes, or there would be no new node.
 
     Examples
     --------
@@ -135,37 +145,39 @@ def widen(model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, se
     >>> torch.allclose(wider(x), model(x))
     True
     """
-    layers = _edge_layers(model)
-    check_count(nodes, "nodes")
+    layers = edge_layers(model)
+    arities = [check_count(factors, "products", 2) for factors in products]
+    check_count(nodes, "nodes", 0 if arities else 1)
     if not is_integer(layer) or layer not in range(1, len(layers)):
         raise InputError(f"layer must be one of hidden nodes, from 1 to {len(layers) - 1}, got {layer!r}")
     groups = product_groups(model)[layer - 1]
-    sums = sum(len(group) == 1 for group in groups)  # the new nodes follow them, so that products stay last
+    sums = sum(len(group) == 1 for group in groups)  # new sums follow the old ones, so that products stay last
     first, second = layers[layer - 1 : layer + 1]
     entering = None if x is None else _domain_around(_inputs_of(first, model, x))
-    into = _with_more_outputs(first, nodes, sums, entering, seed)
-    leaving = None
+    into = first
+    for place, count in ((sums, nodes), (first.out_features + nodes, sum(arities))):
+        into = _with_more_outputs(into, count, place, entering, seed) if count else into
+    factors = [len(group) for group in groups if len(group) > 1] + arities
+    multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors) if factors else None
+    domain = None
     if x is not None:
-        leaving = _domain_around(into(_inputs_of(first, model, x))[:, sums : sums + nodes])
-    out = _with_more_inputs(second, nodes, sums, leaving)
-    products = [len(group) for group in groups if len(group) > 1]
+        values = into(_inputs_of(first, model, x))
+        domain = _domain_around(values if multiply is None else multiply(values))
+    out = second
+    for place, count in ((sums, nodes), (len(groups) + nodes, len(arities))):
+        own = None if domain is None else domain[place : place + count]
+        out = _with_more_inputs(out, count, place, own) if count else out
     chain: list[EdgeLayer | ProductLayer] = []
-    for place, one in enumerate(model.layers):
-        if one is first or one is second:
-            chain.append(into if one is first else out)
-        elif isinstance(one, ProductLayer) and place > 0 and model.layers[place - 1] is first:
-            chain.append(ProductLayer.after_sums(len(groups) + nodes, products))
-        else:
+    for one in model.layers:
+        if one is first:
+            chain += [into] if multiply is None else [into, multiply]
+        elif one is second:
+            chain.append(out)
+        elif not (chain and chain[-1] is multiply):  # the old products of this layer, which the new ones contain
             chain.append(copy.deepcopy(one))
     grown = copy.deepcopy(model)
     grown.layers = LayerList(chain)
     return grown
-
-
-def _edge_layers(model: KAN) -> list[EdgeLayer]:
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
-    return [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
 
 
 def _inputs_of(stop: EdgeLayer, model: KAN, x: Tensor) -> Tensor:
@@ -186,35 +198,10 @@ def _domain_around(values: Tensor) -> Tensor | None:
     return torch.stack([low - margin, high + margin], 1)
 
 
-def _blank_splines(layer: EdgeLayer, outputs: int, domain: Tensor | None, like: KANLayer | None = None) -> KANLayer:
-    """Splines from the inputs of a layer, all of them zero and masked."""
-    weight = next(layer.parameters())
-    blank = KANLayer(
-        layer.in_features,
-        outputs,
-        grid_size=NEW_GRID_SIZE if like is None else like.grid_size,
-        degree=NEW_DEGREE if like is None else like.degree,
-        domain=domain,
-        base="zero" if like is None else like.base_function,
-        generator=seeded_generator(0),
-        dtype=weight.dtype,
-        device=weight.device,
-    )
-    blank.domain_is_set.fill_(True)
-    for part in (blank.coef, blank.base, blank.mask):
-        if part is not None:
-            part.zero_()
-    return blank
-
-
 def _split(layer: EdgeLayer, domain: Tensor | None) -> tuple[KANLayer, SymbolicLayer | None]:
     """Copies of the splines and the elementary edges of a layer; masked splines are made where it has none."""
-    if isinstance(layer, SymbolicLayer):
-        return _blank_splines(layer, layer.out_features, domain), copy.deepcopy(layer)
-    if isinstance(layer, MixedLayer):
-        return copy.deepcopy(layer.spline), copy.deepcopy(layer.symbolic)
-    assert isinstance(layer, KANLayer), "a KAN has no other layers of edges"
-    return copy.deepcopy(layer), None
+    spline, symbolic = parts_of(layer)
+    return spline or blank_splines(layer, layer.out_features, domain), symbolic
 
 
 def _with_more_outputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor | None, seed: int) -> EdgeLayer:
@@ -255,11 +242,7 @@ def _with_absent_edges(old: SymbolicLayer, rows: list[list[str]], nodes: int, ax
     """Elementary edges named by `rows`, with absent ones inserted at `place` along an axis of (4, in, out)."""
     shape = list(old.affine.shape)
     shape[axis] = nodes
-    affine = _inserted(old.affine, old.affine.new_zeros(shape), axis, place)
-    places = ((i, o) for i in range(old.in_features) for o in range(old.out_features))
-    functions = (old.elementary(i, o) for i, o in places)
-    table = {function.name: function for function in functions if function is not None}
-    return SymbolicLayer(rows, affine, table=table, dtype=affine.dtype, device=affine.device)
+    return old.replaced(rows, _inserted(old.affine, old.affine.new_zeros(shape), axis, place))
 
 
 def _inserted(old: SomeTensor, new: Tensor, axis: int, place: int) -> SomeTensor:

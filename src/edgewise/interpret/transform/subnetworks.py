@@ -1,4 +1,4 @@
-"""Removal of edges, nodes and inputs from a spline KAN without a change of the rest of its function."""
+"""Removal of edges, nodes and inputs from a KAN without a change of the rest of its function."""
 
 from __future__ import annotations
 
@@ -8,33 +8,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.interpret.transform.edges import (
+    edge_layers,
+    selected,
+    spread_inputs,
+    with_constant,
+    with_edges,
+    with_scaled_output,
+)
 from edgewise.nn.layers.base import EdgeLayer, LayerList
 from edgewise.nn.layers.product import Groups, ProductLayer
-from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
 Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
-
-
-def checked_spline_layers(model: KAN) -> list[KANLayer]:
-    """List the layers of edges of a network of spline edges and products, in order.
-
-    Raises
-    ------
-    InputError
-        The model is no KAN of splines and products.
-    """
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
-    layers = [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
-    splines = [layer for layer in layers if isinstance(layer, KANLayer)]
-    other = next((layer for layer in layers if not isinstance(layer, KANLayer)), None)
-    if other is not None:
-        raise InputError(f"model must have spline edges only, got a {type(other).__name__}")
-    return splines
 
 
 def product_groups(model: KAN) -> list[Groups]:
@@ -65,7 +54,7 @@ def live_edges(model: KAN) -> tuple[Tensor, ...]:
     tuple of Tensor
         bool (in, out), one per layer of edges.
     """
-    return connected_edges([layer.mask != 0 for layer in checked_spline_layers(model)], product_groups(model))
+    return connected_edges([layer.mask != 0 for layer in edge_layers(model)], product_groups(model))
 
 
 def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
@@ -115,7 +104,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
     Parameters
     ----------
     model : KAN
-        Of spline edges; left unchanged.
+        Left unchanged.
     keep : sequence of Tensor
         bool (in, out) per layer of edges, with at least one path from an input to an output. Edges on no path are
         removed too.
@@ -127,8 +116,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
     KAN
         Of the same shape, except that products may lose factors.
     """
-    pruned = copy.deepcopy(model)
-    layers, groups = checked_spline_layers(pruned), product_groups(pruned)
+    layers, groups = edge_layers(model), product_groups(model)
     keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
     alive = keep[0].new_ones(len(keep[0]))
     for number, (layer, nodes) in enumerate(zip(layers, groups, strict=True)):
@@ -136,17 +124,17 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
         values = layer.edges(x)
         offset = torch.where(kept, torch.zeros_like(layer.mask), values.mean(0)).sum(0)
         strength = torch.where(kept, values.std(0, correction=0), -1.0)
-        layer.mask.copy_(kept)
-        _add_offsets_(layer, offset, strength, keep_constants=is_last)
+        layer = _with_offsets(with_edges(layer, kept), offset, strength, keep_constants=is_last)
+        layers[number] = layer
         sums = torch.where(layer.mask.bool().any(0), layer(x), offset)
         if is_last:
             break
-        groups[number], alive = _without_constant_factors_(layer, nodes, offset)
+        layers[number], groups[number], alive = _without_constant_factors(layer, nodes, offset)
         x = torch.stack([sums[:, list(group)].prod(1) for group in groups[number]], 1)
-    return _with_groups(pruned, groups)
+    return _with_layers(model, layers, groups)
 
 
-def _add_offsets_(layer: KANLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> None:
+def _with_offsets(layer: EdgeLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> EdgeLayer:
     """Add each sum's offset to its strongest edge.
 
     strength is (in, out), -1 for removed edges. A sum without edges gets one that is the constant if `keep_constants`.
@@ -154,19 +142,16 @@ def _add_offsets_(layer: KANLayer, offset: Tensor, strength: Tensor, *, keep_con
     for o, value in enumerate(offset.tolist()):
         i = int(strength[:, o].argmax())
         if float(strength[i, o]) < 0:
-            if not keep_constants or value == 0:
+            if not keep_constants:
                 continue
             i = int(strength.amax(1).argmax())  # a node that is live anyway
-            layer.coef[i, :, o] = 0
-            if layer.base is not None:
-                layer.base[i, o] = 0
-            layer.mask[i, o] = 1
         if value != 0:
-            layer.coef[i, :, o] += offset[o]
+            layer = with_constant(layer, i, o, value)
+    return layer
 
 
-def _without_constant_factors_(layer: KANLayer, nodes: Groups, offset: Tensor) -> tuple[Groups, Tensor]:
-    """Remove the sums that have become constants from the products; the second result marks the nodes that vary."""
+def _without_constant_factors(layer: EdgeLayer, nodes: Groups, offset: Tensor) -> tuple[EdgeLayer, Groups, Tensor]:
+    """Remove the sums that have become constants from the products; the last result marks the nodes that vary."""
     varies = layer.mask.bool().any(0).tolist()
     groups, alive = [], []
     for group in nodes:
@@ -177,10 +162,8 @@ def _without_constant_factors_(layer: KANLayer, nodes: Groups, offset: Tensor) -
         alive.append(bool(rest) and factor != 0)
         groups.append(rest if alive[-1] else tuple(s for s in group if not varies[s]))
         if alive[-1] and factor != 1.0:
-            layer.coef[:, :, rest[0]] *= factor
-            if layer.base is not None:
-                layer.base[:, rest[0]] *= factor
-    return tuple(groups), torch.tensor(alive, device=offset.device)
+            layer = with_scaled_output(layer, rest[0], factor)
+    return layer, tuple(groups), torch.tensor(alive, device=offset.device)
 
 
 @dataclass(frozen=True)
@@ -208,7 +191,7 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
     Parameters
     ----------
     model : KAN
-        Of spline edges; left unchanged.
+        Left unchanged.
 
     Returns
     -------
@@ -217,7 +200,6 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
     kept : Kept
         The parts that it keeps.
     """
-    smaller = copy.deepcopy(model)
     live, groups = live_edges(model), product_groups(model)
     nodes: list[Tensor] = [live[0].any(1).nonzero()[:, 0]]
     sums: list[Tensor] = []
@@ -233,26 +215,36 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
         for n in wanted:
             starts.append(starts[-1] + len(group[n]))
         shapes.append(tuple(tuple(range(a, b)) for a, b in pairwise(starts)))
-    for layer, inputs, outputs in zip(checked_spline_layers(smaller), nodes[:-1], sums, strict=True):
-        layer.coef = _replaced(layer.coef, layer.coef[inputs][:, :, outputs])
-        if layer.base is not None:
-            layer.base = _replaced(layer.base, layer.base[inputs][:, outputs])
-        layer.knots = layer.knots[inputs].clone()
-        layer.mask = layer.mask[inputs][:, outputs].clone()
-    return _with_groups(smaller, shapes), Kept(tuple(nodes), tuple(sums))
+    layers = [
+        selected(layer, inputs, outputs)
+        for layer, inputs, outputs in zip(edge_layers(model), nodes[:-1], sums, strict=True)
+    ]
+    return _with_layers(model, layers, shapes), Kept(tuple(nodes), tuple(sums))
+
+
+def _with_layers(model: KAN, layers: Sequence[EdgeLayer], groups: Sequence[Groups]) -> KAN:
+    """Copy a network with other layers, and with products where nodes are not simply the sums."""
+    chain: list[EdgeLayer | ProductLayer] = []
+    for layer, nodes in zip(layers, groups, strict=True):
+        chain.append(layer)
+        if nodes != tuple((o,) for o in range(layer.out_features)):
+            chain.append(ProductLayer(layer.out_features, nodes))
+    changed = copy.deepcopy(model)
+    changed.layers = LayerList(chain)
+    return changed
 
 
 @torch.no_grad()
-def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
+def with_inputs(model: KAN, columns: Tensor, like: EdgeLayer) -> KAN:
     """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; the rest is masked.
 
     Parameters
     ----------
     model : KAN
-        Of spline edges, with one input for each of `columns`; left unchanged.
+        With one input for each of `columns`; left unchanged.
     columns : Tensor
         Numbers of its inputs among those of `like`.
-    like : KANLayer
+    like : EdgeLayer
         Layer with all the inputs, whose knots the others get.
 
     Returns
@@ -260,31 +252,5 @@ def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
     KAN
         The wider network.
     """
-    wider = copy.deepcopy(model)
-    first, count = checked_spline_layers(wider)[0], like.in_features
-
-    def spread(values: Tensor, filler: Tensor) -> Tensor:
-        filler[columns] = values
-        return filler
-
-    first.coef = _replaced(first.coef, spread(first.coef, first.coef.new_zeros(count, *first.coef.shape[1:])))
-    if first.base is not None:
-        first.base = _replaced(first.base, spread(first.base, first.base.new_zeros(count, first.out_features)))
-    first.mask = spread(first.mask, first.mask.new_zeros(count, first.out_features))
-    first.knots = spread(first.knots, like.knots.clone())
-    return wider
-
-
-def _with_groups(model: KAN, groups: Sequence[Groups]) -> KAN:
-    """Put layers of products where nodes are not simply the sums; changes the model and returns it."""
-    layers: list[EdgeLayer | ProductLayer] = []
-    for layer, nodes in zip(checked_spline_layers(model), groups, strict=True):
-        layers.append(layer)
-        if nodes != tuple((o,) for o in range(layer.out_features)):
-            layers.append(ProductLayer(layer.out_features, nodes))
-    model.layers = LayerList(layers)
-    return model
-
-
-def _replaced(parameter: nn.Parameter, values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values.clone(), requires_grad=parameter.requires_grad)
+    first, *others = edge_layers(model)
+    return _with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.config import Names, check_input
+from edgewise.nn.config import BESIDE_SPLINE, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import float_dtype
@@ -109,6 +109,33 @@ class SymbolicLayer(EdgeLayer):
         """Return the function of an edge, or None for an absent edge."""
         return next((row for row in self._rows if row.name == self.functions[i][o]), None)
 
+    def replaced(
+        self, functions: Sequence[Sequence[str]], affine: Tensor, *, table: Mapping[str, Elementary] | None = None
+    ) -> SymbolicLayer:
+        """Make a layer of other functions, trained as this one is.
+
+        Parameters
+        ----------
+        functions, affine
+            Of the new layer, which may have another shape.
+        table : mapping of str to Elementary, optional
+            Functions that this layer doesn't have.
+
+        Returns
+        -------
+        SymbolicLayer
+            The new layer.
+
+        Examples
+        --------
+        >>> SymbolicLayer([["sin", "exp"]]).replaced([["exp"]], torch.ones(4, 1, 1)).functions
+        (('exp',),)
+        """
+        known = {row.name: row for row in self._rows} | dict(table or {})
+        layer = SymbolicLayer(functions, affine, table=known, dtype=affine.dtype, device=affine.device)
+        layer.affine.requires_grad_(self.affine.requires_grad)
+        return layer
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.affine.dtype)
@@ -170,19 +197,19 @@ class SymbolicLayer(EdgeLayer):
 
 
 class MixedLayer(EdgeLayer):
-    """Sum of a spline layer and a symbolic layer of the same shape; each edge belongs to one of the two.
+    """Sum of a spline layer and a symbolic layer of the same shape: an edge is a spline, a function, or their sum.
 
     Parameters
     ----------
     spline : KANLayer
-        The layer of the spline edges; its mask is 0 for the other edges.
+        The splines; the mask is 0 for the edges without one.
     symbolic : SymbolicLayer
-        The layer of the edges with elementary functions.
+        The elementary functions; "0" for the edges without one.
 
     Raises
     ------
     InputError
-        If the shapes or dtypes differ, or an edge is in both layers.
+        If the shapes or dtypes differ.
 
     Examples
     --------
@@ -199,8 +226,6 @@ class MixedLayer(EdgeLayer):
                 f"symbolic must be as spline, {tuple(spline.mask.shape)} of {spline.coef.dtype}, "
                 f"got {tuple(symbolic.mask.shape)} of {symbolic.affine.dtype}"
             )
-        if bool((spline.mask * symbolic.mask).any()):
-            raise InputError("spline must mask the edges that symbolic has, it has some of them too")
         self.spline, self.symbolic = spline, symbolic
 
     @property
@@ -215,13 +240,20 @@ class MixedLayer(EdgeLayer):
 
     @property
     def functions(self) -> Names:
-        """Names of the elementary functions of the edges, one row for each input."""
-        return self.symbolic.functions
+        """Names of the elementary functions of the edges, one row for each input; "+sin" stands beside a spline."""
+        splines = self.spline.mask.tolist()
+        return tuple(
+            tuple(
+                BESIDE_SPLINE + name if name != NO_FUNCTION and has_spline else name
+                for name, has_spline in zip(row, present, strict=True)
+            )
+            for row, present in zip(self.symbolic.functions, splines, strict=True)
+        )
 
     @property
     def mask(self) -> Tensor:
-        """1 for the edges of either kind and 0 for absent edges, (in, out)."""
-        return self.spline.mask + self.symbolic.mask
+        """1 for the edges that exist, of either kind or of both, and 0 for absent edges, (in, out)."""
+        return torch.maximum(self.spline.mask, self.symbolic.mask)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""

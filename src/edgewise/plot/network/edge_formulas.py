@@ -34,6 +34,8 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
     for number, i, o in layout.cells:
         layer = model.layers[number]
         if isinstance(layer, MixedLayer):
+            if bool(layer.spline.mask[i, o]):  # a spline, alone or beside a function, is drawn and not written
+                continue
             layer = layer.symbolic
         if not isinstance(layer, SymbolicLayer) or layer.elementary(i, o) is None:
             continue

@@ -1,0 +1,135 @@
+"""Edits by hand: each makes a new network, leaves the given one alone, and tells its cost on the held-out rows."""
+
+import copy
+
+import pytest
+import torch
+
+import edgewise
+from edgewise.errors import InputError
+from edgewise.interpret import (
+    add_product_nodes,
+    add_splines,
+    drop_edge,
+    drop_node,
+    fix_edge,
+    formula,
+    free_edge,
+    freeze,
+    prune,
+    suggest_functions,
+)
+from edgewise.nn.model import KAN
+from edgewise.train import Regression, fit
+
+X = torch.rand(300, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+Y = torch.exp(torch.sin(torch.pi * X[:, 0]) + X[:, 1] ** 2)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return Regression(X, Y, validation=0.3)
+
+
+@pytest.fixture(scope="module")
+def trained(problem):
+    model = KAN([2, 1, 1], 6, seed=0, dtype=torch.float64)
+    fit(model, problem, steps=60)
+    return model
+
+
+@pytest.mark.slow
+def test_steering_to_the_exact_formula(trained, problem, tmp_path):
+    given = copy.deepcopy(trained.state_dict())
+    suggestions = suggest_functions(trained, (0, 0, 0), problem, top=3)
+    assert suggestions[0].name == "sin" and suggestions[0].edit.loss == min(one.edit.loss for one in suggestions)
+    assert str(suggestions).splitlines()[1].startswith("sin")
+    model = suggestions[0].edit.model
+    model = fix_edge(model, (0, 1, 0), "x^2", problem).model
+    edit = fix_edge(model, (1, 0, 0), "exp", problem, refit=60)
+    assert edit.loss < 1e-20 and edit.judged_on == "validation"
+    assert (edit.model(X)[:, 0] - Y).abs().max() < 1e-8
+    assert str(formula(edit.model)) != ""
+    assert all(torch.equal(value, given[name]) for name, value in trained.state_dict().items())
+    edgewise.save(edit.model, tmp_path / "exact.safetensors")
+    assert torch.equal(edgewise.load(tmp_path / "exact.safetensors")(X), edit.model(X))
+
+
+@pytest.mark.slow
+def test_free_and_splines_beside(problem):
+    wrong = KAN([2, 1, 1], 0, functions=[[["sin"], ["x^2"]], [["x"]]], dtype=torch.float64)
+    fitted = fix_edge(wrong, (0, 0, 0), "sin", problem, constants=(3.0, 0.0, 1.0, 0.0), refit=40)
+    freed = free_edge(fitted.model, (1, 0, 0), problem, refit=60)
+    assert freed.loss < 0.05 * fitted.loss
+    assert freed.model.config.functions[1] is None
+    beside = add_splines(fitted.model, problem, where=[(1, 0, 0)], refit=0)
+    with torch.no_grad():
+        assert torch.allclose(beside.model(X), fitted.model(X), rtol=0, atol=1e-14)
+    assert beside.model.config.functions[1] == (("+x",),)
+    assert add_splines(fitted.model, problem, refit=60).loss < 0.05 * fitted.loss
+
+
+@pytest.mark.slow
+def test_dropped_parts_keep_their_mean(trained, problem):
+    edit = drop_edge(trained, (0, 1, 0), problem, refit=0)
+    assert edit.model.layers[0].mask.tolist() == [[1.0], [0.0]] and edit.loss > edit.loss_before
+    assert "Edge (0, 1, 0) is removed." in str(edit)
+    wide = KAN([2, 4, 1], seed=1, dtype=torch.float64)
+    fit(wide, problem, steps=30)
+    smaller = drop_node(wide, (1, 3), problem).model
+    assert not smaller.layers[1].mask[3].any() and not smaller.layers[0].mask[:, 3].any()
+    with pytest.raises(InputError, match=r"^model must keep a path"):
+        drop_node(trained, (1, 0), problem)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width, products", [([2, 2, 1], ()), ([2, 3, 1], ([2], ()))])
+def test_products_start_at_zero_effect(problem, width, products):
+    model = KAN(width, products=products, seed=1, dtype=torch.float64)
+    fit(model, problem, steps=5)
+    edit = add_product_nodes(model, [2, 3], problem, refit=0)
+    with torch.no_grad():
+        assert torch.allclose(edit.model(X), model(X), rtol=0, atol=1e-12)
+    assert edit.model.config.products[0] == (*(products[0] if products else ()), 2, 3)
+    assert add_product_nodes(model, [2], problem).loss < edit.loss
+
+
+@pytest.mark.slow
+def test_frozen_layers_stay(trained, problem):
+    frozen = freeze(trained, [0])
+    before = copy.deepcopy(frozen.state_dict())
+    fit(frozen, problem, steps=3, adapt_domain=False)
+    assert torch.equal(frozen.layers[0].coef, before["layers.0.coef"])
+    assert not torch.equal(frozen.layers[1].coef, before["layers.1.coef"])
+
+
+@pytest.mark.slow
+def test_networks_with_functions_are_pruned(problem):
+    functions = [[["sin", "sin", ""], ["x^2", "exp", ""]], [["exp"], ["x"], [""]]]
+    model = KAN([2, 3, 1], 5, functions=functions, seed=0, dtype=torch.float64)
+    fit(model, problem, steps=150)
+    pruned = prune(model, problem)
+    assert sum(int(layer.mask.sum()) for layer in pruned.layers) < 9
+    loss = float(problem.sample_losses(pruned, problem.validation).mean())
+    assert loss < 1e-2 * float(Y.var())
+    assert prune(model, problem, drop_inputs=True).config.width[0] == 2
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m, p: fix_edge(m, (0, 5, 0), "sin", p), "edge must be one of layer 0, which has 2 inputs"),
+        (lambda m, p: fix_edge(m, (7, 0, 0), "sin", p), "edge must be in a layer from 0 to 1"),
+        (lambda m, p: fix_edge(m, 3, "sin", p), "edge must be .layer, input, output."),
+        (lambda m, p: fix_edge(m, (0, 0, 0), "sine", p), "function must be one of"),
+        (lambda m, p: fix_edge(m, (0, 0, 0), "sqrt", p, constants=(1, 0, 1, 0)), "function 'sqrt' must be defined"),
+        (lambda m, p: drop_node(m, (1, 9), p), "node must be an input or a hidden node"),
+        (lambda m, p: freeze(m, [4]), "layers must be numbers from 0 to 1"),
+        (lambda m, p: suggest_functions(m, (0, 0, 0), X), "problem must hold its data in tensors"),
+        (lambda m, p: add_product_nodes(m, [1], p), "products must be an integer of at least 2"),
+    ],
+)
+def test_bad_input(call, message):
+    model = KAN([2, 1, 1], seed=0, dtype=torch.float64)
+    with pytest.raises(InputError, match=f"^{message}"):
+        call(model, Regression(X, Y))
