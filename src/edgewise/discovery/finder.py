@@ -17,12 +17,15 @@ from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
 from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.knowledge.powers_of_ten import (
+    check_sizes,
     divided,
     in_divided_units,
     in_original_units,
     power_of_ten,
     target_power,
 )
+from edgewise.discovery.knowledge.structured import StructuredEngine
+from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.obedience import operators_of
 from edgewise.discovery.problem import ALL_OPERATORS, Clock, FormulaOptions, LawProblem
@@ -152,6 +155,8 @@ def _front(search: Search) -> Front:
     search = replace(search, x=x, y=y, options=options)
     if not any((*powers, target)):
         return search.front()
+    if options.structure:
+        check_sizes(x, y, search.names)
     guesses = tuple(in_divided_units(guess, powers, target) for guess in options.guesses)
     columns = np.column_stack([divided(column, power) for column, power in zip(x.T, powers, strict=True)])
     search = replace(search, x=columns, y=divided(y, target), options=replace(options, guesses=guesses))
@@ -182,6 +187,10 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
         if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
             raise InputError(f"options.weights must be {rows} numbers of at least 0, one for each row")
         options = replace(options, weights=weights)
+    if options.structure:
+        read_template(options.structure, names)
+        if options.guesses or options.units:
+            raise InputError("options must have no guesses and no units where there is a structure")
     read = [_expression(guess, names) for guess in options.guesses]
     return replace(options, guesses=tuple(read))
 
@@ -249,12 +258,16 @@ class Search:
                 self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
 
         share = SEARCH_SHARE if more is None else SEARCH_SHARE - MORE_SHARE
-        engine = Engine(archive, Clock(started + share * self.time_limit, tell), stages)
+        clock = Clock(started + share * self.time_limit, tell)
+        engine: Engine | StructuredEngine = Engine(archive, clock, stages)
+        if self.options.structure:
+            template = read_template(self.options.structure, self.names)
+            engine = StructuredEngine(archive, clock, stages, template)
         stopped = StopReason.CONVERGED
         with one_blas_thread(), np.errstate(all="ignore"):
             try:
                 engine.run()
-                if more is not None and archive.solved is None:
+                if more is not None and archive.solved is None and isinstance(engine, Engine):
                     engine.judge_all("network", more(problem, Clock(archive.deadline, tell)))
                 tell("shorter formulas and constants")
                 end = Clock(started + self.time_limit)

@@ -43,6 +43,9 @@ class FormulaOptions:
         Inputs that a formula must contain.
     guesses : sequence of str, Formula or Expression
         Formulas to start from; constants without a closed form are fitted anew.
+    structure : str
+        The form of the law, where it is known: a formula with unknown functions of stated arguments and unknown
+        constants, for example ``"a*f(x, y) + g(z)"``. Each function gets a law of its own.
     units : mapping of str to str
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
     target_error : float
@@ -75,6 +78,7 @@ class FormulaOptions:
     nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
     required: Sequence[str] = ()
     guesses: Sequence[Expression] = ()
+    structure: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
     target_error: float = EXACT_ERROR
     n_jobs: int = 1
@@ -101,7 +105,7 @@ class FormulaOptions:
 
     def of_smaller_problem(self) -> FormulaOptions:
         """The options of a part of the problem: without those about inputs, which are others there."""
-        return replace(self, required=(), guesses=(), units={})
+        return replace(self, required=(), guesses=(), units={}, structure="")
 
 
 @dataclass(frozen=True)

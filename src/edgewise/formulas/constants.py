@@ -165,6 +165,67 @@ def fit_constants(
     return FittedExpression(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
 
 
+def without_redundant_constants(
+    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
+) -> Expression:
+    """Set constants to 1 or -1 that the others can make up for, such as the first in a*sqrt(b*x + c).
+
+    The derivatives of the formula by such constants are linearly dependent. One of the most dependent is fixed and the
+    others are fitted again, until none is dependent.
+
+    Parameters
+    ----------
+    node : Expression
+        The formula with fitted constants.
+    x : ndarray, shape (N, inputs)
+        The inputs.
+    y : ndarray, shape (N,)
+        The targets.
+    weight : ndarray, shape (N,), optional
+        Weights of the squared errors; by default all are equal.
+
+    Returns
+    -------
+    Expression
+        A formula as accurate with fewer constants, simplified, or the given one.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> x = np.linspace(0.1, 1.0, 20)[:, None]
+    >>> node = parse_expression("2.5*sqrt(0.2*x + 0.2)")
+    >>> as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"])
+    '1.11803*sqrt(x + 1)'
+    """
+    fitted = fit_constants(node, x, y, steps=0, weight=weight)
+    if fitted is None:
+        return node
+    limit = fitted.loss * (1 + ROUNDING_CHANGE) + ROUNDING_CHANGE**2 * float(np.var(y))
+    for _ in free_places(node):
+        places = np.array(free_places(node))
+        values = np.array(constant_values(node))
+        jacobian = values_and_derivatives(node, x)[1][:, places] * values[places]
+        if len(places) < 2 or not np.isfinite(jacobian).all():
+            return node
+        sizes = np.maximum(np.linalg.norm(jacobian, axis=0), ABOVE_ZERO)
+        *_, strengths, directions = np.linalg.svd(jacobian / sizes, full_matrices=False)
+        if strengths[-1] > ROUNDING_CHANGE * strengths[0]:
+            return node
+        exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+        for k in np.argsort(-np.abs(directions[-1] / sizes)):
+            place = places[k]
+            trial_values, trial_exact = values.copy(), list(exact)
+            trial_values[place] = 1.0 if values[place] > 0 else -1.0
+            trial_exact[place] = (int(trial_values[place]), 1, "")
+            trial = fit_constants(with_constants(node, trial_values, trial_exact), x, y, steps=60, weight=weight)
+            if trial is not None and trial.loss <= limit:
+                node = simplify(trial.expression)
+                break
+        else:
+            return node
+    return node
+
+
 def closed_forms(value: float, reach: float) -> Iterator[Exact]:
     """Closed forms within a distance of a value, the shortest first.
 

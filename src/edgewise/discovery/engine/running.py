@@ -267,7 +267,7 @@ class Engine:
                 engine = Engine(Archive(problem, part.deadline), part, stages)
                 engine.run()
                 self.failures += engine.failures
-                laws.append(_likely_laws(engine.archive, separation.error))
+                laws.append(likely_laws(engine.archive, separation.error))
             for parts in product(*laws):
                 self._judge(separation.rebuild(parts), branch, "separation")
                 if self.is_done:
@@ -339,8 +339,16 @@ class Engine:
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
 
 
-def _likely_laws(archive: Archive, error: float) -> list[Expression]:
-    """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones."""
+def likely_laws(archive: Archive, error: float) -> list[Expression]:
+    """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones.
+
+    Parameters
+    ----------
+    archive : Archive
+        Of the part of a problem.
+    error : float
+        Relative error of its target.
+    """
     front = archive.front
     good = max(PART_ACCURACY * error, min((judged.error for judged in front), default=0.0))
     short = [judged.expression for judged in front if judged.error <= good][: PART_LAWS // 2]

@@ -1,1 +1,1 @@
-"""What a user knows before the search, beyond the operators: its form, groups of rows, extreme units of columns."""
+"""What a user knows before the search, beyond the operators: a structure, groups of rows, extreme units of columns."""

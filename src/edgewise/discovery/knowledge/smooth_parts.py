@@ -1,0 +1,344 @@
+"""The unknown functions of a structure as smooth curves and surfaces, all fitted at once.
+
+Each unknown function is a sum of products of Legendre polynomials of its arguments up to a total degree, and all
+coefficients and constants are fitted together by Levenberg-Marquardt. The degree is the smallest whose squared errors
+on held-out rows are within one standard error of the best one's. A function whose law is known already is that law
+times a factor plus a constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from edgewise.discovery.decide import is_as_good
+from edgewise.discovery.knowledge.templates import Template
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.formulas.expression import (
+    Expression,
+    Number,
+    constant_values,
+    evaluate,
+    values_and_derivatives,
+    walk,
+    with_constants,
+)
+from edgewise.formulas.printing import as_text
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.settings import ABOVE_ZERO
+
+POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
+MOST_COEFFICIENTS = (
+    300  # Coefficients of all functions, at most. A choice: a step then takes a few hundredths of a second.
+)
+ROWS_A_TERM = 3  # Rows for each coefficient, at least. A choice: fewer leave nothing to judge the fit by.
+PART_STARTS = (
+    6  # Starts at the lowest degrees, since products and constants inside functions have local minima (a choice).
+)
+START_DEGREE = 3  # The degree at which starts are compared. A choice: lower ones show too little of a curve.
+WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too. A choice.
+PART_STEPS = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
+DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried. A choice.
+# Sizes of derivatives, as shares of their root mean square, below which a residual says nothing of a function.
+LEAST_PART_SLOPE = 1e-3
+# Small damping at the start: most structures are nearly linear in their functions.
+PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
+
+
+@dataclass(frozen=True)
+class Polynomials:
+    """Products of Legendre polynomials of arguments up to a total degree.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (arguments,)
+        Ends of the range of the arguments, or of their logarithms.
+    logs : ndarray of bool, shape (arguments,)
+        Arguments that are replaced by their logarithms.
+    degree : int
+        The total degree.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    logs: np.ndarray
+    degree: int
+
+    @property
+    def exponents(self) -> list[tuple[int, ...]]:
+        """Degrees of each term, of lower total degree first, so that those of a smaller basis come first."""
+        every = product(range(self.degree + 1), repeat=len(self.low))
+        return sorted((e for e in every if sum(e) <= self.degree), key=lambda e: (sum(e), e))
+
+    @property
+    def terms(self) -> int:
+        """Number of terms."""
+        return math.comb(self.degree + len(self.low), len(self.low))
+
+    def columns(self, z: np.ndarray) -> np.ndarray:
+        """The terms at arguments z (N, arguments), (N, terms)."""
+        with np.errstate(all="ignore"):
+            u = np.where(self.logs, np.log(np.where(self.logs, z, 1.0)), z)
+        u = 2 * (u - self.low) / np.maximum(self.high - self.low, ABOVE_ZERO) - 1
+        powers = [legendre.legvander(column, self.degree) for column in u.T]
+        return np.stack([math.prod(powers[k][:, n] for k, n in enumerate(e)) for e in self.exponents], axis=1)
+
+
+@dataclass(frozen=True)
+class KnownLaw:
+    """A law of the arguments, times a factor and plus a constant.
+
+    Parameters
+    ----------
+    expression : Expression
+        Of the arguments.
+    """
+
+    expression: Expression
+    terms: int = 2
+
+    def columns(self, z: np.ndarray) -> np.ndarray:
+        """The constant 1 and the law at arguments z (N, arguments), (N, 2)."""
+        return np.column_stack([np.ones(len(z)), evaluate(self.expression, z)])
+
+
+Basis = Polynomials | KnownLaw
+
+
+@dataclass(frozen=True)
+class PartsFit:
+    """A structure with fitted functions.
+
+    Parameters
+    ----------
+    template : Template
+        With its fitted constants.
+    bases : tuple of Basis
+        One for each function.
+    coefficients : tuple of ndarray
+        Those of each basis.
+    squares : ndarray of shape (M,)
+        Weighted squared errors on the held-out rows.
+    loss : float
+        Weighted mean squared error on the rows to fit.
+    """
+
+    template: Template
+    bases: tuple[Basis, ...]
+    coefficients: tuple[np.ndarray, ...]
+    squares: np.ndarray
+    loss: float
+
+    def occurrences(self, x: np.ndarray) -> np.ndarray:
+        """The functions at all their places, (N, occurrences), at rows x (N, inputs)."""
+        return np.column_stack(
+            [
+                self.bases[each.function].columns(self.template.arguments(place, x)) @ self.coefficients[each.function]
+                for place, each in enumerate(self.template.occurrences)
+            ]
+        )
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The whole structure at rows x (N, inputs), (N,)."""
+        return evaluate(self.template.outer, np.column_stack([x, self.occurrences(x)]))
+
+
+def fitted_parts(
+    template: Template, problem: LawProblem, known: Mapping[int, Expression], clock: Clock
+) -> PartsFit | None:
+    """Fit all functions of a structure.
+
+    Parameters
+    ----------
+    template : Template
+        The structure, with unknown functions.
+    problem : LawProblem
+        The rows.
+    known : mapping of int to Expression
+        Laws of some of the functions.
+    clock : Clock
+        The time.
+
+    Returns
+    -------
+    PartsFit or None
+        None if no start is finite at all rows.
+    """
+    best: PartsFit | None = None
+    for with_logs in (False, True):
+        fits: list[PartsFit] = []
+        for bases in _growing_bases(template, problem.x, known, with_logs, len(problem.y)):
+            if fits and clock.is_over:
+                break
+            smallest = min(range(len(fits)), key=lambda k: float(fits[k].squares.mean()), default=0)
+            if len(fits) - smallest > DEGREE_PATIENCE:
+                break
+            fitted = _best_start(template, problem, bases, fits[-1] if fits else None, clock)
+            if fitted is not None:
+                fits.append(fitted)
+        if fits:
+            leading = min(fits, key=lambda fit: float(fit.squares.mean()))
+            chosen = next(fit for fit in fits if fit is leading or is_as_good(fit.squares, leading.squares))
+            if best is None or chosen.squares.mean() < best.squares.mean():
+                best = chosen
+    return best
+
+
+def _growing_bases(
+    template: Template, x: np.ndarray, known: Mapping[int, Expression], with_logs: bool, rows: int
+) -> Iterator[tuple[Basis, ...]]:
+    """Bases of rising degree for all functions, in logarithms of the arguments of a wide range if so asked."""
+    ranges = []
+    for function in range(len(template.functions)):
+        z = np.concatenate([template.arguments(place, x) for place in template.places(function)])
+        low, high = z.min(0), z.max(0)
+        logs = (low > 0) & (high > WIDE_RANGE * low) & with_logs
+        with np.errstate(all="ignore"):
+            ranges.append((np.where(logs, np.log(low), low), np.where(logs, np.log(high), high), logs))
+    if with_logs and not any(logs.any() for _, _, logs in ranges):
+        return
+    for degree in POLYNOMIAL_DEGREES if len(known) < len(ranges) else POLYNOMIAL_DEGREES[:1]:
+        bases = tuple(KnownLaw(known[k]) if k in known else Polynomials(*each, degree) for k, each in enumerate(ranges))
+        if degree > 1 and sum(basis.terms for basis in bases) > min(MOST_COEFFICIENTS, rows / ROWS_A_TERM):
+            return
+        yield bases
+
+
+def _best_start(
+    template: Template, problem: LawProblem, bases: tuple[Basis, ...], before: PartsFit | None, clock: Clock
+) -> PartsFit | None:
+    """The fit from the one of a lower degree, or from random starts."""
+    random = np.random.default_rng([5, problem.seed])
+    starts: list[tuple[list[np.ndarray], np.ndarray]] = []
+    if before is not None:
+        longer = [
+            np.concatenate([old, np.zeros(basis.terms - len(old))])
+            for old, basis in zip(before.coefficients, bases, strict=True)
+        ]
+        numbers = np.array(constant_values(before.template.shifted))[template.constants]
+        starts.append((longer, numbers))
+    is_early = all(isinstance(basis, KnownLaw) or basis.degree <= START_DEGREE for basis in bases)
+    for number in range(PART_STARTS if is_early or before is None else 0):
+        coefficients = [random.normal(size=basis.terms) * (number > 0) for basis in bases]
+        for values, basis in zip(coefficients, bases, strict=True):
+            if isinstance(basis, KnownLaw):
+                values[:] = 0.0, 1.0
+            else:
+                values[0] += 1.0
+        spread = 1.0 if number == 0 else 1.5
+        starts.append((coefficients, spread ** random.normal(size=len(template.constants))))
+    fits: list[PartsFit] = []
+    for coefficients, numbers in starts:
+        if fits and clock.is_over:
+            break
+        fitted = _fitted(template, problem, bases, coefficients, numbers, clock)
+        if fitted is not None:
+            fits.append(fitted)
+    return min(fits, key=lambda fit: fit.loss, default=None)
+
+
+def _fitted(
+    template: Template,
+    problem: LawProblem,
+    bases: tuple[Basis, ...],
+    coefficients: Sequence[np.ndarray],
+    numbers: np.ndarray,
+    clock: Clock,
+) -> PartsFit | None:
+    """All coefficients and constants by Levenberg-Marquardt from a start."""
+    x, y = problem.x, problem.y
+    columns = [bases[each.function].columns(template.arguments(k, x)) for k, each in enumerate(template.occurrences)]
+    ends = np.cumsum([0, *(basis.terms for basis in bases)])
+    values = np.array(constant_values(template.shifted))
+    exact = [part.exact for part in walk(template.shifted) if isinstance(part, Number)]
+    root = np.ones(len(y)) if problem.weights is None else np.sqrt(problem.weights / problem.weights.mean())
+
+    def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        trial = values.copy()
+        trial[template.constants] = free[ends[-1] :]
+        parts = [
+            block @ free[ends[each.function] : ends[each.function + 1]]
+            for block, each in zip(columns, template.occurrences, strict=True)
+        ]
+        node = with_constants(template.shifted, trial, exact)
+        predicted, derivatives = values_and_derivatives(node, np.column_stack([x, *parts]))
+        jacobian = np.zeros((len(y), len(free)))
+        for block, each, place in zip(columns, template.occurrences, template.shift_places, strict=True):
+            jacobian[:, ends[each.function] : ends[each.function + 1]] += derivatives[:, place, None] * block
+        jacobian[:, ends[-1] :] = derivatives[:, template.constants]
+        return (predicted - y) * root, jacobian * root[:, None]
+
+    start = np.concatenate([*coefficients, numbers])
+    limits = LeastSquaresLimits(steps=PART_STEPS, deadline=clock.deadline)
+    fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)
+    if fit is None:
+        return None
+    found = [fit.x[a:b] for a, b in pairwise(ends)]
+    done = PartsFit(template.with_constants(fit.x[ends[-1] :].tolist()), bases, tuple(found), np.empty(0), fit.loss)
+    with np.errstate(all="ignore"):
+        squares = (done.predict(problem.held_x) - problem.held_y) ** 2
+    if problem.held_weights is not None:
+        squares = squares * (problem.held_weights / problem.held_weights.mean())
+    return replace(done, squares=squares) if np.isfinite(squares).all() else None
+
+
+def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProblem | None:
+    """The problem of one function, with the residuals of the whole as its noise.
+
+    Where the function stands at one place, its target is its smooth curve plus the residual over the derivative of the
+    whole by the function: what the data say of it, given all else. Where it stands at several, the curve itself at all
+    arguments. The weights are the squares of the derivatives, so that its squared errors are those of the whole.
+
+    Returns
+    -------
+    LawProblem or None
+        None if the whole does not depend on the function.
+    """
+    places = fit.template.places(function)
+    rows = [
+        _part_rows(fit, x, y, weights, places)
+        for x, y, weights in (
+            (problem.x, problem.y, problem.weights),
+            (problem.held_x, problem.held_y, problem.held_weights),
+        )
+    ]
+    (z, target, weights, _), (held_z, held_target, held_weights, slope) = rows
+    if not (np.isfinite(target).all() and np.isfinite(held_target).all() and slope > 0):
+        return None
+    error = math.sqrt(float(fit.squares.mean())) / slope
+    shown = [as_text(argument, problem.names) for argument in fit.template.occurrences[places[0]].arguments]
+    options = problem.options.of_smaller_problem()
+    return replace(
+        problem,
+        x=z,
+        y=target,
+        weights=weights,
+        held_x=held_z,
+        held_y=held_target,
+        held_weights=held_weights,
+        names=tuple(shown),
+        noise=max(problem.noise, error / max(float(np.std(target)), ABOVE_ZERO)),
+        options=options,
+    )
+
+
+def _part_rows(
+    fit: PartsFit, x: np.ndarray, y: np.ndarray, given: np.ndarray | None, places: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Arguments, targets and weights of a function at its places, and the size of the derivative by it."""
+    template, parts = fit.template, fit.occurrences(x)
+    predicted, derivatives = values_and_derivatives(template.shifted, np.column_stack([x, parts]))
+    slopes = derivatives[:, [template.shift_places[place] for place in places]]
+    size = float(np.sqrt(np.mean(slopes**2)))
+    targets = parts[:, places]
+    if len(places) == 1:
+        usable = np.abs(slopes) > LEAST_PART_SLOPE * size
+        targets = targets + np.where(usable, (y - predicted)[:, None] / np.where(usable, slopes, 1.0), 0.0)
+    weights = slopes**2 / max(size**2, ABOVE_ZERO) * (1.0 if given is None else given[:, None])
+    z = np.concatenate([template.arguments(place, x) for place in places])
+    return z, targets.T.ravel(), np.maximum(weights.T.ravel(), ABOVE_ZERO), size

@@ -1,0 +1,192 @@
+"""The search for laws of a known structure: smooth functions, a law for each, then all constants together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from edgewise.discovery.decide import NoiseTest, is_as_good
+from edgewise.discovery.engine.archive import Archive, Judged
+from edgewise.discovery.engine.running import COMPLETE_SYMBOLS, LARGEST_NOISE, Engine, Stages, likely_laws
+from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
+from edgewise.discovery.knowledge.templates import Template
+from edgewise.discovery.problem import Clock
+from edgewise.discovery.reduction.steps import first_step
+from edgewise.formulas.constants import free_places, without_redundant_constants
+from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants
+from edgewise.presentation import percent_text
+
+SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round. A choice: they take seconds.
+FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search. A choice.
+STRUCTURE_ROUNDS = 3  # Rounds, at most. A choice: the second has exact targets where the first has one exact law.
+MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most. A choice for time.
+# A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
+# target. A choice: an exact law has exactly that error.
+ENOUGH_FOR_PART = 1.1
+CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise. A choice.
+# Ratio of the held-out error of the structure to that of a model without it, from which on the data contradict the
+# structure, if a paired test agrees. A choice: smooth models of different kinds differ by less on data with noise.
+CONTRADICTION = 2.0
+CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; a choice, each takes a few milliseconds.
+
+
+@dataclass
+class StructuredEngine:
+    """One run of the search for laws of a known structure, with the interface of `Engine`.
+
+    Parameters
+    ----------
+    archive : Archive
+        Of the whole problem.
+    clock : Clock
+        The time of the run.
+    stages : Stages
+        The stages, which search for each unknown function.
+    template : Template
+        The structure.
+    """
+
+    archive: Archive
+    clock: Clock
+    stages: Stages
+    template: Template
+
+    def __post_init__(self) -> None:
+        self.failures: list[str] = []
+        self._smooth: PartsFit | None = None
+        self._best_parts: dict[int, Expression] = {}
+
+    def run(self) -> None:
+        """Fit the functions, search a law of each, and judge all combinations, in rounds."""
+        if not self.template.functions:
+            self._fit_constants()
+            return
+        for number in range(STRUCTURE_ROUNDS):
+            clock = self.clock.part(FIRST_ROUND_SHARE) if number == 0 else self.clock
+            if not self._round(number, clock) or self._is_done() or (number and self._is_complete()):
+                return
+
+    def _is_done(self) -> bool:
+        return self.clock.is_over or self.archive.solved is not None
+
+    def _is_complete(self) -> bool:
+        """True if a short formula leaves nothing but noise."""
+        problem = self.archive.problem
+        short = [judged for judged in self.archive if judged.symbols <= COMPLETE_SYMBOLS]
+        best = min(short, key=lambda judged: judged.held, default=None)
+        if best is None or best.error > LARGEST_NOISE:
+            return False
+        return NoiseTest(problem.x).passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
+
+    def _fit_constants(self) -> None:
+        """Judge the structure from several values of its constants: it has no unknown functions."""
+        random = np.random.default_rng([6, self.archive.problem.seed])
+        node = self.template.outer
+        exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+        values, places = np.array(constant_values(node)), free_places(node)
+        for number in range(CONSTANT_STARTS):
+            if number and self._is_done():
+                return
+            values[places] = 1.0 if number == 0 else np.exp(1.5 * random.normal(size=len(places)))
+            if number % 2:
+                values[places] *= random.choice([-1.0, 1.0], size=len(places))
+            self.archive.judge(with_constants(node, values, exact), "structure")
+
+    def _round(self, number: int, clock: Clock) -> bool:
+        """Search a law of each function, given the laws of the others from the round before; False if none can be."""
+        functions = range(len(self.template.functions))
+        laws: dict[int, list[Expression]] = {}
+        for place, function in enumerate(functions):
+            if number and self._is_done():
+                break
+            share = clock.part(1 / (len(functions) - place))
+            known = {k: law for k, law in self._best_parts.items() if k != function}
+            if number == 0 and self._smooth is not None:
+                fit: PartsFit | None = self._smooth
+            else:
+                self.clock.tell(f"smooth functions of {self.template.text}")
+                fit = fitted_parts(self.template, self.archive.problem, known, share.part(SMOOTH_FUNCTIONS_SHARE))
+            if fit is None:
+                self.failures.append("No smooth functions of the structure are finite at all rows.")
+                return False
+            if number == 0:
+                self._smooth = fit
+            found = self._laws_of(fit, function, share, whole=number > 0)
+            laws[function] = found or laws.get(function, [])
+            if number and found:
+                self._judge({**{k: [law] for k, law in known.items()}, function: found}, fit)
+        if number == 0 and self._smooth is not None and len(laws) == len(functions):
+            self._judge(laws, self._smooth)
+        return len(self._best_parts) == len(functions)
+
+    def _laws_of(self, fit: PartsFit, function: int, clock: Clock, whole: bool) -> list[Expression]:
+        """Likely laws of one function by the stages; those of a whole run have a genetic search as well."""
+        problem = part_problem(fit, self.archive.problem, function)
+        if problem is None:
+            return [Number(1.0)]
+        options = problem.options
+        if problem.noise < CLEAN_NOISE:  # with noise many formulas have that error, and the engine ends by its own rule
+            options = replace(options, target_error=max(options.target_error, ENOUGH_FOR_PART * problem.noise))
+        archive = Archive(replace(problem, options=options), clock.deadline)
+        name = self.template.functions[function]
+        told = Clock(clock.deadline, lambda sentence: self.clock.tell(f"{name}: {sentence}"))
+        stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
+        engine = Engine(archive, told, stages)
+        engine.run()
+        self.failures += engine.failures
+        return likely_laws(archive, problem.noise)
+
+    def _judge(self, laws: dict[int, list[Expression]], fit: PartsFit) -> None:
+        """Judge combinations of laws with all constants fitted together, and keep the laws of the best one."""
+        most = max(1, int(MOST_PART_COMBINATIONS ** (1 / len(laws))))
+        known: list[Judged] = list(self.archive)
+        lowest = min((judged.held for judged in known), default=math.inf)
+        for parts in product(*(laws[k][:most] for k in range(len(laws)))):
+            judged = self.archive.judge(fit.template.rebuild(parts), "structure")
+            if judged is not None and judged.held < lowest:
+                problem = self.archive.problem
+                fixed = without_redundant_constants(judged.expression, problem.x, problem.y, problem.weights)
+                if fixed != judged.expression:
+                    self.archive.judge(fixed, "structure")
+                lowest = judged.held
+                self._best_parts = dict(enumerate(parts))
+            if self.archive.solved is not None:
+                return
+        if not self._best_parts:
+            self._best_parts = {k: found[0] for k, found in laws.items() if found}
+
+    @property
+    def messages(self) -> list[str]:
+        """Sentences on the structure: whether the data contradict it; and on stages that failed."""
+        return [
+            f"Searched among formulas of the structure {self.template.text}.",
+            *self._contradiction(),
+            *self.failures,
+        ]
+
+    def _contradiction(self) -> Sequence[str]:
+        """A sentence if a model without the structure predicts held-out rows clearly better."""
+        problem = self.archive.problem
+        best = min(self.archive, key=lambda judged: judged.held, default=None)
+        if best is not None and best.is_exact:
+            return ()
+        known = [problem.held_squares(best.expression)] if best is not None else []
+        known += [self._smooth.squares] if self._smooth is not None else []
+        free = first_step(problem)
+        if free is None or not known:
+            return ()
+        squares, without = min(known, key=np.mean), free.squares
+        shared = min(len(squares), len(without))
+        squares, without = squares[-shared:], without[-shared:]
+        errors = [math.sqrt(float(np.mean(each)) / problem.held_variance) for each in (squares, without)]
+        if errors[0] < CONTRADICTION * errors[1] or is_as_good(squares, without):
+            return ()
+        shown = [percent_text(error) for error in errors]
+        return (
+            f"The data contradict the structure: the best function of this form leaves an error of {shown[0]} of the "
+            f"deviation of the target on held-out rows, a smooth model without it {shown[1]}.",
+        )

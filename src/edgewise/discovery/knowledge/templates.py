@@ -1,0 +1,230 @@
+"""A known structure, such as "a*f(x, y) + g(z)": unknown functions of stated arguments and unknown constants."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from edgewise.discovery.reduction.steps import substituted
+from edgewise.errors import InputError
+from edgewise.formulas.expression import (
+    FUNCTIONS,
+    Add,
+    Expression,
+    Number,
+    Variable,
+    children,
+    evaluate,
+    parse_expression,
+    rebuilt,
+    used_variables,
+    walk,
+)
+
+RESERVED = {*FUNCTIONS, "sqrt", "pi", "e"}  # names that formulas know already
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """An unknown function with its arguments at one place of a structure.
+
+    Parameters
+    ----------
+    function : int
+        Number of the function in `Template.functions`.
+    arguments : tuple of Expression
+        Expressions of the inputs.
+    """
+
+    function: int
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A structure that was read.
+
+    Parameters
+    ----------
+    text : str
+        As the user wrote it.
+    inputs : int
+        Number of inputs.
+    functions : tuple of str
+        Names of the unknown functions.
+    occurrences : tuple of Occurrence
+        Where they stand; a function may stand at several places.
+    outer : Expression
+        The structure with `Variable(inputs + k)` in place of occurrence k, and free numbers in place of the unknown
+        constants.
+
+    Examples
+    --------
+    >>> template = read_template("a*f(x) + f(y)", ["x", "y"])
+    >>> template.functions, [occurrence.arguments for occurrence in template.occurrences]
+    (('f',), [(Variable(index=0),), (Variable(index=1),)])
+    >>> from edgewise.formulas import as_text, parse_expression, simplify
+    >>> as_text(simplify(template.rebuild([parse_expression("x**2")])), ["x", "y"])
+    'x**2 + y**2'
+    """
+
+    text: str
+    inputs: int
+    functions: tuple[str, ...]
+    occurrences: tuple[Occurrence, ...]
+    outer: Expression
+
+    def with_constants(self, values: Sequence[float]) -> Template:
+        """The structure with these values of its unknown constants, in the order of `constants`."""
+        given = iter(values)
+
+        def visit(node: Expression) -> Expression:
+            if isinstance(node, Number):
+                return Number(float(next(given))) if node.exact is None else node
+            return rebuilt(node, [visit(part) for part in children(node)])
+
+        return replace(self, outer=visit(self.outer))
+
+    def rebuild(self, parts: Sequence[Expression]) -> Expression:
+        """The whole formula, given an expression of its own arguments for each function."""
+        inside = [substituted(parts[each.function], each.arguments) for each in self.occurrences]
+        return substituted(self.outer, [*map(Variable, range(self.inputs)), *inside])
+
+    def arguments(self, place: int, x: np.ndarray) -> np.ndarray:
+        """The values of the arguments of an occurrence, (N, arguments), at rows x (N, inputs)."""
+        return np.column_stack([evaluate(argument, x) for argument in self.occurrences[place].arguments])
+
+    def places(self, function: int) -> list[int]:
+        """The places at which a function occurs."""
+        return [place for place, each in enumerate(self.occurrences) if each.function == function]
+
+    @cached_property
+    def _shifts(self) -> list[Number]:
+        return [Number(0.0) for _ in self.occurrences]
+
+    @cached_property
+    def shifted(self) -> Expression:
+        """`outer` with a free number 0 added to each occurrence: its derivatives by these are those by the occurrences.
+
+        `shift_places` has their places in `constant_values`.
+        """
+
+        def visit(node: Expression) -> Expression:
+            if isinstance(node, Variable) and node.index >= self.inputs:
+                return Add((node, self._shifts[node.index - self.inputs]))
+            return rebuilt(node, [visit(part) for part in children(node)])
+
+        return visit(self.outer)
+
+    @cached_property
+    def shift_places(self) -> list[int]:
+        """For each occurrence the place of its added number among the numbers of `shifted`."""
+        numbers = [part for part in walk(self.shifted) if isinstance(part, Number)]
+        return [next(k for k, part in enumerate(numbers) if part is shift) for shift in self._shifts]
+
+    @cached_property
+    def constants(self) -> list[int]:
+        """The places of the unknown constants among the numbers of `shifted`."""
+        numbers = [part for part in walk(self.shifted) if isinstance(part, Number)]
+        shifts = set(self.shift_places)
+        return [place for place, part in enumerate(numbers) if part.exact is None and place not in shifts]
+
+
+def read_template(text: str, names: Sequence[str]) -> Template:
+    """Read a structure.
+
+    Parameters
+    ----------
+    text : str
+        In Python's notation. A call of a name that is no function of formulas is an unknown function; any other name
+        that is no input is an unknown constant.
+    names : sequence of str
+        Names of the inputs.
+
+    Returns
+    -------
+    Template
+        The structure.
+
+    Raises
+    ------
+    InputError
+        The text is no formula, has neither unknown functions nor constants, or a function without inputs.
+
+    Examples
+    --------
+    >>> read_template("f(x)*g(y)", ["x"])
+    Traceback (most recent call last):
+        ...
+    edgewise.errors.InputError: structure must give functions arguments of inputs alone (x), got g(y)
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"structure must be a formula in Python's notation, got {text!r}")
+    plain, known = text.strip(), {}
+    for k, name in enumerate(names):
+        safe = name if name.isidentifier() and name not in RESERVED else f"_column_{k}_"
+        for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
+            plain = plain.replace(quoted, safe)
+        known[safe] = k
+    try:
+        tree = ast.parse(plain, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"structure must be a formula in Python's notation, got {text[:80]!r}") from error
+    reader = _Reader(list(known), {name: names[k] for name, k in known.items()})
+    outer_tree = reader.visit(tree)
+    placeholders = [*known, *reader.placeholders, *reader.constants]
+    try:
+        outer = parse_expression(ast.unparse(outer_tree), placeholders)
+    except InputError as error:
+        raise InputError(f"structure must be a formula in Python's notation, got {text[:80]!r}") from error
+    if not reader.functions and not reader.constants:
+        raise InputError(f"structure must have unknown functions or constants, got {text!r}")
+    first_constant = len(known) + len(reader.placeholders)
+    start: list[Expression] = [Variable(k) if k < first_constant else Number(1.0) for k in range(len(placeholders))]
+    return Template(text, len(known), tuple(reader.functions), tuple(reader.occurrences), substituted(outer, start))
+
+
+class _Reader(ast.NodeTransformer):
+    """Replaces unknown functions and constants by placeholders, and notes them."""
+
+    def __init__(self, inputs: list[str], shown: dict[str, str]) -> None:
+        self.inputs, self.shown = inputs, shown
+        self.functions: list[str] = []
+        self.occurrences: list[Occurrence] = []
+        self.placeholders: list[str] = []
+        self.constants: list[str] = []
+        self._arguments: dict[str, int] = {}
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self.inputs and node.id not in RESERVED and node.id not in self.constants:
+            self.constants.append(node.id)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in RESERVED:
+            node.args = [self.visit(part) for part in node.args]
+            return node
+        shown = ast.unparse(node)
+        if not name or name in self.inputs or node.keywords or not node.args:
+            raise InputError(f"structure must call functions by names that are no inputs, got {shown}")
+        allowed = ", ".join(self.shown.values())
+        try:
+            arguments = tuple(parse_expression(ast.unparse(part), self.inputs) for part in node.args)
+        except InputError as error:
+            raise InputError(
+                f"structure must give functions arguments of inputs alone ({allowed}), got {shown}"
+            ) from error
+        if not all(used_variables(argument) for argument in arguments):
+            raise InputError(f"structure must give functions arguments of inputs alone ({allowed}), got {shown}")
+        if self._arguments.setdefault(name, len(arguments)) != len(arguments):
+            raise InputError(f"structure must give {name} the same number of arguments everywhere, got {shown}")
+        if name not in self.functions:
+            self.functions.append(name)
+        self.occurrences.append(Occurrence(self.functions.index(name), arguments))
+        self.placeholders.append(f"_part_{len(self.placeholders)}_")
+        return ast.Name(self.placeholders[-1], ast.Load())
