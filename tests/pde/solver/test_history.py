@@ -40,12 +40,17 @@ def test_stages_changes_and_estimates():
     assert math.isnan(history.stages[0].change) and math.isnan(history.error_estimate)
     history.add_stage(TrainedNetwork(constant(problem, 2.0), problem, 1e-4), points=7)
     assert history.stages[1].change == pytest.approx(0.5)
-    assert history.error_estimate == pytest.approx(0.25)
+    # The residual of a constant is the source, whatever the constant: the error has not become smaller.
+    assert history.error_estimate == pytest.approx(0.5)
     assert [stage.points for stage in history.stages] == [len(problem.train), 7]
     assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
     solution = history.solution(StopReason.BUDGET, history.message_with_residual("Done"))
     assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
-    assert solution.message.startswith("Done; the largest residual is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2")
+    assert solution.message.startswith(
+        "The equation does not hold: its mean residual is 2 of an error. Done; the largest"
+    )
+    assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of an error.")
+    assert solution.error_estimate > 0.5
 
 
 def test_the_residual_of_nothing_is_the_source():

@@ -84,7 +84,10 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
     undefined.append(True)
     solution = grown(problem, TENSOR)
     assert solution.stopped == "no_progress"
-    assert solution.message == "The loss is no number: the equation or a condition gives none there."
+    assert solution.message.startswith(
+        "The residual is not a number: Dirichlet 1 on x=0, x=1, y=0, y=1 gives none at x"
+    )
+    assert solution.message.endswith("The loss is no number.")
 
 
 @pytest.mark.slow

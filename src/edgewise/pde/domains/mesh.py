@@ -275,6 +275,49 @@ def _gains(layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | 
     return gains
 
 
+def equal_shares(x: Tensor, weights: Tensor, residuals: Tensor, bounds: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """Breakpoints of a grid whose intervals have equal shares of a residual and of the length of each coordinate.
+
+    Parameters
+    ----------
+    x, weights : Tensor
+        Points (N, n), and the parts of the domain (N,) that they stand for.
+    residuals : Tensor
+        Residuals there, (N,), not negative.
+    bounds : Tensor
+        Ends of each coordinate, (n, 2).
+    counts : sequence of int
+        Numbers of intervals. One half of the load is the residual, the other half the length.
+    """
+    lines, mass = [], residuals * weights
+    for (low, high), places, count in zip(bounds, x.unbind(1), counts, strict=True):
+        order = places.argsort()
+        share = mass[order].cumsum(0) / mass.sum().clamp(min=ABOVE_ZERO)
+        load = (share + (places[order] - low) / (high - low)) / 2
+        levels = torch.linspace(0, 1, count + 1, dtype=torch.float64)[1:-1]
+        inner = places[order][torch.searchsorted(load.contiguous(), levels).clamp(max=len(places) - 1)]
+        lines.append(separated(torch.cat([low[None], inner, high[None]])))
+    return lines
+
+
+def graded_to_ends(points: Tensor, octaves: int, each: int) -> Tensor:
+    """Breakpoints with more of them in the first and the last interval, denser towards the ends.
+
+    The distance from the end is halved `octaves` times, with `each` intervals from one half to the next.
+    """
+    shares = 0.5 ** (torch.arange(1, octaves * each + 1, dtype=torch.float64) / each)
+    first, last = points[0] + shares * (points[1] - points[0]), points[-1] - shares * (points[-1] - points[-2])
+    return torch.cat([points, first, last]).sort().values
+
+
+def separated(points: Tensor) -> Tensor:
+    """Breakpoints in order, without those that lie closer to the one before than rounding allows, except the ends."""
+    points = points.sort().values
+    least = APART * (points[-1] - points[0])
+    inner = points[1:-1][(points[1:-1].diff(prepend=points[:1]) > least) & (points[-1] - points[1:-1] > least)]
+    return torch.cat([points[:1], inner, points[-1:]])
+
+
 def with_halved_intervals(points: Tensor, errors: Tensor, tolerance: float) -> Tensor:
     """Breakpoints in which every interval is halved whose error (see `left_out`) is above the tolerance."""
     middles = (points[:-1] + points[1:])[errors > tolerance] / 2

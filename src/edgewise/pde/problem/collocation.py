@@ -18,7 +18,7 @@ from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, HardConditions, check_weight
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, Value, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, integrals_refined
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
@@ -83,7 +83,7 @@ class BlockResiduals:
         fields = dict(zip(self.hard.fields, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
-        with errors_named(self.name):
+        with errors_named(self.name), integrals_refined(self.requirements.refinement):
             residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
         return residuals / self.requirements.sizes.to(part.x.dtype)
@@ -97,7 +97,7 @@ class BlockResiduals:
             for name in self.hard.fields
         }
         numbers = {name: x.new_full((len(x),), value) for name, value in self.coefficients.items()}
-        with errors_named(self.name):
+        with errors_named(self.name), integrals_refined(self.requirements.refinement):
             self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
         calls.check(self.requirements.integrals)
         return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)

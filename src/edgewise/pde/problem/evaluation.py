@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -158,11 +158,19 @@ class Requirements:
         domain: divided by it, a residual is about as large as the error of the field that it stands for.
     integrals : mapping
         Number of quadrature points of each integral, by key.
+    refinement : int
+        Factor by which these numbers exceed those that the equation gives.
     """
 
     derivatives: Mapping[str, frozenset[Index]]
     sizes: Tensor
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
+    refinement: int = 1
+
+    def refined(self, factor: int) -> Requirements:
+        """The same with so many times the quadrature points that the equation gives."""
+        points = {key: count // self.refinement * factor for key, count in self.integrals.items()}
+        return replace(self, integrals=points, refinement=factor)
 
     @property
     def integrated_fields(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -163,6 +163,11 @@ class StrongForm:
         return any(term.requirements.integrals for term in (self.equation_term, *self.condition_terms))
 
     @property
+    def integral_refinement(self) -> int:
+        """Factor by which the numbers of points of integrals exceed those that the equation gives."""
+        return self.equation_term.requirements.refinement
+
+    @property
     def has_exact_solution(self) -> bool:
         """True if the solution is known for every field."""
         return self.solution is not None and set(self.solution) == set(self.fields)
@@ -286,6 +291,16 @@ def strong_form_of(
     if form.has_integrals and hard.values:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(hard.values)}")
     return form
+
+
+def with_finer_integrals(form: StrongForm, factor: int) -> StrongForm:
+    """The same problem with integrals of so many times the points that its equation gives them."""
+
+    def finer(term: ResidualTerm) -> ResidualTerm:
+        return replace(term, requirements=term.requirements.refined(factor))
+
+    terms = tuple(finer(term) for term in form.condition_terms)
+    return replace(form, equation_term=finer(form.equation_term), condition_terms=terms)
 
 
 def known_solution(solution: FieldValues, fields: Sequence[str], domain: Domain) -> dict[str, Value]:

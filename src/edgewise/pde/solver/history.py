@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,18 @@ from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.solver.network import SolverNetwork, count_parameters, described, grid_sizes
+from edgewise.pde.solver.evidence import Evidence, judge, residual_size, sought_points
+from edgewise.pde.solver.network import (
+    SolverNetwork,
+    TensorNetwork,
+    WindowNetwork,
+    count_parameters,
+    described,
+    grid_sizes,
+)
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
+from edgewise.pde.solver.uniqueness import squared_residuals
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.jacobian import RowSource, trainable_slots
@@ -29,6 +39,10 @@ from edgewise.train.problems.blocks import BlockRole
 ROUNDING_RIDGE = 1e-13
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 FRESH_POINTS = 2000  # points at which residuals and changes are measured. A choice: two digits of a root mean square
+# Stages whose ratio of change and residual counts for networks that may rest at a poor minimum. A choice.
+REMEMBERED = 3
+ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
+CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error. A choice: it costs a step of a stage
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
 
@@ -67,6 +81,10 @@ class History(WorkBudget):
         Results of the stages so far.
     best : TrainedNetwork or None
         Result of the last stage.
+    sought : tuple of Tensor
+        Fresh points and weights for the best network, see `sought_points`.
+    fresh_residual : float
+        Mean residual of the best network there, in units of an error.
     """
 
     def __init__(
@@ -78,9 +96,12 @@ class History(WorkBudget):
         progress: ProgressCallback | None = None,
         journal: Journal | None = None,
     ):
+        self.seed = seed
         super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress)
         self.journal = journal
         self.began -= 0.0 if journal is None else journal.earlier_seconds
+        self._evidence: Evidence | None = None
+        self.sought, self.fresh_residual = (torch.zeros(0, 0), torch.zeros(0)), math.inf
         self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=seed + FRESH_SEED)
         self.stages: list[Stage] = []
         self.best: TrainedNetwork | None = None
@@ -121,6 +142,7 @@ class History(WorkBudget):
         `points` is the number of collocation points, if it is not that of the problem.
         """
         before, self.best = self.best, result
+        self._evidence = None
         change = math.nan
         if before is not None:
             new = field_values(result.network, result.problem, self.fresh_points)
@@ -136,27 +158,71 @@ class History(WorkBudget):
             seconds=round(self.seconds, 3),
         )
         self.stages.append(stage)
+        self.sought = sought_points(result.network, result.problem, self.seed)
+        self.fresh_residual = residual_size(result.network, result.problem, *self.sought)
         self.report_progress(described(result.network), result.loss)
+
+    def residual_of(self, result: TrainedNetwork) -> float:
+        """Mean residual of another network at those fresh points that were sought for the best one; see `judge`."""
+        residual = residual_size(result.network, result.problem, *self.sought)
+        return residual if math.isfinite(residual) else math.inf
+
+    @property
+    def sought_residuals(self) -> Tensor:
+        """Residuals of the best network at the points that were sought for it, (N,)."""
+        assert self.best is not None
+        return squared_residuals(self.best.network, self.best.problem, self.sought[0]).sqrt()
 
     @property
     def error_estimate(self) -> float:
-        """Estimate of the relative error of the last stage; nan where there are fewer than two.
+        """Estimate of the relative error of the last stage from the stages; nan where there are fewer than two.
 
-        The last change is about the error of the stage before; that of the last one is smaller by the root of the
-        losses.
+        The last change is about the error of the stage before, and residuals at fresh points fall as the error does or
+        more slowly. Where a network may rest at a poor minimum, so that its last change is too small, the largest ratio
+        of change and residual of the last stages counts.
         """
         if len(self.stages) < 2:
             return math.nan
-        before, last = self.stages[-2:]
-        return last.change * min(1.0, math.sqrt(last.loss / before.loss)) if before.loss > 0 else last.change
+        assert self.best is not None
+        is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork)
+        pairs = list(pairwise(self.stages))[-1 if is_linear else -REMEMBERED :]
+        ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
+        last = self.stages[-1]
+        return max(min(max(ratios, default=0.0) * last.residual, max(after.change for _, after in pairs)), ROUNDING)
+
+    def evidence(self) -> Evidence:
+        """Judgement of the best network, see `judge`; made once for each stage."""
+        assert self.best is not None
+        if self._evidence is None:
+            work = CORRECTION_SHARE * min(self.work, self.limit)
+            self._evidence = judge(
+                self.best.network,
+                self.best.problem,
+                change=self.stages[-1].change,
+                estimate=self.error_estimate,
+                work=work,
+                points=self.sought,
+            )
+        return self._evidence
 
     def solution(self, stopped: StopReason, message: str) -> Solution:
-        """The best network as a `Solution`."""
+        """The best network as a `Solution`, which has not converged where there are doubts."""
         assert self.best is not None
-        network, problem = self.best.network, self.best.problem
-        unknowns = {name: float(value.detach()) for name, value in problem.unknowns.items()}
-        errors = standard_errors(network, problem)
-        return Solution(network, problem, tuple(self.stages), unknowns, self.error_estimate, stopped, message, errors)
+        network, problem, evidence = self.best.network, self.best.problem, self.evidence()
+        if evidence.doubts:
+            stopped = StopReason.NO_PROGRESS if stopped is StopReason.CONVERGED else stopped
+            message = " ".join([*evidence.doubts, message])
+        return Solution(
+            model=network,
+            problem=problem,
+            stages=tuple(self.stages),
+            unknowns={name: float(value.detach()) for name, value in problem.unknowns.items()},
+            error_estimate=evidence.estimate,
+            stopped=stopped,
+            message=message,
+            standard_errors=standard_errors(network, problem),
+            trust=evidence.trust,
+        )
 
     def message_with_residual(self, reason: str) -> str:
         """A sentence: the reason of the end, and the largest residual of the best network."""

@@ -3,12 +3,16 @@
 import math
 from dataclasses import dataclass, replace
 
+import torch
+
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.mesh import Mesh, grown, respaced
+from edgewise.pde.domains.mesh import Mesh, equal_shares, graded_to_ends, grown, respaced, separated
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.strong_form import with_finer_integrals
+from edgewise.pde.solver.evidence import INTEGRALS_AGREE, LARGEST_RESIDUAL, integrals_gap
 from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.network import (
     SeparableNetwork,
@@ -34,13 +38,22 @@ ROWS_PER_PARAMETER = 4  # residuals for each parameter. A choice: fewer let the 
 LEAST_POINTS = 1000  # points inside the domain, at least. A choice
 # Points on the boundary for each one inside, from three dimensions on. A choice: there most of the volume is near it.
 BOUNDARY_PER_INTERIOR_POINT = 0.5
-ROUNDING_LOSS = 1e-26  # loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2
-# Refinement ends when three stages in a row lower the loss by less than this factor each. A choice: doubling the
-# coefficients of a smooth solution in two dimensions lowers it by 2^6 at degree 5.
-WORTHWHILE, STALLS = 1.3, 3
+# Loss at rounding, for residuals in units of an error of a solution of size 1: (1e-13)^2; and an estimated error that
+# may come with it. A choice: rounding of second derivatives on fine grids makes it so large.
+ROUNDING_LOSS, ERROR_AT_ROUNDING = 1e-26, 1e-9
+# Refinement ends when three stages in a row lower the residual by less than this factor each. A choice: doubling the
+# coefficients of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
+WORTHWHILE, STALLS = 1.15, 3
+# The same while the residual at fresh points is above `LARGEST_RESIDUAL`. A choice: five stages have 32 times as many
+# coefficients, and see what is 32 times narrower.
+MORE_STALLS = 5
+# Octaves of grading towards the ends of each coordinate, and intervals in each, by dimension. A choice: layers of 1e-6
+# in one dimension to three digits, and of 1e-2 in two, where they multiply the number of coefficients.
+GRADING = {1: (20, 3), 2: (6, 1)}
 # Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
 # the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
 LINEAR_STEPS, NONLINEAR_STEPS, STEPS_SHARE = 3, 6, 1 / 8
+MOST_INTEGRAL_REFINEMENT = 32  # of the numbers of points of integrals. A choice: 768 points where nothing is given
 GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage. A choice
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
@@ -107,7 +120,10 @@ class Refinement:
     def run(self) -> tuple[StopReason, str]:
         """Refine until the result is good enough or nothing improves; return the reason of the end and a sentence."""
         starts = [self._start(shape, number) for shape, number in self._starts()]
-        self.history.add_stage(self._first_stage(min(starts, key=lambda start: start.loss)))
+        first = self._first_stage(min(starts, key=lambda start: start.loss))
+        if self.problem.has_integrals:
+            first = self._with_settled_integrals(first)
+        self.history.add_stage(first)
         try:
             return self._refine()
         except KeyboardInterrupt:
@@ -164,26 +180,46 @@ class Refinement:
             start = self._trained(start, RACE_STEPS)
         return self._trained(start, STEPS)
 
+    def _with_settled_integrals(self, first: TrainedNetwork) -> TrainedNetwork:
+        """The first stage with as many points for the integrals as two rules need to agree, up to a limit."""
+        while True:
+            gap = integrals_gap(first.network, first.problem, self.history.fresh_points)
+            factor = 2 * self.problem.form.integral_refinement
+            if not INTEGRALS_AGREE < gap < math.inf or factor > MOST_INTEGRAL_REFINEMENT:
+                return first
+            form = with_finer_integrals(self.problem.form, factor)
+            self.problem = Collocation(form, self.problem.sampling, first.problem.unknowns)
+            assert isinstance(first.network, Chain)
+            first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
+
     def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
         patience = Patience.hasty() if self._all_linear else Patience.patient()
         outcome = self.history.train(candidate.network, candidate.problem, self.plan.method, steps, patience)
         return replace(candidate, loss=outcome.loss)
 
     def _refine(self) -> tuple[StopReason, str]:
-        """Finer grids or more terms while they improve the result."""
-        stalls, history = 0, self.history
+        """Finer grids or more terms while they improve the result.
+
+        Results are compared at fresh points, the same for both: a finer grid has points that see what others missed, so
+        that its own loss may be higher. The next grid is finer than the last one even if that was no better.
+        """
+        stalls, history, last = 0, self.history, self.history.best
         while True:
             best = history.best
-            assert best is not None and isinstance(best.network, Chain)
-            if history.error_estimate <= self.tolerance:
-                message = f"Two stages agree to {history.error_estimate:.1g}, within the tolerance."
-                return StopReason.CONVERGED, message
-            if best.loss < ROUNDING_LOSS:
-                return StopReason.CONVERGED, "The loss is at rounding."
+            assert best is not None and last is not None and isinstance(last.network, Chain)
+            reached = "The loss is at rounding" if best.loss < ROUNDING_LOSS else ""
+            if history.error_estimate <= self.tolerance or reached:
+                evidence = history.evidence()
+                if evidence.is_sound and evidence.estimate <= max(
+                    self.tolerance, ERROR_AT_ROUNDING if reached else 0.0
+                ):
+                    reached = reached or f"Two stages agree to {history.error_estimate:.1g}, within the tolerance"
+                    return StopReason.CONVERGED, f"{reached}."
+                if evidence.is_final:
+                    return StopReason.NO_PROGRESS, history.message_with_residual("A finer network would not help")
             if not math.isfinite(best.loss):
-                message = "The loss is no number: the equation or a condition gives none there."
-                return StopReason.NO_PROGRESS, message
-            larger = self._larger(best.network)
+                return StopReason.NO_PROGRESS, "The loss is no number."
+            larger = self._larger(last.network)
             candidates = [TrainedNetwork(network, self._sampled_for(network, best.problem)) for network in larger]
             if not candidates:
                 reason = f"A finer network has more than {self.plan.most:,} parameters"
@@ -196,16 +232,26 @@ class Refinement:
             if history.past_deadline:
                 return StopReason.TIME_LIMIT, history.message_with_residual("The time is over")
             candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
-            candidate = min(candidates, key=lambda each: each.loss)
+            candidate = min(candidates, key=lambda each: each.loss if self._is_resolved else history.residual_of(each))
             if len(candidates) > 1:
                 candidate = self._trained(candidate, STEPS)
-            stalls = stalls + 1 if candidate.loss * WORTHWHILE > best.loss else 0
-            if candidate.loss < best.loss:
+            was_resolved, residual = self._is_resolved, history.residual_of(candidate)
+            is_better = residual < history.fresh_residual
+            stalls = stalls + 1 if residual * WORTHWHILE > history.fresh_residual else 0
+            last = candidate
+            if is_better:
                 self._coarser = best.network if isinstance(best.network, TensorNetwork) else None
                 history.add_stage(candidate)
-            if stalls == STALLS or (candidate.loss >= best.loss and len(candidates) == 1):
-                reason = "Larger networks lowered the loss no further"
+            if stalls == (STALLS if was_resolved else MORE_STALLS) or (
+                was_resolved and not is_better and len(candidates) == 1
+            ):
+                reason = "Larger networks lowered the residual no further"
                 return StopReason.NO_PROGRESS, history.message_with_residual(reason)
+
+    @property
+    def _is_resolved(self) -> bool:
+        """Whether the best network fulfils the equation at all, at fresh points."""
+        return self.history.fresh_residual <= LARGEST_RESIDUAL
 
     def _larger(self, network: Chain) -> list[Chain]:
         """Candidates for the next stage, each with the function of the best network so far.
@@ -215,6 +261,10 @@ class Refinement:
         larger: list[Chain]
         if isinstance(network, TensorNetwork):
             layer, domain, most = network.tensor_layer, self.problem.domain, self.plan.most
+            if not self._is_resolved:
+                graded = self._graded(layer)
+                if graded:
+                    return graded
             if self._all_linear and isinstance(domain, Box):
                 points = respaced(layer, domain, GROWTH, most=most)
                 finer = TensorLayer(points, layer.out_features, degree=layer.degree, periodic=layer.periodic)
@@ -230,3 +280,27 @@ class Refinement:
             rank = network.rank + max(1, network.rank // RANK_GROWTH)
             larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.history.stages)))
         return [network for network in larger if count_parameters(network) <= self.plan.most]
+
+    def _graded(self, layer: TensorLayer) -> list[Chain]:
+        """Finer grids for what is not resolved yet: of equal shares of the residual, and denser towards all ends.
+
+        Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer.
+        """
+        history, bounds = self.history, self.problem.domain.bounds
+        growth = GROWTH ** (1 / layer.in_features)
+        counts = [math.ceil(growth * size) for size in layer.grid_sizes]
+        by_residual = equal_shares(*history.sought, history.sought_residuals, bounds, counts)
+        octaves, each = GRADING.get(layer.in_features, (0, 1))
+        towards_ends = [
+            graded_to_ends(line, 0 if repeats else octaves, each)
+            for line, repeats in zip(by_residual, layer.periodic, strict=True)
+        ]
+        networks: list[Chain] = []
+        for lines in (by_residual, towards_ends):
+            if self._all_linear:
+                finer = TensorLayer(lines, layer.out_features, degree=layer.degree, periodic=layer.periodic)
+            else:
+                both = [torch.cat([a, b]) for a, b in zip(lines, layer.breakpoints, strict=True)]
+                finer = layer.with_breakpoints([separated(each) for each in both])
+            networks.append(TensorNetwork(finer))
+        return [network for network in networks if count_parameters(network) <= self.plan.most]

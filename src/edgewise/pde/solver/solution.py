@@ -95,13 +95,17 @@ class Solution:
     unknowns : dict
         Values of the unknown coefficients.
     error_estimate : float
-        Estimate of the relative L2 error, from the last two stages; nan where there were fewer.
+        Estimate of the relative L2 error: the largest of those from the last two stages, from the equation of the error
+        on another grid, and from two rules of integration; nan where none was possible.
     stopped : StopReason
         Reason for the end: converged, no progress, budget, time limit or interrupted.
     message : str
         The same as a sentence, with the largest residual.
     standard_errors : mapping
         Standard errors of unknown coefficients that were found from measured values.
+    trust : str
+        What was checked and what speaks against the solution, in words; it begins with "Not to be trusted" where
+        something does.
 
     Examples
     --------
@@ -122,6 +126,7 @@ class Solution:
     stopped: StopReason
     message: str
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    trust: str = ""
 
     def __repr__(self) -> str:
         return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"
@@ -137,7 +142,7 @@ class Solution:
             ]
             for stage in self.stages
         ]
-        notes = [self.message]
+        notes = [self.message, self.trust] if self.trust else [self.message]
         for name, value in self.unknowns.items():
             error = self.standard_errors.get(name)
             notes.append(f"{name} = {number_text(value, 6)}" + ("" if error is None else f" ± {number_text(error, 2)}"))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgewise.pde.problem.collocation import Collocation
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems.base import Problem
 
 STEPS = 200  # largest number of steps. A choice: trainings end by tolerance or patience long before
 # A training ends when ten steps together lower the loss by less than this share. A choice: a finer network gains more.
@@ -75,7 +75,7 @@ class TrainingOutcome:
 
 
 def train_network(
-    network: nn.Module, problem: Collocation, method: Method, steps: int = STEPS, patience: Patience | None = None
+    network: nn.Module, problem: Problem, method: Method, steps: int = STEPS, patience: Patience | None = None
 ) -> TrainingOutcome:
     """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
     patience = Patience.patient() if patience is None else patience

@@ -1,0 +1,377 @@
+"""Evidence about a solution that does not come from the points and the grid on which it was made.
+
+`judge` takes a network that solves a problem, however it was made, and measures
+
+- the residual at fresh points that are sought where it is large (`sought_points`),
+- a correction: the equation of the error, solved on another grid (`correction_of`),
+- the smallest singular value of the linearised problem among smooth functions, which is zero where a function may be
+  added to the solution (`weakest_direction`),
+- integrals by a rule of twice as many points, jumps of the equation's leading coefficients, and whether u = 0 solves
+  the problem.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.domains.mesh import Mesh, equal_shares
+from edgewise.pde.domains.sampling import unit_points
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.strong_form import with_finer_integrals
+from edgewise.pde.solver.network import TensorNetwork
+from edgewise.pde.solver.solution import field_values
+from edgewise.pde.solver.training import linear_method, train_network
+from edgewise.pde.solver.uniqueness import (
+    COARSE,
+    COARSE_DEGREE,
+    SumNetwork,
+    block_squares,
+    coefficient_jump,
+    problem_around,
+    squared_residuals,
+    undetermined_coefficients,
+    weakest_direction,
+    zero_solves,
+)
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.cost import EQUATION_COST
+from edgewise.train.problems.blocks import BlockRole
+
+# Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
+# points of a Sobol sequence in more dimensions. A choice: about 4,000 to 8,000 points, a fraction of a second.
+FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
+MANY_DIMENSIONS = 4096
+# Rounds of the search, and cells that are split in each, those of the largest share of the mean square. A choice: five
+# rounds find places 32 times narrower than a cell.
+SEARCH_ROUNDS, SPLIT = 5, 128
+CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions. A choice: two digits of a mean
+# A residual, in units of an error, above which a solution does not count as one: at one per cent of the solution's
+# own size it could not be told from another problem's. A choice.
+LARGEST_RESIDUAL = 1e-2
+# Smallest ratio of residual to function, both in units of the field, that counts as determined. Splines of the coarse
+# space leave a residual of 1e-4 for functions of a period or two that have none. A choice below that.
+UNDETERMINED = 1e-5
+# A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
+# the residual is rounding or finer than the grid, and does not count.
+EXPLAINED = 0.9
+SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1. A choice
+# Two rules of integration must agree to this size, in units of an error.
+INTEGRALS_AGREE = 1e-8
+CORRECTION_WORK = 1e8  # multiply-adds that a correction may take at least, some 0.05 seconds. A choice
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of the checks of a solution.
+
+    Parameters
+    ----------
+    estimate : float
+        Estimated relative L2 error; nan where no check gave one.
+    residual : float
+        Mean residual, in magnitude, of the equation at sought points and of the conditions, in units of an error (see
+        `PDE`).
+    checks : tuple of str
+        What was checked, with numbers: parts of a sentence.
+    doubts : tuple of str
+        Sentences on what speaks against the solution; empty where nothing does.
+    is_final : bool
+        Whether a finer network could not help, for the fault is in the problem.
+
+    Examples
+    --------
+    >>> Evidence(1e-9, 1e-7, ("two stages agree to 1e-09",), ()).trust
+    'Checked: two stages agree to 1e-09.'
+    """
+
+    estimate: float
+    residual: float
+    checks: tuple[str, ...]
+    doubts: tuple[str, ...]
+    is_final: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """True if nothing speaks against the solution."""
+        return not self.doubts
+
+    @property
+    def trust(self) -> str:
+        """All of it in words: doubts first, then what was checked."""
+        checked = f"Checked: {'; '.join(self.checks)}."
+        return f"Not to be trusted: {' '.join(self.doubts)} {checked}" if self.doubts else checked
+
+
+def judge(
+    network: nn.Module,
+    problem: Collocation,
+    *,
+    change: float = math.nan,
+    estimate: float = math.nan,
+    work: float = 0.0,
+    points: tuple[Tensor, Tensor] | None = None,
+) -> Evidence:
+    """Judge a solution by evidence that is independent of how it was made.
+
+    Parameters
+    ----------
+    network : Module
+        A network with one output for each field and a `jet`.
+    problem : Collocation
+        Its problem, with the values of unknown coefficients; the points are not used.
+    change : float
+        Relative difference from an independent solution: another grid, degree or tolerance; nan without one.
+    estimate : float
+        Estimate of the relative error that follows from `change`, the change itself if left out. The estimate of the
+        evidence is never below it.
+    work : float
+        Multiply-adds that the correction may take; about 0.05 seconds if left out.
+    points : tuple of Tensor, optional
+        Points and weights as of `sought_points`, which finds them if they are left out.
+
+    Returns
+    -------
+    Evidence
+
+    Notes
+    -----
+    The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
+    that ||e|| is the error but for the error of e itself, which the residual of u + e shows.
+
+    Examples
+    --------
+    >>> from edgewise.pde import PDE, Initial, Time, solve
+    >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
+    >>> evidence = judge(solve(problem).model, problem)
+    >>> evidence.is_sound, evidence.estimate < 1e-9
+    (True, True)
+    """
+    x, weights = sought_points(network, problem) if points is None else points
+    residual = residual_size(network, problem, x, weights)
+    values = field_values(network, problem, x)
+    size = float((weights[:, None] * values.square()).sum().sqrt() / weights.sum().sqrt())
+    estimates = [each for each in (change if math.isnan(estimate) else estimate,) if not math.isnan(each)]
+    checks, doubts = [], []
+    if not math.isnan(change):
+        checks.append(f"two solutions on different grids agree to {change:.1g}")
+    checks.append(
+        f"the mean residual at {len(x):,} fresh points, more where it is large, is {residual:.1g} of an error"
+    )
+    if not math.isfinite(residual):
+        doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
+        return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
+    if residual > LARGEST_RESIDUAL:
+        doubts.append(f"The equation does not hold: its mean residual is {residual:.1g} of an error.")
+        estimates.append(residual / max(size, residual))
+    corrected = correction_of(network, problem, x, weights, residual, max(work, CORRECTION_WORK))
+    if corrected is not None:
+        checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
+        estimates.append(corrected)
+    if problem.has_integrals:
+        gap = integrals_gap(network, problem, x)
+        checks.append(f"integrals by two rules agree to {gap:.1g}")
+        estimates.append(gap / max(size, ABOVE_ZERO))
+        if gap > INTEGRALS_AGREE:
+            doubts.append(f"Integrals by two rules differ by {gap:.1g}: give `integral` more points.")
+    of_problem = _doubts_of_uniqueness(network, problem, residual, size, checks)
+    if of_problem:
+        estimates.append(1.0)  # another solution may differ by as much as the solution is large
+    estimate = max(estimates, default=math.nan)
+    return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem))
+
+
+def _doubts_of_uniqueness(
+    network: nn.Module, problem: Collocation, residual: float, size: float, checks: list[str]
+) -> list[str]:
+    """Sentences on solutions that are trivial, not unique, or of another problem than the one that was meant."""
+    doubts = [
+        f"Nothing determines the coefficient {name}: its value is the one at which it started."
+        for name in undetermined_coefficients(network, problem)
+    ]
+    weakest = weakest_direction(network, problem)
+    is_unique = weakest is not None and weakest[0] >= UNDETERMINED
+    if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and zero_solves(problem):
+        doubts.append("The solution is u = 0, which solves every homogeneous problem; another one was not found.")
+    if weakest is not None and not is_unique:
+        what = "a constant" if weakest[1] else "another function"
+        doubts.append(f"The solution is not unique: {what} may be added to it, and the residual stays the same.")
+        if residual > math.sqrt(UNDETERMINED):
+            doubts.append("The residual does not vanish either, so that the data contradict each other.")
+    elif weakest is not None:
+        checks.append(f"no smooth function may be added to it (smallest singular value {weakest[0]:.1g})")
+    jump = coefficient_jump(problem.form)
+    if jump is not None:
+        where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"
+        doubts.append(
+            f"A leading coefficient of the equation jumps near {where}, where derivatives of the solution jump too: "
+            "write the equation as a system of first order, with the flux as a field."
+        )
+    return doubts
+
+
+def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Points (N, n) with weights (N,), the parts of the domain that they stand for, denser where residuals are large.
+
+    Notes
+    -----
+    Stratified sampling that splits those cells that have the largest shares of the mean square, as in recursive
+    stratified sampling [1]_; weighted means at the points are means over the domain.
+
+    References
+    ----------
+    .. [1] W. Press, G. Farrar, "Recursive stratified sampling for multidimensional Monte Carlo integration", Computers
+       in Physics 4, 1990, 190.
+    """
+    domain, dimension = problem.domain, problem.domain.dimension
+    if dimension not in FIRST_CELLS:
+        x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
+        return x, torch.full((len(x),), 1 / len(x), dtype=torch.float64)
+    # An integral needs the field at all its places for every point.
+    fewer = 8 if problem.has_integrals else 1
+    first, most = FIRST_CELLS[dimension] // fewer, SPLIT // fewer
+    generator = torch.Generator().manual_seed(seed)
+    centers = domain.bounds[:, 0] + domain.size * unit_points(first**dimension, dimension, "grid")
+    sides = (domain.size / first).expand_as(centers)
+    corners = torch.cartesian_prod(*[torch.tensor([-0.25, 0.25], dtype=torch.float64)] * dimension).reshape(
+        -1, dimension
+    )
+
+    def drawn(centers: Tensor, sides: Tensor) -> tuple[Tensor, ...]:
+        x = centers + sides * (torch.rand(centers.shape, generator=generator, dtype=torch.float64) - 0.5)
+        inside = domain.contains(x)
+        x, centers, sides = x[inside], centers[inside], sides[inside]
+        share = squared_residuals(network, problem, x) * sides.prod(1) if len(x) else x[:, 0]
+        return x, centers, sides, share
+
+    cells = drawn(centers, sides)
+    for _ in range(SEARCH_ROUNDS):
+        x, centers, sides, share = cells
+        order = torch.where(share.isfinite(), share, math.inf).argsort(descending=True)
+        split, kept = order[:most], order[most:]
+        finer = (centers[split, None] + sides[split, None] * corners).flatten(0, 1)
+        new = drawn(finer, (sides[split] / 2).repeat_interleave(2**dimension, 0))
+        cells = tuple(torch.cat([old[kept], more]) for old, more in zip(cells, new, strict=True))
+    x, _, sides, _ = cells
+    return x, sides.prod(1) / sides.prod(1).sum()
+
+
+def residual_size(network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor) -> float:
+    """Weighted mean of the equation's residuals at points x (N, n), in magnitude, plus those of all conditions.
+
+    The mean of magnitudes, not of squares: beside a corner of the domain the square of the residual of a good solution
+    has no finite mean, and the solution depends continuously on the mean.
+    """
+    total = float((weights * squared_residuals(network, problem, x).sqrt()).sum())
+    fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", seed=problem.sampling.seed + 1)
+    for block in fresh.with_role(BlockRole.CONDITION):
+        total += float(block_squares(replace(block, weight=1.0), network, problem).sqrt().mean())
+    return total
+
+
+def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
+    """Words for the first point at which the equation or a condition is not a number."""
+    names = problem.domain.coordinates
+    fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", interior=x)
+    for block in fresh.blocks():
+        wrong = block.data.x[~block_squares(block, network, problem).isfinite()]
+        if len(wrong):
+            place = ", ".join(f"{name} = {value:.4g}" for name, value in zip(names, wrong[0].tolist(), strict=True))
+            return f"{block.name} gives none at {place}"
+    return "the network has values that are none"
+
+
+def correction_of(
+    network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor, residual: float, work: float
+) -> float | None:
+    """Size of the solution of the error's equation on another grid, relative to the fields; None without such a grid.
+
+    Parameters
+    ----------
+    network, problem
+        The solution.
+    x, weights : Tensor
+        Points (N, n) and weights (N,) at which sizes and residuals are measured.
+    residual : float
+        Residual of the solution there.
+    work : float
+        Multiply-adds allowed.
+    """
+    degree = max(COARSE_DEGREE, problem.order + 1)
+    lines = _other_grid(network, problem, x, weights, degree, work)
+    if lines is None:
+        return None
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    error = TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+    # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
+    both = [torch.cat([a, b]).unique() for a, b in zip(lines, _grid_of(network, lines), strict=True)]
+    sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both), own_unknowns=True)
+    around = problem_around(network, sampled)
+    is_cut = not isinstance(problem.domain, Box)
+    method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=is_cut)
+    train_network(error, around, method, 2 if problem.is_linear else 4)
+    total = SumNetwork(network, error)
+    corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
+    before, after = field_values(network, problem, x), field_values(total, corrected, x)
+    gap = float((weights[:, None] * (after - before).square()).sum().sqrt())
+    size = float((weights[:, None] * after.square()).sum().sqrt())
+    left = residual_size(total, corrected, x, weights) / max(residual, ABOVE_ZERO)
+    if not (math.isfinite(gap) and math.isfinite(left)):
+        return None
+    return gap / max(size, ABOVE_ZERO) / (1 - left if left < EXPLAINED else 1)
+
+
+def _grid_of(network: nn.Module, default: list[Tensor]) -> list[Tensor]:
+    """Breakpoints of a network of products of splines, else the default."""
+    layer = getattr(network, "tensor_layer", None)
+    return layer.breakpoints if isinstance(layer, TensorLayer) else default
+
+
+def _other_grid(
+    network: nn.Module, problem: Collocation, x: Tensor, weights: Tensor, degree: int, work: float
+) -> list[Tensor] | None:
+    """Breakpoints of a grid unlike that of the network, for the error: in one to three dimensions, or None.
+
+    Each coordinate has intervals of equal shares of the residual and of the length; their number is what the work
+    allows, and at most about three times that of the network.
+    """
+    dimension, fields = problem.domain.dimension, len(problem.fields)
+    if dimension not in COARSE:
+        return None
+    own = [len(line) - 1 for line in _grid_of(network, [x[:2, 0]] * dimension)]
+    counts = [3 * n // 2 + 1 if n > 1 else round(300 ** (1 / dimension)) for n in own]
+    rows = 1 + 2 * problem.order
+    while True:
+        size = math.prod(n + degree for n in counts) * fields
+        points = math.prod(3 * (n + m) for n, m in zip(counts, own, strict=True)) * fields * rows
+        active = size if problem.has_integrals else (degree + 1) ** dimension * fields
+        if 2 * EQUATION_COST.levenberg_marquardt(points, size, active) <= work:
+            break
+        if min(counts) <= degree + 1:
+            return None
+        counts = [max(degree + 1, round(0.85 * n)) for n in counts]
+    residuals = squared_residuals(network, problem, x).sqrt()
+    lines = equal_shares(x, weights, residuals, problem.domain.bounds, counts)
+    return [
+        line if len(line) > degree + 1 else torch.linspace(low, high, count + 1, dtype=torch.float64)
+        for line, count, (low, high) in zip(lines, counts, problem.domain.bounds.tolist(), strict=True)
+    ]
+
+
+def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor) -> float:
+    """Largest change of the equation's residuals when integrals have twice as many points, in units of an error."""
+    x = x[:: max(1, len(x) // 500)]
+    factor = 2 * problem.form.integral_refinement
+    finer = Collocation(with_finer_integrals(problem.form, factor), problem.sampling, problem.unknowns)
+    values = []
+    with torch.no_grad():
+        for each in (problem, finer):
+            block = replace(each.equation_block(points_with(x)), weight=1.0)
+            copies = {name: value.detach().expand(len(x)) for name, value in problem.unknowns.items()}
+            values.append(block.weighted_residuals(block.jet(network, x), block.data, copies))
+    return float((values[0] - values[1]).abs().max())

@@ -1,0 +1,263 @@
+"""The problem linearised about a solution, and whether other solutions are near it.
+
+`problem_around` states a problem for the difference from a given network. Its Jacobian on a coarse spline space shows
+functions that may be added to the solution (`weakest_direction`) and coefficients that nothing determines
+(`undetermined_coefficients`); `coefficient_jump` finds places at which derivatives of the solution jump.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import IntegralCalls
+from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.solver.network import TensorNetwork
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian import RowSource, trainable_slots
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import ResidualBlock, copied_unknowns
+from edgewise.train.problems.data import Data
+
+BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about which a problem is linearised
+# Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
+# to the solution. A choice: constants, linear functions and a few periods are in it to 1e-5 or better.
+COARSE = {1: 32, 2: 8, 3: 3}
+COARSE_DEGREE = 5
+DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
+CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding. A choice
+# Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
+LEAST_SENSITIVITY = 1e-9
+# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value. A choice.
+JUMP_HALVINGS, JUMP = 40, 0.01
+LINES, LINE_POINTS = 4, 513  # along each coordinate, on which jumps are sought. A choice: jumps on surfaces cross them
+ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at. A choice
+
+
+def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Tensor:
+    """Sum of the equation's squared residuals at points x (N, n), in units of an error: (N,)."""
+    block = replace(problem.equation_block(points_with(x)), weight=1.0)
+    return block_squares(block, network, problem)
+
+
+@torch.no_grad()
+def block_squares(block: ResidualBlock, network: nn.Module, problem: Collocation) -> Tensor:
+    """Sum of a block's weighted squared residuals at each of its points, (N,)."""
+    parts = []
+    for part, _ in block.data.chunks(BATCH_ROWS):
+        copies = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
+        parts.append(block.weighted_residuals(block.jet(network, part.x), part, copies).square().sum(1))
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualsAround:
+    """Residuals of a block for the sum of a fixed function, whose jet is among the auxiliary values, and a network."""
+
+    residuals: Callable[..., Tensor]
+
+    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+        return self.residuals(jet + part.auxiliary[BASE].transpose(0, 1), part, unknowns)
+
+
+def problem_around(network: nn.Module, problem: Collocation) -> BlockProblem:
+    """The problem at its own points for the difference from a network, with unknown coefficients of its own."""
+    blocks = []
+    for block in problem.blocks():
+        parts = [block.jet(network, part.x).detach() for part, _ in block.data.chunks(BATCH_ROWS)]
+        auxiliary = {**block.data.auxiliary, BASE: torch.cat(parts, 1).transpose(0, 1).contiguous()}
+        data = replace(block.data, auxiliary=auxiliary)
+        blocks.append(replace(block, data=data, residuals=ResidualsAround(block.residuals)))
+    return BlockProblem(blocks, copied_unknowns(problem.unknowns))
+
+
+class SumNetwork(nn.Module):
+    """Sum of two networks, for the residual of a corrected solution."""
+
+    def __init__(self, first: nn.Module, second: nn.Module):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values (b, fields) at points x (b, n)."""
+        return self.first(x) + self.second(x)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, fields) at points x (b, n)."""
+        return self.first.jet(x, directions, order) + self.second.jet(x, directions, order)  # type: ignore[operator]
+
+
+class ZeroNetwork(nn.Module):
+    """Zero everywhere, for the residuals of u = 0."""
+
+    def __init__(self, fields: int):
+        super().__init__()
+        self.fields = fields
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zeros (b, fields) at points x (b, n)."""
+        return x.new_zeros(len(x), self.fields)
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Zeros (C, b, fields) at points x (b, n)."""
+        components = 1 if directions is None else 1 + len(directions) * order
+        return x.new_zeros(components, len(x), self.fields)
+
+
+def zero_solves(problem: Collocation) -> bool:
+    """True if u = 0 fulfils the equation, all conditions and all observations."""
+    zero = ZeroNetwork(len(problem.fields))
+    sampled = problem.resampled(ZERO_POINTS, how="sobol", seed=3)
+    return all(not bool(block_squares(block, zero, problem).any()) for block in sampled.blocks())
+
+
+def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[str]:
+    """Names of unknown coefficients whose effect on the residuals the fields can undo.
+
+    Notes
+    -----
+    In the normal matrix of fields and coefficients, the Schur complement of a coefficient relative to its own entry is
+    the share of its effect that no change of the fields and the other coefficients undoes.
+    """
+    if not problem.unknowns or problem.domain.dimension not in COARSE:
+        return []
+    rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
+    names = []
+    for name in problem.unknowns:
+        slot = slots[f"unknowns.{name}"]
+        column = rows[:, slot.start].clone()
+        others = rows.clone()
+        others[:, slot.start] = 0
+        scale = others.norm(dim=0).clamp(min=ABOVE_ZERO)
+        solved = torch.linalg.lstsq(others / scale, column[:, None], driver="gelsd").solution
+        left = float((column - (others / scale @ solved)[:, 0]).square().sum())
+        if left <= LEAST_SENSITIVITY * float(column.square().sum()):
+            names.append(name)
+    return names
+
+
+def _coarse_space(problem: Collocation) -> TensorNetwork:
+    """Splines on a coarse even grid over the domain, zero everywhere."""
+    ends, count = problem.domain.bounds.tolist(), COARSE[problem.domain.dimension]
+    lines = [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high in ends]
+    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1) if any(periodic) else COARSE_DEGREE
+    return TensorNetwork(TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic))
+
+
+def _coarse_rows(space: TensorNetwork, network: nn.Module, problem: Collocation) -> tuple[Tensor, dict[str, slice]]:
+    """Rows of the Jacobian about a network by the coefficients of a spline space, and by the unknowns."""
+    mesh = Mesh(problem.domain, space.tensor_layer.breakpoints)
+    around = problem_around(network, problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True))
+    slots = trainable_slots(space, around)
+    return RowSource(space, around, slots).in_full()[0].detach(), slots.slots
+
+
+def weakest_direction(network: nn.Module, problem: Collocation) -> tuple[float, bool] | None:
+    """Smallest residual of a smooth function of mean square 1 in the linearised problem, and whether it is a constant.
+
+    None in more than three dimensions, for problems with unknown coefficients, observations or integrals, and where
+    the domain leaves splines of a coarse grid without points.
+    """
+    if problem.domain.dimension not in COARSE or problem.unknowns or problem.form.observations or problem.has_integrals:
+        return None
+    space = _coarse_space(problem)
+    rows, _ = _coarse_rows(space, network, problem)
+    x, weights = Mesh(problem.domain, space.tensor_layer.breakpoints).interior()
+    roots = (weights / weights.sum()).sqrt()[:, None, None]
+    mass = (_values_by_coefficients(space, x) * roots).flatten(0, 1)
+    _, upper = torch.linalg.qr(mass)
+    diagonal = upper.diagonal().abs()
+    if float(diagonal.min()) < DEPENDENT * float(diagonal.max()):
+        return None
+    scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
+    _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
+    function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
+    function = function / roots[:, 0]
+    is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
+    return float(sizes[-1]) / math.sqrt(2), is_constant  # rows are those of the loss's second derivative, 2 J'J
+
+
+def _values_by_coefficients(space: TensorNetwork, x: Tensor) -> Tensor:
+    """Values of every spline of every field at x (N, n): (N, fields, P)."""
+    layer = space.tensor_layer
+    with torch.no_grad():
+        jacobian = torch.zeros(len(x), layer.out_features, layer.coef.numel(), dtype=torch.float64)
+        for field in range(layer.out_features):
+            sensitivity = torch.zeros(1, len(x), layer.out_features, dtype=torch.float64)
+            sensitivity[..., field] = 1
+            jacobian[:, field] = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
+    return jacobian
+
+
+def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
+    """Axis and place at which a leading coefficient of the equation jumps, or None.
+
+    The coefficients, derivatives of the residuals by the highest derivatives of the fields, are evaluated on smooth
+    fields along lines through the domain; the largest step between neighbours is halved until it is a jump or nothing.
+    """
+    domain = form.domain
+    starts = domain.interior(LINES, "sobol", 5)
+    for axis in range(domain.dimension):
+        for start in starts:
+            low, high = domain.bounds[axis].tolist()
+            line = start.repeat(LINE_POINTS, 1)
+            line[:, axis] = torch.linspace(low, high, LINE_POINTS, dtype=torch.float64)[torch.arange(LINE_POINTS)]
+            line = line[domain.contains(line)]
+            if len(line) < 2:
+                continue
+            values = leading_coefficients(form, line)
+            size = float(values.abs().max())
+            steps = values.diff(dim=0).abs().amax(1)
+            number = int(steps.argmax())
+            if not math.isfinite(size) or float(steps[number]) < JUMP * size:
+                continue
+            pair = line[number : number + 2].clone()
+            for _ in range(JUMP_HALVINGS):
+                three = torch.stack([pair[0], pair.mean(0), pair[1]])
+                steps = leading_coefficients(form, three).diff(dim=0).abs().amax(1)
+                first = int(steps.argmax())
+                pair = three[first : first + 2]
+            if float(leading_coefficients(form, pair).diff(dim=0).abs().max()) > JUMP * size:
+                return axis, float(pair[0, axis])
+    return None
+
+
+def leading_coefficients(form: StrongForm, x: Tensor) -> Tensor:
+    """Derivatives of the residuals by the highest derivatives of each field, from the second order on: (N, k)."""
+    term = form.equation_term
+    orders = {name: term.requirements.order(name, range(form.domain.dimension)) for name in form.fields}
+    leaves: dict[tuple[str, Index], Tensor] = {}
+
+    def field(number: int, name: str) -> Field:
+        def derivative(index: Index) -> Tensor:
+            if (name, index) not in leaves:
+                # Smooth, of size 1, and another one for each derivative, so that products do not vanish.
+                phase = (x / form.domain.size).sum(1) + 1.3 * number + 0.7 * sum(index)
+                leaves[name, index] = (1.5 + phase.cos()).requires_grad_()
+            return leaves[name, index]
+
+        calls = IntegralCalls(lambda key, places: x.new_ones(len(x), places.shape[1]))
+        return Field(derivative, form.domain.coordinates, calls.of(name))
+
+    with torch.enable_grad():
+        numbers = {name: x.new_full((len(x),), value) for name, value in form.coefficients.items()}
+        fields = {name: field(number, name) for number, name in enumerate(form.fields)}
+        residuals = term.residuals(EvaluationContext(form.domain.coordinates, x, fields, numbers))
+    leading = [leaf for (name, index), leaf in leaves.items() if sum(index) == orders[name] >= 2]
+    columns = [x.new_zeros(len(x))]
+    for residual in residuals:
+        if leading and residual.requires_grad:
+            columns += torch.autograd.grad(residual.sum(), leading, retain_graph=True, materialize_grads=True)
+    return torch.stack(columns, 1).detach()

@@ -1,0 +1,158 @@
+"""Evidence about solutions: what earlier versions answered wrongly without a word is right now, or named."""
+
+import math
+
+import pytest
+import torch
+
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.shapes import LShape
+from edgewise.pde.library import named_equation
+from edgewise.pde.problem.collocation import PDE
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations, Periodic
+from edgewise.pde.problem.integrals import integral
+from edgewise.pde.solver.evidence import Evidence, judge, sought_points
+from edgewise.pde.solver.network import tensor_network
+from edgewise.pde.solver.solving import solve
+from edgewise.pde.solver.uniqueness import (
+    SumNetwork,
+    coefficient_jump,
+    undetermined_coefficients,
+    weakest_direction,
+    zero_solves,
+)
+
+PI = math.pi
+LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+
+
+def love(points=24):
+    """Love's equation of two disks at the distance 0.1."""
+
+    def equation(u, x):
+        kernel = integral(u, -1, 1, lambda u, s: 0.1 / PI / (0.01 + (x[:, None] - s) ** 2) * u, points=points)
+        return u - 1 - kernel
+
+    return PDE(equation, Interval(-1, 1), [])
+
+
+@pytest.mark.slow
+def test_a_boundary_layer_is_right():
+    eps = 1e-6
+    problem = PDE(
+        lambda u: eps * u.xx + u.x - 1, LINE, [Dirichlet(0.0)], solution=lambda x: x - 1 + torch.exp(-x / eps)
+    )
+    solution = solve(problem)
+    assert solution.errors().relative_l2 < 1e-8
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate
+    assert solution.trust.startswith("Checked")
+
+
+@pytest.mark.slow
+def test_a_source_narrower_than_the_first_grid_is_seen():
+    width, at = 1e-3, 0.3456
+    problem = PDE(lambda u, x: u.xx - torch.exp(-(((x - at) / width) ** 2)) / width, LINE, [Dirichlet(0.0)])
+    solution = solve(problem)
+    x = torch.linspace(0, 1, 401, dtype=torch.float64)[:, None]
+    # Green's function: u = sqrt(pi) times that of a point source, away from the source.
+    green = -math.sqrt(PI) * torch.where(x < at, x * (1 - at), at * (1 - x))
+    away = (x - at).abs()[:, 0] > 0.01
+    assert torch.allclose(solution(x)[away], green[away], atol=1e-7)
+    assert solution.error_estimate < 1e-6
+
+
+@pytest.mark.slow
+def test_two_rules_of_integration_are_compared():
+    few, many = solve(love(), tolerance=1e-6), solve(love(192), tolerance=1e-6)
+    x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+    assert torch.allclose(few(x), many(x), rtol=1e-5)
+    assert few.problem.form.integral_refinement == 8
+    judged = judge(few.model, love())
+    assert any("Integrals by two rules differ" in doubt for doubt in judged.doubts) and judged.estimate > 1e-3
+
+
+def test_an_eigenvalue_problem_is_named():
+    problem = PDE(lambda u, lam: u.xx + lam * u, Interval(0, PI), [Dirichlet(0.0)], coefficients={"lam": 1.5})
+    solution = solve(problem)
+    assert solution.stopped == "no_progress"
+    assert "The solution is u = 0, which solves every homogeneous problem" in solution.message
+    assert "Nothing determines the coefficient lam" in solution.trust
+    assert solution.error_estimate >= 1
+    value = Observations(torch.tensor([[PI / 2]], dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+    pinned = PDE(lambda u, lam: u.xx + lam * u, Interval(0, PI), [Dirichlet(0.0), value], coefficients={"lam": 1.5})
+    solution = solve(pinned)
+    assert solution.unknowns["lam"] == pytest.approx(1, abs=1e-8)
+    assert undetermined_coefficients(solution.model, solution.problem) == []
+    assert solution.trust.startswith("Checked")
+
+
+@pytest.mark.slow
+def test_fast_advection_does_not_end_on_a_coarse_grid():
+    problem = PDE(
+        lambda u: u.t + 30 * u.x,
+        Interval(0, 2 * PI) * Time(0, 1),
+        [Periodic("x"), Initial(lambda x: torch.sin(x))],
+        solution=lambda x, t: torch.sin(x - 30 * t),
+    )
+    solution = solve(problem, budget=0.05, tolerance=1e-5)
+    assert solution.errors().relative_l2 < 1e-4
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (PDE(lambda u, x: u.xx + torch.cos(PI * x), LINE, [Neumann(0.0)]), "a constant may be added to it"),
+        (PDE(lambda u: u.xx + u.yy, SQUARE, [Neumann(0.0)]), "a constant may be added to it"),
+        (PDE(lambda u: u.xx - 1, LINE, [Neumann(0.0)]), "the data contradict each other"),
+        (PDE(lambda u, x: u.xx + PI**2 * u - torch.sin(PI * x), LINE, [Dirichlet(0.0)]), "another function may be"),
+        (PDE(lambda u: u.xx + 5 * torch.exp(u), LINE, [Dirichlet(0.0)]), "The equation does not hold"),
+        (PDE(lambda u, x: torch.where(x < 0.5, 1.0, 10.0) * u.xx - 1, LINE, [Dirichlet(0.0)]), "jumps near x = 0.5"),
+    ],
+)
+def test_problems_without_or_with_many_solutions_are_named(problem, words):
+    solution = solve(problem, budget=1e-3)
+    assert solution.stopped != "converged"
+    assert words in solution.message and words in solution.trust
+    assert solution.error_estimate > 0.01
+
+
+@pytest.mark.slow
+def test_nothing_speaks_against_good_solutions():
+    for name, budget in (("poisson", 1e-3), ("heat", 1e-3), ("poisson-corner", 1e-3)):
+        solution = solve(named_equation(name).make(), budget=budget)
+        assert solution.trust.startswith("Checked: "), solution.trust
+        assert solution.errors().relative_l2 < 3 * solution.error_estimate
+    assert solve(PDE(lambda u: u.xx + u, LINE, [Dirichlet(0.0)])).trust.startswith("Checked: ")  # u = 0 is right
+
+
+def test_points_are_sought_where_residuals_are_large():
+    problem = PDE(lambda u, x, y: u.xx - torch.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 1e-4), SQUARE, [Dirichlet(0.0)])
+    x, weights = sought_points(tensor_network(problem, 4, 5), problem)
+    near = (x - torch.tensor([0.3, 0.6], dtype=x.dtype)).norm(dim=1) < 0.03
+    assert float(near.double().mean()) > 0.1
+    assert float(weights[near].sum()) == pytest.approx(PI * 0.03**2, rel=0.15)
+    assert float((weights * x[:, 0]).sum()) == pytest.approx(0.5, abs=5e-3)
+    cut, around = named_equation("poisson-corner").make(), LShape()
+    x, weights = sought_points(tensor_network(cut, 4, 5), cut)
+    assert bool(around.contains(x).all()) and float(weights.sum()) == pytest.approx(1)
+
+
+def test_parts_of_the_judgement():
+    plain = PDE(lambda u: u.xx + u.yy, SQUARE, [Dirichlet(0.0)])
+    network = tensor_network(plain, 4, 5)
+    assert zero_solves(plain)
+    assert not zero_solves(PDE(lambda u: u.xx + u.yy - 1, SQUARE, [Dirichlet(0.0)]))
+    size, is_constant = weakest_direction(network, plain)
+    # The first function of the square, sin(pi x) sin(pi y), has the residual 2 pi^2 in units of 4 pi^2 sqrt(2).
+    assert size == pytest.approx(1 / (2 * math.sqrt(2)), rel=0.2) and not is_constant
+    assert coefficient_jump(plain.form) is None
+    smooth = PDE(lambda u, x: (1.1 + torch.tanh(50 * (x - 0.5))) * u.xx + 1, LINE, [Dirichlet(0.0)])
+    assert coefficient_jump(smooth.form) is None
+    source = PDE(lambda u, x: u.xx + torch.where(x < 0.5, 1.0, 2.0), LINE, [Dirichlet(0.0)])
+    assert coefficient_jump(source.form) is None
+    x = plain.domain.interior(5)
+    torch.nn.init.ones_(network.tensor_layer.coef)
+    assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))
+    assert Evidence(0.1, 1.0, ("a", "b"), ("Doubt.",)).trust == "Not to be trusted: Doubt. Checked: a; b."
