@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
         outcomes,
         pde,
         plot,
+        pykan,
         report,
         tables,
         theory,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:  # loaded when they are first used, see `__getattr__`
     from edgewise.model_selection import approximate
     from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
     from edgewise.outcomes import Progress, StopReason
+    from edgewise.pykan import from_pykan
     from edgewise.storage import load, save
     from edgewise.train import (
         LBFGS,
@@ -118,6 +120,7 @@ __all__ = [
     "fit",
     "formula",
     "from_formula",
+    "from_pykan",
     "load",
     "prune",
     "refine",
@@ -146,6 +149,7 @@ _ROOMS = (
     "outcomes",
     "pde",
     "plot",
+    "pykan",
     "report",
     "tables",
     "theory",
@@ -192,6 +196,7 @@ _LAZY = {
     "fit": "edgewise.train",
     "formula": "edgewise.interpret",
     "from_formula": "edgewise.interpret",
+    "from_pykan": "edgewise.pykan",
     "load": "edgewise.storage",
     "prune": "edgewise.interpret",
     "refine": "edgewise.train",
