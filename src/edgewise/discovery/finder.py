@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.checks import check_count, check_names, is_number
 from edgewise.deprecations import renamed_argument
+from edgewise.discovery.arguments import LEAST_ROWS, checked_data, checked_options, column_names
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
 from edgewise.discovery.evolution.stage import evolved
+from edgewise.discovery.knowledge.families import Groups, checked_groups, family_front
 from edgewise.discovery.knowledge.powers_of_ten import (
     check_sizes,
     divided,
@@ -27,21 +29,15 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructuredEngine
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.obedience import operators_of
-from edgewise.discovery.problem import ALL_OPERATORS, Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import EXACT_ERROR, Clock, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
-from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.errors import InputError
-from edgewise.formulas.curve_fits import expression_of
-from edgewise.formulas.expression import Expression, Number, parse_expression
-from edgewise.formulas.formula import Formula
+from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.nn.elementary import Elementary
 from edgewise.outcomes import Progress, ProgressCallback, StopReason, progress_callback, reported
 
-LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones. A choice: the time of
 # all stages is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS, MOST_DECIDING_ROWS = 2000, 8000
@@ -128,9 +124,9 @@ def find_formula(
     >>> front.stopped.value
     'converged'
     """
-    own = _column_names(x)
+    own = column_names(x)
     names = own if names is None else names
-    x, y = _checked(x, y)
+    x, y = checked_data(x, y)
     if not (is_number(time_limit) and time_limit >= 0):
         raise InputError(f"time_limit must be a number of seconds of at least 0, got {time_limit!r}")
     check_count(seed, "seed", 0)
@@ -148,67 +144,44 @@ def _front(search: Search) -> Front:
     x, y, options = search.x, search.y, search.options
     if options.weights is not None and not np.all(options.weights):
         rows = options.weights > 0
-        x, y, options = x[rows], y[rows], replace(options, weights=options.weights[rows])
+        options = replace(options, weights=options.weights[rows])
+        if options.groups is not None:
+            options = replace(options, groups=[g for g, kept in zip(options.groups, rows, strict=True) if kept])
+        x, y = x[rows], y[rows]
         if len(y) < LEAST_ROWS:
             raise InputError(f"options.weights must be above 0 in at least {LEAST_ROWS} rows, got {len(y)}")
     powers, target = [power_of_ten(column) for column in x.T], target_power(y)
     search = replace(search, x=x, y=y, options=options)
+    if options.structure or options.groups is not None:
+        check_sizes(x, y, search.names)
+    if options.groups is not None:
+        return _family(search)
     if not any((*powers, target)):
         return search.front()
-    if options.structure:
-        check_sizes(x, y, search.names)
     guesses = tuple(in_divided_units(guess, powers, target) for guess in options.guesses)
     columns = np.column_stack([divided(column, power) for column, power in zip(x.T, powers, strict=True)])
     search = replace(search, x=columns, y=divided(y, target), options=replace(options, guesses=guesses))
     return in_original_units(search.front(), powers, target, x, y)
 
 
-def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
-    """Options with guesses as expressions.
+def _family(search: Search) -> Front:
+    """The front of laws that groups of rows share up to constants, see `family_front`."""
+    labels, codes = checked_groups(search.options.groups, len(search.y))
+    order = np.random.default_rng(search.seed).permutation(len(codes))[:MOST_DECIDING_ROWS]
+    own = [order[codes[order] == group] for group in range(len(labels))]
+    held = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in own]))
+    kept = np.sort(np.concatenate([rows[max(1, round(HELD_OUT * len(rows))) :] for rows in own]))
+    clock = Clock(time.monotonic() + search.time_limit)
+    search = replace(search, options=replace(search.options, groups=None))
+    problem = search.problem(kept, held)
 
-    Raises
-    ------
-    InputError
-        An option does not fit the data.
-    """
-    if options is None:
-        return FormulaOptions()
-    if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
-        return _options_of_table(options)
-    if not isinstance(options, FormulaOptions):
-        raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
-    unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
-    if unknown:
-        raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
-    for _ in dimensional_symmetries(names, options.units):  # an error of units is that of the caller, not of a stage
-        break
-    if options.weights is not None:
-        weights = np.asarray(options.weights, dtype=np.float64)
-        if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
-            raise InputError(f"options.weights must be {rows} numbers of at least 0, one for each row")
-        options = replace(options, weights=weights)
-    if options.structure:
-        read_template(options.structure, names)
-        if options.guesses or options.units:
-            raise InputError("options must have no guesses and no units where there is a structure")
-    read = [_expression(guess, names) for guess in options.guesses]
-    return replace(options, guesses=tuple(read))
+    def of_rows(rows: Groups, seconds: float) -> Front:
+        options = replace(search.options, weights=rows.weights)
+        return replace(search, x=rows.x, y=rows.y, options=options, time_limit=seconds).front()
 
-
-def _options_of_table(table: Mapping[str, Elementary]) -> FormulaOptions:
-    """Options with the functions of a table, as the former argument `table` of `find_formula` gave them."""
-    used = {name for row in table.values() for name in operators_of(expression_of(row))}
-    return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
-
-
-def _expression(guess: object, names: tuple[str, ...]) -> Expression:
-    if isinstance(guess, Formula):
-        return guess.expression
-    if isinstance(guess, str):
-        return parse_expression(guess, names)
-    if not isinstance(guess, Expression):
-        raise InputError(f"options.guesses must be texts or formulas, got {type(guess).__name__}")
-    return guess
+    front = family_front(problem, labels, codes[kept], codes[held], of_rows, clock)
+    is_exact = front.best.validation <= EXACT_ERROR**2 * problem.held_variance
+    return replace(front, stopped=StopReason.TIME_LIMIT if clock.is_over and not is_exact else StopReason.CONVERGED)
 
 
 @dataclass
@@ -295,7 +268,10 @@ class Search:
 
     def _problem(self, rows: np.ndarray) -> LawProblem:
         count = max(1, round(HELD_OUT * len(rows)))
-        held, kept = np.sort(rows[:count]), np.sort(rows[count:])
+        return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
+
+    def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:
+        """The problem of some rows to fit and others to judge by."""
         x, y, given = self.x, self.y, self.options.weights
         weights, held_weights = (None, None) if given is None else (np.asarray(given)[kept], np.asarray(given)[held])
         return LawProblem(
@@ -309,50 +285,3 @@ class Search:
             held_weights,
             seed=self.seed,
         )
-
-
-def _column_names(x: object) -> list[str] | None:
-    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays.
-
-    Raises
-    ------
-    InputError
-        A column holds something else than numbers.
-    """
-    columns = getattr(x, "column_names", getattr(x, "columns", None))
-    if columns is None:
-        return None
-    names = [str(name) for name in columns]
-    for name, key in zip(names, columns, strict=True):
-        column = np.asarray(x[key])  # type: ignore[index]
-        try:
-            if column.dtype.kind in "mM":
-                raise TypeError("dates")
-            column.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"x must hold numbers in every column, got {column[0]!s:.40} in column {name!r}; leave the column out, "
-                "or write a category as columns of 0 and 1"
-            ) from error
-    return names
-
-
-def _numbers(values: object, name: str) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
-        raise InputError(f"{name} must be an array of numbers, got {received}") from error
-
-
-def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x, y = _numbers(x, "x"), _numbers(y, "y")
-    if x.ndim != 2 or 0 in x.shape:
-        raise InputError(f"x must have shape (N, inputs), got {x.shape}")
-    if y.ndim not in (1, 2) or 0 in y.shape or y.shape[:1] != x.shape[:1] or len(y) < LEAST_ROWS:
-        raise InputError(
-            f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape}"
-        )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise InputError("x and y must be finite, they are not")
-    return x, y

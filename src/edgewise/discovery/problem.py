@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import chain
@@ -46,6 +46,9 @@ class FormulaOptions:
     structure : str
         The form of the law, where it is known: a formula with unknown functions of stated arguments and unknown
         constants, for example ``"a*f(x, y) + g(z)"``. Each function gets a law of its own.
+    groups : sequence of N labels, optional
+        The group of each row. The law is then the same in all groups up to constants, and those that the data do not
+        show to be equal differ by group: see `FrontEntry.family`.
     units : mapping of str to str
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
     target_error : float
@@ -84,6 +87,7 @@ class FormulaOptions:
     n_jobs: int = 1
     engine: str = "own"
     weights: np.ndarray | None = field(default=None, compare=False, repr=False)
+    groups: Sequence[Hashable] | None = field(default=None, compare=False, repr=False)
     on_interrupt: OnInterrupt = "raise"
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from edgewise.formulas.constants import FittedExpression, fit_constants, recogni
 from edgewise.formulas.curve_fits import CurveShape, EdgeFit, curve_shapes, edge_fits
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
+from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry, pareto_front, with_fidelity
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
@@ -20,6 +21,7 @@ __all__ = [
     "CurveShape",
     "EdgeFit",
     "Expression",
+    "Family",
     "FittedExpression",
     "Formula",
     "Front",

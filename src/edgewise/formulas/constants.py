@@ -197,9 +197,10 @@ def without_redundant_constants(
     >>> as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"])
     '1.11803*sqrt(x + 1)'
     """
-    fitted = fit_constants(node, x, y, steps=0, weight=weight)
+    fitted = fit_constants(node, x, y, steps=60, weight=weight)
     if fitted is None:
         return node
+    node = fitted.expression
     limit = fitted.loss * (1 + ROUNDING_CHANGE) + ROUNDING_CHANGE**2 * float(np.var(y))
     for _ in free_places(node):
         places = np.array(free_places(node))

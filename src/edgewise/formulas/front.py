@@ -14,6 +14,7 @@ from edgewise.errors import InputError
 from edgewise.formulas.constants import CHI_SQUARE_99, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
+from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
@@ -58,6 +59,9 @@ class FrontEntry:
     constant_errors : tuple of float
         Standard error of each constant in the order of `constant_values`, 0 for those with a closed form; empty where
         none were computed.
+    family : Family, optional
+        The constants by group, if the search was for one law of several groups. The inputs of `formula` are then
+        followed by these constants.
 
     References
     ----------
@@ -81,6 +85,7 @@ class FrontEntry:
     score: float = 0.0
     model: KAN | None = field(default=None, repr=False, compare=False)
     constant_errors: tuple[float, ...] = field(default=(), compare=False)
+    family: Family | None = field(default=None, compare=False)
 
     @classmethod
     def from_data(
@@ -310,6 +315,7 @@ class Front:
                 f"R² and error (root mean square, in standard deviations of the target) are those of the {judged}.",
                 *self._certainty(),
                 *self.messages,
+                *([str(self.best.family)] if self.best.family is not None and self.best.family.parameters else []),
             ]
         )
 
@@ -343,7 +349,9 @@ class Front:
             *self.messages,
         ]
         head = ["", "symbols", "R²", "error", "formula"]
-        return html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
+        table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
+        family = self.best.family
+        return table + family._repr_html_() if family is not None and family.parameters else table
 
 
 def _error(entry: FrontEntry) -> float:

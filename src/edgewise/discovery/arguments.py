@@ -1,0 +1,127 @@
+"""The arguments of a formula search: checked, with names of columns and formulas to start from as expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.discovery.knowledge.families import checked_groups
+from edgewise.discovery.knowledge.templates import read_template
+from edgewise.discovery.obedience import operators_of
+from edgewise.discovery.problem import ALL_OPERATORS, FormulaOptions
+from edgewise.discovery.reduction.dimensions import dimensional_symmetries
+from edgewise.errors import InputError
+from edgewise.formulas.curve_fits import expression_of
+from edgewise.formulas.expression import Expression, parse_expression
+from edgewise.formulas.formula import Formula
+from edgewise.nn.elementary import Elementary
+
+LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
+
+
+def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
+    """Options with guesses as expressions.
+
+    Raises
+    ------
+    InputError
+        An option does not fit the data.
+    """
+    if options is None:
+        return FormulaOptions()
+    if isinstance(options, Mapping) and all(isinstance(value, Elementary) for value in options.values()):
+        return _options_of_table(options)
+    if not isinstance(options, FormulaOptions):
+        raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
+    unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
+    if unknown:
+        raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
+    for _ in dimensional_symmetries(names, options.units):  # an error of units is that of the caller, not of a stage
+        break
+    if options.weights is not None:
+        weights = np.asarray(options.weights, dtype=np.float64)
+        if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+            raise InputError(f"options.weights must be {rows} numbers of at least 0, one for each row")
+        options = replace(options, weights=weights)
+    if options.structure:
+        read_template(options.structure, names)
+        if options.guesses or options.units:
+            raise InputError("options must have no guesses and no units where there is a structure")
+    if options.groups is not None:
+        checked_groups(options.groups, rows)
+        if options.structure:
+            raise InputError("options must have no structure where there are groups")
+    read = [_expression(guess, names) for guess in options.guesses]
+    return replace(options, guesses=tuple(read))
+
+
+def _options_of_table(table: Mapping[str, Elementary]) -> FormulaOptions:
+    """Options with the functions of a table, as the former argument `table` of `find_formula` gave them."""
+    used = {name for row in table.values() for name in operators_of(expression_of(row))}
+    return FormulaOptions(operators=tuple(name for name in ALL_OPERATORS if name in used or name in "+-*/"))
+
+
+def _expression(guess: object, names: tuple[str, ...]) -> Expression:
+    if isinstance(guess, Formula):
+        return guess.expression
+    if isinstance(guess, str):
+        return parse_expression(guess, names)
+    if not isinstance(guess, Expression):
+        raise InputError(f"options.guesses must be texts or formulas, got {type(guess).__name__}")
+    return guess
+
+
+def column_names(x: object) -> list[str] | None:
+    """Return the names of the columns of a frame of pandas, polars or pyarrow, None for other arrays.
+
+    Raises
+    ------
+    InputError
+        A column holds something else than numbers.
+    """
+    columns = getattr(x, "column_names", getattr(x, "columns", None))
+    if columns is None:
+        return None
+    names = [str(name) for name in columns]
+    for name, key in zip(names, columns, strict=True):
+        column = np.asarray(x[key])  # type: ignore[index]
+        try:
+            if column.dtype.kind in "mM":
+                raise TypeError("dates")
+            column.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"x must hold numbers in every column, got {column[0]!s:.40} in column {name!r}; leave the column out, "
+                "or write a category as columns of 0 and 1"
+            ) from error
+    return names
+
+
+def _numbers(values: object, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        received = repr(values) if isinstance(values, str | int | float) else type(values).__name__
+        raise InputError(f"{name} must be an array of numbers, got {received}") from error
+
+
+def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers.
+
+    Raises
+    ------
+    InputError
+        They are none, or of other shapes.
+    """
+    x, y = _numbers(x, "x"), _numbers(y, "y")
+    if x.ndim != 2 or 0 in x.shape:
+        raise InputError(f"x must have shape (N, inputs), got {x.shape}")
+    if y.ndim not in (1, 2) or 0 in y.shape or y.shape[:1] != x.shape[:1] or len(y) < LEAST_ROWS:
+        raise InputError(
+            f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape}"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError("x and y must be finite, they are not")
+    return x, y

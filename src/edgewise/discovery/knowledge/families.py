@@ -1,0 +1,544 @@
+"""The search for a family of laws: one formula for all groups of rows, with constants that differ by group.
+
+The shape of the law comes from searches of the largest groups alone and of all rows on one scale. Each shape is fitted
+to all groups, at first with all constants by group. A constant is shared where Schwarz's criterion prefers one value to
+one for each group [1]_. The choice among shapes is that of every search: the shortest within a standard error of the
+best.
+
+References
+----------
+.. [1] G. Schwarz, "Estimating the dimension of a model", The Annals of Statistics 6 (1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.discovery.decide import EXACT_FLOOR, is_as_good
+from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
+from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify
+from edgewise.formulas.constants import (
+    FittedExpression,
+    fit_constants,
+    free_places,
+    recognise,
+    without_redundant_constants,
+)
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import (
+    Add,
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    children,
+    complexity,
+    constant_values,
+    evaluate,
+    rebuilt,
+    used_variables,
+    values_and_derivatives,
+    walk,
+    with_constants,
+)
+from edgewise.formulas.family import Family
+from edgewise.formulas.formula import Formula
+from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, with_scores
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.outcomes import StopReason
+from edgewise.presentation import percent_text
+from edgewise.settings import ABOVE_ZERO
+
+SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows. A choice for time.
+FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows. A choice.
+MOST_GROUPS, MOST_PARAMETERS = 200, 6  # Choices: the normal equations have their product as size.
+LEAST_GROUP_ROWS = 4  # Rows of a group, at least: two constants and something to judge them by.
+LEAST_SEARCHED_ROWS = 20  # Rows of a group that is searched alone, at least, as of every search.
+# Degrees of the smooth function of groups on one scale, turns of its fit, and the smallest scale over the largest for
+# which a group shows anything of it. Choices.
+SCALE_DEGREES, SCALE_TURNS, LEAST_SCALE = (1, 2, 3, 4, 6, 8), 30, 0.05
+MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most. A choice for time.
+FAMILY_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most.
+DISAGREEMENT = 2.0  # Error of the shared law over that of a group's own law, from which on a sentence names the group.
+FAMILY_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows with the numbers of their groups.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, inputs)
+    y : ndarray of shape (N,)
+    weights : ndarray of shape (N,)
+        Of mean 1.
+    codes : ndarray of shape (N,)
+        Numbers of the groups, from 0.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    codes: np.ndarray
+
+    def part(self, rows: np.ndarray) -> Groups:
+        """Some of the rows."""
+        weights = self.weights[rows]
+        return Groups(self.x[rows], self.y[rows], weights / weights.mean(), self.codes[rows])
+
+    def with_values(self, values: np.ndarray) -> np.ndarray:
+        """The inputs beside the constants (groups, constants) of each row's group."""
+        return np.column_stack([self.x, values[self.codes]])
+
+    def squares(self, node: Expression, values: np.ndarray) -> np.ndarray:
+        """Weighted squared errors, (N,)."""
+        with np.errstate(all="ignore"):
+            return self.weights * (evaluate(node, self.with_values(values)) - self.y) ** 2
+
+
+@dataclass(frozen=True)
+class FamilyFit:
+    """A law with its constants.
+
+    Parameters
+    ----------
+    node : Expression
+        Of the inputs and, behind them, of the constants by group; its free numbers are shared by all groups.
+    values, errors : ndarray of shape (groups, constants)
+        The constants by group and their standard errors.
+    shared_errors : tuple of float
+        Standard errors of the numbers of `node`, as in `FittedExpression`.
+    loss : float
+        Weighted mean squared error.
+    """
+
+    node: Expression
+    values: np.ndarray
+    errors: np.ndarray
+    shared_errors: tuple[float, ...]
+    loss: float
+
+    @property
+    def constants(self) -> int:
+        """Number of fitted numbers."""
+        return self.values.size + len(free_places(self.node))
+
+
+def checked_groups(groups: object, rows: int) -> tuple[tuple[Hashable, ...], np.ndarray]:
+    """The labels in the order of their first rows, and the number of each row's group.
+
+    Raises
+    ------
+    InputError
+        There is no label for each row, or there are too few groups or rows.
+    """
+    labels = groups.tolist() if isinstance(groups, np.ndarray) else list(groups)  # type: ignore[call-overload]
+    if len(labels) != rows:
+        raise InputError(f"options.groups must have a label for each of the {rows} rows, got {len(labels)}")
+    try:
+        known = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    except TypeError as error:
+        raise InputError(f"options.groups must hold labels, got {type(labels[0]).__name__}") from error
+    codes = np.array([known[label] for label in labels])
+    if not 2 <= len(known) <= MOST_GROUPS:
+        raise InputError(f"options.groups must have from 2 to {MOST_GROUPS} groups, got {len(known)}")
+    counts = np.bincount(codes)
+    if counts.min() < LEAST_GROUP_ROWS:
+        label = list(known)[int(counts.argmin())]
+        raise InputError(
+            f"options.groups must have at least {LEAST_GROUP_ROWS} rows in each group, got {counts.min()} of {label!r}"
+        )
+    return tuple(known), codes
+
+
+def family_front(
+    problem: LawProblem,
+    labels: Sequence[Hashable],
+    codes: np.ndarray,
+    held_codes: np.ndarray,
+    search: Callable[[Groups, float], Front],
+    clock: Clock,
+) -> Front:
+    """Find laws that all groups share up to constants.
+
+    Parameters
+    ----------
+    problem : LawProblem
+        All rows, those to fit and those to judge by.
+    labels : sequence
+        Labels of the groups.
+    codes, held_codes : ndarray of shapes (N,) and (M,)
+        Numbers of the groups of the rows to fit and of those to judge by.
+    search : callable
+        Searches for formulas of some rows within so many seconds.
+    clock : Clock
+        The time.
+
+    Returns
+    -------
+    Front
+        Its entries have a `family`.
+
+    Raises
+    ------
+    InputError
+        No formula is finite at all rows.
+    """
+    weights = np.ones(len(codes)) if problem.weights is None else problem.weights / problem.weights.mean()
+    held_weights = np.ones(len(held_codes)) if problem.held_weights is None else problem.held_weights
+    fit_rows = Groups(problem.x, problem.y, weights, codes)
+    held = Groups(problem.held_x, problem.held_y, held_weights / held_weights.mean(), held_codes)
+    everything = Groups(
+        np.concatenate([fit_rows.x, held.x]),
+        np.concatenate([fit_rows.y, held.y]),
+        np.concatenate([fit_rows.weights, held.weights]),
+        np.concatenate([codes, held_codes]),
+    )
+    floor = EXACT_FLOOR * problem.held_variance
+    own: dict[int, Formula] = {}
+    judged: list[tuple[FamilyFit, np.ndarray]] = []
+    known: set[Expression] = set()
+    for shapes in _shapes(fit_rows, len(labels), search, clock, own):
+        for shape in shapes:
+            if shape in known or (judged and clock.is_over):
+                continue
+            known.add(shape)
+            fitted = _best_family(shape, fit_rows, len(labels), clock)
+            if fitted is None:
+                continue
+            squares = held.squares(fitted.node, fitted.values)
+            is_exact = squares.mean() <= floor
+            columns = everything.with_values(fitted.values)
+            if np.isfinite(squares).all() and (is_exact or not domain_violations(fitted.node, columns)):
+                judged.append((fitted, squares))
+        if min((float(squares.mean()) for _, squares in judged), default=math.inf) <= floor:
+            break
+    if not judged:
+        raise InputError("y must be such that some formula is finite on all rows, none was")
+    judged.sort(key=lambda pair: (complexity(pair[0].node), float(pair[1].mean())))
+    front: list[tuple[FamilyFit, np.ndarray]] = []
+    for fitted, squares in judged:
+        if not front or max(squares.mean(), floor) < LEAST_DECREASE * max(front[-1][1].mean(), floor):
+            front.append((fitted, squares))
+    entries = [_entry(fitted, squares, everything, problem.names, labels, clock) for fitted, squares in front]
+    best = min(range(len(front)), key=lambda k: (max(float(front[k][1].mean()), floor), k))
+    as_good = tuple(k for k in range(len(front)) if k == best or is_as_good(front[k][1], front[best][1], floor))
+    variance = float(np.average((everything.y - everything.y.mean()) ** 2, weights=everything.weights))
+    chosen = entries[as_good[0]]
+    return Front(
+        with_scores(entries, everything.y),
+        len(everything.y),
+        variance,
+        tuple(_sentences(chosen, own, everything, labels, floor)),
+        held_out=len(held.y),
+        chosen=as_good[0],
+        held_out_variance=problem.held_variance,
+        as_good=as_good,
+    )
+
+
+def _shapes(
+    rows: Groups,
+    count: int,
+    search: Callable[[Groups, float], Front],
+    clock: Clock,
+    own: dict[int, Formula],
+) -> Iterator[list[Expression]]:
+    """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
+    sizes = np.bincount(rows.codes, minlength=count)
+    largest = [int(k) for k in np.argsort(-sizes, kind="stable")[:SEARCHED_GROUPS]]
+    tasks: list[int | None] = [*(k for k in largest if sizes[k] >= LEAST_SEARCHED_ROWS), None]
+    for place, group in enumerate(tasks):
+        seconds = FAMILY_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (len(tasks) - place)
+        clock.tell("all groups on one scale" if group is None else f"group {place + 1} alone")
+        part = _on_one_scale(rows, count) if group is None else rows.part(np.flatnonzero(rows.codes == group))
+        front = search(part, seconds)
+        if group is not None:
+            own[group] = front.best.formula
+        best = front.best_place
+        found: list[tuple[float, Expression]] = []
+        for number, entry in enumerate(front):
+            rank = abs(number - best) + 0.5 * (number > best)
+            shape = _freed(entry.formula.expression, part)
+            found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
+        clock.tell("constants by group")
+        yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[:MOST_SHAPES]), Number(1.5)]
+        if front.stopped == StopReason.INTERRUPTED:
+            return
+
+
+def _on_one_scale(rows: Groups, count: int) -> Groups:
+    """All rows with (y - b) / a for a target, where y = a h(x) + b with one smooth h, and a and b by group.
+
+    A polynomial h, a and b are fitted by turns; Schwarz's criterion chooses the degree. Groups of a few rows each show
+    no law alone, and together they do.
+    """
+    inputs, n = rows.x.shape[1], len(rows.y)
+    root = np.sqrt(rows.weights)
+    best, lowest = rows, math.inf
+    low, high, logs = rows.x.min(0), rows.x.max(0), np.zeros(inputs, dtype=bool)
+    members = [np.flatnonzero(rows.codes == group) for group in range(count)]
+    for degree in SCALE_DEGREES:
+        basis = Polynomials(low, high, logs, degree)
+        if basis.terms > n / ROWS_A_TERM:
+            break
+        columns = basis.columns(rows.x)[:, 1:]  # the constant belongs to b
+        a, b = np.ones(count), np.array([rows.y[own].mean() for own in members])
+        for _ in range(SCALE_TURNS):
+            design = columns * (a[rows.codes] * root)[:, None]
+            h = columns @ np.linalg.lstsq(design, (rows.y - b[rows.codes]) * root, rcond=None)[0]
+            h /= max(float(np.std(h)), ABOVE_ZERO)
+            for group, own in enumerate(members):
+                line = np.column_stack([h[own], np.ones(len(own))]) * root[own, None]
+                a[group], b[group] = np.linalg.lstsq(line, rows.y[own] * root[own], rcond=None)[0]
+        left = float(np.mean(rows.weights * (a[rows.codes] * h + b[rows.codes] - rows.y) ** 2))
+        criterion = n * math.log(max(left, ABOVE_ZERO)) + math.log(n) * basis.terms
+        usable = np.abs(a) > LEAST_SCALE * np.abs(a).max()
+        if criterion < lowest and usable.any():
+            lowest, kept = criterion, usable[rows.codes]
+            scale = np.where(usable, a, 1.0)[rows.codes]
+            scaled = Groups(rows.x, (rows.y - b[rows.codes]) / scale, rows.weights * scale**2, rows.codes)
+            best = scaled.part(np.flatnonzero(kept))
+    return best
+
+
+def _with_coefficients(node: Expression, rows: Groups) -> Expression:
+    """A shape with a free factor of each term and argument: 1 in one group may be 2 in another."""
+    one = Number(1.01)  # not 1, which simplification would drop
+
+    def with_factor(part: Expression) -> Expression:
+        return part if isinstance(part, Number) else Multiply((one, part))
+
+    def visit(part: Expression) -> Expression:
+        below = [visit(each) for each in children(part)]
+        return rebuilt(part, [with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
+
+    whole = visit(simplify(node))
+    node = simplify(whole if isinstance(whole, Add) else with_factor(whole))
+    return without_redundant_constants(node, rows.x, rows.y, rows.weights)
+
+
+def _freed(node: Expression, rows: Groups) -> Expression:
+    """A formula whose numbers other than 1 and -1 are free: what is 2 in one group may be 3 in another.
+
+    Exponents stay; so do numbers that others make up for.
+    """
+
+    def visit(part: Expression) -> Expression:
+        if isinstance(part, Number) and abs(part.value) != 1:
+            return Number(part.value)
+        return rebuilt(part, [visit(below) for below in children(part)])
+
+    node = simplify(visit(node))
+    return without_redundant_constants(node, rows.x, rows.y, rows.weights) if len(rows.y) > 1 else node
+
+
+def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> FamilyFit | None:
+    """A shape with all constants by group, then with as many shared as Schwarz's criterion prefers."""
+    inputs, free = rows.x.shape[1], free_places(shape)
+    least = np.bincount(rows.codes, minlength=count).min()
+    if len(free) > min(MOST_PARAMETERS, least - 1):
+        return None
+    start = np.array(constant_values(shape))[free]
+    values = np.tile(start, (count, 1))
+    for group in range(count):
+        part = rows.part(np.flatnonzero(rows.codes == group))
+        starts = dict.fromkeys([tuple(start), tuple(values[group - 1])])
+        fits = []
+        for each in starts:
+            numbers = np.array(constant_values(shape))
+            numbers[free] = each
+            exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
+            fitted = fit_constants(
+                with_constants(shape, numbers, exact), part.x, part.y, steps=FAMILY_STEPS, weight=part.weights
+            )
+            if fitted is not None:
+                fits.append(fitted)
+        if not fits:
+            return None
+        best = min(fits, key=lambda fit: fit.loss)
+        values[group] = np.array(constant_values(best.expression))[free]
+    fitted_family = _fitted(_with_variables(shape, inputs), values, rows, clock)
+    floor = EXACT_FLOOR * float(np.var(rows.y))
+
+    def criterion(fit: FamilyFit) -> float:
+        return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
+
+    while fitted_family is not None and fitted_family.values.shape[1] and not clock.is_over:
+        trials = [
+            _fitted(*_shared(fitted_family, k, inputs), rows, clock) for k in range(fitted_family.values.shape[1])
+        ]
+        usable = [trial for trial in trials if trial is not None]
+        trial = min(usable, key=criterion, default=None)
+        if trial is None or criterion(trial) > criterion(fitted_family):
+            break
+        fitted_family = trial
+    return fitted_family
+
+
+def _with_variables(shape: Expression, inputs: int) -> Expression:
+    """The shape with a variable in place of each free number."""
+    count = iter(range(inputs, 10**6))
+
+    def visit(part: Expression) -> Expression:
+        if isinstance(part, Number) and part.exact is None:
+            return Variable(next(count))
+        return rebuilt(part, [visit(below) for below in children(part)])
+
+    return visit(shape)
+
+
+def _shared(fit: FamilyFit, constant: int, inputs: int) -> tuple[Expression, np.ndarray]:
+    """The law with one constant shared, at the median of its values, and the other constants."""
+    middle = float(np.median(fit.values[:, constant]))
+    return (
+        _without_variable(fit.node, inputs + constant, Number(middle)),
+        np.delete(fit.values, constant, axis=1),
+    )
+
+
+def _without_variable(node: Expression, index: int, number: Number) -> Expression:
+    """A number in place of a variable; the variables behind it move up."""
+    if isinstance(node, Variable):
+        return number if node.index == index else Variable(node.index - (node.index > index))
+    return rebuilt(node, [_without_variable(part, index, number) for part in children(node)])
+
+
+def _fitted(node: Expression, values: np.ndarray, rows: Groups, clock: Clock) -> FamilyFit | None:
+    """All shared numbers and all constants by group by Levenberg-Marquardt, with their standard errors."""
+    inputs, (count, parameters) = rows.x.shape[1], values.shape
+    shifted, owners = _with_shifts(node, inputs)
+    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
+    base, exact = np.array([part.value for part in numbers]), [part.exact for part in numbers]
+    shared = [k for k, part in enumerate(numbers) if part.exact is None and k not in owners]
+    root = np.sqrt(rows.weights)
+    everyone = np.arange(len(rows.y))
+
+    def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        trial = base.copy()
+        trial[shared] = free[: len(shared)]
+        own = free[len(shared) :].reshape(count, parameters)
+        predicted, derivatives = values_and_derivatives(with_constants(shifted, trial, exact), rows.with_values(own))
+        jacobian = np.zeros((len(rows.y), len(free)))
+        jacobian[:, : len(shared)] = derivatives[:, shared]
+        for place, parameter in owners.items():
+            jacobian[everyone, len(shared) + rows.codes * parameters + parameter] += derivatives[:, place]
+        return (predicted - rows.y) * root, jacobian * root[:, None]
+
+    start = np.concatenate([base[shared], values.ravel()])
+    limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, deadline=clock.deadline)
+    fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
+    if fit is None:
+        return None
+    variance = fit.loss / max(len(rows.y) - len(start), 1)
+    scale = np.maximum(np.linalg.norm(fit.jacobian, axis=0), ABOVE_ZERO)
+    gram = (fit.jacobian / scale).T @ (fit.jacobian / scale)
+    if not np.isfinite(gram).all():
+        return None
+    errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
+    base[shared] = fit.x[: len(shared)]
+    kept = [k for k in range(len(numbers)) if k not in owners]
+    shared_errors = np.zeros(len(kept))
+    shared_errors[[kept.index(k) for k in shared]] = errors[: len(shared)]
+    return FamilyFit(
+        with_constants(node, base[kept], [exact[k] for k in kept]),
+        fit.x[len(shared) :].reshape(count, parameters),
+        errors[len(shared) :].reshape(count, parameters),
+        tuple(shared_errors.tolist()),
+        fit.loss / len(rows.y),
+    )
+
+
+def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, int]]:
+    """The law with a number 0 added to each constant by group, and the constant of each of these numbers by place.
+
+    The derivative by a constant is the sum of the derivatives by its added numbers.
+    """
+    added: list[tuple[Number, int]] = []
+
+    def visit(part: Expression) -> Expression:
+        if isinstance(part, Variable) and part.index >= inputs:
+            added.append((Number(0.0), part.index - inputs))
+            return Add((part, added[-1][0]))
+        return rebuilt(part, [visit(below) for below in children(part)])
+
+    shifted = visit(node)
+    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
+    return shifted, {next(k for k, n in enumerate(numbers) if n is number): owner for number, owner in added}
+
+
+def _entry(
+    fitted: FamilyFit,
+    squares: np.ndarray,
+    rows: Groups,
+    names: Sequence[str],
+    labels: Sequence[Hashable],
+    clock: Clock,
+) -> FrontEntry:
+    """The law fitted to all rows, with shared numbers in closed form where the rows decide them."""
+    final = _fitted(fitted.node, fitted.values, rows, clock) or fitted
+    columns = rows.with_values(final.values)
+    known = recognise(
+        FittedExpression(final.node, final.loss, final.shared_errors),
+        columns,
+        rows.y,
+        floor=EXACT_FLOOR,
+        weight=rows.weights,
+        deadline=clock.deadline,
+    )
+    if known.expression != final.node:
+        final = _fitted(known.expression, final.values, rows, clock) or final
+    node, values, inputs = simplify(final.node), final.values, rows.x.shape[1]
+    for constant in reversed(range(values.shape[1])):  # one that a closed form made superfluous
+        if inputs + constant not in used_variables(node):
+            node, values = _without_variable(node, inputs + constant, Number(0.0)), np.delete(values, constant, axis=1)
+    again = _fitted(node, values, rows, clock)
+    final = again if again is not None else final
+    prefix = "c" if not any(name.startswith("c_") for name in names) else "constant"
+    parameters = tuple(f"{prefix}_{k + 1}" for k in range(final.values.shape[1]))
+    law = Formula(final.node, (*names, *parameters))
+    family = Family(law, parameters, tuple(labels), final.values, final.errors)
+    return FrontEntry(
+        law,
+        final.loss,
+        validation=float(squares.mean()),
+        constant_errors=final.shared_errors,
+        family=family,
+    )
+
+
+def _sentences(
+    chosen: FrontEntry, own: dict[int, Formula], rows: Groups, labels: Sequence[Hashable], floor: float
+) -> Iterable[str]:
+    """Which constants differ by group, and which groups do not keep to the law."""
+    family = chosen.family
+    assert family is not None, "entries of a family have one"
+    verb = "differs" if len(family.parameters) == 1 else "differ"
+    if family.parameters:
+        yield f"One law for {len(labels)} groups; {', '.join(family.parameters)} {verb} by group, see `best.family`."
+    else:
+        yield f"One law for {len(labels)} groups; no constant differs between them."
+    if chosen.validation <= floor:
+        yield "The best formula is exact to rounding."
+        return
+    for group, formula in own.items():
+        part = rows.part(np.flatnonzero(rows.codes == group))
+        shared = part.squares(family.law.expression, family.values)
+        with np.errstate(all="ignore"):
+            alone = part.weights * (formula(part.x) - part.y) ** 2
+        deviation = max(float(np.std(part.y)), ABOVE_ZERO)
+        errors = [math.sqrt(float(squares.mean())) / deviation for squares in (shared, alone)]
+        if not is_as_good(shared, alone, floor) and errors[0] > DISAGREEMENT * errors[1]:
+            shown = [percent_text(error) for error in errors]
+            yield (
+                f"Group {labels[group]!r} does not keep to the shared law: an error of {shown[0]} of its deviation, "
+                f"with the law {formula} of its own {shown[1]}."
+            )
