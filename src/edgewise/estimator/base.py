@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -420,6 +421,34 @@ def canonical_rows(
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
     return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
+
+
+def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray:
+    """Return each row's place among the sorted labels of groups, (N, 1); (N, 0) without. Raises InputError."""
+    if groups is None:
+        return np.empty((rows, 0))
+    labels = np.asarray(groups)
+    if labels.shape != (rows,):
+        raise InputError(f"groups must hold one label for each of the {rows} rows, got shape {labels.shape}")
+    missing = sum(label is None or label != label for label in labels.tolist())
+    if missing:
+        raise InputError(f"groups must hold a label for each row, got {missing} missing ones")
+    names, codes = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    if len(names) < 2:
+        raise InputError(f"groups must hold at least two different labels, got {str(names[0])!r} alone")
+    return codes[:, None].astype(np.float64)
+
+
+def standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
+    """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
+    share = weight[:, None] / weight.sum()
+    size = np.abs(y).max(axis=0)
+    size = np.where(size > 0, size, 1.0)  # so that squares of large targets cannot overflow
+    mean = (share * (y / size)).sum(axis=0)
+    deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
+    # A smaller deviation is rounding, not signal.
+    scale = np.where(deviation > 1e-14, deviation, 1.0) * size
+    return AffineScaling(mean * size, scale)
 
 
 def _of_warm_start(progress: Progress) -> Progress:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
+from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, unchanged_on_failure
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.equations import table_front
@@ -156,7 +156,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         self.class_weight = class_weight
 
     @torch.inference_mode(False)
-    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Choose and train a network.
 
         Parameters
@@ -168,6 +170,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional
             Nonnegative weights.
+        groups : array-like of shape (N,), optional
+            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
+            candidates are compared and intervals calibrated.
 
         Returns
         -------
@@ -182,10 +187,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         settings = replace(self._checked_settings(), loss="classes")
         with unchanged_on_failure(self):
-            self._fit(settings, X, y, sample_weight)
+            self._fit(settings, X, y, sample_weight, groups)
         return self
 
-    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         """Fit with checked settings; a failure may leave attributes of both fits."""
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
         labels = column_or_1d(labels, warn=True)
@@ -197,14 +202,15 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         classes, codes = np.unique(labels, return_inverse=True)
         _check_classes(labels, len(classes))
         weight = self._class_weighted(classes, codes, given_weight)
-        rows, codes, weight = canonical_rows(rows, codes[:, None], weight)
+        rows, codes, weight = canonical_rows(rows, np.column_stack([codes, block_codes(groups, len(rows))]), weight)
+        blocks = codes[:, 1] if codes.shape[1] > 1 else None
         kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
         if len(kept) < 2:
             raise InputError("y must hold at least two classes with positive weight, got one class")
         warm = self._can_continue(rows, len(kept)) and settings.is_fixed
         warm = warm and np.array_equal(self.classes_, classes[kept.astype(int)])
         self.classes_ = classes[kept.astype(int)]
-        samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight)
+        samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
         self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
         if hasattr(self, "equations_"):  # they belong to an earlier fit
             del self.equations_

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows, unchanged_on_failure
+from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation, unchanged_on_failure
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.equations import table_front
@@ -216,7 +216,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.loss = loss
 
     @torch.inference_mode(False)
-    def fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Choose and train a network.
 
         Parameters
@@ -228,6 +230,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             Finite targets.
         sample_weight : array-like of shape (N,), optional
             Nonnegative weights.
+        groups : array-like of shape (N,), optional
+            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
+            candidates are compared and intervals calibrated.
 
         Returns
         -------
@@ -242,28 +247,30 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         settings = replace(self._checked_settings(), loss=self.loss)
         with unchanged_on_failure(self):
-            self._fit(settings, X, y, sample_weight)
+            self._fit(settings, X, y, sample_weight, groups)
         return self
 
-    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+    def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         """Fit with checked settings; a failure may leave attributes of both fits."""
         family_of(self.loss)  # raises where there is no such loss
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
         rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
-        rows, targets, weight = canonical_rows(rows, targets, given_weight)
-        outputs = targets.shape[1]
+        outputs, blocks = targets.shape[1], block_codes(groups, len(rows))
+        rows, targets, weight = canonical_rows(rows, np.column_stack([targets, blocks]), given_weight)
+        targets, blocks = targets[:, :outputs], targets[:, outputs:]
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         warm = self._can_continue(rows, outputs) and settings.is_fixed
         x = self._scale_inputs(rows, weight, warm)
         if not warm:
-            self.target_scaling_ = _standardisation(targets, weight)
+            self.target_scaling_ = standardisation(targets, weight)
             if self.loss.partition(":")[0] not in STANDARDISED:
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift, scale = self.target_scaling_.shift, self.target_scaling_.scale
-        samples = Samples(x, self.target_scaling_.transform(targets), weight, float(shift[0] / scale[0]))
+        y, block = self.target_scaling_.transform(targets), blocks[:, 0] if blocks.size else None
+        samples = Samples(x, y, weight, float(shift[0] / scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
         result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
@@ -586,15 +593,3 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _like_y(self, y: np.ndarray) -> np.ndarray:
         return y[:, 0] if self._single else y
-
-
-def _standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
-    """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
-    share = weight[:, None] / weight.sum()
-    size = np.abs(y).max(axis=0)
-    size = np.where(size > 0, size, 1.0)  # so that squares of large targets cannot overflow
-    mean = (share * (y / size)).sum(axis=0)
-    deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
-    # A smaller deviation is rounding, not signal.
-    scale = np.where(deviation > 1e-14, deviation, 1.0) * size
-    return AffineScaling(mean * size, scale)

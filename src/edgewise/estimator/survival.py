@@ -13,13 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, canonical_rows
+from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
 from edgewise.estimator.concordance import concordance_index
 from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
 from edgewise.model_selection.additive.families import Cox
+from edgewise.model_selection.search.cross_validation import folds, mean_and_error
 from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
 
@@ -153,7 +154,7 @@ class KANSurvival(KANEstimator):
         self.interactions = interactions
 
     @torch.inference_mode(False)
-    def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit the log hazard and the baseline.
 
         Parameters
@@ -165,6 +166,9 @@ class KANSurvival(KANEstimator):
             the pair (event, time).
         sample_weight : array-like of shape (N,), optional
             Nonnegative weights.
+        groups : array-like of shape (N,), optional
+            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
+            candidates are compared and intervals calibrated.
 
         Returns
         -------
@@ -184,11 +188,13 @@ class KANSurvival(KANEstimator):
         family = Cox(self.ties)
         rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
-        rows, times, weight = canonical_rows(rows, times, given_weight)
+        blocks = block_codes(groups, len(rows))
+        rows, times, weight = canonical_rows(rows, np.column_stack([times, blocks]), given_weight)
+        times, blocks = times[:, :2], times[:, 2:]
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
-        additive = self._chosen(scaled, times, weight, family)
+        additive = self._chosen(scaled, times, weight, family, blocks[:, 0] if blocks.size else None)
         model, limits = additive.to_kan(), additive.limits
         risk = additive.predict_link(scaled)[:, 0]
         self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
@@ -197,7 +203,9 @@ class KANSurvival(KANEstimator):
         self.inference_ = summarise(additive, scaled, times, weight, names, scaling.scale)
         return self
 
-    def _chosen(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox) -> AdditiveModel:
+    def _chosen(
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox, blocks: np.ndarray | None
+    ) -> AdditiveModel:
         """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
         solver = FamilySolver(family)
         kinds: dict[str, Any] = {
@@ -211,12 +219,9 @@ class KANSurvival(KANEstimator):
         rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
-        gain = np.zeros(len(y))
-        order = np.random.default_rng(self.random_state).permutation(len(y))
-        folds = np.empty(len(y), dtype=np.int64)
-        folds[order[np.argsort(y[order, 1], kind="stable")]] = np.arange(len(y)) % FOLDS  # events are spread evenly
-        for fold in range(FOLDS):
-            out, held = folds != fold, folds == fold
+        gain, seed = np.zeros(len(y)), int(self.random_state)  # type: ignore[arg-type]  # checked in fit
+        for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
+            out, held = fold.train, fold.held
             if not (y[out, 1].any() and y[held, 1].any()):
                 continue
             fitted = [fit_additive(x[out], y[out], weight[out], pairs=pairs, **kinds) for pairs in ((), rich.pairs)]
@@ -225,7 +230,8 @@ class KANSurvival(KANEstimator):
                 for model in fitted
             ]
             gain[held] = weight[held] * (losses[0] - losses[1])
-        return rich if gain.sum() > np.sqrt(len(y)) * gain.std() else plain
+        mean, error = mean_and_error(gain, np.ones(len(y)), blocks)
+        return rich if mean > error else plain
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._network_output(X)

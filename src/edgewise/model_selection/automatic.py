@@ -232,7 +232,7 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
         if settings.is_fixed:
             return _fixed(samples, settings, clock)
         family = family_of(settings.loss, settings.outputs)
-        squared = isinstance(family, Gaussian) and settings.constraints is None
+        squared = isinstance(family, Gaussian) and settings.constraints is None and samples.blocks is None
         if squared and samples.x.shape[1] == 1 and settings.hidden is None:
             exact = _spline(samples, settings, clock)
             if exact is not None:
@@ -247,7 +247,7 @@ def _searched(samples: Samples, family: Family, settings: SearchSettings, clock:
     try:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
-        if isinstance(family, Gaussian) and free:
+        if isinstance(family, Gaussian) and free and samples.blocks is None:  # groups that differ are noise
             exact = _approximated(samples, search, report, settings)
             if exact is not None:
                 return exact
@@ -364,7 +364,7 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
         if curves is not None and clock.limit is None and len(held_out) <= CROSS_FITTED_ROWS:
-            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight))
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
         )
@@ -507,7 +507,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResu
             f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {settings.loss!r}"
         )
     problem = problem_of(samples, settings)
-    search = ShapeSearch(problem, settings, clock)
+    search = ShapeSearch(problem, settings, clock, samples.blocks)
     try:
         result = search.run()
         trained, report = result.trained, result.search

@@ -241,6 +241,8 @@ class ShapeSearch:
         The fixed settings.
     clock : Clock
         Time, progress and work of the search.
+    blocks : ndarray of shape (N,), optional
+        Rows of one number are held out together.
 
     Examples
     --------
@@ -251,7 +253,9 @@ class ShapeSearch:
     ('Shape, grid and regularisation were given.',)
     """
 
-    def __init__(self, problem: Problem, settings: SearchSettings, clock: Clock) -> None:
+    def __init__(
+        self, problem: Problem, settings: SearchSettings, clock: Clock, blocks: np.ndarray | None = None
+    ) -> None:
         self.problem, self.settings, self.clock = problem, settings, clock
         self.start = FixedShape(
             settings.hidden or (),
@@ -261,7 +265,7 @@ class ShapeSearch:
         )
         labels = None if isinstance(problem, Regression) else problem.train.y.numpy()
         rows = len(problem.train)
-        parts = folds(rows, settings.seed, labels=labels, parts=FEWER_PARTS)
+        parts = folds(rows, settings.seed, labels=labels, blocks=blocks, parts=FEWER_PARTS)
         self.folds: list[Fold] = parts[:1] if rows > settings.policy.search_rows // 4 else parts
         self.trials: dict[FixedShape, Trial] = {}
         self.losses: dict[FixedShape, np.ndarray] = {}

@@ -53,3 +53,34 @@ def test_the_only_sample_of_a_class_is_never_held_out():
     for fold in folds(12, 0, labels=labels, parts=5, repeats=2):
         assert 9 not in fold.held and set(labels[fold.train]) == {0, 1, 2}
     assert folds(2, 0, labels=np.array([0, 1])) == []
+
+
+@pytest.mark.parametrize("parts", [2, 5, 50])
+def test_blocks_are_held_out_whole_and_evenly(parts):
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 12, 200)
+    divided = folds(200, 1, blocks=blocks, parts=parts, repeats=2)
+    assert len(divided) == 2 * min(parts, 12)
+    for one in divided:
+        assert not set(blocks[one.train]) & set(blocks[one.held])
+    times = np.bincount(np.concatenate([one.held for one in divided]), minlength=200)
+    assert (times == 2).all()
+    if parts < 12:
+        sizes = [len(one.held) for one in divided]
+        assert max(sizes) < 1.6 * min(sizes)
+    assert folds(4, 0, blocks=np.zeros(4)) == []
+
+
+def test_a_class_of_one_block_is_never_held_out():
+    blocks = np.repeat(np.arange(6), 4)
+    labels = (blocks == 2).astype(int)
+    for one in folds(24, 0, labels=labels, blocks=blocks, parts=3):
+        assert 2 not in blocks[one.held]
+
+
+def test_standard_errors_of_blocks_are_those_of_their_means():
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=40)
+    values, blocks = np.repeat(means, 5), np.repeat(np.arange(40), 5)
+    expected = means.std(ddof=1) / np.sqrt(40)
+    assert abs(mean_and_error(values, np.ones(200), blocks)[1] - expected) < 1e-12

@@ -118,6 +118,8 @@ class PreparedTable:
         Positions of the training and test rows in X.
     group : str or None
         Column of group labels.
+    groups : ndarray of shape (N,) or None
+        Number of each row's group.
     ids : ndarray of shape (N,) or None
         The column that names the rows, as text, numbers or None where it is empty.
     notes : list of str
@@ -134,6 +136,7 @@ class PreparedTable:
     train: np.ndarray
     test: np.ndarray
     group: str | None
+    groups: np.ndarray | None = None
     ids: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -187,7 +190,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
     ids = None if job.id is None else column_at(source.table, job.id, table.rows, "--id")
     frame = table.select(encoder.columns)
     notes += messages
-    return PreparedTable(source, encoder, classes, frame, X, y, table.rows, train, test, group, ids, notes)
+    return PreparedTable(source, encoder, classes, frame, X, y, table.rows, train, test, group, groups, ids, notes)
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:

@@ -89,7 +89,10 @@ def train_model(job: FitJob, prepared: PreparedTable, progress: ProgressCallback
     X_test, truth = prepared.frame[prepared.test], prepared.y[prepared.test]
     coverage = interval = None
     with collect_warnings() as notes:
-        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train])
+        groups = None if prepared.groups is None else prepared.groups[prepared.train]
+        if groups is not None and (groups == groups[0]).all():
+            groups = None  # the other one is for the test
+        estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
         estimator.target_names_ = (prepared.target,)
         seconds = time.perf_counter() - start
         prediction, probabilities = predict_rows(estimator, X_test, prepared.labels)

@@ -254,8 +254,8 @@ Group = Annotated[
     _without_default(
         "--group",
         metavar="COL",
-        help="Column of group labels: rows of one group are never divided between training and test rows. It is not "
-        "used as an input.",
+        help="Column of group labels: rows of one group are never divided, neither between training and test rows nor "
+        "where candidates are compared. It is not used as an input.",
     ),
 ]
 Test = Annotated[

@@ -45,6 +45,8 @@ class Samples:
         scale.
     groups : tuple of tuple of int
         Inputs that are the indicators of one category each, whose levels share one ridge.
+    blocks : ndarray of shape (N,), optional
+        Rows of one number may depend on each other, so that they are held out together.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Samples:
     weight: np.ndarray
     offset: float = 0.0
     groups: tuple[tuple[int, ...], ...] = ()
+    blocks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -69,7 +72,8 @@ class Samples:
 
     def select(self, rows: np.ndarray) -> Samples:
         """Return the samples at some positions."""
-        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows])
+        blocks = None if self.blocks is None else self.blocks[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks)
 
     def response(self, family: Family) -> np.ndarray:
         """Return the targets in the form that a family takes."""
@@ -309,7 +313,8 @@ class FitCache:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
         labels = self.samples.y if are_classes(family) else None
-        divided = folds(len(self.samples), self.seed, labels=labels, parts=size, repeats=-(-count // size))
+        rows, blocks, repeats = len(self.samples), self.samples.blocks, -(-count // size)
+        divided = folds(rows, self.seed, labels=labels, blocks=blocks, parts=size, repeats=repeats)
         return [self.part(fold.train) for fold in divided[:count]] or [self]
 
     def part(self, rows: np.ndarray) -> FitCache:

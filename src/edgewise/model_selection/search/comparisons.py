@@ -24,6 +24,8 @@ class Comparisons:
         Weights of the rows.
     clock : Clock
         Counts work, and holds the smallest loss.
+    blocks : ndarray of shape (N,), optional
+        Rows of one number may depend on each other, which widens standard errors.
 
     Attributes
     ----------
@@ -35,8 +37,8 @@ class Comparisons:
         What was decided, in the order of the search.
     """
 
-    def __init__(self, family: Family, weight: np.ndarray, clock: Clock) -> None:
-        self.family, self.weight, self.clock = family, weight, clock
+    def __init__(self, family: Family, weight: np.ndarray, clock: Clock, blocks: np.ndarray | None = None) -> None:
+        self.family, self.weight, self.clock, self.blocks = family, weight, clock, blocks
         self.without_row: dict[Candidate, Evidence] = {}
         self.by_folds: dict[Candidate, Evidence] = {}
         self.trials: list[Trial] = []
@@ -44,7 +46,7 @@ class Comparisons:
 
     def record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
         """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
-        mean, error = mean_and_error(losses, self.weight)
+        mean, error = mean_and_error(losses, self.weight, self.blocks)
         work = max(fits, 1) * len(self.weight) * float(parameters) ** 2
         self.clock.work += work
         trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
@@ -57,13 +59,32 @@ class Comparisons:
         if not self.clock.best_loss <= mean:
             self.clock.best_loss = mean
 
+    def record_mean(self, rich: Candidate, single: Candidate) -> tuple[np.ndarray, float, float, float]:
+        """Add a row for the mean of several models that see parts of the rows, from the folds of one such model.
+
+        Returns
+        -------
+        losses : ndarray
+            Losses of the mean, (N,).
+        loss : float
+            Their mean.
+        gain, error : float
+            How much lower it is than that of one model, and the standard error.
+        """
+        evidence = self.by_folds[single]
+        spread = 2 * (evidence.single_losses - evidence.losses)  # what resampling adds to the loss of one model
+        losses = evidence.single_losses - spread * (1 - 1 / rich.models)
+        loss, error = mean_and_error(losses, self.weight, self.blocks)
+        self.trials.append(Trial(rich.describe(), loss, error, self.trial(single).parameters, evidence.fits))
+        return losses, loss, *paired_gain(evidence.single_losses, losses, self.weight, self.blocks)
+
     def have_common_evidence(self, one: Candidate, other: Candidate) -> bool:
         """Return whether two candidates have been judged by evidence of the same kind."""
         return any({one, other} <= evidence.keys() for evidence in (self.by_folds, self.without_row))
 
     def gain(self, simple: Candidate, rich: Candidate) -> tuple[float, float]:
         """Compare two candidates by the strongest evidence that both have."""
-        return paired_gain(*self.compared(simple, rich)[:2], self.weight)
+        return paired_gain(*self.compared(simple, rich)[:2], self.weight, self.blocks)
 
     def compared(self, simple: Candidate, rich: Candidate) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return the losses by which two candidates are compared, and whether they are those of folds."""

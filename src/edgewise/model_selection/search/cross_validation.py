@@ -52,8 +52,16 @@ class Evidence:
     fits: int
 
 
-def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int = 5, repeats: int = 1) -> list[Fold]:
-    """Divide samples into folds; every class is spread over the folds.
+def folds(
+    rows: int,
+    seed: int,
+    *,
+    labels: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
+    parts: int = 5,
+    repeats: int = 1,
+) -> list[Fold]:
+    """Divide samples into folds; every class is spread over the folds, and no block is divided.
 
     Parameters
     ----------
@@ -62,9 +70,13 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
     seed : int
         Seed of the random order.
     labels : ndarray of shape (rows,), optional
-        Classes of the samples. The only sample of a class is never held out, since no model could know its class.
+        Classes of the samples. The only sample, or block, of a class is never held out, since no model could know the
+        class.
+    blocks : ndarray of shape (rows,), optional
+        Samples of one number stay on one side of each fold. The largest block goes first, each to the part in which
+        the shares of the classes are then the most even.
     parts : int
-        Parts of each division; as many as samples where there are fewer.
+        Parts of each division; as many as samples, or blocks, where there are fewer.
     repeats : int
         Number of divisions, each in another order.
 
@@ -77,9 +89,13 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
     --------
     >>> [(len(fold.train), len(fold.held)) for fold in folds(100, seed=0)]
     [(80, 20), (80, 20), (80, 20), (80, 20), (80, 20)]
+    >>> [fold.held.tolist() for fold in folds(5, seed=0, blocks=np.array([0, 0, 1, 1, 1]))]
+    [[2, 3, 4], [0, 1]]
     """
     if rows < 2:
         return []
+    if blocks is not None:
+        return _folds_of_blocks(blocks, np.zeros(rows) if labels is None else labels, seed, parts, repeats)
     parts = min(parts, rows)
     generator, found = np.random.default_rng(seed), []
     alone = np.zeros(rows, dtype=bool)
@@ -94,6 +110,30 @@ def folds(rows: int, seed: int, *, labels: np.ndarray | None = None, parts: int 
         part[order] = np.arange(rows) % parts
         part[alone] = parts
         found += [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(parts)]
+    return [fold for fold in found if len(fold.held)]
+
+
+def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: int, repeats: int) -> list[Fold]:
+    """Divide whole blocks into folds, see `folds`."""
+    names, block = np.unique(blocks, return_inverse=True)
+    kinds, kind = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(names), len(kinds)))
+    np.add.at(counts, (block, kind), 1.0)
+    has_single = (counts > 0).sum(0) == 1  # classes that are in one block alone
+    alone = (counts * has_single).any(1) if len(kinds) > 1 else np.zeros(len(names), dtype=bool)
+    parts, shares = min(parts, len(names)), counts / counts.sum(0)
+    generator, found = np.random.default_rng(seed), []
+    for _ in range(repeats if parts > 1 else 0):
+        part, held = np.full(len(names), parts), np.zeros((parts, len(kinds)))
+        order = generator.permutation(len(names))
+        for number in order[np.argsort(-counts[order].sum(1), kind="stable")]:
+            if alone[number]:
+                continue
+            # The sum of squares of all parts' shares grows by 2 held . own + own . own: least for the emptiest part.
+            part[number] = int(np.argmin(held @ shares[number]))
+            held[part[number]] += shares[number]
+        own = part[block]
+        found += [Fold(np.flatnonzero(own != k), np.flatnonzero(own == k)) for k in range(parts)]
     return [fold for fold in found if len(fold.held)]
 
 
@@ -115,7 +155,9 @@ def clipped_squares(prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(squares < largest, squares, largest).mean(1)  # also where a prediction is not finite
 
 
-def paired_gain(simple: np.ndarray, rich: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+def paired_gain(
+    simple: np.ndarray, rich: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None
+) -> tuple[float, float]:
     """Compare the held-out losses of two candidates on the same samples.
 
     Parameters
@@ -124,6 +166,8 @@ def paired_gain(simple: np.ndarray, rich: np.ndarray, weight: np.ndarray) -> tup
         Losses of the samples; NaN where a sample was not held out.
     weight : ndarray of shape (N,)
         Numbers of repeats of the samples.
+    blocks : ndarray of shape (N,), optional
+        Samples of one number may depend on each other, see `mean_and_error`.
 
     Returns
     -------
@@ -142,16 +186,31 @@ def paired_gain(simple: np.ndarray, rich: np.ndarray, weight: np.ndarray) -> tup
     both = np.isfinite(change)
     if not both.any():
         return -np.inf, 0.0
-    return mean_and_error(change[both], weight[both])
+    return mean_and_error(change[both], weight[both], None if blocks is None else blocks[both])
 
 
-def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Weighted mean of the finite values and its standard error; infinite for a single sample."""
+def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None) -> tuple[float, float]:
+    """Weighted mean of the finite values and its standard error; infinite for a single sample.
+
+    With blocks the deviations of each block are summed before they are squared, since they may be correlated (the
+    cluster-robust variance of Liang and Zeger, Biometrika 73 (1986) 13).
+
+    Examples
+    --------
+    >>> values = np.array([0.0, 0.0, 1.0, 1.0])
+    >>> mean_and_error(values, np.ones(4))[1].round(3), mean_and_error(values, np.ones(4), np.array([0, 0, 1, 1]))[1]
+    (0.289, 0.5)
+    """
     seen = np.isfinite(values)
     if not seen.all():
         values, weight = values[seen], weight[seen]
+        blocks = None if blocks is None else blocks[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total
     if total <= 1:
         return mean, np.inf
+    if blocks is not None:
+        names, place = np.unique(blocks, return_inverse=True)
+        sums = np.bincount(place, weight * (values - mean))
+        return mean, float(np.sqrt(sums @ sums * len(names) / (len(names) - 1)) / total) if len(names) > 1 else np.inf
     return mean, float(np.sqrt(weight @ (values - mean) ** 2 / (total - 1) / total))

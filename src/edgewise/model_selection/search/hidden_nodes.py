@@ -164,7 +164,13 @@ def _parameters(inputs: int, outputs: int, nodes: int, grid: int) -> int:
 
 
 def residual_gain(
-    x: np.ndarray, residual: np.ndarray, weight: np.ndarray, *, policy: SearchPolicy, seed: int = 0
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    *,
+    policy: SearchPolicy,
+    seed: int = 0,
+    blocks: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Return how much of the mean square of residuals two ridge functions take away on rows they did not see.
 
@@ -180,6 +186,8 @@ def residual_gain(
     policy : SearchPolicy
     seed : int
         Seed of parts and directions.
+    blocks : ndarray of shape (N,), optional
+        Rows of one number stay in one part.
 
     Returns
     -------
@@ -200,17 +208,18 @@ def residual_gain(
     order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
     if len(order) < len(x):
         x, residual, weight = x[order], residual[order], weight[order]
+        blocks = None if blocks is None else blocks[order]
     u = _standardised(x, weight)
     scaled = residual / _scale(residual, weight)
-    after = np.empty(len(x))
-    for fold in folds(len(x), seed, parts=TEST_PARTS):
+    after = np.full(len(x), np.nan)
+    for fold in folds(len(x), seed, blocks=blocks, parts=TEST_PARTS):
         own, left, guess = weight[fold.train], scaled[fold.train], np.zeros_like(scaled[fold.held])
         for node in range(TEST_NODES):
             direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
             left = left - _polynomials(u[fold.train] @ direction) @ coef
             guess += _polynomials(u[fold.held] @ direction) @ coef
         after[fold.held] = ((scaled[fold.held] - guess) ** 2).mean(1)
-    return paired_gain((scaled**2).mean(1), after, weight)
+    return paired_gain((scaled**2).mean(1), after, weight, blocks)
 
 
 def _pursued(

@@ -22,11 +22,11 @@ from edgewise.model_selection.search.candidates import (
 )
 from edgewise.model_selection.search.clock import Clock, OutOfTime
 from edgewise.model_selection.search.comparisons import Comparisons, loss_text
-from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds, mean_and_error, paired_gain
+from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.model_selection.search.records import SearchReport
 from edgewise.outcomes import StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time; a choice
@@ -40,13 +40,14 @@ class Search:
     """A search over nested candidates: constant < linear < additive < pairs < mean of models < network or hidden nodes.
 
     Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
-    errors, each row's loss is that of the model without the row, which costs no further fit (`left_out`). Where it has
-    not (pairs that do not halve the noise, means, hidden nodes), and for all other losses, candidates are fitted to
-    folds, which share knots and columns and find their own strengths: leaving a row out to first order is far too
-    hopeful where classes are nearly separated. Strengths for classes are changed by a common factor, which the folds
-    choose, since restricted likelihood of the quadratic approximation is biased for binary data [1]_. Each takes the
-    place of the one before only if its held-out loss is lower; networks and hidden nodes must lower it by a standard
-    error, and hidden nodes are tried only where two ridge functions explain residuals.
+    errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
+    (`left_out`). Where it has not (pairs that do not halve the noise, means, hidden nodes), and for all other losses,
+    candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
+    first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
+    factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary data
+    [1]_; so are those of rows in groups. Each takes the place of the one before only if its held-out loss is lower;
+    networks and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two ridge
+    functions explain residuals.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ class Search:
         if len(samples) > most:
             self.rows = np.sort(np.random.default_rng(settings.seed).permutation(len(samples))[:most])
             self.samples = samples.select(self.rows)
-        self.table = Comparisons(family, self.samples.weight, self.clock)
+        self.table = Comparisons(family, self.samples.weight, self.clock, self.samples.blocks)
         self.sentences = self.table.sentences
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
@@ -223,8 +224,13 @@ class Search:
         return None if self.clock.limit is None else self.clock.check
 
     def _shrunk(self, candidate: Candidate, share: float) -> Candidate:
-        """Change all strengths of a model of classes by a common factor while that lowers the held-out loss."""
-        if not are_classes(self.family) or not self._divided():
+        """Change all strengths by a common factor while that lowers the held-out loss, where REML may be wrong.
+
+        It is for classes, and where rows of a group depend on each other, which its likelihood does not know.
+        """
+        single = self.samples.y.ndim == 1 or self.samples.y.shape[1] == 1
+        is_doubtful = are_classes(self.family) or (self.samples.blocks is not None and single)
+        if not is_doubtful or not self._divided():
             return candidate
         first, plain = candidate, replace(candidate, factor=1.0).describe()
         for step in (self.policy.shrinkage, 1 / self.policy.shrinkage):
@@ -262,7 +268,7 @@ class Search:
             )
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
-        settled = is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
+        settled = self.samples.blocks is None and is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
         if settled:
             self._leave_one_out(rich, share)
         else:
@@ -282,7 +288,7 @@ class Search:
         """Fit the logarithm of y, with and without pairs; compare on the scale of y."""
         assert self.best is not None and self.settings is not None
         log = Candidate(LogNormal())
-        self._leave_one_out(log, share)
+        self._assess((log,), share)
         if not self.table.have_common_evidence(self.best, log):  # pairs were chosen by folds
             self._cross_validate((self.best, log), share)
         gain, error = self.table.gain(self.best, log)
@@ -317,29 +323,21 @@ class Search:
         if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
             return
         little = self.policy.bag_loss * self.table.loss(Candidate(self.family, additive=False))
-        # Models of classes differ near a border, however small the loss.
-        if self.table.loss(self.best) < little and not are_classes(self.family):
+        if self.table.loss(self.best) < little and not are_classes(self.family):  # classes differ near a border
             return
         single = self.best
         if single not in self.table.by_folds:
             self._cross_validate((single,), share)
-        evidence = self.table.by_folds[single]
         rich = replace(single, models=self.policy.bags)
-        spread = 2 * (evidence.single_losses - evidence.losses)  # what resampling adds to the loss of one model
-        losses = evidence.single_losses - spread * (1 - 1 / rich.models)
-        gain, error = paired_gain(evidence.single_losses, losses, self.samples.weight)
-        loss = mean_and_error(evidence.single_losses, self.samples.weight)[0]
+        losses, mean, gain, error = self.table.record_mean(rich, single)
+        loss = mean + gain
         better = gain > max(self.policy.bag_gain * loss, self.policy.nested_margin * error)
-        mean, its_error = mean_and_error(losses, self.samples.weight)
-        self.table.trials.append(
-            Trial(rich.describe(), mean, its_error, self.table.trial(single).parameters, evidence.fits)
-        )
         words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
         end = "taken" if better else "not taken, since they hardly differ"
         texts = loss_text(mean, self.family), loss_text(loss, self.family)
         self.table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
         if better:
-            self.table.by_folds[rich] = replace(evidence, losses=losses)
+            self.table.by_folds[rich] = replace(self.table.by_folds[single], losses=losses)
             self.best = rich
 
     def _try_networks(self, share: float) -> None:
@@ -380,7 +378,8 @@ class Search:
         if reason := too_large(inputs, residual.shape[1], self.policy.hidden_sizes[0], self.policy):
             self.sentences.append(reason)
             return
-        gain, error = residual_gain(x, residual, weight, policy=self.policy, seed=self.settings.seed)
+        policy, blocks = self.policy, self.samples.blocks
+        gain, error = residual_gain(x, residual, weight, policy=policy, seed=self.settings.seed, blocks=blocks)
         if not gain > self.policy.margin * error:
             self.sentences.append(
                 "Hidden nodes were not tried: no function of a weighted sum of the inputs predicts the residuals."
@@ -412,7 +411,7 @@ class Search:
 
     def _assess(self, candidates: Sequence[Candidate], share: float) -> None:
         """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
-        if self.family.quadratic or not self._divided():
+        if (self.family.quadratic and self.samples.blocks is None) or not self._divided():
             for candidate in candidates:
                 self.clock.check()
                 self._leave_one_out(candidate, share)
@@ -478,7 +477,8 @@ class Search:
             labels = self.samples.y if are_classes(self.family) else None
             count, policy = len(self.samples), self.policy
             parts, repeats = policy.division(count * self.family.predictors)
-            divided = folds(count, self.settings.seed, labels=labels, parts=parts, repeats=repeats)
+            blocks, seed = self.samples.blocks, self.settings.seed
+            divided = folds(count, seed, labels=labels, blocks=blocks, parts=parts, repeats=repeats)
             kept = divided[:1] if count >= policy.single_rows else divided
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
         return self._fold_caches

@@ -94,7 +94,13 @@ def fit_noise_curves(
     return NoiseCurves(torch.from_numpy(inputs), *tensors)
 
 
-def cross_fitted_noise(x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def cross_fitted_noise(
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    blocks: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
     Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
@@ -104,6 +110,8 @@ def cross_fitted_noise(x: np.ndarray, prediction: np.ndarray, residuals: np.ndar
     ----------
     x, prediction, residuals, weight : ndarray
         As in `fit_noise_curves`.
+    blocks : ndarray of shape (N,), optional
+        Rows of one number are in one part.
 
     References
     ----------
@@ -116,9 +124,10 @@ def cross_fitted_noise(x: np.ndarray, prediction: np.ndarray, residuals: np.ndar
     >>> cross_fitted_noise(x, np.zeros((200, 1)), residuals, np.ones(200)).shape
     (200, 1)
     """
-    part = np.random.default_rng(0).permutation(len(x)) % NOISE_PARTS
+    names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
+    part = (np.random.default_rng(0).permutation(len(names)) % NOISE_PARTS)[block]
     deviation = np.empty_like(residuals)
-    for number in range(NOISE_PARTS):
+    for number in range(min(NOISE_PARTS, len(names))):
         held, rest = part == number, part != number
         curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
         if curves is None:

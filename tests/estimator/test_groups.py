@@ -1,0 +1,108 @@
+"""Tests of groups in `fit`: rows that depend on each other are held out together."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise.errors import InputError
+from edgewise.estimator.base import block_codes
+from edgewise.model_selection import automatic
+
+
+def panel(groups=24, rows=15, seed=0):
+    """Rows of groups that share a level: three inputs are constant within a group, one varies and acts."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(groups), rows)
+    level, within = rng.normal(size=(groups, 3))[group], rng.normal(size=(groups * rows, 1))
+    y = 3 * within[:, 0] + 2 * rng.normal(size=groups)[group] + 0.3 * rng.normal(size=groups * rows)
+    return np.column_stack([level, within]), y, group
+
+
+@pytest.mark.slow
+def test_groups_keep_curves_from_learning_the_level_of_a_group():
+    X, y, group = panel()
+    own = group < 16
+    blind = KANRegressor().fit(X[own], y[own])
+    aware = KANRegressor().fit(X[own], y[own], groups=group[own])
+    # Rows of other groups: without groups the curves of the first three inputs had followed sixteen levels.
+    assert np.mean((aware.predict(X[~own]) - y[~own]) ** 2) < 0.8 * np.mean((blind.predict(X[~own]) - y[~own]) ** 2)
+    low, high = aware.predict_interval(X[~own])
+    narrow, wide = blind.predict_interval(X[~own])
+    assert np.mean((low <= y[~own]) & (y[~own] <= high)) > 0.75  # eight groups
+    assert np.mean((narrow <= y[~own]) & (y[~own] <= wide)) < 0.7
+
+
+@pytest.mark.slow
+def test_no_fold_of_the_search_divides_a_group(monkeypatch):
+    X, y, group = panel(rows=6)
+    seen = []
+    real = automatic.Search
+
+    class Watched(real):
+        def _divided(self):
+            found = super()._divided()
+            seen.extend((self.samples.blocks, fold) for fold, _ in found)
+            return found
+
+    monkeypatch.setattr(automatic, "Search", Watched)
+    KANRegressor().fit(X, y, groups=group)
+    KANClassifier().fit(X, y > 0, groups=group)
+    assert seen
+    for blocks, fold in seen:
+        assert not set(blocks[fold.train]) & set(blocks[fold.held])
+
+
+@pytest.mark.slow
+def test_order_and_names_of_groups_change_nothing():
+    X, y, group = panel(groups=8, rows=6)
+    order = np.random.default_rng(1).permutation(len(y))
+    first = KANRegressor(effort="low").fit(X, y, groups=group)
+    names = np.array(list("abcdefgh"))[group]
+    second = KANRegressor(effort="low").fit(X[order], y[order], groups=names[order])
+    assert np.array_equal(first.predict(X), second.predict(X))
+
+
+@pytest.mark.slow
+def test_equal_rows_of_different_groups_stay_apart():
+    X, y, group = panel(groups=6, rows=6)
+    both = KANRegressor(effort="low").fit(np.r_[X, X], np.r_[y, y], groups=np.r_[group, group + 6])
+    assert both.training_rows_ == 2 * len(y)
+
+
+@pytest.mark.slow
+def test_metadata_routing_passes_groups_on():
+    X, y, group = panel(groups=6, rows=8)
+    with config_context(enable_metadata_routing=True):
+        model = KANRegressor(effort="low").set_fit_request(groups=True)
+        scores = cross_val_score(model, X, y, cv=GroupKFold(3), params={"groups": group})
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.slow
+def test_survival_and_given_shapes_take_groups():
+    X, y, group = panel(groups=10, rows=8)
+    KANRegressor(hidden=2, grid_size=3).fit(X, y, groups=group)
+    time = np.exp(-X[:, 3] + y - y.min())
+    model = KANSurvival().fit(X, (time < np.quantile(time, 0.8), time), groups=group)
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([1, 2], "groups must hold one label for each of the 4 rows, got shape"),
+        ([1, 1, np.nan, 2], "groups must hold a label for each row, got 1 missing ones"),
+        (["a", None, "b", None], "groups must hold a label for each row, got 2 missing ones"),
+        (["a"] * 4, "groups must hold at least two different labels, got 'a' alone"),
+    ],
+)
+def test_bad_groups(groups, message):
+    with pytest.raises(InputError, match=message):
+        block_codes(groups, 4)
+
+
+def test_codes_of_groups_follow_the_sorted_labels():
+    assert block_codes(["b", "a", "b"], 3)[:, 0].tolist() == [1, 0, 1]
+    assert block_codes(None, 3).shape == (3, 0)
