@@ -38,7 +38,8 @@ def fitted(model: str, table, train, test, seed: int) -> dict:
     """Fit and measure a model; runs in a process of its own."""
     warnings.simplefilter("ignore")
     before = cpu_seconds()
-    predict = tables_models.MODELS[model](table.task, table.X[train], table.y[train], seed)
+    known = {"groups": table.group[train]} if model == "KAN" and table.group is not None else {}
+    predict = tables_models.MODELS[model](table.task, table.X[train], table.y[train], seed, **known)
     seconds = cpu_seconds() - before
     before = cpu_seconds()
     prediction, probabilities, classes = predict(table.X[test])
