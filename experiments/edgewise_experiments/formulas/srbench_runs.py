@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from unittest.mock import patch
 
 import numpy as np
 
@@ -27,7 +26,6 @@ ROWS, FRESH, SECONDS = 1000, 2000, 60.0
 CLOSE, SAME_FORM, LONGER = 1e-9, 1e-6, 2.0  # explained in the docstring of `srbench`
 ACCURATE = 0.999
 SYMPY_SECONDS = 10.0
-SPIN, LARGEST_STRETCH = 0.2, 6.0  # seconds that measure how shared the machine is; a choice
 
 
 def suites(*, closed: bool = False) -> dict[str, Mapping[str, Law]]:
@@ -51,7 +49,8 @@ def measure(suite: str, name: str, noise: float, units: bool, seed: int, limit: 
     options = FormulaOptions(units=dict(law.units)) if units else FormulaOptions()
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        front = find_formula(x, y, names=list(law.names), time_limit=limit * stretch(), seed=seed, options=options)
+        with patch("time.monotonic", time.process_time):  # the machine may be shared: CPU seconds end the search
+            front = find_formula(x, y, names=list(law.names), time_limit=limit, seed=seed, options=options)
     except (ArithmeticError, ValueError, RecursionError, MemoryError) as error:
         return {"formula": None, "failure": f"{type(error).__name__}: {error}"[:200], "exact": False, "accurate": False}
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -113,18 +112,6 @@ def equals_symbolically(node: Expression, law: Law) -> bool:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, former)
-
-
-def stretch() -> float:
-    """Seconds of the clock for a CPU second of this process, at most `LARGEST_STRETCH`: the machine may be shared.
-
-    The larger of a measurement and of the load for each core, which says what the next minute will be like.
-    """
-    start, cpu = time.perf_counter(), time.process_time()
-    while time.process_time() - cpu < SPIN and time.perf_counter() - start < LARGEST_STRETCH * SPIN:
-        math.sqrt(2.0)
-    measured = (time.perf_counter() - start) / max(time.process_time() - cpu, 1e-9)
-    return min(max(measured, os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), LARGEST_STRETCH)
 
 
 def with_pool(

@@ -4,9 +4,10 @@ Three questions are answered with statistics, one after another.
 
 1. *What does each formula contain that the data do not ask for?* Terms are removed, constants become closed forms, and
    the digits of the others end where their standard errors begin (`evidence`, `edgewise.formulas.constants`).
-2. *Which formula predicts best?* Constants are fitted to the rows to fit, the mean squared error counts on the held-out
-   rows, which no constant has seen.
-3. *Which shorter ones are as good?* A formula is as good as the best if its squared errors on the held-out rows exceed
+2. *Which formula describes the rows in the fewest bits?* Constants are fitted to the rows to fit; held-out rows, which
+   no constant has seen, count with the errors that this fit makes there. A symbol has a price [3]_: the most accurate
+   of hundreds of formulas on few held-out rows is often one that has the luck to fit their noise.
+3. *Which shorter ones are as good?* A formula is as good as that one if its squared errors on the held-out rows exceed
    those of the best by no more than one standard error of the mean of their paired differences [1]_, and if all rows
    together do not say otherwise: there Vuong's test [2]_ of non-nested models compares the likelihoods, with Schwarz's
    correction for the number of fitted constants. The second question protects from what few held-out rows cannot see.
@@ -19,6 +20,7 @@ References
    rule of one standard error.
 .. [2] Q. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", Econometrica 57 (1989),
    sections 5 and 6.
+.. [3] J. Rissanen, "Modeling by shortest data description", Automatica 14 (1978).
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from edgewise.formulas.constants import FittedExpression, fit_constants, free_pl
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, SYMBOL_PRICE, Front, FrontEntry, with_scores
 from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest. Choices: the standard
@@ -340,11 +342,11 @@ class NoiseTest:
 def _as_good(
     front: Sequence[_Candidate], entries: Sequence[FrontEntry], whole: LawProblem, floor: float
 ) -> tuple[int, ...]:
-    """Places of the most accurate entry on the held-out rows and of the others that are as good, the shortest first.
+    """Places of the entry with the shortest description and of the others that are as good, the shortest first.
 
     An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
     """
-    best = min(range(len(front)), key=lambda place: (max(front[place].held, floor), place))
+    best = min(range(len(front)), key=lambda place: (_description(front[place], whole, floor), place))
     share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
     squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
     constants = [len(free_places(entry.formula.expression)) for entry in entries]
@@ -358,6 +360,16 @@ def _as_good(
         if is_as_good(candidate.squares, front[best].squares, floor) and (is_close or candidate.held <= floor):
             places.append(place)
     return tuple(sorted(places, key=lambda place: (entries[place].complexity, place)))
+
+
+def _description(candidate: _Candidate, whole: LawProblem, floor: float) -> float:
+    """Twice the description length of all rows by a formula, up to a constant: its misfit and a price for its symbols.
+
+    Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
+    """
+    rows, held = len(whole.y), len(candidate.squares)
+    loss = ((rows - held) * candidate.loss + held * candidate.held) / rows
+    return rows * math.log(max(loss, floor, ABOVE_ZERO)) + SYMBOL_PRICE * candidate.symbols
 
 
 def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:

@@ -251,6 +251,24 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True)
+class NoiseEstimate:
+    """What a smooth model of a problem leaves of its target.
+
+    Parameters
+    ----------
+    relative : float
+        Root mean square noise over the standard deviation of the target.
+
+    Examples
+    --------
+    >>> NoiseEstimate(0.01)
+    NoiseEstimate(relative=0.01)
+    """
+
+    relative: float
+
+
+@dataclass(frozen=True)
 class Reduction:
     """A smaller problem whose solution solves the larger one.
 

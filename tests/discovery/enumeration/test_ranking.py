@@ -1,13 +1,14 @@
 """Expressions nearest to a target: with noise, and with inner constants that no pool contains."""
 
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from edgewise.discovery.enumeration import enumerated
 from edgewise.discovery.enumeration.families import family_members
-from edgewise.discovery.enumeration.ranking import best_of_each_size, ranked
+from edgewise.discovery.enumeration.ranking import KEPT_OF_A_SIZE, best_of_each_size, ranked
 from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
 from edgewise.formulas import complexity, evaluate, parse_expression
 
@@ -33,7 +34,8 @@ FEW = ("+", "-", "*", "/", "exp", "sin")
 @pytest.mark.parametrize("law", ["x*sin(2.3*y)", "exp(-0.7*x)*sin(4.1*x)"])
 def test_inner_constants_are_found_exactly(law):
     problem = noisy_problem(law, operators=FEW)
-    found = ranked(problem, problem.x, problem.y, np.ones(200), Clock(time.monotonic() + 60))
+    clock = Clock(time.monotonic() + 60)
+    found = [each for best in ranked(problem, problem.x, problem.y, np.ones(200), clock) for each in best]
     assert min(errors(problem, found)) < 1e-9
 
 
@@ -41,10 +43,9 @@ def test_inner_constants_are_found_exactly(law):
 def test_with_noise_the_law_is_among_the_nearest_of_its_size():
     problem = noisy_problem("2*sin(x) + 0.5*exp(y)", noise=0.05, operators=FEW)
     found = list(enumerated(problem, Clock(time.monotonic() + 60)))
-    assert len(found) <= 100
-    sizes = [complexity(node) for node in found]
-    assert sizes == sorted(sizes)
-    assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in found)
+    first = found[:100]  # those of the target itself, the others are those of its links
+    assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in first)
+    assert max(Counter(complexity(node) for node in first).values()) <= 2 * KEPT_OF_A_SIZE
     assert min(errors(problem, found)) < 0.06
 
 
@@ -52,7 +53,7 @@ def test_curves_have_the_values_of_their_expressions():
     x = np.linspace(0.3, 2.0, 20)[:, None]
     h = parse_expression("x")
     members, values = family_members(x.T, ("sin", "exp", "tanh", "atan", "log", "sqrt", "/"))
-    assert {m.name for m in members} == {"sin", "exp", "tanh", "atan", "log", "sqrt", "/"}
+    assert {m.name for m in members} == {"sin", "exp", "tanh", "atan", "log", "sqrt", "/", "/sqrt"}
     for member, row in list(zip(members, values, strict=True))[::7]:
         np.testing.assert_allclose(evaluate(member.expression(h), x), row, rtol=1e-10, atol=1e-12)
 
@@ -66,4 +67,4 @@ def test_families_keep_to_the_permitted_functions():
 def test_best_of_each_size_keeps_the_front():
     nodes = [parse_expression(f"x + {k}") for k in range(2, 12)] + [parse_expression("x")]
     kept = best_of_each_size({node: float(k) for k, node in enumerate(nodes)})
-    assert kept[0] == nodes[-1] and kept[1:] == nodes[:5]
+    assert kept[:2] == [nodes[0], nodes[-1]] and kept[2:] == nodes[1:5]

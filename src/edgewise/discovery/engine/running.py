@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ import numpy as np
 from edgewise.discovery.decide import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation, Stage
+from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation, Stage
 from edgewise.formulas.expression import Expression, Number, evaluate
 from edgewise.outcomes import LOGGER
 
@@ -55,7 +55,7 @@ FAILURES = (
 # is complete: the search then goes on for as long as it took, for a shorter formula that says the same. Choices.
 COMPLETE_SYMBOLS, LARGEST_NOISE, COMPLETE_PATIENCE = 20, 0.25, 1.0
 
-Reducer = Callable[[LawProblem, Clock], Iterable[Reduction | Separation]]
+Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]
 Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
 
 
@@ -120,6 +120,10 @@ class Branch:
             reduction.error,
             reduction.is_final,
         )
+
+    def with_noise(self, relative: float) -> Branch:
+        """The branch whose problem has this relative noise."""
+        return replace(self, problem=replace(self.problem, noise=relative))
 
     @property
     def inputs(self) -> int:
@@ -242,13 +246,13 @@ class Engine:
                 continue
             self.clock.tell(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
-                if isinstance(reduction, Separation):
+                if isinstance(reduction, NoiseEstimate):
+                    branch = self.branches[-1] = branch.with_noise(reduction.relative)
+                elif isinstance(reduction, Separation):
                     self.separations.append((branch, reduction))
-                    continue
-                key = _key(reduction.problem)
-                if key not in known:
+                elif (key := _key(reduction.problem)) not in known:
                     known.add(key)
-                    waiting.append(branch.reduced(reduction))
+                    waiting.append(branch.reduced(reduction).with_noise(branch.problem.noise))
                 if self.is_done or clock.is_over:
                     break
 
@@ -274,17 +278,31 @@ class Engine:
                     return
 
     def _enumerate(self) -> None:
-        """Enumerate expressions, on the problems of fewest inputs first."""
+        """Enumerate expressions, on the problems of fewest inputs first.
+
+        Where a smooth model sees noise, the expressions nearest to the target come first. Exact ones are looked for
+        if what is left of the best one is not noise: then the model was wrong.
+        """
         if self.stages.enumerate is None or self.is_done:
             return
         is_last = self.stages.search is None and self.stages.smooth is None
         clock = self.clock if is_last else self.clock.part(ENUMERATING_SHARE)
         order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
+        noisy = [branch for branch in order if branch.problem.noise]
+        for place, branch in enumerate(noisy):
+            if self.is_done or clock.is_over:
+                return
+            self.clock.tell(f"expressions of {branch.inputs} inputs, with noise")
+            self._run(self.stages.enumerate, branch, clock.part(1 / (len(noisy) - place)))
+        self._end_soon_if_complete()
+        if self._ends is not None:
+            return
         for place, branch in enumerate(order):
             if self.is_done or clock.is_over:
                 return
             self.clock.tell(f"expressions of {branch.inputs} inputs")
-            self._run(self.stages.enumerate, branch, clock.part(max(1 / 3, 1 / (len(order) - place))))
+            share = clock.part(max(1 / 3, 1 / (len(order) - place)))
+            self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
     def _search(self) -> None:
         """Search with all the time that is left, from everything that was kept."""

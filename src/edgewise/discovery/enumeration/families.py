@@ -17,6 +17,7 @@ PHASES = np.arange(4) * np.pi / 4
 RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])
 SLOPES = np.array([0.5, 1.0, 2.0, 4.0])
 CENTRES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # Shares of the sorted values of h.
+POWERS_OF_LINES = {"sqrt": 0.5, "/": -1.0, "/sqrt": -0.5}
 MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or branch point to h, in deviations.
 
 
@@ -28,7 +29,7 @@ class Member(NamedTuple):
     place : int
         Which h.
     name : str
-        The function: a name of `FUNCTIONS`, "sqrt" or "/" for the reciprocal.
+        The function: a name of `FUNCTIONS`, "sqrt", "/" for the reciprocal or "/sqrt" for that of the root.
     slope, shift : float
         a and b of f(a h + b).
     """
@@ -44,8 +45,8 @@ class Member(NamedTuple):
         if self.slope != 1:
             scaled = Multiply((MINUS_ONE if self.slope == -1 else Number(self.slope), h))
         inner = scaled if self.name == "exp" else Add((scaled, Number(self.shift)))
-        if self.name in ("sqrt", "/"):
-            return Power(inner, 0.5 if self.name == "sqrt" else -1.0)
+        if self.name in POWERS_OF_LINES:
+            return Power(inner, POWERS_OF_LINES[self.name])
         return Call(self.name, inner)
 
 
@@ -77,7 +78,10 @@ def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[M
         for place, h in enumerate(values):
             for name, slope, shift in _constants(h, set(operators)):
                 inner = slope * h + shift
-                row = 1 / inner if name == "/" else getattr(np, {"atan": "arctan"}.get(name, name))(inner)
+                if name in POWERS_OF_LINES:
+                    row = np.power(inner, POWERS_OF_LINES[name])
+                else:
+                    row = getattr(np, {"atan": "arctan"}.get(name, name))(inner)
                 if np.isfinite(row).all() and np.abs(row).max() < 1e9:
                     members.append(Member(place, name, float(slope), float(shift)))
                     rows.append(row)
@@ -98,7 +102,7 @@ def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float,
         if name in operators:
             centres = np.quantile(h, CENTRES)
             yield from ((name, t / deviation, -t / deviation * centre) for t in SLOPES for centre in centres)
-    for name in ("log", "sqrt", "/"):
-        if name in operators:
+    for name in ("log", "sqrt", "/", "/sqrt"):
+        if set(name.replace("/", "/ ").split()) <= operators:
             yield from ((name, 1.0, margin * deviation - float(h.min())) for margin in MARGINS)
             yield from ((name, -1.0, margin * deviation + float(h.max())) for margin in MARGINS)

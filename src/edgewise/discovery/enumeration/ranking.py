@@ -9,7 +9,7 @@ Levenberg-Marquardt.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,7 @@ OF_EACH_SIZE, OF_A_FORM = 5, 60  # Candidates without curves that are fitted: of
 # fit their shares say little, so that more of each size are needed.
 CURVES_OF_EACH_SIZE, WITH_CURVES = 8, (40, 10)
 KEPT_OF_A_SIZE, KEPT = 5, 100  # Expressions that are returned.
+FITTED_ROWS = 400  # Rows of these fits, at most. A choice: what is kept is fitted to all rows later.
 FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner. A choice.
 LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
 SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
@@ -106,8 +107,10 @@ class Columns:
         return member.expression(self.pool.expression(int(self.inputs[member.place])))
 
 
-def ranked(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, clock: Clock) -> list[Expression]:
-    """The expressions nearest to y, at most five of each size and a hundred in all, the shortest first.
+def ranked(
+    problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, clock: Clock
+) -> Iterator[list[Expression]]:
+    """Yield, for y and each of its links, the nearest expressions: at most five of each size and a hundred in all.
 
     Parameters
     ----------
@@ -116,13 +119,14 @@ def ranked(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
     x, y, weights : ndarray of shapes (N, inputs), (N,) and (N,)
         Rows to fit, in random order, and their weights.
     clock : Clock
-        When to stop; what has been found until then is returned.
+        When to stop; what has been found until then is yielded.
     """
     pool = Pool(x[:RANKED_ROWS], problem.options, RANKED, problem.seed)
     pool.grow(RANKED, clock)
     columns = Columns(pool, problem)
-    losses: dict[Expression, float] = {}
+    some = slice(0, FITTED_ROWS)
     for target in link_targets(y, problem.options)[:LINKS]:
+        losses: dict[Expression, float] = {}
         clock.tell("expressions nearest to the target")
         importance = weights * _slopes(target) ** 2
         candidates = _candidates(columns, target, importance[pool.rows], clock)
@@ -133,18 +137,22 @@ def ranked(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
             if expression is None:
                 continue
             if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
-                fitted = fit_constants(expression, x, y, steps=FIT_STEPS, weight=weights, deadline=clock.deadline)
+                fitted = fit_constants(
+                    expression, x[some], y[some], steps=FIT_STEPS, weight=weights[some], deadline=clock.deadline
+                )
                 expression = expression if fitted is None else fitted.expression
             expression = simplify(expression)
             if obeys(expression, problem.options, problem.names):
                 errors = evaluate(expression, x) - y
                 if np.isfinite(errors).all():
                     losses[expression] = float(np.mean(weights * errors**2))
-    return best_of_each_size(losses)
+        yield best_of_each_size(losses)
+        if clock.is_over:
+            return
 
 
 def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
-    """The best expressions of each size, the shortest first.
+    """The best expressions of each size, those first that nothing shorter equals, the most accurate before others.
 
     If there are more than `KEPT`, those with a smaller loss than all shorter ones are kept before the others.
     """
@@ -161,8 +169,7 @@ def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
         if losses[expression] < best:
             best = losses[expression]
             lowest[expression] = True
-    kept = [*lowest, *(expression for expression in kept if expression not in lowest)][:KEPT]
-    return sorted(kept, key=lambda e: (sizes[e], losses[e]))
+    return [*reversed(lowest), *(expression for expression in kept if expression not in lowest)][:KEPT]
 
 
 def _slopes(target: Target) -> np.ndarray:
@@ -208,28 +215,39 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     def best_pairs(
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
     ) -> list[Candidate]:
-        found: list[Candidate] = []
+        of_each_size, most = (CURVES_OF_EACH_SIZE, curves_fitted) if is_curve else (OF_EACH_SIZE, OF_A_FORM)
+        best, i, j = np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / PAIRS_AT_ONCE))):
             if clock.is_over or not len(part) or not len(second):
                 break
             matrix = shares(part, second)
-            places = _largest(np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel())
-            i, j = part[places // len(second)], second[places % len(second)]
-            distinct = np.flatnonzero(i != j)
+            flat = np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel()
+            places = _largest(flat)
+            f, g = part[places // len(second)], second[places % len(second)]
+            places, f, g = places[f != g], f[f != g], g[f != g]
             if is_curve:
-                pairs = columns.groups[i[distinct]] * len(columns.groups) + columns.groups[j[distinct]]
-                distinct = distinct[np.unique(pairs, return_index=True)[1]]
-            found += [
-                Candidate(float(matrix.flat[places[k]]), int(columns.sizes[[i[k], j[k]]].sum()), ((i[k],), (j[k],)))
-                for k in distinct
-            ]
-        return _shortlist(found, *((CURVES_OF_EACH_SIZE, curves_fitted) if is_curve else (OF_EACH_SIZE, OF_A_FORM)))
+                groups = columns.groups[f] * len(columns.groups) + columns.groups[g]
+                order = np.argsort(-flat[places], kind="stable")
+                distinct = order[np.unique(groups[order], return_index=True)[1]]
+                places, f, g = places[distinct], f[distinct], g[distinct]
+            best, i, j = np.r_[best, flat[places]], np.r_[i, f], np.r_[j, g]
+            kept = _shortlist(best, columns.sizes[i] + columns.sizes[j], of_each_size, most)
+            best, i, j = best[kept], i[kept], j[kept]
+        return [
+            Candidate(share, int(columns.sizes[f] + columns.sizes[g]), ((f,), (g,)))
+            for share, f, g in zip(best.tolist(), i.tolist(), j.tolist(), strict=True)
+        ]
 
-    single = np.concatenate([in_pool, curves])
-    places = single[_largest(along[single] ** 2)]
-    found = _shortlist(
-        [Candidate(float(along[k] ** 2), int(columns.sizes[k]), ((k,),)) for k in places], OF_EACH_SIZE, OF_A_FORM
-    )
+    found = []
+    for single, of_each_size, most in (
+        (in_pool, OF_EACH_SIZE, OF_A_FORM),
+        (curves, CURVES_OF_EACH_SIZE, curves_fitted),
+    ):
+        shares, groups = along[single] ** 2, columns.groups[single]
+        order = np.argsort(-shares, kind="stable")
+        distinct = order[np.unique(groups[order], return_index=True)[1]]
+        places = distinct[_shortlist(shares[distinct], columns.sizes[single[distinct]], of_each_size, most)]
+        found += [Candidate(float(shares[k]), int(columns.sizes[single[k]]), ((single[k],),)) for k in places]
     found += best_pairs(of_sums, paired, paired, False)
     multiplied = [
         *best_pairs(of_products, in_pool[:MULTIPLIED], in_pool[:MULTIPLIED], False),
@@ -248,15 +266,15 @@ def _largest(shares: np.ndarray) -> np.ndarray:
     return np.asarray(np.argpartition(-shares, LOOKED_AT)[:LOOKED_AT])
 
 
-def _shortlist(candidates: list[Candidate], of_each_size: int, most: int) -> list[Candidate]:
-    """The best of each size, and at most so many, of all sizes alike; those with the largest share first."""
-    counts: dict[int, int] = {}
-    ranks = []
-    for one in sorted(candidates, key=lambda c: (-round(c.share, 9), c.size)):
-        counts[one.size] = counts.get(one.size, 0) + 1
-        ranks.append((counts[one.size], one))
-    ranks = sorted(ranks, key=lambda pair: pair[0])
-    return [one for rank, one in ranks if rank <= of_each_size][:most]
+def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: int) -> np.ndarray:
+    """Places of the best of each size, and at most so many, of all sizes alike; those with the largest share first."""
+    order = np.lexsort((sizes, -np.round(shares, 9)))
+    by_size = order[np.argsort(sizes[order], kind="stable")]
+    starts = np.flatnonzero(np.r_[True, np.diff(sizes[by_size]) > 0]) if len(by_size) else by_size
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[by_size] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    order = order[np.argsort(rank[order], kind="stable")]
+    return order[rank[order] < of_each_size][:most]
 
 
 def _with_factors(

@@ -56,7 +56,7 @@ POOL_ROWS = 40
 TIERS = (2_000, 20_000, 150_000, 400_000)
 QUICK_POOL = 20_000  # Expressions of `short_laws`. A choice: pool and matches take 0.2 s together.
 # Pools that are looked through before the nearest expressions are ranked and curves with inner constants fitted, which
-# takes some 5 s. With noise it is one, since only an overestimate of the noise lets a law be exact.
+# takes some 5 s. With noise there is none: no law is exact.
 TIERS_BEFORE_RANKING = 2
 MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums. A choice for time.
 # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
@@ -85,7 +85,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     Expression
         Laws that reproduce the rows to fit up to rounding, with fitted constants, the shortest first; the stage ends
         with them. Where the first pools have none, or the data have noise, the expressions that come nearest to the
-        target: at most five of each size and a hundred in all.
+        target: at most five of each size and a hundred for each of its links. With noise these are all.
 
     Notes
     -----
@@ -108,12 +108,14 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
         return
     pool = Pool(x[:POOL_ROWS], problem.options, TIERS[-1], problem.seed)
     fitter = _Fitter(problem, x, y, pool)
-    before = 1 if problem.noise > 0 else TIERS_BEFORE_RANKING
+    before = 0 if problem.noise > 0 else TIERS_BEFORE_RANKING
     for number, most in enumerate(TIERS):
         if number == before:
-            best = ranked(problem, x, y, weights / weights.mean(), clock)
-            yield from best
-            if problem.noise > 0 or any(fitter.is_exact(expression) for expression in best):
+            for best in ranked(problem, x, y, weights / weights.mean(), clock):
+                yield from best
+                if any(fitter.is_exact(expression) for expression in best):
+                    return
+            if problem.noise > 0:
                 return
         clock.tell(f"{most:,} expressions")
         pool.grow(most, clock)

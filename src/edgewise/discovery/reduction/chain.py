@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.discovery.problem import Clock, LawProblem, Reduction, Separation
+from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.discovery.reduction.separations import proposed_separations
@@ -48,8 +48,8 @@ MOST_TESTS, MOST_CURVE_TESTS = 8, 4
 GRADIENT_ROWS = 400  # Rows at which gradients are compared. A choice.
 
 
-def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separation]:
-    """Yield problems with fewer inputs, the most reduced first.
+def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Reduction | Separation]:
+    """Yield the noise of the data and problems with fewer inputs, the most reduced first.
 
     The problems are reduced as far as possible; of those of a separation each may be reduced further. Units come first
     and are not tested: a target that is inconsistent with them is an error.
@@ -63,9 +63,9 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separa
 
     Yields
     ------
-    Reduction or Separation
-        The smallest problem that the data support, the forms in which it separates, then the larger problems on the
-        way to it. A problem without inputs has a constant target.
+    NoiseEstimate, Reduction or Separation
+        First the noise if there is some, by the model of the smallest problem. Then that problem, the forms
+        in which it separates, and the larger problems on the way to it. A problem without inputs has a constant target.
 
     Raises
     ------
@@ -81,6 +81,8 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[Reduction | Separa
     'y/a depends on b - c'
     """
     steps = _chain(problem, clock)
+    if steps and steps[-1].noise:
+        yield NoiseEstimate(steps[-1].noise)
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
         rebuild, sentence = rebuilding(step.changes), sentence_of(problem, step.changes)

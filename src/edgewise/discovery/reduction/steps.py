@@ -90,9 +90,15 @@ class Step:
         return math.sqrt(float(np.mean(usual)) / max(self.variance, ABOVE_ZERO))
 
     @property
+    def noise(self) -> float:
+        """Relative noise of the data as the model estimates it; 0 if that is not most of the model's error."""
+        is_small = self.error < CLEAN_FLOOR or self.model.error > CLEAN_RATIO * self.model.noise
+        return 0.0 if is_small else self.error * self.model.noise / self.model.error
+
+    @property
     def is_clean(self) -> bool:
         """True if the errors are those of the model, and not noise of the data, see `CLEAN_ERROR`."""
-        return self.error < CLEAN_ERROR and self.model.error > CLEAN_RATIO * self.model.noise
+        return self.error < CLEAN_ERROR and not self.noise
 
 
 def first_step(problem: LawProblem) -> Step | None:
