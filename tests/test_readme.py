@@ -45,6 +45,14 @@ def test_the_lecture_on_tables(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_for_users_of_pykan(tmp_path):
+    page = (ROOT / "docs" / "from-pykan.md").read_text(encoding="utf-8")
+    printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(page)), tmp_path).splitlines()
+    assert printed[0] == "[1.0, 1.0]" and printed[2].startswith("sin")
+    assert float(printed[-2]) < 1e-20 and "exp(sin(pi*x_1) + x_2**2)" in printed[-1]
+
+
+@pytest.mark.slow
 def test_the_first_hour(tmp_path):
     """All snippets of the guide in order, as one program, then its commands; what they are there to show is true."""
     pytest.importorskip("pandas")
